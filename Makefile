@@ -1,0 +1,110 @@
+# nerfit's build. `make` builds build/nerfit and build/libnerfit.{a,so}; `make check` builds and runs
+# the C tests; SANITIZE=address,undefined (or thread) builds with sanitizers; BUILD= chooses the
+# folder. See ./run for the commands that also install what is missing.
+BUILD ?= build
+PREFIX ?= /usr/local
+DESTDIR ?=
+CC ?= cc
+VERSION := $(shell sed -n 's/.*define NERFIT_VERSION "\(.*\)"/\1/p' include/nerfit.h)
+
+PACKAGES := jansson yaml-0.1 libutf8proc
+OPT ?= -O2
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-prototypes -Wvla -Werror
+CFLAGS ?= -g
+NF_CFLAGS := -std=gnu11 $(OPT) $(CFLAGS) $(WARN) -fPIC -fvisibility=hidden -fopenmp -Iinclude -Isrc \
+	$(shell pkg-config --cflags $(PACKAGES)) -D_GNU_SOURCE
+LIBS := $(shell pkg-config --libs $(PACKAGES)) -ldnnl -fopenmp -lm
+ifdef SANITIZE
+NF_CFLAGS += -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all
+LDFLAGS += -fsanitize=$(SANITIZE)
+endif
+
+SOURCES := $(filter-out src/tensor/cpu/kernels.c src/tensor/ref/ref.c,$(wildcard src/*.c src/*/*.c src/*/*/*.c))
+OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
+CLI_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard cli/*.c))
+TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))
+EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
+FUZZERS := $(patsubst fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard fuzz/fuzz_*.c))
+BENCHES := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
+
+# The reference backend is one source for two types, the kernels one source for each instruction set.
+OBJECTS += $(if $(wildcard src/tensor/ref/ref.c),$(BUILD)/ref_f32.o $(BUILD)/ref_f64.o)
+ifneq ($(wildcard src/tensor/cpu/kernels.c),)
+ifeq ($(shell uname -m),x86_64)
+OBJECTS += $(BUILD)/kernels_base.o $(BUILD)/kernels_avx2.o $(BUILD)/kernels_avx512.o
+else
+OBJECTS += $(BUILD)/kernels_base.o
+endif
+endif
+KERNEL_FLAGS := -O3 -ffast-math -fno-finite-math-only -Wno-conversion
+
+all: $(if $(CLI_OBJECTS),$(BUILD)/nerfit) $(BUILD)/libnerfit.a $(BUILD)/libnerfit.so $(BUILD)/nerfit.pc
+
+$(BUILD)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(NF_CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/ref_%.o: src/tensor/ref/ref.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(NF_CFLAGS) -Wno-conversion -DNF_REAL_$* -MMD -MP -c $< -o $@
+
+$(BUILD)/kernels_base.o: src/tensor/cpu/kernels.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(NF_CFLAGS) $(KERNEL_FLAGS) -DNF_ISA=base -MMD -MP -c $< -o $@
+$(BUILD)/kernels_avx2.o: src/tensor/cpu/kernels.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(NF_CFLAGS) $(KERNEL_FLAGS) -march=x86-64-v3 -DNF_ISA=avx2 -MMD -MP -c $< -o $@
+$(BUILD)/kernels_avx512.o: src/tensor/cpu/kernels.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(NF_CFLAGS) $(KERNEL_FLAGS) -march=x86-64-v4 -mprefer-vector-width=512 -DNF_ISA=avx512 -MMD -MP -c $< -o $@
+
+$(BUILD)/libnerfit.a: $(OBJECTS)
+	rm -f $@ && ar rcs $@ $^
+$(BUILD)/libnerfit.so: $(OBJECTS)
+	$(CC) -shared -Wl,-soname,libnerfit.so.0 $(LDFLAGS) $^ -o $@ $(LIBS)
+	ln -sf libnerfit.so $(BUILD)/libnerfit.so.0
+$(BUILD)/nerfit: $(CLI_OBJECTS) $(BUILD)/libnerfit.a
+	$(CC) $(LDFLAGS) $^ -o $@ $(LIBS)
+$(BUILD)/nerfit.pc: Makefile include/nerfit.h
+	@mkdir -p $(@D)
+	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' \
+	  'Name: nerfit' 'Description: Few-shot named entity recognition' 'Version: $(VERSION)' \
+	  'Requires.private: $(PACKAGES)' 'Libs: -L$${libdir} -lnerfit' 'Libs.private: -ldnnl -fopenmp -lm' \
+	  'Cflags: -I$${includedir}' > $@
+
+$(BUILD)/tests/%: tests/%.c $(BUILD)/libnerfit.a
+	@mkdir -p $(@D)
+	$(CC) $(NF_CFLAGS) -Wno-conversion -Itests $(LDFLAGS) -MMD -MP $< $(BUILD)/libnerfit.a -o $@ -lcmocka $(LIBS)
+$(BUILD)/examples/%: examples/%.c $(BUILD)/libnerfit.a
+	@mkdir -p $(@D)
+	$(CC) $(NF_CFLAGS) $(LDFLAGS) -MMD -MP $< $(BUILD)/libnerfit.a -o $@ $(LIBS) -lpthread
+$(BUILD)/bench/%: bench/%.c $(BUILD)/libnerfit.a
+	@mkdir -p $(@D)
+	$(CC) $(NF_CFLAGS) $(LDFLAGS) -MMD -MP $< $(BUILD)/libnerfit.a -o $@ $(LIBS) -lpthread
+# libFuzzer needs clang: make fuzzers CC=clang BUILD=build-fuzz SANITIZE=address,undefined,fuzzer-no-link
+$(BUILD)/fuzz/%: fuzz/%.c $(BUILD)/libnerfit.a
+	@mkdir -p $(@D)
+	$(CC) $(NF_CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -MMD -MP $< $(BUILD)/libnerfit.a -o $@ $(LIBS)
+
+tests: $(TESTS)
+examples: $(EXAMPLES)
+benches: $(BENCHES)
+fuzzers: $(FUZZERS)
+check: $(TESTS)
+	@failed=0; for t in $(TESTS); do echo "== $$t"; $$t || failed=1; done; exit $$failed
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include
+	install -m 755 $(BUILD)/nerfit $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 include/nerfit.h $(DESTDIR)$(PREFIX)/include/
+	install -m 644 $(BUILD)/libnerfit.a $(DESTDIR)$(PREFIX)/lib/
+	install -m 755 $(BUILD)/libnerfit.so $(DESTDIR)$(PREFIX)/lib/libnerfit.so.$(VERSION)
+	ln -sf libnerfit.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/libnerfit.so.0
+	ln -sf libnerfit.so.0 $(DESTDIR)$(PREFIX)/lib/libnerfit.so
+	sed 's|^prefix=.*|prefix=$(PREFIX)|' $(BUILD)/nerfit.pc > $(DESTDIR)$(PREFIX)/lib/pkgconfig/nerfit.pc
+
+clean:
+	rm -rf $(BUILD)
+.PHONY: all tests examples benches fuzzers check install clean
+.SECONDARY:
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,50 @@
+/* Files: whole ones mapped read-only, and writes that are never seen half done. */
+#ifndef NF_BASE_FILE_H
+#define NF_BASE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+
+/* A read-only view of a file; an empty file has size 0 and a valid non-NULL data pointer. */
+typedef struct nf_file {
+    const char *data;
+    size_t size;
+    void *mapping; /* NULL if nothing is mapped */
+} nf_file;
+
+nerfit_status nf_file_open(nf_file *file, const char *path, nerfit_error *err);
+void nf_file_close(nf_file *file);
+
+bool nf_file_exists(const char *path);
+bool nf_directory_exists(const char *path);
+/* Makes the folder and its parents; existing ones are fine. */
+nerfit_status nf_directory_make(const char *path, nerfit_error *err);
+/* Removes a folder with all it holds; a missing one is fine. */
+nerfit_status nf_directory_remove(const char *path, nerfit_error *err);
+/* Renames and syncs the parent folder. */
+nerfit_status nf_file_rename(const char *from, const char *to, nerfit_error *err);
+
+/* Writes to `path` + ".tmp-<pid>", syncs, renames, syncs the folder: a killed process leaves the
+ * old file or the new one. */
+typedef struct nf_file_writer nf_file_writer;
+nerfit_status nf_file_writer_open(nf_file_writer **writer, const char *path, nerfit_error *err);
+nerfit_status nf_file_writer_write(nf_file_writer *writer, const void *data, size_t size,
+                                   nerfit_error *err);
+/* Commits and frees the writer, also on failure. */
+nerfit_status nf_file_writer_commit(nf_file_writer *writer, nerfit_error *err);
+/* Removes the temporary file and frees the writer; NULL is fine. */
+void nf_file_writer_abort(nf_file_writer *writer);
+
+nerfit_status nf_file_write(const char *path, const void *data, size_t size, nerfit_error *err);
+
+/* "folder/name" in the arena; `name` alone if it is absolute or `folder` is empty. */
+char *nf_path_join(nf_arena *arena, const char *folder, const char *name);
+/* The folder of a path ("." if it has none). */
+char *nf_path_parent(nf_arena *arena, const char *path);
+/* Whether the path ends in `ending` (such as ".jsonl"), ASCII case ignored. */
+bool nf_path_has_ending(const char *path, const char *ending);
+
+#endif

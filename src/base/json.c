@@ -1,0 +1,41 @@
+#include "base/json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+
+nerfit_status nf_json_parse(json_t **out, const char *text, size_t length, const char *file,
+                            long line, nerfit_error *err) {
+    json_error_t error;
+    *out = json_loadb(text, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+    if (*out) return NERFIT_OK;
+    if (json_error_code(&error) == json_error_out_of_memory) return nf_no_memory(err, length);
+    return nf_fail_at(err, NERFIT_FORMAT, file ? file : "JSON",
+                      line > 0 ? line - 1 + error.line : error.line, error.column,
+                      "is not valid JSON: %s", error.text);
+}
+
+nerfit_status nf_json_load(json_t **out, const char *path, nerfit_error *err) {
+    *out = NULL;
+    nf_file file;
+    NF_TRY(nf_file_open(&file, path, err));
+    nerfit_status status = nf_json_parse(out, file.data, file.size, path, 1, err);
+    nf_file_close(&file);
+    return status;
+}
+
+nerfit_status nf_json_save(const json_t *value, const char *path, nerfit_error *err) {
+    char *text = json_dumps(value, JSON_INDENT(2) | JSON_ENCODE_ANY);
+    if (!text) return nf_no_memory(err, 0);
+    nf_file_writer *writer;
+    nerfit_status status = nf_file_writer_open(&writer, path, err);
+    if (status == NERFIT_OK) {
+        status = nf_file_writer_write(writer, text, strlen(text), err);
+        if (status == NERFIT_OK) status = nf_file_writer_write(writer, "\n", 1, err);
+        if (status == NERFIT_OK) status = nf_file_writer_commit(writer, err);
+        else nf_file_writer_abort(writer);
+    }
+    free(text);
+    return status;
+}

@@ -1,0 +1,18 @@
+/* JSON through jansson, with this project's errors. */
+#ifndef NF_BASE_JSON_H
+#define NF_BASE_JSON_H
+
+#include <jansson.h>
+
+#include "base/error.h"
+
+/* Parses a whole file; the error names file:line:column. *out is owned by the caller
+ * (json_decref), NULL on failure. Duplicate keys are an error. */
+nerfit_status nf_json_load(json_t **out, const char *path, nerfit_error *err);
+/* Parses text that stands at `line` of `file` (for messages; file may be NULL). */
+nerfit_status nf_json_parse(json_t **out, const char *text, size_t length, const char *file,
+                            long line, nerfit_error *err);
+/* Writes indented JSON with a final newline, atomically. */
+nerfit_status nf_json_save(const json_t *value, const char *path, nerfit_error *err);
+
+#endif

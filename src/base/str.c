@@ -1,0 +1,94 @@
+#include "base/str.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool nf_str_reserve(nf_str *s, size_t length) {
+    if (s->failed) return false;
+    if (length < s->capacity) return true;
+    size_t capacity = s->capacity ? s->capacity : 64;
+    while (capacity <= length) {
+        if (capacity > SIZE_MAX / 2) {
+            s->failed = true;
+            return false;
+        }
+        capacity *= 2;
+    }
+    char *data = realloc(s->data, capacity);
+    if (!data) {
+        s->failed = true;
+        return false;
+    }
+    s->data = data;
+    s->capacity = capacity;
+    return true;
+}
+
+bool nf_str_append(nf_str *s, const char *bytes, size_t length) {
+    if (length > SIZE_MAX - s->length - 1 || !nf_str_reserve(s, s->length + length)) {
+        s->failed = true;
+        return false;
+    }
+    if (length) memcpy(s->data + s->length, bytes, length);
+    s->length += length;
+    s->data[s->length] = '\0';
+    return true;
+}
+
+bool nf_str_append_text(nf_str *s, const char *text) {
+    return nf_str_append(s, text, strlen(text));
+}
+
+bool nf_str_append_char(nf_str *s, char c) { return nf_str_append(s, &c, 1); }
+
+bool nf_str_appendf(nf_str *s, const char *format, ...) {
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int need = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    bool ok = need >= 0 && nf_str_reserve(s, s->length + (size_t)need);
+    if (ok) {
+        vsnprintf(s->data + s->length, (size_t)need + 1, format, again);
+        s->length += (size_t)need;
+    } else {
+        s->failed = true;
+    }
+    va_end(again);
+    return ok;
+}
+
+void nf_str_clear(nf_str *s) {
+    s->length = 0;
+    s->failed = false;
+    if (s->data) s->data[0] = '\0';
+}
+
+void nf_str_free(nf_str *s) {
+    free(s->data);
+    *s = (nf_str){0};
+}
+
+const char *nf_str_text(const nf_str *s) { return s->data ? s->data : ""; }
+
+size_t nf_str_distance(const char *a, const char *b) {
+    size_t la = strlen(a), lb = strlen(b), row[64];
+    if (la > 63) la = 63;
+    if (lb > 63) lb = 63;
+    for (size_t j = 0; j <= lb; j++) row[j] = j;
+    for (size_t i = 1; i <= la; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= lb; j++) {
+            size_t best = diagonal + (a[i - 1] != b[j - 1]);
+            if (row[j] + 1 < best) best = row[j] + 1;
+            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
+            diagonal = row[j];
+            row[j] = best;
+        }
+    }
+    return row[lb];
+}

@@ -1,0 +1,47 @@
+/* Entity scores from label sequences, equal to seqeval 1.2.2 and to conlleval's counts. */
+#ifndef NF_PREDICT_SCORE_H
+#define NF_PREDICT_SCORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+
+/* NF_SCHEME_NONE is seqeval's default mode (conlleval's rules); the others its strict mode. */
+typedef enum nf_scheme {
+    NF_SCHEME_NONE,
+    NF_SCHEME_IOB1,
+    NF_SCHEME_IOB2,
+    NF_SCHEME_IOE1,
+    NF_SCHEME_IOE2,
+    NF_SCHEME_BIOES, /* seqeval's IOBES */
+    NF_SCHEME_BILOU,
+} nf_scheme;
+
+typedef struct nf_score {
+    const char *label; /* NULL for the averages */
+    double precision, recall, f1;
+    size_t support;   /* gold entities */
+    size_t predicted; /* predicted entities */
+    size_t correct;
+} nf_score;
+
+typedef struct nf_report {
+    nf_score *types; /* sorted by label, as seqeval prints them */
+    size_t n_types;
+    nf_score micro, macro, weighted;
+    size_t n_tokens, n_tokens_correct; /* accuracy = correct / n */
+} nf_report;
+
+/* Collects sequences, then makes the report. */
+typedef struct nf_scorer nf_scorer;
+
+nerfit_status nf_scorer_new(nf_scorer **out, nf_scheme scheme, nerfit_error *err);
+void nf_scorer_free(nf_scorer *scorer);
+/* Adds one sequence: gold[i] and predicted[i] are labels such as "B-time", "I-time", "O". */
+nerfit_status nf_scorer_add(nf_scorer *scorer, const char *const *gold,
+                            const char *const *predicted, size_t length, nerfit_error *err);
+/* The report is owned by the scorer and valid until the next call on it. */
+nerfit_status nf_scorer_report(nf_scorer *scorer, const nf_report **out, nerfit_error *err);
+
+#endif

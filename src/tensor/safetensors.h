@@ -1,0 +1,70 @@
+/* safetensors files: read by mapping, written atomically.
+ * Format: 8 bytes little-endian header size, JSON header {name: {dtype, shape, data_offsets}},
+ * then the data. Every number is checked before use. */
+#ifndef NF_TENSOR_SAFETENSORS_H
+#define NF_TENSOR_SAFETENSORS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+typedef enum nf_stored_type {
+    NF_STORED_F64,
+    NF_STORED_F32,
+    NF_STORED_F16,
+    NF_STORED_BF16,
+    NF_STORED_I64,
+    NF_STORED_I32,
+    NF_STORED_I16,
+    NF_STORED_I8,
+    NF_STORED_U8,
+    NF_STORED_BOOL,
+} nf_stored_type;
+
+typedef struct nf_stored {
+    const char *name;
+    nf_stored_type type;
+    int n_dims;
+    int64_t dims[8];
+    size_t count;     /* elements */
+    const void *data; /* in the mapping; NOT necessarily aligned to the type */
+    size_t size;      /* bytes */
+} nf_stored;
+
+/* One file, or the shards of an index, as one set of tensors. */
+typedef struct nf_safetensors nf_safetensors;
+
+/* `path`: a .safetensors file, a *.safetensors.index.json, or a folder that holds
+ * model.safetensors or model.safetensors.index.json. */
+nerfit_status nf_safetensors_open(nf_safetensors **out, const char *path, nerfit_error *err);
+void nf_safetensors_close(nf_safetensors *file);
+size_t nf_safetensors_count(const nf_safetensors *file);
+/* In the order of the files' data. */
+const nf_stored *nf_safetensors_at(const nf_safetensors *file, size_t index);
+/* NULL if there is none of that name. */
+const nf_stored *nf_safetensors_find(const nf_safetensors *file, const char *name);
+/* The value of a "__metadata__" key of the (first) file, or NULL. */
+const char *nf_safetensors_metadata(const nf_safetensors *file, const char *key);
+/* For messages: the path given to open. */
+const char *nf_safetensors_path(const nf_safetensors *file);
+
+/* Converts any floating type to float / double; out [count]. An integer type is an error. */
+nerfit_status nf_stored_to_f32(const nf_stored *tensor, float *out, nerfit_error *err);
+nerfit_status nf_stored_to_f64(const nf_stored *tensor, double *out, nerfit_error *err);
+
+/* A tensor to be written; `data` [product of dims] of `type`, native byte order. */
+typedef struct nf_to_store {
+    const char *name;
+    nf_stored_type type;
+    int n_dims;
+    int64_t dims[8];
+    const void *data;
+} nf_to_store;
+
+/* metadata: NULL-terminated pairs {key, value, key, value, NULL}, or NULL. Data is laid out as the
+ * Python package does (by alignment, then name), so that other readers map it aligned. */
+nerfit_status nf_safetensors_save(const char *path, const nf_to_store *tensors, size_t count,
+                                  const char *const *metadata, nerfit_error *err);
+
+#endif

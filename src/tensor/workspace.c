@@ -1,0 +1,111 @@
+/* Blocks are chained, newest first. Values are 64-byte aligned, and each array is followed by
+ * SLACK bytes so that vector code may read past its end. */
+#include "tensor/workspace.h"
+
+#include <stdlib.h>
+
+typedef struct block {
+    struct block *older;
+    char *memory;
+    size_t size, used;
+} block;
+
+struct nf_workspace {
+    nf_backend *be;
+    block *newest;
+    bool failed;
+};
+
+enum { FIRST_BLOCK = 1 << 20, SLACK = 64 };
+
+nerfit_status nf_workspace_new(nf_workspace **out, nf_backend *be, nerfit_error *err) {
+    *out = calloc(1, sizeof **out);
+    if (!*out) return nf_no_memory(err, sizeof **out);
+    (*out)->be = be;
+    return NERFIT_OK;
+}
+
+static void drop_newest(nf_workspace *ws) {
+    block *gone = ws->newest;
+    ws->newest = gone->older;
+    ws->be->memory_free(ws->be, gone->memory);
+    free(gone);
+}
+
+void nf_workspace_free(nf_workspace *ws) {
+    if (!ws) return;
+    while (ws->newest) drop_newest(ws);
+    free(ws);
+}
+
+static bool add_block(nf_workspace *ws, size_t size) {
+    block *b = malloc(sizeof *b);
+    if (!b) return false;
+    *b = (block){.older = ws->newest, .memory = ws->be->memory_new(ws->be, size), .size = size};
+    if (!b->memory) {
+        free(b);
+        return false;
+    }
+    ws->newest = b;
+    return true;
+}
+
+void nf_workspace_reset(nf_workspace *ws) {
+    ws->failed = false;
+    if (!ws->newest) return;
+    if (ws->newest->older) {
+        size_t total = 0;
+        for (block *b = ws->newest; b; b = b->older) total += b->size;
+        while (ws->newest) drop_newest(ws);
+        add_block(ws, total); /* a failure shows at the next allocation */
+    }
+    if (ws->newest) ws->newest->used = 0;
+}
+
+static void *take(nf_workspace *ws, size_t size) {
+    size_t rounded;
+    if (__builtin_add_overflow(size, (size_t)SLACK + 63, &rounded)) {
+        ws->failed = true;
+        return NULL;
+    }
+    rounded &= ~(size_t)63;
+    block *b = ws->newest;
+    if (!b || b->size - b->used < rounded) {
+        size_t want = b ? b->size : FIRST_BLOCK;
+        if (!add_block(ws, want > rounded ? want : rounded)) {
+            ws->failed = true;
+            return NULL;
+        }
+        b = ws->newest;
+    }
+    void *memory = b->memory + b->used;
+    b->used += rounded;
+    return memory;
+}
+
+nf_values *nf_workspace_reals(nf_workspace *ws, size_t n) {
+    size_t bytes;
+    if (__builtin_mul_overflow(n, ws->be->real_size, &bytes)) {
+        ws->failed = true;
+        return NULL;
+    }
+    return take(ws, bytes);
+}
+
+const int32_t *nf_workspace_ints(nf_workspace *ws, const int32_t *values, size_t n) {
+    int32_t *copy = take(ws, n * sizeof *copy);
+    if (copy) ws->be->ints_in(ws->be, copy, values, n);
+    return copy;
+}
+
+bool nf_workspace_failed(const nf_workspace *ws) { return ws->failed; }
+
+nf_workspace_mark nf_workspace_here(const nf_workspace *ws) {
+    return (nf_workspace_mark){ws->newest, ws->newest ? ws->newest->used : 0};
+}
+
+void nf_workspace_return(nf_workspace *ws, nf_workspace_mark mark) {
+    while (ws->newest && ws->newest != mark.block && (mark.block || ws->newest->older))
+        drop_newest(ws);
+    if (ws->newest) ws->newest->used = mark.block ? mark.used : 0;
+}

@@ -13,6 +13,8 @@ typedef struct block {
 struct nf_workspace {
     nf_backend *be;
     block *newest;
+    size_t live; /* bytes of all blocks */
+    size_t peak; /* the most that was live in a step: the size of the block to come */
     bool failed;
 };
 
@@ -28,6 +30,7 @@ nerfit_status nf_workspace_new(nf_workspace **out, nf_backend *be, nerfit_error 
 static void drop_newest(nf_workspace *ws) {
     block *gone = ws->newest;
     ws->newest = gone->older;
+    ws->live -= gone->size;
     ws->be->memory_free(ws->be, gone->memory);
     free(gone);
 }
@@ -47,17 +50,17 @@ static bool add_block(nf_workspace *ws, size_t size) {
         return false;
     }
     ws->newest = b;
+    ws->live += size;
+    if (ws->live > ws->peak) ws->peak = ws->live;
     return true;
 }
 
 void nf_workspace_reset(nf_workspace *ws) {
     ws->failed = false;
     if (!ws->newest) return;
-    if (ws->newest->older) {
-        size_t total = 0;
-        for (block *b = ws->newest; b; b = b->older) total += b->size;
+    if (ws->live < ws->peak || ws->newest->older) {
         while (ws->newest) drop_newest(ws);
-        add_block(ws, total); /* a failure shows at the next allocation */
+        add_block(ws, ws->peak); /* a failure shows at the next allocation */
     }
     if (ws->newest) ws->newest->used = 0;
 }

@@ -1,0 +1,45 @@
+/* Embeddings: word + position + type, layer norm, dropout. */
+#include "model/encoder.h"
+
+nerfit_status nf_embedding_forward(const nf_encoder *encoder, const nf_pass *pass, nf_values *y,
+                                   nf_embedding_kept *kept) {
+    nf_backend *be = pass->be;
+    const nf_embedding *embedding = &encoder->embedding;
+    size_t n = (size_t)pass->sequences.n_tokens, c = encoder->hidden;
+    nf_workspace_mark mark = nf_workspace_here(pass->ws);
+    nf_values *sum = nf_workspace_reals(pass->ws, n * c);
+    if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
+    be->embedding_forward(be, sum, embedding->words->values, pass->ids, n, c, false);
+    be->embedding_forward(be, sum, embedding->positions->values, pass->positions, n, c, true);
+    if (embedding->types)
+        be->embedding_forward(be, sum, embedding->types->values, pass->types, n, c, true);
+    NF_TRY(nf_norm_forward(&embedding->norm, pass, y, sum, NULL, 0.0, c,
+                           kept ? &kept->norm : NULL));
+    nf_dropout dropout = nf_pass_dropout(pass, embedding->site, encoder->hidden_dropout);
+    if (dropout.p > 0.0) be->dropout(be, y, y, n * c, &dropout);
+    if (!pass->keep) nf_workspace_return(pass->ws, mark);
+    return NERFIT_OK;
+}
+
+nerfit_status nf_embedding_backward(const nf_encoder *encoder, const nf_pass *pass,
+                                    const nf_values *dy, const nf_embedding_kept *kept) {
+    nf_backend *be = pass->be;
+    const nf_embedding *embedding = &encoder->embedding;
+    size_t n = (size_t)pass->sequences.n_tokens, c = encoder->hidden;
+    nf_workspace_mark mark = nf_workspace_here(pass->ws);
+    nf_values *dsum = nf_workspace_reals(pass->ws, n * c);
+    if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
+    nf_dropout dropout = nf_pass_dropout(pass, embedding->site, encoder->hidden_dropout);
+    be->dropout(be, dsum, dy, n * c, &dropout);
+    nf_norm_backward(&embedding->norm, pass, dsum, NULL, dsum, 0.0, c, &kept->norm);
+    if (embedding->words->grad)
+        be->embedding_backward(be, embedding->words->grad, dsum, pass->ids, n, c,
+                               embedding->padding_id);
+    if (embedding->positions->grad)
+        be->embedding_backward(be, embedding->positions->grad, dsum, pass->positions, n, c,
+                               embedding->position_padding_id);
+    if (embedding->types && embedding->types->grad)
+        be->embedding_backward(be, embedding->types->grad, dsum, pass->types, n, c, -1);
+    nf_workspace_return(pass->ws, mark);
+    return NERFIT_OK;
+}

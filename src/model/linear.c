@@ -1,0 +1,276 @@
+#include "model/linear.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+nf_linear *nf_linear_new(nf_network *net, const char *name, size_t in, size_t out, bool has_bias) {
+    if (net->n_linears == net->linears_capacity) {
+        size_t capacity = net->linears_capacity ? 2 * net->linears_capacity : 64;
+        nf_linear **grown = realloc(net->linears, capacity * sizeof *grown);
+        if (!grown) return NULL;
+        net->linears = grown;
+        net->linears_capacity = capacity;
+    }
+    nf_linear *linear = nf_arena_calloc(&net->arena, 1, sizeof *linear);
+    char path[512];
+    if (!linear || !(linear->name = nf_arena_strdup(&net->arena, name))) return NULL;
+    linear->in = in;
+    linear->out = out;
+    snprintf(path, sizeof path, "%s.weight", name);
+    if (!(linear->weight = nf_network_parameter(net, path, 2, out, in, true))) return NULL;
+    snprintf(path, sizeof path, "%s.bias", name);
+    if (has_bias && !(linear->bias = nf_network_parameter(net, path, 1, 1, out, false)))
+        return NULL;
+    net->linears[net->n_linears++] = linear;
+    return linear;
+}
+
+nerfit_status nf_linear_add_lora(nf_network *net, nf_linear *linear, size_t rank, double scaling,
+                                 double dropout, bool dora, uint64_t seed, nerfit_error *err) {
+    nf_backend *be = net->be;
+    nf_lora *lora = nf_arena_calloc(&net->arena, 1, sizeof *lora);
+    char path[512];
+    if (!lora) return nf_no_memory(err, sizeof *lora);
+    *lora = (nf_lora){
+        .rank = rank, .scaling = scaling, .dropout = dropout, .site = nf_network_site(net)};
+    snprintf(path, sizeof path, "%s.lora_A.weight", linear->name);
+    lora->a = nf_network_parameter(net, path, 2, rank, linear->in, true);
+    snprintf(path, sizeof path, "%s.lora_B.weight", linear->name);
+    lora->b = nf_network_parameter(net, path, 2, linear->out, rank, true);
+    if (!lora->a || !lora->b) return nf_no_memory(err, 0);
+    lora->a->trained = lora->b->trained = true;
+    NF_TRY(nf_parameter_uniform(net, lora->a, 1.0 / sqrt((double)linear->in), seed,
+                                0x4c6f5241u + lora->site, err));
+    NF_TRY(nf_parameter_constant(net, lora->b, 0.0f, err));
+    linear->lora = lora;
+    if (!dora) return NERFIT_OK;
+    snprintf(path, sizeof path, "%s.lora_magnitude_vector", linear->name);
+    lora->magnitude = nf_network_parameter(net, path, 1, 1, linear->out, true);
+    if (!lora->magnitude) return nf_no_memory(err, 0);
+    lora->magnitude->trained = true;
+    NF_TRY(nf_parameter_allocate(net, lora->magnitude, err));
+    lora->w_squares = be->memory_new(be, linear->out * be->real_size);
+    double *squares = malloc(linear->out * sizeof *squares);
+    if (!lora->w_squares || !squares) {
+        free(squares);
+        return nf_no_memory(err, linear->out * be->real_size);
+    }
+    be->row_squares(be, lora->w_squares, linear->weight->values, linear->out, linear->in);
+    be->to_f64(be, squares, lora->w_squares, linear->out);
+    for (size_t i = 0; i < linear->out; i++) squares[i] = sqrt(squares[i]);
+    be->from_f64(be, lora->magnitude->values, squares, linear->out);
+    free(squares);
+    return NERFIT_OK;
+}
+
+bool nf_linear_trained(const nf_linear *linear) {
+    return linear->weight->trained || (linear->bias && linear->bias->trained) ||
+           (linear->lora && linear->lora->a->trained);
+}
+
+nerfit_status nf_linear_prepare(nf_network *net, nf_linear *linear, bool backward,
+                                nerfit_error *err) {
+    nf_backend *be = net->be;
+    if (linear->packed) be->weight_free(be, linear->packed);
+    linear->packed = NULL;
+    if (linear->weight->removed) return NERFIT_OK;
+    return be->weight_new(be, &linear->packed, linear->weight->values, linear->out, linear->in,
+                          NF_USE_FORWARD | (backward ? NF_USE_BACKWARD : 0), err);
+}
+
+void nf_linear_release(nf_network *net, nf_linear *linear) {
+    if (linear->packed) net->be->weight_free(net->be, linear->packed);
+    linear->packed = NULL;
+    if (linear->lora && linear->lora->w_squares)
+        net->be->memory_free(net->be, linear->lora->w_squares);
+    if (linear->lora) linear->lora->w_squares = NULL;
+}
+
+/* |W + s B A| by row, without making the sum: see DESIGN's formula at dora_norms. */
+static nerfit_status dora_gain(const nf_linear *linear, const nf_pass *pass, nf_values *norms,
+                               nf_values *gain) {
+    nf_backend *be = pass->be;
+    const nf_lora *lora = linear->lora;
+    size_t r = lora->rank, in = linear->in, out = linear->out;
+    nf_workspace_mark mark = nf_workspace_here(pass->ws);
+    nf_values *aw = nf_workspace_reals(pass->ws, r * out);
+    nf_values *aa = nf_workspace_reals(pass->ws, r * r);
+    if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
+    const nf_values *a = lora->a->values;
+    be->matmul(be, aw, a, linear->weight->values, r, out, in, false, true, 1.0, false);
+    be->matmul(be, aa, a, a, r, r, in, false, true, 1.0, false);
+    be->dora_norms(be, norms, lora->w_squares, lora->b->values, aw, aa, lora->scaling, out, r);
+    be->divide(be, gain, lora->magnitude->values, norms, out);
+    nf_workspace_return(pass->ws, mark);
+    return NERFIT_OK;
+}
+
+static nerfit_status lora_forward(const nf_linear *linear, const nf_pass *pass, nf_values *y,
+                                  const nf_values *x, nf_linear_kept *kept) {
+    nf_backend *be = pass->be;
+    const nf_lora *lora = linear->lora;
+    size_t n = (size_t)pass->sequences.n_tokens, r = lora->rank, in = linear->in,
+           out = linear->out;
+    const nf_values *bias = linear->bias ? linear->bias->values : NULL;
+    nf_dropout dropout = nf_pass_dropout(pass, lora->site, lora->dropout);
+    bool drops = dropout.p > 0.0, dora = lora->magnitude != NULL;
+    nf_values *dropped = drops ? nf_workspace_reals(pass->ws, n * in) : NULL;
+    kept->low = nf_workspace_reals(pass->ws, n * r);
+    if (dora) {
+        kept->sum = nf_workspace_reals(pass->ws, n * out);
+        kept->norms = nf_workspace_reals(pass->ws, out);
+        kept->gain = nf_workspace_reals(pass->ws, out);
+    }
+    if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
+    if (drops) be->dropout(be, dropped, x, n * in, &dropout);
+    kept->dropped = drops ? dropped : x;
+
+    be->matmul(be, kept->low, kept->dropped, lora->a->values, n, r, in, false, true, 1.0, false);
+    if (!dora) {
+        be->linear_forward(be, y, NULL, x, linear->packed, bias, NF_ACTIVATION_NONE, n);
+        be->matmul(be, y, kept->low, lora->b->values, n, out, r, false, true, lora->scaling, true);
+        return NERFIT_OK;
+    }
+    NF_TRY(dora_gain(linear, pass, kept->norms, kept->gain));
+    be->linear_forward(be, kept->sum, NULL, kept->dropped, linear->packed, NULL,
+                       NF_ACTIVATION_NONE, n);
+    /* y = (W x + b) - W x' + g (W x' + s B A x'). Without dropout the two products are equal and
+     * one could be saved; models are merged before they tag, so that this runs in evaluations of a
+     * training run only, and one form is enough. */
+    be->linear_forward(be, y, NULL, x, linear->packed, bias, NF_ACTIVATION_NONE, n);
+    be->axpy(be, y, -1.0, kept->sum, n * out);
+    be->matmul(be, kept->sum, kept->low, lora->b->values, n, out, r, false, true, lora->scaling,
+               true);
+    be->scale_columns(be, y, kept->sum, kept->gain, 1.0, n, out, true);
+    return NERFIT_OK;
+}
+
+nerfit_status nf_linear_forward(const nf_linear *linear, const nf_pass *pass, nf_values *y,
+                                nf_values *pre, const nf_values *x, nf_activation activation,
+                                nf_linear_kept *kept) {
+    nf_backend *be = pass->be;
+    size_t n = (size_t)pass->sequences.n_tokens;
+    nf_linear_kept local;
+    if (!kept) kept = &local;
+    *kept = (nf_linear_kept){.x = x};
+    if (!linear->lora) {
+        be->linear_forward(be, y, pre, x, linear->packed,
+                           linear->bias ? linear->bias->values : NULL, activation, n);
+        return NERFIT_OK;
+    }
+    nf_values *linear_out = pre ? pre : y;
+    NF_TRY(lora_forward(linear, pass, linear_out, x, kept));
+    if (activation != NF_ACTIVATION_NONE || pre)
+        be->activation_forward(be, activation, y, linear_out, n * linear->out);
+    return NERFIT_OK;
+}
+
+static nerfit_status lora_backward(const nf_linear *linear, const nf_pass *pass, nf_values *dx,
+                                   const nf_values *dy, const nf_linear_kept *kept,
+                                   bool accumulate) {
+    nf_backend *be = pass->be;
+    const nf_lora *lora = linear->lora;
+    size_t n = (size_t)pass->sequences.n_tokens, r = lora->rank, in = linear->in,
+           out = linear->out;
+    double s = lora->scaling;
+    nf_dropout dropout = nf_pass_dropout(pass, lora->site, lora->dropout);
+    bool drops = dropout.p > 0.0, dora = lora->magnitude != NULL;
+    nf_workspace_mark mark = nf_workspace_here(pass->ws);
+    nf_values *scaled = dora ? nf_workspace_reals(pass->ws, n * out) : NULL;
+    nf_values *dlow = nf_workspace_reals(pass->ws, n * r);
+    nf_values *dm = dora ? nf_workspace_reals(pass->ws, out) : NULL;
+    nf_values *through = dx && drops ? nf_workspace_reals(pass->ws, n * in) : NULL;
+    if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
+
+    const nf_values *dz = dy; /* gradient by B A x' s, and in DoRA by W x' + s B A x' */
+    if (dora) {
+        be->scale_columns(be, scaled, dy, kept->gain, 1.0, n, out, false);
+        dz = scaled;
+        if (lora->magnitude->grad) {
+            be->zero(be, dm, out);
+            be->column_dots(be, dm, dy, kept->sum, n, out);
+            be->divide(be, dm, dm, kept->norms, out);
+            be->axpy(be, lora->magnitude->grad, 1.0, dm, out);
+        }
+    }
+    be->matmul(be, dlow, dz, lora->b->values, n, r, out, false, false, s, false);
+    if (lora->b->grad)
+        be->matmul(be, lora->b->grad, dz, kept->low, out, r, n, true, false, s, true);
+    if (lora->a->grad)
+        be->matmul(be, lora->a->grad, dlow, kept->dropped, r, in, n, true, false, 1.0, true);
+    if (dx && !drops) {
+        be->linear_backward_input(be, dx, dz, linear->packed, n, accumulate);
+        be->matmul(be, dx, dlow, lora->a->values, n, in, r, false, false, 1.0, true);
+    } else if (dx) {
+        /* dx = W^T dy + mask (A^T dlow + W^T (g dy - dy)); the last term is DoRA's */
+        be->linear_backward_input(be, dx, dy, linear->packed, n, accumulate);
+        if (dora) {
+            be->axpy(be, scaled, -1.0, dy, n * out);
+            be->linear_backward_input(be, through, scaled, linear->packed, n, false);
+        }
+        be->matmul(be, through, dlow, lora->a->values, n, in, r, false, false, 1.0, dora);
+        be->dropout(be, through, through, n * in, &dropout);
+        be->axpy(be, dx, 1.0, through, n * in);
+    }
+    nf_workspace_return(pass->ws, mark);
+    return NERFIT_OK;
+}
+
+nerfit_status nf_linear_backward(const nf_linear *linear, const nf_pass *pass, nf_values *dx,
+                                 const nf_values *dy, const nf_linear_kept *kept,
+                                 bool accumulate) {
+    nf_backend *be = pass->be;
+    size_t n = (size_t)pass->sequences.n_tokens;
+    if (linear->weight->grad)
+        be->matmul(be, linear->weight->grad, dy, kept->x, linear->out, linear->in, n, true, false,
+                   1.0, true);
+    if (linear->bias && linear->bias->grad)
+        be->column_sums(be, linear->bias->grad, dy, n, linear->out);
+    if (linear->lora) return lora_backward(linear, pass, dx, dy, kept, accumulate);
+    if (dx) be->linear_backward_input(be, dx, dy, linear->packed, n, accumulate);
+    return NERFIT_OK;
+}
+
+nerfit_status nf_linear_merge(nf_network *net, nf_linear *linear, nerfit_error *err) {
+    nf_backend *be = net->be;
+    nf_lora *lora = linear->lora;
+    if (!lora) return NERFIT_OK;
+    size_t count = linear->out * linear->in;
+    nf_values *merged = be->memory_new(be, count * be->real_size);
+    double *gain = malloc(linear->out * sizeof *gain), *row = malloc(linear->in * sizeof *row);
+    double *norms = malloc(linear->out * sizeof *norms);
+    nf_values *squares = be->memory_new(be, linear->out * be->real_size);
+    nerfit_status status = NERFIT_OK;
+    if (!merged || !gain || !row || !norms || !squares) {
+        status = nf_no_memory(err, count * be->real_size);
+        if (merged) be->memory_free(be, merged);
+    } else {
+        be->copy(be, merged, linear->weight->values, count);
+        be->matmul(be, merged, lora->b->values, lora->a->values, linear->out, linear->in,
+                   lora->rank, false, false, lora->scaling, true);
+        if (lora->magnitude) {
+            be->row_squares(be, squares, merged, linear->out, linear->in);
+            be->to_f64(be, norms, squares, linear->out);
+            be->to_f64(be, gain, lora->magnitude->values, linear->out);
+            for (size_t i = 0; i < linear->out; i++) {
+                nf_values *place = nf_at(be, merged, i * linear->in);
+                be->to_f64(be, row, place, linear->in);
+                for (size_t j = 0; j < linear->in; j++) row[j] *= gain[i] / sqrt(norms[i]);
+                be->from_f64(be, place, row, linear->in);
+            }
+        }
+        if (linear->weight->owned) be->memory_free(be, linear->weight->owned);
+        linear->weight->owned = linear->weight->values = merged;
+        nf_parameter_remove(net, lora->a);
+        nf_parameter_remove(net, lora->b);
+        nf_parameter_remove(net, lora->magnitude);
+        nf_linear_release(net, linear);
+        linear->lora = NULL;
+    }
+    if (squares) be->memory_free(be, squares);
+    free(gain);
+    free(row);
+    free(norms);
+    return status;
+}

@@ -1,0 +1,238 @@
+/* Loading a folder, heads, and what else concerns a model as a whole; saving is in save.c. */
+#include "model/model.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "model/adapter.h"
+
+enum { STREAM_CLASSIFIER = 1, STREAM_PROJECTION = 2, STREAM_PROJECTION_BIAS = 3 };
+
+/* Looks a parameter up under the names that checkpoints use: as it is, with the architecture's
+ * prefix, and with the norms' names of the first BERT releases (gamma, beta). */
+static const nf_stored *find_stored(const nf_model *model, const char *name) {
+    const char *prefixes[] = {model->architecture->prefix, ""};
+    char path[512];
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s%s", prefixes[i], name);
+        const nf_stored *stored = nf_safetensors_find(model->weights, path);
+        if (stored) return stored;
+        char *norm = strstr(path, "LayerNorm.");
+        if (!norm) continue;
+        norm += strlen("LayerNorm.");
+        strcpy(norm, strcmp(norm, "weight") == 0 ? "gamma" : "beta"); /* shorter than before */
+        stored = nf_safetensors_find(model->weights, path);
+        if (stored) return stored;
+    }
+    return NULL;
+}
+
+static nerfit_status load_parameters(nf_model *model, nerfit_error *err) {
+    nf_network *net = &model->net;
+    const char *where = nf_safetensors_path(model->weights);
+    for (size_t i = 0; i < net->n_parameters; i++) {
+        nf_parameter *p = net->parameters[i];
+        const nf_stored *stored = find_stored(model, p->name);
+        if (!stored)
+            return nf_fail_at(err, NERFIT_FORMAT, where, 0, 0,
+                              "has no tensor \"%s\" (nor \"%s%s\"), which the configuration "
+                              "(model_type \"%s\") calls for",
+                              p->name, model->architecture->prefix, p->name,
+                              model->architecture->model_type);
+        NF_TRY(nf_parameter_load(net, p, stored, where, err));
+    }
+    return NERFIT_OK;
+}
+
+/* id2label: {"0": "O", ...} with every id from 0 to n-1. */
+static nerfit_status read_labels(nf_model *model, const char *path, size_t count,
+                                 nerfit_error *err) {
+    json_t *table = json_object_get(model->config, "id2label");
+    model->labels = nf_arena_calloc(&model->net.arena, count, sizeof *model->labels);
+    if (!model->labels) return nf_no_memory(err, count);
+    model->n_labels = count;
+    for (size_t i = 0; i < count; i++) {
+        char key[32], fallback[48];
+        snprintf(key, sizeof key, "%zu", i);
+        snprintf(fallback, sizeof fallback, "LABEL_%zu", i);
+        json_t *value = json_object_get(table, key);
+        if (table && !json_is_string(value))
+            return nf_fail_at(err, NERFIT_FORMAT, path, 0, 0,
+                              "\"id2label\" has no text for id %zu; the classifier has %zu labels",
+                              i, count);
+        model->labels[i] =
+            nf_arena_strdup(&model->net.arena, value ? json_string_value(value) : fallback);
+        if (!model->labels[i]) return nf_no_memory(err, 0);
+    }
+    return NERFIT_OK;
+}
+
+static nf_linear *new_classifier(nf_model *model, size_t n_labels) {
+    model->classifier =
+        nf_linear_new(&model->net, "classifier", model->encoder.hidden, n_labels, true);
+    return model->classifier;
+}
+
+static nerfit_status load_weights(nf_model *model, const char *config_path, nerfit_error *err) {
+    const nf_stored *head = nf_safetensors_find(model->weights, "classifier.weight");
+    /* a sequence classifier has a head of that name too; only its class name tells them apart */
+    const char *class_name =
+        json_string_value(json_array_get(json_object_get(model->config, "architectures"), 0));
+    if (class_name && !strstr(class_name, "TokenClassification")) head = NULL;
+    if (head && head->n_dims == 2 && head->dims[0] > 0) {
+        if (!new_classifier(model, (size_t)head->dims[0])) return nf_no_memory(err, 0);
+        NF_TRY(read_labels(model, config_path, (size_t)head->dims[0], err));
+    }
+    return load_parameters(model, err);
+}
+
+static bool has_tokenizer(nf_arena *arena, const char *folder) {
+    static const char *const files[] = {"tokenizer.json", "vocab.txt", "vocab.json"};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        const char *path = nf_path_join(arena, folder, files[i]);
+        if (path && nf_file_exists(path)) return true;
+    }
+    return false;
+}
+
+static nerfit_status load_base(nf_model *model, const char *folder, nerfit_error *err) {
+    nf_arena *arena = &model->net.arena;
+    model->folder = nf_arena_strdup(arena, folder);
+    const char *config_path = nf_path_join(arena, folder, "config.json");
+    if (!model->folder || !config_path) return nf_no_memory(err, 0);
+    if (!nf_directory_exists(folder))
+        return nf_fail_at(err, NERFIT_IO, folder, 0, 0,
+                          "is not a folder; expected one with config.json and model.safetensors");
+    NF_TRY(nf_json_load(&model->config, config_path, err));
+    if (!json_is_object(model->config))
+        return nf_fail_at(err, NERFIT_FORMAT, config_path, 1, 0, "expected a JSON object");
+    NF_TRY(nf_architecture_find(&model->architecture, model->config, config_path, err));
+    model->encoder = (nf_encoder){.model_type = model->architecture->model_type,
+                                  .prefix = model->architecture->prefix,
+                                  .first_position = model->architecture->first_position};
+    NF_TRY(model->architecture->build(&model->encoder, &model->net, model->config, config_path,
+                                      err));
+    model->classifier_site = nf_network_site(&model->net);
+    nerfit_status status = nf_safetensors_open(&model->weights, folder, err);
+    if (status == NERFIT_IO) {
+        const char *pickled = nf_path_join(arena, folder, "pytorch_model.bin");
+        if (pickled && nf_file_exists(pickled))
+            return nf_fail_at(err, NERFIT_UNSUPPORTED, pickled, 0, 0,
+                              "is a pickled checkpoint, which can run code when read; convert it "
+                              "to model.safetensors (in Python: AutoModel.from_pretrained(folder)"
+                              ".save_pretrained(folder))");
+    }
+    NF_TRY(status);
+    NF_TRY(load_weights(model, config_path, err));
+    if (has_tokenizer(arena, folder)) NF_TRY(nf_tokenizer_load(&model->tokenizer, folder, err));
+    return NERFIT_OK;
+}
+
+static nerfit_status load(nf_model *model, const char *folder, nerfit_error *err) {
+    if (!nf_adapter_folder(folder)) return load_base(model, folder, err);
+    char *base;
+    NF_TRY(nf_adapter_base(&base, &model->net.arena, folder, err));
+    nerfit_status status = load_base(model, base, err);
+    if (status != NERFIT_OK)
+        return nf_fail_within(err, status, "base model of the adapter %s", folder);
+    return nf_adapter_load(model, folder, err);
+}
+
+nerfit_status nf_model_load(nf_model **out, const char *folder, nf_backend *be, const nf_log *log,
+                            nerfit_error *err) {
+    *out = NULL;
+    nf_model *model = calloc(1, sizeof *model);
+    if (!model) return nf_no_memory(err, sizeof *model);
+    nf_network_init(&model->net, be);
+    nerfit_status status = load(model, folder, err);
+    if (status != NERFIT_OK) {
+        nf_model_free(model);
+        return status;
+    }
+    if (!model->tokenizer)
+        nf_log_warning(log, "%s has no tokenizer (tokenizer.json, vocab.txt or vocab.json)",
+                       folder);
+    *out = model;
+    return NERFIT_OK;
+}
+
+void nf_model_free(nf_model *model) {
+    if (!model) return;
+    nf_network_free(&model->net);
+    nf_tokenizer_free(model->tokenizer);
+    nf_safetensors_close(model->weights);
+    json_decref(model->config);
+    free(model);
+}
+
+size_t nf_model_max_length(const nf_model *model) { return model->encoder.max_positions; }
+
+static void remove_linear(nf_model *model, nf_linear **linear) {
+    if (!*linear) return;
+    nf_linear_release(&model->net, *linear);
+    nf_parameter_remove(&model->net, (*linear)->weight);
+    nf_parameter_remove(&model->net, (*linear)->bias);
+    *linear = NULL;
+}
+
+void nf_model_remove_projection(nf_model *model) { remove_linear(model, &model->projection); }
+
+void nf_model_remove_classifier(nf_model *model) {
+    remove_linear(model, &model->classifier);
+    model->n_labels = 0;
+}
+
+nerfit_status nf_model_add_classifier(nf_model *model, const char *const *labels, size_t n_labels,
+                                      uint64_t seed, nerfit_error *err) {
+    nf_network *net = &model->net;
+    nf_model_remove_classifier(model);
+    char **copies = nf_arena_calloc(&net->arena, n_labels, sizeof *copies);
+    if (!copies || !new_classifier(model, n_labels)) return nf_no_memory(err, 0);
+    for (size_t i = 0; i < n_labels; i++)
+        if (!(copies[i] = nf_arena_strdup(&net->arena, labels[i]))) return nf_no_memory(err, 0);
+    model->labels = copies;
+    model->n_labels = n_labels;
+    nf_linear *head = model->classifier;
+    head->weight->trained = head->bias->trained = true;
+    NF_TRY(nf_parameter_normal(net, head->weight, model->encoder.initializer_range, seed,
+                               STREAM_CLASSIFIER, err));
+    return nf_parameter_constant(net, head->bias, 0.0f, err);
+}
+
+nerfit_status nf_model_add_projection(nf_model *model, size_t size, uint64_t seed,
+                                      nerfit_error *err) {
+    nf_network *net = &model->net;
+    nf_linear *head = nf_linear_new(net, "projection_layer", model->encoder.hidden, size, true);
+    if (!head) return nf_no_memory(err, 0);
+    model->projection = head;
+    head->weight->trained = head->bias->trained = true;
+    double bound = 1.0 / sqrt((double)model->encoder.hidden);
+    NF_TRY(nf_parameter_uniform(net, head->weight, bound, seed, STREAM_PROJECTION, err));
+    return nf_parameter_uniform(net, head->bias, bound, seed, STREAM_PROJECTION_BIAS, err);
+}
+
+static bool belongs_to(const nf_linear *head, const nf_parameter *p) {
+    return head && (p == head->weight || p == head->bias);
+}
+
+void nf_model_train_encoder(nf_model *model, bool trained) {
+    for (size_t i = 0; i < model->net.n_parameters; i++) {
+        nf_parameter *p = model->net.parameters[i];
+        if (!p->removed && !belongs_to(model->classifier, p) && !belongs_to(model->projection, p))
+            p->trained = trained;
+    }
+}
+
+nerfit_status nf_model_logits(const nf_model *model, const nf_pass *pass, nf_values **logits) {
+    size_t n = (size_t)pass->sequences.n_tokens;
+    nf_values *hidden = nf_workspace_reals(pass->ws, n * model->encoder.hidden);
+    *logits = nf_workspace_reals(pass->ws, n * model->n_labels);
+    if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
+    NF_TRY(nf_encoder_forward(&model->encoder, pass, hidden, NULL, NULL));
+    return nf_linear_forward(model->classifier, pass, *logits, NULL, hidden, NF_ACTIVATION_NONE,
+                             NULL);
+}

@@ -1,0 +1,64 @@
+/* A model: encoder, tokenizer, and possibly a token-classification head, as a Hugging Face folder
+ * holds them. */
+#ifndef NF_MODEL_MODEL_H
+#define NF_MODEL_MODEL_H
+
+#include "base/log.h"
+#include "model/architecture.h"
+#include "model/batch.h"
+#include "text/tokenizer.h"
+
+typedef struct nf_adapter nf_adapter;
+
+typedef struct nf_model {
+    nf_network net;
+    const nf_architecture *architecture;
+    nf_encoder encoder;
+    nf_tokenizer *tokenizer; /* NULL if the folder has none (encoding is then an error) */
+    json_t *config;          /* config.json */
+    nf_safetensors *weights; /* stays open: values may lie in its mapping */
+    const char *folder;      /* where it was loaded from */
+
+    nf_linear *classifier; /* NULL: bare encoder */
+    char **labels;         /* [n_labels] id2label, in the network's arena */
+    size_t n_labels;
+    uint32_t classifier_site; /* dropout before the classifier */
+
+    nf_linear *projection; /* stage 1's; NULL otherwise */
+    nf_adapter *adapter;   /* the adapter that was added or loaded; NULL: none */
+} nf_model;
+
+/* Loads config.json, the weights and the tokenizer. A folder of a token-classification model comes
+ * with its head and labels; a PEFT adapter folder (adapter_config.json) loads its base model
+ * (`base_model_name_or_path`, a path that counts from the adapter's folder if relative) and the
+ * adapter. The weights are not yet prepared for products: nf_network_prepare does it. The backend is
+ * borrowed. */
+nerfit_status nf_model_load(nf_model **out, const char *folder, nf_backend *be, const nf_log *log,
+                            nerfit_error *err);
+void nf_model_free(nf_model *model);
+
+/* Tokens of the longest text it can take, special ones included. */
+size_t nf_model_max_length(const nf_model *model);
+
+/* Puts a new head on: weights Normal(0, initializer_range^2), bias 0 (transformers' rule). `labels`
+ * [n_labels] are copied. A head that is there is removed first. */
+nerfit_status nf_model_add_classifier(nf_model *model, const char *const *labels, size_t n_labels,
+                                      uint64_t seed, nerfit_error *err);
+/* Stage 1's projection, hidden -> size, with torch's nn.Linear initialisation (uniform in
+ * +-1/sqrt(hidden), bias too). */
+nerfit_status nf_model_add_projection(nf_model *model, size_t size, uint64_t seed,
+                                      nerfit_error *err);
+void nf_model_remove_projection(nf_model *model);
+void nf_model_remove_classifier(nf_model *model);
+
+/* Marks all encoder parameters as trained (full fine-tuning), or none. */
+void nf_model_train_encoder(nf_model *model, bool trained);
+
+/* logits [N, n_labels] of a batch, from the last hidden state. */
+nerfit_status nf_model_logits(const nf_model *model, const nf_pass *pass, nf_values **logits);
+
+/* Writes the folder as transformers does: config.json (with labels, if there is a head),
+ * model.safetensors (f32), the tokenizer's files. Adapters must have been merged. */
+nerfit_status nf_model_save(const nf_model *model, const char *folder, nerfit_error *err);
+
+#endif

@@ -1,0 +1,99 @@
+/* The network: every parameter and every linear layer of a model, in one registry.
+ *
+ * Blocks (embedding, attention, feed-forward, heads) are built on a network: they ask it for their
+ * parameters and linear layers by name, and hold pointers to them. What concerns all of them alike
+ * is done here, once: loading, choosing what is trained, laying all trained values, gradients and
+ * moments out in flat buffers (one update, one clip, one checkpoint), preparing weights for
+ * products, and running a pass.
+ *
+ * Names are those of the Hugging Face checkpoint without the architecture's prefix:
+ * "encoder.layer.0.attention.self.query.weight". */
+#ifndef NF_MODEL_NETWORK_H
+#define NF_MODEL_NETWORK_H
+
+#include "base/arena.h"
+#include "tensor/backend.h"
+#include "tensor/safetensors.h"
+#include "tensor/workspace.h"
+
+typedef struct nf_linear nf_linear;
+
+typedef struct nf_parameter {
+    const char *name;
+    size_t rows, cols; /* a vector has rows = 1 and n_dims = 1 */
+    int n_dims;
+    nf_values *values; /* own memory, a mapped file, or a part of the flat buffer */
+    nf_values *grad;   /* NULL unless training has started and it is trained */
+    bool trained;
+    bool decayed; /* weight decay applies: not a bias, not a norm (transformers' rule) */
+    bool removed; /* taken out of the network (a head that is dropped) */
+    void *owned;  /* memory to give back, if `values` is its own */
+} nf_parameter;
+
+typedef struct nf_network {
+    nf_backend *be;
+    nf_arena arena;
+    nf_parameter **parameters;
+    size_t n_parameters, parameters_capacity;
+    nf_linear **linears;
+    size_t n_linears, linears_capacity;
+    uint32_t n_sites; /* dropout sites given out */
+    /* while training: all trained parameters, the decayed ones first */
+    nf_values *flat_values, *flat_grads, *flat_m, *flat_v;
+    size_t n_decayed, n_trained; /* elements */
+} nf_network;
+
+/* One forward, and possibly backward, over a packed batch. */
+typedef struct nf_pass {
+    nf_backend *be; /* of the calling thread */
+    nf_workspace *ws;
+    nf_sequences sequences;
+    const int32_t *ids, *positions, *types; /* [N] in the backend's memory */
+    bool keep;     /* keep what backward needs */
+    bool training; /* dropout acts */
+    uint64_t seed, step; /* of the dropout masks */
+} nf_pass;
+
+void nf_network_init(nf_network *net, nf_backend *be);
+void nf_network_free(nf_network *net);
+
+/* Adds a parameter without values. NULL when out of memory. */
+nf_parameter *nf_network_parameter(nf_network *net, const char *name, int n_dims, size_t rows,
+                                   size_t cols, bool decayed);
+nf_parameter *nf_network_find(const nf_network *net, const char *name);
+static inline size_t nf_parameter_count(const nf_parameter *p) { return p->rows * p->cols; }
+
+/* Gives the parameter memory of its own (contents undefined). */
+nerfit_status nf_parameter_allocate(nf_network *net, nf_parameter *p, nerfit_error *err);
+/* Takes the values of a stored tensor, after checking its shape; borrows the mapping where it can
+ * (the file must then outlive the network). `where` names the file in messages. */
+nerfit_status nf_parameter_load(nf_network *net, nf_parameter *p, const nf_stored *stored,
+                                const char *where, nerfit_error *err);
+nerfit_status nf_parameter_fill(nf_network *net, nf_parameter *p, const float *values,
+                                nerfit_error *err);
+nerfit_status nf_parameter_constant(nf_network *net, nf_parameter *p, float value,
+                                    nerfit_error *err);
+/* Normal(0, sd^2), and uniform in [-bound, bound), from stream `stream` of `seed`. */
+nerfit_status nf_parameter_normal(nf_network *net, nf_parameter *p, double sd, uint64_t seed,
+                                  uint64_t stream, nerfit_error *err);
+nerfit_status nf_parameter_uniform(nf_network *net, nf_parameter *p, double bound, uint64_t seed,
+                                   uint64_t stream, nerfit_error *err);
+/* Drops a parameter's memory and takes it out of training, saving and counting. */
+void nf_parameter_remove(nf_network *net, nf_parameter *p);
+
+/* A number for a dropout that is this network's own. */
+uint32_t nf_network_site(nf_network *net);
+
+/* Moves all parameters with `trained` set into flat buffers with gradients and moments (zeroed). */
+nerfit_status nf_network_start_training(nf_network *net, nerfit_error *err);
+/* Moves them back into memory of their own; frees the buffers. */
+nerfit_status nf_network_end_training(nf_network *net, nerfit_error *err);
+/* Prepares every linear layer's weight for products; again after parameters were replaced. */
+nerfit_status nf_network_prepare(nf_network *net, bool backward, nerfit_error *err);
+/* After an optimizer step: brings prepared forms of trained weights up to date. */
+nerfit_status nf_network_refresh(nf_network *net, nerfit_error *err);
+
+/* The dropout of a site in this pass: p = 0 outside training. */
+nf_dropout nf_pass_dropout(const nf_pass *pass, uint32_t site, double p);
+
+#endif

@@ -1,0 +1,31 @@
+/* Layer norm over a residual sum: the end of every block. */
+#include "model/encoder.h"
+
+nerfit_status nf_norm_forward(const nf_norm *norm, const nf_pass *pass, nf_values *y,
+                              const nf_values *x, const nf_values *residual, double p, size_t c,
+                              nf_norm_kept *kept) {
+    nf_backend *be = pass->be;
+    size_t n = (size_t)pass->sequences.n_tokens;
+    nf_norm_kept local = {0};
+    if (pass->keep) {
+        local.sum = nf_workspace_reals(pass->ws, n * c);
+        local.mean = nf_workspace_reals(pass->ws, n);
+        local.rstd = nf_workspace_reals(pass->ws, n);
+        if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
+    }
+    nf_dropout dropout = nf_pass_dropout(pass, norm->site, p);
+    be->norm_forward(be, y, local.sum, local.mean, local.rstd, x, residual, norm->weight->values,
+                     norm->bias->values, norm->epsilon, &dropout, n, c);
+    if (kept) *kept = local;
+    return NERFIT_OK;
+}
+
+void nf_norm_backward(const nf_norm *norm, const nf_pass *pass, nf_values *dsum, nf_values *dx,
+                      const nf_values *dy, double p, size_t c, const nf_norm_kept *kept) {
+    nf_backend *be = pass->be;
+    size_t n = (size_t)pass->sequences.n_tokens;
+    nf_dropout dropout = nf_pass_dropout(pass, norm->site, p);
+    be->norm_backward(be, dsum, norm->weight->grad, norm->bias->grad, dy, kept->sum, kept->mean,
+                      kept->rstd, norm->weight->values, n, c);
+    if (dx) be->dropout(be, dx, dsum, n * c, &dropout);
+}

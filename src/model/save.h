@@ -1,0 +1,14 @@
+/* What writing whole models and writing adapters share. */
+#ifndef NF_MODEL_SAVE_H
+#define NF_MODEL_SAVE_H
+
+#include "model/model.h"
+
+/* Describes a parameter for nf_safetensors_save as `prefix` + its name; the values are copied into
+ * the arena as float. */
+nerfit_status nf_store_parameter(nf_to_store *out, nf_arena *arena, const nf_network *net,
+                                 const nf_parameter *p, const char *prefix, nerfit_error *err);
+/* config.json: the one that was loaded, with this model's labels and class. */
+nerfit_status nf_save_config(const nf_model *model, const char *folder, nerfit_error *err);
+
+#endif

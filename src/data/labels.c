@@ -1,0 +1,40 @@
+#include "data/labels.h"
+
+#include <stdio.h>
+#include <string.h>
+
+nerfit_status nf_label_set_make(nf_label_set *set, const char *const *types, size_t n_types,
+                                nerfit_error *err) {
+    static const char prefixes[] = {'B', 'I'};
+    nf_arena *arena = &set->arena;
+    set->types = nf_arena_calloc(arena, n_types + 1, sizeof *set->types);
+    set->labels = nf_arena_calloc(arena, 2 * n_types + 1, sizeof *set->labels);
+    if (!set->types || !set->labels) return nf_no_memory(err, n_types);
+    set->labels[set->n_labels++] = "O";
+    for (size_t i = 0; i < n_types; i++) {
+        if (!types[i][0]) return nf_fail(err, NERFIT_ARGUMENT, "an entity type has an empty name");
+        if (nf_label_set_type(set, types[i]) >= 0)
+            return nf_fail(err, NERFIT_ARGUMENT, "entity type \"%s\" is there twice", types[i]);
+        if (!(set->types[i] = nf_arena_strdup(arena, types[i]))) return nf_no_memory(err, 0);
+        set->n_types++;
+        for (size_t k = 0; k < 2; k++) {
+            size_t size = strlen(types[i]) + 3;
+            char *label = nf_arena_alloc(arena, size);
+            if (!label) return nf_no_memory(err, size);
+            snprintf(label, size, "%c-%s", prefixes[k], types[i]);
+            set->labels[set->n_labels++] = label;
+        }
+    }
+    return NERFIT_OK;
+}
+
+void nf_label_set_free(nf_label_set *set) {
+    nf_arena_free(&set->arena);
+    *set = (nf_label_set){0};
+}
+
+int32_t nf_label_set_type(const nf_label_set *set, const char *type) {
+    for (size_t i = 0; i < set->n_types; i++)
+        if (strcmp(set->types[i], type) == 0) return (int32_t)i;
+    return -1;
+}

@@ -1,0 +1,31 @@
+/* Label sets: entity types in a fixed order, and their B-/I-/O label ids as the original package
+ * numbers them (nerfit/dataset.py): O is 0, then B- and I- of every type in order. */
+#ifndef NF_DATA_LABELS_H
+#define NF_DATA_LABELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+
+enum { NF_LABEL_O = 0 };
+
+typedef struct nf_label_set {
+    nf_arena arena;
+    const char **types; /* [n_types] */
+    size_t n_types;
+    const char **labels; /* [2 n_types + 1]: "O", "B-x", "I-x", ... */
+    size_t n_labels;
+} nf_label_set;
+
+/* Copies the names; an empty or repeated one is an error. Zero-initialise before. */
+nerfit_status nf_label_set_make(nf_label_set *set, const char *const *types, size_t n_types,
+                                nerfit_error *err);
+void nf_label_set_free(nf_label_set *set);
+/* The index of a type, or -1. */
+int32_t nf_label_set_type(const nf_label_set *set, const char *type);
+
+static inline int32_t nf_label_id(int32_t type, int inside) { return 1 + 2 * type + (inside != 0); }
+
+#endif

@@ -1,0 +1,614 @@
+/* The reference backend: every operation of the table in plain loops, over `real`. Compiled as
+ * float (the fallback on any machine) and as double (for gradient checks by finite differences).
+ * Sums are taken in double. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tensor/backend.h"
+#include "tensor/ref/ref.h"
+
+#ifdef NF_REAL_f64
+typedef double real;
+#define NAME "ref-f64"
+#define CONSTRUCTOR nf_backend_ref_f64
+#else
+typedef float real;
+#define NAME "ref-f32"
+#define CONSTRUCTOR nf_backend_ref_f32
+#endif
+
+#define R(p) ((real *)(p))
+#define CR(p) ((const real *)(p))
+
+/* ---------------------------------------------------------------- memory */
+
+static void backend_free(nf_backend *be) { free(be); }
+
+static nerfit_status backend_fork(nf_backend *be, nf_backend **out, nerfit_error *err) {
+    return nf_backend_ref(out, be->real_size, err);
+}
+
+static void *memory_new(nf_backend *be, size_t bytes) {
+    (void)be;
+    if (bytes > SIZE_MAX - 128) return NULL;
+    return aligned_alloc(64, (bytes + 127) & ~(size_t)63);
+}
+
+static void memory_free(nf_backend *be, void *memory) {
+    (void)be;
+    free(memory);
+}
+
+static void zero(nf_backend *be, nf_values *y, size_t n) {
+    (void)be;
+    memset(y, 0, n * sizeof(real));
+}
+
+static void copy(nf_backend *be, nf_values *y, const nf_values *x, size_t n) {
+    (void)be;
+    if (n) memmove(y, x, n * sizeof(real));
+}
+
+static void from_f32(nf_backend *be, nf_values *y, const float *x, size_t n) {
+    (void)be;
+    for (size_t i = 0; i < n; i++) R(y)[i] = (real)x[i];
+}
+
+static void to_f32(nf_backend *be, float *y, const nf_values *x, size_t n) {
+    (void)be;
+    for (size_t i = 0; i < n; i++) y[i] = (float)CR(x)[i];
+}
+
+static void from_f64(nf_backend *be, nf_values *y, const double *x, size_t n) {
+    (void)be;
+    for (size_t i = 0; i < n; i++) R(y)[i] = (real)x[i];
+}
+
+static void to_f64(nf_backend *be, double *y, const nf_values *x, size_t n) {
+    (void)be;
+    for (size_t i = 0; i < n; i++) y[i] = (double)CR(x)[i];
+}
+
+static void ints_in(nf_backend *be, int32_t *y, const int32_t *x, size_t n) {
+    (void)be;
+    if (n) memcpy(y, x, n * sizeof *x);
+}
+
+/* ---------------------------------------------------------------- elementwise */
+
+static void axpy(nf_backend *be, nf_values *y, double alpha, const nf_values *x, size_t n) {
+    (void)be;
+    for (size_t i = 0; i < n; i++) R(y)[i] += (real)(alpha * (double)CR(x)[i]);
+}
+
+static void dropout(nf_backend *be, nf_values *y, const nf_values *x, size_t n,
+                    const nf_dropout *d) {
+    (void)be;
+    for (size_t i = 0; i < n; i++) R(y)[i] = CR(x)[i] * (real)nf_dropout_factor(d, i);
+}
+
+static double activation(nf_activation kind, double x) {
+    switch (kind) {
+    case NF_ACTIVATION_GELU: return 0.5 * x * (1.0 + erf(x * M_SQRT1_2));
+    case NF_ACTIVATION_GELU_TANH:
+        return 0.5 * x * (1.0 + tanh(NF_SQRT_2_PI * (x + 0.044715 * x * x * x)));
+    case NF_ACTIVATION_RELU: return x > 0.0 ? x : 0.0;
+    case NF_ACTIVATION_TANH: return tanh(x);
+    case NF_ACTIVATION_SILU: return x / (1.0 + exp(-x));
+    case NF_ACTIVATION_NONE: break;
+    }
+    return x;
+}
+
+static double activation_slope(nf_activation kind, double x) {
+    switch (kind) {
+    case NF_ACTIVATION_GELU:
+        return 0.5 * (1.0 + erf(x * M_SQRT1_2)) + x * exp(-0.5 * x * x) * NF_INV_SQRT_2PI;
+    case NF_ACTIVATION_GELU_TANH: {
+        double t = tanh(NF_SQRT_2_PI * (x + 0.044715 * x * x * x));
+        return 0.5 * (1.0 + t) +
+               0.5 * x * (1.0 - t * t) * NF_SQRT_2_PI * (1.0 + 3.0 * 0.044715 * x * x);
+    }
+    case NF_ACTIVATION_RELU: return x > 0.0;
+    case NF_ACTIVATION_TANH: return 1.0 - tanh(x) * tanh(x);
+    case NF_ACTIVATION_SILU: {
+        double s = 1.0 / (1.0 + exp(-x));
+        return s * (1.0 + x * (1.0 - s));
+    }
+    case NF_ACTIVATION_NONE: break;
+    }
+    return 1.0;
+}
+
+static void activation_forward(nf_backend *be, nf_activation kind, nf_values *y,
+                               const nf_values *x, size_t n) {
+    (void)be;
+    for (size_t i = 0; i < n; i++) R(y)[i] = (real)activation(kind, (double)CR(x)[i]);
+}
+
+static void activation_backward(nf_backend *be, nf_activation kind, nf_values *dx,
+                                const nf_values *dy, const nf_values *x, size_t n) {
+    (void)be;
+    for (size_t i = 0; i < n; i++)
+        R(dx)[i] = (real)((double)CR(dy)[i] * activation_slope(kind, (double)CR(x)[i]));
+}
+
+static void scale_columns(nf_backend *be, nf_values *y, const nf_values *x, const nf_values *s,
+                          double alpha, size_t rows, size_t cols, bool accumulate) {
+    (void)be;
+    for (size_t r = 0; r < rows; r++)
+        for (size_t c = 0; c < cols; c++) {
+            size_t i = r * cols + c;
+            real value = (real)(alpha * (double)(CR(x)[i] * CR(s)[c]));
+            R(y)[i] = accumulate ? R(y)[i] + value : value;
+        }
+}
+
+static void divide(nf_backend *be, nf_values *y, const nf_values *a, const nf_values *b,
+                   size_t n) {
+    (void)be;
+    for (size_t i = 0; i < n; i++) R(y)[i] = CR(a)[i] / CR(b)[i];
+}
+
+/* ---------------------------------------------------------------- reductions */
+
+static void column_sums(nf_backend *be, nf_values *y, const nf_values *x, size_t rows,
+                        size_t cols) {
+    (void)be;
+    for (size_t c = 0; c < cols; c++) {
+        double sum = 0.0;
+        for (size_t r = 0; r < rows; r++) sum += (double)CR(x)[r * cols + c];
+        R(y)[c] += (real)sum;
+    }
+}
+
+static void column_dots(nf_backend *be, nf_values *y, const nf_values *a, const nf_values *b,
+                        size_t rows, size_t cols) {
+    (void)be;
+    for (size_t c = 0; c < cols; c++) {
+        double sum = 0.0;
+        for (size_t r = 0; r < rows; r++)
+            sum += (double)CR(a)[r * cols + c] * (double)CR(b)[r * cols + c];
+        R(y)[c] += (real)sum;
+    }
+}
+
+static double dot(const real *a, const real *b, size_t n) {
+    double sum = 0.0;
+    for (size_t i = 0; i < n; i++) sum += (double)a[i] * (double)b[i];
+    return sum;
+}
+
+static void row_squares(nf_backend *be, nf_values *y, const nf_values *x, size_t rows,
+                        size_t cols) {
+    (void)be;
+    for (size_t r = 0; r < rows; r++)
+        R(y)[r] = (real)dot(CR(x) + r * cols, CR(x) + r * cols, cols);
+}
+
+static double sum_of_squares(nf_backend *be, const nf_values *x, size_t n) {
+    (void)be;
+    return dot(CR(x), CR(x), n);
+}
+
+/* ---------------------------------------------------------------- embeddings */
+
+static void embedding_forward(nf_backend *be, nf_values *y, const nf_values *table,
+                              const int32_t *ids, size_t n, size_t c, bool accumulate) {
+    (void)be;
+    for (size_t t = 0; t < n; t++) {
+        const real *row = CR(table) + (size_t)ids[t] * c;
+        real *out = R(y) + t * c;
+        for (size_t i = 0; i < c; i++) out[i] = accumulate ? out[i] + row[i] : row[i];
+    }
+}
+
+static void embedding_backward(nf_backend *be, nf_values *dtable, const nf_values *dy,
+                               const int32_t *ids, size_t n, size_t c, int32_t padding_id) {
+    (void)be;
+    for (size_t t = 0; t < n; t++) {
+        if (ids[t] == padding_id) continue;
+        real *row = R(dtable) + (size_t)ids[t] * c;
+        for (size_t i = 0; i < c; i++) row[i] += CR(dy)[t * c + i];
+    }
+}
+
+/* ---------------------------------------------------------------- layer norm */
+
+static void norm_forward(nf_backend *be, nf_values *y, nf_values *sum, nf_values *mean,
+                         nf_values *rstd, const nf_values *x, const nf_values *residual,
+                         const nf_values *gamma, const nf_values *beta, double epsilon,
+                         const nf_dropout *d, size_t n, size_t c) {
+    (void)be;
+    for (size_t t = 0; t < n; t++) {
+        real *out = R(y) + t * c;
+        double m = 0.0, v = 0.0;
+        for (size_t i = 0; i < c; i++) {
+            size_t at = t * c + i;
+            out[i] = CR(x)[at] * (real)nf_dropout_factor(d, at);
+            if (residual) out[i] += CR(residual)[at];
+            if (sum) R(sum)[at] = out[i];
+            m += (double)out[i];
+        }
+        m /= (double)c;
+        for (size_t i = 0; i < c; i++) v += ((double)out[i] - m) * ((double)out[i] - m);
+        double r = 1.0 / sqrt(v / (double)c + epsilon);
+        if (mean) R(mean)[t] = (real)m;
+        if (rstd) R(rstd)[t] = (real)r;
+        for (size_t i = 0; i < c; i++)
+            out[i] = (real)(((double)out[i] - m) * r) * CR(gamma)[i] + CR(beta)[i];
+    }
+}
+
+/* With x^ = (sum - mean) rstd and g = dy gamma: dsum = rstd (g - mean(g) - x^ mean(g x^)). */
+static void norm_backward(nf_backend *be, nf_values *dsum, nf_values *dgamma, nf_values *dbeta,
+                          const nf_values *dy, const nf_values *sum, const nf_values *mean,
+                          const nf_values *rstd, const nf_values *gamma, size_t n, size_t c) {
+    (void)be;
+    for (size_t t = 0; t < n; t++) {
+        const real *g = CR(dy) + t * c, *s = CR(sum) + t * c;
+        real *out = R(dsum) + t * c;
+        double m = (double)CR(mean)[t], r = (double)CR(rstd)[t], g_mean = 0.0, gx_mean = 0.0;
+        for (size_t i = 0; i < c; i++) {
+            double hat = ((double)s[i] - m) * r, weighted = (double)g[i] * (double)CR(gamma)[i];
+            g_mean += weighted;
+            gx_mean += weighted * hat;
+            if (dgamma) R(dgamma)[i] += (real)((double)g[i] * hat);
+            if (dbeta) R(dbeta)[i] += g[i];
+        }
+        g_mean /= (double)c;
+        gx_mean /= (double)c;
+        for (size_t i = 0; i < c; i++) {
+            double hat = ((double)s[i] - m) * r;
+            out[i] = (real)(r * ((double)g[i] * (double)CR(gamma)[i] - g_mean - hat * gx_mean));
+        }
+    }
+}
+
+/* ---------------------------------------------------------------- matrix products */
+
+struct nf_weight {
+    const real *values; /* [out, in] */
+    size_t out, in;
+};
+
+static nerfit_status weight_new(nf_backend *be, nf_weight **w, const nf_values *values, size_t out,
+                                size_t in, unsigned uses, nerfit_error *err) {
+    (void)be;
+    (void)uses;
+    *w = malloc(sizeof **w);
+    if (!*w) return nf_no_memory(err, sizeof **w);
+    **w = (nf_weight){CR(values), out, in};
+    return NERFIT_OK;
+}
+
+static nerfit_status weight_update(nf_backend *be, nf_weight *w, nerfit_error *err) {
+    (void)be;
+    (void)w;
+    (void)err;
+    return NERFIT_OK;
+}
+
+static void weight_free(nf_backend *be, nf_weight *w) {
+    (void)be;
+    free(w);
+}
+
+static void matmul(nf_backend *be, nf_values *c, const nf_values *a, const nf_values *b, size_t m,
+                   size_t n, size_t k, bool trans_a, bool trans_b, double alpha,
+                   bool accumulate) {
+    (void)be;
+    for (size_t i = 0; i < m; i++)
+        for (size_t j = 0; j < n; j++) {
+            double sum = 0.0;
+            for (size_t l = 0; l < k; l++) {
+                real x = trans_a ? CR(a)[l * m + i] : CR(a)[i * k + l];
+                real y = trans_b ? CR(b)[j * k + l] : CR(b)[l * n + j];
+                sum += (double)x * (double)y;
+            }
+            real *out = R(c) + i * n + j;
+            *out = (real)(accumulate ? (double)*out + alpha * sum : alpha * sum);
+        }
+}
+
+static void linear_forward(nf_backend *be, nf_values *y, nf_values *pre, const nf_values *x,
+                           const nf_weight *w, const nf_values *bias, nf_activation kind,
+                           size_t n) {
+    (void)be;
+    for (size_t t = 0; t < n; t++)
+        for (size_t o = 0; o < w->out; o++) {
+            double sum = dot(CR(x) + t * w->in, w->values + o * w->in, w->in);
+            if (bias) sum += (double)CR(bias)[o];
+            if (pre) R(pre)[t * w->out + o] = (real)sum;
+            R(y)[t * w->out + o] = (real)activation(kind, sum);
+        }
+}
+
+static void linear_backward_input(nf_backend *be, nf_values *dx, const nf_values *dy,
+                                  const nf_weight *w, size_t n, bool accumulate) {
+    matmul(be, dx, dy, (const nf_values *)w->values, n, w->in, w->out, false, false, 1.0,
+           accumulate);
+}
+
+static void dora_norms(nf_backend *be, nf_values *norms, const nf_values *w_squares,
+                       const nf_values *b, const nf_values *aw, const nf_values *aa, double s,
+                       size_t out, size_t r) {
+    (void)be;
+    for (size_t i = 0; i < out; i++) {
+        const real *row = CR(b) + i * r;
+        double cross = 0.0, own = 0.0;
+        for (size_t j = 0; j < r; j++) {
+            cross += (double)row[j] * (double)CR(aw)[j * out + i];
+            for (size_t l = 0; l < r; l++)
+                own += (double)row[j] * (double)CR(aa)[j * r + l] * (double)row[l];
+        }
+        R(norms)[i] = (real)sqrt((double)CR(w_squares)[i] + 2.0 * s * cross + s * s * own);
+    }
+}
+
+/* ---------------------------------------------------------------- attention */
+
+/* Row i of the probabilities of one text and head, before dropout. */
+static double probability(const real *q, const real *k, double scale, int32_t d, double lse) {
+    return exp(scale * dot(q, k, (size_t)d) - lse);
+}
+
+static double row_lse(const real *q, const real *k, ptrdiff_t stride, int32_t length, int32_t d,
+                      double scale) {
+    double most = -INFINITY, sum = 0.0;
+    for (int32_t j = 0; j < length; j++)
+        most = fmax(most, scale * dot(q, k + j * stride, (size_t)d));
+    for (int32_t j = 0; j < length; j++)
+        sum += exp(scale * dot(q, k + j * stride, (size_t)d) - most);
+    return most + log(sum);
+}
+
+static void attention_forward(nf_backend *be, nf_values *out, nf_values *lse, const nf_values *q,
+                              const nf_values *k, const nf_values *v,
+                              const nf_sequences *sequences, const nf_attention_shape *shape,
+                              const nf_dropout *drop) {
+    (void)be;
+    int32_t heads = shape->n_heads, d = shape->head_size;
+    ptrdiff_t stride = shape->qkv_stride;
+    for (int32_t s = 0; s < sequences->n_sequences; s++) {
+        int32_t first = sequences->cu_seqlens[s], length = sequences->cu_seqlens[s + 1] - first;
+        for (int32_t h = 0; h < heads; h++)
+            for (int32_t i = 0; i < length; i++) {
+                int32_t row = first + i;
+                const real *query = CR(q) + row * stride + h * d;
+                const real *keys = CR(k) + first * stride + h * d;
+                const real *values = CR(v) + first * stride + h * d;
+                real *y = R(out) + ((size_t)row * (size_t)heads + (size_t)h) * (size_t)d;
+                double log_sum = row_lse(query, keys, stride, length, d, shape->scale);
+                if (lse) R(lse)[row * heads + h] = (real)log_sum;
+                for (int32_t l = 0; l < d; l++) y[l] = 0;
+                for (int32_t j = 0; j < length; j++) {
+                    double p =
+                        probability(query, keys + j * stride, shape->scale, d, log_sum) *
+                        nf_dropout_factor(
+                            drop, nf_attention_element(row, j, h, heads, sequences->longest));
+                    for (int32_t l = 0; l < d; l++)
+                        y[l] += (real)(p * (double)values[j * stride + l]);
+                }
+            }
+    }
+}
+
+/* With p the probabilities, r the dropout factors and dp_ij = r_ij dout_i.v_j:
+ * dv_j = sum_i p_ij r_ij dout_i, ds_ij = p_ij (dp_ij - dout_i.out_i), dq_i = scale sum_j ds_ij k_j,
+ * dk_j = scale sum_i ds_ij q_i. */
+static void attention_backward(nf_backend *be, nf_values *dq, nf_values *dk, nf_values *dv,
+                               const nf_values *dout, const nf_values *q, const nf_values *k,
+                               const nf_values *v, const nf_values *out, const nf_values *lse,
+                               const nf_sequences *sequences, const nf_attention_shape *shape,
+                               const nf_dropout *drop) {
+    (void)be;
+    int32_t heads = shape->n_heads, d = shape->head_size;
+    ptrdiff_t stride = shape->qkv_stride;
+    for (int32_t row = 0; row < sequences->n_tokens; row++)
+        for (int32_t l = 0; l < heads * d; l++)
+            R(dq)[row * stride + l] = R(dk)[row * stride + l] = R(dv)[row * stride + l] = 0;
+    for (int32_t s = 0; s < sequences->n_sequences; s++) {
+        int32_t first = sequences->cu_seqlens[s], length = sequences->cu_seqlens[s + 1] - first;
+        for (int32_t h = 0; h < heads; h++)
+            for (int32_t i = 0; i < length; i++) {
+                int32_t row = first + i;
+                ptrdiff_t at = row * stride + h * d;
+                size_t flat = ((size_t)row * (size_t)heads + (size_t)h) * (size_t)d;
+                const real *g = CR(dout) + flat;
+                double own = dot(g, CR(out) + flat, (size_t)d);
+                for (int32_t j = 0; j < length; j++) {
+                    ptrdiff_t key = (first + j) * stride + h * d;
+                    double p = probability(CR(q) + at, CR(k) + key, shape->scale, d,
+                                           (double)CR(lse)[row * heads + h]);
+                    double r = nf_dropout_factor(
+                        drop, nf_attention_element(row, j, h, heads, sequences->longest));
+                    double ds = p * (r * dot(g, CR(v) + key, (size_t)d) - own) * shape->scale;
+                    for (int32_t l = 0; l < d; l++) {
+                        R(dv)[key + l] += (real)(p * r * (double)g[l]);
+                        R(dq)[at + l] += (real)(ds * (double)CR(k)[key + l]);
+                        R(dk)[key + l] += (real)(ds * (double)CR(q)[at + l]);
+                    }
+                }
+            }
+    }
+}
+
+/* ---------------------------------------------------------------- rows */
+
+static void normalize_forward(nf_backend *be, nf_values *y, nf_values *norms, const nf_values *x,
+                              size_t n, size_t c) {
+    (void)be;
+    for (size_t t = 0; t < n; t++) {
+        double norm = sqrt(dot(CR(x) + t * c, CR(x) + t * c, c));
+        if (norm < 1e-12) norm = 1e-12;
+        R(norms)[t] = (real)norm;
+        for (size_t i = 0; i < c; i++) R(y)[t * c + i] = (real)((double)CR(x)[t * c + i] / norm);
+    }
+}
+
+/* dx = (dy - y (y.dy)) / |x| */
+static void normalize_backward(nf_backend *be, nf_values *dx, const nf_values *dy,
+                               const nf_values *y, const nf_values *norms, size_t n, size_t c) {
+    (void)be;
+    for (size_t t = 0; t < n; t++) {
+        double along = dot(CR(y) + t * c, CR(dy) + t * c, c), norm = (double)CR(norms)[t];
+        for (size_t i = t * c; i < (t + 1) * c; i++)
+            R(dx)[i] = (real)(((double)CR(dy)[i] - (double)CR(y)[i] * along) / norm);
+    }
+}
+
+static void pool(nf_backend *be, nf_pooling kind, nf_values *y, const nf_values *x,
+                 const nf_sequences *sequences, size_t c) {
+    (void)be;
+    for (int32_t s = 0; s < sequences->n_sequences; s++) {
+        int32_t first = sequences->cu_seqlens[s], last = sequences->cu_seqlens[s + 1];
+        for (size_t i = 0; i < c; i++) {
+            double sum = 0.0, most = -INFINITY;
+            for (int32_t t = first; t < last; t++) {
+                double value = (double)CR(x)[(size_t)t * c + i];
+                sum += value;
+                most = fmax(most, value);
+            }
+            double pooled = kind == NF_POOLING_MEAN  ? sum / (double)(last - first)
+                            : kind == NF_POOLING_MAX ? most
+                                                     : (double)CR(x)[(size_t)first * c + i];
+            R(y)[(size_t)s * c + i] = (real)(last > first ? pooled : 0.0);
+        }
+    }
+}
+
+/* ---------------------------------------------------------------- losses */
+
+static double contrastive_loss(nf_backend *be, nf_values *dz, const nf_values *z,
+                               const nf_values *embeddings, size_t p,
+                               const nf_sequences *sequences, const nf_entities *entities,
+                               double grad_scale) {
+    (void)be;
+    double loss = 0.0;
+    if (dz) memset(dz, 0, (size_t)sequences->n_tokens * p * sizeof(real));
+    for (int32_t s = 0; s < sequences->n_sequences; s++) {
+        int32_t first = sequences->cu_seqlens[s], length = sequences->cu_seqlens[s + 1] - first;
+        for (int32_t e = entities->cu_entities[s]; e < entities->cu_entities[s + 1]; e++) {
+            const real *row = CR(embeddings) + (size_t)entities->types[e] * p;
+            for (int32_t t = 0; t < length; t++) {
+                size_t at = (size_t)(first + t) * p;
+                double x = dot(CR(z) + at, row, p);
+                double y = t >= entities->starts[e] && t < entities->ends[e];
+                /* log(1 + e^x) - y x, without overflow */
+                loss += fmax(x, 0.0) - x * y + log1p(exp(-fabs(x)));
+                double g = grad_scale * (1.0 / (1.0 + exp(-x)) - y);
+                for (size_t i = 0; dz && i < p; i++) R(dz)[at + i] += (real)(g * (double)row[i]);
+            }
+        }
+    }
+    return loss;
+}
+
+static double log_sum_exp(const real *x, size_t n) {
+    double most = -INFINITY, sum = 0.0;
+    for (size_t i = 0; i < n; i++) most = fmax(most, (double)x[i]);
+    for (size_t i = 0; i < n; i++) sum += exp((double)x[i] - most);
+    return most + log(sum);
+}
+
+static double cross_entropy(nf_backend *be, nf_values *dlogits, const nf_values *logits,
+                            const int32_t *labels, size_t n, size_t l, double smoothing,
+                            double grad_scale) {
+    (void)be;
+    double loss = 0.0, spread = smoothing / (double)l;
+    for (size_t t = 0; t < n; t++) {
+        const real *x = CR(logits) + t * l;
+        bool counts = labels[t] >= 0;
+        double lse = counts ? log_sum_exp(x, l) : 0.0;
+        for (size_t i = 0; i < l; i++) {
+            double target = spread + ((int32_t)i == labels[t] ? 1.0 - smoothing : 0.0);
+            double log_p = (double)x[i] - lse;
+            if (counts) loss -= target * log_p;
+            if (dlogits)
+                R(dlogits)[t * l + i] = (real)(counts ? grad_scale * (exp(log_p) - target) : 0.0);
+        }
+    }
+    return loss;
+}
+
+static void softmax(nf_backend *be, nf_values *y, const nf_values *x, size_t n, size_t l) {
+    (void)be;
+    for (size_t t = 0; t < n; t++) {
+        double lse = log_sum_exp(CR(x) + t * l, l);
+        for (size_t i = t * l; i < (t + 1) * l; i++)
+            R(y)[i] = (real)exp((double)CR(x)[i] - lse);
+    }
+}
+
+/* ---------------------------------------------------------------- optimizer */
+
+static void adamw(nf_backend *be, nf_values *values, const nf_values *grads, nf_values *m,
+                  nf_values *v, size_t n, const nf_adamw *o) {
+    (void)be;
+    double correction1 = 1.0 - pow(o->beta1, (double)o->step);
+    double correction2 = sqrt(1.0 - pow(o->beta2, (double)o->step));
+    for (size_t i = 0; i < n; i++) {
+        double g = (double)CR(grads)[i] * o->grad_scale;
+        double first = o->beta1 * (double)R(m)[i] + (1.0 - o->beta1) * g;
+        double second = o->beta2 * (double)R(v)[i] + (1.0 - o->beta2) * g * g;
+        double decayed = (double)R(values)[i] * (1.0 - o->learning_rate * o->weight_decay);
+        R(m)[i] = (real)first;
+        R(v)[i] = (real)second;
+        R(values)[i] = (real)(decayed - o->learning_rate / correction1 * first /
+                                            (sqrt(second) / correction2 + o->epsilon));
+    }
+}
+
+nerfit_status CONSTRUCTOR(nf_backend **out, nerfit_error *err) {
+    *out = malloc(sizeof **out);
+    if (!*out) return nf_no_memory(err, sizeof **out);
+    **out = (nf_backend){
+        .name = NAME,
+        .real_size = sizeof(real),
+        .precision = NF_PRECISION_F32,
+        .free = backend_free,
+        .fork = backend_fork,
+        .memory_new = memory_new,
+        .memory_free = memory_free,
+        .zero = zero,
+        .copy = copy,
+        .from_f32 = from_f32,
+        .to_f32 = to_f32,
+        .from_f64 = from_f64,
+        .to_f64 = to_f64,
+        .ints_in = ints_in,
+        .axpy = axpy,
+        .dropout = dropout,
+        .activation_forward = activation_forward,
+        .activation_backward = activation_backward,
+        .scale_columns = scale_columns,
+        .column_sums = column_sums,
+        .column_dots = column_dots,
+        .row_squares = row_squares,
+        .sum_of_squares = sum_of_squares,
+        .embedding_forward = embedding_forward,
+        .embedding_backward = embedding_backward,
+        .norm_forward = norm_forward,
+        .norm_backward = norm_backward,
+        .weight_new = weight_new,
+        .weight_update = weight_update,
+        .weight_free = weight_free,
+        .linear_forward = linear_forward,
+        .linear_backward_input = linear_backward_input,
+        .matmul = matmul,
+        .dora_norms = dora_norms,
+        .divide = divide,
+        .attention_forward = attention_forward,
+        .attention_backward = attention_backward,
+        .normalize_forward = normalize_forward,
+        .normalize_backward = normalize_backward,
+        .pool = pool,
+        .contrastive_loss = contrastive_loss,
+        .cross_entropy = cross_entropy,
+        .softmax = softmax,
+        .adamw = adamw,
+    };
+    return NERFIT_OK;
+}

@@ -1,0 +1,27 @@
+/* What the two builds of ref.c share with select.c, and definitions that every backend must agree
+ * on. */
+#ifndef NF_TENSOR_REF_H
+#define NF_TENSOR_REF_H
+
+#include "base/rng.h"
+#include "tensor/backend.h"
+
+#define NF_SQRT_2_PI 0.79788456080286535588     /* sqrt(2/pi) */
+#define NF_INV_SQRT_2PI 0.39894228040143267794  /* 1/sqrt(2 pi) */
+
+nerfit_status nf_backend_ref_f32(nf_backend **out, nerfit_error *err);
+nerfit_status nf_backend_ref_f64(nf_backend **out, nerfit_error *err);
+
+/* Element i's factor: 0 or 1/(1-p); the definition is at nf_dropout. */
+static inline double nf_dropout_factor(const nf_dropout *d, uint64_t i) {
+    if (!d || d->p <= 0.0) return 1.0;
+    uint32_t words[4];
+    uint64_t block = i / 4;
+    nf_philox((uint32_t)block, d->site, (uint32_t)d->step,
+              (uint32_t)(d->step >> 32) ^ (uint32_t)(block >> 32), (uint32_t)d->seed,
+              (uint32_t)(d->seed >> 32), words);
+    double uniform = (double)words[i % 4] / 4294967296.0;
+    return uniform < d->p ? 0.0 : 1.0 / (1.0 - d->p);
+}
+
+#endif

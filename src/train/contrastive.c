@@ -1,0 +1,123 @@
+#include <math.h>
+#include <stdlib.h>
+
+#include "train/task.h"
+
+typedef struct contrastive {
+    nf_task task;
+    nf_values *embeddings; /* [n_types, size] in the backend's memory */
+    size_t size;
+    nf_layer_kept *kept; /* [n_layers] */
+} contrastive;
+
+static void task_free(nf_task *task) {
+    contrastive *c = (contrastive *)task;
+    nf_backend *be = task->model->net.be;
+    if (c->embeddings) be->memory_free(be, c->embeddings);
+    free(c->kept);
+    free(c);
+}
+
+/* The entities of the batch in the backend's memory. */
+static nerfit_status load_entities(nf_pass *pass, const nf_example *const *batch, size_t count,
+                                   nf_entities *out, nerfit_error *err) {
+    size_t n = 0;
+    for (size_t s = 0; s < count; s++) n += batch[s]->n_entities;
+    int32_t *host = malloc((count + 1 + 3 * n) * sizeof *host);
+    if (!host) return nf_no_memory(err, n);
+    int32_t *cu = host, *types = cu + count + 1, *starts = types + n, *ends = starts + n;
+    size_t e = 0;
+    for (size_t s = 0; s < count; s++) {
+        cu[s] = (int32_t)e;
+        for (size_t i = 0; i < batch[s]->n_entities; i++, e++) {
+            types[e] = batch[s]->entities[i].type;
+            starts[e] = batch[s]->entities[i].start;
+            ends[e] = batch[s]->entities[i].end;
+        }
+    }
+    cu[count] = (int32_t)e;
+    *out = (nf_entities){.cu_entities = nf_workspace_ints(pass->ws, cu, count + 1),
+                         .types = nf_workspace_ints(pass->ws, types, n),
+                         .starts = nf_workspace_ints(pass->ws, starts, n),
+                         .ends = nf_workspace_ints(pass->ws, ends, n),
+                         .n_entities = (int32_t)n};
+    free(host);
+    return nf_workspace_failed(pass->ws) ? nf_no_memory(err, 0) : NERFIT_OK;
+}
+
+/* Pairs of an entity and a token: those that count, and all of the padded rectangle. */
+static void count_pairs(const nf_example *const *batch, size_t count, double *valid, double *all) {
+    size_t most_entities = 0, longest = 0;
+    *valid = 0;
+    for (size_t s = 0; s < count; s++) {
+        *valid += (double)batch[s]->n_entities * (double)batch[s]->length;
+        if (batch[s]->n_entities > most_entities) most_entities = batch[s]->n_entities;
+        if (batch[s]->length > longest) longest = batch[s]->length;
+    }
+    *all = (double)count * (double)most_entities * (double)longest;
+}
+
+static nerfit_status task_run(nf_task *task, nf_pass *pass, const nf_example *const *batch,
+                              size_t count, double grad_scale, double *loss, nerfit_error *err) {
+    contrastive *self = (contrastive *)task;
+    const nf_model *model = task->model;
+    nf_backend *be = pass->be;
+    double valid, all;
+    count_pairs(batch, count, &valid, &all);
+    *loss = 0.0;
+    if (valid == 0) return NERFIT_OK; /* no text of the batch has an entity: nothing to learn */
+
+    nf_entities entities;
+    NF_TRY(load_entities(pass, batch, count, &entities, err));
+    size_t n = (size_t)pass->sequences.n_tokens, c = model->encoder.hidden, p = self->size;
+    nf_values *hidden = nf_workspace_reals(pass->ws, n * c);
+    nf_values *projected = nf_workspace_reals(pass->ws, n * p);
+    nf_values *z = nf_workspace_reals(pass->ws, n * p);
+    nf_values *norms = nf_workspace_reals(pass->ws, n);
+    nf_values *dz = nf_workspace_reals(pass->ws, n * p);
+    if (nf_workspace_failed(pass->ws)) return nf_no_memory(err, 0);
+
+    nf_encoder_kept kept = {.layers = self->kept};
+    nf_linear_kept projection_kept;
+    if (nf_encoder_forward(&model->encoder, pass, hidden, &kept, NULL) != NERFIT_OK ||
+        nf_linear_forward(model->projection, pass, projected, NULL, hidden, NF_ACTIVATION_NONE,
+                          &projection_kept) != NERFIT_OK)
+        return nf_no_memory(err, 0);
+    be->normalize_forward(be, z, norms, projected, n, p);
+    double sum = be->contrastive_loss(be, pass->keep ? dz : NULL, z, self->embeddings, p,
+                                      &pass->sequences, &entities, grad_scale / valid);
+    *loss = (sum + (all - valid) * log(2.0)) / valid;
+    if (!pass->keep) return NERFIT_OK;
+
+    be->normalize_backward(be, dz, dz, z, norms, n, p);
+    if (nf_linear_backward(model->projection, pass, hidden, dz, &projection_kept, false) !=
+            NERFIT_OK ||
+        nf_encoder_backward(&model->encoder, pass, hidden, &kept) != NERFIT_OK)
+        return nf_no_memory(err, 0);
+    return NERFIT_OK;
+}
+
+nerfit_status nf_task_contrastive(nf_task **out, nf_model *model, const nf_examples *train,
+                                  const nf_examples *validation, const float *embeddings,
+                                  size_t n_types, size_t size, nerfit_error *err) {
+    *out = NULL;
+    contrastive *c = calloc(1, sizeof *c);
+    if (!c) return nf_no_memory(err, sizeof *c);
+    nf_backend *be = model->net.be;
+    c->task = (nf_task){.name = "contrastive",
+                        .model = model,
+                        .train = train,
+                        .validation = validation,
+                        .run = task_run,
+                        .free = task_free};
+    c->size = size;
+    c->kept = calloc(model->encoder.n_layers + 1, sizeof *c->kept);
+    c->embeddings = be->memory_new(be, n_types * size * be->real_size);
+    if (!c->kept || !c->embeddings) {
+        task_free(&c->task);
+        return nf_no_memory(err, n_types * size * be->real_size);
+    }
+    be->from_f32(be, c->embeddings, embeddings, n_types * size);
+    *out = &c->task;
+    return NERFIT_OK;
+}

@@ -1,0 +1,196 @@
+/* Two steps a document: the entities' token ranges in the whole text, then the cut into pieces. */
+#include "train/examples.h"
+
+#include <stdlib.h>
+
+enum { REPORTED = 5 }; /* problems of a kind that are told with their place */
+
+typedef struct maker {
+    nf_examples *out;
+    const nf_label_set *labels;
+    const nf_tokenizer *tokenizer;
+    const nf_log *log;
+    size_t before, after, capacity; /* special tokens; tokens of text an example takes */
+    nf_encoding encoding;
+} maker;
+
+void nf_examples_free(nf_examples *examples) {
+    free(examples->items);
+    nf_arena_free(&examples->arena);
+    *examples = (nf_examples){0};
+}
+
+static nf_example *add_example(nf_examples *out) {
+    if (out->count == out->capacity) {
+        size_t capacity = out->capacity ? 2 * out->capacity : 64;
+        nf_example *grown = realloc(out->items, capacity * sizeof *grown);
+        if (!grown) return NULL;
+        out->items = grown;
+        out->capacity = capacity;
+    }
+    return &out->items[out->count++];
+}
+
+/* The tokens that share a character with the span; false if there is none. */
+static bool token_range(const maker *m, const nf_span *span, int32_t *first, int32_t *last) {
+    const nf_encoding *e = &m->encoding;
+    bool found = false;
+    for (size_t i = 0; i < e->length; i++) {
+        if (e->special[i] || e->starts[i] >= span->end || e->ends[i] <= span->start) continue;
+        if (!found) *first = (int32_t)i;
+        *last = (int32_t)i + 1;
+        found = true;
+    }
+    return found;
+}
+
+static void report(maker *m, size_t *counter, const nf_document *document, const nf_span *span,
+                   const char *what) {
+    if (++*counter <= REPORTED)
+        nf_log_warning(m->log, "%s:%ld: entity \"%s\" at %u..%u %s", document->file,
+                       document->line, span->label, span->start, span->end, what);
+}
+
+/* The document's entities as token ranges of the whole encoding. Two entities that share a
+ * sub-word (an edge inside it) keep it with the first. */
+static nerfit_status find_entities(maker *m, const nf_document *document,
+                                   nf_example_entity *entities, size_t *count,
+                                   nerfit_error *err) {
+    int32_t taken = 0; /* first token that is free */
+    *count = 0;
+    for (size_t i = 0; i < document->n_spans; i++) {
+        const nf_span *span = &document->spans[i];
+        int32_t type = nf_label_set_type(m->labels, span->label), first, last;
+        if (type < 0)
+            return nf_fail_at(err, NERFIT_FORMAT, document->file, document->line, 0,
+                              "label \"%s\" is not in the label set (its description or embedding "
+                              "is missing)",
+                              span->label);
+        if (!token_range(m, span, &first, &last)) {
+            report(m, &m->out->n_uncovered, document, span,
+                   "has no sub-word (the tokenizer removes its characters): it cannot be learned");
+            continue;
+        }
+        if (m->encoding.starts[first] < span->start || m->encoding.ends[last - 1] > span->end)
+            report(m, &m->out->n_inner_edges, document, span,
+                   "has an edge inside a sub-word: the whole sub-word is labelled");
+        if (first < taken) first = taken;
+        if (first >= last) {
+            report(m, &m->out->n_uncovered, document, span,
+                   "shares its only sub-word with the entity before it: it cannot be learned");
+            continue;
+        }
+        entities[(*count)++] = (nf_example_entity){type, first, last};
+        taken = last;
+    }
+    return NERFIT_OK;
+}
+
+/* Where the piece that begins at token `start` ends: as late as it fits, but not inside an entity,
+ * and best at the start of a word. */
+static size_t cut_at(const maker *m, size_t start, size_t end, const nf_example_entity *entities,
+                     size_t count) {
+    size_t limit = start + m->capacity;
+    if (limit >= end) return end;
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t at = limit; at > start; at--) {
+            bool inside = false;
+            for (size_t i = 0; i < count && !inside; i++)
+                inside = (size_t)entities[i].start < at && at < (size_t)entities[i].end;
+            bool word = m->encoding.words[at] != m->encoding.words[at - 1];
+            if (!inside && (word || pass == 1)) return at;
+        }
+    }
+    return limit; /* one entity fills the whole piece */
+}
+
+static nerfit_status add_piece(maker *m, size_t start, size_t end,
+                               const nf_example_entity *entities, size_t count, size_t document,
+                               nerfit_error *err) {
+    const nf_encoding *e = &m->encoding;
+    size_t text = end - start, length = m->before + text + m->after;
+    int32_t *ids = nf_arena_alloc(&m->out->arena, length * sizeof *ids);
+    int32_t *labels = nf_arena_alloc(&m->out->arena, length * sizeof *labels);
+    nf_example_entity *own = nf_arena_calloc(&m->out->arena, count, sizeof *own);
+    nf_example *example = add_example(m->out);
+    if (!ids || !labels || !own || !example) return nf_no_memory(err, length * sizeof *ids);
+    *example = (nf_example){
+        .ids = ids, .labels = labels, .length = length, .entities = own, .document = document};
+    for (size_t i = 0; i < m->before; i++) ids[i] = e->ids[i];
+    for (size_t i = 0; i < text; i++) ids[m->before + i] = e->ids[start + i];
+    for (size_t i = 0; i < m->after; i++)
+        ids[m->before + text + i] = e->ids[e->length - m->after + i];
+    for (size_t i = 0; i < length; i++) {
+        bool special = i < m->before || i >= m->before + text;
+        labels[i] = special ? NF_LABEL_IGNORED : NF_LABEL_O;
+    }
+    for (size_t k = 0; k < count; k++) {
+        size_t first = (size_t)entities[k].start, last = (size_t)entities[k].end;
+        if (last <= start || first >= end) continue;
+        if (first < start || last > end) m->out->n_split_entities += first < start;
+        if (first < start) first = start;
+        if (last > end) last = end;
+        nf_example_entity *entity = &own[example->n_entities++];
+        *entity = (nf_example_entity){entities[k].type, (int32_t)(m->before + first - start),
+                                      (int32_t)(m->before + last - start)};
+        for (int32_t i = entity->start; i < entity->end; i++)
+            labels[i] = nf_label_id(entity->type, i > entity->start);
+    }
+    m->out->n_tokens += length;
+    return NERFIT_OK;
+}
+
+static nerfit_status add_document(maker *m, const nf_corpus *corpus, size_t index,
+                                  nerfit_error *err) {
+    const nf_document *document = &corpus->documents[index];
+    nerfit_status status = nf_tokenizer_encode(m->tokenizer, document->text, document->text_size,
+                                               true, &m->encoding, err);
+    if (status != NERFIT_OK)
+        return nf_fail_within(err, status, "%s:%ld", document->file, document->line);
+    nf_example_entity *entities = calloc(document->n_spans + 1, sizeof *entities);
+    if (!entities) return nf_no_memory(err, document->n_spans);
+    size_t count, end = m->encoding.length - m->after, start = m->before;
+    status = find_entities(m, document, entities, &count, err);
+    if (end - start > m->capacity) m->out->n_split_documents++;
+    do {
+        if (status != NERFIT_OK) break;
+        size_t to = cut_at(m, start, end, entities, count);
+        status = add_piece(m, start, to, entities, count, index, err);
+        start = to;
+    } while (start < end);
+    free(entities);
+    return status;
+}
+
+static void tell(const maker *m, size_t max_length) {
+    const nf_examples *out = m->out;
+    if (out->n_split_documents)
+        nf_log_warning(m->log,
+                       "%zu texts are longer than %zu tokens and were divided into pieces; %zu "
+                       "entities had to be divided with them",
+                       out->n_split_documents, max_length, out->n_split_entities);
+    if (out->n_inner_edges > REPORTED)
+        nf_log_warning(m->log, "in all, %zu entities have an edge inside a sub-word",
+                       out->n_inner_edges);
+    if (out->n_uncovered > REPORTED)
+        nf_log_warning(m->log, "in all, %zu entities have no sub-word of their own",
+                       out->n_uncovered);
+}
+
+nerfit_status nf_examples_make(nf_examples *out, const nf_corpus *corpus,
+                               const nf_label_set *labels, const nf_tokenizer *tokenizer,
+                               size_t max_length, const nf_log *log, nerfit_error *err) {
+    maker m = {.out = out, .labels = labels, .tokenizer = tokenizer, .log = log};
+    nf_tokenizer_special_counts(tokenizer, &m.before, &m.after);
+    if (max_length <= m.before + m.after)
+        return nf_fail(err, NERFIT_ARGUMENT, "max_length %zu leaves no room for text (%zu special "
+                       "tokens)", max_length, m.before + m.after);
+    m.capacity = max_length - m.before - m.after;
+    nerfit_status status = NERFIT_OK;
+    for (size_t i = 0; i < corpus->n_documents && status == NERFIT_OK; i++)
+        status = add_document(&m, corpus, i, err);
+    nf_encoding_free(&m.encoding);
+    if (status == NERFIT_OK) tell(&m, max_length);
+    else nf_examples_free(out);
+    return status;
+}

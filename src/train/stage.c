@@ -1,0 +1,333 @@
+#include "train/stage.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "train/checkpoint.h"
+
+enum { STREAM_SHUFFLE = 0x53485546 }; /* + epoch */
+
+void nf_stage_plan(nf_stage *stage) {
+    const nf_stage_options *o = &stage->options;
+    size_t batches = (stage->task->train->count + o->train_batch_size - 1) / o->train_batch_size;
+    stage->steps_per_epoch = (int64_t)((batches + o->accumulation - 1) / o->accumulation);
+    if (stage->steps_per_epoch < 1) stage->steps_per_epoch = 1;
+    stage->total_steps = o->max_steps > 0
+                             ? o->max_steps
+                             : (int64_t)ceil(o->num_train_epochs * (double)stage->steps_per_epoch);
+}
+
+double nf_stage_epoch(const nf_stage *stage, int64_t step) {
+    return (double)step / (double)stage->steps_per_epoch;
+}
+
+void nf_stage_free(nf_stage *stage) {
+    json_decref(stage->state.log_history);
+    stage->state.log_history = NULL;
+}
+
+static bool tell(nf_stage *stage, nf_stage_event event, double loss, const json_t *entry,
+                 const char *path) {
+    if (!stage->observer) return true;
+    nf_stage_report report = {.event = event,
+                              .stage = stage->number,
+                              .name = stage->task->name,
+                              .step = stage->state.step,
+                              .total_steps = stage->total_steps,
+                              .epoch = nf_stage_epoch(stage, stage->state.step),
+                              .loss = loss,
+                              .entry = entry,
+                              .path = path};
+    return stage->observer(stage->user, &report);
+}
+
+/* ---------------------------------------------------------------- one step */
+
+/* The examples in the order of an epoch; the same whenever it is asked for. */
+static void order_of_epoch(const nf_stage *stage, int64_t epoch, uint32_t *order) {
+    size_t count = stage->task->train->count;
+    for (size_t i = 0; i < count; i++) order[i] = (uint32_t)i;
+    nf_rng rng = nf_rng_new(stage->options.seed, STREAM_SHUFFLE + (uint64_t)epoch);
+    nf_rng_shuffle(&rng, order, count);
+}
+
+static nerfit_status run_batch(nf_stage *stage, const nf_example *const *batch, size_t count,
+                               bool backward, uint64_t micro_step, double grad_scale,
+                               double *loss, nerfit_error *err) {
+    nf_task *task = stage->task;
+    nf_pass pass = {.be = task->model->net.be,
+                    .ws = stage->ws,
+                    .keep = backward,
+                    .training = backward,
+                    .seed = stage->options.seed,
+                    .step = micro_step};
+    nf_tokens *texts = malloc(count * sizeof *texts + 1);
+    if (!texts) return nf_no_memory(err, count * sizeof *texts);
+    for (size_t i = 0; i < count; i++) texts[i] = (nf_tokens){batch[i]->ids, batch[i]->length};
+    nf_workspace_reset(stage->ws);
+    nerfit_status status = nf_batch_load(&pass, &task->model->encoder, texts, count, err);
+    free(texts);
+    NF_TRY(status);
+    return task->run(task, &pass, batch, count, grad_scale, loss, err);
+}
+
+/* Scales the gradients to the largest norm allowed and updates (torch's clip_grad_norm_, AdamW). */
+static void update(nf_stage *stage, double learning_rate, double *grad_norm) {
+    nf_network *net = &stage->task->model->net;
+    nf_backend *be = net->be;
+    const nf_stage_options *o = &stage->options;
+    *grad_norm = sqrt(be->sum_of_squares(be, net->flat_grads, net->n_trained));
+    double scale = 1.0;
+    if (o->max_grad_norm > 0.0) {
+        scale = o->max_grad_norm / (*grad_norm + 1e-6);
+        if (scale > 1.0) scale = 1.0;
+    }
+    nf_adamw adamw = {.learning_rate = learning_rate,
+                      .beta1 = o->adam_beta1,
+                      .beta2 = o->adam_beta2,
+                      .epsilon = o->adam_epsilon,
+                      .weight_decay = o->weight_decay,
+                      .grad_scale = scale,
+                      .step = stage->state.step + 1};
+    size_t split = net->n_decayed;
+    be->adamw(be, net->flat_values, net->flat_grads, net->flat_m, net->flat_v, split, &adamw);
+    adamw.weight_decay = 0.0;
+    be->adamw(be, nf_at(be, net->flat_values, split), nf_at(be, net->flat_grads, split),
+              nf_at(be, net->flat_m, split), nf_at(be, net->flat_v, split),
+              net->n_trained - split, &adamw);
+}
+
+/* The factor of the schedule at a step. */
+static double learning_rate_at(const nf_stage *stage, int64_t step) {
+    const nf_stage_options *o = &stage->options;
+    int64_t warmup = o->warmup_steps > 0
+                         ? o->warmup_steps
+                         : (int64_t)ceil(o->warmup_ratio * (double)stage->total_steps);
+    return o->learning_rate *
+           nf_schedule_factor(o->scheduler, step, warmup, stage->total_steps, &o->schedule);
+}
+
+/* One optimizer step: `accumulation` batches (fewer at the end of an epoch), each counting alike. */
+static nerfit_status train_step(nf_stage *stage, const uint32_t *order, const nf_example **batch,
+                                double *loss, double *grad_norm, nerfit_error *err) {
+    const nf_examples *train = stage->task->train;
+    const nf_stage_options *o = &stage->options;
+    nf_network *net = &stage->task->model->net;
+    size_t in_epoch = (size_t)(stage->state.step % stage->steps_per_epoch);
+    size_t first = in_epoch * o->accumulation * o->train_batch_size;
+    size_t left = train->count - first, batches = 0;
+    size_t remaining = (left + o->train_batch_size - 1) / o->train_batch_size;
+    size_t planned = remaining < o->accumulation ? remaining : o->accumulation;
+    *loss = 0.0;
+    net->be->zero(net->be, net->flat_grads, net->n_trained);
+    for (size_t at = first; batches < planned; batches++) {
+        size_t count = train->count - at < o->train_batch_size ? train->count - at
+                                                                : o->train_batch_size;
+        for (size_t i = 0; i < count; i++) batch[i] = &train->items[order[at + i]];
+        double batch_loss, share = 1.0 / (double)planned;
+        uint64_t micro_step = (uint64_t)stage->state.step * o->accumulation + batches;
+        NF_TRY(run_batch(stage, batch, count, true, micro_step, share, &batch_loss, err));
+        *loss += share * batch_loss;
+        at += count;
+    }
+    if (!isfinite(*loss))
+        return nf_fail(err, NERFIT_NUMERIC,
+                       "stage %d, step %lld: the loss is not finite; lower the learning rate",
+                       stage->number, (long long)stage->state.step + 1);
+    update(stage, learning_rate_at(stage, stage->state.step), grad_norm);
+    return nf_network_refresh(net, err);
+}
+
+/* ---------------------------------------------------------------- evaluation */
+
+nerfit_status nf_stage_evaluate(nf_stage *stage, json_t **metrics, nerfit_error *err) {
+    const nf_examples *validation = stage->task->validation;
+    size_t size = stage->options.eval_batch_size, done = 0;
+    const nf_example **batch = malloc(size * sizeof *batch);
+    *metrics = json_object();
+    nerfit_status status = batch && *metrics ? NERFIT_OK : nf_no_memory(err, size);
+    double sum = 0.0;
+    while (done < validation->count && status == NERFIT_OK) {
+        size_t count = validation->count - done < size ? validation->count - done : size;
+        for (size_t i = 0; i < count; i++) batch[i] = &validation->items[done + i];
+        double loss;
+        status = run_batch(stage, batch, count, false, 0, 0.0, &loss, err);
+        sum += loss * (double)count; /* the Trainer repeats a batch's loss for each text */
+        done += count;
+    }
+    free(batch);
+    if (status == NERFIT_OK &&
+        json_object_set_new(*metrics, "eval_loss", json_real(done ? sum / (double)done : 0.0)))
+        status = nf_no_memory(err, 0);
+    if (status == NERFIT_OK && stage->task->metrics)
+        status = stage->task->metrics(stage->task, *metrics, err);
+    if (status != NERFIT_OK) {
+        json_decref(*metrics);
+        *metrics = NULL;
+    }
+    return status;
+}
+
+/* Adds epoch and step, keeps the entry in the history, tells the observer. Takes the entry. */
+static nerfit_status record(nf_stage *stage, nf_stage_event event, json_t *entry, bool *go_on,
+                            nerfit_error *err) {
+    nf_stage_state *state = &stage->state;
+    int failed = !entry ||
+                 json_object_set_new(entry, "epoch",
+                                     json_real(nf_stage_epoch(stage, state->step))) ||
+                 json_object_set_new(entry, "step", json_integer((json_int_t)state->step)) ||
+                 json_array_append(state->log_history, entry);
+    if (!failed && !tell(stage, event, 0.0, entry, NULL)) *go_on = false;
+    json_decref(entry);
+    return failed ? nf_no_memory(err, 0) : NERFIT_OK;
+}
+
+static nerfit_status log_step(nf_stage *stage, double grad_norm, bool *go_on, nerfit_error *err) {
+    nf_stage_state *state = &stage->state;
+    json_t *entry = json_pack("{s:f, s:f, s:f}", "loss",
+                              state->loss_sum / (double)state->loss_steps, "grad_norm", grad_norm,
+                              "learning_rate", learning_rate_at(stage, state->step));
+    state->loss_sum = 0.0;
+    state->loss_steps = 0;
+    return record(stage, NF_STAGE_LOG, entry, go_on, err);
+}
+
+static nerfit_status judge(nf_stage *stage, const json_t *metrics, nerfit_error *err) {
+    const nf_stage_options *o = &stage->options;
+    nf_stage_state *state = &stage->state;
+    if (!o->load_best_model_at_end && o->early_stopping_patience <= 0) return NERFIT_OK;
+    char key[256];
+    const char *name = o->metric_for_best_model;
+    snprintf(key, sizeof key, "%s%s", strncmp(name, "eval_", 5) == 0 ? "" : "eval_", name);
+    const json_t *value = json_object_get(metrics, key);
+    if (!value) {
+        char known[512] = "";
+        size_t used = 0;
+        const char *k;
+        json_t *v;
+        json_object_foreach((json_t *)(uintptr_t)metrics, k, v) {
+            if (used < sizeof known)
+                used += (size_t)snprintf(known + used, sizeof known - used, "%s%s",
+                                         used ? ", " : "", k);
+        }
+        return nf_fail(err, NERFIT_ARGUMENT,
+                       "metric_for_best_model \"%s\": stage %d has no such metric; it has %s",
+                       name, stage->number, known);
+    }
+    double metric = json_number_value(value), gain = metric - state->best_metric;
+    if (!o->greater_is_better) gain = -gain;
+    bool better = !state->has_best || gain > 0.0;
+    state->patience_used =
+        better && (!state->has_best || fabs(gain) > o->early_stopping_threshold)
+            ? 0
+            : state->patience_used + 1;
+    if (better) {
+        state->has_best = true;
+        state->best_metric = metric;
+        state->best_step = state->step;
+    }
+    if (o->early_stopping_patience > 0 && state->patience_used >= o->early_stopping_patience)
+        state->stopped_early = true;
+    return NERFIT_OK;
+}
+
+static nerfit_status evaluate_step(nf_stage *stage, bool *go_on, nerfit_error *err) {
+    json_t *metrics;
+    NF_TRY(nf_stage_evaluate(stage, &metrics, err));
+    nerfit_status status = judge(stage, metrics, err);
+    if (status == NERFIT_OK) return record(stage, NF_STAGE_EVALUATE, metrics, go_on, err);
+    json_decref(metrics);
+    return status;
+}
+
+static nerfit_status save_step(nf_stage *stage, bool *go_on, nerfit_error *err) {
+    nf_arena arena = {0};
+    const char *path = NULL;
+    nerfit_status status = nf_checkpoint_save(stage, &arena, &path, err);
+    if (status == NERFIT_OK && !tell(stage, NF_STAGE_SAVE, 0.0, NULL, path)) *go_on = false;
+    nf_arena_free(&arena);
+    return status;
+}
+
+/* ---------------------------------------------------------------- the loop */
+
+static bool due(nf_strategy strategy, int64_t every, const nf_stage *stage) {
+    int64_t step = stage->state.step;
+    if (strategy == NF_STRATEGY_STEPS) return every > 0 && step % every == 0;
+    if (strategy == NF_STRATEGY_EPOCH)
+        return step % stage->steps_per_epoch == 0 || step == stage->total_steps;
+    return false;
+}
+
+static nerfit_status after_step(nf_stage *stage, double loss, double grad_norm, bool *go_on,
+                                nerfit_error *err) {
+    const nf_stage_options *o = &stage->options;
+    bool has_validation = stage->task->validation && stage->task->validation->count > 0;
+    if (!tell(stage, NF_STAGE_STEP, loss, NULL, NULL)) *go_on = false;
+    if (due(o->logging_strategy, o->logging_steps, stage))
+        NF_TRY(log_step(stage, grad_norm, go_on, err));
+    if (has_validation && due(o->eval_strategy, o->eval_steps, stage))
+        NF_TRY(evaluate_step(stage, go_on, err));
+    /* A cancelled run leaves a checkpoint whatever the strategy, to go on from. */
+    if (!*go_on || due(o->save_strategy, o->save_steps, stage))
+        NF_TRY(save_step(stage, go_on, err));
+    return NERFIT_OK;
+}
+
+static nerfit_status loop(nf_stage *stage, uint32_t *order, const nf_example **batch,
+                          nerfit_error *err) {
+    nf_stage_state *state = &stage->state;
+    int64_t ordered = -1;
+    bool go_on = tell(stage, NF_STAGE_BEGIN, 0.0, NULL, NULL);
+    while (go_on && state->step < stage->total_steps && !state->stopped_early) {
+        int64_t epoch = state->step / stage->steps_per_epoch;
+        if (epoch != ordered) order_of_epoch(stage, epoch, order);
+        ordered = epoch;
+        double loss = 0.0, grad_norm = 0.0;
+        NF_TRY(train_step(stage, order, batch, &loss, &grad_norm, err));
+        state->step++;
+        state->loss_sum += loss;
+        state->loss_total += loss;
+        state->loss_steps++;
+        NF_TRY(after_step(stage, loss, grad_norm, &go_on, err));
+    }
+    if (!go_on)
+        return nf_fail(err, NERFIT_CANCELLED,
+                       "stopped at step %lld of stage %d; the run can be resumed",
+                       (long long)state->step, stage->number);
+    return NERFIT_OK;
+}
+
+static nerfit_status load_best(nf_stage *stage, nerfit_error *err) {
+    const nf_stage_state *state = &stage->state;
+    if (!stage->options.load_best_model_at_end || !state->has_best ||
+        state->best_step == state->step)
+        return NERFIT_OK;
+    nf_arena arena = {0};
+    const char *path = nf_checkpoint_path(&arena, stage->folder, state->best_step);
+    nerfit_status status = path ? nf_checkpoint_load_values(stage->task->model, path, err)
+                                : nf_no_memory(err, 0);
+    nf_arena_free(&arena);
+    if (status != NERFIT_OK) return status;
+    return nf_network_refresh(&stage->task->model->net, err);
+}
+
+nerfit_status nf_stage_run(nf_stage *stage, nerfit_error *err) {
+    nf_stage_plan(stage);
+    if (stage->task->train->count == 0)
+        return nf_fail(err, NERFIT_ARGUMENT, "there are no training examples");
+    if (!stage->state.log_history) stage->state.log_history = json_array();
+    uint32_t *order = malloc(stage->task->train->count * sizeof *order);
+    const nf_example **batch = malloc(stage->options.train_batch_size * sizeof *batch);
+    nerfit_status status = order && batch && stage->state.log_history
+                               ? loop(stage, order, batch, err)
+                               : nf_no_memory(err, 0);
+    free(order);
+    free(batch);
+    if (status == NERFIT_OK) status = load_best(stage, err);
+    if (status == NERFIT_OK) tell(stage, NF_STAGE_END, 0.0, NULL, NULL);
+    return status;
+}

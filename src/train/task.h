@@ -1,0 +1,45 @@
+/* What a training stage computes: a loss over a batch of examples, with its gradient, and the
+ * metrics of an evaluation. The loop (stage.c) knows nothing else of the two stages. */
+#ifndef NF_TRAIN_TASK_H
+#define NF_TRAIN_TASK_H
+
+#include <jansson.h>
+
+#include "model/model.h"
+#include "predict/score.h"
+#include "train/examples.h"
+
+typedef struct nf_task nf_task;
+
+struct nf_task {
+    const char *name; /* "contrastive", "token classification" */
+    nf_model *model;
+    const nf_examples *train;
+    const nf_examples *validation; /* NULL: none */
+    /* Loss of one batch, loaded into `pass`. With pass->keep the gradient times grad_scale is added
+     * to the parameters'. Without, and in an evaluation, the task also collects what its metrics
+     * need. */
+    nerfit_status (*run)(nf_task *task, nf_pass *pass, const nf_example *const *batch,
+                         size_t count, double grad_scale, double *loss, nerfit_error *err);
+    /* Adds metrics of the evaluation since the last call to `metrics`, named as seqeval's report
+     * through transformers' Trainer: "eval_overall_f1". NULL: the loss is all there is. */
+    nerfit_status (*metrics)(nf_task *task, json_t *metrics, nerfit_error *err);
+    void (*free)(nf_task *task);
+};
+
+/* Stage 1: the original's loss (nerfit/model.py, nerfit/collator.py). Every entity of a text is a
+ * row; every token of the text, special ones too, is pulled towards the embedding of the entity's
+ * type if it lies in the entity and pushed away otherwise, by the binary cross-entropy of their
+ * cosine. Padded pairs of the original's rectangle count log 2 each, without a gradient, and are
+ * counted here too, so that losses compare. embeddings [n_types, size] are copied. */
+nerfit_status nf_task_contrastive(nf_task **out, nf_model *model, const nf_examples *train,
+                                  const nf_examples *validation, const float *embeddings,
+                                  size_t n_types, size_t size, nerfit_error *err);
+
+/* Stage 2: mean cross-entropy over sub-words, special tokens left out; metrics by seqeval's default
+ * mode over sub-word labels, as the original computes them. */
+nerfit_status nf_task_classification(nf_task **out, nf_model *model, const nf_examples *train,
+                                     const nf_examples *validation, double label_smoothing,
+                                     nerfit_error *err);
+
+#endif

@@ -1,12 +1,25 @@
 /* Documents: texts with their annotated entities, as every format is read into and written from.
- * Offsets are code points, end exclusive. */
+ * Offsets are code points, end exclusive.
+ *
+ * What may be wrong with a span, and what is done:
+ *   outside the text, or start >= end     an error
+ *   an empty label                        an error
+ *   only white space                      an error
+ *   white space at an edge                trimmed, with a warning
+ *   the same span and label twice         kept once, with a warning
+ *   overlapping or nested                 an error
+ *   an edge inside a sub-word             see train/examples.h: it takes a tokenizer to know
+ * Every message names file and line. */
 #ifndef NF_DATA_DOCUMENT_H
 #define NF_DATA_DOCUMENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/error.h"
+#include "base/log.h"
 
 typedef struct nf_span {
     uint32_t start, end; /* code points, end exclusive */
@@ -22,7 +35,7 @@ typedef struct nf_document {
     const char *text; /* UTF-8, NUL-terminated */
     size_t text_size; /* bytes */
     uint32_t length;  /* code points */
-    nf_span *spans;   /* sorted by start, then end */
+    nf_span *spans;   /* sorted by start; they do not overlap */
     size_t n_spans;
     nf_word *words; /* NULL if the format has no words of its own */
     size_t n_words;
@@ -34,12 +47,39 @@ typedef struct nf_document {
 typedef struct nf_corpus {
     nf_arena arena;
     nf_document *documents;
-    size_t n_documents;
-    size_t capacity;
+    size_t n_documents, capacity;
     const char **labels; /* distinct labels in order of first appearance */
     size_t n_labels;
+    size_t n_spans;
+    size_t n_trimmed, n_duplicates; /* spans that were put right */
 } nf_corpus;
 
+/* A span and a document as a reader found them, unchecked. Nothing is kept by the corpus. */
+typedef struct nf_given_span {
+    int64_t start, end;
+    const char *label;
+    size_t label_size;
+} nf_given_span;
+
+typedef struct nf_given_document {
+    const char *text;
+    size_t text_size;
+    const nf_given_span *spans;
+    size_t n_spans;
+    const nf_word *words;
+    size_t n_words;
+    const char *file;
+    long line;
+} nf_given_document;
+
+/* Checks and copies. */
+nerfit_status nf_corpus_add(nf_corpus *corpus, const nf_given_document *given, const nf_log *log,
+                            nerfit_error *err);
+/* The corpus's own copy of a label; NULL when out of memory. */
+const char *nf_corpus_label(nf_corpus *corpus, const char *label, size_t size);
 void nf_corpus_free(nf_corpus *corpus);
+
+/* White space as Python's str.isspace has it. */
+bool nf_is_space(uint32_t code_point);
 
 #endif

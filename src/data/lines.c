@@ -1,0 +1,26 @@
+#include "data/lines.h"
+
+#include <string.h>
+
+nf_lines nf_lines_of(const char *text, size_t size) {
+    if (size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) text += 3, size -= 3;
+    return (nf_lines){text, text + size, 0};
+}
+
+bool nf_lines_next(nf_lines *lines, const char **line, size_t *size) {
+    if (lines->at == lines->end) return false;
+    size_t left = (size_t)(lines->end - lines->at);
+    const char *newline = memchr(lines->at, '\n', left);
+    *line = lines->at;
+    *size = newline ? (size_t)(newline - lines->at) : left;
+    lines->at = newline ? newline + 1 : lines->end;
+    lines->number++;
+    if (*size && (*line)[*size - 1] == '\r') --*size;
+    return true;
+}
+
+bool nf_line_blank(const char *line, size_t size) {
+    for (size_t i = 0; i < size; i++)
+        if (!strchr(" \t\r\n\v\f", line[i]) || !line[i]) return false;
+    return true;
+}

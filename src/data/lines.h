@@ -1,0 +1,20 @@
+/* A text line by line. */
+#ifndef NF_DATA_LINES_H
+#define NF_DATA_LINES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct nf_lines {
+    const char *at, *end;
+    long number; /* of the line that was returned last, from 1 */
+} nf_lines;
+
+/* Passes over a byte order mark. */
+nf_lines nf_lines_of(const char *text, size_t size);
+/* The next line without its end ("\n" or "\r\n"); false at the end. */
+bool nf_lines_next(nf_lines *lines, const char **line, size_t *size);
+/* Whether there is anything but ASCII white space. */
+bool nf_line_blank(const char *line, size_t size);
+
+#endif

@@ -7,7 +7,8 @@ typedef struct classification {
     nf_task task;
     double smoothing;
     nf_layer_kept *kept; /* [n_layers] */
-    nf_scorer *scorer;   /* of the evaluation that runs; NULL between evaluations */
+    nf_scorer *scorer;   /* of the evaluation that runs, or of the last one */
+    const nf_report *report; /* of the last evaluation; NULL while one runs */
 } classification;
 
 static void task_free(nf_task *task) {
@@ -26,7 +27,12 @@ static nerfit_status collect(classification *self, nf_backend *be, const nf_valu
         n += batch[s]->length;
         if (batch[s]->length > longest) longest = batch[s]->length;
     }
-    if (!self->scorer) NF_TRY(nf_scorer_new(&self->scorer, NF_SCHEME_NONE, err));
+    if (self->report || !self->scorer) { /* the first batch of an evaluation */
+        nf_scorer_free(self->scorer);
+        self->scorer = NULL;
+        self->report = NULL;
+        NF_TRY(nf_scorer_new(&self->scorer, NF_SCHEME_NONE, err));
+    }
     float *values = malloc(n * l * sizeof *values + 1);
     const char **gold = calloc(2 * longest + 1, sizeof *gold), **predicted = gold + longest;
     nerfit_status status = values && gold ? NERFIT_OK : nf_no_memory(err, n * l);
@@ -122,9 +128,12 @@ static nerfit_status task_metrics(nf_task *task, json_t *metrics, nerfit_error *
         failed |= json_object_set_new(metrics, key,
                                       json_integer((json_int_t)report->types[i].support));
     }
-    nf_scorer_free(self->scorer);
-    self->scorer = NULL;
+    self->report = report;
     return failed ? nf_no_memory(err, 0) : NERFIT_OK;
+}
+
+const nf_report *nf_task_last_report(const nf_task *task) {
+    return ((const classification *)task)->report;
 }
 
 nerfit_status nf_task_classification(nf_task **out, nf_model *model, const nf_examples *train,

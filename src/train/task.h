@@ -42,4 +42,8 @@ nerfit_status nf_task_classification(nf_task **out, nf_model *model, const nf_ex
                                      const nf_examples *validation, double label_smoothing,
                                      nerfit_error *err);
 
+/* The scores of the classification task's last evaluation, owned by the task until the next one;
+ * NULL before the first. */
+const nf_report *nf_task_last_report(const nf_task *task);
+
 #endif

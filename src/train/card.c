@@ -1,0 +1,54 @@
+#include "train/card.h"
+
+#include "base/file.h"
+
+static void scores(nf_str *out, const json_t *report, const char *report_of) {
+    const char *label;
+    json_t *score;
+    nf_str_appendf(out, "\n## Scores on the %s data\n\n| entity | precision | recall | F1 | "
+                        "support |\n|---|---|---|---|---|\n", report_of);
+    json_object_foreach(json_object_get(report, "types"), label, score) {
+        nf_str_appendf(out, "| %s | %.3f | %.3f | %.3f | %lld |\n", label,
+                       json_real_value(json_object_get(score, "precision")),
+                       json_real_value(json_object_get(score, "recall")),
+                       json_real_value(json_object_get(score, "f1")),
+                       (long long)json_integer_value(json_object_get(score, "support")));
+    }
+    score = json_object_get(report, "micro");
+    nf_str_appendf(out, "| all (micro) | %.3f | %.3f | %.3f | %lld |\n",
+                   json_real_value(json_object_get(score, "precision")),
+                   json_real_value(json_object_get(score, "recall")),
+                   json_real_value(json_object_get(score, "f1")),
+                   (long long)json_integer_value(json_object_get(score, "support")));
+    nf_str_append_text(out, "\nEntities count as found if type and boundaries are right "
+                            "(seqeval's default mode, over sub-words).\n");
+}
+
+nerfit_status nf_model_card_write(const char *folder, const nf_train_options *o,
+                                  const nf_label_set *labels, const json_t *report,
+                                  const char *report_of, nerfit_error *err) {
+    nf_str card = {0};
+    nf_arena arena = {0};
+    nf_str_append_text(&card, "---\nlibrary_name: nerfit\npipeline_tag: token-classification\n"
+                              "---\n\n# A nerfit model\n\nA token-classification model in "
+                              "transformers' format, trained by nerfit " NERFIT_VERSION ".\n\n");
+    nf_str_appendf(&card, "- trained %s, %s\n- stage 1 (contrastive): %lld steps at most, learning "
+                          "rate %g\n- stage 2 (token classification): %lld steps at most, learning "
+                          "rate %g\n- entity types: ",
+                   o->peft_lora ? (o->use_dora ? "with DoRA adapters" : "with LoRA adapters")
+                                : "in full",
+                   "recipe `original`", (long long)o->max_steps[0], o->learning_rate[0],
+                   (long long)o->max_steps[1], o->learning_rate[1]);
+    for (size_t i = 0; i < labels->n_types; i++)
+        nf_str_appendf(&card, "%s%s", i ? ", " : "", labels->types[i]);
+    nf_str_append_char(&card, '\n');
+    if (report) scores(&card, report, report_of);
+    nf_str_append_text(&card, "\nUse it: `nerfit predict FOLDER texts.txt`.\n");
+    const char *path = nf_path_join(&arena, folder, "README.md");
+    nerfit_status status = card.failed || !path
+                               ? nf_no_memory(err, 0)
+                               : nf_file_write(path, card.data, card.length, err);
+    nf_str_free(&card);
+    nf_arena_free(&arena);
+    return status;
+}

@@ -1,0 +1,40 @@
+/* A whole training run: data, both stages, the model to use, the records. The folder:
+ *
+ *   stage1/              what stage 1 learned: encoder or adapter, and its checkpoints
+ *   stage2/checkpoint-N/ see checkpoint.h
+ *   best/                the model to use: an ordinary token-classification folder
+ *   adapter/             with peft_lora: the same as an adapter in PEFT's format
+ *   training_args.json   every option
+ *   trainer_state.json   the log history of both stages
+ *   metrics.jsonl        the same, a line as it happens
+ *   README.md            model card */
+#ifndef NF_TRAIN_TRAIN_H
+#define NF_TRAIN_TRAIN_H
+
+#include "train/options.h"
+#include "train/stage.h"
+
+typedef struct nf_train_result {
+    char *model_folder;    /* malloc'ed: output_dir/best */
+    json_t *report;        /* of the test data, or the validation data; NULL without either */
+    char *report_text;     /* malloc'ed: the same as a table; NULL without either */
+    const char *report_of; /* "test", "validation" */
+    double seconds;
+} nf_train_result;
+
+/* `corpora` (may be NULL): train, validation and test data already parsed, each may be NULL; they
+ * take the place of the options' files. */
+typedef struct nf_train_corpora {
+    nf_corpus *train, *validation, *test;
+} nf_train_corpora;
+
+nerfit_status nf_train_run(const nf_train_options *options, const nf_train_corpora *corpora,
+                           const nf_log *log, nf_stage_observer observer, void *user,
+                           nf_train_result *result, nerfit_error *err);
+void nf_train_result_free(nf_train_result *result);
+
+/* The backend that the options ask for. */
+nerfit_status nf_train_backend(const nf_train_options *options, nf_backend **out,
+                               nerfit_error *err);
+
+#endif

@@ -1,0 +1,336 @@
+/* Both stages against torch, transformers and PEFT: hidden states, logits, the losses of the first
+ * 20 steps and the weights after them (tests/golden, made by tools/golden/{models,training}.py). */
+#include "test.h"
+
+#include <math.h>
+
+#include "model/adapter.h"
+#include "model/model.h"
+#include "train/stage.h"
+#include "train/task.h"
+
+enum { BATCH = 4, MAX_TEXTS = 128 };
+
+static nerfit_error error;
+
+static const char *golden(const char *name) {
+    static char path[512];
+    const char *root = getenv("NERFIT_TEST_GOLDEN");
+    snprintf(path, sizeof path, "%s/%s", root ? root : "tests/golden", name);
+    return path;
+}
+
+static nf_safetensors *open_golden(const char *name) {
+    nf_safetensors *file;
+    assert_ok(nf_safetensors_open(&file, golden(name), &error), &error);
+    return file;
+}
+
+static const int32_t *ints(const nf_safetensors *file, const char *name, size_t *count) {
+    const nf_stored *stored = nf_safetensors_find(file, name);
+    assert_non_null(stored);
+    assert_int_equal(stored->type, NF_STORED_I32);
+    if (count) *count = stored->count;
+    return stored->data;
+}
+
+static float *floats(const nf_safetensors *file, const char *name) {
+    const nf_stored *stored = nf_safetensors_find(file, name);
+    assert_non_null(stored);
+    float *values = malloc(stored->count * sizeof *values + 1);
+    assert_ok(nf_stored_to_f32(stored, values, &error), &error);
+    return values;
+}
+
+static double largest_difference(const float *a, const float *b, size_t count) {
+    double most = 0.0;
+    for (size_t i = 0; i < count; i++) most = fmax(most, fabs((double)a[i] - (double)b[i]));
+    return most;
+}
+
+/* ---------------------------------------------------------------- forward */
+
+static void check_hidden(nf_backend *be, const char *folder, const char *golden_file,
+                         const char *logits_name, double tolerance) {
+    nf_model *model;
+    assert_ok(nf_model_load(&model, golden(folder), be, NULL, &error), &error);
+    assert_ok(nf_network_prepare(&model->net, false, &error), &error);
+    nf_safetensors *file = open_golden(golden_file);
+    size_t n, count;
+    const int32_t *ids = ints(file, "ids", &n), *cu = ints(file, "cu_seqlens", &count);
+    nf_tokens texts[MAX_TEXTS];
+    for (size_t s = 0; s + 1 < count; s++)
+        texts[s] = (nf_tokens){ids + cu[s], (size_t)(cu[s + 1] - cu[s])};
+    nf_pass pass = {.be = be};
+    assert_ok(nf_workspace_new(&pass.ws, be, &error), &error);
+    assert_ok(nf_batch_load(&pass, &model->encoder, texts, count - 1, &error), &error);
+    size_t c = model->encoder.hidden;
+    float *ours = malloc(n * (c > 8 ? c : 8) * sizeof *ours);
+    if (logits_name) {
+        nf_values *logits;
+        assert_ok(nf_model_logits(model, &pass, &logits), &error);
+        be->to_f32(be, ours, logits, n * model->n_labels);
+        float *theirs = floats(file, logits_name);
+        double difference = largest_difference(ours, theirs, n * model->n_labels);
+        if (difference > tolerance)
+            fail_msg("%s on %s: logits differ by %g", folder, be->name, difference);
+        free(theirs);
+    } else {
+        nf_values *states[16], *last = nf_workspace_reals(pass.ws, n * c);
+        for (size_t i = 0; i <= model->encoder.n_layers; i++)
+            states[i] = nf_workspace_reals(pass.ws, n * c);
+        assert_ok(nf_encoder_forward(&model->encoder, &pass, last, NULL, states), &error);
+        for (size_t i = 0; i <= model->encoder.n_layers; i++) {
+            char name[32];
+            snprintf(name, sizeof name, "hidden.%zu", i);
+            float *theirs = floats(file, name);
+            be->to_f32(be, ours, states[i], n * c);
+            double difference = largest_difference(ours, theirs, n * c);
+            if (difference > tolerance)
+                fail_msg("%s on %s: %s differs by %g", folder, be->name, name, difference);
+            free(theirs);
+        }
+    }
+    free(ours);
+    nf_workspace_free(pass.ws);
+    nf_safetensors_close(file);
+    nf_model_free(model);
+}
+
+static nf_backend *backend(const char *name) {
+    nf_backend *be;
+    if (strcmp(name, "cpu") == 0)
+        assert_ok(nf_backend_cpu(&be, NF_PRECISION_F32, 2, &error), &error);
+    else assert_ok(nf_backend_ref(&be, strcmp(name, "ref-f64") == 0 ? 8 : 4, &error), &error);
+    return be;
+}
+
+static const char *const backends[] = {"ref-f32", "ref-f64", "cpu"};
+enum { N_BACKENDS = sizeof backends / sizeof *backends };
+
+static void test_hidden_states(void **state) {
+    (void)state;
+    for (size_t b = 0; b < N_BACKENDS; b++) {
+        nf_backend *be = backend(backends[b]);
+        check_hidden(be, "bert", "bert/hidden.safetensors", NULL, 1e-4);
+        check_hidden(be, "roberta", "roberta/hidden.safetensors", NULL, 1e-4);
+        check_hidden(be, "bert/token-classification", "bert/hidden.safetensors", "logits", 1e-4);
+        check_hidden(be, "roberta/token-classification", "roberta/hidden.safetensors", "logits",
+                     1e-4);
+        check_hidden(be, "bert/sharded", "bert/hidden.safetensors", "logits", 1e-4);
+        check_hidden(be, "bert/bf16", "bert/hidden.safetensors", "logits.bf16", 1e-4);
+        check_hidden(be, "bert/f16", "bert/hidden.safetensors", "logits.f16", 1e-4);
+        be->free(be);
+    }
+}
+
+/* ---------------------------------------------------------------- training */
+
+typedef struct training_case {
+    const char *architecture, *kind;
+    int stage;
+} training_case;
+
+static const training_case cases[] = {
+    {"bert", "full", 1},    {"bert", "full", 2},       {"bert", "lora", 1},
+    {"bert", "lora", 2},    {"bert", "rslora", 1},     {"bert", "rslora", 2},
+    {"bert", "dora", 1},    {"bert", "dora", 2},       {"roberta", "full", 1},
+    {"roberta", "full", 2}, {"roberta", "dora", 1},    {"roberta", "dora", 2},
+    {"bert", "all-linear", 2}, {"bert", "smoothing", 2}, {"bert", "accumulation", 2},
+};
+
+static bool is_adapter(const char *kind) {
+    static const char *const adapters[] = {"lora", "rslora", "dora", "all-linear"};
+    for (size_t i = 0; i < 4; i++)
+        if (strcmp(kind, adapters[i]) == 0) return true;
+    return false;
+}
+
+/* The golden file's texts as examples. */
+static void load_examples(const nf_safetensors *file, nf_examples *out) {
+    size_t texts, entities;
+    const int32_t *cu = ints(file, "cu_seqlens", &texts);
+    const int32_t *ids = ints(file, "ids", NULL), *labels = ints(file, "labels", NULL);
+    const int32_t *sequence = ints(file, "entity_sequence", &entities);
+    const int32_t *type = ints(file, "entity_type", NULL);
+    const int32_t *start = ints(file, "entity_start", NULL), *end = ints(file, "entity_end", NULL);
+    texts--;
+    out->count = texts;
+    out->items = calloc(texts, sizeof *out->items);
+    nf_example_entity *list = nf_arena_calloc(&out->arena, entities, sizeof *list);
+    size_t e = 0;
+    for (size_t s = 0; s < texts; s++) {
+        nf_example *example = &out->items[s];
+        *example = (nf_example){.ids = ids + cu[s],
+                                .labels = labels + cu[s],
+                                .length = (size_t)(cu[s + 1] - cu[s]),
+                                .entities = list + e};
+        for (; e < entities && sequence[e] == (int32_t)s; e++) {
+            list[e] = (nf_example_entity){type[e], start[e], end[e]};
+            example->n_entities++;
+        }
+    }
+}
+
+static void set_initial(nf_model *model, const nf_safetensors *file) {
+    for (size_t i = 0; i < model->net.n_parameters; i++) {
+        nf_parameter *p = model->net.parameters[i];
+        char name[256];
+        snprintf(name, sizeof name, "init.%s", p->name);
+        if (p->removed || !nf_safetensors_find(file, name)) continue;
+        float *values = floats(file, name);
+        assert_ok(nf_parameter_fill(&model->net, p, values, &error), &error);
+        free(values);
+    }
+}
+
+static double rate(const nf_safetensors *file, size_t step) {
+    double values[64];
+    const nf_stored *stored = nf_safetensors_find(file, "lrs");
+    assert_ok(nf_stored_to_f64(stored, values, &error), &error);
+    return values[step];
+}
+
+/* Stands for the loop of stage.c with its shuffling taken out: the batches come in order. */
+static void run_steps(const training_case *c, nf_model *model, nf_task *task,
+                      const nf_safetensors *file, nf_backend *be) {
+    const nf_stored *stored = nf_safetensors_find(file, "losses");
+    double losses[64], norms[64];
+    assert_ok(nf_stored_to_f64(stored, losses, &error), &error);
+    assert_ok(nf_stored_to_f64(nf_safetensors_find(file, "grad_norms"), norms, &error), &error);
+    size_t accumulation = (size_t)atoi(nf_safetensors_metadata(file, "accumulation"));
+    nf_network *net = &model->net;
+    nf_pass pass = {.be = be, .keep = true, .training = true};
+    assert_ok(nf_workspace_new(&pass.ws, be, &error), &error);
+    for (size_t step = 0; step < stored->count; step++) {
+        double loss = 0.0;
+        be->zero(be, net->flat_grads, net->n_trained);
+        for (size_t micro = 0; micro < accumulation; micro++) {
+            const nf_example *batch[BATCH];
+            nf_tokens texts[BATCH];
+            for (size_t i = 0; i < BATCH; i++) {
+                batch[i] = &task->train->items[(step * accumulation + micro) * BATCH + i];
+                texts[i] = (nf_tokens){batch[i]->ids, batch[i]->length};
+            }
+            double part;
+            nf_workspace_reset(pass.ws);
+            assert_ok(nf_batch_load(&pass, &model->encoder, texts, BATCH, &error), &error);
+            assert_ok(task->run(task, &pass, batch, BATCH, 1.0 / (double)accumulation, &part,
+                                &error), &error);
+            loss += part / (double)accumulation;
+        }
+        double norm = sqrt(be->sum_of_squares(be, net->flat_grads, net->n_trained));
+        if (fabs(loss - losses[step]) > 1e-4 * fmax(1.0, fabs(losses[step])) ||
+            fabs(norm - norms[step]) > 1e-3 * fmax(1e-2, norms[step]))
+            fail_msg("%s %s stage %d on %s, step %zu: loss %.7g, expected %.7g; gradient norm "
+                     "%.6g, expected %.6g", c->architecture, c->kind, c->stage, be->name, step,
+                     loss, losses[step], norm, norms[step]);
+        nf_adamw adamw = {.learning_rate = rate(file, step), .beta1 = 0.9, .beta2 = 0.999,
+                          .epsilon = 1e-8, .weight_decay = 0.01,
+                          .grad_scale = fmin(1.0, 1.0 / (norm + 1e-6)), .step = (int64_t)step + 1};
+        size_t split = net->n_decayed;
+        be->adamw(be, net->flat_values, net->flat_grads, net->flat_m, net->flat_v, split, &adamw);
+        adamw.weight_decay = 0.0;
+        be->adamw(be, nf_at(be, net->flat_values, split), nf_at(be, net->flat_grads, split),
+                  nf_at(be, net->flat_m, split), nf_at(be, net->flat_v, split),
+                  net->n_trained - split, &adamw);
+        assert_ok(nf_network_refresh(net, &error), &error);
+    }
+    nf_workspace_free(pass.ws);
+}
+
+static void check_final(const training_case *c, nf_model *model, const nf_safetensors *file,
+                        nf_backend *be) {
+    size_t compared = 0, trained = 0;
+    for (size_t i = 0; i < model->net.n_parameters; i++)
+        trained += model->net.parameters[i]->trained && !model->net.parameters[i]->removed;
+    for (size_t i = 0; i < nf_safetensors_count(file); i++) {
+        const nf_stored *stored = nf_safetensors_at(file, i);
+        if (strncmp(stored->name, "final.", 6) != 0) continue;
+        nf_parameter *p = nf_network_find(&model->net, stored->name + 6);
+        if (!p || !p->grad) fail_msg("%s %s: %s is not trained", c->architecture, c->kind, stored->name);
+        size_t count = nf_parameter_count(p);
+        float *ours = malloc(count * sizeof *ours), *theirs = floats(file, stored->name);
+        be->to_f32(be, ours, p->values, count);
+        double difference = 0.0, size = 0.0;
+        for (size_t k = 0; k < count; k++) {
+            difference += pow((double)ours[k] - (double)theirs[k], 2);
+            size += pow((double)theirs[k], 2);
+        }
+        /* A key's bias shifts all scores of a query alike: its gradient is 0 but for rounding, which
+         * Adam blows up to the size of a step. */
+        double tolerance = strstr(stored->name, "key.bias") ? 1e-1 : 1e-4;
+        if (sqrt(difference) > tolerance * sqrt(size) + 1e-7)
+            fail_msg("%s %s stage %d on %s: %s differs by %g relative", c->architecture, c->kind,
+                     c->stage, be->name, stored->name, sqrt(difference / size));
+        free(ours);
+        free(theirs);
+        compared++;
+    }
+    assert_int_equal(compared, trained);
+}
+
+static void check_training(const training_case *c, nf_backend *be) {
+    char path[256];
+    snprintf(path, sizeof path, "%s/train-%s-stage%d.safetensors", c->architecture, c->kind,
+             c->stage);
+    nf_safetensors *file = open_golden(path);
+    snprintf(path, sizeof path, "%s%s", c->architecture,
+             c->stage == 2 ? "/token-classification" : "");
+    nf_model *model;
+    assert_ok(nf_model_load(&model, golden(path), be, NULL, &error), &error);
+    model->encoder.classifier_dropout = 0.0;
+    if (c->stage == 1) assert_ok(nf_model_add_projection(model, 24, 1, &error), &error);
+    if (is_adapter(c->kind)) {
+        char *all[] = {"all-linear"};
+        bool everything = strcmp(c->kind, "all-linear") == 0;
+        nf_adapter_config config = {.r = 4, .lora_alpha = 8, .use_dora = !strcmp(c->kind, "dora"),
+                                    .use_rslora = !strcmp(c->kind, "rslora"),
+                                    .target_modules = everything ? all : NULL,
+                                    .n_target_modules = everything};
+        assert_ok(nf_adapter_add(model, &config, 1, &error), &error);
+    } else {
+        nf_model_train_encoder(model, true);
+    }
+    nf_linear *head = c->stage == 1 ? model->projection : model->classifier;
+    head->weight->trained = head->bias->trained = true;
+    set_initial(model, file);
+    assert_ok(nf_network_start_training(&model->net, &error), &error);
+    assert_ok(nf_network_prepare(&model->net, true, &error), &error);
+
+    nf_examples examples = {0};
+    load_examples(file, &examples);
+    nf_task *task;
+    float *embeddings = floats(file, "embeddings");
+    if (c->stage == 1)
+        assert_ok(nf_task_contrastive(&task, model, &examples, NULL, embeddings, 6, 24, &error),
+                  &error);
+    else
+        assert_ok(nf_task_classification(&task, model, &examples, NULL,
+                                         strcmp(c->kind, "smoothing") ? 0.0 : 0.1, &error),
+                  &error);
+    run_steps(c, model, task, file, be);
+    check_final(c, model, file, be);
+    task->free(task);
+    free(embeddings);
+    nf_examples_free(&examples);
+    nf_model_free(model);
+    nf_safetensors_close(file);
+}
+
+static void test_training_steps(void **state) {
+    (void)state;
+    for (size_t b = 0; b < N_BACKENDS; b++) {
+        nf_backend *be = backend(backends[b]);
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) check_training(&cases[i], be);
+        be->free(be);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_hidden_states),
+        cmocka_unit_test(test_training_steps),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

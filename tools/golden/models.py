@@ -1,0 +1,86 @@
+"""Tiny random BERT and RoBERTa models with their hidden states and logits, from transformers.
+
+Writes tests/golden/{bert,roberta}/: see tests/golden/README.md. Usage: models.py OUT_FOLDER
+"""
+import json
+import sys
+from pathlib import Path
+
+import torch
+import transformers
+from safetensors.torch import save_file
+from transformers import (BertConfig, BertForTokenClassification, BertModel, RobertaConfig,
+                          RobertaForTokenClassification, RobertaModel)
+
+LENGTHS = [3, 30, 11, 7, 18]
+LABELS = ["O", "B-a", "I-a", "B-b", "I-b", "B-c", "I-c"]
+SIZES = dict(vocab_size=100, hidden_size=32, num_hidden_layers=2, num_attention_heads=4,
+             intermediate_size=48, attention_probs_dropout_prob=0.0, hidden_dropout_prob=0.0)
+VERSIONS = {"torch": torch.__version__, "transformers": transformers.__version__}
+MODELS = {
+    "bert": (BertConfig(**SIZES, max_position_embeddings=40), BertModel,
+             BertForTokenClassification),
+    "roberta": (RobertaConfig(**SIZES, max_position_embeddings=42, type_vocab_size=1,
+                              pad_token_id=1, bos_token_id=0, eos_token_id=2,
+                              layer_norm_eps=1e-5), RobertaModel, RobertaForTokenClassification),
+}
+
+
+def randomize(model, seed):
+    """Values large enough that every term matters, biases and norms included."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in sorted(model.named_parameters()):
+            noise = torch.randn(parameter.shape, generator=generator)
+            is_norm = "LayerNorm.weight" in name
+            parameter.copy_(1 + 0.2 * noise if is_norm else 0.2 * noise)
+
+
+def sequences(seed):
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randint(3, SIZES["vocab_size"], (n,), generator=generator) for n in LENGTHS]
+
+
+def packed(texts):
+    ids = torch.cat(texts).to(torch.int32)
+    ends = torch.cumsum(torch.tensor([0] + [len(t) for t in texts]), 0)
+    return {"ids": ids, "cu_seqlens": ends.to(torch.int32)}
+
+
+def make(name, out):
+    config, base_class, head_class = MODELS[name]
+    head_config = type(config)(**{**config.to_dict(), "id2label": dict(enumerate(LABELS)),
+                                  "label2id": {label: i for i, label in enumerate(LABELS)}})
+    base = base_class(config)
+    randomize(base, 1)
+    base.eval().save_pretrained(out)
+    head = head_class(head_config)
+    randomize(head, 2)
+    head.eval().save_pretrained(out / "token-classification")
+    if name == "bert":
+        head.save_pretrained(out / "sharded", max_shard_size="40KB")
+        head_class.from_pretrained(out / "token-classification").to(torch.bfloat16) \
+            .save_pretrained(out / "bf16")
+        head_class.from_pretrained(out / "token-classification").to(torch.float16) \
+            .save_pretrained(out / "f16")
+    texts = sequences(3)
+    values = packed(texts)
+    with torch.no_grad():
+        outputs = [base(t[None], output_hidden_states=True) for t in texts]
+        for layer in range(len(outputs[0].hidden_states)):
+            values[f"hidden.{layer}"] = torch.cat(
+                [o.hidden_states[layer][0] for o in outputs]).contiguous()
+        values["logits"] = torch.cat([head(t[None]).logits[0] for t in texts])
+        if name == "bert":
+            for kind, dtype in (("bf16", torch.bfloat16), ("f16", torch.float16)):
+                rounded = head_class.from_pretrained(out / kind).to(torch.float32).eval()
+                values[f"logits.{kind}"] = torch.cat([rounded(t[None]).logits[0] for t in texts])
+    save_file(values, out / "hidden.safetensors", metadata=VERSIONS)
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    for model in MODELS:
+        (folder / model).mkdir(parents=True, exist_ok=True)
+        make(model, folder / model)
+    print(json.dumps(VERSIONS))

@@ -6,9 +6,13 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/str.h"
 
 /* Immutable after loading; shared by threads. */
 typedef struct nf_tokenizer nf_tokenizer;
+
+/* What a thread keeps from text to text: buffers, and for BPE the words seen lately. */
+typedef struct nf_tokenizer_scratch nf_tokenizer_scratch;
 
 /* One text's sub-words, special tokens included. Offsets are code points of the original text, end
  * exclusive; special tokens that the post-processor adds have (0, 0) and `special` 1.
@@ -31,6 +35,16 @@ void nf_tokenizer_free(nf_tokenizer *tokenizer);
  * says of truncation and padding. */
 nerfit_status nf_tokenizer_encode(const nf_tokenizer *tokenizer, const char *text, size_t size,
                                   bool add_special_tokens, nf_encoding *out, nerfit_error *err);
+/* The same with a scratch of the calling thread, which saves the memory's allocation at each text
+ * and lets BPE remember words: for loops over many texts. A scratch must not outlive the tokenizer
+ * it was last used with. */
+nerfit_status nf_tokenizer_encode_with(const nf_tokenizer *tokenizer, nf_tokenizer_scratch *scratch,
+                                       const char *text, size_t size, bool add_special_tokens,
+                                       nf_encoding *out, nerfit_error *err);
+/* NULL when out of memory. */
+nf_tokenizer_scratch *nf_tokenizer_scratch_new(void);
+void nf_tokenizer_scratch_free(nf_tokenizer_scratch *scratch);
+
 void nf_encoding_free(nf_encoding *encoding);
 
 /* The sub-word's text as in the vocabulary, or NULL for an id that does not exist. */
@@ -43,6 +57,10 @@ size_t nf_tokenizer_vocabulary_size(const nf_tokenizer *tokenizer);
 void nf_tokenizer_special_counts(const nf_tokenizer *tokenizer, size_t *before, size_t *after);
 /* -1 if the tokenizer has none. */
 int32_t nf_tokenizer_pad_id(const nf_tokenizer *tokenizer);
+
+/* Appends {"ids": […], "tokens": […], "offsets": [[start, end], …]} to a string (no newline). */
+nerfit_status nf_encoding_to_json(const nf_encoding *encoding, const nf_tokenizer *tokenizer,
+                                  nf_str *out, nerfit_error *err);
 
 /* Writes the files it was loaded from into another folder, so that transformers finds them. */
 nerfit_status nf_tokenizer_save(const nf_tokenizer *tokenizer, const char *folder,

@@ -1,0 +1,70 @@
+/* Vocabulary: strings to ids by an open-addressing table, ids to strings by an array. The hash is
+ * computed byte by byte (FNV-1a), so that WordPiece gets the hashes of all prefixes of a word in
+ * one pass. */
+#ifndef NF_TEXT_VOCABULARY_H
+#define NF_TEXT_VOCABULARY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+
+enum { NF_VOCABULARY_MAX_ID = (1 << 24) - 1 };
+
+typedef struct nf_string_slot {
+    uint32_t hash; /* upper half of the string's hash */
+    uint32_t length;
+    const char *text; /* NULL: free */
+    int32_t id;
+} nf_string_slot;
+
+typedef struct nf_string_table {
+    nf_string_slot *slots;
+    size_t mask;    /* slots - 1; a power of two */
+    size_t count;   /* strings */
+    size_t longest; /* bytes */
+} nf_string_table;
+
+#define NF_HASH_START UINT64_C(0xcbf29ce484222325)
+
+static inline uint64_t nf_hash_step(uint64_t hash, unsigned char byte) {
+    return (hash ^ byte) * UINT64_C(0x100000001b3);
+}
+
+static inline uint64_t nf_hash_text(const char *text, size_t length) {
+    uint64_t hash = NF_HASH_START;
+    for (size_t i = 0; i < length; i++) hash = nf_hash_step(hash, (unsigned char)text[i]);
+    return hash;
+}
+
+/* Room for `count` strings; the slots come from the arena. False when out of memory. */
+bool nf_string_table_init(nf_string_table *table, size_t count, nf_arena *arena);
+/* Adds or replaces; `text` is kept, not copied. There must be room. */
+void nf_string_table_put(nf_string_table *table, const char *text, size_t length, int32_t id);
+/* The slot of a string whose hash is known, or NULL. */
+const nf_string_slot *nf_string_table_find(const nf_string_table *table, uint64_t hash,
+                                           const char *text, size_t length);
+/* -1 if there is none. */
+int32_t nf_string_table_get(const nf_string_table *table, const char *text, size_t length);
+
+typedef struct nf_vocabulary {
+    nf_string_table table;
+    const char **texts; /* [size]; NULL for ids that are not used */
+    uint32_t *lengths;  /* [size] */
+    size_t size;        /* largest id + 1 */
+} nf_vocabulary;
+
+/* The strings are kept, not copied. An id that two strings share belongs, the other way round, to
+ * the last. */
+nerfit_status nf_vocabulary_init(nf_vocabulary *vocabulary, const char *const *texts,
+                                 const int32_t *ids, size_t count, nf_arena *arena,
+                                 nerfit_error *err);
+
+static inline int32_t nf_vocabulary_id(const nf_vocabulary *vocabulary, const char *text,
+                                       size_t length) {
+    return nf_string_table_get(&vocabulary->table, text, length);
+}
+
+#endif

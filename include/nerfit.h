@@ -3,6 +3,9 @@
  * This is the only public header. The parts:
  *   - status and error record (every fallible function returns a status and fills the error)
  *   - log messages (a callback of yours)
+ *   - models, and prediction in sessions: one a thread, over a shared model
+ *   - scores, tokens, sentence embeddings
+ *   - training, with callbacks
  *
  * Offsets in this interface are code points (what Python's `str` counts), end exclusive. Text is
  * UTF-8. The library never prints, exits or keeps global mutable state. */
@@ -70,6 +73,207 @@ typedef enum nerfit_log_level { NERFIT_LOG_INFO, NERFIT_LOG_WARNING } nerfit_log
 
 /* Receives one message (UTF-8, no newline at its end); called on the thread that does the work. */
 typedef void (*nerfit_log_function)(void *user, nerfit_log_level level, const char *message);
+
+/* ---------------------------------------------------------------- models */
+
+typedef struct nerfit_model_options {
+    const char *backend;   /* "auto" (NULL), "cpu", "ref" */
+    const char *precision; /* "auto" (NULL: bf16 where the CPU multiplies it), "f32", "bf16" */
+    int threads;           /* 0: all cores */
+    nerfit_log_function log;
+    void *log_user;
+} nerfit_model_options;
+
+/* A loaded token-classification model: immutable, may be shared by threads. */
+typedef struct nerfit_model nerfit_model;
+
+/* Loads a folder in transformers' format (config.json, model.safetensors, tokenizer files), or a
+ * PEFT adapter folder (its base model is loaded and the adapter merged). options may be NULL. */
+NERFIT_API nerfit_status nerfit_model_load(nerfit_model **model, const char *folder,
+                                           const nerfit_model_options *options,
+                                           nerfit_error *error);
+NERFIT_API void nerfit_model_free(nerfit_model *model);
+/* Labels by id ("O", "B-time", ...); the texts belong to the model. */
+NERFIT_API size_t nerfit_model_label_count(const nerfit_model *model);
+NERFIT_API const char *nerfit_model_label(const nerfit_model *model, size_t id);
+
+/* ---------------------------------------------------------------- prediction */
+
+/* One thread's scratch; a session must not be used by two threads at once. The model must outlive
+ * it. */
+typedef struct nerfit_session nerfit_session;
+
+typedef struct nerfit_entity {
+    uint32_t start, end;           /* code points of the text, end exclusive */
+    size_t byte_start, byte_end;   /* the same as bytes of the UTF-8 */
+    const char *label;             /* entity type; belongs to the model */
+    double score;                  /* mean probability of its sub-words' labels, 0 to 1 */
+} nerfit_entity;
+
+/* A sub-word with its own label; special tokens are left out. */
+typedef struct nerfit_token {
+    uint32_t start, end; /* code points */
+    int32_t id;
+    const char *label;
+    double score;
+} nerfit_token;
+
+/* Belongs to the session until its next call. */
+typedef struct nerfit_prediction {
+    const nerfit_entity *entities;
+    size_t n_entities;
+    const nerfit_token *tokens;
+    size_t n_tokens;
+} nerfit_prediction;
+
+NERFIT_API nerfit_status nerfit_session_new(nerfit_session **session, const nerfit_model *model,
+                                            nerfit_error *error);
+NERFIT_API void nerfit_session_free(nerfit_session *session);
+
+/* Tags `count` texts (UTF-8; sizes in bytes, or sizes NULL for NUL-terminated texts). Texts longer
+ * than the model takes are covered by overlapping windows: nothing is cut off. *predictions points
+ * to `count` predictions. */
+NERFIT_API nerfit_status nerfit_predict(nerfit_session *session, const char *const *texts,
+                                        const size_t *sizes, size_t count,
+                                        const nerfit_prediction **predictions,
+                                        nerfit_error *error);
+
+/* Where a stream of texts comes from and goes to. read fills up to `size` bytes and returns how
+ * many, 0 at the end, negative on failure; write returns false on failure. */
+typedef struct nerfit_stream {
+    ptrdiff_t (*read)(void *user, char *buffer, size_t size);
+    bool (*write)(void *user, const char *data, size_t size);
+    void *user;
+    const char *name;   /* of the input, for messages; NULL: "input" */
+    const char *input;  /* "text" (NULL), "jsonl", "conll" */
+    const char *output; /* "jsonl" (NULL), "conll", "brackets", "tokens", "html" */
+} nerfit_stream;
+
+/* Tags a stream of any length in constant memory and in order. *count (may be NULL): texts. */
+NERFIT_API nerfit_status nerfit_predict_stream(nerfit_session *session,
+                                               const nerfit_stream *stream, size_t *count,
+                                               nerfit_error *error);
+
+/* ---------------------------------------------------------------- scores */
+
+/* Precision, recall and F1 by entity type and averaged, as a table and as JSON. */
+typedef struct nerfit_report {
+    char *text;
+    char *json;
+    double precision, recall, f1; /* micro averages */
+} nerfit_report;
+NERFIT_API void nerfit_report_free(nerfit_report *report);
+
+/* Tags an annotated file and scores the result over sub-word labels. format: "auto" (NULL), "jsonl",
+ * "json", "brackets", "conll", "seq"; mode: "default" (NULL: seqeval's default, conlleval's rules),
+ * or a scheme for seqeval's strict mode: "iob1", "iob2", "ioe1", "ioe2", "bioes", "bilou".
+ * words: score the first sub-word of every word instead. */
+NERFIT_API nerfit_status nerfit_evaluate(nerfit_session *session, const char *path,
+                                         const char *format, const char *mode, bool words,
+                                         nerfit_report *report, nerfit_error *error);
+/* Scores the labels of one CoNLL file against another's, which must have the same words. */
+NERFIT_API nerfit_status nerfit_score_files(const char *gold, const char *predicted,
+                                            const char *mode, nerfit_report *report,
+                                            nerfit_error *error);
+
+/* ---------------------------------------------------------------- tokens and embeddings */
+
+typedef struct nerfit_tokenizer nerfit_tokenizer;
+/* From a model folder (tokenizer.json; vocab.txt; vocab.json and merges.txt). */
+NERFIT_API nerfit_status nerfit_tokenizer_load(nerfit_tokenizer **tokenizer, const char *folder,
+                                               nerfit_error *error);
+NERFIT_API void nerfit_tokenizer_free(nerfit_tokenizer *tokenizer);
+/* {"ids": [...], "tokens": [...], "offsets": [[start, end], ...]}, special tokens included, as a
+ * NUL-terminated text that the caller frees with nerfit_free. */
+NERFIT_API nerfit_status nerfit_tokenize(const nerfit_tokenizer *tokenizer, const char *text,
+                                         size_t size, char **json, nerfit_error *error);
+
+/* A sentence encoder as sentence-transformers writes it (modules.json). */
+typedef struct nerfit_encoder nerfit_encoder;
+NERFIT_API nerfit_status nerfit_encoder_load(nerfit_encoder **encoder, const char *folder,
+                                             const nerfit_model_options *options,
+                                             nerfit_error *error);
+NERFIT_API void nerfit_encoder_free(nerfit_encoder *encoder);
+NERFIT_API size_t nerfit_encoder_size(const nerfit_encoder *encoder);
+/* embeddings [count, size] are written into the caller's memory. Texts longer than the encoder's
+ * max_seq_length are cut there, as sentence-transformers does; *n_cut (may be NULL): how many. */
+NERFIT_API nerfit_status nerfit_encode(nerfit_encoder *encoder, const char *const *texts,
+                                       size_t count, float *embeddings, size_t *n_cut,
+                                       nerfit_error *error);
+
+/* ---------------------------------------------------------------- training */
+
+/* All options of a training run; `nerfit help train` lists them. */
+typedef struct nerfit_config nerfit_config;
+/* With the defaults. */
+NERFIT_API nerfit_status nerfit_config_new(nerfit_config **config, nerfit_error *error);
+NERFIT_API void nerfit_config_free(nerfit_config *config);
+/* Reads a YAML file; relative paths in it count from its folder. */
+NERFIT_API nerfit_status nerfit_config_load(nerfit_config *config, const char *path,
+                                            nerfit_error *error);
+/* Sets one option from text: "3e-4", "5e-5,1e-5" (stage 1, stage 2), "query,value". */
+NERFIT_API nerfit_status nerfit_config_set(nerfit_config *config, const char *name,
+                                           const char *value, nerfit_error *error);
+/* The options' help, wrapped at `width` columns, or as a man page's section (width 0); freed with
+ * nerfit_free. NULL when out of memory. */
+NERFIT_API char *nerfit_config_help(int width);
+
+typedef enum nerfit_event_kind {
+    NERFIT_EVENT_BEGIN,    /* a stage begins */
+    NERFIT_EVENT_STEP,     /* after every optimizer step: `loss` */
+    NERFIT_EVENT_LOG,      /* `json`: loss, learning_rate, grad_norm, epoch, step */
+    NERFIT_EVENT_EVALUATE, /* `json`: eval_loss, eval_overall_f1, ... */
+    NERFIT_EVENT_SAVE,     /* `path`: a checkpoint's folder */
+    NERFIT_EVENT_END       /* a stage has ended */
+} nerfit_event_kind;
+
+typedef struct nerfit_event {
+    nerfit_event_kind kind;
+    int stage; /* 1 or 2 */
+    const char *stage_name;
+    int64_t step, total_steps;
+    double epoch;
+    double loss;
+    const char *json; /* or NULL */
+    const char *path; /* or NULL */
+} nerfit_event;
+
+/* One annotated text that a parse callback fills. */
+typedef struct nerfit_annotation nerfit_annotation;
+NERFIT_API nerfit_status nerfit_annotation_set_text(nerfit_annotation *annotation,
+                                                    const char *text, size_t size);
+/* An entity: code points of the text, end exclusive. */
+NERFIT_API nerfit_status nerfit_annotation_add(nerfit_annotation *annotation, int64_t start,
+                                               int64_t end, const char *label);
+
+/* Every function may be NULL. They are called on the thread that called nerfit_train. */
+typedef struct nerfit_callbacks {
+    nerfit_log_function log;
+    /* Returns false to stop: a checkpoint is written and nerfit_train returns NERFIT_CANCELLED. */
+    bool (*event)(void *user, const nerfit_event *event);
+    /* Your own annotation format: called for every line of the annotation files (without its line
+     * end) instead of the readers; fills `annotation`. Any status but NERFIT_OK ends the run with an
+     * error that names file and line. A line for which no text is set is passed over. */
+    nerfit_status (*parse)(void *user, const char *line, size_t size,
+                           nerfit_annotation *annotation);
+    void *user;
+} nerfit_callbacks;
+
+typedef struct nerfit_train_result {
+    char *model_folder;      /* the model to use */
+    nerfit_report report;    /* of the final model; texts NULL if there was nothing to score */
+    const char *report_of;   /* "test" or "validation" */
+    double seconds;
+} nerfit_train_result;
+NERFIT_API void nerfit_train_result_free(nerfit_train_result *result);
+
+/* Runs both stages. callbacks may be NULL. */
+NERFIT_API nerfit_status nerfit_train(const nerfit_config *config,
+                                      const nerfit_callbacks *callbacks,
+                                      nerfit_train_result *result, nerfit_error *error);
+
+/* Frees memory that a function of this header handed out for it. */
+NERFIT_API void nerfit_free(void *memory);
 
 #ifdef __cplusplus
 }

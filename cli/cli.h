@@ -1,0 +1,56 @@
+/* What the commands share. A command gets its own arguments and returns the exit status: 0 done, 1
+ * the work failed, 2 wrong usage. Data goes to stdout, everything else to stderr. */
+#ifndef NF_CLI_H
+#define NF_CLI_H
+
+#include "nerfit.h"
+
+enum { DONE = 0, FAILED = 1, USAGE = 2 };
+
+typedef struct command {
+    const char *name;
+    const char *arguments; /* for the usage line */
+    const char *summary;
+    const char *help;      /* what follows the summary in --help */
+    int (*run)(const struct command *self, int argc, char **argv);
+} command;
+
+/* One option of a command, as a row of its table. */
+typedef struct cli_option {
+    const char *name;  /* "--output" */
+    const char *value; /* "FORMAT", or NULL for a switch */
+    const char *help;
+    const char **text; /* receives the value */
+    bool *flag;        /* or is set */
+} cli_option;
+
+/* Reads options into their places and leaves the others in operands (at most `most`); prints help for
+ * --help. Returns -1 to go on, or an exit status. */
+int cli_parse(const command *self, int argc, char **argv, const cli_option *options,
+              size_t n_options, const char **operands, size_t most, size_t *n_operands);
+void cli_help(const command *self, const cli_option *options, size_t n_options);
+
+/* "nerfit: error: ..." on stderr; returns FAILED, or USAGE for usage errors. */
+int cli_fail(const nerfit_error *error);
+int cli_usage(const command *self, const char *format, ...) NERFIT_PRINTF(2, 3);
+/* Log messages on stderr, unless `user` points to a true bool (--quiet). */
+void cli_log(void *user, nerfit_log_level level, const char *message);
+
+/* Standard input or a file for a stream; "-" or NULL is standard input. */
+typedef struct cli_input {
+    int fd;
+    const char *name;
+} cli_input;
+int cli_open(cli_input *input, const char *path);
+ptrdiff_t cli_read(void *user, char *buffer, size_t size);
+/* Writes to stdout; a closed pipe ends the program quietly. */
+bool cli_write(void *user, const char *data, size_t size);
+
+/* Calls `each` for every line of the input. Returns an exit status. */
+int cli_each_line(const char *path, int (*each)(void *user, char *line, size_t size, long number),
+                  void *user);
+
+extern const command command_train, command_predict, command_eval, command_score, command_embed,
+    command_tokenize;
+
+#endif

@@ -1,0 +1,191 @@
+/* nerfit: the program. A table of commands, and what concerns them all. */
+#include "cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const command *const commands[] = {
+    &command_train, &command_predict, &command_eval,
+    &command_score, &command_embed,   &command_tokenize,
+};
+enum { N_COMMANDS = sizeof commands / sizeof *commands };
+
+/* ---------------------------------------------------------------- messages */
+
+int cli_fail(const nerfit_error *error) {
+    fprintf(stderr, "nerfit: error: %s\n", error->text);
+    return FAILED;
+}
+
+int cli_usage(const command *self, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    fputs("nerfit: ", stderr);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    if (self)
+        fprintf(stderr, "\nusage: nerfit %s %s\n(see nerfit %s --help)\n", self->name,
+                self->arguments, self->name);
+    else fputs("\n(see nerfit --help)\n", stderr);
+    return USAGE;
+}
+
+void cli_log(void *user, nerfit_log_level level, const char *message) {
+    const bool *quiet = user;
+    if (quiet && *quiet && level == NERFIT_LOG_INFO) return;
+    fprintf(stderr, "%s%s\n", level == NERFIT_LOG_WARNING ? "warning: " : "", message);
+}
+
+/* ---------------------------------------------------------------- arguments */
+
+void cli_help(const command *self, const cli_option *options, size_t n_options) {
+    printf("usage: nerfit %s %s\n\n%s\n", self->name, self->arguments, self->summary);
+    if (self->help) printf("\n%s\n", self->help);
+    if (n_options) puts("\nOptions:");
+    for (size_t i = 0; i < n_options; i++) {
+        char left[64];
+        snprintf(left, sizeof left, "%s%s%s", options[i].name, options[i].value ? " " : "",
+                 options[i].value ? options[i].value : "");
+        printf("  %-22s %s\n", left, options[i].help);
+    }
+}
+
+static const cli_option *find(const cli_option *options, size_t n_options, const char *name,
+                              size_t size) {
+    for (size_t i = 0; i < n_options; i++)
+        if (strlen(options[i].name) == size && strncmp(options[i].name, name, size) == 0)
+            return &options[i];
+    return NULL;
+}
+
+int cli_parse(const command *self, int argc, char **argv, const cli_option *options,
+              size_t n_options, const char **operands, size_t most, size_t *n_operands) {
+    bool only_operands = false;
+    *n_operands = 0;
+    for (int i = 0; i < argc; i++) {
+        const char *argument = argv[i];
+        if (only_operands || argument[0] != '-' || argument[1] == '\0') {
+            if (*n_operands == most) return cli_usage(self, "unexpected argument \"%s\"", argument);
+            operands[(*n_operands)++] = argument;
+            continue;
+        }
+        if (strcmp(argument, "--") == 0) {
+            only_operands = true;
+            continue;
+        }
+        if (strcmp(argument, "--help") == 0 || strcmp(argument, "-h") == 0) {
+            cli_help(self, options, n_options);
+            return DONE;
+        }
+        const char *equals = strchr(argument, '=');
+        size_t size = equals ? (size_t)(equals - argument) : strlen(argument);
+        const cli_option *option = find(options, n_options, argument, size);
+        if (!option) return cli_usage(self, "unknown option \"%.*s\"", (int)size, argument);
+        if (option->flag) {
+            if (equals) return cli_usage(self, "%s takes no value", option->name);
+            *option->flag = true;
+        } else if (equals) {
+            *option->text = equals + 1;
+        } else if (i + 1 < argc) {
+            *option->text = argv[++i];
+        } else {
+            return cli_usage(self, "%s needs a value", option->name);
+        }
+    }
+    return -1;
+}
+
+/* ---------------------------------------------------------------- input and output */
+
+int cli_open(cli_input *input, const char *path) {
+    bool standard = !path || strcmp(path, "-") == 0;
+    *input = (cli_input){standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC),
+                         standard ? "standard input" : path};
+    if (input->fd >= 0) return DONE;
+    fprintf(stderr, "nerfit: error: %s: cannot be opened: %s\n", path, strerror(errno));
+    return FAILED;
+}
+
+ptrdiff_t cli_read(void *user, char *buffer, size_t size) {
+    const cli_input *input = user;
+    ssize_t got;
+    do got = read(input->fd, buffer, size);
+    while (got < 0 && errno == EINTR);
+    return got;
+}
+
+bool cli_write(void *user, const char *data, size_t size) {
+    (void)user;
+    if (fwrite(data, 1, size, stdout) == size && fflush(stdout) == 0) return true;
+    if (errno == EPIPE) _exit(DONE); /* whoever read has had enough */
+    return false;
+}
+
+int cli_each_line(const char *path, int (*each)(void *user, char *line, size_t size, long number),
+                  void *user) {
+    bool standard = !path || strcmp(path, "-") == 0;
+    FILE *file = standard ? stdin : fopen(path, "re");
+    if (!file) {
+        fprintf(stderr, "nerfit: error: %s: cannot be opened: %s\n", path, strerror(errno));
+        return FAILED;
+    }
+    char *line = NULL;
+    size_t capacity = 0;
+    long number = 0;
+    int status = DONE;
+    for (ssize_t size; status == DONE && (size = getline(&line, &capacity, file)) >= 0;) {
+        while (size > 0 && (line[size - 1] == '\n' || line[size - 1] == '\r')) line[--size] = '\0';
+        status = each(user, line, (size_t)size, ++number);
+    }
+    free(line);
+    if (!standard) fclose(file);
+    return status;
+}
+
+/* ---------------------------------------------------------------- main */
+
+static void print_help(void) {
+    puts("nerfit: teach a transformer to find your entities in text, from a handful of examples\n\n"
+         "usage: nerfit COMMAND [ARGUMENTS]\n\nCommands:");
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
+    puts("\nnerfit COMMAND --help tells more; nerfit --version prints the version.");
+}
+
+static const command *find_command(const char *name) {
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        if (strcmp(commands[i]->name, name) == 0) return commands[i];
+    return NULL;
+}
+
+int main(int argc, char **argv) {
+    signal(SIGPIPE, SIG_IGN);
+    if (argc < 2) {
+        print_help();
+        return USAGE;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("nerfit %s\n", nerfit_version());
+        return DONE;
+    }
+    bool help = strcmp(argv[1], "help") == 0;
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || (help && argc == 2)) {
+        print_help();
+        return DONE;
+    }
+    const command *chosen = find_command(argv[help ? 2 : 1]);
+    if (!chosen) return cli_usage(NULL, "unknown command \"%s\"", argv[help ? 2 : 1]);
+    char *only_help[] = {(char *)(uintptr_t) "--help"};
+    int status = help ? chosen->run(chosen, 1, only_help) : chosen->run(chosen, argc - 2, argv + 2);
+    if (fflush(stdout) != 0 && errno != EPIPE) {
+        fprintf(stderr, "nerfit: error: the output cannot be written: %s\n", strerror(errno));
+        return FAILED;
+    }
+    return status;
+}

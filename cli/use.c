@@ -1,0 +1,240 @@
+/* The commands that use a finished model: predict, eval, score, embed, tokenize. */
+#include "cli.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct machine {
+    const char *precision, *threads, *backend;
+    bool quiet;
+} machine;
+
+#define MACHINE_OPTIONS(m)                                                                         \
+    {"--precision", "auto|f32|bf16", "of matrix products; auto: bf16 where the CPU has it",        \
+     &(m).precision, NULL},                                                                        \
+        {"--threads", "N", "CPU threads; all cores if not given", &(m).threads, NULL},             \
+        {"--backend", "auto|cpu|ref", "cpu: the fast one; ref: plain C", &(m).backend, NULL},      \
+        {"--quiet", NULL, "only warnings and errors", NULL, &(m).quiet}
+
+static nerfit_model_options options_of(machine *m) {
+    return (nerfit_model_options){.backend = m->backend,
+                                  .precision = m->precision,
+                                  .threads = m->threads ? atoi(m->threads) : 0,
+                                  .log = cli_log,
+                                  .log_user = &m->quiet};
+}
+
+/* A model with one session. */
+typedef struct loaded {
+    nerfit_model *model;
+    nerfit_session *session;
+} loaded;
+
+static nerfit_status load(loaded *out, const char *folder, machine *m, nerfit_error *error) {
+    nerfit_model_options options = options_of(m);
+    *out = (loaded){0};
+    nerfit_status status = nerfit_model_load(&out->model, folder, &options, error);
+    if (status == NERFIT_OK) status = nerfit_session_new(&out->session, out->model, error);
+    return status;
+}
+
+static void unload(loaded *l) {
+    nerfit_session_free(l->session);
+    nerfit_model_free(l->model);
+}
+
+/* ---------------------------------------------------------------- predict */
+
+static int run_predict(const command *self, int argc, char **argv) {
+    machine m = {0};
+    const char *input = "text", *output = "jsonl", *operands[2];
+    size_t n;
+    const cli_option options[] = {
+        {"--input", "FORMAT", "text (a text a line), jsonl ({\"text\": ...} a line), conll", &input,
+         NULL},
+        {"--output", "FORMAT", "jsonl, conll, brackets, tokens or html", &output, NULL},
+        MACHINE_OPTIONS(m)};
+    int status = cli_parse(self, argc, argv, options, sizeof options / sizeof *options, operands, 2,
+                           &n);
+    if (status >= 0) return status;
+    if (n == 0) return cli_usage(self, "MODEL is missing");
+    cli_input file;
+    if ((status = cli_open(&file, n > 1 ? operands[1] : NULL)) != DONE) return status;
+    nerfit_error error;
+    loaded l;
+    nerfit_stream stream = {.read = cli_read,
+                            .write = cli_write,
+                            .user = &file,
+                            .name = file.name,
+                            .input = input,
+                            .output = output};
+    nerfit_status result = load(&l, operands[0], &m, &error);
+    if (result == NERFIT_OK) result = nerfit_predict_stream(l.session, &stream, NULL, &error);
+    unload(&l);
+    if (file.fd != STDIN_FILENO) close(file.fd);
+    return result == NERFIT_OK ? DONE : cli_fail(&error);
+}
+
+const command command_predict = {
+    "predict", "MODEL [FILE|-] [options]", "tag texts with a trained model",
+    "Reads FILE or standard input, writes a line for each text in the same order.\n"
+    "MODEL is a folder that nerfit train or transformers wrote, or a PEFT adapter's.\n\n"
+    "  nerfit predict runs/alarm/best texts.txt\n"
+    "  echo 'wake me at nine' | nerfit predict runs/alarm/best --output brackets",
+    run_predict};
+
+/* ---------------------------------------------------------------- eval, score */
+
+static int print_report(nerfit_report *report, bool json) {
+    fputs(json ? report->json : report->text, stdout);
+    if (json) putchar('\n');
+    nerfit_report_free(report);
+    return DONE;
+}
+
+static int run_eval(const command *self, int argc, char **argv) {
+    machine m = {0};
+    const char *format = NULL, *mode = NULL, *operands[2];
+    bool json = false, words = false;
+    size_t n;
+    const cli_option options[] = {
+        {"--format", "FORMAT", "of DATA: auto, jsonl, json, brackets, conll, seq", &format, NULL},
+        {"--mode", "MODE", "default, or strict in a scheme: iob1 iob2 ioe1 ioe2 bioes bilou", &mode,
+         NULL},
+        {"--words", NULL, "score the first sub-word of every word, not all", NULL, &words},
+        {"--json", NULL, "as JSON, with counts", NULL, &json},
+        MACHINE_OPTIONS(m)};
+    int status = cli_parse(self, argc, argv, options, sizeof options / sizeof *options, operands, 2,
+                           &n);
+    if (status >= 0) return status;
+    if (n < 2) return cli_usage(self, "%s is missing", n ? "DATA" : "MODEL");
+    nerfit_error error;
+    nerfit_report report;
+    loaded l;
+    nerfit_status result = load(&l, operands[0], &m, &error);
+    if (result == NERFIT_OK)
+        result = nerfit_evaluate(l.session, operands[1], format, mode, words, &report, &error);
+    unload(&l);
+    return result == NERFIT_OK ? print_report(&report, json) : cli_fail(&error);
+}
+
+const command command_eval = {
+    "eval", "MODEL DATA [options]", "score a model on annotated texts",
+    "Precision, recall and F1 by entity type and averaged, equal to seqeval's.\n\n"
+    "  nerfit eval runs/alarm/best test.jsonl", run_eval};
+
+static int run_score(const command *self, int argc, char **argv) {
+    const char *mode = NULL, *operands[2];
+    bool json = false;
+    size_t n;
+    const cli_option options[] = {
+        {"--mode", "MODE", "default, or strict in a scheme: iob1 iob2 ioe1 ioe2 bioes bilou", &mode,
+         NULL},
+        {"--json", NULL, "as JSON, with counts", NULL, &json}};
+    int status = cli_parse(self, argc, argv, options, sizeof options / sizeof *options, operands, 2,
+                           &n);
+    if (status >= 0) return status;
+    if (n < 2) return cli_usage(self, "%s is missing", n ? "PRED" : "GOLD");
+    nerfit_error error;
+    nerfit_report report;
+    if (nerfit_score_files(operands[0], operands[1], mode, &report, &error) != NERFIT_OK)
+        return cli_fail(&error);
+    return print_report(&report, json);
+}
+
+const command command_score = {"score", "GOLD PRED [options]",
+                               "score the labels of one CoNLL file against another's",
+                               "Both files must have the same words.", run_score};
+
+/* ---------------------------------------------------------------- embed */
+
+typedef struct embedding {
+    nerfit_encoder *encoder;
+    float *values;
+    size_t n_cut;
+} embedding;
+
+static int embed_line(void *user, char *line, size_t size, long number) {
+    embedding *e = user;
+    nerfit_error error;
+    size_t n_cut;
+    const char *text = line;
+    if (strlen(line) != size) {
+        fprintf(stderr, "nerfit: error: line %ld holds a NUL byte\n", number);
+        return FAILED;
+    }
+    if (nerfit_encode(e->encoder, &text, 1, e->values, &n_cut, &error) != NERFIT_OK) {
+        fprintf(stderr, "nerfit: error: line %ld: %s\n", number, error.text);
+        return FAILED;
+    }
+    e->n_cut += n_cut;
+    char buffer[32];
+    for (size_t i = 0; i < nerfit_encoder_size(e->encoder); i++) {
+        int length = snprintf(buffer, sizeof buffer, "%s%.8g", i ? ", " : "[", (double)e->values[i]);
+        if (!cli_write(NULL, buffer, (size_t)length)) return FAILED;
+    }
+    return cli_write(NULL, "]\n", 2) ? DONE : FAILED;
+}
+
+static int run_embed(const command *self, int argc, char **argv) {
+    machine m = {0};
+    const char *operands[2];
+    size_t n;
+    const cli_option options[] = {MACHINE_OPTIONS(m)};
+    int status = cli_parse(self, argc, argv, options, sizeof options / sizeof *options, operands, 2,
+                           &n);
+    if (status >= 0) return status;
+    if (n == 0) return cli_usage(self, "MODEL is missing");
+    nerfit_error error;
+    nerfit_model_options model_options = options_of(&m);
+    embedding e = {0};
+    if (nerfit_encoder_load(&e.encoder, operands[0], &model_options, &error) != NERFIT_OK)
+        return cli_fail(&error);
+    e.values = malloc(nerfit_encoder_size(e.encoder) * sizeof *e.values);
+    status = e.values ? cli_each_line(n > 1 ? operands[1] : NULL, embed_line, &e) : FAILED;
+    if (e.n_cut)
+        fprintf(stderr, "warning: %zu texts are longer than the encoder's maximum and were cut\n",
+                e.n_cut);
+    free(e.values);
+    nerfit_encoder_free(e.encoder);
+    return status;
+}
+
+const command command_embed = {"embed", "MODEL [FILE|-] [options]",
+                               "sentence embeddings, one JSON array a line",
+                               "MODEL is a sentence encoder's folder (modules.json).", run_embed};
+
+/* ---------------------------------------------------------------- tokenize */
+
+static int tokenize_line(void *user, char *line, size_t size, long number) {
+    nerfit_error error;
+    char *json;
+    if (nerfit_tokenize(user, line, size, &json, &error) != NERFIT_OK) {
+        fprintf(stderr, "nerfit: error: line %ld: %s\n", number, error.text);
+        return FAILED;
+    }
+    bool written = fputs(json, stdout) >= 0 && cli_write(NULL, "\n", 1);
+    nerfit_free(json);
+    return written ? DONE : FAILED;
+}
+
+static int run_tokenize(const command *self, int argc, char **argv) {
+    const char *operands[2];
+    size_t n;
+    int status = cli_parse(self, argc, argv, NULL, 0, operands, 2, &n);
+    if (status >= 0) return status;
+    if (n == 0) return cli_usage(self, "MODEL is missing");
+    nerfit_error error;
+    nerfit_tokenizer *tokenizer;
+    if (nerfit_tokenizer_load(&tokenizer, operands[0], &error) != NERFIT_OK)
+        return cli_fail(&error);
+    status = cli_each_line(n > 1 ? operands[1] : NULL, tokenize_line, tokenizer);
+    nerfit_tokenizer_free(tokenizer);
+    return status;
+}
+
+const command command_tokenize = {"tokenize", "MODEL [FILE|-]",
+                                  "ids, tokens and offsets, one JSON object a line", NULL,
+                                  run_tokenize};

@@ -1,0 +1,389 @@
+/* nerfit.h: models, prediction, scores, tokens, sentence embeddings. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/str.h"
+#include "data/annotations.h"
+#include "data/conll.h"
+#include "model/adapter.h"
+#include "model/sentence.h"
+#include "predict/report.h"
+#include "predict/stream.h"
+#include "text/tokenizer.h"
+
+struct nerfit_model {
+    nf_backend *be;
+    nf_model *model;
+};
+
+struct nerfit_session {
+    const nerfit_model *model;
+    nf_backend *be; /* this thread's */
+    nf_tagger *tagger;
+    nf_arena arena; /* of the last predictions */
+};
+
+struct nerfit_encoder {
+    nf_backend *be;
+    nf_sentence_encoder *encoder;
+};
+
+void nerfit_free(void *memory) { free(memory); }
+
+/* ---------------------------------------------------------------- models */
+
+static nerfit_status make_backend(nf_backend **be, const nerfit_model_options *options,
+                                  nerfit_error *error) {
+    static const char *const precisions[] = {"auto", "f32", "bf16"};
+    const char *backend = options && options->backend ? options->backend : "auto";
+    const char *precision = options && options->precision ? options->precision : "auto";
+    int chosen = -1;
+    for (int i = 0; i < 3; i++)
+        if (strcmp(precision, precisions[i]) == 0) chosen = i;
+    if (chosen < 0)
+        return nf_fail(error, NERFIT_ARGUMENT,
+                       "precision \"%s\" is not one of auto, f32, bf16", precision);
+    if (strcmp(backend, "ref") == 0) return nf_backend_ref(be, sizeof(float), error);
+    if (strcmp(backend, "auto") != 0 && strcmp(backend, "cpu") != 0)
+        return nf_fail(error, NERFIT_ARGUMENT, "backend \"%s\" is not one of auto, cpu, ref",
+                       backend);
+    return nf_backend_cpu(be, (nf_precision)chosen, options ? options->threads : 0, error);
+}
+
+static nf_log log_of(const nerfit_model_options *options) {
+    return options ? (nf_log){options->log, options->log_user} : (nf_log){0};
+}
+
+nerfit_status nerfit_model_load(nerfit_model **out, const char *folder,
+                                const nerfit_model_options *options, nerfit_error *error) {
+    *out = NULL;
+    nerfit_model *model = calloc(1, sizeof *model);
+    if (!model) return nf_no_memory(error, sizeof *model);
+    nf_log log = log_of(options);
+    nerfit_status status = make_backend(&model->be, options, error);
+    if (status == NERFIT_OK) status = nf_model_load(&model->model, folder, model->be, &log, error);
+    if (status == NERFIT_OK) status = nf_adapter_merge(model->model, error);
+    if (status == NERFIT_OK) status = nf_network_prepare(&model->model->net, false, error);
+    if (status == NERFIT_OK) *out = model;
+    else nerfit_model_free(model);
+    return status;
+}
+
+void nerfit_model_free(nerfit_model *model) {
+    if (!model) return;
+    nf_model_free(model->model);
+    if (model->be) model->be->free(model->be);
+    free(model);
+}
+
+size_t nerfit_model_label_count(const nerfit_model *model) { return model->model->n_labels; }
+
+const char *nerfit_model_label(const nerfit_model *model, size_t id) {
+    return id < model->model->n_labels ? model->model->labels[id] : NULL;
+}
+
+/* ---------------------------------------------------------------- prediction */
+
+nerfit_status nerfit_session_new(nerfit_session **out, const nerfit_model *model,
+                                 nerfit_error *error) {
+    *out = NULL;
+    nerfit_session *session = calloc(1, sizeof *session);
+    if (!session) return nf_no_memory(error, sizeof *session);
+    session->model = model;
+    nerfit_status status = model->be->fork(model->be, &session->be, error);
+    if (status == NERFIT_OK)
+        status = nf_tagger_new(&session->tagger, model->model, session->be, error);
+    if (status == NERFIT_OK) *out = session;
+    else nerfit_session_free(session);
+    return status;
+}
+
+void nerfit_session_free(nerfit_session *session) {
+    if (!session) return;
+    nf_tagger_free(session->tagger);
+    if (session->be) session->be->free(session->be);
+    nf_arena_free(&session->arena);
+    free(session);
+}
+
+static nerfit_status hand_out(nerfit_session *session, const nf_tagged *tagged,
+                              nerfit_prediction *out, nerfit_error *error) {
+    nerfit_entity *entities =
+        nf_arena_calloc(&session->arena, tagged->n_entities + 1, sizeof *entities);
+    nerfit_token *tokens = nf_arena_calloc(&session->arena, tagged->n_tokens + 1, sizeof *tokens);
+    if (!entities || !tokens) return nf_no_memory(error, tagged->n_tokens * sizeof *tokens);
+    for (size_t i = 0; i < tagged->n_entities; i++) {
+        const nf_entity *e = &tagged->entities[i];
+        entities[i] = (nerfit_entity){e->start, e->end, e->byte_start, e->byte_end, e->label, e->score};
+    }
+    for (size_t i = 0; i < tagged->n_tokens; i++) {
+        const nf_tagged_token *t = &tagged->tokens[i];
+        tokens[i] = (nerfit_token){t->start, t->end, t->id,
+                                   session->model->model->labels[t->label], (double)t->score};
+    }
+    *out = (nerfit_prediction){entities, tagged->n_entities, tokens, tagged->n_tokens};
+    return NERFIT_OK;
+}
+
+nerfit_status nerfit_predict(nerfit_session *session, const char *const *texts,
+                             const size_t *sizes, size_t count,
+                             const nerfit_prediction **predictions, nerfit_error *error) {
+    nf_arena_free(&session->arena);
+    nf_text *list = nf_arena_calloc(&session->arena, count + 1, sizeof *list);
+    nf_tagged *tagged = nf_arena_calloc(&session->arena, count + 1, sizeof *tagged);
+    nerfit_prediction *out = nf_arena_calloc(&session->arena, count + 1, sizeof *out);
+    if (!list || !tagged || !out) return nf_no_memory(error, count * sizeof *out);
+    for (size_t i = 0; i < count; i++)
+        list[i] = (nf_text){texts[i], sizes ? sizes[i] : strlen(texts[i])};
+    NF_TRY(nf_tagger_tag(session->tagger, list, count, tagged, error));
+    for (size_t i = 0; i < count; i++) NF_TRY(hand_out(session, &tagged[i], &out[i], error));
+    *predictions = out;
+    return NERFIT_OK;
+}
+
+nerfit_status nerfit_predict_stream(nerfit_session *session, const nerfit_stream *given,
+                                    size_t *count, nerfit_error *error) {
+    const char *input = given->input ? given->input : "text";
+    const char *output = given->output ? given->output : "jsonl";
+    nf_stream stream = {.read = given->read,
+                        .write = given->write,
+                        .user = given->user,
+                        .name = given->name ? given->name : "input"};
+    if (!nf_stream_input_find(input, &stream.input))
+        return nf_fail(error, NERFIT_ARGUMENT, "input \"%s\" is not one of text, jsonl, conll",
+                       input);
+    if (!nf_stream_output_find(output, &stream.output))
+        return nf_fail(error, NERFIT_ARGUMENT,
+                       "output \"%s\" is not one of jsonl, conll, brackets, tokens, html", output);
+    return nf_stream_tag(session->tagger, &stream, count, error);
+}
+
+/* ---------------------------------------------------------------- scores */
+
+void nerfit_report_free(nerfit_report *report) {
+    free(report->text);
+    free(report->json);
+    *report = (nerfit_report){0};
+}
+
+static nerfit_status find_mode(const char *mode, nf_scheme *scheme, nerfit_error *error) {
+    static const struct {
+        const char *name;
+        nf_scheme scheme;
+    } modes[] = {{"default", NF_SCHEME_NONE}, {"iob1", NF_SCHEME_IOB1},   {"iob2", NF_SCHEME_IOB2},
+                 {"ioe1", NF_SCHEME_IOE1},    {"ioe2", NF_SCHEME_IOE2},   {"bioes", NF_SCHEME_BIOES},
+                 {"iobes", NF_SCHEME_BIOES},  {"bilou", NF_SCHEME_BILOU}};
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
+        if (strcmp(mode ? mode : "default", modes[i].name) == 0) {
+            *scheme = modes[i].scheme;
+            return NERFIT_OK;
+        }
+    return nf_fail(error, NERFIT_ARGUMENT,
+                   "mode \"%s\" is not one of default, iob1, iob2, ioe1, ioe2, bioes, bilou", mode);
+}
+
+static nerfit_status make_report(nf_scorer *scorer, nerfit_report *out, nerfit_error *error) {
+    const nf_report *report;
+    NF_TRY(nf_scorer_report(scorer, &report, error));
+    nf_str text = {0};
+    nf_report_text(report, &text);
+    json_t *json = nf_report_json(report);
+    *out = (nerfit_report){.text = text.data,
+                           .json = json ? json_dumps(json, JSON_INDENT(2)) : NULL,
+                           .precision = report->micro.precision,
+                           .recall = report->micro.recall,
+                           .f1 = report->micro.f1};
+    json_decref(json);
+    if (out->json && !text.failed) return NERFIT_OK;
+    nerfit_report_free(out);
+    return nf_no_memory(error, 0);
+}
+
+/* Keeps the first sub-word of every word. */
+static size_t first_of_words(const nf_tagged *tagged, const char **gold, const char **predicted) {
+    size_t kept = 0;
+    for (size_t i = 0; i < tagged->n_tokens; i++) {
+        if (!tagged->tokens[i].starts_word) continue;
+        gold[kept] = gold[i];
+        predicted[kept++] = predicted[i];
+    }
+    return kept;
+}
+
+static nerfit_status score_document(nerfit_session *session, nf_scorer *scorer,
+                                    const nf_document *d, const nf_tagged *tagged, bool words,
+                                    nerfit_error *error) {
+    size_t n = tagged->n_tokens;
+    nf_arena arena = {0};
+    const char **gold = nf_arena_calloc(&arena, n + 1, sizeof *gold);
+    const char **predicted = nf_arena_calloc(&arena, n + 1, sizeof *predicted);
+    nerfit_status status = gold && predicted ? NERFIT_OK : nf_no_memory(error, n);
+    if (status == NERFIT_OK) status = nf_tagger_gold(d, tagged, &arena, gold, error);
+    for (size_t i = 0; i < n && status == NERFIT_OK; i++)
+        predicted[i] = session->model->model->labels[tagged->tokens[i].label];
+    if (status == NERFIT_OK && words) n = first_of_words(tagged, gold, predicted);
+    if (status == NERFIT_OK) status = nf_scorer_add(scorer, gold, predicted, n, error);
+    if (status != NERFIT_OK) nf_fail_within(error, status, "%s:%ld", d->file, d->line);
+    nf_arena_free(&arena);
+    return status;
+}
+
+static nerfit_status score_corpus(nerfit_session *session, nf_scorer *scorer,
+                                  const nf_corpus *corpus, bool words, nerfit_error *error) {
+    enum { WINDOW = 256 };
+    nf_text texts[WINDOW];
+    nf_tagged tagged[WINDOW];
+    for (size_t first = 0; first < corpus->n_documents; first += WINDOW) {
+        size_t count = corpus->n_documents - first < WINDOW ? corpus->n_documents - first : WINDOW;
+        const nf_document *documents = corpus->documents + first;
+        for (size_t i = 0; i < count; i++)
+            texts[i] = (nf_text){documents[i].text, documents[i].text_size};
+        NF_TRY(nf_tagger_tag(session->tagger, texts, count, tagged, error));
+        for (size_t i = 0; i < count; i++)
+            NF_TRY(score_document(session, scorer, &documents[i], &tagged[i], words, error));
+    }
+    return NERFIT_OK;
+}
+
+nerfit_status nerfit_evaluate(nerfit_session *session, const char *path, const char *format_name,
+                              const char *mode, bool words, nerfit_report *report,
+                              nerfit_error *error) {
+    *report = (nerfit_report){0};
+    nf_format format;
+    nf_scheme scheme;
+    if (!nf_format_find(format_name ? format_name : "auto", &format))
+        return nf_fail(error, NERFIT_ARGUMENT,
+                       "format \"%s\" is not one of auto, jsonl, json, brackets, conll, seq",
+                       format_name);
+    NF_TRY(find_mode(mode, &scheme, error));
+    nf_corpus corpus = {0};
+    nf_scorer *scorer = NULL;
+    nerfit_status status = nf_annotations_read(&corpus, path, format, NULL, error);
+    if (status == NERFIT_OK) status = nf_scorer_new(&scorer, scheme, error);
+    if (status == NERFIT_OK) status = score_corpus(session, scorer, &corpus, words, error);
+    if (status == NERFIT_OK) status = make_report(scorer, report, error);
+    nf_scorer_free(scorer);
+    nf_corpus_free(&corpus);
+    return status;
+}
+
+static char *label_text(nf_arena *arena, const nf_conll_row *row) {
+    return nf_arena_copy(arena, row->label, row->label_size);
+}
+
+static nerfit_status score_rows(nf_scorer *scorer, const nf_conll *gold, const nf_conll *predicted,
+                                const char *gold_name, const char *predicted_name,
+                                nerfit_error *error) {
+    if (gold->n_sentences != predicted->n_sentences || gold->n_rows != predicted->n_rows)
+        return nf_fail_at(error, NERFIT_ARGUMENT, predicted_name, 0, 0,
+                          "has %zu texts of %zu words in all; %s has %zu of %zu",
+                          predicted->n_sentences, predicted->n_rows, gold_name, gold->n_sentences,
+                          gold->n_rows);
+    nf_arena arena = {0};
+    const char **labels = nf_arena_calloc(&arena, 2 * gold->n_rows + 1, sizeof *labels);
+    nerfit_status status = labels ? NERFIT_OK : nf_no_memory(error, gold->n_rows);
+    for (size_t s = 0, start = 0; s < gold->n_sentences && status == NERFIT_OK; s++) {
+        size_t n = gold->ends[s] - start;
+        const char **g = labels, **p = labels + gold->n_rows;
+        for (size_t i = 0; i < n && status == NERFIT_OK; i++) {
+            const nf_conll_row *a = &gold->rows[start + i], *b = &predicted->rows[start + i];
+            if (predicted->ends[s] != gold->ends[s] || a->word_size != b->word_size ||
+                memcmp(a->word, b->word, a->word_size) != 0)
+                status = nf_fail_at(error, NERFIT_ARGUMENT, predicted_name, b->line, 0,
+                                    "the word \"%.*s\" is \"%.*s\" in %s:%ld", (int)b->word_size,
+                                    b->word, (int)a->word_size, a->word, gold_name, a->line);
+            g[i] = label_text(&arena, a);
+            p[i] = label_text(&arena, b);
+            if (!g[i] || !p[i]) status = nf_no_memory(error, 0);
+        }
+        if (status == NERFIT_OK) {
+            status = nf_scorer_add(scorer, g, p, n, error);
+            if (status != NERFIT_OK)
+                nf_fail_within(error, status, "%s:%ld", gold_name, gold->rows[start].line);
+        }
+        start = gold->ends[s];
+    }
+    nf_arena_free(&arena);
+    return status;
+}
+
+nerfit_status nerfit_score_files(const char *gold_path, const char *predicted_path,
+                                 const char *mode, nerfit_report *report, nerfit_error *error) {
+    *report = (nerfit_report){0};
+    nf_scheme scheme;
+    NF_TRY(find_mode(mode, &scheme, error));
+    nf_file files[2] = {{0}, {0}};
+    nf_conll gold = {0}, predicted = {0};
+    nf_scorer *scorer = NULL;
+    nerfit_status status = nf_file_open(&files[0], gold_path, error);
+    if (status == NERFIT_OK) status = nf_file_open(&files[1], predicted_path, error);
+    if (status == NERFIT_OK)
+        status = nf_conll_parse(&gold, files[0].data, files[0].size, gold_path, error);
+    if (status == NERFIT_OK)
+        status = nf_conll_parse(&predicted, files[1].data, files[1].size, predicted_path, error);
+    if (status == NERFIT_OK) status = nf_scorer_new(&scorer, scheme, error);
+    if (status == NERFIT_OK)
+        status = score_rows(scorer, &gold, &predicted, gold_path, predicted_path, error);
+    if (status == NERFIT_OK) status = make_report(scorer, report, error);
+    nf_scorer_free(scorer);
+    nf_conll_free(&gold);
+    nf_conll_free(&predicted);
+    nf_file_close(&files[0]);
+    nf_file_close(&files[1]);
+    return status;
+}
+
+/* ---------------------------------------------------------------- tokens, embeddings */
+
+nerfit_status nerfit_tokenizer_load(nerfit_tokenizer **out, const char *folder,
+                                    nerfit_error *error) {
+    return nf_tokenizer_load((nf_tokenizer **)out, folder, error);
+}
+
+void nerfit_tokenizer_free(nerfit_tokenizer *tokenizer) {
+    nf_tokenizer_free((nf_tokenizer *)tokenizer);
+}
+
+nerfit_status nerfit_tokenize(const nerfit_tokenizer *handle, const char *text, size_t size,
+                              char **json, nerfit_error *error) {
+    const nf_tokenizer *tokenizer = (const nf_tokenizer *)handle;
+    nf_encoding encoding = {0};
+    nf_str out = {0};
+    *json = NULL;
+    nerfit_status status = nf_tokenizer_encode(tokenizer, text, size, true, &encoding, error);
+    if (status == NERFIT_OK) status = nf_encoding_to_json(&encoding, tokenizer, &out, error);
+    nf_encoding_free(&encoding);
+    if (status == NERFIT_OK) *json = out.data;
+    else nf_str_free(&out);
+    return status;
+}
+
+nerfit_status nerfit_encoder_load(nerfit_encoder **out, const char *folder,
+                                  const nerfit_model_options *options, nerfit_error *error) {
+    *out = NULL;
+    nerfit_encoder *encoder = calloc(1, sizeof *encoder);
+    if (!encoder) return nf_no_memory(error, sizeof *encoder);
+    nf_log log = log_of(options);
+    nerfit_status status = make_backend(&encoder->be, options, error);
+    if (status == NERFIT_OK)
+        status = nf_sentence_encoder_load(&encoder->encoder, folder, encoder->be, &log, error);
+    if (status == NERFIT_OK) *out = encoder;
+    else nerfit_encoder_free(encoder);
+    return status;
+}
+
+void nerfit_encoder_free(nerfit_encoder *encoder) {
+    if (!encoder) return;
+    nf_sentence_encoder_free(encoder->encoder);
+    if (encoder->be) encoder->be->free(encoder->be);
+    free(encoder);
+}
+
+size_t nerfit_encoder_size(const nerfit_encoder *encoder) { return encoder->encoder->size; }
+
+nerfit_status nerfit_encode(nerfit_encoder *encoder, const char *const *texts, size_t count,
+                            float *embeddings, size_t *n_cut, nerfit_error *error) {
+    return nf_sentence_encoder_encode(encoder->encoder, encoder->be, texts, count, false,
+                                      embeddings, n_cut, error);
+}

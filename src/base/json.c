@@ -1,19 +1,27 @@
 #include "base/json.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
 
-nerfit_status nf_json_parse(json_t **out, const char *text, size_t length, const char *file,
-                            long line, nerfit_error *err) {
+nerfit_status nf_json_parse_at(json_t **out, const char *text, size_t length, const char *file,
+                               long line, long column, nerfit_error *err) {
     json_error_t error;
     *out = json_loadb(text, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
     if (*out) return NERFIT_OK;
     if (json_error_code(&error) == json_error_out_of_memory) return nf_no_memory(err, length);
+    bool same_line = error.line == 1 && column > 0;
     return nf_fail_at(err, NERFIT_FORMAT, file ? file : "JSON",
-                      line > 0 ? line - 1 + error.line : error.line, error.column,
+                      line > 0 ? line - 1 + error.line : error.line,
+                      same_line ? column - 1 + error.column : error.column,
                       "is not valid JSON: %s", error.text);
+}
+
+nerfit_status nf_json_parse(json_t **out, const char *text, size_t length, const char *file,
+                            long line, nerfit_error *err) {
+    return nf_json_parse_at(out, text, length, file, line, 1, err);
 }
 
 nerfit_status nf_json_load(json_t **out, const char *path, nerfit_error *err) {

@@ -12,6 +12,9 @@ nerfit_status nf_json_load(json_t **out, const char *path, nerfit_error *err);
 /* Parses text that stands at `line` of `file` (for messages; file may be NULL). */
 nerfit_status nf_json_parse(json_t **out, const char *text, size_t length, const char *file,
                             long line, nerfit_error *err);
+/* The same for text that stands at a line and a column of a file. */
+nerfit_status nf_json_parse_at(json_t **out, const char *text, size_t length, const char *file,
+                               long line, long column, nerfit_error *err);
 /* Writes indented JSON with a final newline, atomically. */
 nerfit_status nf_json_save(const json_t *value, const char *path, nerfit_error *err);
 

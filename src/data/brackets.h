@@ -1,11 +1,29 @@
-/* Bracket text: `set an alarm for [time : two hours from now]`; the rules are in annotations.h. */
+/* Bracket text, as MASSIVE and SLURP have it: `set an alarm for [time : two hours from now]`.
+ *
+ * An annotation is "[", a label, ":" and white space, a span, "]". The label ends at the first ":"
+ * that white space follows and holds no bracket; label and span are stripped of white space. Every
+ * other bracket is text ("[10:30]", "[sic]").
+ *
+ * "\[" and "\]" are brackets that are text, and in a label "\:" is a colon that does not end it. A
+ * backslash is an escape only there: of a run of backslashes directly before such a character,
+ * every two are one backslash, and an odd one escapes. Elsewhere ("C:\temp") it is itself.
+ *
+ * What looks like an annotation but is none:
+ *   a bracket "[" inside a span       an error
+ *   an empty label or span            an error
+ *   no "]" on the line                kept as text, reported
+ *
+ * Compatible with the original package's parser, the regular expression `\[(.*?): (.*?)\]` with
+ * both groups stripped, on every line where that one's match has no inner bracket. */
 #ifndef NF_DATA_BRACKETS_H
 #define NF_DATA_BRACKETS_H
 
-#include "data/annotations.h"
+#include "data/reading.h"
 
-nerfit_status nf_brackets_read(nf_corpus *corpus, const char *text, size_t size, const char *name,
-                               const nf_log *log, nerfit_error *err);
+nerfit_status nf_brackets_read(nf_reading *reading, const char *text, size_t size);
+/* Adds the document of one line. */
+nerfit_status nf_brackets_line_read(nf_reading *reading, const char *line, size_t size,
+                                    long number);
 nerfit_status nf_brackets_write(nf_str *out, const nf_document *document, nerfit_error *err);
 
 #endif

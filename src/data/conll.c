@@ -1,206 +1,246 @@
+/* Rows are gathered into sentences first: the scheme is told from all of them. */
 #include "data/conll.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/utf8.h"
-#include "data/lines.h"
+#include "data/words.h"
 
-enum { MAX_COLUMNS = 64 };
+/* ---------------------------------------------------------------- sentences */
 
-typedef struct columns {
-    const char *text[MAX_COLUMNS];
-    size_t size[MAX_COLUMNS];
-    size_t count;
-} columns;
-
-/* By tabs if there is one, else by runs of spaces. */
-static void split(const char *line, size_t size, columns *out) {
-    bool tabs = memchr(line, '\t', size) != NULL;
-    out->count = 0;
-    for (size_t at = 0; at <= size && out->count < MAX_COLUMNS;) {
-        size_t end = at;
-        while (end < size && line[end] != (tabs ? '\t' : ' ')) end++;
-        if (tabs || end > at) {
-            out->text[out->count] = line + at;
-            out->size[out->count++] = end - at;
-        }
-        at = end + 1;
-    }
-    /* spaces at the end of a tab line are no column, and do not belong to the last one */
-    while (tabs && out->count && nf_line_blank(out->text[out->count - 1], out->size[out->count - 1]))
-        out->count--;
-    for (size_t i = 0; i < out->count; i++)
-        while (out->size[i] && out->text[i][out->size[i] - 1] == ' ') out->size[i]--;
-}
-
-static bool looks_like_label(const char *text, size_t size) {
-    if (size == 1 && (text[0] == 'O')) return true;
-    return size >= 3 && text[1] == '-' && strchr("BIESLU", text[0]);
-}
-
-static bool passed_over(const char *line, size_t size) {
-    if (size >= 10 && memcmp(line, "-DOCSTART-", 10) == 0) return true;
-    return size >= 2 && line[0] == '#' && line[1] == ' ' && !memchr(line, '\t', size);
-}
-
-/* The last column, or the first if it alone holds labels on every line. */
-static bool label_comes_first(const char *text, size_t size) {
-    nf_lines lines = nf_lines_of(text, size);
-    const char *line;
-    size_t length, rows = 0;
-    bool first = true, last = true;
-    columns c;
-    while (nf_lines_next(&lines, &line, &length)) {
-        if (nf_line_blank(line, length) || passed_over(line, length)) continue;
-        split(line, length, &c);
-        if (c.count < 2) continue;
-        first = first && looks_like_label(c.text[0], c.size[0]);
-        last = last && looks_like_label(c.text[c.count - 1], c.size[c.count - 1]);
-        rows++;
-    }
-    return rows && first && !last;
-}
-
-static nerfit_status add_row(nf_conll *out, size_t *capacity, const nf_conll_row *row,
-                             nerfit_error *err) {
-    if (out->n_rows == *capacity) {
-        *capacity = *capacity ? 2 * *capacity : 1024;
-        nf_conll_row *grown = realloc(out->rows, *capacity * sizeof *grown);
-        if (!grown) return nf_no_memory(err, *capacity * sizeof *grown);
-        out->rows = grown;
-    }
-    out->rows[out->n_rows++] = *row;
-    return NERFIT_OK;
-}
-
-static nerfit_status end_sentence(nf_conll *out, nerfit_error *err) {
-    size_t start = out->n_sentences ? out->ends[out->n_sentences - 1] : 0;
-    if (out->n_rows == start) return NERFIT_OK;
-    if ((out->n_sentences & (out->n_sentences - 1)) == 0) { /* at powers of two */
-        size_t capacity = out->n_sentences ? 2 * out->n_sentences : 1;
-        size_t *grown = realloc(out->ends, capacity * sizeof *grown);
+nerfit_status nf_conll_add_row(nf_conll *s, const nf_conll_row *row, nerfit_error *err) {
+    if (s->n_rows == s->rows_capacity) {
+        size_t capacity = s->rows_capacity ? 2 * s->rows_capacity : 64;
+        nf_conll_row *grown = realloc(s->rows, capacity * sizeof *grown);
         if (!grown) return nf_no_memory(err, capacity * sizeof *grown);
-        out->ends = grown;
+        s->rows = grown;
+        s->rows_capacity = capacity;
     }
-    out->ends[out->n_sentences++] = out->n_rows;
+    s->rows[s->n_rows++] = *row;
     return NERFIT_OK;
 }
 
-static nerfit_status parse(nf_conll *out, const char *text, size_t size, const char *name,
-                           nerfit_error *err) {
-    bool first = label_comes_first(text, size);
-    size_t capacity = 0, length, bad;
+static size_t sentence_start(const nf_conll *s, size_t index) {
+    return index ? s->ends[index - 1] : 0;
+}
+
+nerfit_status nf_conll_end_sentence(nf_conll *s, nerfit_error *err) {
+    if (s->n_rows == sentence_start(s, s->n_sentences)) return NERFIT_OK;
+    if (s->n_sentences == s->ends_capacity) {
+        size_t capacity = s->ends_capacity ? 2 * s->ends_capacity : 16;
+        size_t *grown = realloc(s->ends, capacity * sizeof *grown);
+        if (!grown) return nf_no_memory(err, capacity * sizeof *grown);
+        s->ends = grown;
+        s->ends_capacity = capacity;
+    }
+    s->ends[s->n_sentences++] = s->n_rows;
+    return NERFIT_OK;
+}
+
+void nf_conll_drop_sentence(nf_conll *s) {
+    s->n_rows = sentence_start(s, s->n_sentences);
+}
+
+void nf_conll_free(nf_conll *s) {
+    free(s->rows);
+    free(s->ends);
+    *s = (nf_conll){0};
+}
+
+nerfit_status nf_conll_add_to(const nf_conll *s, nf_reading *reading) {
+    nf_tagging tagging = reading->options->tagging;
+    if (tagging == NF_TAGGING_AUTO) tagging = nf_tagging_detect(s->rows, s->ends, s->n_sentences);
+    for (size_t i = 0; i < s->n_sentences; i++) {
+        size_t start = sentence_start(s, i);
+        NF_TRY(nf_conll_sentence_add(reading, s->rows + start, s->ends[i] - start, tagging));
+    }
+    return NERFIT_OK;
+}
+
+/* ---------------------------------------------------------------- one sentence */
+
+static nerfit_status report_transition(nf_reading *reading, const nf_conll_row *before,
+                                       const nf_conll_row *now, long line, nf_tagging tagging) {
+    enum { SHOWN = 60 };
+    nf_conll_row outside = {.label = "O", .label_size = 1};
+    const nf_conll_row *a = before ? before : &outside, *b = now ? now : &outside;
+    nf_finding finding = {.kind = NF_FINDING_TRANSITION, .line = line};
+    return nf_reading_warning(
+        reading, &finding, "label \"%.*s\" %s \"%.*s\" is not legal in %s: %s",
+        (int)(b->label_size < SHOWN ? b->label_size : SHOWN), b->label,
+        now ? before ? "after" : "at the beginning, after" : "at the end, after",
+        (int)(a->label_size < SHOWN ? a->label_size : SHOWN), a->label, nf_tagging_name(tagging),
+        nf_tag_begins(before, b) ? "taken as the beginning of an entity"
+                                 : "the entity before it is taken as ended");
+}
+
+static nerfit_status report_transitions(nf_reading *reading, const nf_conll_row *rows, size_t count,
+                                        nf_tagging tagging) {
+    for (size_t i = 0; i <= count; i++) {
+        const nf_conll_row *before = i ? &rows[i - 1] : NULL, *now = i < count ? &rows[i] : NULL;
+        if (nf_tag_legal(before, now, tagging)) continue;
+        NF_TRY(report_transition(reading, before, now, now ? now->line : before->line, tagging));
+    }
+    return NERFIT_OK;
+}
+
+/* Spans come in order: a word either goes on with the last one or begins the next. */
+static void place_words(const nf_conll_row *rows, size_t count, nf_str *text, nf_word *words,
+                        nf_given_span *spans, long *span_lines, size_t *n_spans) {
+    uint32_t at = 0;
+    for (size_t i = 0; i < count; i++) {
+        const nf_conll_row *row = &rows[i];
+        if (i) nf_str_append_char(text, ' '), at++;
+        nf_str_append(text, row->word, row->word_size);
+        words[i] = (nf_word){at, at + (uint32_t)nf_utf8_count(row->word, row->word_size)};
+        at = words[i].end;
+        if (nf_tag_begins(i ? row - 1 : NULL, row)) {
+            span_lines[*n_spans] = row->line;
+            spans[(*n_spans)++] =
+                (nf_given_span){words[i].start, words[i].end, row->label + 2, row->label_size - 2};
+        } else if (row->label[0] != 'O')
+            spans[*n_spans - 1].end = words[i].end;
+    }
+}
+
+nerfit_status nf_conll_sentence_add(nf_reading *reading, const nf_conll_row *rows, size_t count,
+                                    nf_tagging tagging) {
+    nf_str text = {0};
+    nf_word *words = malloc(count * sizeof *words);
+    nf_given_span *spans = malloc(count * sizeof *spans);
+    long *lines = malloc(count * sizeof *lines);
+    size_t n_spans = 0;
+    bool room = words && spans && lines;
+    if (room) place_words(rows, count, &text, words, spans, lines, &n_spans);
+    nerfit_status status = room && !text.failed ? NERFIT_OK : nf_no_memory(reading->err, count);
+    nf_given_document given = {.text = nf_str_text(&text),
+                               .text_size = text.length,
+                               .spans = spans,
+                               .n_spans = n_spans,
+                               .span_lines = lines,
+                               .words = words,
+                               .n_words = count,
+                               .line = rows[0].line};
+    if (status == NERFIT_OK) status = report_transitions(reading, rows, count, tagging);
+    if (status == NERFIT_OK) status = nf_reading_add(reading, &given);
+    nf_str_free(&text);
+    free(words);
+    free(spans);
+    free(lines);
+    return status;
+}
+
+/* ---------------------------------------------------------------- a file */
+
+nerfit_status nf_conll_row_check(nf_reading *reading, const char *line, size_t size,
+                                 const nf_conll_row *row, bool *good) {
+    enum { SHOWN = 60 };
+    size_t bad;
+    nf_tagging tagging = reading->options->tagging;
+    *good = false;
+    if (!nf_utf8_valid(line, size, &bad))
+        return nf_reading_malformed(reading, row->line, nf_line_column(line, bad),
+                                    "is not valid UTF-8");
+    if (!row->word || !row->label)
+        return nf_reading_malformed(reading, row->line, 0,
+                                    "has no %s; expected a word and a label divided by a tab or "
+                                    "spaces",
+                                    row->word ? "label" : "word");
+    if (!row->word_size) return nf_reading_malformed(reading, row->line, 0, "the word is empty");
+    const char *problem = nf_tag_problem(row->label, row->label_size, tagging);
+    if (problem && row->label_size == 0)
+        return nf_reading_malformed(reading, row->line, 0, "the label is empty");
+    if (problem)
+        return nf_reading_malformed(
+            reading, row->line, nf_line_column(line, row->label - line), "label \"%.*s\" %s",
+            (int)(row->label_size < SHOWN ? row->label_size : SHOWN), row->label, problem);
+    *good = true;
+    return NERFIT_OK;
+}
+
+static nerfit_status read_rows(nf_reading *reading, const nf_conll_layout *layout, const char *text,
+                               size_t size, nf_conll *out) {
     nf_lines lines = nf_lines_of(text, size);
     const char *line;
-    columns c;
+    size_t length;
+    nf_conll_row row;
+    bool refused = false; /* a row of this sentence had an error */
     while (nf_lines_next(&lines, &line, &length)) {
-        if (nf_line_blank(line, length)) {
-            NF_TRY(end_sentence(out, err));
+        nf_conll_line kind = nf_conll_line_read(layout, line, length, &row);
+        if (kind == NF_CONLL_PASSED_OVER) continue;
+        if (kind == NF_CONLL_BREAK) {
+            if (refused) nf_conll_drop_sentence(out);
+            NF_TRY(nf_conll_end_sentence(out, reading->err));
+            refused = false;
             continue;
         }
-        if (passed_over(line, length)) continue;
-        if (!nf_utf8_valid(line, length, &bad))
-            return nf_fail_at(err, NERFIT_FORMAT, name, lines.number, (long)bad + 1,
-                              "is not valid UTF-8");
-        split(line, length, &c);
-        if (c.count < 2)
-            return nf_fail_at(err, NERFIT_FORMAT, name, lines.number, 0,
-                              "has one column; expected a word and a label divided by a tab or "
-                              "spaces");
-        size_t label = first ? 0 : c.count - 1, word = first ? 1 : 0;
-        nf_conll_row row = {c.text[word], c.text[label], c.size[word], c.size[label],
-                            lines.number};
-        if (!looks_like_label(row.label, row.label_size))
-            return nf_fail_at(err, NERFIT_FORMAT, name, lines.number, 0,
-                              "label \"%.*s\" is neither O nor a prefix (B I E S L U), a dash and a "
-                              "type",
-                              (int)row.label_size, row.label);
-        if (row.word_size == 0)
-            return nf_fail_at(err, NERFIT_FORMAT, name, lines.number, 0, "the word is empty");
-        NF_TRY(add_row(out, &capacity, &row, err));
+        bool good;
+        row.line = lines.number;
+        NF_TRY(nf_conll_row_check(reading, line, length, &row, &good));
+        if (good) NF_TRY(nf_conll_add_row(out, &row, reading->err));
+        refused |= !good;
     }
-    return end_sentence(out, err);
+    if (refused) nf_conll_drop_sentence(out);
+    return nf_conll_end_sentence(out, reading->err);
+}
+
+static bool is_blank(const char *text, size_t size) {
+    nf_lines lines = nf_lines_of(text, size);
+    return nf_line_blank(lines.at, (size_t)(lines.end - lines.at));
+}
+
+static nerfit_status parse(nf_reading *reading, const char *text, size_t size, nf_conll *out) {
+    double score;
+    nf_conll_layout layout = nf_conll_layout_find(text, size, reading->options, 0, &score);
+    if (layout.label == NF_NO_COLUMN && !is_blank(text, size))
+        return nf_reading_malformed(
+            reading, 1, 0,
+            "no column holds labels (O, or one of B I E S L U, a dash and a type) in most rows; "
+            "expected a word and a label a line, divided by a tab or spaces");
+    return read_rows(reading, &layout, text, size, out);
 }
 
 nerfit_status nf_conll_parse(nf_conll *out, const char *text, size_t size, const char *name,
                              nerfit_error *err) {
     *out = (nf_conll){0};
-    nerfit_status status = parse(out, text, size, name, err);
+    nf_reading reading = nf_reading_begin(NULL, NULL, name, err);
+    nerfit_status status = parse(&reading, text, size, out);
     if (status != NERFIT_OK) nf_conll_free(out);
     return status;
 }
 
-void nf_conll_free(nf_conll *conll) {
-    free(conll->rows);
-    free(conll->ends);
-    *conll = (nf_conll){0};
-}
-
-/* seqeval's rules for where an entity begins and ends, with L as E and U as S. */
-static char prefix_of(const nf_conll_row *row) {
-    char c = row->label[0];
-    return c == 'L' ? 'E' : c == 'U' ? 'S' : c;
-}
-
-static bool same_type(const nf_conll_row *a, const nf_conll_row *b) {
-    return a->label_size == b->label_size &&
-           memcmp(a->label + 1, b->label + 1, a->label_size - 1) == 0;
-}
-
-static bool begins(const nf_conll_row *before, const nf_conll_row *now) {
-    char tag = prefix_of(now), last = before ? prefix_of(before) : 'O';
-    if (tag == 'O') return false;
-    if (tag == 'B' || tag == 'S' || last == 'O' || last == 'E' || last == 'S') return true;
-    return !same_type(before, now);
-}
-
-nerfit_status nf_conll_add(nf_corpus *corpus, const nf_conll_row *rows, size_t count,
-                           const char *name, const nf_log *log, nerfit_error *err) {
-    nf_str text = {0};
-    nf_word *words = malloc((count + 1) * sizeof *words);
-    nf_given_span *spans = malloc((count + 1) * sizeof *spans);
-    size_t n_spans = 0;
-    uint32_t at = 0;
-    bool open = false;
-    for (size_t i = 0; i < count && words && spans; i++) {
-        if (i) nf_str_append_char(&text, ' '), at++;
-        nf_str_append(&text, rows[i].word, rows[i].word_size);
-        uint32_t length = (uint32_t)nf_utf8_count(rows[i].word, rows[i].word_size);
-        words[i] = (nf_word){at, at + length};
-        at += length;
-        if (prefix_of(&rows[i]) == 'O') open = false;
-        else if (!open || begins(&rows[i - 1], &rows[i])) {
-            spans[n_spans++] = (nf_given_span){words[i].start, words[i].end, rows[i].label + 2,
-                                               rows[i].label_size - 2};
-            open = true;
-        } else spans[n_spans - 1].end = words[i].end;
-    }
-    nerfit_status status = !words || !spans || text.failed ? nf_no_memory(err, count) : NERFIT_OK;
-    nf_given_document given = {.text = nf_str_text(&text),
-                               .text_size = text.length,
-                               .spans = spans,
-                               .n_spans = n_spans,
-                               .words = words,
-                               .n_words = count,
-                               .file = name,
-                               .line = rows[0].line};
-    if (status == NERFIT_OK) status = nf_corpus_add(corpus, &given, log, err);
-    nf_str_free(&text);
-    free(words);
-    free(spans);
-    return status;
-}
-
-nerfit_status nf_conll_read(nf_corpus *corpus, const char *text, size_t size, const char *name,
-                            const nf_log *log, nerfit_error *err) {
-    nf_conll conll;
-    NF_TRY(nf_conll_parse(&conll, text, size, name, err));
-    nerfit_status status = NERFIT_OK;
-    for (size_t s = 0; s < conll.n_sentences && status == NERFIT_OK; s++) {
-        size_t start = s ? conll.ends[s - 1] : 0;
-        status = nf_conll_add(corpus, conll.rows + start, conll.ends[s] - start, name, log, err);
-    }
+nerfit_status nf_conll_read(nf_reading *reading, const char *text, size_t size) {
+    nf_conll conll = {0};
+    nerfit_status status = parse(reading, text, size, &conll);
+    if (status == NERFIT_OK) status = nf_conll_add_to(&conll, reading);
     nf_conll_free(&conll);
     return status;
+}
+
+/* word<TAB>label, BIO2. Words are the document's own, or those of words.h; a word is divided where
+ * a span begins or ends inside it, so that no span is lost. */
+nerfit_status nf_conll_write(nf_str *out, const nf_document *d, nerfit_error *err) {
+    nf_word *words;
+    size_t count, s = 0, byte = 0;
+    uint32_t at = 0; /* the code point at `byte` */
+    NF_TRY(nf_words_split(&words, &count, d, err));
+    for (size_t i = 0; i < count; i++) {
+        const nf_word *word = &words[i];
+        byte += nf_utf8_offset(d->text + byte, d->text_size - byte, word->start - at);
+        size_t size = nf_utf8_offset(d->text + byte, d->text_size - byte, word->end - word->start);
+        while (s < d->n_spans && d->spans[s].end <= word->start) s++;
+        bool inside = s < d->n_spans && d->spans[s].start <= word->start;
+        nf_str_append(out, d->text + byte, size);
+        if (inside)
+            nf_str_appendf(out, "\t%c-%s\n", d->spans[s].start == word->start ? 'B' : 'I',
+                           d->spans[s].label);
+        else
+            nf_str_append_text(out, "\tO\n");
+        byte += size;
+        at = word->end;
+    }
+    nf_str_append_char(out, '\n');
+    free(words);
+    return out->failed ? nf_no_memory(err, d->text_size) : NERFIT_OK;
 }

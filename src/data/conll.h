@@ -1,40 +1,75 @@
 /* CoNLL columns: words and labels, line by line.
  *
- * The label column is the last one, or the first if only that one looks like labels (every value is
- * "O" or a prefix and a dash); the word column is the first one that is not the label's. Lines that
- * begin with "-DOCSTART-" and lines "# ..." without a tab are passed over.
+ * Columns are divided by tabs if most lines have one, else by runs of spaces; ASCII white space at
+ * a column's ends is no part of it. If the columns are not given, they are found by content: label
+ * the last column, the first, then the others from the end: the first in this order of which nine
+ * in ten rows hold a label (tagging.h), else the one of which the most do, at least every second.
+ * The other rows are errors. word    the first column that is not the label's; the next one if it
+ * counts 1, 2, 3, ... in every sentence.
  *
- * The scheme need not be given: IOB1, IOB2, BIOES and BILOU are read by one set of rules, seqeval's
- * default ones with L as E and U as S: B- and S- begin an entity, I- and E- do after O, after an
- * entity's end (E-, S-) or after another type. So I-x I-x is one entity in every scheme, and an
- * illegal transition begins a new entity instead of losing one. */
+ * Lines of white space end a sentence. Lines that begin with "-DOCSTART-" end one and are passed
+ * over, and so are lines "# ..." that have no label in the label's column. (In a file divided by
+ * spaces "# O" is the word "#".) */
 #ifndef NF_DATA_CONLL_H
 #define NF_DATA_CONLL_H
 
-#include "data/annotations.h"
+#include "data/lines.h"
+#include "data/reading.h"
+#include "data/tagging.h"
 
-/* One sentence's words and labels; both [length], pointing into the caller's text. */
-typedef struct nf_conll_row {
-    const char *word, *label;
-    size_t word_size, label_size;
-    long line;
-} nf_conll_row;
+enum { NF_NO_COLUMN = 0 };
 
+/* Where a file's words and labels stand. */
+typedef struct nf_conll_layout {
+    bool tabs;
+    int word, label; /* from 1, or from the end: -1 is the last; label may be NF_NO_COLUMN */
+} nf_conll_layout;
+
+typedef enum nf_conll_line {
+    NF_CONLL_ROW,
+    NF_CONLL_BREAK, /* between sentences */
+    NF_CONLL_PASSED_OVER,
+} nf_conll_line;
+
+/* Finds what the options leave open. *score receives the share of the first `most_rows` rows (0:
+ * all) that have a label in the label's column, 0 if there is no row. */
+nf_conll_layout nf_conll_layout_find(const char *text, size_t size,
+                                     const nf_annotation_options *options, size_t most_rows,
+                                     double *score);
+/* What a line is; *row is filled for a row, whose word or label may be empty or missing (NULL). */
+nf_conll_line nf_conll_line_read(const nf_conll_layout *layout, const char *line, size_t size,
+                                 nf_conll_row *row);
+/* The error of a row that cannot be used; *good says whether it can. */
+nerfit_status nf_conll_row_check(nf_reading *reading, const char *line, size_t size,
+                                 const nf_conll_row *row, bool *good);
+/* Adds one sentence (count > 0) as a document, and reports its illegal transitions. */
+nerfit_status nf_conll_sentence_add(nf_reading *reading, const nf_conll_row *rows, size_t count,
+                                    nf_tagging tagging);
+
+/* All rows of a file, sentence by sentence. They point into the file's text. */
 typedef struct nf_conll {
-    nf_conll_row *rows; /* all rows of the file */
-    size_t n_rows;
+    nf_conll_row *rows;
+    size_t n_rows, rows_capacity;
     size_t *ends; /* [n_sentences] row past the sentence's last */
-    size_t n_sentences;
+    size_t n_sentences, ends_capacity;
 } nf_conll;
 
-nerfit_status nf_conll_parse(nf_conll *out, const char *text, size_t size, const char *name,
-                             nerfit_error *err);
+nerfit_status nf_conll_add_row(nf_conll *conll, const nf_conll_row *row, nerfit_error *err);
+/* Does nothing if there is no row since the last end. */
+nerfit_status nf_conll_end_sentence(nf_conll *conll, nerfit_error *err);
+/* Takes back the rows since the last end. */
+void nf_conll_drop_sentence(nf_conll *conll);
+/* Tells the scheme if it is not given, and adds every sentence as a document. */
+nerfit_status nf_conll_add_to(const nf_conll *conll, nf_reading *reading);
 void nf_conll_free(nf_conll *conll);
 
-nerfit_status nf_conll_read(nf_corpus *corpus, const char *text, size_t size, const char *name,
-                            const nf_log *log, nerfit_error *err);
-/* Adds one sentence as a document. */
-nerfit_status nf_conll_add(nf_corpus *corpus, const nf_conll_row *rows, size_t count,
-                           const char *name, const nf_log *log, nerfit_error *err);
+/* A file's rows with the default options; freed on failure. */
+nerfit_status nf_conll_parse(nf_conll *out, const char *text, size_t size, const char *name,
+                             nerfit_error *err);
+nerfit_status nf_conll_read(nf_reading *reading, const char *text, size_t size);
+nerfit_status nf_conll_write(nf_str *out, const nf_document *document, nerfit_error *err);
+
+/* A folder with seq.in and seq.out. */
+nerfit_status nf_seq_read(nf_reading *reading, const char *folder);
 
 #endif

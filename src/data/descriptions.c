@@ -24,8 +24,7 @@ static nerfit_status add(nf_descriptions *out, const char *path, const yaml_node
     if (!*label) return bad(err, path, key, label, "the label is empty");
     if (!*text) return bad(err, path, value, label, "the description is empty");
     for (size_t i = 0; i < out->count; i++)
-        if (strcmp(out->labels[i], label) == 0)
-            return bad(err, path, key, label, "is there twice");
+        if (strcmp(out->labels[i], label) == 0) return bad(err, path, key, label, "is there twice");
     out->labels[out->count] = nf_arena_strdup(&out->arena, label);
     out->texts[out->count] = nf_arena_strdup(&out->arena, text);
     if (!out->labels[out->count] || !out->texts[out->count]) return nf_no_memory(err, 0);

@@ -2,14 +2,18 @@
  * Offsets are code points, end exclusive.
  *
  * What may be wrong with a span, and what is done:
- *   outside the text, or start >= end     an error
- *   an empty label                        an error
- *   only white space                      an error
- *   white space at an edge                trimmed, with a warning
- *   the same span and label twice         kept once, with a warning
- *   overlapping or nested                 an error
- *   an edge inside a sub-word             see train/examples.h: it takes a tokenizer to know
- * Every message names file and line. */
+ *   outside the text, or start >= end      an error
+ *   a label that is empty, or holds a      an error
+ *     control character
+ *   only white space                       an error
+ *   white space at an edge of a span or    trimmed, reported
+ *     a label
+ *   the same span and label twice          kept once, reported
+ *   overlapping or nested                  an error; or, by nf_overlap_policy, one of the two is
+ *                                          left out, reported
+ *   an edge inside a sub-word              see train/examples.h: it takes a tokenizer to know
+ * A text that is not UTF-8 or holds a NUL character is an error. Every message names file and line,
+ * and the entity by its number in the document, from 1. */
 #ifndef NF_DATA_DOCUMENT_H
 #define NF_DATA_DOCUMENT_H
 
@@ -32,7 +36,7 @@ typedef struct nf_word {
 } nf_word;
 
 typedef struct nf_document {
-    const char *text; /* UTF-8, NUL-terminated */
+    const char *text; /* UTF-8, NUL-terminated, no NUL inside */
     size_t text_size; /* bytes */
     uint32_t length;  /* code points */
     nf_span *spans;   /* sorted by start; they do not overlap */
@@ -43,13 +47,17 @@ typedef struct nf_document {
     long line;
 } nf_document;
 
+typedef struct nf_label_entry nf_label_entry;
+
 /* Owns everything its documents point to. Zero-initialise. */
 typedef struct nf_corpus {
     nf_arena arena;
     nf_document *documents;
     size_t n_documents, capacity;
     const char **labels; /* distinct labels in order of first appearance */
-    size_t n_labels;
+    size_t n_labels, labels_capacity;
+    nf_label_entry *label_index; /* from a label to the corpus's own copy */
+    const char *file;            /* the own copy of the last file name */
     size_t n_spans;
     size_t n_trimmed, n_duplicates; /* spans that were put right */
 } nf_corpus;
@@ -66,13 +74,14 @@ typedef struct nf_given_document {
     size_t text_size;
     const nf_given_span *spans;
     size_t n_spans;
+    const long *span_lines; /* [n_spans], or NULL: the document's line */
     const nf_word *words;
     size_t n_words;
     const char *file;
     long line;
 } nf_given_document;
 
-/* Checks and copies. */
+/* Checks and copies. A document with an error is not added. */
 nerfit_status nf_corpus_add(nf_corpus *corpus, const nf_given_document *given, const nf_log *log,
                             nerfit_error *err);
 /* The corpus's own copy of a label; NULL when out of memory. */
@@ -81,5 +90,7 @@ void nf_corpus_free(nf_corpus *corpus);
 
 /* White space as Python's str.isspace has it. */
 bool nf_is_space(uint32_t code_point);
+/* Takes white space off both ends of valid UTF-8, as Python's str.strip does. */
+void nf_text_trim(const char **text, size_t *size);
 
 #endif

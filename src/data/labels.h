@@ -26,6 +26,8 @@ void nf_label_set_free(nf_label_set *set);
 /* The index of a type, or -1. */
 int32_t nf_label_set_type(const nf_label_set *set, const char *type);
 
-static inline int32_t nf_label_id(int32_t type, int inside) { return 1 + 2 * type + (inside != 0); }
+static inline int32_t nf_label_id(int32_t type, int inside) {
+    return 1 + 2 * type + (inside != 0);
+}
 
 #endif

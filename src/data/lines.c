@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/utf8.h"
+
 nf_lines nf_lines_of(const char *text, size_t size) {
     if (size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) text += 3, size -= 3;
     return (nf_lines){text, text + size, 0};
@@ -23,4 +25,8 @@ bool nf_line_blank(const char *line, size_t size) {
     for (size_t i = 0; i < size; i++)
         if (!strchr(" \t\r\n\v\f", line[i]) || !line[i]) return false;
     return true;
+}
+
+long nf_line_column(const char *line, size_t at) {
+    return (long)nf_utf8_count(line, at) + 1;
 }

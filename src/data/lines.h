@@ -14,7 +14,9 @@ typedef struct nf_lines {
 nf_lines nf_lines_of(const char *text, size_t size);
 /* The next line without its end ("\n" or "\r\n"); false at the end. */
 bool nf_lines_next(nf_lines *lines, const char **line, size_t *size);
-/* Whether there is anything but ASCII white space. */
+/* Whether there is nothing but ASCII white space. */
 bool nf_line_blank(const char *line, size_t size);
+/* Code points before byte `at`, plus 1: the column of an error message. */
+long nf_line_column(const char *line, size_t at);
 
 #endif

@@ -6,66 +6,138 @@
 
 #include "base/utf8.h"
 
-/* Scripts without spaces, where every character counts as a word. */
+/* Scripts without spaces. */
+static const struct {
+    uint32_t first, last;
+} alone[] = {
+    {0x3005, 0x3007},   /* Han iteration mark, closing mark, zero */
+    {0x3040, 0x30FF},   /* Hiragana, Katakana */
+    {0x31F0, 0x31FF},   /* Katakana phonetic extensions */
+    {0x3400, 0x4DBF},   /* Han extension A */
+    {0x4E00, 0x9FFF},   /* Han */
+    {0xF900, 0xFAFF},   /* Han compatibility */
+    {0xFF66, 0xFF9F},   /* half-width Katakana */
+    {0x1B000, 0x1B16F}, /* Kana supplement and extensions */
+    {0x20000, 0x3FFFF}, /* Han extensions B and later */
+};
+
 static bool stands_alone(uint32_t c) {
-    return (c >= 0x3040 && c <= 0x30FF) ||   /* kana */
-           (c >= 0x3400 && c <= 0x4DBF) || (c >= 0x4E00 && c <= 0x9FFF) ||
-           (c >= 0xF900 && c <= 0xFAFF) || (c >= 0x20000 && c <= 0x3FFFF); /* Han */
-}
-
-static bool is_word_character(uint32_t c) {
-    if (c == '_') return true;
-    if (stands_alone(c)) return false;
-    utf8proc_category_t category = utf8proc_category((utf8proc_int32_t)c);
-    return (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_NO) || c == 0x200D;
-}
-
-/* Whether a span begins or ends at `at`; `next` runs along. */
-static bool at_edge(const nf_document *d, size_t *next, uint32_t at) {
-    while (*next < d->n_spans && d->spans[*next].end < at) ++*next;
-    for (size_t i = *next; i < d->n_spans && d->spans[i].start <= at; i++)
-        if (d->spans[i].start == at || d->spans[i].end == at) return true;
+    if (c < alone[0].first) return false;
+    for (size_t i = 0; i < sizeof alone / sizeof *alone; i++)
+        if (c >= alone[i].first && c <= alone[i].last) return true;
     return false;
 }
 
-static void split_text(const nf_document *d, nf_word *words, size_t *count) {
-    size_t next = 0, size;
-    bool open = false;
-    uint32_t at = 0, c;
-    for (size_t i = 0; i < d->text_size; i += size, at++) {
-        size = nf_utf8_decode(d->text + i, d->text_size - i, &c);
-        if (size == 0) break;
-        bool edge = at_edge(d, &next, at);
-        if (nf_is_space(c)) {
-            open = false;
-        } else if (is_word_character(c) && open && !edge) {
-            words[*count - 1].end = at + 1;
-        } else {
-            words[(*count)++] = (nf_word){at, at + 1};
-            open = is_word_character(c);
-        }
-    }
+static bool is_word_character(uint32_t c) {
+    if (c < 128) return c == '_' || (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z');
+    if (stands_alone(c)) return false;
+    utf8proc_category_t category = utf8proc_category((utf8proc_int32_t)c);
+    return category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_NO;
 }
 
-static void split_words(const nf_document *d, nf_word *words, size_t *count) {
-    size_t next = 0;
-    for (size_t w = 0; w < d->n_words; w++) {
-        uint32_t start = d->words[w].start;
-        for (uint32_t at = start + 1; at < d->words[w].end; at++)
-            if (at_edge(d, &next, at)) {
-                words[(*count)++] = (nf_word){start, at};
-                start = at;
-            }
-        words[(*count)++] = (nf_word){start, d->words[w].end};
+/* Walks along the code points: each belongs to the open word, begins one, or is white space. */
+typedef struct splitter {
+    nf_word *words;
+    size_t count;
+    uint32_t last;             /* the code point before */
+    utf8proc_int32_t clusters; /* utf8proc's state for UAX 29 */
+    bool open, run;            /* whether a word is open, and whether letters may go on with it */
+} splitter;
+
+static void take(splitter *s, uint32_t at, uint32_t c) {
+    bool joined = s->open && !utf8proc_grapheme_break_stateful((utf8proc_int32_t)s->last,
+                                                               (utf8proc_int32_t)c, &s->clusters);
+    s->last = c;
+    if (nf_is_space(c)) {
+        s->open = false;
+        s->clusters = 0;
+        return;
     }
+    bool letter = is_word_character(c);
+    if (joined || (s->open && s->run && letter)) {
+        s->words[s->count - 1].end = at + 1;
+        return;
+    }
+    s->words[s->count++] = (nf_word){at, at + 1};
+    s->open = true;
+    s->run = letter;
+}
+
+/* Words of the text from byte `byte`, code point `at`, up to code point `end`. */
+static size_t split(splitter *s, const char *text, size_t size, size_t byte, uint32_t at,
+                    uint32_t end) {
+    uint32_t c;
+    s->open = false;
+    s->clusters = 0;
+    for (size_t step; at < end && byte < size; byte += step, at++) {
+        step = nf_utf8_decode(text + byte, size - byte, &c);
+        if (step == 0) break;
+        take(s, at, c);
+    }
+    return byte;
+}
+
+static nerfit_status room(nf_word **words, size_t count, nerfit_error *err) {
+    *words = malloc((count + 1) * sizeof **words);
+    return *words ? NERFIT_OK : nf_no_memory(err, count * sizeof **words);
+}
+
+nerfit_status nf_words_of_text(nf_word **words, size_t *count, const char *text, size_t size,
+                               nerfit_error *err) {
+    uint32_t length = (uint32_t)nf_utf8_count(text, size);
+    *count = 0;
+    NF_TRY(room(words, length, err));
+    splitter s = {.words = *words};
+    split(&s, text, size, 0, 0, length);
+    *count = s.count;
+    return NERFIT_OK;
+}
+
+/* The document's own words, and words for what lies between them. */
+static nerfit_status all_words(nf_word **words, size_t *count, const nf_document *d,
+                               nerfit_error *err) {
+    if (!d->n_words) return nf_words_of_text(words, count, d->text, d->text_size, err);
+    NF_TRY(room(words, (size_t)d->length + d->n_words, err));
+    splitter s = {.words = *words};
+    size_t byte = 0;
+    uint32_t at = 0;
+    for (size_t i = 0; i <= d->n_words; i++) {
+        uint32_t gap_end = i < d->n_words ? d->words[i].start : d->length;
+        byte = split(&s, d->text, d->text_size, byte, at, gap_end);
+        if (i == d->n_words) break;
+        at = d->words[i].end;
+        byte += nf_utf8_offset(d->text + byte, d->text_size - byte, at - gap_end);
+        s.words[s.count++] = d->words[i];
+    }
+    *count = s.count;
+    return NERFIT_OK;
+}
+
+/* Divides a word at the span edges inside it. Spans are in order; `*span` is the first that may
+ * still matter. */
+static void divide(nf_word word, const nf_document *d, size_t *span, nf_word *out, size_t *count) {
+    uint32_t start = word.start;
+    while (*span < d->n_spans && d->spans[*span].end <= start) ++*span;
+    for (size_t i = *span; i < d->n_spans && d->spans[i].start < word.end; i++) {
+        const uint32_t edges[2] = {d->spans[i].start, d->spans[i].end};
+        for (int k = 0; k < 2; k++) {
+            if (edges[k] <= start || edges[k] >= word.end) continue;
+            out[(*count)++] = (nf_word){start, edges[k]};
+            start = edges[k];
+        }
+    }
+    out[(*count)++] = (nf_word){start, word.end};
 }
 
 nerfit_status nf_words_split(nf_word **words, size_t *count, const nf_document *document,
                              nerfit_error *err) {
+    nf_word *whole;
+    size_t n_whole, span = 0;
     *count = 0;
-    *words = malloc(((size_t)document->length + 1) * sizeof **words);
-    if (!*words) return nf_no_memory(err, document->length);
-    if (document->words) split_words(document, *words, count);
-    else split_text(document, *words, count);
-    return NERFIT_OK;
+    NF_TRY(all_words(&whole, &n_whole, document, err));
+    nerfit_status status = room(words, n_whole + 2 * document->n_spans, err);
+    for (size_t i = 0; i < n_whole && status == NERFIT_OK; i++)
+        divide(whole[i], document, &span, *words, count);
+    free(whole);
+    return status;
 }

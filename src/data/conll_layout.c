@@ -1,0 +1,166 @@
+/* Where words and labels stand, told from a look at the whole file (or its first rows). */
+#include <string.h>
+
+#include "data/conll.h"
+
+enum { MAX_COLUMNS = 64, N_CANDIDATES = MAX_COLUMNS + 1 };
+
+typedef struct columns {
+    const char *text[MAX_COLUMNS];
+    size_t size[MAX_COLUMNS];
+    int count;
+} columns;
+
+static bool is_blank_byte(char c) {
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+static void add_column(columns *out, const char *text, size_t size) {
+    if (out->count == MAX_COLUMNS) return;
+    while (size && is_blank_byte(text[0])) text++, size--;
+    while (size && is_blank_byte(text[size - 1])) size--;
+    out->text[out->count] = text;
+    out->size[out->count++] = size;
+}
+
+static void split(const char *line, size_t size, bool tabs, columns *out) {
+    char separator = tabs ? '\t' : ' ';
+    out->count = 0;
+    for (size_t at = 0; at <= size;) {
+        const char *found = at < size ? memchr(line + at, separator, size - at) : NULL;
+        size_t end = found ? (size_t)(found - line) : size;
+        if (tabs || end > at) add_column(out, line + at, end - at);
+        at = end + 1;
+    }
+}
+
+/* The index of a column that is counted from 1, or from the end; -1 if the row has none. */
+static int column_index(const columns *c, int column) {
+    int index = column > 0 ? column - 1 : c->count + column;
+    return column != NF_NO_COLUMN && index >= 0 && index < c->count ? index : -1;
+}
+
+static bool is_docstart(const char *line, size_t size) {
+    return size >= 10 && memcmp(line, "-DOCSTART-", 10) == 0;
+}
+
+static bool holds_tag(const columns *c, int column) {
+    int index = column_index(c, column);
+    return index >= 0 && c->count > 1 && nf_is_tag(c->text[index], c->size[index]);
+}
+
+nf_conll_line nf_conll_line_read(const nf_conll_layout *layout, const char *line, size_t size,
+                                 nf_conll_row *row) {
+    if (nf_line_blank(line, size) || is_docstart(line, size)) return NF_CONLL_BREAK;
+    columns c;
+    split(line, size, layout->tabs, &c);
+    if (size >= 2 && line[0] == '#' && line[1] == ' ' && !holds_tag(&c, layout->label))
+        return NF_CONLL_PASSED_OVER;
+    int word = column_index(&c, layout->word), label = column_index(&c, layout->label);
+    *row = (nf_conll_row){0};
+    if (word >= 0) row->word = c.text[word], row->word_size = c.size[word];
+    if (label >= 0 && label != word) row->label = c.text[label], row->label_size = c.size[label];
+    return NF_CONLL_ROW;
+}
+
+/* ---------------------------------------------------------------- finding the columns */
+
+typedef struct survey {
+    const char *text;
+    size_t size, most_rows;
+    bool tabs;
+} survey;
+
+/* Comments cannot be told before the label's column is known; lines "# ..." take no part. */
+static bool next_row(nf_lines *lines, const survey *s, columns *c, bool *starts_sentence) {
+    const char *line;
+    size_t size;
+    *starts_sentence = lines->number == 0;
+    while (nf_lines_next(lines, &line, &size)) {
+        if (nf_line_blank(line, size) || is_docstart(line, size)) {
+            *starts_sentence = true;
+        } else if (size < 2 || line[0] != '#' || line[1] != ' ') {
+            split(line, size, s->tabs, c);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool most_lines_have_tabs(const char *text, size_t size) {
+    nf_lines lines = nf_lines_of(text, size);
+    const char *line;
+    size_t length, with = 0, without = 0;
+    while (nf_lines_next(&lines, &line, &length)) {
+        if (nf_line_blank(line, length) || line[0] == '#' || is_docstart(line, length)) continue;
+        if (memchr(line, '\t', length))
+            with++;
+        else
+            without++;
+    }
+    return with > without;
+}
+
+/* The candidates for the label's column, in the order of preference: last, first, then from the
+ * end. */
+static int candidate(int i) {
+    return i == 0 ? -1 : i == 1 ? 1 : -i;
+}
+
+static int find_label(const survey *s, int word_column, double *score) {
+    nf_lines lines = nf_lines_of(s->text, s->size);
+    size_t hits[N_CANDIDATES] = {0}, rows = 0;
+    columns c;
+    bool starts;
+    for (; (!s->most_rows || rows < s->most_rows) && next_row(&lines, s, &c, &starts); rows++) {
+        int word = column_index(&c, word_column);
+        for (int i = 0; i < N_CANDIDATES && i <= c.count; i++)
+            if (column_index(&c, candidate(i)) != word || word < 0)
+                hits[i] += holds_tag(&c, candidate(i));
+    }
+    int best = 0;
+    for (int i = 0; i < N_CANDIDATES && hits[best] * 10 < rows * 9; i++)
+        if (hits[i] > hits[best] || hits[i] * 10 >= rows * 9) best = i;
+    *score = rows ? (double)hits[best] / (double)rows : 0;
+    return *score >= 0.5 ? candidate(best) : NF_NO_COLUMN;
+}
+
+static bool is_number(const columns *c, int index, size_t value) {
+    size_t number = 0;
+    if (index < 0 || index >= c->count || !c->size[index] || c->size[index] > 9) return false;
+    for (size_t i = 0; i < c->size[index]; i++) {
+        char digit = c->text[index][i];
+        if (digit < '0' || digit > '9') return false;
+        number = number * 10 + (size_t)(digit - '0');
+    }
+    return number == value;
+}
+
+/* Whether the column with this index counts the words of every sentence. */
+static bool counts(const survey *s, int index) {
+    nf_lines lines = nf_lines_of(s->text, s->size);
+    columns c;
+    bool starts;
+    size_t number = 0, rows = 0;
+    for (; (!s->most_rows || rows < s->most_rows) && next_row(&lines, s, &c, &starts); rows++) {
+        number = starts ? 1 : number + 1;
+        if (c.count < 3 || !is_number(&c, index, number)) return false;
+    }
+    return rows > 0;
+}
+
+static int find_word(const survey *s, int label) {
+    int first = label == 1 ? 2 : 1, next = label == first + 1 ? first + 2 : first + 1;
+    return counts(s, first - 1) ? next : first;
+}
+
+nf_conll_layout nf_conll_layout_find(const char *text, size_t size,
+                                     const nf_annotation_options *options, size_t most_rows,
+                                     double *score) {
+    survey s = {text, size, most_rows, most_lines_have_tabs(text, size)};
+    nf_conll_layout layout = {s.tabs, options->word_column, options->label_column};
+    *score = 1;
+    if (layout.label == NF_NO_COLUMN) layout.label = find_label(&s, layout.word, score);
+    if (layout.word == NF_NO_COLUMN) layout.word = find_word(&s, layout.label);
+    return layout;
+}

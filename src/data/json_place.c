@@ -1,0 +1,99 @@
+#include "data/json_place.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#include "data/lines.h"
+
+size_t nf_json_space_end(const char *text, size_t size, size_t at) {
+    while (at < size &&
+           (text[at] == ' ' || text[at] == '\t' || text[at] == '\n' || text[at] == '\r'))
+        at++;
+    return at;
+}
+
+static size_t string_end(const char *text, size_t size, size_t at) {
+    for (at++; at < size; at++) {
+        if (text[at] == '\\')
+            at++;
+        else if (text[at] == '"')
+            return at + 1;
+    }
+    return size;
+}
+
+size_t nf_json_value_end(const char *text, size_t size, size_t at) {
+    size_t depth = 0;
+    while (at < size) {
+        char c = text[at];
+        if (c == '"')
+            at = string_end(text, size, at);
+        else if (c == '{' || c == '[')
+            depth++, at++;
+        else if (c == '}' || c == ']') {
+            if (depth == 0) return at;
+            depth--, at++;
+        } else if (depth) {
+            at++;
+            continue;
+        } else { /* a number or a word */
+            while (at < size && !strchr(" \t\r\n,:]}[{\"", text[at])) at++;
+            return at;
+        }
+        if (depth == 0) return at;
+    }
+    return size;
+}
+
+/* Steps over the members of an object or the items of an array: from one's beginning, or the
+ * opening bracket, to the next one's beginning; SIZE_MAX after the last. */
+static size_t first_inside(const char *text, size_t size, size_t at, char open) {
+    if (at >= size || text[at] != open) return SIZE_MAX;
+    at = nf_json_space_end(text, size, at + 1);
+    return at < size && text[at] != '}' && text[at] != ']' ? at : SIZE_MAX;
+}
+
+static size_t after_comma(const char *text, size_t size, size_t at) {
+    at = nf_json_space_end(text, size, nf_json_value_end(text, size, at));
+    return at < size && text[at] == ',' ? nf_json_space_end(text, size, at + 1) : SIZE_MAX;
+}
+
+/* From a key to its value. */
+static size_t value_of_key(const char *text, size_t size, size_t at) {
+    at = nf_json_space_end(text, size, nf_json_value_end(text, size, at));
+    return at < size && text[at] == ':' ? nf_json_space_end(text, size, at + 1) : SIZE_MAX;
+}
+
+size_t nf_json_member_key(const char *text, size_t size, size_t at, const char *key) {
+    size_t length = strlen(key);
+    for (at = first_inside(text, size, at, '{'); at < size;) {
+        if (text[at] == '"' && size - at > length + 1 && text[at + length + 1] == '"' &&
+            memcmp(text + at + 1, key, length) == 0)
+            return at;
+        size_t value = value_of_key(text, size, at);
+        if (value >= size) return SIZE_MAX;
+        at = after_comma(text, size, value);
+    }
+    return SIZE_MAX;
+}
+
+size_t nf_json_member(const char *text, size_t size, size_t at, const char *key) {
+    at = nf_json_member_key(text, size, at, key);
+    return at == SIZE_MAX ? SIZE_MAX : value_of_key(text, size, at);
+}
+
+size_t nf_json_item(const char *text, size_t size, size_t at, size_t index) {
+    for (at = first_inside(text, size, at, '['); at < size; at = after_comma(text, size, at))
+        if (index-- == 0) return at;
+    return SIZE_MAX;
+}
+
+void nf_json_line_column(const char *text, size_t at, long first_line, long *line, long *column) {
+    *line = *column = 0;
+    if (at == SIZE_MAX) return;
+    *line = first_line;
+    size_t start = 0;
+    for (size_t i = 0; i < at; i++)
+        if (text[i] == '\n') start = i + 1, ++*line;
+    *column = nf_line_column(text + start, at - start);
+}

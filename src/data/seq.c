@@ -1,0 +1,87 @@
+/* SNIPS and ATIS as the joint models' repositories have them: seq.in holds the words, seq.out the
+ * labels of a text a line. They are read into the same sentences as CoNLL rows. */
+#include <string.h>
+
+#include "base/file.h"
+#include "data/conll.h"
+
+static bool next_item(const char **at, const char *end, const char **item, size_t *size) {
+    while (*at < end && (**at == ' ' || **at == '\t')) ++*at;
+    *item = *at;
+    while (*at < end && **at != ' ' && **at != '\t') ++*at;
+    *size = (size_t)(*at - *item);
+    return *size > 0;
+}
+
+static size_t count_items(const char *at, size_t size) {
+    const char *end = at + size, *item;
+    size_t count = 0, length;
+    while (next_item(&at, end, &item, &length)) count++;
+    return count;
+}
+
+typedef struct line {
+    const char *text;
+    size_t size;
+    const char *file;
+} line;
+
+static nerfit_status read_line(nf_reading *reading, const line *words, const line *labels,
+                               long number, nf_conll *out) {
+    size_t n_words = count_items(words->text, words->size);
+    size_t n_labels = count_items(labels->text, labels->size);
+    if (n_words != n_labels)
+        return nf_reading_malformed(reading, number, 0,
+                                    "has %zu words, but %s has %zu labels there", n_words,
+                                    labels->file, n_labels);
+    const char *word = words->text, *label = labels->text;
+    nf_conll_row row = {.line = number};
+    bool good = true;
+    while (good && next_item(&word, words->text + words->size, &row.word, &row.word_size)) {
+        next_item(&label, labels->text + labels->size, &row.label, &row.label_size);
+        const char *problem = nf_tag_problem(row.label, row.label_size, reading->options->tagging);
+        if (problem) {
+            nf_conll_drop_sentence(out);
+            return nf_reading_malformed(reading, number, 0, "label \"%.*s\" in %s %s",
+                                        (int)(row.label_size < 60 ? row.label_size : 60), row.label,
+                                        labels->file, problem);
+        }
+        NF_TRY(nf_conll_add_row(out, &row, reading->err));
+    }
+    return nf_conll_end_sentence(out, reading->err);
+}
+
+static nerfit_status read_lines(nf_reading *reading, const nf_file *words, const nf_file *labels,
+                                const char *labels_name, nf_conll *out) {
+    nf_lines w = nf_lines_of(words->data, words->size), l = nf_lines_of(labels->data, labels->size);
+    for (;;) {
+        line word = {.size = 0}, label = {.file = labels_name};
+        bool more = nf_lines_next(&w, &word.text, &word.size);
+        bool more_labels = nf_lines_next(&l, &label.text, &label.size);
+        if (!more && !more_labels) return NERFIT_OK;
+        if (more != more_labels)
+            return nf_reading_malformed(reading, w.number, 0, "%s has %s lines than that",
+                                        labels_name, more_labels ? "more" : "fewer");
+        NF_TRY(read_line(reading, &word, &label, w.number, out));
+    }
+}
+
+nerfit_status nf_seq_read(nf_reading *reading, const char *folder) {
+    nf_arena arena = {0};
+    nf_file words = {0}, labels = {0};
+    nf_conll sentences = {0};
+    const char *in = nf_path_join(&arena, folder, "seq.in");
+    const char *out = nf_path_join(&arena, folder, "seq.out");
+    nerfit_status status = in && out ? nf_file_open(&words, in, reading->err)
+                                     : nf_no_memory(reading->err, strlen(folder));
+    if (status == NERFIT_OK) status = nf_file_open(&labels, out, reading->err);
+    reading->name = in;
+    if (status == NERFIT_OK) status = read_lines(reading, &words, &labels, out, &sentences);
+    if (status == NERFIT_OK) status = nf_conll_add_to(&sentences, reading);
+    nf_conll_free(&sentences);
+    nf_file_close(&words);
+    nf_file_close(&labels);
+    reading->name = folder;
+    nf_arena_free(&arena);
+    return status;
+}

@@ -1,0 +1,359 @@
+/* Every document comes into a corpus through here. A document's spans are checked one by one
+ * (label, range, white space), then sorted and checked against each other (duplicates, overlaps);
+ * the policies stand in document.h. All its errors are told before the document is refused. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/utf8.h"
+#include "data/reading.h"
+
+/* A span on its way: what is kept of it, and how it was given. */
+typedef struct candidate {
+    uint32_t start, end;
+    const char *label; /* as given, trimmed; not NUL-terminated */
+    size_t label_size;
+    size_t number; /* as given, from 1 */
+    const nf_given_span *given;
+} candidate;
+
+typedef struct checker {
+    nf_reading *reading;
+    const nf_given_document *given;
+    uint32_t length;   /* code points */
+    uint32_t *offsets; /* [length + 1] bytes before each code point; NULL for ASCII */
+    candidate *kept;   /* [n_kept] */
+    size_t n_kept;
+    bool refused; /* the document has an error */
+} checker;
+
+/* Long labels are shortened in messages. */
+enum { SHOWN = 60 };
+#define ENTITY_FORMAT "entity %zu (\"%.*s\", %lld..%lld)"
+#define ENTITY_ARGS(number, span)                                                                  \
+    (number), (int)((span)->label_size < SHOWN ? (span)->label_size : SHOWN), (span)->label,       \
+        (long long)(span)->start, (long long)(span)->end
+
+static nf_finding finding_of(const checker *c, nf_finding_kind kind, size_t number,
+                             const nf_given_span *span) {
+    const long *lines = c->given->span_lines;
+    return (nf_finding){.kind = kind,
+                        .line = lines ? lines[number - 1] : c->given->line,
+                        .entity = number,
+                        .given_start = span->start,
+                        .given_end = span->end};
+}
+
+/* The label as NUL-terminated text for the report; it may be cut. */
+static void show_label(nf_finding *finding, char shown[SHOWN + 1], const nf_given_span *span) {
+    size_t size = span->label_size < SHOWN ? span->label_size : SHOWN;
+    if (size) memcpy(shown, span->label, size);
+    shown[size] = '\0';
+    finding->label = shown;
+}
+
+static nerfit_status span_error(checker *c, nf_finding_kind kind, size_t number,
+                                const nf_given_span *span, const char *what) {
+    char label[SHOWN + 1];
+    nf_finding finding = finding_of(c, kind, number, span);
+    show_label(&finding, label, span);
+    c->refused = true;
+    return nf_reading_error(c->reading, &finding, ENTITY_FORMAT " %s", ENTITY_ARGS(number, span),
+                            what);
+}
+
+static size_t byte_offset(const checker *c, uint32_t index) {
+    return c->offsets ? c->offsets[index] : index;
+}
+
+static bool has_control(const char *text, size_t size) {
+    for (size_t i = 0; i < size; i++)
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7F) return true;
+    return false;
+}
+
+static nerfit_status check_label(checker *c, size_t number, const nf_given_span *given,
+                                 candidate *out, bool *good) {
+    const char *label = given->label;
+    size_t size = given->label_size;
+    *good = false;
+    if (!nf_utf8_valid(label, size, NULL))
+        return span_error(c, NF_FINDING_BAD_LABEL, number, given, "has a label that is not UTF-8");
+    nf_text_trim(&label, &size);
+    if (size == 0) return span_error(c, NF_FINDING_BAD_LABEL, number, given, "has an empty label");
+    if (has_control(label, size))
+        return span_error(c, NF_FINDING_BAD_LABEL, number, given,
+                          "has a control character in its label");
+    if (size != given->label_size) {
+        nf_finding finding = finding_of(c, NF_FINDING_TRIMMED, number, given);
+        char shown[SHOWN + 1];
+        show_label(&finding, shown, given);
+        finding.kept_start = given->start, finding.kept_end = given->end;
+        NF_TRY(nf_reading_warning(c->reading, &finding,
+                                  ENTITY_FORMAT " has white space at an edge of its label: taken "
+                                                "as \"%.*s\"",
+                                  ENTITY_ARGS(number, given), (int)size, label));
+    }
+    out->label = label;
+    out->label_size = size;
+    *good = true;
+    return NERFIT_OK;
+}
+
+static nerfit_status check_range(checker *c, size_t number, const nf_given_span *given,
+                                 candidate *out, bool *good) {
+    char what[96];
+    *good = false;
+    if (given->start < 0)
+        return span_error(c, NF_FINDING_OUTSIDE, number, given, "begins before the text");
+    if (given->start >= given->end)
+        return span_error(c, NF_FINDING_EMPTY, number, given,
+                          "is empty: its start is not before its end");
+    if (given->end > (int64_t)c->length) {
+        snprintf(what, sizeof what, "ends past the text (%u characters)", c->length);
+        return span_error(c, NF_FINDING_OUTSIDE, number, given, what);
+    }
+    uint32_t start = (uint32_t)given->start, end = (uint32_t)given->end;
+    const char *from = c->given->text + byte_offset(c, start), *text = from;
+    size_t size = byte_offset(c, end) - byte_offset(c, start), whole = size;
+    nf_text_trim(&text, &size);
+    if (size == 0) return span_error(c, NF_FINDING_BLANK, number, given, "holds only white space");
+    out->start = start + (uint32_t)nf_utf8_count(from, (size_t)(text - from));
+    out->end = out->start + (uint32_t)nf_utf8_count(text, size);
+    if (size != whole) {
+        char shown[SHOWN + 1];
+        nf_finding finding = finding_of(c, NF_FINDING_TRIMMED, number, given);
+        show_label(&finding, shown, given);
+        finding.kept_start = out->start, finding.kept_end = out->end;
+        c->reading->corpus->n_trimmed++;
+        NF_TRY(nf_reading_warning(c->reading, &finding,
+                                  ENTITY_FORMAT " has white space at its edge: taken as %u..%u",
+                                  ENTITY_ARGS(number, given), out->start, out->end));
+    }
+    *good = true;
+    return NERFIT_OK;
+}
+
+static int compare_labels(const candidate *x, const candidate *y) {
+    size_t shorter = x->label_size < y->label_size ? x->label_size : y->label_size;
+    int order = memcmp(x->label, y->label, shorter);
+    return order ? order : x->label_size < y->label_size ? -1 : x->label_size > y->label_size;
+}
+
+static int by_place(const void *a, const void *b) {
+    const candidate *x = a, *y = b;
+    if (x->start != y->start) return x->start < y->start ? -1 : 1;
+    if (x->end != y->end) return x->end < y->end ? -1 : 1;
+    int order = compare_labels(x, y);
+    if (order) return order;
+    return x->number < y->number ? -1 : x->number > y->number;
+}
+
+static int by_number(const void *a, const void *b) {
+    const candidate *x = a, *y = b;
+    return x->number < y->number ? -1 : x->number > y->number;
+}
+
+static int by_size(const void *a, const void *b) {
+    const candidate *x = a, *y = b;
+    uint32_t i = x->end - x->start, j = y->end - y->start;
+    if (i != j) return i > j ? -1 : 1;
+    return by_number(a, b);
+}
+
+static void sort(checker *c, int (*order)(const void *, const void *)) {
+    if (c->n_kept) qsort(c->kept, c->n_kept, sizeof *c->kept, order);
+}
+
+/* The candidates are in order of place: equal ones stand together. */
+static nerfit_status drop_duplicates(checker *c) {
+    size_t n = 0;
+    for (size_t i = 0; i < c->n_kept; i++) {
+        const candidate *now = &c->kept[i], *last = n ? &c->kept[n - 1] : NULL;
+        if (!last || last->start != now->start || last->end != now->end ||
+            compare_labels(last, now) != 0) {
+            c->kept[n++] = *now;
+            continue;
+        }
+        nf_finding finding = finding_of(c, NF_FINDING_DUPLICATE, now->number, now->given);
+        char shown[SHOWN + 1];
+        show_label(&finding, shown, now->given);
+        c->reading->corpus->n_duplicates++;
+        NF_TRY(nf_reading_warning(c->reading, &finding,
+                                  ENTITY_FORMAT " repeats entity %zu: kept once",
+                                  ENTITY_ARGS(now->number, now->given), last->number));
+    }
+    c->n_kept = n;
+    return NERFIT_OK;
+}
+
+/* By default an overlap is an error of the span that stands later. */
+static nerfit_status refuse_overlaps(checker *c) {
+    const candidate *last = NULL; /* the one that reaches furthest */
+    for (size_t i = 0; i < c->n_kept; i++) {
+        const candidate *now = &c->kept[i];
+        if (last && now->start < last->end) {
+            nf_finding finding = finding_of(c, NF_FINDING_OVERLAP, now->number, now->given);
+            char shown[SHOWN + 1];
+            show_label(&finding, shown, now->given);
+            c->refused = true;
+            NF_TRY(nf_reading_error(
+                c->reading, &finding,
+                ENTITY_FORMAT " overlaps " ENTITY_FORMAT "; a word can belong to one entity only: "
+                              "remove one, or choose a policy (longest, first)",
+                ENTITY_ARGS(now->number, now->given), ENTITY_ARGS(last->number, last->given)));
+        }
+        if (!last || now->end > last->end) last = now;
+    }
+    return NERFIT_OK;
+}
+
+/* Takes the candidates in the policy's order, each if none of its characters is taken. */
+static nerfit_status keep_some(checker *c, const char *why) {
+    char *taken = calloc(c->length + (size_t)1, 1);
+    if (!taken) return nf_no_memory(c->reading->err, c->length);
+    nerfit_status status = NERFIT_OK;
+    size_t n = 0;
+    for (size_t i = 0; i < c->n_kept && status == NERFIT_OK; i++) {
+        const candidate now = c->kept[i];
+        if (!memchr(taken + now.start, 1, now.end - now.start)) {
+            memset(taken + now.start, 1, now.end - now.start);
+            c->kept[n++] = now;
+            continue;
+        }
+        nf_finding finding = finding_of(c, NF_FINDING_OVERLAP, now.number, now.given);
+        char shown[SHOWN + 1];
+        show_label(&finding, shown, now.given);
+        status = nf_reading_warning(c->reading, &finding,
+                                    ENTITY_FORMAT " overlaps another one: left out (%s)",
+                                    ENTITY_ARGS(now.number, now.given), why);
+    }
+    free(taken);
+    c->n_kept = n;
+    return status;
+}
+
+static nerfit_status check_against_each_other(checker *c) {
+    sort(c, by_place);
+    NF_TRY(drop_duplicates(c));
+    switch (c->reading->options->overlap) {
+    case NF_OVERLAP_ERROR:
+        return refuse_overlaps(c);
+    case NF_OVERLAP_KEEP_LONGEST:
+        sort(c, by_size);
+        NF_TRY(keep_some(c, "the longest is kept"));
+        break;
+    case NF_OVERLAP_KEEP_FIRST:
+        sort(c, by_number);
+        NF_TRY(keep_some(c, "the first is kept"));
+        break;
+    }
+    sort(c, by_place);
+    return NERFIT_OK;
+}
+
+static nerfit_status check_spans(checker *c) {
+    for (size_t i = 0; i < c->given->n_spans; i++) {
+        candidate now = {.number = i + 1, .given = &c->given->spans[i]};
+        bool good;
+        NF_TRY(check_label(c, i + 1, now.given, &now, &good));
+        if (good) NF_TRY(check_range(c, i + 1, now.given, &now, &good));
+        if (good) c->kept[c->n_kept++] = now;
+    }
+    return check_against_each_other(c);
+}
+
+static nerfit_status check_text(checker *c) {
+    const nf_given_document *given = c->given;
+    nf_reading *r = c->reading;
+    size_t bad;
+    c->refused = true;
+    if (given->text_size > INT32_MAX)
+        return nf_reading_malformed(r, given->line, 0, "the text is longer than 2^31 bytes");
+    if (!nf_utf8_valid(given->text, given->text_size, &bad))
+        return nf_reading_malformed(r, given->line, 0, "is not valid UTF-8 at byte %zu of the text",
+                                    bad + 1);
+    if (given->text_size && memchr(given->text, '\0', given->text_size))
+        return nf_reading_malformed(r, given->line, 0, "the text holds a NUL character");
+    c->refused = false;
+    c->length = (uint32_t)nf_utf8_count(given->text, given->text_size);
+    return NERFIT_OK;
+}
+
+static nerfit_status prepare(checker *c) {
+    const nf_given_document *given = c->given;
+    c->kept = malloc((given->n_spans + 1) * sizeof *c->kept);
+    if (!c->kept) return nf_no_memory(c->reading->err, given->n_spans * sizeof *c->kept);
+    if (!given->n_spans || c->length == given->text_size) return NERFIT_OK;
+    c->offsets = malloc(((size_t)c->length + 1) * sizeof *c->offsets);
+    if (!c->offsets) return nf_no_memory(c->reading->err, c->length);
+    size_t n = 0;
+    for (size_t i = 0; i < given->text_size; i++)
+        if (((unsigned char)given->text[i] & 0xC0) != 0x80) c->offsets[n++] = (uint32_t)i;
+    c->offsets[n] = (uint32_t)given->text_size;
+    return NERFIT_OK;
+}
+
+/* The name is copied once for a run of documents from one file. */
+static const char *own_file(nf_corpus *corpus, const char *name) {
+    if (!corpus->file || strcmp(corpus->file, name) != 0)
+        corpus->file = nf_arena_strdup(&corpus->arena, name);
+    return corpus->file;
+}
+
+static nerfit_status append(checker *c) {
+    nf_corpus *corpus = c->reading->corpus;
+    const nf_given_document *given = c->given;
+    nerfit_error *err = c->reading->err;
+    if (corpus->n_documents == corpus->capacity) {
+        size_t capacity = corpus->capacity ? 2 * corpus->capacity : 16;
+        nf_document *grown = realloc(corpus->documents, capacity * sizeof *grown);
+        if (!grown) return nf_no_memory(err, capacity * sizeof *grown);
+        corpus->documents = grown;
+        corpus->capacity = capacity;
+    }
+    nf_document d = {
+        .text = nf_arena_copy(&corpus->arena, given->text, given->text_size),
+        .text_size = given->text_size,
+        .length = c->length,
+        .spans = nf_arena_calloc(&corpus->arena, c->n_kept, sizeof *d.spans),
+        .n_spans = c->n_kept,
+        .n_words = given->n_words,
+        .file = own_file(corpus, c->reading->name),
+        .line = given->line,
+    };
+    if (!d.text || !d.spans || !d.file) return nf_no_memory(err, given->text_size);
+    for (size_t i = 0; i < c->n_kept; i++) {
+        const candidate *now = &c->kept[i];
+        d.spans[i] =
+            (nf_span){now->start, now->end, nf_corpus_label(corpus, now->label, now->label_size)};
+        if (!d.spans[i].label) return nf_no_memory(err, now->label_size);
+    }
+    if (given->n_words) {
+        d.words = nf_arena_calloc(&corpus->arena, given->n_words, sizeof *d.words);
+        if (!d.words) return nf_no_memory(err, given->n_words * sizeof *d.words);
+        memcpy(d.words, given->words, given->n_words * sizeof *d.words);
+    }
+    corpus->documents[corpus->n_documents++] = d;
+    corpus->n_spans += d.n_spans;
+    return NERFIT_OK;
+}
+
+nerfit_status nf_reading_add(nf_reading *reading, const nf_given_document *given) {
+    checker c = {.reading = reading, .given = given};
+    NF_TRY(check_text(&c));
+    if (c.refused) return NERFIT_OK;
+    nerfit_status status = prepare(&c);
+    if (status == NERFIT_OK) status = check_spans(&c);
+    if (status == NERFIT_OK && !c.refused) status = append(&c);
+    free(c.offsets);
+    free(c.kept);
+    return status;
+}
+
+nerfit_status nf_corpus_add(nf_corpus *corpus, const nf_given_document *given, const nf_log *log,
+                            nerfit_error *err) {
+    nf_annotation_options options = {.log = log};
+    nf_reading reading = nf_reading_begin(corpus, &options, given->file, err);
+    return nf_reading_add(&reading, given);
+}

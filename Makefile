@@ -9,7 +9,7 @@ VERSION := $(shell sed -n 's/.*define NERFIT_VERSION "\(.*\)"/\1/p' include/nerf
 
 PACKAGES := jansson yaml-0.1 libutf8proc
 OPT ?= -O2
-WARN := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wno-format-truncation -Wstrict-prototypes -Wvla -Werror
+WARN := -Wno-unknown-warning-option -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wno-format-truncation -Wstrict-prototypes -Wvla -Werror
 CFLAGS ?= -g
 NF_CFLAGS := -std=gnu11 $(OPT) $(CFLAGS) $(WARN) -fPIC -fvisibility=hidden -fopenmp -Iinclude -Isrc \
 	$(shell pkg-config --cflags $(PACKAGES)) -D_GNU_SOURCE
@@ -44,7 +44,7 @@ $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(NF_CFLAGS) -MMD -MP -c $< -o $@
 
-$(BUILD)/ref_%.o: src/tensor/ref/ref.c Makefile
+$(BUILD)/ref_f32.o $(BUILD)/ref_f64.o: $(BUILD)/ref_%.o: src/tensor/ref/ref.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(NF_CFLAGS) -Wno-conversion -DNF_REAL_$* -MMD -MP -c $< -o $@
 

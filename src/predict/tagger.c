@@ -204,7 +204,7 @@ static nf_entity make_entity(const nf_text *text, const nf_tagged *tagged,
 
 static nerfit_status find_entities(nf_tagger *t, const nf_text *text, nf_tagged *tagged,
                                    nerfit_error *err) {
-    size_t n = tagged->n_tokens, count;
+    size_t n = tagged->n_tokens, count = 0;
     const char **labels = malloc((n + 1) * sizeof *labels);
     nf_label_span *spans = malloc((n + 1) * sizeof *spans);
     tagged->entities = nf_arena_calloc(&t->arena, n + 1, sizeof *tagged->entities);

@@ -4,6 +4,7 @@
 #ifndef NF_TENSOR_SAFETENSORS_H
 #define NF_TENSOR_SAFETENSORS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,11 +23,20 @@ typedef enum nf_stored_type {
     NF_STORED_BOOL,
 } nf_stored_type;
 
+enum { NF_STORED_MAX_DIMS = 8, NF_SAFETENSORS_MAX_HEADER = 100000000 };
+
+/* "F32", ...: as the format spells it. */
+const char *nf_stored_type_name(nf_stored_type type);
+/* Bytes of an element. */
+size_t nf_stored_type_size(nf_stored_type type);
+/* False if the name is not one of ours. */
+bool nf_stored_type_find(const char *name, nf_stored_type *type);
+
 typedef struct nf_stored {
     const char *name;
     nf_stored_type type;
     int n_dims;
-    int64_t dims[8];
+    int64_t dims[NF_STORED_MAX_DIMS];
     size_t count;     /* elements */
     const void *data; /* in the mapping; NOT necessarily aligned to the type */
     size_t size;      /* bytes */
@@ -36,7 +46,9 @@ typedef struct nf_stored {
 typedef struct nf_safetensors nf_safetensors;
 
 /* `path`: a .safetensors file, a *.safetensors.index.json, or a folder that holds
- * model.safetensors or model.safetensors.index.json. */
+ * model.safetensors or model.safetensors.index.json. A tensor of a type that is not in
+ * nf_stored_type (F8_E4M3, U32, ...) makes the whole file NERFIT_UNSUPPORTED: a model with a part
+ * that cannot be read is of no use. Shards are taken in the order of their names. */
 nerfit_status nf_safetensors_open(nf_safetensors **out, const char *path, nerfit_error *err);
 void nf_safetensors_close(nf_safetensors *file);
 size_t nf_safetensors_count(const nf_safetensors *file);
@@ -58,12 +70,14 @@ typedef struct nf_to_store {
     const char *name;
     nf_stored_type type;
     int n_dims;
-    int64_t dims[8];
+    int64_t dims[NF_STORED_MAX_DIMS];
     const void *data;
 } nf_to_store;
 
-/* metadata: NULL-terminated pairs {key, value, key, value, NULL}, or NULL. Data is laid out as the
- * Python package does (by alignment, then name), so that other readers map it aligned. */
+/* metadata: NULL-terminated pairs {key, value, key, value, NULL}, or NULL. The file is, byte for
+ * byte, what the Python package writes (data by alignment, then name, so that readers map it
+ * aligned). Atomic; a name given twice, one that is not UTF-8, or a negative or too large dimension
+ * is NERFIT_ARGUMENT. */
 nerfit_status nf_safetensors_save(const char *path, const nf_to_store *tensors, size_t count,
                                   const char *const *metadata, nerfit_error *err);
 

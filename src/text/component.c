@@ -7,8 +7,8 @@
 nerfit_status nf_component_load(void **out, const json_t *json, const char *kind,
                                 const nf_component_row *rows, size_t count, nf_load *load) {
     if (!json_is_object(json))
-        return nf_fail_at(load->err, NERFIT_FORMAT, load->file, 0, 0,
-                          "the %s must be an object or null", kind);
+        return nf_fail_at(load->err, NERFIT_FORMAT, load->file, 0, 0, "the %s must be an object",
+                          kind);
     const char *type = json_string_value(json_object_get(json, "type"));
     if (!type)
         return nf_fail_at(load->err, NERFIT_FORMAT, load->file, 0, 0, "the %s has no \"type\"",

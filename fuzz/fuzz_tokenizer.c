@@ -1,0 +1,42 @@
+/* Fuzz target: the input up to the first NUL is a tokenizer.json, what follows is a text for it.
+ * Start from tests/golden/tokenizers (*.json). */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "base/utf8.h"
+#include "text/tokenizer.h"
+#include "text/tokenizer_impl.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    static const char usual[] = "  H\u00e9llo e\u0301\u0323 \u6771 don't <mask> [MASK] 12\u0001\n";
+    const char *bytes = (const char *)data, *end = memchr(bytes, '\0', size);
+    size_t length = end ? (size_t)(end - bytes) : size;
+    const char *text = end ? end + 1 : usual;
+    size_t text_size = end ? size - length - 1 : sizeof usual - 1;
+    nerfit_error err;
+    json_t *description;
+    if (nf_json_parse(&description, bytes, length, NULL, 0, &err) != NERFIT_OK) return 0;
+    nf_tokenizer *tokenizer = calloc(1, sizeof *tokenizer);
+    if (tokenizer &&
+        nf_tokenizer_build(tokenizer, description, NULL, "fuzz.json", &err) == NERFIT_OK) {
+        nf_encoding e = {0};
+        nf_str out = {0};
+        size_t characters =
+            nf_utf8_valid(text, text_size, NULL) ? nf_utf8_count(text, text_size) : 0;
+        if (nf_tokenizer_encode(tokenizer, text, text_size, true, &e, &err) == NERFIT_OK) {
+            for (size_t i = 0; i < e.length; i++)
+                if (e.ends[i] > characters || e.starts[i] > e.ends[i]) abort();
+            nf_encoding_to_json(&e, tokenizer, &out, &err);
+        }
+        nf_str_free(&out);
+        nf_encoding_free(&e);
+    }
+    nf_tokenizer_free(tokenizer);
+    json_decref(description);
+    return 0;
+}

@@ -13,7 +13,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static const char usual[] = "  H\u00e9llo e\u0301\u0323 \u6771 don't <mask> [MASK] 12\u0001\n";
+    static const char usual[] = "  H\u00e9llo e\u0301\u0323 \u6771 don't <mask> [MASK] 12\1\n";
     const char *bytes = (const char *)data, *end = memchr(bytes, '\0', size);
     size_t length = end ? (size_t)(end - bytes) : size;
     const char *text = end ? end + 1 : usual;

@@ -38,12 +38,22 @@ static bool changes_push(changes *c, change item) {
     return true;
 }
 
-/* Stable sort by class of the items from `start` on (Unicode's canonical ordering): by counting, so
- * that a text of nothing but marks costs no more than another. */
+/* Stable sort by class of the items from `start` on (Unicode's canonical ordering): by counting if
+ * there are many, so that a text of nothing but marks costs no more than another. */
 static void sort_by_class(changes *c, size_t start) {
-    size_t n = c->count - start, offsets[257] = {0};
+    size_t n = c->count - start;
     if (n < 2) return;
     change *items = c->items + start;
+    if (n < 32) {
+        for (size_t i = 1; i < n; i++) {
+            change item = items[i];
+            size_t k = i;
+            for (; k > 0 && items[k - 1].class > item.class; k--) items[k] = items[k - 1];
+            items[k] = item;
+        }
+        return;
+    }
+    size_t offsets[257] = {0};
     for (size_t i = 0; i < n; i++) offsets[items[i].class + 1]++;
     for (size_t k = 0; k < 256; k++) offsets[k + 1] += offsets[k];
     for (size_t i = 0; i < n; i++) c->sorted[offsets[items[i].class]++] = items[i];

@@ -34,13 +34,13 @@ static void insert(nf_encoding *e, size_t at, const int32_t *ids, size_t count) 
  * that its text begins and ends with. */
 static void trim_offsets(const nf_tokenizer *tokenizer, const nf_work *work, bool add_prefix_space,
                          nf_encoding *e) {
-    const nf_stripped *added = work->stripped, *added_end = added + work->stripped_count;
+    size_t next = 0; /* of work->stripped */
     for (size_t i = 0; i < e->length; i++) {
         uint32_t before, after;
-        while (added < added_end && added->token + work->before < i) added++;
-        if (added < added_end && added->token + work->before == i) {
-            before = added->before;
-            after = added->after;
+        while (next < work->stripped_count && work->stripped[next].token + work->before < i) next++;
+        if (next < work->stripped_count && work->stripped[next].token + work->before == i) {
+            before = work->stripped[next].before;
+            after = work->stripped[next].after;
         } else if (!nf_tokenizer_blanks(tokenizer, e->ids[i], &before, &after)) {
             continue;
         }

@@ -81,6 +81,18 @@ static nerfit_status tokenize_pieces(const nf_tokenizer *t, nf_work *work, nf_en
     return NERFIT_OK;
 }
 
+/* Whether no byte has its upper bit: such a text is valid, and its bytes are its code points. */
+static bool is_ascii(const char *text, size_t size) {
+    size_t i = 0;
+    uint64_t bits = 0, word;
+    for (; i + sizeof word <= size; i += sizeof word) {
+        memcpy(&word, text + i, sizeof word);
+        bits |= word;
+    }
+    for (; i < size; i++) bits |= (uint64_t)(unsigned char)text[i];
+    return !(bits & UINT64_C(0x8080808080808080));
+}
+
 nerfit_status nf_tokenizer_encode_with(const nf_tokenizer *t, nf_tokenizer_scratch *scratch,
                                        const char *text, size_t size, bool add_special_tokens,
                                        nf_encoding *out, nerfit_error *err) {
@@ -90,7 +102,8 @@ nerfit_status nf_tokenizer_encode_with(const nf_tokenizer *t, nf_tokenizer_scrat
         return nf_fail(err, NERFIT_UNSUPPORTED, "a text of %zu bytes is too long to be encoded",
                        size);
     size_t bad;
-    if (!nf_utf8_valid(text, size, &bad))
+    bool ascii = is_ascii(text, size);
+    if (!ascii && !nf_utf8_valid(text, size, &bad))
         return nf_fail(err, NERFIT_FORMAT, "the text is not valid UTF-8 (byte %zu)", bad + 1);
     nf_text_borrow(&work->raw, text, size);
     work->stripped_count = work->before = work->first = 0;
@@ -98,8 +111,9 @@ nerfit_status nf_tokenizer_encode_with(const nf_tokenizer *t, nf_tokenizer_scrat
         (t->pre_tokenizer && !t->pre_tokenizer->split(t->pre_tokenizer, work)))
         return nf_no_memory(err, size);
     NF_TRY(tokenize_pieces(t, work, out, err));
-    for (size_t i = 0; i < out->length; i++)
-        nf_text_original(work->text, &out->starts[i], &out->ends[i]);
+    if (!ascii || work->text->starts)
+        for (size_t i = 0; i < out->length; i++)
+            nf_text_original(work->text, &out->starts[i], &out->ends[i]);
     if (t->post_processor &&
         !t->post_processor->process(t->post_processor, t, work, add_special_tokens, out))
         return nf_no_memory(err, out->length);

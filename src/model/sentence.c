@@ -244,6 +244,7 @@ static nerfit_status encode_batch(const nf_sentence_encoder *encoder, nf_pass *p
                            count);
         pooled = embedded;
     }
+    NF_TRY(nf_backend_check(be, err));
     be->to_f32(be, out, pooled, count * encoder->size);
     if (normalize || encoder->normalize)
         for (size_t i = 0; i < count; i++) normalize_row(out + i * encoder->size, encoder->size);

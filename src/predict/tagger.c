@@ -147,6 +147,7 @@ static nerfit_status run_batch(nf_tagger *t, const piece *batch, size_t count, n
     nf_workspace_reset(t->ws);
     NF_TRY(nf_batch_load(&pass, &t->model->encoder, texts, count, err));
     if (nf_model_logits(t->model, &pass, &logits) != NERFIT_OK) return nf_no_memory(err, 0);
+    NF_TRY(nf_backend_check(t->be, err));
     float *values = malloc(n * l * sizeof *values + 1);
     if (!values) return nf_no_memory(err, n * l * sizeof *values);
     t->be->to_f32(t->be, values, logits, n * l);

@@ -89,6 +89,7 @@ struct nf_backend {
     const char *name;  /* "ref-f32", "ref-f64", "cpu" */
     size_t real_size;  /* bytes of one value: 4 or 8 */
     nf_precision precision; /* of weight products: F32 or BF16 (never AUTO) */
+    bool failed; /* an operation ran out of memory: results are void; see nf_backend_check */
     void *state;
 
     /* ---- life and memory */
@@ -239,6 +240,13 @@ nerfit_status nf_backend_ref(nf_backend **out, size_t real_size, nerfit_error *e
 /* The optimised CPU backend; threads 0: all cores; AUTO takes bf16 where the CPU multiplies it. */
 nerfit_status nf_backend_cpu(nf_backend **out, nf_precision precision, int threads,
                              nerfit_error *err);
+
+/* After a pass: NERFIT_NO_MEMORY if an operation ran out of memory since the last check. */
+static inline nerfit_status nf_backend_check(nf_backend *be, nerfit_error *err) {
+    bool failed = be->failed;
+    be->failed = false;
+    return failed ? nf_no_memory(err, 0) : NERFIT_OK;
+}
 
 /* x + index, in elements. */
 static inline nf_values *nf_at(const nf_backend *be, nf_values *x, size_t index) {

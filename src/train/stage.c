@@ -71,7 +71,8 @@ static nerfit_status run_batch(nf_stage *stage, const nf_example *const *batch, 
     nerfit_status status = nf_batch_load(&pass, &task->model->encoder, texts, count, err);
     free(texts);
     NF_TRY(status);
-    return task->run(task, &pass, batch, count, grad_scale, loss, err);
+    NF_TRY(task->run(task, &pass, batch, count, grad_scale, loss, err));
+    return nf_backend_check(pass.be, err);
 }
 
 /* Scales the gradients to the largest norm allowed and updates (torch's clip_grad_norm_, AdamW). */

@@ -1,2 +1,542 @@
-#include "tensor/backend.h"
-nerfit_status nf_backend_cpu(nf_backend **out, nf_precision p, int t,nerfit_error *err){(void)p;(void)t;return nf_backend_ref(out,4,err);}
+/* The cpu backend: oneDNN for matrix products (matmul.c), our own loops for the rest (kernels.c),
+ * divided among OpenMP threads. Every sum is taken in an order that depends on the thread count at
+ * most, never on timing. Small work is not divided: starting threads would cost more than it saves. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <omp.h>
+
+#include "tensor/cpu/kernels.h"
+#include "tensor/cpu/matmul.h"
+
+typedef struct cpu {
+    const nf_kernels *kernels;
+    nf_matmul *matmul;
+    int threads;
+    float *scratch; /* of attention, a part for each thread */
+    size_t scratch_size;
+} cpu;
+
+enum { WORTH_DIVIDING = 32768 }; /* elements of cheap work */
+
+#define CPU(be) ((cpu *)(be)->state)
+#define K(be) (CPU(be)->kernels)
+#define F(p) ((float *)(p))
+#define CF(p) ((const float *)(p))
+
+static int threads_for(const nf_backend *be, size_t work) {
+    return work < WORTH_DIVIDING ? 1 : CPU(be)->threads;
+}
+
+/* The thread's share of n items, in whole grains. */
+static void share(size_t n, size_t grain, size_t *from, size_t *to) {
+    size_t parts = (size_t)omp_get_num_threads(), part = (size_t)omp_get_thread_num();
+    size_t grains = (n + grain - 1) / grain;
+    *from = grains * part / parts * grain;
+    *to = grains * (part + 1) / parts * grain;
+    if (*from > n) *from = n;
+    if (*to > n) *to = n;
+}
+
+/* Runs the statement on each thread with from .. to as its share of n. */
+#define DIVIDE(be, n, grain, work, ...)                                                            \
+    do {                                                                                           \
+        int threads_ = threads_for(be, work);                                                      \
+        _Pragma("omp parallel num_threads(threads_) if (threads_ > 1)") {                          \
+            size_t from, to;                                                                       \
+            share(n, grain, &from, &to);                                                           \
+            if (from < to) __VA_ARGS__;                                                            \
+        }                                                                                          \
+    } while (0)
+
+/* ---------------------------------------------------------------- life and memory */
+
+static void backend_free(nf_backend *be) {
+    nf_matmul_free(CPU(be)->matmul);
+    free(CPU(be)->scratch);
+    free(be->state);
+    free(be);
+}
+
+static nerfit_status make(nf_backend **out, const nf_matmul *parent, nf_precision precision,
+                          int threads, nerfit_error *err);
+
+static nerfit_status backend_fork(nf_backend *be, nf_backend **out, nerfit_error *err) {
+    return make(out, CPU(be)->matmul, be->precision, CPU(be)->threads, err);
+}
+
+static void *memory_new(nf_backend *be, size_t bytes) {
+    (void)be;
+    if (bytes > SIZE_MAX - 256) return NULL;
+    return aligned_alloc(64, (bytes + 127) & ~(size_t)63);
+}
+
+static void memory_free(nf_backend *be, void *memory) {
+    (void)be;
+    free(memory);
+}
+
+static void zero(nf_backend *be, nf_values *y, size_t n) {
+    DIVIDE(be, n, 1024, n, memset(F(y) + from, 0, (to - from) * sizeof(float)));
+}
+
+static void copy(nf_backend *be, nf_values *y, const nf_values *x, size_t n) {
+    (void)be;
+    if (n && (const void *)y != (const void *)x) memmove(y, x, n * sizeof(float));
+}
+
+static void from_f32(nf_backend *be, nf_values *y, const float *x, size_t n) {
+    (void)be;
+    if (n) memcpy(y, x, n * sizeof *x);
+}
+
+static void to_f32(nf_backend *be, float *y, const nf_values *x, size_t n) {
+    (void)be;
+    if (n) memcpy(y, x, n * sizeof *y);
+}
+
+static void from_f64(nf_backend *be, nf_values *y, const double *x, size_t n) {
+    (void)be;
+    for (size_t i = 0; i < n; i++) F(y)[i] = (float)x[i];
+}
+
+static void to_f64(nf_backend *be, double *y, const nf_values *x, size_t n) {
+    (void)be;
+    for (size_t i = 0; i < n; i++) y[i] = (double)CF(x)[i];
+}
+
+static void ints_in(nf_backend *be, int32_t *y, const int32_t *x, size_t n) {
+    (void)be;
+    if (n) memcpy(y, x, n * sizeof *x);
+}
+
+/* ---------------------------------------------------------------- elementwise */
+
+static void axpy(nf_backend *be, nf_values *y, double alpha, const nf_values *x, size_t n) {
+    DIVIDE(be, n, 16, n, K(be)->axpy(F(y) + from, (float)alpha, CF(x) + from, to - from));
+}
+
+static void dropout(nf_backend *be, nf_values *y, const nf_values *x, size_t n,
+                    const nf_dropout *d) {
+    size_t work = d && d->p > 0.0 ? 4 * n : n;
+    if (work == n && (const void *)y == (const void *)x) return;
+    DIVIDE(be, n, 64, work, K(be)->dropout(F(y), CF(x), from, to, d));
+}
+
+static void activation_forward(nf_backend *be, nf_activation kind, nf_values *y,
+                               const nf_values *x, size_t n) {
+    DIVIDE(be, n, 16, 4 * n,
+           K(be)->activation_forward(kind, F(y) + from, CF(x) + from, to - from));
+}
+
+static void activation_backward(nf_backend *be, nf_activation kind, nf_values *dx,
+                                const nf_values *dy, const nf_values *x, size_t n) {
+    DIVIDE(be, n, 16, 8 * n,
+           K(be)->activation_backward(kind, F(dx) + from, CF(dy) + from, CF(x) + from, to - from));
+}
+
+static void scale_columns(nf_backend *be, nf_values *y, const nf_values *x, const nf_values *s,
+                          double alpha, size_t rows, size_t cols, bool accumulate) {
+    DIVIDE(be, rows, 1, rows * cols,
+           K(be)->scale_columns(F(y) + from * cols, CF(x) + from * cols, CF(s), (float)alpha,
+                                to - from, cols, accumulate));
+}
+
+static void divide(nf_backend *be, nf_values *y, const nf_values *a, const nf_values *b,
+                   size_t n) {
+    (void)be;
+    for (size_t i = 0; i < n; i++) F(y)[i] = CF(a)[i] / CF(b)[i];
+}
+
+/* ---------------------------------------------------------------- reductions */
+
+static void column_sums(nf_backend *be, nf_values *y, const nf_values *x, size_t rows,
+                        size_t cols) {
+    DIVIDE(be, cols, 16, rows * cols, K(be)->column_sums(F(y), CF(x), rows, cols, from, to));
+}
+
+static void column_dots(nf_backend *be, nf_values *y, const nf_values *a, const nf_values *b,
+                        size_t rows, size_t cols) {
+    DIVIDE(be, cols, 16, rows * cols,
+           K(be)->column_dots(F(y), CF(a), CF(b), rows, cols, from, to));
+}
+
+static void row_squares(nf_backend *be, nf_values *y, const nf_values *x, size_t rows,
+                        size_t cols) {
+    DIVIDE(be, rows, 1, rows * cols, {
+        for (size_t r = from; r < to; r++)
+            F(y)[r] = (float)K(be)->dot(CF(x) + r * cols, CF(x) + r * cols, cols);
+    });
+}
+
+/* Parts of a fixed size, added in order: the same for any number of threads. */
+static double sum_of_squares(nf_backend *be, const nf_values *x, size_t n) {
+    enum { PART = 1 << 16 };
+    size_t parts = (n + PART - 1) / PART;
+    double few[64], *sums = parts <= 64 ? few : malloc(parts * sizeof *sums), total = 0.0;
+    if (!sums) return K(be)->dot(CF(x), CF(x), n);
+    DIVIDE(be, parts, 1, n, {
+        for (size_t p = from; p < to; p++) {
+            size_t at = p * PART, size = n - at < PART ? n - at : PART;
+            sums[p] = K(be)->dot(CF(x) + at, CF(x) + at, size);
+        }
+    });
+    for (size_t p = 0; p < parts; p++) total += sums[p];
+    if (sums != few) free(sums);
+    return total;
+}
+
+/* ---------------------------------------------------------------- embeddings */
+
+static void embedding_forward(nf_backend *be, nf_values *y, const nf_values *table,
+                              const int32_t *ids, size_t n, size_t c, bool accumulate) {
+    DIVIDE(be, n, 1, n * c, {
+        for (size_t t = from; t < to; t++) {
+            const float *row = CF(table) + (size_t)ids[t] * c;
+            if (accumulate) K(be)->axpy(F(y) + t * c, 1.0f, row, c);
+            else memcpy(F(y) + t * c, row, c * sizeof *row);
+        }
+    });
+}
+
+/* Threads divide the columns, so that rows met twice are added in order. */
+static void embedding_backward(nf_backend *be, nf_values *dtable, const nf_values *dy,
+                               const int32_t *ids, size_t n, size_t c, int32_t padding_id) {
+    DIVIDE(be, c, 16, n * c, {
+        for (size_t t = 0; t < n; t++)
+            if (ids[t] != padding_id)
+                K(be)->axpy(F(dtable) + (size_t)ids[t] * c + from, 1.0f, CF(dy) + t * c + from,
+                            to - from);
+    });
+}
+
+/* ---------------------------------------------------------------- layer norm */
+
+static void norm_forward(nf_backend *be, nf_values *y, nf_values *sum, nf_values *mean,
+                         nf_values *rstd, const nf_values *x, const nf_values *residual,
+                         const nf_values *gamma, const nf_values *beta, double epsilon,
+                         const nf_dropout *d, size_t n, size_t c) {
+    DIVIDE(be, n, 1, 2 * n * c,
+           K(be)->norm_forward(F(y), F(sum), F(mean), F(rstd), CF(x), CF(residual), CF(gamma),
+                               CF(beta), (float)epsilon, d, from, to, c));
+}
+
+static void norm_backward(nf_backend *be, nf_values *dsum, nf_values *dgamma, nf_values *dbeta,
+                          const nf_values *dy, const nf_values *sum, const nf_values *mean,
+                          const nf_values *rstd, const nf_values *gamma, size_t n, size_t c) {
+    if (dgamma || dbeta) /* before dsum, which may be dy */
+        DIVIDE(be, c, 16, n * c,
+               K(be)->norm_backward_parameters(F(dgamma), F(dbeta), CF(dy), CF(sum), CF(mean),
+                                               CF(rstd), n, c, from, to));
+    DIVIDE(be, n, 1, 2 * n * c,
+           K(be)->norm_backward(F(dsum), CF(dy), CF(sum), CF(mean), CF(rstd), CF(gamma), from, to,
+                                c));
+}
+
+/* ---------------------------------------------------------------- matrix products */
+
+static nerfit_status weight_new(nf_backend *be, nf_weight **w, const nf_values *values, size_t out,
+                                size_t in, unsigned uses, nerfit_error *err) {
+    /* a head of a few labels gains nothing from bf16, and loses precision where it shows */
+    bool bf16 = be->precision == NF_PRECISION_BF16 && out >= 128 && in >= 128;
+    return nf_matmul_weight_new(CPU(be)->matmul, w, CF(values), out, in, uses, bf16, err);
+}
+
+static nerfit_status weight_update(nf_backend *be, nf_weight *w, nerfit_error *err) {
+    return nf_matmul_weight_update(CPU(be)->matmul, w, err);
+}
+
+static void weight_free(nf_backend *be, nf_weight *w) {
+    (void)be;
+    nf_matmul_weight_free(w);
+}
+
+static void linear_forward(nf_backend *be, nf_values *y, nf_values *pre, const nf_values *x,
+                           const nf_weight *w, const nf_values *bias, nf_activation kind,
+                           size_t n) {
+    nf_values *out = pre ? pre : y;
+    nf_matmul_forward(CPU(be)->matmul, F(out), CF(x), w, CF(bias), n);
+    if (kind != NF_ACTIVATION_NONE || pre)
+        activation_forward(be, kind, y, out, n * nf_weight_out(w));
+}
+
+static void linear_backward_input(nf_backend *be, nf_values *dx, const nf_values *dy,
+                                  const nf_weight *w, size_t n, bool accumulate) {
+    nf_matmul_backward(CPU(be)->matmul, F(dx), CF(dy), w, n, accumulate);
+}
+
+static void matmul(nf_backend *be, nf_values *c, const nf_values *a, const nf_values *b, size_t m,
+                   size_t n, size_t k, bool trans_a, bool trans_b, double alpha,
+                   bool accumulate) {
+    nf_matmul_plain(CPU(be)->matmul, F(c), CF(a), CF(b), m, n, k, trans_a, trans_b, alpha,
+                    accumulate);
+}
+
+static void dora_norms(nf_backend *be, nf_values *norms, const nf_values *w_squares,
+                       const nf_values *b, const nf_values *aw, const nf_values *aa, double s,
+                       size_t out, size_t r) {
+    DIVIDE(be, out, 1, out * r * r, {
+        for (size_t i = from; i < to; i++) {
+            const float *row = CF(b) + i * r;
+            double cross = 0.0, own = 0.0;
+            for (size_t j = 0; j < r; j++) {
+                cross += (double)row[j] * (double)CF(aw)[j * out + i];
+                own += (double)row[j] * K(be)->dot(CF(aa) + j * r, row, r);
+            }
+            F(norms)[i] = (float)sqrt((double)CF(w_squares)[i] + 2.0 * s * cross + s * s * own);
+        }
+    });
+}
+
+/* ---------------------------------------------------------------- attention */
+
+/* Scratch for each thread; NULL when out of memory. */
+static float *attention_scratch(nf_backend *be, const nf_sequences *sequences,
+                                const nf_attention_shape *shape, int threads, size_t *each) {
+    cpu *c = CPU(be);
+    *each = nf_attention_scratch(sequences->longest, shape->head_size);
+    *each = (*each + 15) & ~(size_t)15;
+    size_t need = *each * (size_t)threads;
+    if (need > c->scratch_size) {
+        free(c->scratch);
+        c->scratch = aligned_alloc(64, (need * sizeof(float) + 127) & ~(size_t)63);
+        c->scratch_size = c->scratch ? need : 0;
+        if (!c->scratch) be->failed = true;
+    }
+    return c->scratch;
+}
+
+static void attention_forward(nf_backend *be, nf_values *out, nf_values *lse, const nf_values *q,
+                              const nf_values *k, const nf_values *v,
+                              const nf_sequences *sequences, const nf_attention_shape *shape,
+                              const nf_dropout *d) {
+    size_t each;
+    int threads = threads_for(be, (size_t)sequences->n_tokens * (size_t)sequences->longest * 64);
+    float *scratch = attention_scratch(be, sequences, shape, threads, &each);
+    int32_t units = sequences->n_sequences * shape->n_heads;
+    if (!scratch) return;
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 1) if (threads > 1)
+    for (int32_t u = 0; u < units; u++) {
+        int32_t s = u / shape->n_heads, head = u % shape->n_heads;
+        int32_t first = sequences->cu_seqlens[s], length = sequences->cu_seqlens[s + 1] - first;
+        K(be)->attention_forward(F(out), F(lse), CF(q), CF(k), CF(v), shape, first, length,
+                                 sequences->longest, head, d,
+                                 scratch + each * (size_t)omp_get_thread_num());
+    }
+}
+
+static void attention_backward(nf_backend *be, nf_values *dq, nf_values *dk, nf_values *dv,
+                               const nf_values *dout, const nf_values *q, const nf_values *k,
+                               const nf_values *v, const nf_values *out, const nf_values *lse,
+                               const nf_sequences *sequences, const nf_attention_shape *shape,
+                               const nf_dropout *d) {
+    size_t each;
+    int threads = threads_for(be, (size_t)sequences->n_tokens * (size_t)sequences->longest * 128);
+    float *scratch = attention_scratch(be, sequences, shape, threads, &each);
+    int32_t units = sequences->n_sequences * shape->n_heads;
+    if (!scratch) return;
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 1) if (threads > 1)
+    for (int32_t u = 0; u < units; u++) {
+        int32_t s = u / shape->n_heads, head = u % shape->n_heads;
+        int32_t first = sequences->cu_seqlens[s], length = sequences->cu_seqlens[s + 1] - first;
+        K(be)->attention_backward(F(dq), F(dk), F(dv), CF(dout), CF(q), CF(k), CF(v), CF(out),
+                                  CF(lse), shape, first, length, sequences->longest, head, d,
+                                  scratch + each * (size_t)omp_get_thread_num());
+    }
+}
+
+/* ---------------------------------------------------------------- rows */
+
+static void normalize_forward(nf_backend *be, nf_values *y, nf_values *norms, const nf_values *x,
+                              size_t n, size_t c) {
+    DIVIDE(be, n, 1, 2 * n * c, {
+        for (size_t t = from; t < to; t++) {
+            double norm = sqrt(K(be)->dot(CF(x) + t * c, CF(x) + t * c, c));
+            if (norm < 1e-12) norm = 1e-12;
+            float inverse = (float)(1.0 / norm);
+            F(norms)[t] = (float)norm;
+            for (size_t i = t * c; i < (t + 1) * c; i++) F(y)[i] = CF(x)[i] * inverse;
+        }
+    });
+}
+
+static void normalize_backward(nf_backend *be, nf_values *dx, const nf_values *dy,
+                               const nf_values *y, const nf_values *norms, size_t n, size_t c) {
+    DIVIDE(be, n, 1, 2 * n * c, {
+        for (size_t t = from; t < to; t++) {
+            float along = (float)K(be)->dot(CF(y) + t * c, CF(dy) + t * c, c);
+            float inverse = 1.0f / CF(norms)[t];
+            for (size_t i = t * c; i < (t + 1) * c; i++)
+                F(dx)[i] = (CF(dy)[i] - CF(y)[i] * along) * inverse;
+        }
+    });
+}
+
+static void pool(nf_backend *be, nf_pooling kind, nf_values *y, const nf_values *x,
+                 const nf_sequences *sequences, size_t c) {
+    for (int32_t s = 0; s < sequences->n_sequences; s++) {
+        size_t first = (size_t)sequences->cu_seqlens[s], last = (size_t)sequences->cu_seqlens[s + 1];
+        float *out = F(y) + (size_t)s * c;
+        memset(out, 0, c * sizeof *out);
+        if (first == last) continue;
+        if (kind != NF_POOLING_MEAN) memcpy(out, CF(x) + first * c, c * sizeof *out);
+        if (kind == NF_POOLING_MEAN) {
+            K(be)->column_sums(out, CF(x) + first * c, last - first, c, 0, c);
+            for (size_t i = 0; i < c; i++) out[i] /= (float)(last - first);
+        }
+        for (size_t t = first + 1; t < last && kind == NF_POOLING_MAX; t++)
+            for (size_t i = 0; i < c; i++)
+                if (CF(x)[t * c + i] > out[i]) out[i] = CF(x)[t * c + i];
+    }
+}
+
+/* ---------------------------------------------------------------- losses */
+
+/* The losses of a text's pairs; its rows of dz are written by one thread only. */
+static double contrastive_text(nf_backend *be, float *dz, const float *z, const float *embeddings,
+                               size_t p, const nf_sequences *sequences,
+                               const nf_entities *entities, int32_t s, double grad_scale) {
+    int32_t first = sequences->cu_seqlens[s], length = sequences->cu_seqlens[s + 1] - first;
+    double loss = 0.0;
+    for (int32_t e = entities->cu_entities[s]; e < entities->cu_entities[s + 1]; e++) {
+        const float *row = embeddings + (size_t)entities->types[e] * p;
+        for (int32_t t = 0; t < length; t++) {
+            size_t at = (size_t)(first + t) * p;
+            double x = K(be)->dot(z + at, row, p);
+            double y = t >= entities->starts[e] && t < entities->ends[e];
+            loss += fmax(x, 0.0) - x * y + log1p(exp(-fabs(x)));
+            if (dz)
+                K(be)->axpy(dz + at, (float)(grad_scale * (1.0 / (1.0 + exp(-x)) - y)), row, p);
+        }
+    }
+    return loss;
+}
+
+static double contrastive_loss(nf_backend *be, nf_values *dz, const nf_values *z,
+                               const nf_values *embeddings, size_t p,
+                               const nf_sequences *sequences, const nf_entities *entities,
+                               double grad_scale) {
+    if (dz) zero(be, dz, (size_t)sequences->n_tokens * p);
+    double loss = 0.0;
+    for (int32_t s = 0; s < sequences->n_sequences; s++)
+        loss += contrastive_text(be, F(dz), CF(z), CF(embeddings), p, sequences, entities, s,
+                                 grad_scale);
+    return loss;
+}
+
+static double cross_entropy(nf_backend *be, nf_values *dlogits, const nf_values *logits,
+                            const int32_t *labels, size_t n, size_t l, double smoothing,
+                            double grad_scale) {
+    enum { MOST = 256 };
+    double sums[MOST] = {0}, loss = 0.0;
+    DIVIDE(be, n, 1, 4 * n * l, {
+        int thread = omp_get_thread_num();
+        double sum = K(be)->cross_entropy(F(dlogits), CF(logits), labels, from, to, l,
+                                          (float)smoothing, (float)grad_scale);
+        sums[thread] = sum;
+    });
+    for (int i = 0; i < MOST; i++) loss += sums[i];
+    return loss;
+}
+
+static void softmax(nf_backend *be, nf_values *y, const nf_values *x, size_t n, size_t l) {
+    DIVIDE(be, n, 1, 4 * n * l, K(be)->softmax(F(y) + from * l, CF(x) + from * l, to - from, l));
+}
+
+static void adamw(nf_backend *be, nf_values *values, const nf_values *grads, nf_values *m,
+                  nf_values *v, size_t n, const nf_adamw *o) {
+    DIVIDE(be, n, 64, 2 * n,
+           K(be)->adamw(F(values) + from, CF(grads) + from, F(m) + from, F(v) + from, to - from,
+                        o));
+}
+
+/* ---------------------------------------------------------------- construction */
+
+static bool multiplies_bf16(void) {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx512bf16"); /* AMX machines have it too */
+#else
+    return false;
+#endif
+}
+
+static const nf_backend operations = {
+    .name = "cpu",
+    .real_size = sizeof(float),
+    .free = backend_free,
+    .fork = backend_fork,
+    .memory_new = memory_new,
+    .memory_free = memory_free,
+    .zero = zero,
+    .copy = copy,
+    .from_f32 = from_f32,
+    .to_f32 = to_f32,
+    .from_f64 = from_f64,
+    .to_f64 = to_f64,
+    .ints_in = ints_in,
+    .axpy = axpy,
+    .dropout = dropout,
+    .activation_forward = activation_forward,
+    .activation_backward = activation_backward,
+    .scale_columns = scale_columns,
+    .column_sums = column_sums,
+    .column_dots = column_dots,
+    .row_squares = row_squares,
+    .sum_of_squares = sum_of_squares,
+    .embedding_forward = embedding_forward,
+    .embedding_backward = embedding_backward,
+    .norm_forward = norm_forward,
+    .norm_backward = norm_backward,
+    .weight_new = weight_new,
+    .weight_update = weight_update,
+    .weight_free = weight_free,
+    .linear_forward = linear_forward,
+    .linear_backward_input = linear_backward_input,
+    .matmul = matmul,
+    .dora_norms = dora_norms,
+    .divide = divide,
+    .attention_forward = attention_forward,
+    .attention_backward = attention_backward,
+    .normalize_forward = normalize_forward,
+    .normalize_backward = normalize_backward,
+    .pool = pool,
+    .contrastive_loss = contrastive_loss,
+    .cross_entropy = cross_entropy,
+    .softmax = softmax,
+    .adamw = adamw,
+};
+
+static nerfit_status make(nf_backend **out, const nf_matmul *parent, nf_precision precision,
+                          int threads, nerfit_error *err) {
+    *out = NULL;
+    nf_backend *be = malloc(sizeof *be);
+    cpu *state = calloc(1, sizeof *state);
+    if (!be || !state) {
+        free(be);
+        free(state);
+        return nf_no_memory(err, sizeof *be);
+    }
+    *state = (cpu){.kernels = nf_kernels_best(), .threads = threads};
+    *be = operations;
+    be->precision = precision;
+    be->state = state;
+    nerfit_status status = nf_matmul_new(&state->matmul, parent, state->kernels, threads, err);
+    if (status == NERFIT_OK) *out = be;
+    else backend_free(be);
+    return status;
+}
+
+nerfit_status nf_backend_cpu(nf_backend **out, nf_precision precision, int threads,
+                             nerfit_error *err) {
+    if (precision == NF_PRECISION_BF16 && !multiplies_bf16()) {
+        *out = NULL;
+        return nf_fail(err, NERFIT_UNSUPPORTED,
+                       "precision bf16: this CPU has no bf16 products; use auto or f32");
+    }
+    if (precision == NF_PRECISION_AUTO)
+        precision = multiplies_bf16() ? NF_PRECISION_BF16 : NF_PRECISION_F32;
+    if (threads <= 0) threads = omp_get_num_procs();
+    return make(out, NULL, precision, threads < 256 ? threads : 256, err);
+}

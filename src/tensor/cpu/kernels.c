@@ -1,0 +1,510 @@
+/* Compiled with -ffast-math: sums may be reordered, expf, erff and tanhf become libmvec's vector
+ * functions. NF_ISA names the instruction set. */
+#include "tensor/cpu/kernels.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/rng.h"
+
+#define JOIN2(a, b) a##b
+#define JOIN(a, b) JOIN2(a, b)
+#define TEXT2(a) #a
+#define TEXT(a) TEXT2(a)
+
+typedef float v16 __attribute__((vector_size(64), aligned(4)));
+
+/* ---------------------------------------------------------------- dropout */
+
+enum { LANES = 16, MASK = 4 * LANES };
+
+/* Words of the blocks first .. first+15 of a site: words[4*b + w]. The rounds run over all lanes
+ * side by side, so that they become vector instructions. */
+static void philox_words(const nf_dropout *d, uint64_t first, uint32_t words[MASK]) {
+    uint32_t c0[LANES], c1[LANES], c2[LANES], c3[LANES];
+    for (int i = 0; i < LANES; i++) {
+        uint64_t block = first + (uint64_t)i;
+        c0[i] = (uint32_t)block;
+        c1[i] = d->site;
+        c2[i] = (uint32_t)d->step;
+        c3[i] = (uint32_t)(d->step >> 32) ^ (uint32_t)(block >> 32);
+    }
+    uint32_t k0 = (uint32_t)d->seed, k1 = (uint32_t)(d->seed >> 32);
+    for (int round = 0; round < 10; round++) {
+        for (int i = 0; i < LANES; i++) {
+            uint64_t p0 = (uint64_t)0xD2511F53u * c0[i], p1 = (uint64_t)0xCD9E8D57u * c2[i];
+            uint32_t n0 = (uint32_t)(p1 >> 32) ^ c1[i] ^ k0;
+            uint32_t n2 = (uint32_t)(p0 >> 32) ^ c3[i] ^ k1;
+            c1[i] = (uint32_t)p1;
+            c3[i] = (uint32_t)p0;
+            c0[i] = n0;
+            c2[i] = n2;
+        }
+        k0 += 0x9E3779B9u;
+        k1 += 0xBB67AE85u;
+    }
+    for (int i = 0; i < LANES; i++) {
+        words[4 * i] = c0[i];
+        words[4 * i + 1] = c1[i];
+        words[4 * i + 2] = c2[i];
+        words[4 * i + 3] = c3[i];
+    }
+}
+
+/* word / 2^32 < p, for whole words */
+static uint64_t threshold_of(const nf_dropout *d) { return (uint64_t)ceil(d->p * 4294967296.0); }
+
+static bool drops(const nf_dropout *d) { return d && d->p > 0.0; }
+
+static void dropout(float *y, const float *x, size_t from, size_t to, const nf_dropout *d) {
+    if (!drops(d)) {
+        if (y != x && to > from) memmove(y + from, x + from, (to - from) * sizeof *y);
+        return;
+    }
+    uint32_t words[MASK], threshold = (uint32_t)threshold_of(d);
+    float keep = (float)(1.0 / (1.0 - d->p));
+    for (size_t at = from; at < to; at += MASK) {
+        size_t n = to - at < MASK ? to - at : MASK;
+        philox_words(d, at / 4, words);
+        for (size_t i = 0; i < n; i++)
+            y[at + i] = words[i] < threshold ? 0.0f : x[at + i] * keep;
+    }
+}
+
+/* ---------------------------------------------------------------- elementwise */
+
+static void to_bf16(uint16_t *y, const float *x, size_t n) {
+    for (size_t i = 0; i < n; i++) { /* to nearest, ties to even; NaN stays NaN in what we store */
+        uint32_t bits;
+        memcpy(&bits, &x[i], sizeof bits);
+        y[i] = (uint16_t)((bits + 0x7FFFu + (bits >> 16 & 1u)) >> 16);
+    }
+}
+
+static void axpy(float *y, float alpha, const float *x, size_t n) {
+    for (size_t i = 0; i < n; i++) y[i] += alpha * x[i];
+}
+
+#define SQRT_2_PI 0.7978845608028654f
+#define INV_SQRT_2PI 0.3989422804014327f
+
+static void activation_forward(nf_activation kind, float *y, const float *x, size_t n) {
+    switch (kind) {
+    case NF_ACTIVATION_GELU:
+        for (size_t i = 0; i < n; i++) y[i] = 0.5f * x[i] * (1.0f + erff(x[i] * 0.70710678f));
+        break;
+    case NF_ACTIVATION_GELU_TANH:
+        for (size_t i = 0; i < n; i++)
+            y[i] = 0.5f * x[i] *
+                   (1.0f + tanhf(SQRT_2_PI * (x[i] + 0.044715f * x[i] * x[i] * x[i])));
+        break;
+    case NF_ACTIVATION_RELU:
+        for (size_t i = 0; i < n; i++) y[i] = x[i] > 0.0f ? x[i] : 0.0f;
+        break;
+    case NF_ACTIVATION_TANH:
+        for (size_t i = 0; i < n; i++) y[i] = tanhf(x[i]);
+        break;
+    case NF_ACTIVATION_SILU:
+        for (size_t i = 0; i < n; i++) y[i] = x[i] / (1.0f + expf(-x[i]));
+        break;
+    case NF_ACTIVATION_NONE:
+        if (y != x && n) memmove(y, x, n * sizeof *y);
+        break;
+    }
+}
+
+static void activation_backward(nf_activation kind, float *dx, const float *dy, const float *x,
+                                size_t n) {
+    switch (kind) {
+    case NF_ACTIVATION_GELU:
+        for (size_t i = 0; i < n; i++)
+            dx[i] = dy[i] * (0.5f * (1.0f + erff(x[i] * 0.70710678f)) +
+                             x[i] * expf(-0.5f * x[i] * x[i]) * INV_SQRT_2PI);
+        break;
+    case NF_ACTIVATION_GELU_TANH:
+        for (size_t i = 0; i < n; i++) {
+            float t = tanhf(SQRT_2_PI * (x[i] + 0.044715f * x[i] * x[i] * x[i]));
+            dx[i] = dy[i] * (0.5f * (1.0f + t) + 0.5f * x[i] * (1.0f - t * t) * SQRT_2_PI *
+                                                     (1.0f + 0.134145f * x[i] * x[i]));
+        }
+        break;
+    case NF_ACTIVATION_RELU:
+        for (size_t i = 0; i < n; i++) dx[i] = x[i] > 0.0f ? dy[i] : 0.0f;
+        break;
+    case NF_ACTIVATION_TANH:
+        for (size_t i = 0; i < n; i++) dx[i] = dy[i] * (1.0f - tanhf(x[i]) * tanhf(x[i]));
+        break;
+    case NF_ACTIVATION_SILU:
+        for (size_t i = 0; i < n; i++) {
+            float s = 1.0f / (1.0f + expf(-x[i]));
+            dx[i] = dy[i] * s * (1.0f + x[i] * (1.0f - s));
+        }
+        break;
+    case NF_ACTIVATION_NONE:
+        if (dx != dy && n) memmove(dx, dy, n * sizeof *dx);
+        break;
+    }
+}
+
+static void scale_columns(float *y, const float *x, const float *s, float alpha, size_t rows,
+                          size_t cols, bool accumulate) {
+    for (size_t r = 0; r < rows; r++) {
+        float *out = y + r * cols;
+        const float *in = x + r * cols;
+        if (accumulate)
+            for (size_t c = 0; c < cols; c++) out[c] += alpha * in[c] * s[c];
+        else
+            for (size_t c = 0; c < cols; c++) out[c] = alpha * in[c] * s[c];
+    }
+}
+
+/* ---------------------------------------------------------------- reductions */
+
+static void column_sums(float *restrict y, const float *restrict x, size_t rows, size_t cols,
+                        size_t from, size_t to) {
+    for (size_t r = 0; r < rows; r++)
+        for (size_t c = from; c < to; c++) y[c] += x[r * cols + c];
+}
+
+static void column_dots(float *restrict y, const float *restrict a, const float *restrict b,
+                        size_t rows, size_t cols, size_t from, size_t to) {
+    for (size_t r = 0; r < rows; r++)
+        for (size_t c = from; c < to; c++) y[c] += a[r * cols + c] * b[r * cols + c];
+}
+
+/* In float over short runs, the runs in double. */
+static double dot(const float *a, const float *b, size_t n) {
+    enum { RUN = 1024 };
+    double total = 0.0;
+    for (size_t at = 0; at < n; at += RUN) {
+        size_t end = n - at < RUN ? n : at + RUN;
+        float sum = 0.0f;
+        for (size_t i = at; i < end; i++) sum += a[i] * b[i];
+        total += (double)sum;
+    }
+    return total;
+}
+
+/* ---------------------------------------------------------------- layer norm */
+
+static void norm_forward(float *y, float *sum, float *mean, float *rstd, const float *x,
+                         const float *residual, const float *gamma, const float *beta,
+                         float epsilon, const nf_dropout *d, size_t from, size_t to, size_t c) {
+    bool dropping = drops(d);
+    for (size_t t = from; t < to; t++) {
+        float *out = y + t * c, m = 0.0f, v = 0.0f;
+        const float *in = x + t * c;
+        if (dropping) {
+            /* element numbers run on over rows, so a row may begin inside a block of 4 */
+            size_t start = t * c, aligned = start & ~(size_t)3;
+            uint32_t words[MASK], threshold = (uint32_t)threshold_of(d);
+            float keep = (float)(1.0 / (1.0 - d->p));
+            for (size_t at = aligned; at < start + c; at += MASK) {
+                philox_words(d, at / 4, words);
+                size_t first = at < start ? start : at;
+                size_t end = at + MASK < start + c ? at + MASK : start + c;
+                for (size_t i = first; i < end; i++)
+                    out[i - start] = words[i - at] < threshold ? 0.0f : in[i - start] * keep;
+            }
+            in = out;
+        }
+        if (residual)
+            for (size_t i = 0; i < c; i++) out[i] = in[i] + residual[t * c + i];
+        else if (in != out) memmove(out, in, c * sizeof *out);
+        for (size_t i = 0; i < c; i++) m += out[i];
+        m /= (float)c;
+        for (size_t i = 0; i < c; i++) v += (out[i] - m) * (out[i] - m);
+        float r = 1.0f / sqrtf(v / (float)c + epsilon);
+        if (sum) memcpy(sum + t * c, out, c * sizeof *out);
+        if (mean) mean[t] = m;
+        if (rstd) rstd[t] = r;
+        for (size_t i = 0; i < c; i++) out[i] = (out[i] - m) * r * gamma[i] + beta[i];
+    }
+}
+
+static void norm_backward(float *dsum, const float *dy, const float *sum, const float *mean,
+                          const float *rstd, const float *gamma, size_t from, size_t to,
+                          size_t c) {
+    for (size_t t = from; t < to; t++) {
+        const float *g = dy + t * c, *s = sum + t * c;
+        float *out = dsum + t * c, m = mean[t], r = rstd[t], g_mean = 0.0f, gx_mean = 0.0f;
+        for (size_t i = 0; i < c; i++) {
+            float weighted = g[i] * gamma[i];
+            g_mean += weighted;
+            gx_mean += weighted * (s[i] - m) * r;
+        }
+        g_mean /= (float)c;
+        gx_mean /= (float)c;
+        for (size_t i = 0; i < c; i++)
+            out[i] = r * (g[i] * gamma[i] - g_mean - (s[i] - m) * r * gx_mean);
+    }
+}
+
+static void norm_backward_parameters(float *restrict dgamma, float *restrict dbeta,
+                                     const float *restrict dy, const float *restrict sum,
+                                     const float *mean, const float *rstd, size_t n, size_t c,
+                                     size_t from, size_t to) {
+    for (size_t t = 0; t < n; t++) {
+        float m = mean[t], r = rstd[t];
+        const float *g = dy + t * c, *s = sum + t * c;
+        if (dgamma)
+            for (size_t i = from; i < to; i++) dgamma[i] += g[i] * (s[i] - m) * r;
+        if (dbeta)
+            for (size_t i = from; i < to; i++) dbeta[i] += g[i];
+    }
+}
+
+/* ---------------------------------------------------------------- attention */
+
+typedef struct head_view {
+    const float *q, *k, *v; /* of the text's first row and this head */
+    ptrdiff_t stride;
+    int32_t length, d;
+    size_t width; /* length rounded up to 64 */
+    float scale;
+} head_view;
+
+/* xt [d, width] from rows of x, zeros past the length */
+static void transpose(float *xt, const float *x, const head_view *h) {
+    for (int32_t l = 0; l < h->d; l++) {
+        float *row = xt + (size_t)l * h->width;
+        for (int32_t j = 0; j < h->length; j++) row[j] = x[j * h->stride + l];
+        for (size_t j = (size_t)h->length; j < h->width; j++) row[j] = 0.0f;
+    }
+}
+
+/* out[j] = scale * a . x_j for all j of the width, x given transposed */
+static void row_products(float *out, const float *a, const float *xt, const head_view *h,
+                         float scale) {
+    for (size_t at = 0; at < h->width; at += 64) {
+        v16 s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};
+        const float *column = xt + at;
+        for (int32_t l = 0; l < h->d; l++, column += h->width) {
+            float w = a[l];
+            const v16 *x = (const v16 *)column;
+            s0 += w * x[0];
+            s1 += w * x[1];
+            s2 += w * x[2];
+            s3 += w * x[3];
+        }
+        v16 *y = (v16 *)(out + at);
+        y[0] = scale * s0;
+        y[1] = scale * s1;
+        y[2] = scale * s2;
+        y[3] = scale * s3;
+    }
+}
+
+/* out_t[l] = sum_j w[t*across + j*along] x_j[l] for four outputs t at once (fewer: `count`), over
+ * the columns from .. of 16 */
+static void weighted_rows(float *out, ptrdiff_t out_stride, const float *w, size_t across,
+                          size_t along, int32_t n, const float *x, ptrdiff_t x_stride, int32_t d,
+                          int32_t count) {
+    int32_t l = 0;
+    for (; l + 16 <= d; l += 16) {
+        v16 s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};
+        if (count == 4) {
+            for (int32_t j = 0; j < n; j++) {
+                v16 row = *(const v16 *)(x + j * x_stride + l);
+                const float *p = w + (size_t)j * along;
+                s0 += p[0] * row;
+                s1 += p[across] * row;
+                s2 += p[2 * across] * row;
+                s3 += p[3 * across] * row;
+            }
+            *(v16 *)(out + l) = s0;
+            *(v16 *)(out + out_stride + l) = s1;
+            *(v16 *)(out + 2 * out_stride + l) = s2;
+            *(v16 *)(out + 3 * out_stride + l) = s3;
+            continue;
+        }
+        for (int32_t t = 0; t < count; t++) {
+            v16 s = {0};
+            for (int32_t j = 0; j < n; j++)
+                s += w[(size_t)t * across + (size_t)j * along] *
+                     *(const v16 *)(x + j * x_stride + l);
+            *(v16 *)(out + t * out_stride + l) = s;
+        }
+    }
+    for (; l < d; l++)
+        for (int32_t t = 0; t < count; t++) {
+            float s = 0.0f;
+            for (int32_t j = 0; j < n; j++)
+                s += w[(size_t)t * across + (size_t)j * along] * x[j * x_stride + l];
+            out[t * out_stride + l] = s;
+        }
+}
+
+/* Factors of the probabilities of one query. */
+static void mask_row(float *factors, const head_view *h, const nf_dropout *d, int32_t row,
+                     int32_t head, int32_t heads, int32_t longest) {
+    uint64_t start = nf_attention_element(row, 0, head, heads, longest);
+    uint32_t words[MASK], threshold = (uint32_t)threshold_of(d);
+    float keep = (float)(1.0 / (1.0 - d->p));
+    for (size_t at = 0; at < h->width; at += MASK) {
+        philox_words(d, (start + at) / 4, words);
+        for (size_t i = 0; i < MASK; i++) factors[at + i] = words[i] < threshold ? 0.0f : keep;
+    }
+}
+
+static head_view view(const float *q, const float *k, const float *v,
+                      const nf_attention_shape *shape, int32_t first, int32_t length,
+                      int32_t head) {
+    ptrdiff_t at = first * shape->qkv_stride + (ptrdiff_t)head * shape->head_size;
+    return (head_view){q + at, k + at, v + at, shape->qkv_stride, length, shape->head_size,
+                       ((size_t)length + 63) & ~(size_t)63, (float)shape->scale};
+}
+
+static void attention_forward(float *out, float *lse, const float *q, const float *k,
+                              const float *v, const nf_attention_shape *shape, int32_t first,
+                              int32_t length, int32_t longest, int32_t head, const nf_dropout *d,
+                              float *scratch) {
+    head_view h = view(q, k, v, shape, first, length, head);
+    float *kt = scratch, *p = kt + (size_t)h.d * h.width, *factors = p + 4 * h.width;
+    ptrdiff_t out_stride = (ptrdiff_t)shape->n_heads * h.d;
+    transpose(kt, h.k, &h);
+    for (int32_t i = 0; i < length; i += 4) {
+        int32_t count = length - i < 4 ? length - i : 4;
+        for (int32_t t = 0; t < count; t++) {
+            float *row = p + (size_t)t * h.width, most = -INFINITY, sum = 0.0f;
+            row_products(row, h.q + (i + t) * h.stride, kt, &h, h.scale);
+            for (int32_t j = 0; j < length; j++) most = row[j] > most ? row[j] : most;
+            for (int32_t j = 0; j < length; j++) {
+                row[j] = expf(row[j] - most);
+                sum += row[j];
+            }
+            float inverse = 1.0f / sum;
+            for (int32_t j = 0; j < length; j++) row[j] *= inverse;
+            if (lse) lse[(first + i + t) * shape->n_heads + head] = most + logf(sum);
+            if (drops(d)) {
+                mask_row(factors, &h, d, first + i + t, head, shape->n_heads, longest);
+                for (int32_t j = 0; j < length; j++) row[j] *= factors[j];
+            }
+        }
+        weighted_rows(out + (first + i) * out_stride + head * h.d, out_stride, p, h.width, 1,
+                      length, h.v, h.stride, h.d, count);
+    }
+}
+
+static void attention_backward(float *dq, float *dk, float *dv, const float *dout, const float *q,
+                               const float *k, const float *v, const float *out, const float *lse,
+                               const nf_attention_shape *shape, int32_t first, int32_t length,
+                               int32_t longest, int32_t head, const nf_dropout *d,
+                               float *scratch) {
+    head_view h = view(q, k, v, shape, first, length, head);
+    float *kt = scratch, *vt = kt + (size_t)h.d * h.width, *p = vt + (size_t)h.d * h.width;
+    float *ds = p + (size_t)length * h.width, *dp = ds + (size_t)length * h.width;
+    float *factors = dp + h.width;
+    ptrdiff_t flat = (ptrdiff_t)shape->n_heads * h.d, at = first * h.stride + head * h.d;
+    const float *g = dout + first * flat + head * h.d, *y = out + first * flat + head * h.d;
+    transpose(kt, h.k, &h);
+    transpose(vt, h.v, &h);
+    for (int32_t i = 0; i < length; i++) {
+        float *row = p + (size_t)i * h.width, *drow = ds + (size_t)i * h.width, own = 0.0f;
+        float total = lse[(first + i) * shape->n_heads + head];
+        for (int32_t l = 0; l < h.d; l++) own += g[i * flat + l] * y[i * flat + l];
+        row_products(row, h.q + i * h.stride, kt, &h, h.scale);
+        row_products(dp, g + i * flat, vt, &h, 1.0f);
+        for (int32_t j = 0; j < length; j++) row[j] = expf(row[j] - total);
+        if (drops(d)) {
+            mask_row(factors, &h, d, first + i, head, shape->n_heads, longest);
+            for (int32_t j = 0; j < length; j++) {
+                drow[j] = row[j] * (factors[j] * dp[j] - own) * h.scale;
+                row[j] *= factors[j];
+            }
+        } else {
+            for (int32_t j = 0; j < length; j++) drow[j] = row[j] * (dp[j] - own) * h.scale;
+        }
+    }
+    for (int32_t i = 0; i < length; i += 4) {
+        int32_t count = length - i < 4 ? length - i : 4;
+        ptrdiff_t place = at + i * h.stride;
+        weighted_rows(dq + place, h.stride, ds + (size_t)i * h.width, h.width, 1, length, h.k,
+                      h.stride, h.d, count);
+        weighted_rows(dk + place, h.stride, ds + i, 1, h.width, length, h.q, h.stride, h.d, count);
+        weighted_rows(dv + place, h.stride, p + i, 1, h.width, length, g, flat, h.d, count);
+    }
+}
+
+/* ---------------------------------------------------------------- rows */
+
+static float row_max(const float *x, size_t n) {
+    float most = -INFINITY;
+    for (size_t i = 0; i < n; i++) most = x[i] > most ? x[i] : most;
+    return most;
+}
+
+static void softmax(float *y, const float *x, size_t rows, size_t l) {
+    for (size_t r = 0; r < rows; r++) {
+        float most = row_max(x + r * l, l), sum = 0.0f, *out = y + r * l;
+        for (size_t i = 0; i < l; i++) {
+            out[i] = expf(x[r * l + i] - most);
+            sum += out[i];
+        }
+        for (size_t i = 0; i < l; i++) out[i] /= sum;
+    }
+}
+
+static double cross_entropy(float *dlogits, const float *logits, const int32_t *labels, size_t from,
+                            size_t to, size_t l, float smoothing, float grad_scale) {
+    double loss = 0.0;
+    for (size_t t = from; t < to; t++) {
+        const float *x = logits + t * l;
+        float *dx = dlogits ? dlogits + t * l : NULL;
+        if (labels[t] < 0) {
+            if (dx) memset(dx, 0, l * sizeof *dx);
+            continue;
+        }
+        float most = row_max(x, l), sum = 0.0f, all = 0.0f;
+        for (size_t i = 0; i < l; i++) {
+            sum += expf(x[i] - most);
+            all += x[i];
+        }
+        float lse = most + logf(sum), spread = smoothing / (float)l;
+        loss += (double)((1.0f - smoothing) * (lse - x[labels[t]]) +
+                         smoothing * lse - spread * all);
+        if (!dx) continue;
+        for (size_t i = 0; i < l; i++) dx[i] = grad_scale * (expf(x[i] - lse) - spread);
+        dx[labels[t]] -= grad_scale * (1.0f - smoothing);
+    }
+    return loss;
+}
+
+/* ---------------------------------------------------------------- optimizer */
+
+static void adamw(float *restrict values, const float *restrict grads, float *restrict m,
+                  float *restrict v, size_t n, const nf_adamw *o) {
+    float correction1 = (float)(1.0 - pow(o->beta1, (double)o->step));
+    float correction2 = (float)sqrt(1.0 - pow(o->beta2, (double)o->step));
+    float beta1 = (float)o->beta1, beta2 = (float)o->beta2, scale = (float)o->grad_scale;
+    float decay = (float)(1.0 - o->learning_rate * o->weight_decay), epsilon = (float)o->epsilon;
+    float rate = (float)o->learning_rate / correction1, inverse2 = 1.0f / correction2;
+    for (size_t i = 0; i < n; i++) {
+        float g = grads[i] * scale;
+        m[i] = beta1 * m[i] + (1.0f - beta1) * g;
+        v[i] = beta2 * v[i] + (1.0f - beta2) * g * g;
+        values[i] = values[i] * decay - rate * m[i] / (sqrtf(v[i]) * inverse2 + epsilon);
+    }
+}
+
+extern const nf_kernels JOIN(nf_kernels_, NF_ISA);
+const nf_kernels JOIN(nf_kernels_, NF_ISA) = {
+    .isa = TEXT(NF_ISA),
+    .to_bf16 = to_bf16,
+    .axpy = axpy,
+    .dropout = dropout,
+    .activation_forward = activation_forward,
+    .activation_backward = activation_backward,
+    .scale_columns = scale_columns,
+    .column_sums = column_sums,
+    .column_dots = column_dots,
+    .dot = dot,
+    .norm_forward = norm_forward,
+    .norm_backward = norm_backward,
+    .norm_backward_parameters = norm_backward_parameters,
+    .attention_forward = attention_forward,
+    .attention_backward = attention_backward,
+    .softmax = softmax,
+    .cross_entropy = cross_entropy,
+    .adamw = adamw,
+};

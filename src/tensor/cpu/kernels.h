@@ -1,0 +1,62 @@
+/* The plain loops of the cpu backend. kernels.c is compiled once for each instruction set and
+ * nf_kernels_best picks one at start. Every function works on a range of rows or elements, so that
+ * the caller divides the work among threads. */
+#ifndef NF_CPU_KERNELS_H
+#define NF_CPU_KERNELS_H
+
+#include "tensor/backend.h"
+
+typedef struct nf_kernels {
+    const char *isa;
+    void (*to_bf16)(uint16_t *y, const float *x, size_t n);
+    void (*axpy)(float *y, float alpha, const float *x, size_t n);
+    /* elements from .. to of a dropout site; `from` is a multiple of 4; y may be x */
+    void (*dropout)(float *y, const float *x, size_t from, size_t to, const nf_dropout *d);
+    void (*activation_forward)(nf_activation kind, float *y, const float *x, size_t n);
+    void (*activation_backward)(nf_activation kind, float *dx, const float *dy, const float *x,
+                                size_t n);
+    void (*scale_columns)(float *y, const float *x, const float *s, float alpha, size_t rows,
+                          size_t cols, bool accumulate);
+    /* columns from .. to of [rows, cols] */
+    void (*column_sums)(float *y, const float *x, size_t rows, size_t cols, size_t from,
+                        size_t to);
+    void (*column_dots)(float *y, const float *a, const float *b, size_t rows, size_t cols,
+                        size_t from, size_t to);
+    double (*dot)(const float *a, const float *b, size_t n);
+    /* rows from .. to; sum, mean, rstd, residual may be NULL */
+    void (*norm_forward)(float *y, float *sum, float *mean, float *rstd, const float *x,
+                         const float *residual, const float *gamma, const float *beta,
+                         float epsilon, const nf_dropout *d, size_t from, size_t to, size_t c);
+    void (*norm_backward)(float *dsum, const float *dy, const float *sum, const float *mean,
+                          const float *rstd, const float *gamma, size_t from, size_t to, size_t c);
+    /* columns from .. to of the parameters' gradients */
+    void (*norm_backward_parameters)(float *dgamma, float *dbeta, const float *dy,
+                                     const float *sum, const float *mean, const float *rstd,
+                                     size_t n, size_t c, size_t from, size_t to);
+    /* One text and head: rows first .. first+length. scratch: see nf_attention_scratch. */
+    void (*attention_forward)(float *out, float *lse, const float *q, const float *k,
+                              const float *v, const nf_attention_shape *shape, int32_t first,
+                              int32_t length, int32_t longest, int32_t head, const nf_dropout *d,
+                              float *scratch);
+    void (*attention_backward)(float *dq, float *dk, float *dv, const float *dout, const float *q,
+                               const float *k, const float *v, const float *out, const float *lse,
+                               const nf_attention_shape *shape, int32_t first, int32_t length,
+                               int32_t longest, int32_t head, const nf_dropout *d,
+                               float *scratch);
+    void (*softmax)(float *y, const float *x, size_t rows, size_t l);
+    /* Sum of the losses of rows from .. to */
+    double (*cross_entropy)(float *dlogits, const float *logits, const int32_t *labels, size_t from,
+                            size_t to, size_t l, float smoothing, float grad_scale);
+    void (*adamw)(float *values, const float *grads, float *m, float *v, size_t n,
+                  const nf_adamw *options);
+} nf_kernels;
+
+/* Floats of scratch that attention needs for texts of `longest` tokens. */
+static inline size_t nf_attention_scratch(int32_t longest, int32_t head_size) {
+    size_t width = ((size_t)longest + 63) & ~(size_t)63;
+    return 2 * (size_t)head_size * width + 2 * (size_t)longest * width + 2 * width + 64;
+}
+
+const nf_kernels *nf_kernels_best(void);
+
+#endif

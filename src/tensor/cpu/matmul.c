@@ -1,0 +1,361 @@
+/* A weight's two products are y = x W^T ("forward") and dx = dy W ("backward"); each has its own
+ * reordered copy, in f32 or bf16. In bf16 the activations are converted into scratch, and sums and
+ * results are f32.
+ *
+ * Primitives are made for the exact number of rows and cached by shape: making one takes a fraction
+ * of a millisecond, and the row counts of a training run or a stream of batches repeat. */
+#include "tensor/cpu/matmul.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <dnnl.h>
+#include <omp.h>
+#include <uthash.h>
+
+enum { FORWARD, BACKWARD, MAX_PRIMITIVES = 4096, TYPICAL_ROWS = 128 };
+
+typedef struct product_key {
+    size_t rows, k, n;
+    int32_t direction, bf16, bias, accumulate;
+} product_key;
+
+typedef struct product {
+    product_key key;
+    dnnl_primitive_t primitive;
+    dnnl_memory_t source, bias, destination;
+    UT_hash_handle hh;
+} product;
+
+/* oneDNN only lets memory, primitives and streams of one engine work together: a handle, its forks
+ * and their weights share one, and the last of them frees it. */
+typedef struct shared_engine {
+    dnnl_engine_t engine;
+    atomic_int users;
+} shared_engine;
+
+static shared_engine *engine_share(shared_engine *e) {
+    atomic_fetch_add(&e->users, 1);
+    return e;
+}
+
+static void engine_drop(shared_engine *e) {
+    if (!e || atomic_fetch_sub(&e->users, 1) != 1) return;
+    dnnl_engine_destroy(e->engine);
+    free(e);
+}
+
+static dnnl_status_t engine_new(shared_engine **out) {
+    *out = malloc(sizeof **out);
+    if (!*out) return dnnl_out_of_memory;
+    atomic_init(&(*out)->users, 1);
+    dnnl_status_t status = dnnl_engine_create(&(*out)->engine, dnnl_cpu, 0);
+    if (status == dnnl_success) return status;
+    free(*out);
+    *out = NULL;
+    return status;
+}
+
+struct nf_matmul {
+    const nf_kernels *kernels;
+    int threads;
+    shared_engine *shared;
+    dnnl_engine_t engine; /* the shared one's */
+    dnnl_stream_t stream;
+    product *products;
+    uint16_t *scratch; /* activations in bf16 */
+    size_t scratch_size;
+};
+
+struct nf_weight {
+    const float *values; /* [out, in] */
+    size_t out, in;
+    bool bf16;
+    shared_engine *shared;
+    dnnl_memory_t plain[2];      /* view of the values, as the product reads them */
+    dnnl_memory_t packed[2];     /* NULL: not used in that direction */
+    dnnl_primitive_t reorder[2];
+};
+
+size_t nf_weight_out(const nf_weight *w) { return w->out; }
+
+static nerfit_status failed(nerfit_error *err, const char *what, dnnl_status_t status) {
+    return nf_fail(err, status == dnnl_out_of_memory ? NERFIT_NO_MEMORY : NERFIT_INTERNAL,
+                   "oneDNN: %s failed (status %d)", what, (int)status);
+}
+
+nerfit_status nf_matmul_new(nf_matmul **out, const nf_matmul *parent, const nf_kernels *kernels,
+                            int threads, nerfit_error *err) {
+    *out = calloc(1, sizeof **out);
+    if (!*out) return nf_no_memory(err, sizeof **out);
+    (*out)->kernels = kernels;
+    (*out)->threads = threads;
+    dnnl_status_t status = dnnl_success;
+    if (parent) (*out)->shared = engine_share(parent->shared);
+    else status = engine_new(&(*out)->shared);
+    if (status == dnnl_success) {
+        (*out)->engine = (*out)->shared->engine;
+        status = dnnl_stream_create(&(*out)->stream, (*out)->engine, dnnl_stream_default_flags);
+    }
+    if (status == dnnl_success) return NERFIT_OK;
+    nf_matmul_free(*out);
+    *out = NULL;
+    return failed(err, "making an engine", status);
+}
+
+static void product_free(product *p) {
+    if (p->primitive) dnnl_primitive_destroy(p->primitive);
+    dnnl_memory_t memories[] = {p->source, p->bias, p->destination};
+    for (size_t i = 0; i < 3; i++)
+        if (memories[i]) dnnl_memory_destroy(memories[i]);
+    free(p);
+}
+
+static void drop_products(nf_matmul *mm) {
+    product *p, *next;
+    HASH_ITER(hh, mm->products, p, next) {
+        HASH_DEL(mm->products, p);
+        product_free(p);
+    }
+}
+
+void nf_matmul_free(nf_matmul *mm) {
+    if (!mm) return;
+    drop_products(mm);
+    if (mm->stream) dnnl_stream_destroy(mm->stream);
+    engine_drop(mm->shared);
+    free(mm->scratch);
+    free(mm);
+}
+
+/* ---------------------------------------------------------------- descriptors */
+
+static dnnl_memory_desc_t matrix(size_t rows, size_t cols, dnnl_data_type_t type, size_t row_stride,
+                                 size_t col_stride) {
+    dnnl_memory_desc_t md;
+    dnnl_dims_t dims = {(dnnl_dim_t)rows, (dnnl_dim_t)cols};
+    dnnl_dims_t strides = {(dnnl_dim_t)row_stride, (dnnl_dim_t)col_stride};
+    dnnl_memory_desc_init_by_strides(&md, 2, dims, type, strides);
+    return md;
+}
+
+/* Plans the product [rows,k] x [k,n]; with `packed` NULL oneDNN chooses the weight's layout. */
+static dnnl_status_t plan(dnnl_primitive_desc_t *out, dnnl_engine_t engine, const product_key *key,
+                          const dnnl_memory_desc_t *packed) {
+    dnnl_data_type_t type = key->bf16 ? dnnl_bf16 : dnnl_f32;
+    dnnl_memory_desc_t source = matrix(key->rows, key->k, type, key->k, 1), weights;
+    dnnl_memory_desc_t destination = matrix(key->rows, key->n, dnnl_f32, key->n, 1);
+    dnnl_memory_desc_t bias = matrix(1, key->n, dnnl_f32, key->n, 1);
+    if (packed) {
+        weights = *packed;
+    } else {
+        dnnl_dims_t dims = {(dnnl_dim_t)key->k, (dnnl_dim_t)key->n};
+        dnnl_memory_desc_init_by_tag(&weights, 2, dims, type, dnnl_format_tag_any);
+    }
+    dnnl_matmul_desc_t desc;
+    dnnl_status_t status =
+        dnnl_matmul_desc_init(&desc, &source, &weights, key->bias ? &bias : NULL, &destination);
+    if (status != dnnl_success) return status;
+    dnnl_primitive_attr_t attributes;
+    dnnl_post_ops_t post;
+    dnnl_primitive_attr_create(&attributes);
+    dnnl_post_ops_create(&post);
+    if (key->accumulate) dnnl_post_ops_append_sum(post, 1.0f);
+    dnnl_primitive_attr_set_post_ops(attributes, post);
+    status = dnnl_primitive_desc_create(out, &desc, attributes, engine, NULL);
+    dnnl_post_ops_destroy(post);
+    dnnl_primitive_attr_destroy(attributes);
+    return status;
+}
+
+/* ---------------------------------------------------------------- weights */
+
+void nf_matmul_weight_free(nf_weight *w) {
+    if (!w) return;
+    for (int d = 0; d < 2; d++) {
+        if (w->reorder[d]) dnnl_primitive_destroy(w->reorder[d]);
+        if (w->packed[d]) dnnl_memory_destroy(w->packed[d]);
+        if (w->plain[d]) dnnl_memory_destroy(w->plain[d]);
+    }
+    engine_drop(w->shared);
+    free(w);
+}
+
+static dnnl_status_t pack(nf_weight *w, int direction) {
+    size_t k = direction == FORWARD ? w->in : w->out, n = direction == FORWARD ? w->out : w->in;
+    product_key key = {.rows = TYPICAL_ROWS, .k = k, .n = n, .bf16 = w->bf16};
+    dnnl_primitive_desc_t planned, moved;
+    dnnl_status_t status = plan(&planned, w->shared->engine, &key, NULL);
+    if (status != dnnl_success) return status;
+    dnnl_memory_desc_t packed = *dnnl_primitive_desc_query_md(planned, dnnl_query_weights_md, 0);
+    dnnl_primitive_desc_destroy(planned);
+    /* W^T is the same memory read by columns */
+    dnnl_memory_desc_t plain = direction == FORWARD ? matrix(k, n, dnnl_f32, 1, w->in)
+                                                    : matrix(k, n, dnnl_f32, w->in, 1);
+    status = dnnl_memory_create(&w->plain[direction], &plain, w->shared->engine,
+                                (void *)(uintptr_t)w->values);
+    if (status == dnnl_success)
+        status = dnnl_memory_create(&w->packed[direction], &packed, w->shared->engine,
+                                    DNNL_MEMORY_ALLOCATE);
+    if (status != dnnl_success) return status;
+    status = dnnl_reorder_primitive_desc_create(&moved, &plain, w->shared->engine, &packed, w->shared->engine,
+                                                NULL);
+    if (status != dnnl_success) return status;
+    status = dnnl_primitive_create(&w->reorder[direction], moved);
+    dnnl_primitive_desc_destroy(moved);
+    return status;
+}
+
+/* oneDNN runs on as many threads as OpenMP is set to: the handle's number, for the call only. */
+#define WITH_THREADS(mm, statement)                                                                \
+    do {                                                                                           \
+        int threads_before_ = omp_get_max_threads();                                               \
+        if (threads_before_ != (mm)->threads) omp_set_num_threads((mm)->threads);                  \
+        statement;                                                                                 \
+        if (threads_before_ != (mm)->threads) omp_set_num_threads(threads_before_);                \
+    } while (0)
+
+nerfit_status nf_matmul_weight_new(nf_matmul *mm, nf_weight **out, const float *values,
+                                   size_t n_out, size_t n_in, unsigned uses, bool bf16,
+                                   nerfit_error *err) {
+    nf_weight *w = calloc(1, sizeof *w);
+    *out = NULL;
+    if (!w) return nf_no_memory(err, sizeof *w);
+    w->values = values;
+    w->out = n_out;
+    w->in = n_in;
+    w->bf16 = bf16;
+    w->shared = engine_share(mm->shared);
+    dnnl_status_t status = dnnl_success;
+    WITH_THREADS(mm, {
+        if (status == dnnl_success && (uses & NF_USE_FORWARD)) status = pack(w, FORWARD);
+        if (status == dnnl_success && (uses & NF_USE_BACKWARD)) status = pack(w, BACKWARD);
+    });
+    nerfit_status result = status == dnnl_success ? nf_matmul_weight_update(mm, w, err)
+                                                  : failed(err, "planning a product", status);
+    if (result == NERFIT_OK) *out = w;
+    else nf_matmul_weight_free(w);
+    return result;
+}
+
+nerfit_status nf_matmul_weight_update(nf_matmul *mm, nf_weight *w, nerfit_error *err) {
+    dnnl_status_t status = dnnl_success;
+    for (int d = 0; d < 2 && status == dnnl_success; d++) {
+        if (!w->reorder[d]) continue;
+        dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, w->plain[d]}, {DNNL_ARG_TO, w->packed[d]}};
+        WITH_THREADS(mm, status = dnnl_primitive_execute(w->reorder[d], mm->stream, 2, args));
+    }
+    if (status == dnnl_success) status = dnnl_stream_wait(mm->stream);
+    return status == dnnl_success ? NERFIT_OK : failed(err, "reordering a weight", status);
+}
+
+/* ---------------------------------------------------------------- products */
+
+static dnnl_status_t make(nf_matmul *mm, product *p, const nf_weight *w) {
+    const product_key *key = &p->key;
+    const dnnl_memory_desc_t *packed;
+    dnnl_memory_get_memory_desc(w->packed[key->direction], &packed);
+    dnnl_primitive_desc_t planned;
+    dnnl_status_t status = plan(&planned, mm->engine, key, packed);
+    if (status != dnnl_success) return status;
+    status = dnnl_primitive_create(&p->primitive, planned);
+    dnnl_primitive_desc_destroy(planned);
+    dnnl_memory_desc_t source =
+        matrix(key->rows, key->k, key->bf16 ? dnnl_bf16 : dnnl_f32, key->k, 1);
+    dnnl_memory_desc_t destination = matrix(key->rows, key->n, dnnl_f32, key->n, 1);
+    dnnl_memory_desc_t bias = matrix(1, key->n, dnnl_f32, key->n, 1);
+    if (status == dnnl_success)
+        status = dnnl_memory_create(&p->source, &source, mm->engine, DNNL_MEMORY_NONE);
+    if (status == dnnl_success)
+        status = dnnl_memory_create(&p->destination, &destination, mm->engine, DNNL_MEMORY_NONE);
+    if (status == dnnl_success)
+        status = dnnl_memory_create(&p->bias, &bias, mm->engine, DNNL_MEMORY_NONE);
+    return status;
+}
+
+static product *find(nf_matmul *mm, const product_key *key, const nf_weight *w) {
+    product *p;
+    HASH_FIND(hh, mm->products, key, sizeof *key, p);
+    if (p) return p;
+    if (HASH_COUNT(mm->products) >= MAX_PRIMITIVES) drop_products(mm);
+    p = calloc(1, sizeof *p);
+    if (!p) return NULL;
+    p->key = *key;
+    if (make(mm, p, w) != dnnl_success) {
+        product_free(p);
+        return NULL;
+    }
+    HASH_ADD(hh, mm->products, key, sizeof p->key, p);
+    return p;
+}
+
+static bool run_packed(nf_matmul *mm, const product_key *key, const nf_weight *w, float *y,
+                       const float *x, const float *bias) {
+    const void *source = x;
+    if (key->bf16) {
+        size_t count = key->rows * key->k;
+        if (count > mm->scratch_size) {
+            free(mm->scratch);
+            mm->scratch = aligned_alloc(64, (count * 2 + 127) & ~(size_t)63);
+            mm->scratch_size = mm->scratch ? count : 0;
+            if (!mm->scratch) return false;
+        }
+#pragma omp parallel num_threads(mm->threads) if (count > 32768 && mm->threads > 1)
+        {
+            size_t parts = (size_t)omp_get_num_threads(), part = (size_t)omp_get_thread_num();
+            size_t from = count * part / parts, to = count * (part + 1) / parts;
+            mm->kernels->to_bf16(mm->scratch + from, x + from, to - from);
+        }
+        source = mm->scratch;
+    }
+    product *p = find(mm, key, w);
+    if (!p) return false;
+    dnnl_memory_set_data_handle(p->source, (void *)(uintptr_t)source);
+    dnnl_memory_set_data_handle(p->destination, y);
+    dnnl_memory_set_data_handle(p->bias, (void *)(uintptr_t)bias);
+    dnnl_exec_arg_t args[] = {{DNNL_ARG_SRC, p->source},
+                              {DNNL_ARG_WEIGHTS, w->packed[key->direction]},
+                              {DNNL_ARG_DST, p->destination},
+                              {DNNL_ARG_BIAS, p->bias}};
+    return dnnl_primitive_execute(p->primitive, mm->stream, key->bias ? 4 : 3, args) ==
+               dnnl_success &&
+           dnnl_stream_wait(mm->stream) == dnnl_success;
+}
+
+void nf_matmul_plain(nf_matmul *mm, float *c, const float *a, const float *b, size_t m, size_t n,
+                     size_t k, bool trans_a, bool trans_b, double alpha, bool accumulate) {
+    if (m == 0 || n == 0) return;
+    if (k == 0) {
+        if (!accumulate) memset(c, 0, m * n * sizeof *c);
+        return;
+    }
+    WITH_THREADS(mm, dnnl_sgemm(trans_a ? 'T' : 'N', trans_b ? 'T' : 'N', (dnnl_dim_t)m,
+                                (dnnl_dim_t)n, (dnnl_dim_t)k, (float)alpha, a,
+                                (dnnl_dim_t)(trans_a ? m : k), b, (dnnl_dim_t)(trans_b ? k : n),
+                                accumulate ? 1.0f : 0.0f, c, (dnnl_dim_t)n));
+}
+
+/* When a primitive cannot be made (out of memory), the plain product does the work. */
+void nf_matmul_forward(nf_matmul *mm, float *y, const float *x, const nf_weight *w,
+                       const float *bias, size_t n) {
+    if (n == 0) return;
+    product_key key = {.rows = n, .k = w->in, .n = w->out, .direction = FORWARD, .bf16 = w->bf16,
+                       .bias = bias != NULL};
+    bool done = false;
+    WITH_THREADS(mm, done = w->packed[FORWARD] && run_packed(mm, &key, w, y, x, bias));
+    if (done) return;
+    nf_matmul_plain(mm, y, x, w->values, n, w->out, w->in, false, true, 1.0, false);
+    for (size_t t = 0; t < n && bias; t++) mm->kernels->axpy(y + t * w->out, 1.0f, bias, w->out);
+}
+
+void nf_matmul_backward(nf_matmul *mm, float *dx, const float *dy, const nf_weight *w, size_t n,
+                        bool accumulate) {
+    if (n == 0) return;
+    product_key key = {.rows = n, .k = w->out, .n = w->in, .direction = BACKWARD, .bf16 = w->bf16,
+                       .accumulate = accumulate};
+    bool done = false;
+    WITH_THREADS(mm, done = w->packed[BACKWARD] && run_packed(mm, &key, w, dx, dy, NULL));
+    if (!done)
+        nf_matmul_plain(mm, dx, dy, w->values, n, w->in, w->out, false, false, 1.0, accumulate);
+}

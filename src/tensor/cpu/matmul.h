@@ -1,0 +1,32 @@
+/* Matrix products by oneDNN: weights reordered once into the layout it likes best, primitives made
+ * once for each shape and kept. */
+#ifndef NF_CPU_MATMUL_H
+#define NF_CPU_MATMUL_H
+
+#include "tensor/cpu/kernels.h"
+
+/* The engine and stream of one backend handle, its primitives and its scratch. */
+typedef struct nf_matmul nf_matmul;
+
+/* parent: the handle that this one is a fork of, or NULL. */
+nerfit_status nf_matmul_new(nf_matmul **out, const nf_matmul *parent, const nf_kernels *kernels,
+                            int threads, nerfit_error *err);
+void nf_matmul_free(nf_matmul *mm);
+
+nerfit_status nf_matmul_weight_new(nf_matmul *mm, nf_weight **w, const float *values, size_t out,
+                                   size_t in, unsigned uses, bool bf16, nerfit_error *err);
+nerfit_status nf_matmul_weight_update(nf_matmul *mm, nf_weight *w, nerfit_error *err);
+void nf_matmul_weight_free(nf_weight *w);
+
+/* y [n,out] = x W^T + bias */
+void nf_matmul_forward(nf_matmul *mm, float *y, const float *x, const nf_weight *w,
+                       const float *bias, size_t n);
+/* dx [n,in] (+)= dy W */
+void nf_matmul_backward(nf_matmul *mm, float *dx, const float *dy, const nf_weight *w, size_t n,
+                        bool accumulate);
+/* The plain product of backend.h. */
+void nf_matmul_plain(nf_matmul *mm, float *c, const float *a, const float *b, size_t m, size_t n,
+                     size_t k, bool trans_a, bool trans_b, double alpha, bool accumulate);
+size_t nf_weight_out(const nf_weight *w);
+
+#endif

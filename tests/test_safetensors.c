@@ -51,11 +51,16 @@ static int64_t integer_at(const nf_stored *t, size_t i) {
     size_t size = nf_stored_type_size(t->type);
     memcpy(&raw, (const char *)t->data + i * size, size);
     switch (t->type) {
-    case NF_STORED_I64: return raw.i64;
-    case NF_STORED_I32: return raw.i32;
-    case NF_STORED_I16: return raw.i16;
-    case NF_STORED_I8: return raw.i8;
-    default: return raw.u8;
+    case NF_STORED_I64:
+        return raw.i64;
+    case NF_STORED_I32:
+        return raw.i32;
+    case NF_STORED_I16:
+        return raw.i16;
+    case NF_STORED_I8:
+        return raw.i8;
+    default:
+        return raw.u8;
     }
 }
 
@@ -127,8 +132,7 @@ static void test_read_shards(void **state) {
     nf_safetensors *file;
     assert_ok(nf_safetensors_open(&file, GOLDEN "/sharded", &err), &err);
     static const char *const order[] = {"b.bias", "b.weight", "a.weight"};
-    for (size_t i = 0; i < 3; i++)
-        assert_string_equal(nf_safetensors_at(file, i)->name, order[i]);
+    for (size_t i = 0; i < 3; i++) assert_string_equal(nf_safetensors_at(file, i)->name, order[i]);
     assert_string_equal(nf_safetensors_path(file), GOLDEN "/sharded/model.safetensors.index.json");
     nf_safetensors_close(file);
 }
@@ -151,7 +155,8 @@ static void test_missing(void **state) {
     nf_safetensors *file = (void *)1;
     assert_int_equal(nf_safetensors_open(&file, "tests/no-such-file", &err), NERFIT_IO);
     assert_null(file);
-    assert_string_equal(err.text, "tests/no-such-file: cannot be opened: No such file or directory");
+    assert_string_equal(err.text,
+                        "tests/no-such-file: cannot be opened: No such file or directory");
     assert_int_equal(nf_safetensors_open(&file, "tests", &err), NERFIT_IO);
     assert_string_equal(err.text,
                         "tests: holds neither model.safetensors nor model.safetensors.index.json");
@@ -271,7 +276,8 @@ static void test_unaligned(void **state) {
         assert_ok(nf_stored_to_f32(&t, single, &err), &err);
         for (size_t i = 0; i < 3; i++) {
             double tolerance = cases[c].type == NF_STORED_BF16 ? 1e-2 : 1e-7;
-            if (fabs(wide[i] - values[i]) > tolerance * fabs(values[i]) || single[i] != (float)wide[i])
+            if (fabs(wide[i] - values[i]) > tolerance * fabs(values[i]) ||
+                single[i] != (float)wide[i])
                 fail_msg("%s[%zu]: %g and %g, expected %g", nf_stored_type_name(cases[c].type), i,
                          wide[i], (double)single[i], values[i]);
         }
@@ -285,8 +291,9 @@ static void test_no_floats(void **state) {
     double wide[2];
     nf_stored t = {"ids", NF_STORED_I64, 1, {2}, 2, "0123456789abcdef", 16};
     assert_int_equal(nf_stored_to_f32(&t, out, &err), NERFIT_FORMAT);
-    assert_string_equal(err.text, "tensor \"ids\" holds I64; expected a floating type (F64, F32, F16 "
-                                  "or BF16)");
+    assert_string_equal(err.text,
+                        "tensor \"ids\" holds I64; expected a floating type (F64, F32, F16 "
+                        "or BF16)");
     assert_int_equal(nf_stored_to_f64(&t, wide, &err), NERFIT_FORMAT);
 }
 
@@ -348,33 +355,50 @@ static void test_write_refusals(void **state) {
         nf_to_store tensors[2];
         const char *metadata[3];
     } cases[] = {
-        {"name twice", "tensor \"a\" is there twice",
-         {{"a", NF_STORED_F32, 1, {1}, data}, {"a", NF_STORED_U8, 1, {1}, data}}, {NULL}},
-        {"reserved", "tensor \"__metadata__\" cannot be saved: the format reserves its name",
-         {{"__metadata__", NF_STORED_F32, 1, {1}, data}, {"b", NF_STORED_F32, 1, {1}, data}}, {NULL}},
-        {"not UTF-8", "tensor \"\xff\" has a name that is not UTF-8",
-         {{"\xff", NF_STORED_F32, 1, {1}, data}, {"b", NF_STORED_F32, 1, {1}, data}}, {NULL}},
-        {"negative", "tensor \"a\" has a shape that cannot be saved",
-         {{"a", NF_STORED_F32, 2, {2, -1}, data}, {"b", NF_STORED_F32, 1, {1}, data}}, {NULL}},
-        {"overflow", "tensor \"a\" has a shape that cannot be saved",
-         {{"a", NF_STORED_F32, 2, {1ll << 31, 1ll << 31}, data}, {"b", NF_STORED_F32, 1, {1}, data}},
+        {"name twice",
+         "tensor \"a\" is there twice",
+         {{"a", NF_STORED_F32, 1, {1}, data}, {"a", NF_STORED_U8, 1, {1}, data}},
          {NULL}},
-        {"together too large", "tensor \"b\" makes the file too large",
+        {"reserved",
+         "tensor \"__metadata__\" cannot be saved: the format reserves its name",
+         {{"__metadata__", NF_STORED_F32, 1, {1}, data}, {"b", NF_STORED_F32, 1, {1}, data}},
+         {NULL}},
+        {"not UTF-8",
+         "tensor \"\xff\" has a name that is not UTF-8",
+         {{"\xff", NF_STORED_F32, 1, {1}, data}, {"b", NF_STORED_F32, 1, {1}, data}},
+         {NULL}},
+        {"negative",
+         "tensor \"a\" has a shape that cannot be saved",
+         {{"a", NF_STORED_F32, 2, {2, -1}, data}, {"b", NF_STORED_F32, 1, {1}, data}},
+         {NULL}},
+        {"overflow",
+         "tensor \"a\" has a shape that cannot be saved",
+         {{"a", NF_STORED_F32, 2, {1ll << 31, 1ll << 31}, data},
+          {"b", NF_STORED_F32, 1, {1}, data}},
+         {NULL}},
+        {"together too large",
+         "tensor \"b\" makes the file too large",
          {{"a", NF_STORED_U8, 1, {1ll << 62}, data}, {"b", NF_STORED_U8, 1, {1ll << 62}, data}},
          {NULL}},
-        {"too many dims", "tensor \"a\" has too many dimensions to be saved (at most 8)",
-         {{"a", NF_STORED_F32, 9, {1}, data}, {"b", NF_STORED_F32, 1, {1}, data}}, {NULL}},
-        {"metadata", "metadata \"k\" has no value or is not UTF-8",
-         {{"a", NF_STORED_F32, 1, {1}, data}, {"b", NF_STORED_F32, 1, {1}, data}}, {"k", "\xc0", NULL}},
+        {"too many dims",
+         "tensor \"a\" has too many dimensions to be saved (at most 8)",
+         {{"a", NF_STORED_F32, 9, {1}, data}, {"b", NF_STORED_F32, 1, {1}, data}},
+         {NULL}},
+        {"metadata",
+         "metadata \"k\" has no value or is not UTF-8",
+         {{"a", NF_STORED_F32, 1, {1}, data}, {"b", NF_STORED_F32, 1, {1}, data}},
+         {"k", "\xc0", NULL}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         nerfit_error err = {0};
         const char *path = in_folder("refused.safetensors");
-        nerfit_status status = nf_safetensors_save(path, cases[i].tensors, 2, cases[i].metadata, &err);
+        nerfit_status status =
+            nf_safetensors_save(path, cases[i].tensors, 2, cases[i].metadata, &err);
         char wanted[4096];
         snprintf(wanted, sizeof wanted, "%s: %s", path, cases[i].error);
         if (status != NERFIT_ARGUMENT || strcmp(err.text, wanted) != 0)
-            fail_msg("%s:\n  got      %d %s\n  expected %s", cases[i].name, status, err.text, wanted);
+            fail_msg("%s:\n  got      %d %s\n  expected %s", cases[i].name, status, err.text,
+                     wanted);
         assert_false(nf_file_exists(path));
     }
 }
@@ -384,7 +408,8 @@ static void test_write_failure_keeps_the_old_file(void **state) {
     (void)state;
     static const float data[2] = {1, 2};
     nerfit_error err;
-    nf_to_store good = {"a", NF_STORED_F32, 1, {2}, data}, bad = {"a", NF_STORED_F32, 1, {-2}, data};
+    nf_to_store good = {"a", NF_STORED_F32, 1, {2}, data},
+                bad = {"a", NF_STORED_F32, 1, {-2}, data};
     const char *path = in_folder("kept.safetensors");
     assert_ok(nf_safetensors_save(path, &good, 1, NULL, &err), &err);
     assert_int_equal(nf_safetensors_save(path, &bad, 1, NULL, &err), NERFIT_ARGUMENT);

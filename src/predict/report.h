@@ -7,10 +7,13 @@
 #include "base/str.h"
 #include "predict/score.h"
 
-/* An aligned table: types, then the averages. */
+/* An aligned table, seqeval's classification_report(digits=4) to the byte: types, then the
+ * averages; below it conlleval's two lines (counts of tokens and phrases, accuracy, micro scores in
+ * percent). `out->failed` tells of missing memory. */
 void nf_report_text(const nf_report *report, nf_str *out);
 /* {"types": {label: {...}}, "micro": {...}, "macro", "weighted", "accuracy", "tokens"};
- * NULL when out of memory. */
+ * {...} is precision, recall, f1, support, predicted, correct. NULL when out of memory or when a
+ * label is not UTF-8. */
 json_t *nf_report_json(const nf_report *report);
 
 #endif

@@ -5,9 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <uthash.h>
-
 #include "base/arena.h"
+#include "base/hash.h"
 #include "predict/spans.h"
 
 typedef struct counts {
@@ -21,9 +20,11 @@ struct nf_scorer {
     nf_arena arena;
     counts *types;
     size_t n_tokens, n_correct;
-    nf_label_span *spans; /* scratch: gold, then predicted */
+    nf_span_scan gold, predicted;
+    nf_label_span *spans; /* [2 * room] scratch: gold, then predicted */
     size_t room;
     nf_report report;
+    double *column; /* scratch of the report: one measure of all types */
 };
 
 nerfit_status nf_scorer_new(nf_scorer **out, nf_scheme scheme, nerfit_error *err) {
@@ -39,57 +40,73 @@ void nf_scorer_free(nf_scorer *scorer) {
     nf_arena_free(&scorer->arena);
     free(scorer->spans);
     free(scorer->report.types);
+    free(scorer->column);
     free(scorer);
 }
 
-static counts *counts_of(nf_scorer *scorer, const char *type) {
-    size_t size = strlen(type);
-    if (scorer->scheme != NF_SCHEME_NONE)
-        while (size && type[size - 1] == '-') size--;
+/* ---------------------------------------------------------------- counting */
+
+/* The counts of the span's type, new ones if need be; NULL when out of memory. */
+static counts *counts_of(nf_scorer *scorer, const nf_label_span *span) {
     counts *found;
-    HASH_FIND(hh, scorer->types, type, size, found);
+    HASH_FIND(hh, scorer->types, span->type, span->type_size, found);
     if (found) return found;
     found = nf_arena_calloc(&scorer->arena, 1, sizeof *found);
-    if (!found || !(found->type = nf_arena_copy(&scorer->arena, type, size))) return NULL;
-    HASH_ADD_KEYPTR(hh, scorer->types, found->type, size, found);
-    return found;
+    if (!found) return NULL;
+    found->type = nf_arena_copy(&scorer->arena, span->type, span->type_size);
+    if (!found->type) return NULL;
+    HASH_ADD_KEYPTR(hh, scorer->types, found->type, span->type_size, found);
+    return found->hh.tbl ? found : NULL;
+}
+
+static nerfit_status reserve(nf_scorer *scorer, size_t length, nerfit_error *err) {
+    if (scorer->room > length) return NERFIT_OK;
+    size_t room = 2 * length + 64, bytes;
+    nf_label_span *grown = NULL;
+    if (!__builtin_mul_overflow(room, 2 * sizeof *grown, &bytes))
+        grown = realloc(scorer->spans, bytes);
+    if (!grown) return nf_no_memory(err, room);
+    scorer->spans = grown;
+    scorer->room = room;
+    return NERFIT_OK;
+}
+
+static bool same_span(const nf_label_span *a, const nf_label_span *b) {
+    return a->start == b->start && a->end == b->end && a->type_size == b->type_size &&
+           memcmp(a->type, b->type, a->type_size) == 0;
 }
 
 nerfit_status nf_scorer_add(nf_scorer *scorer, const char *const *gold,
                             const char *const *predicted, size_t length, nerfit_error *err) {
-    if (scorer->room < length) {
-        nf_label_span *grown = realloc(scorer->spans, 4 * length * sizeof *grown);
-        if (!grown) return nf_no_memory(err, length);
-        scorer->spans = grown;
-        scorer->room = 2 * length;
-    }
+    NF_TRY(reserve(scorer, length, err));
     nf_label_span *g = scorer->spans, *p = scorer->spans + scorer->room;
-    size_t n_gold = 0, n_predicted = 0, at = 0;
-    if (length) {
-        NF_TRY(nf_spans_from_labels(gold, length, scorer->scheme, g, &n_gold, err));
-        NF_TRY(nf_spans_from_labels(predicted, length, scorer->scheme, p, &n_predicted, err));
-    }
-    for (size_t i = 0; i < n_gold; i++) {
-        counts *c = counts_of(scorer, g[i].type);
-        if (!c) return nf_no_memory(err, 0);
-        c->gold++;
-    }
-    for (size_t i = 0; i < n_predicted; i++) {
-        counts *c = counts_of(scorer, p[i].type);
-        if (!c) return nf_no_memory(err, 0);
+    nf_span_scan gold_scan = scorer->gold, predicted_scan = scorer->predicted;
+    size_t n_gold, n_predicted;
+    NF_TRY(nf_spans_scan(&gold_scan, gold, length, scorer->scheme, g, &n_gold, err));
+    NF_TRY(nf_spans_scan(&predicted_scan, predicted, length, scorer->scheme, p, &n_predicted, err));
+    for (size_t i = 0; i < n_gold + n_predicted; i++)
+        if (!counts_of(scorer, i < n_gold ? &g[i] : &p[i - n_gold]))
+            return nf_no_memory(err, sizeof(counts));
+    /* nothing can fail from here: a sequence counts wholly or not at all */
+    for (size_t i = 0; i < n_gold; i++) counts_of(scorer, &g[i])->gold++;
+    for (size_t i = 0, at = 0; i < n_predicted; i++) {
+        counts *c = counts_of(scorer, &p[i]);
         c->predicted++;
-        while (at < n_gold && g[at].start < p[i].start) at++;
-        /* spans of one sequence do not overlap: at most one gold span starts here */
-        if (at < n_gold && g[at].start == p[i].start && g[at].end == p[i].end &&
-            counts_of(scorer, g[at].type) == c)
-            c->correct++;
+        while (at < n_gold && g[at].end < p[i].end) at++;
+        if (at < n_gold && same_span(&g[at], &p[i])) c->correct++; /* one span at most ends here */
     }
     for (size_t i = 0; i < length; i++) scorer->n_correct += strcmp(gold[i], predicted[i]) == 0;
     scorer->n_tokens += length;
+    scorer->gold = gold_scan;
+    scorer->predicted = predicted_scan;
     return NERFIT_OK;
 }
 
-static double ratio(double a, double b) { return b > 0.0 ? a / b : 0.0; }
+/* ---------------------------------------------------------------- the report */
+
+static double ratio(double a, double b) {
+    return b > 0.0 ? a / b : 0.0;
+}
 
 static nf_score score_of(const char *label, size_t gold, size_t predicted, size_t correct) {
     nf_score s = {.label = label, .support = gold, .predicted = predicted, .correct = correct};
@@ -97,6 +114,40 @@ static nf_score score_of(const char *label, size_t gold, size_t predicted, size_
     s.recall = ratio((double)correct, (double)gold);
     s.f1 = ratio(2.0 * s.precision * s.recall, s.precision + s.recall);
     return s;
+}
+
+/* numpy's pairwise sum, which seqeval's averages go through: equal to the last bit. */
+static double pairwise_sum(const double *a, size_t n) {
+    if (n > 128) {
+        size_t half = n / 2 - n / 2 % 8;
+        return pairwise_sum(a, half) + pairwise_sum(a + half, n - half);
+    }
+    double r[8] = {0}, total = 0.0;
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        for (size_t k = 0; k < 8; k++) r[k] += a[i + k];
+    if (i) total = ((r[0] + r[1]) + (r[2] + r[3])) + ((r[4] + r[5]) + (r[6] + r[7]));
+    for (; i < n; i++) total += a[i];
+    return total;
+}
+
+/* Where a measure lies in an nf_score, for the averages to go over. */
+static const size_t measures[] = {offsetof(nf_score, precision), offsetof(nf_score, recall),
+                                  offsetof(nf_score, f1)};
+
+static double *measure_of(nf_score *score, size_t measure) {
+    return (double *)((char *)score + measures[measure]);
+}
+
+/* The mean of each measure over the types, weighted by their support or not; 0 without a type. */
+static void average(nf_score *out, nf_report *report, double *column, bool weighted) {
+    for (size_t m = 0; m < sizeof measures / sizeof *measures; m++) {
+        for (size_t i = 0; i < report->n_types; i++)
+            column[i] = *measure_of(&report->types[i], m) *
+                        (weighted ? (double)report->types[i].support : 1.0);
+        size_t parts = weighted ? out->support : report->n_types;
+        *measure_of(out, m) = ratio(pairwise_sum(column, report->n_types), (double)parts);
+    }
 }
 
 static int by_label(const void *a, const void *b) {
@@ -107,7 +158,11 @@ nerfit_status nf_scorer_report(nf_scorer *scorer, const nf_report **out, nerfit_
     nf_report *report = &scorer->report;
     size_t n = HASH_COUNT(scorer->types), gold = 0, predicted = 0, correct = 0, i = 0;
     nf_score *types = realloc(report->types, (n + 1) * sizeof *types);
-    if (!types) return nf_no_memory(err, n * sizeof *types);
+    if (!types) return nf_no_memory(err, (n + 1) * sizeof *types);
+    report->types = types;
+    double *column = realloc(scorer->column, (n + 1) * sizeof *column);
+    if (!column) return nf_no_memory(err, (n + 1) * sizeof *column);
+    scorer->column = column;
     *report = (nf_report){.types = types,
                           .n_types = n,
                           .n_tokens = scorer->n_tokens,
@@ -119,18 +174,9 @@ nerfit_status nf_scorer_report(nf_scorer *scorer, const nf_report **out, nerfit_
         correct += c->correct;
     }
     qsort(types, n, sizeof *types, by_label);
-    report->micro = score_of(NULL, gold, predicted, correct);
-    report->macro = report->weighted =
-        (nf_score){.support = gold, .predicted = predicted, .correct = correct};
-    for (i = 0; i < n; i++) {
-        double equal = 1.0 / (double)n, share = ratio((double)types[i].support, (double)gold);
-        report->macro.precision += equal * types[i].precision;
-        report->macro.recall += equal * types[i].recall;
-        report->macro.f1 += equal * types[i].f1;
-        report->weighted.precision += share * types[i].precision;
-        report->weighted.recall += share * types[i].recall;
-        report->weighted.f1 += share * types[i].f1;
-    }
+    report->micro = report->macro = report->weighted = score_of(NULL, gold, predicted, correct);
+    average(&report->macro, report, column, false);
+    average(&report->weighted, report, column, true);
     *out = report;
     return NERFIT_OK;
 }

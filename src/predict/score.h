@@ -1,4 +1,6 @@
-/* Entity scores from label sequences, equal to seqeval 1.2.2 and to conlleval's counts. */
+/* Entity scores from label sequences, equal to seqeval 1.2.2 to the last bit (with zero_division=0)
+ * and to conlleval's counts. One difference: without any entity, gold or predicted, seqeval's macro
+ * average is NaN and its report an exception; here all scores are 0. */
 #ifndef NF_PREDICT_SCORE_H
 #define NF_PREDICT_SCORE_H
 
@@ -38,7 +40,9 @@ typedef struct nf_scorer nf_scorer;
 
 nerfit_status nf_scorer_new(nf_scorer **out, nf_scheme scheme, nerfit_error *err);
 void nf_scorer_free(nf_scorer *scorer);
-/* Adds one sequence: gold[i] and predicted[i] are labels such as "B-time", "I-time", "O". */
+/* Adds one sequence: gold[i] and predicted[i] are labels such as "B-time", "I-time", "O". After an
+ * error (an empty label, one that the scheme does not know, no memory) the sequence does not count.
+ */
 nerfit_status nf_scorer_add(nf_scorer *scorer, const char *const *gold,
                             const char *const *predicted, size_t length, nerfit_error *err);
 /* The report is owned by the scorer and valid until the next call on it. */

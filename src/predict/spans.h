@@ -1,6 +1,10 @@
-/* From a sequence of labels to spans, by seqeval's rules (version 1.2.2): its default mode, which is
- * conlleval's (an entity begins at B-, or at any other label after O or another type), and its strict
- * mode, where a span counts only if it is legal in its scheme. */
+/* From a sequence of labels to spans, by seqeval's rules (version 1.2.2): its default mode, which
+ * is conlleval's (an entity begins at B-, or at any other label after O or another type), and its
+ * strict mode, where a span counts only if it is legal in its scheme.
+ *
+ * A label is a prefix (its first character), a dash and a type. seqeval's reading of other labels
+ * is kept: "B" has the type "_"; "PER" is prefix P and type "ER" in both modes (strict mode knows
+ * no P); "B-foo-bar" has the type "foo-bar"; strict mode cuts dashes off both ends of a type. */
 #ifndef NF_PREDICT_SPANS_H
 #define NF_PREDICT_SPANS_H
 
@@ -11,12 +15,26 @@
 
 typedef struct nf_label_span {
     size_t start, end; /* positions in the sequence, end exclusive */
-    const char *type;  /* points into a label; dashes at its end are not cut off */
+    const char *type;  /* points into a label, or is "_" */
+    size_t type_size;  /* in strict mode a label may go on with dashes after these bytes */
 } nf_label_span;
 
-/* spans must have room for `length` entries; *count receives how many there are. In strict mode a
- * label that the scheme does not know is an error. */
+/* spans must have room for `length` entries; *count receives how many there are. Their ends rise.
+ * An empty label, and in strict mode a label that the scheme does not know, is NERFIT_FORMAT. */
 nerfit_status nf_spans_from_labels(const char *const *labels, size_t length, nf_scheme scheme,
                                    nf_label_span *spans, size_t *count, nerfit_error *err);
+
+/* seqeval's default mode reads all sequences as one, with an "O" after each. Where a label has no
+ * known prefix, an entity can so begin at a place left over from an earlier sequence. Scores that
+ * are to be equal need the same: zero-initialise ({0}), then pass the sequences in order; spans
+ * are counted from the first sequence's start. Strict mode reads each sequence alone. */
+typedef struct nf_span_scan {
+    size_t position; /* of the next sequence's start */
+    size_t start;    /* of the latest entity */
+} nf_span_scan;
+
+nerfit_status nf_spans_scan(nf_span_scan *scan, const char *const *labels, size_t length,
+                            nf_scheme scheme, nf_label_span *spans, size_t *count,
+                            nerfit_error *err);
 
 #endif

@@ -36,7 +36,8 @@ else
 OBJECTS += $(BUILD)/kernels_base.o
 endif
 endif
-KERNEL_FLAGS := -O3 -ffast-math -fno-finite-math-only -Wno-conversion
+# plain -ffast-math: glibc declares its vector functions only then; the kernels use no infinities
+KERNEL_FLAGS := -O3 -ffast-math -Wno-conversion
 
 all: $(if $(CLI_OBJECTS),$(BUILD)/nerfit) $(BUILD)/libnerfit.a $(BUILD)/libnerfit.so $(BUILD)/nerfit.pc
 

@@ -2,6 +2,7 @@
  * functions. NF_ISA names the instruction set. */
 #include "tensor/cpu/kernels.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -366,7 +367,7 @@ static void attention_forward(float *out, float *lse, const float *q, const floa
     for (int32_t i = 0; i < length; i += 4) {
         int32_t count = length - i < 4 ? length - i : 4;
         for (int32_t t = 0; t < count; t++) {
-            float *row = p + (size_t)t * h.width, most = -INFINITY, sum = 0.0f;
+            float *row = p + (size_t)t * h.width, most = -FLT_MAX, sum = 0.0f;
             row_products(row, h.q + (i + t) * h.stride, kt, &h, h.scale);
             for (int32_t j = 0; j < length; j++) most = row[j] > most ? row[j] : most;
             for (int32_t j = 0; j < length; j++) {
@@ -429,7 +430,7 @@ static void attention_backward(float *dq, float *dk, float *dv, const float *dou
 /* ---------------------------------------------------------------- rows */
 
 static float row_max(const float *x, size_t n) {
-    float most = -INFINITY;
+    float most = -FLT_MAX;
     for (size_t i = 0; i < n; i++) most = x[i] > most ? x[i] : most;
     return most;
 }

@@ -12,11 +12,12 @@ nerfit_status nf_json_parse_at(json_t **out, const char *text, size_t length, co
     *out = json_loadb(text, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
     if (*out) return NERFIT_OK;
     if (json_error_code(&error) == json_error_out_of_memory) return nf_no_memory(err, length);
+    bool nul = json_error_code(&error) == json_error_null_character;
     bool same_line = error.line == 1 && column > 0;
     return nf_fail_at(err, NERFIT_FORMAT, file ? file : "JSON",
                       line > 0 ? line - 1 + error.line : error.line,
-                      same_line ? column - 1 + error.column : error.column,
-                      "is not valid JSON: %s", error.text);
+                      same_line ? column - 1 + error.column : error.column, "is not valid JSON: %s",
+                      nul ? "a NUL character (\\u0000) in a string" : error.text);
 }
 
 nerfit_status nf_json_parse(json_t **out, const char *text, size_t length, const char *file,
@@ -41,8 +42,10 @@ nerfit_status nf_json_save(const json_t *value, const char *path, nerfit_error *
     if (status == NERFIT_OK) {
         status = nf_file_writer_write(writer, text, strlen(text), err);
         if (status == NERFIT_OK) status = nf_file_writer_write(writer, "\n", 1, err);
-        if (status == NERFIT_OK) status = nf_file_writer_commit(writer, err);
-        else nf_file_writer_abort(writer);
+        if (status == NERFIT_OK)
+            status = nf_file_writer_commit(writer, err);
+        else
+            nf_file_writer_abort(writer);
     }
     free(text);
     return status;

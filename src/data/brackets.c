@@ -170,7 +170,7 @@ nerfit_status nf_brackets_line_read(nf_reading *reading, const char *line, size_
     nf_given_document given = {.text = nf_str_text(&r.plain),
                                .text_size = r.plain.length,
                                .spans = r.spans,
-                               .n_spans = r.n_spans,
+                               .n_spans = reading->texts_only ? 0 : r.n_spans,
                                .line = number};
     if (status == NERFIT_OK && !r.refused) status = nf_reading_add(reading, &given);
     nf_str_free(&r.plain);

@@ -133,8 +133,8 @@ nerfit_status nf_conll_sentence_add(nf_reading *reading, const nf_conll_row *row
 
 /* ---------------------------------------------------------------- a file */
 
-nerfit_status nf_conll_row_check(nf_reading *reading, const char *line, size_t size,
-                                 const nf_conll_row *row, bool *good) {
+static nerfit_status check_row(nf_reading *reading, const char *line, size_t size,
+                               const nf_conll_row *row, bool *good) {
     enum { SHOWN = 60 };
     size_t bad;
     nf_tagging tagging = reading->options->tagging;
@@ -159,14 +159,13 @@ nerfit_status nf_conll_row_check(nf_reading *reading, const char *line, size_t s
     return NERFIT_OK;
 }
 
-static nerfit_status read_rows(nf_reading *reading, const nf_conll_layout *layout, const char *text,
-                               size_t size, nf_conll *out) {
-    nf_lines lines = nf_lines_of(text, size);
+nerfit_status nf_conll_rows_read(nf_reading *reading, const nf_conll_layout *layout,
+                                 nf_lines *lines, nf_conll *out) {
     const char *line;
     size_t length;
     nf_conll_row row;
     bool refused = false; /* a row of this sentence had an error */
-    while (nf_lines_next(&lines, &line, &length)) {
+    while (nf_lines_next(lines, &line, &length)) {
         nf_conll_line kind = nf_conll_line_read(layout, line, length, &row);
         if (kind == NF_CONLL_PASSED_OVER) continue;
         if (kind == NF_CONLL_BREAK) {
@@ -176,8 +175,9 @@ static nerfit_status read_rows(nf_reading *reading, const nf_conll_layout *layou
             continue;
         }
         bool good;
-        row.line = lines.number;
-        NF_TRY(nf_conll_row_check(reading, line, length, &row, &good));
+        row.line = lines->number;
+        if (reading->texts_only) row.label = "O", row.label_size = 1;
+        NF_TRY(check_row(reading, line, length, &row, &good));
         if (good) NF_TRY(nf_conll_add_row(out, &row, reading->err));
         refused |= !good;
     }
@@ -198,7 +198,8 @@ static nerfit_status parse(nf_reading *reading, const char *text, size_t size, n
             reading, 1, 0,
             "no column holds labels (O, or one of B I E S L U, a dash and a type) in most rows; "
             "expected a word and a label a line, divided by a tab or spaces");
-    return read_rows(reading, &layout, text, size, out);
+    nf_lines lines = nf_lines_of(text, size);
+    return nf_conll_rows_read(reading, &layout, &lines, out);
 }
 
 nerfit_status nf_conll_parse(nf_conll *out, const char *text, size_t size, const char *name,

@@ -1,11 +1,11 @@
 /* CoNLL columns: words and labels, line by line.
  *
- * Columns are divided by tabs if most lines have one, else by runs of spaces; ASCII white space at
- * a column's ends is no part of it. If the columns are not given, they are found by content: label
- * the last column, the first, then the others from the end: the first in this order of which nine
- * in ten rows hold a label (tagging.h), else the one of which the most do, at least every second.
- * The other rows are errors. word    the first column that is not the label's; the next one if it
- * counts 1, 2, 3, ... in every sentence.
+ * Columns are divided by tabs if half of the lines have one, else by runs of spaces; ASCII white
+ * space at a column's ends is no part of it. If the columns are not given, they are found by
+ * content: label the last column, the first, then the others from the end: the first in this order
+ * of which nine in ten rows hold a label (tagging.h), else the one of which the most do, at least
+ * every second. The other rows are errors. word    the first column that is not the label's; the
+ * next one if it counts 1, 2, 3, ... in every sentence.
  *
  * Lines of white space end a sentence. Lines that begin with "-DOCSTART-" end one and are passed
  * over, and so are lines "# ..." that have no label in the label's column. (In a file divided by
@@ -39,9 +39,6 @@ nf_conll_layout nf_conll_layout_find(const char *text, size_t size,
 /* What a line is; *row is filled for a row, whose word or label may be empty or missing (NULL). */
 nf_conll_line nf_conll_line_read(const nf_conll_layout *layout, const char *line, size_t size,
                                  nf_conll_row *row);
-/* The error of a row that cannot be used; *good says whether it can. */
-nerfit_status nf_conll_row_check(nf_reading *reading, const char *line, size_t size,
-                                 const nf_conll_row *row, bool *good);
 /* Adds one sentence (count > 0) as a document, and reports its illegal transitions. */
 nerfit_status nf_conll_sentence_add(nf_reading *reading, const nf_conll_row *rows, size_t count,
                                     nf_tagging tagging);
@@ -63,6 +60,10 @@ void nf_conll_drop_sentence(nf_conll *conll);
 nerfit_status nf_conll_add_to(const nf_conll *conll, nf_reading *reading);
 void nf_conll_free(nf_conll *conll);
 
+/* Reads rows to the end of the lines. A sentence with an error is left out. If the reading takes
+ * texts only, every label is O. */
+nerfit_status nf_conll_rows_read(nf_reading *reading, const nf_conll_layout *layout,
+                                 nf_lines *lines, nf_conll *out);
 /* A file's rows with the default options; freed on failure. */
 nerfit_status nf_conll_parse(nf_conll *out, const char *text, size_t size, const char *name,
                              nerfit_error *err);

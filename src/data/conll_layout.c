@@ -44,6 +44,10 @@ static bool is_docstart(const char *line, size_t size) {
     return size >= 10 && memcmp(line, "-DOCSTART-", 10) == 0;
 }
 
+static bool begins_like_comment(const char *line, size_t size) {
+    return size >= 2 && line[0] == '#' && line[1] == ' ';
+}
+
 static bool holds_tag(const columns *c, int column) {
     int index = column_index(c, column);
     return index >= 0 && c->count > 1 && nf_is_tag(c->text[index], c->size[index]);
@@ -54,7 +58,7 @@ nf_conll_line nf_conll_line_read(const nf_conll_layout *layout, const char *line
     if (nf_line_blank(line, size) || is_docstart(line, size)) return NF_CONLL_BREAK;
     columns c;
     split(line, size, layout->tabs, &c);
-    if (size >= 2 && line[0] == '#' && line[1] == ' ' && !holds_tag(&c, layout->label))
+    if (begins_like_comment(line, size) && !holds_tag(&c, layout->label))
         return NF_CONLL_PASSED_OVER;
     int word = column_index(&c, layout->word), label = column_index(&c, layout->label);
     *row = (nf_conll_row){0};
@@ -79,7 +83,7 @@ static bool next_row(nf_lines *lines, const survey *s, columns *c, bool *starts_
     while (nf_lines_next(lines, &line, &size)) {
         if (nf_line_blank(line, size) || is_docstart(line, size)) {
             *starts_sentence = true;
-        } else if (size < 2 || line[0] != '#' || line[1] != ' ') {
+        } else if (!begins_like_comment(line, size)) {
             split(line, size, s->tabs, c);
             return true;
         }
@@ -87,18 +91,21 @@ static bool next_row(nf_lines *lines, const survey *s, columns *c, bool *starts_
     return false;
 }
 
+/* At least every second, so that a line that lacks its tab is the error. */
 static bool most_lines_have_tabs(const char *text, size_t size) {
     nf_lines lines = nf_lines_of(text, size);
     const char *line;
     size_t length, with = 0, without = 0;
     while (nf_lines_next(&lines, &line, &length)) {
-        if (nf_line_blank(line, length) || line[0] == '#' || is_docstart(line, length)) continue;
+        if (nf_line_blank(line, length) || is_docstart(line, length) ||
+            begins_like_comment(line, length))
+            continue;
         if (memchr(line, '\t', length))
             with++;
         else
             without++;
     }
-    return with > without;
+    return with > 0 && with >= without;
 }
 
 /* The candidates for the label's column, in the order of preference: last, first, then from the

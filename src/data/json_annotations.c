@@ -120,7 +120,15 @@ static nerfit_status read_entities(const object *o, const json_t *text, const js
     return status;
 }
 
+/* Without annotations a JSON string is a text, too. */
+static nerfit_status read_text(const object *o, const json_t *text) {
+    nf_given_document given = {
+        .text = json_string_value(text), .text_size = json_string_length(text), .line = o->line};
+    return nf_reading_add(o->reading, &given);
+}
+
 static nerfit_status read_object(const object *o) {
+    if (o->reading->texts_only && json_is_string(o->json)) return read_text(o, o->json);
     if (!json_is_object(o->json))
         return bad_value(o, 0, 0, "expected an object with \"text\" and \"entities\"");
     const json_t *text = json_object_get(o->json, "text");
@@ -131,6 +139,7 @@ static nerfit_status read_object(const object *o) {
         snprintf(what, sizeof what, "\"text\" is %s; expected a string", type_name(text));
         return bad_value(o, nf_json_member(o->text, o->size, 0, "text"), 0, what);
     }
+    if (o->reading->texts_only) return read_text(o, text);
     if (list && !json_is_array(list) && !json_is_null(list)) {
         snprintf(what, sizeof what, "\"entities\" is %s; expected an array", type_name(list));
         return bad_value(o, nf_json_member(o->text, o->size, 0, "entities"), 0, what);

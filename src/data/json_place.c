@@ -1,5 +1,6 @@
 #include "data/json_place.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -45,45 +46,42 @@ size_t nf_json_value_end(const char *text, size_t size, size_t at) {
     return size;
 }
 
-/* Steps over the members of an object or the items of an array: from one's beginning, or the
- * opening bracket, to the next one's beginning; SIZE_MAX after the last. */
-static size_t first_inside(const char *text, size_t size, size_t at, char open) {
-    if (at >= size || text[at] != open) return SIZE_MAX;
+size_t nf_json_first_part(const char *text, size_t size, size_t at) {
+    if (at >= size || (text[at] != '{' && text[at] != '[')) return SIZE_MAX;
     at = nf_json_space_end(text, size, at + 1);
     return at < size && text[at] != '}' && text[at] != ']' ? at : SIZE_MAX;
 }
 
-static size_t after_comma(const char *text, size_t size, size_t at) {
+/* Over the value at `at` and the separator after it. */
+static size_t after(const char *text, size_t size, size_t at, char separator) {
     at = nf_json_space_end(text, size, nf_json_value_end(text, size, at));
-    return at < size && text[at] == ',' ? nf_json_space_end(text, size, at + 1) : SIZE_MAX;
+    return at < size && text[at] == separator ? nf_json_space_end(text, size, at + 1) : SIZE_MAX;
 }
 
-/* From a key to its value. */
-static size_t value_of_key(const char *text, size_t size, size_t at) {
-    at = nf_json_space_end(text, size, nf_json_value_end(text, size, at));
-    return at < size && text[at] == ':' ? nf_json_space_end(text, size, at + 1) : SIZE_MAX;
+size_t nf_json_next_part(const char *text, size_t size, size_t at) {
+    return after(text, size, at, ',');
 }
 
-size_t nf_json_member_key(const char *text, size_t size, size_t at, const char *key) {
+size_t nf_json_value_of_key(const char *text, size_t size, size_t at) {
+    return after(text, size, at, ':');
+}
+
+size_t nf_json_member(const char *text, size_t size, size_t at, const char *key) {
+    if (at >= size || text[at] != '{') return SIZE_MAX;
     size_t length = strlen(key);
-    for (at = first_inside(text, size, at, '{'); at < size;) {
-        if (text[at] == '"' && size - at > length + 1 && text[at + length + 1] == '"' &&
-            memcmp(text + at + 1, key, length) == 0)
-            return at;
-        size_t value = value_of_key(text, size, at);
-        if (value >= size) return SIZE_MAX;
-        at = after_comma(text, size, value);
+    for (at = nf_json_first_part(text, size, at); at < size;) {
+        bool found = text[at] == '"' && size - at > length + 1 && text[at + length + 1] == '"' &&
+                     memcmp(text + at + 1, key, length) == 0;
+        at = nf_json_value_of_key(text, size, at);
+        if (found || at >= size) return at;
+        at = nf_json_next_part(text, size, at);
     }
     return SIZE_MAX;
 }
 
-size_t nf_json_member(const char *text, size_t size, size_t at, const char *key) {
-    at = nf_json_member_key(text, size, at, key);
-    return at == SIZE_MAX ? SIZE_MAX : value_of_key(text, size, at);
-}
-
 size_t nf_json_item(const char *text, size_t size, size_t at, size_t index) {
-    for (at = first_inside(text, size, at, '['); at < size; at = after_comma(text, size, at))
+    if (at >= size || text[at] != '[') return SIZE_MAX;
+    for (at = nf_json_first_part(text, size, at); at < size; at = nf_json_next_part(text, size, at))
         if (index-- == 0) return at;
     return SIZE_MAX;
 }

@@ -11,10 +11,13 @@
 size_t nf_json_space_end(const char *text, size_t size, size_t at);
 /* The end of the value that begins at `at`; `size` if it does not end. */
 size_t nf_json_value_end(const char *text, size_t size, size_t at);
-/* The value of a member of the object at `at`, and its key itself. The key must stand
- * there without escapes. */
+/* One part of the object or array at `at` after the other: the first one's beginning, and the next
+ * one's after the value at `at`. An object's parts begin with their keys. */
+size_t nf_json_first_part(const char *text, size_t size, size_t at);
+size_t nf_json_next_part(const char *text, size_t size, size_t at);
+size_t nf_json_value_of_key(const char *text, size_t size, size_t at);
+/* The value of a member of the object at `at`. The key must stand there without escapes. */
 size_t nf_json_member(const char *text, size_t size, size_t at, const char *key);
-size_t nf_json_member_key(const char *text, size_t size, size_t at, const char *key);
 /* The item of the array at `at`. */
 size_t nf_json_item(const char *text, size_t size, size_t at, size_t index);
 /* Line (from 1, counting on from `first_line`) and column (code points, from 1) of an offset; 0 and

@@ -11,6 +11,7 @@ typedef struct nf_reading {
     const nf_annotation_options *options;
     const char *name;  /* of the input, for messages */
     nerfit_error *err; /* receives the first error */
+    bool texts_only;   /* entities and labels are not read */
     size_t n_errors;
     size_t n_logged[NF_N_FINDING_KINDS];
 } nf_reading;

@@ -32,8 +32,9 @@ static nerfit_status read_line(nf_reading *reading, const line *words, const lin
     size_t n_labels = count_items(labels->text, labels->size);
     if (n_words != n_labels)
         return nf_reading_malformed(reading, number, 0,
-                                    "has %zu words, but %s has %zu labels there", n_words,
-                                    labels->file, n_labels);
+                                    "has another number of words (%zu) than %s has labels there "
+                                    "(%zu)",
+                                    n_words, labels->file, n_labels);
     const char *word = words->text, *label = labels->text;
     nf_conll_row row = {.line = number};
     bool good = true;
@@ -60,8 +61,8 @@ static nerfit_status read_lines(nf_reading *reading, const nf_file *words, const
         bool more_labels = nf_lines_next(&l, &label.text, &label.size);
         if (!more && !more_labels) return NERFIT_OK;
         if (more != more_labels)
-            return nf_reading_malformed(reading, w.number, 0, "%s has %s lines than that",
-                                        labels_name, more_labels ? "more" : "fewer");
+            return nf_reading_malformed(reading, w.number, 0, "%s has %s lines", labels_name,
+                                        more_labels ? "more" : "fewer");
         NF_TRY(read_line(reading, &word, &label, w.number, out));
     }
 }

@@ -555,6 +555,23 @@ static void check_writings(void **state) {
     assert_int_equal(failed, 0);
 }
 
+/* A word that would be read as something else. */
+static void check_docstart(void **state) {
+    (void)state;
+    static const char input[] = "B-x\t-DOCSTART-\nO\tend\n";
+    nf_corpus corpus = {0};
+    nf_str out = {0};
+    nerfit_error error;
+    nf_annotation_options options = {
+        .format = NF_FORMAT_CONLL, .word_column = 2, .label_column = 1};
+    assert_ok(nf_annotations_parse_with(&corpus, input, strlen(input), "input", &options, &error),
+              &error);
+    assert_ok(nf_annotations_write(&out, &corpus.documents[0], NF_FORMAT_CONLL, &error), &error);
+    assert_string_equal(nf_str_text(&out), "-\tB-x\nDOCSTART-\tI-x\nend\tO\n\n");
+    nf_str_free(&out);
+    nf_corpus_free(&corpus);
+}
+
 /* ---------------------------------------------------------------- random documents */
 
 static const char *const pieces[] = {
@@ -712,7 +729,7 @@ int main(void) {
         cmocka_unit_test(check_findings),      cmocka_unit_test(check_log),
         cmocka_unit_test(check_broken_inputs), cmocka_unit_test(check_detection),
         cmocka_unit_test(check_endings),       cmocka_unit_test(check_writings),
-        cmocka_unit_test(check_round_trips),
+        cmocka_unit_test(check_docstart),      cmocka_unit_test(check_round_trips),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,7 +11,9 @@ nerfit_status nf_json_parse_at(json_t **out, const char *text, size_t length, co
     json_error_t error;
     *out = json_loadb(text, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
     if (*out) return NERFIT_OK;
-    if (json_error_code(&error) == json_error_out_of_memory) return nf_no_memory(err, length);
+    /* jansson 2.14 says nothing at all when its buffers cannot be made */
+    if (json_error_code(&error) == json_error_out_of_memory || !error.text[0])
+        return nf_no_memory(err, length);
     bool nul = json_error_code(&error) == json_error_null_character;
     bool same_line = error.line == 1 && column > 0;
     return nf_fail_at(err, NERFIT_FORMAT, file ? file : "JSON",

@@ -219,8 +219,19 @@ nerfit_status nf_conll_read(nf_reading *reading, const char *text, size_t size) 
     return status;
 }
 
+/* ---------------------------------------------------------------- writing */
+
+static void write_row(nf_str *out, const char *word, size_t size, const char *label, bool begins) {
+    nf_str_append(out, word, size);
+    if (label)
+        nf_str_appendf(out, "\t%c-%s\n", begins ? 'B' : 'I', label);
+    else
+        nf_str_append_text(out, "\tO\n");
+}
+
 /* word<TAB>label, BIO2. Words are the document's own, or those of words.h; a word is divided where
- * a span begins or ends inside it, so that no span is lost. */
+ * a span begins or ends inside it, so that no span is lost, and after the dash of "-DOCSTART-",
+ * which would end a text. */
 nerfit_status nf_conll_write(nf_str *out, const nf_document *d, nerfit_error *err) {
     nf_word *words;
     size_t count, s = 0, byte = 0;
@@ -229,15 +240,16 @@ nerfit_status nf_conll_write(nf_str *out, const nf_document *d, nerfit_error *er
     for (size_t i = 0; i < count; i++) {
         const nf_word *word = &words[i];
         byte += nf_utf8_offset(d->text + byte, d->text_size - byte, word->start - at);
-        size_t size = nf_utf8_offset(d->text + byte, d->text_size - byte, word->end - word->start);
+        const char *text = d->text + byte;
+        size_t size = nf_utf8_offset(text, d->text_size - byte, word->end - word->start);
         while (s < d->n_spans && d->spans[s].end <= word->start) s++;
-        bool inside = s < d->n_spans && d->spans[s].start <= word->start;
-        nf_str_append(out, d->text + byte, size);
-        if (inside)
-            nf_str_appendf(out, "\t%c-%s\n", d->spans[s].start == word->start ? 'B' : 'I',
-                           d->spans[s].label);
-        else
-            nf_str_append_text(out, "\tO\n");
+        const nf_span *span =
+            s < d->n_spans && d->spans[s].start <= word->start ? &d->spans[s] : NULL;
+        const char *label = span ? span->label : NULL;
+        bool begins = span && span->start == word->start;
+        size_t dash = nf_conll_is_docstart(text, size) ? 1 : 0;
+        if (dash) write_row(out, text, dash, label, begins);
+        write_row(out, text + dash, size - dash, label, begins && !dash);
         byte += size;
         at = word->end;
     }

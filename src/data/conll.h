@@ -1,7 +1,7 @@
 /* CoNLL columns: words and labels, line by line.
  *
- * Columns are divided by tabs if half of the lines have one, else by runs of spaces; ASCII white
- * space at a column's ends is no part of it. If the columns are not given, they are found by
+ * Columns are divided by tabs if half of the lines have one, else by runs of spaces and tabs; ASCII
+ * white space at a column's ends is no part of it. If the columns are not given, they are found by
  * content: label the last column, the first, then the others from the end: the first in this order
  * of which nine in ten rows hold a label (tagging.h), else the one of which the most do, at least
  * every second. The other rows are errors. word    the first column that is not the label's; the
@@ -31,6 +31,8 @@ typedef enum nf_conll_line {
     NF_CONLL_PASSED_OVER,
 } nf_conll_line;
 
+/* Whether a line begins with "-DOCSTART-". */
+bool nf_conll_is_docstart(const char *line, size_t size);
 /* Finds what the options leave open. *score receives the share of the first `most_rows` rows (0:
  * all) that have a label in the label's column, 0 if there is no row. */
 nf_conll_layout nf_conll_layout_find(const char *text, size_t size,

@@ -24,11 +24,10 @@ static void add_column(columns *out, const char *text, size_t size) {
 }
 
 static void split(const char *line, size_t size, bool tabs, columns *out) {
-    char separator = tabs ? '\t' : ' ';
     out->count = 0;
     for (size_t at = 0; at <= size;) {
-        const char *found = at < size ? memchr(line + at, separator, size - at) : NULL;
-        size_t end = found ? (size_t)(found - line) : size;
+        size_t end = at;
+        while (end < size && line[end] != '\t' && (tabs || line[end] != ' ')) end++;
         if (tabs || end > at) add_column(out, line + at, end - at);
         at = end + 1;
     }
@@ -40,7 +39,7 @@ static int column_index(const columns *c, int column) {
     return column != NF_NO_COLUMN && index >= 0 && index < c->count ? index : -1;
 }
 
-static bool is_docstart(const char *line, size_t size) {
+bool nf_conll_is_docstart(const char *line, size_t size) {
     return size >= 10 && memcmp(line, "-DOCSTART-", 10) == 0;
 }
 
@@ -55,7 +54,7 @@ static bool holds_tag(const columns *c, int column) {
 
 nf_conll_line nf_conll_line_read(const nf_conll_layout *layout, const char *line, size_t size,
                                  nf_conll_row *row) {
-    if (nf_line_blank(line, size) || is_docstart(line, size)) return NF_CONLL_BREAK;
+    if (nf_line_blank(line, size) || nf_conll_is_docstart(line, size)) return NF_CONLL_BREAK;
     columns c;
     split(line, size, layout->tabs, &c);
     if (begins_like_comment(line, size) && !holds_tag(&c, layout->label))
@@ -69,43 +68,49 @@ nf_conll_line nf_conll_line_read(const nf_conll_layout *layout, const char *line
 
 /* ---------------------------------------------------------------- finding the columns */
 
+/* A look at the rows. Comments cannot be told before the label's column is known: lines "# ..."
+ * take part only if there are no others. */
 typedef struct survey {
     const char *text;
     size_t size, most_rows;
-    bool tabs;
+    bool tabs, only_comments;
 } survey;
 
-/* Comments cannot be told before the label's column is known; lines "# ..." take no part. */
-static bool next_row(nf_lines *lines, const survey *s, columns *c, bool *starts_sentence) {
-    const char *line;
-    size_t size;
+static bool next_row_line(nf_lines *lines, const survey *s, const char **line, size_t *size,
+                          bool *starts_sentence) {
     *starts_sentence = lines->number == 0;
-    while (nf_lines_next(lines, &line, &size)) {
-        if (nf_line_blank(line, size) || is_docstart(line, size)) {
+    while (nf_lines_next(lines, line, size)) {
+        if (nf_line_blank(*line, *size) || nf_conll_is_docstart(*line, *size))
             *starts_sentence = true;
-        } else if (!begins_like_comment(line, size)) {
-            split(line, size, s->tabs, c);
+        else if (s->only_comments || !begins_like_comment(*line, *size))
             return true;
-        }
     }
     return false;
 }
 
-/* At least every second, so that a line that lacks its tab is the error. */
-static bool most_lines_have_tabs(const char *text, size_t size) {
-    nf_lines lines = nf_lines_of(text, size);
+static bool next_row(nf_lines *lines, const survey *s, columns *c, bool *starts_sentence) {
+    const char *line;
+    size_t size;
+    if (!next_row_line(lines, s, &line, &size, starts_sentence)) return false;
+    split(line, size, s->tabs, c);
+    return true;
+}
+
+static survey survey_of(const char *text, size_t size, size_t most_rows) {
+    survey s = {.text = text, .size = size, .most_rows = most_rows};
     const char *line;
     size_t length, with = 0, without = 0;
-    while (nf_lines_next(&lines, &line, &length)) {
-        if (nf_line_blank(line, length) || is_docstart(line, length) ||
-            begins_like_comment(line, length))
-            continue;
-        if (memchr(line, '\t', length))
-            with++;
-        else
-            without++;
+    bool starts;
+    nf_lines lines = nf_lines_of(text, size);
+    s.only_comments = !next_row_line(&lines, &s, &line, &length, &starts);
+    lines = nf_lines_of(text, size);
+    while (next_row_line(&lines, &s, &line, &length, &starts)) {
+        bool tab = memchr(line, '\t', length) != NULL;
+        with += tab, without += !tab;
     }
-    return with > 0 && with >= without;
+    /* at least every second, so that a line that lacks its tab is the error */
+    s.tabs = with > 0 && with >= without;
+    return s;
 }
 
 /* The candidates for the label's column, in the order of preference: last, first, then from the
@@ -164,7 +169,7 @@ static int find_word(const survey *s, int label) {
 nf_conll_layout nf_conll_layout_find(const char *text, size_t size,
                                      const nf_annotation_options *options, size_t most_rows,
                                      double *score) {
-    survey s = {text, size, most_rows, most_lines_have_tabs(text, size)};
+    survey s = survey_of(text, size, most_rows);
     nf_conll_layout layout = {s.tabs, options->word_column, options->label_column};
     *score = 1;
     if (layout.label == NF_NO_COLUMN) layout.label = find_label(&s, layout.word, score);

@@ -164,7 +164,17 @@ static const command *find_command(const char *name) {
     return NULL;
 }
 
+/* OpenMP's threads wait for each other by spinning, for milliseconds: on a machine that does other
+ * work besides, they then wait for a thread that cannot run. A short spin costs nothing on an idle
+ * machine. The run-time reads its settings before main, so the program starts itself anew. */
+static void spin_shortly(char **argv) {
+    if (getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY")) return;
+    setenv("GOMP_SPINCOUNT", "2000", 1);
+    execv("/proc/self/exe", argv); /* if it fails, the settings are as they were */
+}
+
 int main(int argc, char **argv) {
+    spin_shortly(argv);
     signal(SIGPIPE, SIG_IGN);
     if (argc < 2) {
         print_help();

@@ -1,146 +1,14 @@
 #include "predict/stream.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
 #include "base/str.h"
 #include "base/utf8.h"
-#include "data/annotations.h"
-#include "data/lines.h"
+#include "data/document_stream.h"
 
-enum { WINDOW = 256, CHUNK = 1 << 16 };
-
-/* ---------------------------------------------------------------- reading */
-
-typedef struct reader {
-    const nf_stream *stream;
-    char *buffer; /* [CHUNK] */
-    size_t at, filled;
-    bool ended;
-    long line;
-    nf_str text; /* of the line that is read */
-    nerfit_error *err;
-} reader;
-
-/* The next line into in->text; *more is false at the end. */
-static nerfit_status next_line(reader *in, bool *more) {
-    nf_str_clear(&in->text);
-    bool any = false;
-    while (!in->ended) {
-        if (in->at == in->filled) {
-            ptrdiff_t got = in->stream->read(in->stream->user, in->buffer, CHUNK);
-            if (got < 0)
-                return nf_fail_at(in->err, NERFIT_IO, in->stream->name, in->line, 0,
-                                  "cannot be read");
-            in->at = 0;
-            in->filled = (size_t)got;
-            in->ended = got == 0;
-            continue;
-        }
-        const char *start = in->buffer + in->at;
-        const char *newline = memchr(start, '\n', in->filled - in->at);
-        size_t size = newline ? (size_t)(newline - start) : in->filled - in->at;
-        any = true;
-        if (!nf_str_append(&in->text, start, size)) return nf_no_memory(in->err, size);
-        in->at += size + (newline != NULL);
-        if (newline) break;
-    }
-    *more = any;
-    if (!any) return NERFIT_OK;
-    in->line++;
-    size_t bad, length = in->text.length;
-    if (length && in->text.data[length - 1] == '\r') in->text.data[--in->text.length] = '\0';
-    if (in->line == 1 && in->text.length >= 3 && memcmp(in->text.data, "\xEF\xBB\xBF", 3) == 0) {
-        memmove(in->text.data, in->text.data + 3, in->text.length - 2);
-        in->text.length -= 3;
-    }
-    if (!nf_utf8_valid(nf_str_text(&in->text), in->text.length, &bad))
-        return nf_fail_at(in->err, NERFIT_FORMAT, in->stream->name, in->line, (long)bad + 1,
-                          "is not valid UTF-8");
-    return NERFIT_OK;
-}
-
-static nerfit_status add_text(reader *in, nf_corpus *corpus, const char *text, size_t size) {
-    nf_given_document given = {
-        .text = text, .text_size = size, .file = in->stream->name, .line = in->line};
-    return nf_corpus_add(corpus, &given, NULL, in->err);
-}
-
-static nerfit_status read_text(reader *in, nf_corpus *corpus, bool *more) {
-    NF_TRY(next_line(in, more));
-    return *more ? add_text(in, corpus, nf_str_text(&in->text), in->text.length) : NERFIT_OK;
-}
-
-static nerfit_status read_jsonl(reader *in, nf_corpus *corpus, bool *more) {
-    NF_TRY(next_line(in, more));
-    if (!*more) return NERFIT_OK;
-    if (nf_line_blank(nf_str_text(&in->text), in->text.length)) return add_text(in, corpus, "", 0);
-    json_t *json;
-    NF_TRY(nf_json_parse(&json, in->text.data, in->text.length, in->stream->name, in->line,
-                         in->err));
-    const json_t *text = json_is_object(json) ? json_object_get(json, "text") : json;
-    nerfit_status status =
-        json_is_string(text)
-            ? add_text(in, corpus, json_string_value(text), json_string_length(text))
-            : nf_fail_at(in->err, NERFIT_FORMAT, in->stream->name, in->line, 0,
-                         "expected an object with \"text\"");
-    json_decref(json);
-    return status;
-}
-
-/* Words up to an empty line; documents without words are passed over. */
-static nerfit_status read_conll(reader *in, nf_corpus *corpus, bool *more) {
-    nf_str text = {0};
-    nf_word *words = NULL;
-    size_t count = 0, capacity = 0;
-    long first = 0;
-    uint32_t at = 0;
-    nerfit_status status = NERFIT_OK;
-    while (status == NERFIT_OK) {
-        status = next_line(in, more);
-        if (status != NERFIT_OK || !*more) break;
-        const char *line = nf_str_text(&in->text);
-        if (nf_line_blank(line, in->text.length)) {
-            if (count) break;
-            continue;
-        }
-        if (strncmp(line, "-DOCSTART-", 10) == 0 ||
-            (line[0] == '#' && line[1] == ' ' && !strchr(line, '\t')))
-            continue;
-        size_t size = strcspn(line, "\t ");
-        if (count == capacity) {
-            capacity = capacity ? 2 * capacity : 64;
-            nf_word *grown = realloc(words, capacity * sizeof *grown);
-            if (!grown) {
-                status = nf_no_memory(in->err, capacity * sizeof *grown);
-                break;
-            }
-            words = grown;
-        }
-        if (count) nf_str_append_char(&text, ' '), at++;
-        else first = in->line;
-        nf_str_append(&text, line, size);
-        uint32_t length = (uint32_t)nf_utf8_count(line, size);
-        words[count++] = (nf_word){at, at + length};
-        at += length;
-    }
-    if (status == NERFIT_OK && text.failed) status = nf_no_memory(in->err, 0);
-    if (status == NERFIT_OK && count) {
-        nf_given_document given = {.text = nf_str_text(&text),
-                                   .text_size = text.length,
-                                   .words = words,
-                                   .n_words = count,
-                                   .file = in->stream->name,
-                                   .line = first};
-        status = nf_corpus_add(corpus, &given, NULL, in->err);
-        *more = true;
-    }
-    nf_str_free(&text);
-    free(words);
-    return status;
-}
+enum { WINDOW = 256 };
 
 /* ---------------------------------------------------------------- writing */
 
@@ -264,8 +132,8 @@ static const char HTML_HEAD[] =
 
 static const struct {
     const char *name;
-    nerfit_status (*read)(reader *in, nf_corpus *corpus, bool *more);
-} inputs[] = {{"text", read_text}, {"jsonl", read_jsonl}, {"conll", read_conll}};
+    nf_format format;
+} inputs[] = {{"text", NF_FORMAT_TEXT}, {"jsonl", NF_FORMAT_JSONL}, {"conll", NF_FORMAT_CONLL}};
 
 static const struct {
     const char *name, *head, *tail;
@@ -299,24 +167,24 @@ static nerfit_status emit(const nf_stream *stream, const char *data, size_t size
 }
 
 /* Reads, tags and writes one window; *more is false when the input has ended. */
-static nerfit_status tag_window(nf_tagger *tagger, const nf_model *model, reader *in, nf_str *out,
-                                bool *more, size_t *n_texts) {
+static nerfit_status tag_window(nf_tagger *tagger, const nf_stream *stream, nf_document_stream *in,
+                                nf_str *out, bool *more, size_t *n_texts, nerfit_error *err) {
+    const nf_model *model = nf_tagger_model(tagger);
     nf_corpus corpus = {0};
     nf_text texts[WINDOW];
     nf_tagged results[WINDOW];
     nerfit_status status = NERFIT_OK;
     while (status == NERFIT_OK && *more && corpus.n_documents < WINDOW)
-        status = inputs[in->stream->input].read(in, &corpus, more);
+        status = nf_document_stream_next(in, &corpus, more, err);
     for (size_t i = 0; i < corpus.n_documents; i++)
         texts[i] = (nf_text){corpus.documents[i].text, corpus.documents[i].text_size};
     if (status == NERFIT_OK && corpus.n_documents)
-        status = nf_tagger_tag(tagger, texts, corpus.n_documents, results, in->err);
+        status = nf_tagger_tag(tagger, texts, corpus.n_documents, results, err);
     nf_str_clear(out);
     for (size_t i = 0; i < corpus.n_documents && status == NERFIT_OK; i++)
-        status = outputs[in->stream->output].write(out, model, &corpus.documents[i], &results[i],
-                                                   in->err);
-    if (status == NERFIT_OK && out->failed) status = nf_no_memory(in->err, 0);
-    if (status == NERFIT_OK) status = emit(in->stream, nf_str_text(out), out->length, in->err);
+        status = outputs[stream->output].write(out, model, &corpus.documents[i], &results[i], err);
+    if (status == NERFIT_OK && out->failed) status = nf_no_memory(err, 0);
+    if (status == NERFIT_OK) status = emit(stream, nf_str_text(out), out->length, err);
     *n_texts += corpus.n_documents;
     nf_corpus_free(&corpus);
     return status;
@@ -324,19 +192,22 @@ static nerfit_status tag_window(nf_tagger *tagger, const nf_model *model, reader
 
 nerfit_status nf_stream_tag(nf_tagger *tagger, const nf_stream *stream, size_t *n_texts,
                             nerfit_error *err) {
-    reader in = {.stream = stream, .buffer = malloc(CHUNK), .err = err};
-    if (!in.buffer) return nf_no_memory(err, CHUNK);
+    nf_document_source source = {.read = stream->read,
+                                 .user = stream->user,
+                                 .name = stream->name,
+                                 .format = inputs[stream->input].format};
+    nf_document_stream *in;
+    NF_TRY(nf_document_stream_open(&in, &source, err));
     nf_str out = {0};
     bool more = true;
     size_t count = 0;
     const char *head = outputs[stream->output].head, *tail = outputs[stream->output].tail;
     nerfit_status status = emit(stream, head, strlen(head), err);
     while (status == NERFIT_OK && more)
-        status = tag_window(tagger, nf_tagger_model(tagger), &in, &out, &more, &count);
+        status = tag_window(tagger, stream, in, &out, &more, &count, err);
     if (status == NERFIT_OK) status = emit(stream, tail, strlen(tail), err);
     if (n_texts) *n_texts = count;
     nf_str_free(&out);
-    nf_str_free(&in.text);
-    free(in.buffer);
+    nf_document_stream_close(in);
     return status;
 }

@@ -19,16 +19,16 @@ typedef float v16 __attribute__((vector_size(64), aligned(4)));
 
 enum { LANES = 16, MASK = 4 * LANES };
 
-/* Words of the blocks first .. first+15 of a site: words[4*b + w]. The rounds run over all lanes
- * side by side, so that they become vector instructions. */
-static void philox_words(const nf_dropout *d, uint64_t first, uint32_t words[MASK]) {
+/* The words of 16 blocks of a site: words[4*i + w] is word w of blocks[i]. The rounds run over all
+ * lanes side by side, so that they become vector instructions. */
+static void philox_words(const nf_dropout *d, const uint64_t blocks[LANES],
+                         uint32_t words[MASK]) {
     uint32_t c0[LANES], c1[LANES], c2[LANES], c3[LANES];
     for (int i = 0; i < LANES; i++) {
-        uint64_t block = first + (uint64_t)i;
-        c0[i] = (uint32_t)block;
+        c0[i] = (uint32_t)blocks[i];
         c1[i] = d->site;
         c2[i] = (uint32_t)d->step;
-        c3[i] = (uint32_t)(d->step >> 32) ^ (uint32_t)(block >> 32);
+        c3[i] = (uint32_t)(d->step >> 32) ^ (uint32_t)(blocks[i] >> 32);
     }
     uint32_t k0 = (uint32_t)d->seed, k1 = (uint32_t)(d->seed >> 32);
     for (int round = 0; round < 10; round++) {
@@ -52,6 +52,13 @@ static void philox_words(const nf_dropout *d, uint64_t first, uint32_t words[MAS
     }
 }
 
+/* The words of the elements first .. first+63, first a multiple of 4. */
+static void words_from(const nf_dropout *d, uint64_t first, uint32_t words[MASK]) {
+    uint64_t blocks[LANES];
+    for (int i = 0; i < LANES; i++) blocks[i] = first / 4 + (uint64_t)i;
+    philox_words(d, blocks, words);
+}
+
 /* word / 2^32 < p, for whole words */
 static uint64_t threshold_of(const nf_dropout *d) { return (uint64_t)ceil(d->p * 4294967296.0); }
 
@@ -66,7 +73,7 @@ static void dropout(float *y, const float *x, size_t from, size_t to, const nf_d
     float keep = (float)(1.0 / (1.0 - d->p));
     for (size_t at = from; at < to; at += MASK) {
         size_t n = to - at < MASK ? to - at : MASK;
-        philox_words(d, at / 4, words);
+        words_from(d, at, words);
         for (size_t i = 0; i < n; i++)
             y[at + i] = words[i] < threshold ? 0.0f : x[at + i] * keep;
     }
@@ -201,7 +208,7 @@ static void norm_forward(float *y, float *sum, float *mean, float *rstd, const f
             uint32_t words[MASK], threshold = (uint32_t)threshold_of(d);
             float keep = (float)(1.0 / (1.0 - d->p));
             for (size_t at = aligned; at < start + c; at += MASK) {
-                philox_words(d, at / 4, words);
+                words_from(d, at, words);
                 size_t first = at < start ? start : at;
                 size_t end = at + MASK < start + c ? at + MASK : start + c;
                 for (size_t i = first; i < end; i++)
@@ -336,15 +343,27 @@ static void weighted_rows(float *out, ptrdiff_t out_stride, const float *w, size
         }
 }
 
-/* Factors of the probabilities of one query. */
-static void mask_row(float *factors, const head_view *h, const nf_dropout *d, int32_t row,
-                     int32_t head, int32_t heads, int32_t longest) {
-    uint64_t start = nf_attention_element(row, 0, head, heads, longest);
+/* Factors of the probabilities of `count` queries from row `row` on, [count, width]. Blocks of four
+ * keys of all these queries are drawn together: texts are mostly shorter than 16 blocks. */
+static void mask_rows(float *factors, const head_view *h, const nf_dropout *d, int32_t row,
+                      int32_t count, int32_t head, int32_t heads, int32_t longest) {
     uint32_t words[MASK], threshold = (uint32_t)threshold_of(d);
     float keep = (float)(1.0 / (1.0 - d->p));
-    for (size_t at = 0; at < h->width; at += MASK) {
-        philox_words(d, (start + at) / 4, words);
-        for (size_t i = 0; i < MASK; i++) factors[at + i] = words[i] < threshold ? 0.0f : keep;
+    int32_t blocks_a_row = (h->length + 3) / 4, total = count * blocks_a_row;
+    uint64_t blocks[LANES] = {0};
+    float *places[LANES];
+    for (int32_t done = 0; done < total;) {
+        int32_t n = total - done < LANES ? total - done : LANES;
+        for (int32_t i = 0; i < n; i++) {
+            int32_t t = (done + i) / blocks_a_row, block = (done + i) % blocks_a_row;
+            blocks[i] = nf_attention_element(row + t, 4 * block, head, heads, longest) / 4;
+            places[i] = factors + (size_t)t * h->width + 4 * (size_t)block;
+        }
+        philox_words(d, blocks, words);
+        for (int32_t i = 0; i < n; i++)
+            for (int w = 0; w < 4; w++)
+                places[i][w] = words[4 * i + w] < threshold ? 0.0f : keep;
+        done += n;
     }
 }
 
@@ -366,6 +385,8 @@ static void attention_forward(float *out, float *lse, const float *q, const floa
     transpose(kt, h.k, &h);
     for (int32_t i = 0; i < length; i += 4) {
         int32_t count = length - i < 4 ? length - i : 4;
+        if (drops(d))
+            mask_rows(factors, &h, d, first + i, count, head, shape->n_heads, longest);
         for (int32_t t = 0; t < count; t++) {
             float *row = p + (size_t)t * h.width, most = -FLT_MAX, sum = 0.0f;
             row_products(row, h.q + (i + t) * h.stride, kt, &h, h.scale);
@@ -378,8 +399,8 @@ static void attention_forward(float *out, float *lse, const float *q, const floa
             for (int32_t j = 0; j < length; j++) row[j] *= inverse;
             if (lse) lse[(first + i + t) * shape->n_heads + head] = most + logf(sum);
             if (drops(d)) {
-                mask_row(factors, &h, d, first + i + t, head, shape->n_heads, longest);
-                for (int32_t j = 0; j < length; j++) row[j] *= factors[j];
+                const float *factor = factors + (size_t)t * h.width;
+                for (int32_t j = 0; j < length; j++) row[j] *= factor[j];
             }
         }
         weighted_rows(out + (first + i) * out_stride + head * h.d, out_stride, p, h.width, 1,
@@ -408,10 +429,13 @@ static void attention_backward(float *dq, float *dk, float *dv, const float *dou
         row_products(dp, g + i * flat, vt, &h, 1.0f);
         for (int32_t j = 0; j < length; j++) row[j] = expf(row[j] - total);
         if (drops(d)) {
-            mask_row(factors, &h, d, first + i, head, shape->n_heads, longest);
+            if (i % 4 == 0)
+                mask_rows(factors, &h, d, first + i, length - i < 4 ? length - i : 4, head,
+                          shape->n_heads, longest);
+            const float *factor = factors + (size_t)(i % 4) * h.width;
             for (int32_t j = 0; j < length; j++) {
-                drow[j] = row[j] * (factors[j] * dp[j] - own) * h.scale;
-                row[j] *= factors[j];
+                drow[j] = row[j] * (factor[j] * dp[j] - own) * h.scale;
+                row[j] *= factor[j];
             }
         } else {
             for (int32_t j = 0; j < length; j++) drow[j] = row[j] * (dp[j] - own) * h.scale;

@@ -54,7 +54,7 @@ typedef struct nf_kernels {
 /* Floats of scratch that attention needs for texts of `longest` tokens. */
 static inline size_t nf_attention_scratch(int32_t longest, int32_t head_size) {
     size_t width = ((size_t)longest + 63) & ~(size_t)63;
-    return 2 * (size_t)head_size * width + 2 * (size_t)longest * width + 2 * width + 64;
+    return 2 * (size_t)head_size * width + 2 * (size_t)longest * width + 8 * width + 64;
 }
 
 const nf_kernels *nf_kernels_best(void);

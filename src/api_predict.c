@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/str.h"
 #include "data/annotations.h"
 #include "data/conll.h"
@@ -190,7 +191,7 @@ static nerfit_status make_report(nf_scorer *scorer, nerfit_report *out, nerfit_e
     nf_report_text(report, &text);
     json_t *json = nf_report_json(report);
     *out = (nerfit_report){.text = text.data,
-                           .json = json ? json_dumps(json, JSON_INDENT(2)) : NULL,
+                           .json = json ? nf_json_text(json, JSON_INDENT(2)) : NULL,
                            .precision = report->micro.precision,
                            .recall = report->micro.recall,
                            .f1 = report->micro.f1};

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "data/lines.h"
 #include "train/train.h"
 
@@ -117,7 +118,7 @@ static nerfit_status parse_file(const nerfit_callbacks *callbacks, const char *p
 
 static bool observe(void *user, const nf_stage_report *report) {
     const nerfit_callbacks *callbacks = user;
-    char *json = report->entry ? json_dumps(report->entry, JSON_COMPACT) : NULL;
+    char *json = report->entry ? nf_json_text(report->entry, JSON_COMPACT) : NULL;
     nerfit_event event = {.kind = (nerfit_event_kind)report->event,
                           .stage = report->stage,
                           .stage_name = report->name,
@@ -142,7 +143,7 @@ static nerfit_status hand_out(nf_train_result *inner, nerfit_train_result *resul
     const json_t *micro = json_object_get(inner->report, "micro");
     result->report = (nerfit_report){
         .text = inner->report_text,
-        .json = json_dumps(inner->report, JSON_INDENT(2)),
+        .json = nf_json_text(inner->report, JSON_INDENT(2)),
         .precision = json_real_value(json_object_get(micro, "precision")),
         .recall = json_real_value(json_object_get(micro, "recall")),
         .f1 = json_real_value(json_object_get(micro, "f1")),

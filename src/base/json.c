@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/str.h"
 
 nerfit_status nf_json_parse_at(json_t **out, const char *text, size_t length, const char *file,
                                long line, long column, nerfit_error *err) {
@@ -36,8 +37,20 @@ nerfit_status nf_json_load(json_t **out, const char *path, nerfit_error *err) {
     return status;
 }
 
+static int append(const char *bytes, size_t size, void *out) {
+    return nf_str_append(out, bytes, size) ? 0 : -1;
+}
+
+char *nf_json_text(const json_t *value, size_t flags) {
+    nf_str text = {0};
+    if (json_dump_callback(value, append, &text, flags | JSON_ENCODE_ANY) == 0 && !text.failed)
+        return text.data;
+    nf_str_free(&text);
+    return NULL;
+}
+
 nerfit_status nf_json_save(const json_t *value, const char *path, nerfit_error *err) {
-    char *text = json_dumps(value, JSON_INDENT(2) | JSON_ENCODE_ANY);
+    char *text = nf_json_text(value, JSON_INDENT(2));
     if (!text) return nf_no_memory(err, 0);
     nf_file_writer *writer;
     nerfit_status status = nf_file_writer_open(&writer, path, err);

@@ -15,6 +15,9 @@ nerfit_status nf_json_parse(json_t **out, const char *text, size_t length, const
 /* The same for text that stands at a line and a column of a file. */
 nerfit_status nf_json_parse_at(json_t **out, const char *text, size_t length, const char *file,
                                long line, long column, nerfit_error *err);
+/* As jansson's json_dumps, of any value (the caller frees it), but NULL whenever memory was missing:
+ * json_dumps 2.14 then leaves out a key or a text and calls it a success. */
+char *nf_json_text(const json_t *value, size_t flags);
 /* Writes indented JSON with a final newline, atomically. */
 nerfit_status nf_json_save(const json_t *value, const char *path, nerfit_error *err);
 

@@ -229,7 +229,7 @@ bool nf_json_is_lines(const char *text, size_t size) {
 }
 
 static bool append_json(nf_str *out, json_t *value) {
-    char *text = value ? json_dumps(value, JSON_ENCODE_ANY) : NULL;
+    char *text = value ? nf_json_text(value, 0) : NULL;
     bool good = text && nf_str_append_text(out, text);
     free(text);
     json_decref(value);

@@ -101,7 +101,7 @@ static nerfit_status make_header(nf_str *out, const char *path, const nf_to_stor
     size_t at = 0;
     for (size_t i = 0; i < count && status == NERFIT_OK; i++)
         status = add_tensor(header, path, sorted[i], &at, err);
-    char *text = status == NERFIT_OK ? json_dumps(header, JSON_COMPACT) : NULL;
+    char *text = status == NERFIT_OK ? nf_json_text(header, JSON_COMPACT) : NULL;
     json_decref(pairs);
     json_decref(header);
     NF_TRY(status);

@@ -185,7 +185,7 @@ static nf_stage_options stage_options(const nf_train_options *o, int s, bool has
 static bool observe(void *user, const nf_stage_report *report) {
     run *r = user;
     if (report->entry && r->metrics) {
-        char *line = json_dumps(report->entry, JSON_COMPACT);
+        char *line = nf_json_text(report->entry, JSON_COMPACT);
         if (line) fprintf(r->metrics, "{\"stage\":%d,%s\n", report->stage, line + 1);
         fflush(r->metrics);
         free(line);

@@ -6,12 +6,7 @@
 
 #include <utf8proc.h>
 
-/* Labels are interned: a failed allocation of the hash table must not end the process, as uthash
- * does unless told otherwise. */
-#define HASH_NONFATAL_OOM 1
-#define uthash_nonfatal_oom(entry) ((entry)->label = NULL)
-#include <uthash.h>
-
+#include "base/hash.h"
 #include "base/utf8.h"
 
 struct nf_label_entry {
@@ -43,7 +38,7 @@ const char *nf_corpus_label(nf_corpus *corpus, const char *label, size_t size) {
     if (!entry || !copy) return NULL;
     entry->label = copy;
     HASH_ADD_KEYPTR(hh, corpus->label_index, copy, size, entry);
-    if (!entry->label) return NULL;
+    if (!entry->hh.tbl) return NULL;
     return corpus->labels[corpus->n_labels++] = copy;
 }
 

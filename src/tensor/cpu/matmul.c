@@ -12,7 +12,8 @@
 
 #include <dnnl.h>
 #include <omp.h>
-#include <uthash.h>
+
+#include "base/hash.h"
 
 enum { FORWARD, BACKWARD, MAX_PRIMITIVES = 4096, TYPICAL_ROWS = 128 };
 
@@ -287,7 +288,9 @@ static product *find(nf_matmul *mm, const product_key *key, const nf_weight *w) 
         return NULL;
     }
     HASH_ADD(hh, mm->products, key, sizeof p->key, p);
-    return p;
+    if (p->hh.tbl) return p;
+    product_free(p);
+    return NULL;
 }
 
 static bool run_packed(nf_matmul *mm, const product_key *key, const nf_weight *w, float *y,

@@ -49,6 +49,7 @@ bool nf_directory_exists(const char *path) {
 }
 
 nerfit_status nf_directory_make(const char *path, nerfit_error *err) {
+    if (!path[0]) return nf_fail(err, NERFIT_IO, "a folder without a name cannot be made");
     char *copy = strdup(path);
     if (!copy) return nf_no_memory(err, strlen(path));
     nerfit_status status = NERFIT_OK;
@@ -67,6 +68,11 @@ nerfit_status nf_directory_make(const char *path, nerfit_error *err) {
 }
 
 nerfit_status nf_directory_remove(const char *path, nerfit_error *err) {
+    struct stat info;
+    if (lstat(path, &info) == 0 && S_ISLNK(info.st_mode)) { /* what it points to stays */
+        if (unlink(path) == 0) return NERFIT_OK;
+        return nf_fail_at(err, NERFIT_IO, path, 0, 0, "cannot be removed: %s", strerror(errno));
+    }
     DIR *folder = opendir(path);
     if (!folder) {
         if (errno == ENOENT) return NERFIT_OK;
@@ -77,7 +83,6 @@ nerfit_status nf_directory_remove(const char *path, nerfit_error *err) {
     for (struct dirent *entry; status == NERFIT_OK && (entry = readdir(folder));) {
         if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")) continue;
         char *child = nf_path_join(&arena, path, entry->d_name);
-        struct stat info;
         if (!child) status = nf_no_memory(err, 0);
         else if (lstat(child, &info) == 0 && S_ISDIR(info.st_mode))
             status = nf_directory_remove(child, err);

@@ -22,7 +22,8 @@ bool nf_file_exists(const char *path);
 bool nf_directory_exists(const char *path);
 /* Makes the folder and its parents; existing ones are fine. */
 nerfit_status nf_directory_make(const char *path, nerfit_error *err);
-/* Removes a folder with all it holds; a missing one is fine. */
+/* Removes a folder with all it holds; a missing one is fine. Of a symbolic link, to a folder or in
+ * one, only the link itself goes. */
 nerfit_status nf_directory_remove(const char *path, nerfit_error *err);
 /* Renames and syncs the parent folder. */
 nerfit_status nf_file_rename(const char *from, const char *to, nerfit_error *err);

@@ -1,0 +1,343 @@
+/* Files (src/base/file.h): what is read, and that a write is seen wholly or not at all: when the
+ * disk is full, when the process is killed at any moment, when two write at once. */
+#include "test.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/json.h"
+
+static char folder[] = "/tmp/nerfit-test-XXXXXX";
+
+static int make_folder(void **state) {
+    (void)state;
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int remove_folder(void **state) {
+    (void)state;
+    return nf_directory_remove(folder, NULL) == NERFIT_OK && !nf_directory_exists(folder) ? 0 : -1;
+}
+
+static const char *in_folder(const char *name) {
+    static char path[4][4096];
+    static int next;
+    char *out = path[next++ % 4];
+    snprintf(out, sizeof path[0], "%s/%s", folder, name);
+    return out;
+}
+
+/* How many entries of the folder begin with `prefix`. */
+static size_t count_entries(const char *prefix) {
+    DIR *entries = opendir(folder);
+    size_t count = 0;
+    for (struct dirent *e; (e = readdir(entries));)
+        count += strncmp(e->d_name, prefix, strlen(prefix)) == 0;
+    closedir(entries);
+    return count;
+}
+
+static void assert_content(const char *path, const char *wanted) {
+    nerfit_error err;
+    nf_file file;
+    assert_ok(nf_file_open(&file, path, &err), &err);
+    assert_int_equal(file.size, strlen(wanted));
+    assert_memory_equal(file.data, wanted, file.size);
+    nf_file_close(&file);
+}
+
+/* ---------------------------------------------------------------- reading */
+
+static void test_open(void **state) {
+    (void)state;
+    nerfit_error err;
+    nf_file file;
+    assert_ok(nf_file_write(in_folder("empty"), NULL, 0, &err), &err);
+    assert_ok(nf_file_open(&file, in_folder("empty"), &err), &err);
+    assert_int_equal(file.size, 0);
+    assert_non_null(file.data);
+    nf_file_close(&file);
+    nf_file_close(&file);
+    assert_ok(nf_file_write(in_folder("text"), "a\0b\n", 4, &err), &err);
+    assert_ok(nf_file_open(&file, in_folder("text"), &err), &err);
+    assert_int_equal(file.size, 4);
+    assert_memory_equal(file.data, "a\0b\n", 4);
+    nf_file_close(&file);
+}
+
+static void test_open_refusals(void **state) {
+    (void)state;
+    static const struct {
+        const char *path, *error;
+    } cases[] = {
+        {"no/such", "no/such: cannot be opened: No such file or directory"},
+        {"tests", "tests: is not a regular file"},
+        {"/dev/null", "/dev/null: is not a regular file"},
+        {"Makefile/x", "Makefile/x: cannot be opened: Not a directory"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        nerfit_error err = {0};
+        nf_file file;
+        assert_int_equal(nf_file_open(&file, cases[i].path, &err), NERFIT_IO);
+        assert_string_equal(err.text, cases[i].error);
+        nf_file_close(&file);
+    }
+    assert_true(nf_file_exists("Makefile"));
+    assert_false(nf_file_exists("tests"));
+    assert_false(nf_file_exists("no/such"));
+    assert_true(nf_directory_exists("tests"));
+    assert_false(nf_directory_exists("Makefile"));
+}
+
+/* ---------------------------------------------------------------- folders */
+
+static void test_folders(void **state) {
+    (void)state;
+    nerfit_error err;
+    assert_ok(nf_directory_make(in_folder("a/b/c"), &err), &err);
+    assert_ok(nf_directory_make(in_folder("a/b/c/"), &err), &err);
+    assert_true(nf_directory_exists(in_folder("a/b/c")));
+    assert_ok(nf_file_write(in_folder("a/b/file"), "x", 1, &err), &err);
+    assert_int_equal(nf_directory_make(in_folder("a/b/file/d"), &err), NERFIT_IO);
+    assert_non_null(strstr(err.text, "a/b/file: folder cannot be made: File exists"));
+    assert_int_equal(nf_directory_make("", &err), NERFIT_IO);
+
+    /* what a link points to stays */
+    assert_ok(nf_directory_make(in_folder("elsewhere"), &err), &err);
+    assert_ok(nf_file_write(in_folder("elsewhere/kept"), "x", 1, &err), &err);
+    assert_int_equal(symlink(in_folder("elsewhere"), in_folder("a/link")), 0);
+    assert_int_equal(symlink("nowhere", in_folder("a/dangling")), 0);
+    assert_int_equal(symlink(in_folder("elsewhere"), in_folder("link")), 0);
+    assert_ok(nf_directory_remove(in_folder("link"), &err), &err);
+    assert_ok(nf_directory_remove(in_folder("a"), &err), &err);
+    assert_false(nf_directory_exists(in_folder("a")));
+    assert_false(nf_directory_exists(in_folder("link")));
+    assert_true(nf_file_exists(in_folder("elsewhere/kept")));
+    assert_ok(nf_directory_remove(in_folder("a"), &err), &err); /* a missing one is fine */
+    assert_int_equal(nf_directory_remove(in_folder("elsewhere/kept"), &err), NERFIT_IO);
+    assert_true(nf_file_exists(in_folder("elsewhere/kept")));
+}
+
+/* ---------------------------------------------------------------- writing */
+
+static void test_write_appears_at_commit(void **state) {
+    (void)state;
+    nerfit_error err;
+    nf_file_writer *writer;
+    const char *path = in_folder("commit");
+    assert_ok(nf_file_write(path, "old", 3, &err), &err);
+    assert_ok(nf_file_writer_open(&writer, path, &err), &err);
+    assert_ok(nf_file_writer_write(writer, "new", 3, &err), &err);
+    assert_ok(nf_file_writer_write(writer, NULL, 0, &err), &err);
+    assert_ok(nf_file_writer_write(writer, "er", 2, &err), &err);
+    assert_content(path, "old");
+    assert_ok(nf_file_writer_commit(writer, &err), &err);
+    assert_content(path, "newer");
+    assert_int_equal(count_entries("commit"), 1);
+
+    assert_ok(nf_file_writer_open(&writer, path, &err), &err);
+    assert_ok(nf_file_writer_write(writer, "lost", 4, &err), &err);
+    assert_int_equal(count_entries("commit"), 2);
+    nf_file_writer_abort(writer);
+    nf_file_writer_abort(NULL);
+    assert_content(path, "newer");
+    assert_int_equal(count_entries("commit"), 1);
+}
+
+static void test_write_refusals(void **state) {
+    (void)state;
+    nerfit_error err;
+    nf_file_writer *writer = (void *)1;
+    assert_int_equal(nf_file_writer_open(&writer, "no/such/folder/x", &err), NERFIT_IO);
+    assert_null(writer);
+    assert_string_equal(err.text, "no/such/folder/x: cannot be written: No such file or directory");
+    /* a folder stands where the file should be: found out at the end */
+    assert_ok(nf_directory_make(in_folder("taken/inner"), &err), &err);
+    assert_int_equal(nf_file_write(in_folder("taken"), "x", 1, &err), NERFIT_IO);
+    assert_non_null(strstr(err.text, "/taken: cannot be put in place: Is a directory"));
+    assert_int_equal(count_entries("taken"), 1);
+    assert_int_equal(nf_file_rename(in_folder("absent"), in_folder("b"), &err), NERFIT_IO);
+}
+
+/* ---------------------------------------------------------------- a full disk */
+
+/* Runs `work` in a child process; its exit status, or -signal. */
+static int in_child(int (*work)(const char *path, size_t argument), const char *path,
+                    size_t argument) {
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) _exit(work(path, argument));
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* Writes 100,000 bytes in pieces of `argument` where files may have 50,000. */
+static int write_past_the_limit(const char *path, size_t argument) {
+    static char data[100000];
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &(struct rlimit){50000, 50000});
+    nerfit_error err = {0};
+    nf_file_writer *writer;
+    if (nf_file_writer_open(&writer, path, &err) != NERFIT_OK) return 1;
+    nerfit_status status = NERFIT_OK;
+    for (size_t at = 0; at < sizeof data && status == NERFIT_OK; at += argument)
+        status = nf_file_writer_write(writer, data + at, argument, &err);
+    if (status == NERFIT_OK)
+        status = nf_file_writer_commit(writer, &err); /* frees it */
+    else
+        nf_file_writer_abort(writer);
+    if (status != NERFIT_IO) return 2;
+    return strstr(err.text, ": cannot be written: File too large") ? 0 : 3;
+}
+
+static int write_json_past_the_limit(const char *path, size_t argument) {
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &(struct rlimit){argument, argument});
+    nerfit_error err = {0};
+    json_t *value = json_pack("{s:s}", "a", "text");
+    nerfit_status status = nf_json_save(value, path, &err);
+    json_decref(value);
+    return status == NERFIT_IO ? 0 : 1;
+}
+
+static void test_full_disk(void **state) {
+    (void)state;
+    nerfit_error err;
+    const char *path = in_folder("full");
+    assert_ok(nf_file_write(path, "old", 3, &err), &err);
+    /* in one piece; in pieces that meet the limit in the middle; in pieces that stdio buffers */
+    static const size_t pieces[] = {100000, 20000, 1000, 10};
+    for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
+        int result = in_child(write_past_the_limit, path, pieces[i]);
+        if (result) fail_msg("pieces of %zu: the child says %d", pieces[i], result);
+        assert_content(path, "old");
+        assert_int_equal(count_entries("full"), 1);
+    }
+    /* so short that only the flush at the end notices */
+    for (size_t limit = 0; limit < 10; limit += 3) {
+        assert_int_equal(in_child(write_json_past_the_limit, path, limit), 0);
+        assert_content(path, "old");
+        assert_int_equal(count_entries("full"), 1);
+    }
+}
+
+/* ---------------------------------------------------------------- kill -9 */
+
+static void fill(char *data, size_t size, char c) {
+    memset(data, c, size);
+    data[size - 1] = '\n';
+}
+
+enum { SMALL = 3000, LARGE = 400000 };
+
+/* Writes the file again and again, in turn with other contents, until it is killed. */
+static int write_for_ever(const char *path, size_t argument) {
+    (void)argument;
+    static char data[LARGE];
+    for (unsigned round = 0;; round++) {
+        size_t size = round % 2 ? LARGE : SMALL;
+        fill(data, size, (char)('a' + round % 26));
+        nf_file_writer *writer;
+        if (nf_file_writer_open(&writer, path, NULL) != NERFIT_OK) return 1;
+        for (size_t at = 0; at < size; at += 1000)
+            if (nf_file_writer_write(writer, data + at, 1000, NULL) != NERFIT_OK) return 2;
+        if (nf_file_writer_commit(writer, NULL) != NERFIT_OK) return 3;
+    }
+}
+
+static void test_kill(void **state) {
+    (void)state;
+    nerfit_error err;
+    const char *path = in_folder("killed");
+    static char data[LARGE];
+    fill(data, SMALL, 'a');
+    assert_ok(nf_file_write(path, data, SMALL, &err), &err);
+    size_t sizes[2] = {0};
+    for (int round = 0; round < 60; round++) {
+        fflush(NULL);
+        pid_t child = fork();
+        if (child == 0) _exit(write_for_ever(path, 0));
+        nanosleep(&(struct timespec){0, 1000000 + 173000 * round}, NULL);
+        kill(child, SIGKILL);
+        int status;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+        nf_file file;
+        assert_ok(nf_file_open(&file, path, &err), &err);
+        bool large = file.size == LARGE;
+        if (!large && file.size != SMALL) fail_msg("round %d: %zu bytes", round, file.size);
+        fill(data, file.size, file.data[0]);
+        assert_memory_equal(file.data, data, file.size);
+        sizes[large]++;
+        nf_file_close(&file);
+    }
+    assert_true(sizes[0] + sizes[1] == 60);
+}
+
+/* Killed at the step `argument` of a save. */
+static int stop_at(const char *path, size_t argument) {
+    nf_file_writer *writer;
+    if (argument == 0) raise(SIGKILL);
+    if (nf_file_writer_open(&writer, path, NULL) != NERFIT_OK) return 1;
+    if (argument == 1) raise(SIGKILL);
+    if (nf_file_writer_write(writer, "new", 3, NULL) != NERFIT_OK) return 1;
+    if (argument == 2) raise(SIGKILL);
+    if (nf_file_writer_commit(writer, NULL) != NERFIT_OK) return 1;
+    raise(SIGKILL);
+    return 1;
+}
+
+static void test_kill_at_each_step(void **state) {
+    (void)state;
+    nerfit_error err;
+    for (size_t step = 0; step <= 3; step++) {
+        const char *path = in_folder("steps");
+        assert_ok(nf_file_write(path, "old", 3, &err), &err);
+        assert_int_equal(in_child(stop_at, path, step), -SIGKILL);
+        assert_content(path, step < 3 ? "old" : "new");
+    }
+}
+
+/* ---------------------------------------------------------------- JSON files */
+
+static void test_json_files(void **state) {
+    (void)state;
+    nerfit_error err;
+    json_t *out, *value = json_pack("{s:s, s:[i, f]}", "größe", "a\nb", "list", 1, 0.1);
+    const char *path = in_folder("value.json");
+    assert_ok(nf_json_save(value, path, &err), &err);
+    assert_content(path, "{\n  \"größe\": \"a\\nb\",\n  \"list\": [\n    1,\n    "
+                         "0.10000000000000001\n  ]\n}\n");
+    assert_ok(nf_json_load(&out, path, &err), &err);
+    assert_true(json_equal(out, value));
+    json_decref(out);
+    json_decref(value);
+    assert_ok(nf_file_write(path, "{\n\"a\": }", 8, &err), &err);
+    assert_int_equal(nf_json_load(&out, path, &err), NERFIT_FORMAT);
+    assert_null(out);
+    assert_int_equal(err.line, 2);
+    assert_string_equal(err.file, path);
+    assert_non_null(
+        strstr(err.text, "value.json:2:6: is not valid JSON: unexpected token near '}'"));
+    assert_int_equal(nf_json_load(&out, in_folder("absent.json"), &err), NERFIT_IO);
+    assert_null(out);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_open),           cmocka_unit_test(test_open_refusals),
+        cmocka_unit_test(test_folders),        cmocka_unit_test(test_write_appears_at_commit),
+        cmocka_unit_test(test_write_refusals), cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_kill),           cmocka_unit_test(test_kill_at_each_step),
+        cmocka_unit_test(test_json_files),
+    };
+    return cmocka_run_group_tests_name("files", tests, make_folder, remove_folder);
+}

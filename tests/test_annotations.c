@@ -57,6 +57,7 @@ static const struct {
      {0},
      "[ a  :  \xC2\xA0x\t][b: y ] \nplain\n\n  \n[c : z]",
      "xy {0-1 a, 1-2 b} | plain{} | z{0-1 c}"},
+    {"brackets: CRLF", {0}, "[a : b] c\r\nd\re\r\n", "b c{0-1 a} | d\re{}"},
     {"brackets: that are text",
      {0},
      "see [1] or [10:30] or [a:b] ] x [ y [sic], [label : w]",
@@ -89,6 +90,10 @@ static const struct {
      {0},
      "A\tB-X\nB\tI-X\nC\tE-X\nD\tS-X\nE\tS-Y\nF\tO\n",
      "A B C D E F{0-5 X, 6-7 X, 8-9 Y}"},
+    {"conll: after S and E",
+     {0},
+     "A\tS-X\nB\tI-X\nC\tE-X\nD\tE-X\nE\tI-X\n",
+     "A B C D E{0-1 X, 2-5 X, 6-7 X, 8-9 X}"},
     {"conll: BILOU",
      {0},
      "A\tB-X\nB\tL-X\nC\tU-X\nD\tB-Y\nE\tI-Y\nF\tL-Y\n",
@@ -167,6 +172,8 @@ static void check_readings(void **state) {
 /* ---------------------------------------------------------------- what is reported */
 
 #define SPANS(text, spans) "{\"text\": \"" text "\", \"entities\": [" spans "]}"
+
+#define T16 "x\tx\tx\tx\tx\tx\tx\tx\tx\tx\tx\tx\tx\tx\tx\tx\t"
 
 static const struct {
     const char *name;
@@ -286,6 +293,18 @@ static const struct {
      "input:11: the word is empty\n"
      "input:13:3: label \"B-\" has no type after its dash\n",
      "d{} | h i j k{6-7 X}"},
+    {"a bad label does not make another column the labels'",
+     {.max_errors = 9, .format = NF_FORMAT_CONLL},
+     "B-1\tO\nB-2\tO\nB-3\tO\nB-4\tO\nB-5\tB-X\nB-6\tO\nB-7\tO\nB-8\tO\nB-9\tO\n\nB-10\tY\n",
+     "input:11:6: label \"Y\" is neither O nor a prefix (B I E S L U), a dash and a type\n",
+     "B-1 B-2 B-3 B-4 B-5 B-6 B-7 B-8 B-9{16-19 X}"},
+    {"rows without their columns",
+     {.max_errors = 9, .format = NF_FORMAT_CONLL, .word_column = 3, .label_column = 4},
+     "1\t2\tx\tO\n\n1\t2\n\n1\t2\ty\n\n" T16 T16 T16 T16 "\n",
+     "input:3: has no word and no label in the columns that hold them, or more than 64 columns\n"
+     "input:5: has no label; expected a word and a label divided by a tab or spaces\n"
+     "input:7: has no word and no label in the columns that hold them, or more than 64 columns\n",
+     "x{}"},
     {"a span of a row on its line",
      {.max_errors = 9},
      "a\tO\nb\tB- X\n",

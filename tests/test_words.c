@@ -12,7 +12,7 @@ static const struct {
     {"white space of all kinds",
      " a\t\nb\xC2\xA0"
      "c\xE3\x80\x80"
-     "d\xE2\x80\xA8",
+     "d\xE2\x80\xA8\xC2\x85\x1C",
      "a|b|c|d"},
     {"nothing", " \t", ""},
     {"underscore and hyphen", "snake_case re-do", "snake_case|re|-|do"},

@@ -142,6 +142,10 @@ static nerfit_status check_row(nf_reading *reading, const char *line, size_t siz
     if (!nf_utf8_valid(line, size, &bad))
         return nf_reading_malformed(reading, row->line, nf_line_column(line, bad),
                                     "is not valid UTF-8");
+    if (!row->word && !row->label)
+        return nf_reading_malformed(reading, row->line, 0,
+                                    "has no word and no label in the columns that hold them, or "
+                                    "more than 64 columns");
     if (!row->word || !row->label)
         return nf_reading_malformed(reading, row->line, 0,
                                     "has no %s; expected a word and a label divided by a tab or "

@@ -9,6 +9,7 @@ typedef struct columns {
     const char *text[MAX_COLUMNS];
     size_t size[MAX_COLUMNS];
     int count;
+    bool too_many;
 } columns;
 
 static bool is_blank_byte(char c) {
@@ -16,7 +17,10 @@ static bool is_blank_byte(char c) {
 }
 
 static void add_column(columns *out, const char *text, size_t size) {
-    if (out->count == MAX_COLUMNS) return;
+    if (out->count == MAX_COLUMNS) {
+        out->too_many = true;
+        return;
+    }
     while (size && is_blank_byte(text[0])) text++, size--;
     while (size && is_blank_byte(text[size - 1])) size--;
     out->text[out->count] = text;
@@ -25,6 +29,7 @@ static void add_column(columns *out, const char *text, size_t size) {
 
 static void split(const char *line, size_t size, bool tabs, columns *out) {
     out->count = 0;
+    out->too_many = false;
     for (size_t at = 0; at <= size;) {
         size_t end = at;
         while (end < size && line[end] != '\t' && (tabs || line[end] != ' ')) end++;
@@ -61,6 +66,7 @@ nf_conll_line nf_conll_line_read(const nf_conll_layout *layout, const char *line
         return NF_CONLL_PASSED_OVER;
     int word = column_index(&c, layout->word), label = column_index(&c, layout->label);
     *row = (nf_conll_row){0};
+    if (c.too_many) return NF_CONLL_ROW;
     if (word >= 0) row->word = c.text[word], row->word_size = c.size[word];
     if (label >= 0 && label != word) row->label = c.text[label], row->label_size = c.size[label];
     return NF_CONLL_ROW;

@@ -1,0 +1,283 @@
+/* Whole training runs on a tiny model: both stages, resuming bit by bit, adapters, and what the user
+ * is told of bad input. */
+#include "tiny_model.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "model/adapter.h"
+#include "train/checkpoint.h"
+
+static char root[64];
+static nerfit_error error;
+
+static const char TRAIN[] = "wake me up at [time : nine]\nplay [song : jazz] in [place : madrid]\n"
+                            "call [person : bob] at [time : ten] please\nplease wake me up\n"
+                            "[person : bob] is in [place : rome]\nplay [song : jazz] now\n"
+                            "call me at [time : nine]\nwake [person : bob] in [place : rome]\n";
+static const char DESCRIPTIONS[] = "time: a time of day\nsong: a song or kind of music\n"
+                                   "place: a city\nperson: a name\n";
+
+static char *in_root(const char *name) {
+    static char paths[8][160];
+    static int next;
+    char *path = paths[next++ % 8];
+    snprintf(path, sizeof paths[0], "%s/%s", root, name);
+    return path;
+}
+
+static int make_root(void **state) {
+    (void)state;
+    temporary_folder(root);
+    make_tiny_model(in_root("encoder"), false);
+    write_text(in_root("train.txt"), TRAIN);
+    write_text(in_root("labels.yaml"), DESCRIPTIONS);
+    return 0;
+}
+
+static int remove_root(void **state) {
+    (void)state;
+    nf_directory_remove(root, NULL);
+    return 0;
+}
+
+/* A config of the tiny run; `extra` are NULL-terminated name, value pairs. */
+static nerfit_config *configure(const char *output, const char *const *extra) {
+    const char *const settings[] = {
+        "model_name", in_root("encoder"), "st_model_name", in_root("encoder"),
+        "train_annotations", in_root("train.txt"), "val_annotations", in_root("train.txt"),
+        "ent2emb", in_root("labels.yaml"), "output_dir", in_root(output),
+        "max_steps", "6,8", "warmup_steps", "2", "learning_rate", "5e-3", "eval_steps", "4",
+        "logging_steps", "2", "save_strategy", "steps", "save_steps", "4",
+        "per_device_train_batch_size", "3", "save_total_limit", "0", "precision", "f32",
+        "threads", "1", NULL};
+    nerfit_config *config;
+    assert_ok(nerfit_config_new(&config, &error), &error);
+    for (const char *const *s = settings; *s; s += 2)
+        assert_ok(nerfit_config_set(config, s[0], s[1], &error), &error);
+    for (const char *const *s = extra; s && *s; s += 2)
+        assert_ok(nerfit_config_set(config, s[0], s[1], &error), &error);
+    return config;
+}
+
+typedef struct watcher {
+    int stop_stage;
+    int64_t stop_step; /* the event callback asks to stop there; 0: never */
+    int64_t kill_step; /* the process kills itself there */
+    int evaluations, saves;
+} watcher;
+
+static bool watch(void *user, const nerfit_event *event) {
+    watcher *w = user;
+    w->evaluations += event->kind == NERFIT_EVENT_EVALUATE;
+    w->saves += event->kind == NERFIT_EVENT_SAVE;
+    if (event->kind == NERFIT_EVENT_STEP && w->kill_step && event->stage == w->stop_stage &&
+        event->step == w->kill_step)
+        raise(SIGKILL);
+    return !(event->kind == NERFIT_EVENT_STEP && event->stage == w->stop_stage &&
+             event->step == w->stop_step);
+}
+
+static nerfit_status train(const char *output, const char *const *extra, watcher *w) {
+    nerfit_config *config = configure(output, extra);
+    nerfit_callbacks callbacks = {.event = watch, .user = w};
+    nerfit_train_result result;
+    nerfit_status status = nerfit_train(config, &callbacks, &result, &error);
+    if (status == NERFIT_OK) nerfit_train_result_free(&result);
+    nerfit_config_free(config);
+    return status;
+}
+
+static void assert_same_file(const char *a, const char *b) {
+    nf_file x, y;
+    assert_ok(nf_file_open(&x, a, &error), &error);
+    assert_ok(nf_file_open(&y, b, &error), &error);
+    if (x.size != y.size || memcmp(x.data, y.data, x.size) != 0)
+        fail_msg("%s and %s differ", a, b);
+    nf_file_close(&x);
+    nf_file_close(&y);
+}
+
+static const char *const full[] = {NULL};
+static const char *const dora[] = {"peft_lora", "true", "lora_r", "4", "use_dora", "true",
+                                   "lora_dropout", "0.1", NULL};
+
+/* Stopped at every kind of place and resumed, a run ends with the same bits. */
+static void test_resume(void **state) {
+    (void)state;
+    const char *const *const kinds[] = {full, dora};
+    const watcher stops[] = {{1, 2, 0, 0, 0}, {1, 5, 0, 0, 0}, {2, 3, 0, 0, 0}, {2, 7, 0, 0, 0}};
+    for (size_t k = 0; k < 2; k++) {
+        watcher whole = {0};
+        const char *again[32] = {"overwrite_output_dir", "true"};
+        size_t n = 2;
+        for (const char *const *s = kinds[k]; *s; s++) again[n++] = *s;
+        assert_ok(train("whole", again, &whole), &error);
+        assert_int_equal(whole.evaluations, 3);
+        again[0] = "resume_from_checkpoint";
+        for (size_t i = 0; i < sizeof stops / sizeof *stops; i++) {
+            watcher stop = stops[i], go_on = {0};
+            nf_directory_remove(in_root("parts"), NULL);
+            assert_int_equal(train("parts", kinds[k], &stop), NERFIT_CANCELLED);
+            assert_ok(train("parts", again, &go_on), &error);
+            assert_same_file(in_root("whole/best/model.safetensors"),
+                             in_root("parts/best/model.safetensors"));
+        }
+    }
+}
+
+/* Killed without warning: the last checkpoint is whole, and the run goes on from it. */
+static void test_kill(void **state) {
+    (void)state;
+    watcher whole = {0}, go_on = {0};
+    const char *const again[] = {"overwrite_output_dir", "true", NULL};
+    const char *const resume[] = {"resume_from_checkpoint", "true", NULL};
+    assert_ok(train("whole", again, &whole), &error);
+    nf_directory_remove(in_root("parts"), NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        watcher dies = {.stop_stage = 2, .kill_step = 6};
+        train("parts", NULL, &dies);
+        _exit(0);
+    }
+    int status;
+    waitpid(child, &status, 0);
+    assert_true(WIFSIGNALED(status));
+    assert_ok(train("parts", resume, &go_on), &error);
+    assert_same_file(in_root("whole/best/model.safetensors"),
+                     in_root("parts/best/model.safetensors"));
+}
+
+/* What is written is read back: model and adapter give the same predictions. */
+static void test_written_models(void **state) {
+    (void)state;
+    watcher w = {0};
+    const char *again[16] = {"overwrite_output_dir", "true"};
+    for (size_t i = 0; i < 9; i++) again[2 + i] = dora[i];
+    assert_ok(train("written", again, &w), &error);
+    nerfit_model_options options = {.precision = "f32", .threads = 1};
+    double scores[2][16];
+    size_t counts[2];
+    const char *const folders[] = {"written/best", "written/adapter"};
+    const char *text = "play jazz in madrid at nine";
+    for (size_t i = 0; i < 2; i++) {
+        nerfit_model *model;
+        nerfit_session *session;
+        const nerfit_prediction *p;
+        assert_ok(nerfit_model_load(&model, in_root(folders[i]), &options, &error), &error);
+        assert_string_equal(nerfit_model_label(model, 1), "B-time");
+        assert_ok(nerfit_session_new(&session, model, &error), &error);
+        assert_ok(nerfit_predict(session, &text, NULL, 1, &p, &error), &error);
+        counts[i] = p->n_tokens;
+        for (size_t t = 0; t < p->n_tokens && t < 16; t++) scores[i][t] = p->tokens[t].score;
+        nerfit_session_free(session);
+        nerfit_model_free(model);
+    }
+    assert_int_equal(counts[0], counts[1]);
+    for (size_t t = 0; t < counts[0]; t++)
+        if (scores[0][t] - scores[1][t] > 1e-5 || scores[1][t] - scores[0][t] > 1e-5)
+            fail_msg("token %zu: %g and %g", t, scores[0][t], scores[1][t]);
+}
+
+/* Texts that the encoder cannot take whole (40 positions) are divided, not cut off. */
+static void test_long_texts(void **state) {
+    (void)state;
+    nf_str text = {0};
+    for (int i = 0; i < 60; i++) nf_str_append_text(&text, "please wake me up ");
+    nf_str_append_text(&text, "at [time : nine] in [place : rome]\n");
+    write_text(in_root("long.txt"), nf_str_text(&text));
+    nf_str_free(&text);
+    const char *const extra[] = {"train_annotations", in_root("long.txt"), "overwrite_output_dir",
+                                 "true", NULL};
+    watcher w = {0};
+    assert_ok(train("long", extra, &w), &error);
+    nerfit_model *model;
+    nerfit_session *session;
+    const nerfit_prediction *p;
+    char many[8192] = "";
+    for (int i = 0; i < 300; i++) strcat(many, "wake me up ");
+    const char *texts[] = {many};
+    assert_ok(nerfit_model_load(&model, in_root("long/best"), NULL, &error), &error);
+    assert_ok(nerfit_session_new(&session, model, &error), &error);
+    assert_ok(nerfit_predict(session, texts, NULL, 1, &p, &error), &error);
+    assert_int_equal(p->n_tokens, 900);
+    for (size_t t = 0; t < 900; t++) assert_true(p->tokens[t].score > 0.0);
+    nerfit_session_free(session);
+    nerfit_model_free(model);
+}
+
+static void test_messages(void **state) {
+    (void)state;
+    write_text(in_root("short.yaml"), "time: a time of day\n");
+    write_text(in_root("plain.txt"), "no entity here\n");
+    write_text(in_root("bad.jsonl"), "{\"text\": \"at nine\", \"entities\": [[3, 17, \"time\"]]}\n");
+    static const struct {
+        const char *settings[8];
+        nerfit_status status;
+        const char *part;
+    } cases[] = {
+        {{"ent2emb", "short.yaml"}, NERFIT_ARGUMENT, "has nothing for label \"song\""},
+        {{"train_annotations", "plain.txt"}, NERFIT_ARGUMENT, "no training text has an entity"},
+        {{"train_annotations", "bad.jsonl"}, NERFIT_FORMAT, "bad.jsonl:1"},
+        {{"train_annotations", "nowhere.txt"}, NERFIT_IO, "nowhere.txt"},
+        {{"model_name", "nowhere"}, NERFIT_IO, "is not a folder"},
+        {{"peft_lora", "=true", "target_modules", "=nothing"}, NERFIT_ARGUMENT,
+         "target_modules names no linear layer of this model; there are: query, key, value, dense"},
+        {{"max_length", "=1000"}, NERFIT_ARGUMENT, "more than the 40 tokens"},
+        {{"metric_for_best_model", "=loss,overall_f2"}, NERFIT_ARGUMENT,
+         "has no such metric; it has eval_loss, eval_overall_precision"},
+        {{"learning_rate", "=9"}, NERFIT_NUMERIC, "the loss is not finite"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *extra[16] = {"overwrite_output_dir", "true"};
+        size_t n = 2;
+        for (const char *const *s = cases[i].settings; *s; s += 2) {
+            extra[n++] = s[0];
+            extra[n++] = s[1][0] == '=' ? s[1] + 1 : in_root(s[1]);
+        }
+        watcher w = {0};
+        nerfit_status status = train("messages", extra, &w);
+        if (cases[i].status == NERFIT_NUMERIC && status == NERFIT_OK) continue; /* clipping saves it */
+        if (status != cases[i].status || !strstr(error.text, cases[i].part))
+            fail_msg("case %zu: status %d, \"%s\"; expected %d with \"%s\"", i, (int)status,
+                     error.text, (int)cases[i].status, cases[i].part);
+    }
+}
+
+/* The user's own format, as the original's _parse_annotation: "text|start|end|label". */
+static nerfit_status parse(void *user, const char *line, size_t size, nerfit_annotation *out) {
+    (void)user;
+    if (size == 0) return NERFIT_OK;
+    char text[256], label[64];
+    int start, end;
+    if (sscanf(line, "%255[^|]|%d|%d|%63[a-z]", text, &start, &end, label) != 4)
+        return NERFIT_FORMAT;
+    nerfit_status status = nerfit_annotation_set_text(out, text, strlen(text));
+    return status == NERFIT_OK ? nerfit_annotation_add(out, start, end, label) : status;
+}
+
+static void test_own_format(void **state) {
+    (void)state;
+    write_text(in_root("own.txt"), "wake me at nine|11|15|time\n\nplay jazz|5|9|song\n");
+    const char *const extra[] = {"train_annotations", in_root("own.txt"), "val_annotations",
+                                 in_root("own.txt"), NULL};
+    nerfit_config *config = configure("own", extra);
+    nerfit_callbacks callbacks = {.parse = parse};
+    nerfit_train_result result;
+    assert_ok(nerfit_train(config, &callbacks, &result, &error), &error);
+    assert_string_equal(result.report_of, "validation");
+    nerfit_train_result_free(&result);
+    write_text(in_root("own.txt"), "wake me at nine|11|15|time\nwithout bars\n");
+    assert_int_equal(nerfit_train(config, &callbacks, &result, &error), NERFIT_FORMAT);
+    assert_non_null(strstr(error.text, "own.txt:2: the parse callback returned"));
+    nerfit_config_free(config);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_resume),     cmocka_unit_test(test_kill),
+        cmocka_unit_test(test_written_models), cmocka_unit_test(test_long_texts),
+        cmocka_unit_test(test_messages),   cmocka_unit_test(test_own_format),
+    };
+    return cmocka_run_group_tests(tests, make_root, remove_root);
+}

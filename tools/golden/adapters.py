@@ -1,0 +1,103 @@
+"""Adapter folders as PEFT writes them, with the logits they give and the weights they merge to.
+
+Reads the BERT model of models.py; writes tests/golden/bert/adapter-*/ and adapters.safetensors: see
+tests/golden/README.md. Usage: adapters.py OUT_FOLDER
+"""
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import peft
+import torch
+import transformers
+from peft import LoraConfig, PeftModel, PeftModelForTokenClassification, TaskType
+from safetensors.torch import load_file, save_file
+from transformers import AutoModel, AutoModelForTokenClassification
+
+VERSIONS = {"torch": torch.__version__, "transformers": transformers.__version__,
+            "peft": peft.__version__}
+LAYER = "encoder.layer.1.attention.self.query.weight"
+OPTIONS = {
+    "lora": {},
+    "rslora": {"use_rslora": True},
+    "dora": {"use_dora": True},
+    # another rank and scale, other targets: the feed-forward's "dense" and the attention's output
+    "dora-dense": {"use_dora": True, "r": 3, "lora_alpha": 5, "target_modules": ["key", "dense"]},
+}
+
+
+def config(kind, task):
+    options = {"r": 4, "lora_alpha": 8, "lora_dropout": 0.1, **OPTIONS[kind]}
+    return LoraConfig(task_type=task, **options)
+
+
+def randomize(model, seed):
+    """Whatever the adapter brings gets other values than it starts with, magnitudes and head too."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in sorted(model.named_parameters()):
+            noise = torch.randn(parameter.shape, generator=generator)
+            if "lora_A" in name or "lora_B" in name:
+                parameter.copy_(0.2 * noise)
+            elif "magnitude" in name:
+                parameter.mul_(1 + 0.2 * noise)
+            elif "modules_to_save" in name:
+                parameter.add_(0.2 * noise)
+
+
+def reload_and_run(base_class, folder, adapter_class, adapter, texts):
+    """Outputs of what another process would load, and the query weight that merging gives."""
+    model = adapter_class.from_pretrained(base_class.from_pretrained(folder), adapter).eval()
+    with torch.no_grad():
+        outputs = torch.cat([model(input_ids=text[None])[0][0] for text in texts])
+        merged = model.merge_and_unload()
+        again = torch.cat([merged(input_ids=text[None])[0][0] for text in texts])
+    assert torch.allclose(outputs, again, atol=1e-4), adapter
+    weight = next(p for n, p in merged.named_parameters() if n.endswith(LAYER))
+    return outputs.contiguous(), weight.detach().clone()
+
+
+def save(model, folder, base):
+    shutil.rmtree(folder, ignore_errors=True)
+    model.save_pretrained(folder)
+    (folder / "README.md").unlink(missing_ok=True)
+    # the base model's place is told relative to the adapter's folder, as nerfit reads it; sets are
+    # written in no order, so sort them for the sake of equal files
+    path = folder / "adapter_config.json"
+    values = json.loads(path.read_text())
+    values["base_model_name_or_path"] = base
+    values["target_modules"] = sorted(values["target_modules"])
+    path.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n")
+
+
+def main(out):
+    bert = out / "bert"
+    texts = load_file(bert / "hidden.safetensors")
+    texts = torch.split(texts["ids"].long(), texts["cu_seqlens"].diff().tolist())
+    values = {}
+    for seed, kind in enumerate(OPTIONS):
+        folder = bert / f"adapter-{kind}"
+        model = PeftModelForTokenClassification(
+            AutoModelForTokenClassification.from_pretrained(bert / "token-classification"),
+            config(kind, TaskType.TOKEN_CLS))
+        randomize(model, seed)
+        save(model, folder, "../token-classification")
+        logits, weight = reload_and_run(AutoModelForTokenClassification,
+                                        bert / "token-classification",
+                                        PeftModelForTokenClassification, folder, texts)
+        values[f"logits.{kind}"] = logits
+        if kind != "dora-dense":
+            values[f"merged.{kind}.{LAYER}"] = weight
+    # around a bare encoder, as the original package saves its first stage: no architecture prefix
+    model = PeftModel(AutoModel.from_pretrained(bert), config("dora", None))
+    randomize(model, 9)
+    save(model, bert / "adapter-stage1", "..")
+    hidden, _ = reload_and_run(AutoModel, bert, PeftModel, bert / "adapter-stage1", texts)
+    values["hidden.stage1"] = hidden
+    save_file(values, bert / "adapters.safetensors", metadata=VERSIONS)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
+    print(json.dumps(VERSIONS))

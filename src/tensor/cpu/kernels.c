@@ -6,7 +6,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/rng.h"
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
 
 #define JOIN2(a, b) a##b
 #define JOIN(a, b) JOIN2(a, b)
@@ -19,36 +21,53 @@ typedef float v16 __attribute__((vector_size(64), aligned(4)));
 
 enum { LANES = 16, MASK = 4 * LANES };
 
-/* The words of 16 blocks of a site: words[4*i + w] is word w of blocks[i]. The rounds run over all
- * lanes side by side, so that they become vector instructions. */
+/* 64-bit lanes of the widest vectors there are, and the product of their lower halves: compilers do
+ * not find this instruction for a loop over 32-bit numbers. */
+#if defined(__AVX512F__)
+typedef uint64_t lanes __attribute__((vector_size(64)));
+#define MULTIPLY(a, b) ((lanes)_mm512_mul_epu32((__m512i)(a), (__m512i)(b)))
+#elif defined(__AVX2__)
+typedef uint64_t lanes __attribute__((vector_size(32)));
+#define MULTIPLY(a, b) ((lanes)_mm256_mul_epu32((__m256i)(a), (__m256i)(b)))
+#elif defined(__SSE2__)
+typedef uint64_t lanes __attribute__((vector_size(16)));
+#define MULTIPLY(a, b) ((lanes)_mm_mul_epu32((__m128i)(a), (__m128i)(b)))
+#else
+typedef uint64_t lanes __attribute__((vector_size(16)));
+#define MULTIPLY(a, b) (((a) & 0xFFFFFFFFu) * ((b) & 0xFFFFFFFFu))
+#endif
+enum { WIDE = sizeof(lanes) / sizeof(uint64_t) };
+
+/* The words of 16 blocks of a site: words[4*i + w] is word w of blocks[i]. Only the lower halves of
+ * the lanes count; what the upper ones gather is never read. */
 static void philox_words(const nf_dropout *d, const uint64_t blocks[LANES],
                          uint32_t words[MASK]) {
-    uint32_t c0[LANES], c1[LANES], c2[LANES], c3[LANES];
-    for (int i = 0; i < LANES; i++) {
-        c0[i] = (uint32_t)blocks[i];
-        c1[i] = d->site;
-        c2[i] = (uint32_t)d->step;
-        c3[i] = (uint32_t)(d->step >> 32) ^ (uint32_t)(blocks[i] >> 32);
+    const lanes zero = {0}, m0 = zero + 0xD2511F53u, m1 = zero + 0xCD9E8D57u;
+    lanes c0[LANES / WIDE], c1[LANES / WIDE], c2[LANES / WIDE], c3[LANES / WIDE];
+    for (int v = 0; v < LANES / WIDE; v++) {
+        memcpy(&c0[v], blocks + v * WIDE, sizeof c0[v]);
+        c1[v] = zero + d->site;
+        c2[v] = zero + (uint32_t)d->step;
+        c3[v] = c0[v] >> 32 ^ (zero + (uint32_t)(d->step >> 32));
     }
     uint32_t k0 = (uint32_t)d->seed, k1 = (uint32_t)(d->seed >> 32);
     for (int round = 0; round < 10; round++) {
-        for (int i = 0; i < LANES; i++) {
-            uint64_t p0 = (uint64_t)0xD2511F53u * c0[i], p1 = (uint64_t)0xCD9E8D57u * c2[i];
-            uint32_t n0 = (uint32_t)(p1 >> 32) ^ c1[i] ^ k0;
-            uint32_t n2 = (uint32_t)(p0 >> 32) ^ c3[i] ^ k1;
-            c1[i] = (uint32_t)p1;
-            c3[i] = (uint32_t)p0;
-            c0[i] = n0;
-            c2[i] = n2;
+        for (int v = 0; v < LANES / WIDE; v++) {
+            lanes p0 = MULTIPLY(c0[v], m0), p1 = MULTIPLY(c2[v], m1);
+            c0[v] = p1 >> 32 ^ c1[v] ^ (zero + k0);
+            c2[v] = p0 >> 32 ^ c3[v] ^ (zero + k1);
+            c1[v] = p1;
+            c3[v] = p0;
         }
         k0 += 0x9E3779B9u;
         k1 += 0xBB67AE85u;
     }
-    for (int i = 0; i < LANES; i++) {
-        words[4 * i] = c0[i];
-        words[4 * i + 1] = c1[i];
-        words[4 * i + 2] = c2[i];
-        words[4 * i + 3] = c3[i];
+    for (int v = 0; v < LANES / WIDE; v++) {
+        lanes low = (c0[v] & 0xFFFFFFFFu) | c1[v] << 32, high = (c2[v] & 0xFFFFFFFFu) | c3[v] << 32;
+        for (int i = 0; i < WIDE; i++) {
+            uint64_t pair[2] = {low[i], high[i]};
+            memcpy(words + 4 * (v * WIDE + i), pair, sizeof pair);
+        }
     }
 }
 

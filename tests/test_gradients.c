@@ -1,0 +1,157 @@
+/* Gradient checks in double: the analytical gradient of both losses by every kind of parameter,
+ * through every block, against central differences. Dropout is on (its masks are a function of the
+ * step), so that its backward is checked too. */
+#include "test.h"
+
+#include <math.h>
+
+#include "base/rng.h"
+#include "model/adapter.h"
+#include "train/task.h"
+
+enum { TEXTS = 3, TRIES = 12 };
+static nerfit_error error;
+
+static const int32_t ids[] = {2, 17, 40, 8, 3, 2, 60, 61, 62, 63, 64, 9, 3, 2, 5, 3};
+static const int32_t labels[] = {-100, 1, 2, 0, -100, -100, 3, 4, 4, 0, 1, 0, -100, -100, 5, -100};
+static nf_example_entity entities[] = {{0, 1, 3}, {1, 1, 4}, {0, 4, 5}};
+static const nf_example texts[TEXTS] = {
+    {.ids = ids, .labels = labels, .length = 5, .entities = entities, .n_entities = 1},
+    {.ids = ids + 5, .labels = labels + 5, .length = 8, .entities = entities + 1, .n_entities = 2},
+    {.ids = ids + 13, .labels = labels + 13, .length = 3}};
+static const nf_examples examples = {.items = (nf_example *)(uintptr_t)texts, .count = TEXTS};
+
+typedef struct setting {
+    const char *name, *folder;
+    int stage;
+    bool lora, dora;
+    const char *activation;
+} setting;
+
+static const setting settings[] = {
+    {"full, stage 1", "bert", 1, false, false, "gelu"},
+    {"full, stage 2", "bert/token-classification", 2, false, false, "gelu"},
+    {"RoBERTa, stage 2", "roberta/token-classification", 2, false, false, "gelu"},
+    {"tanh gelu", "bert/token-classification", 2, false, false, "gelu_new"},
+    {"silu", "bert/token-classification", 2, false, false, "silu"},
+    {"tanh", "bert/token-classification", 2, false, false, "tanh"},
+    {"LoRA, stage 1", "bert", 1, true, false, "gelu"},
+    {"LoRA, stage 2", "bert/token-classification", 2, true, false, "gelu"},
+    {"DoRA, stage 2", "bert/token-classification", 2, true, true, "gelu"},
+};
+
+static nf_activation activation_of(const char *name) {
+    return strcmp(name, "gelu_new") == 0 ? NF_ACTIVATION_GELU_TANH
+           : strcmp(name, "silu") == 0   ? NF_ACTIVATION_SILU
+           : strcmp(name, "tanh") == 0   ? NF_ACTIVATION_TANH
+                                         : NF_ACTIVATION_GELU;
+}
+
+static double loss_of(nf_task *task, nf_pass *pass, bool backward) {
+    const nf_example *batch[TEXTS] = {&texts[0], &texts[1], &texts[2]};
+    nf_tokens tokens[TEXTS];
+    for (size_t i = 0; i < TEXTS; i++) tokens[i] = (nf_tokens){texts[i].ids, texts[i].length};
+    nf_workspace_reset(pass->ws);
+    double loss;
+    /* `keep` also chooses between a training batch and an evaluation: it stays on, and the gradient
+     * of the probes is thrown away */
+    pass->keep = true;
+    assert_ok(nf_batch_load(pass, &task->model->encoder, tokens, TEXTS, &error), &error);
+    assert_ok(task->run(task, pass, batch, TEXTS, backward ? 1.0 : 0.0, &loss, &error), &error);
+    return loss;
+}
+
+static void check_parameter(const setting *s, nf_task *task, nf_pass *pass, nf_parameter *p,
+                            const double *gradient, nf_rng *rng) {
+    nf_backend *be = pass->be;
+    size_t count = nf_parameter_count(p);
+    double *values = (double *)(void *)p->values; /* the double backend's memory is the host's */
+    (void)be;
+    for (int i = 0; i < TRIES; i++) {
+        size_t at = nf_rng_below(rng, (uint32_t)count);
+        double kept = values[at], step = 1e-5 * fmax(1.0, fabs(kept));
+        /* a central difference of fourth order: its own error stays below the tolerance */
+        double probes[4];
+        const double offsets[4] = {-2, -1, 1, 2};
+        for (int k = 0; k < 4; k++) {
+            values[at] = kept + offsets[k] * step;
+            probes[k] = loss_of(task, pass, false);
+        }
+        values[at] = kept;
+        double numeric = (probes[0] - 8 * probes[1] + 8 * probes[2] - probes[3]) / (12 * step);
+        double difference = fabs(numeric - gradient[at]);
+        if (difference > 1e-6 * fmax(fabs(numeric), fabs(gradient[at])) + 1e-9)
+            fail_msg("%s: %s[%zu]: gradient %.12g, finite difference %.12g", s->name, p->name, at,
+                     gradient[at], numeric);
+    }
+}
+
+/* DoRA takes the norms of W + s B A as constants: their part of the derivative by A and B is left
+ * out on purpose, as in PEFT, and only the magnitude and what lies elsewhere can be compared. */
+static bool comparable(const setting *s, const nf_parameter *p) {
+    return !(s->dora && (strstr(p->name, "lora_A") || strstr(p->name, "lora_B")));
+}
+
+static void check_setting(const setting *s) {
+    nf_backend *be;
+    nf_model *model;
+    nf_task *task;
+    char path[256];
+    snprintf(path, sizeof path, "tests/golden/%s", s->folder);
+    assert_ok(nf_backend_ref(&be, sizeof(double), &error), &error);
+    assert_ok(nf_model_load(&model, path, be, NULL, &error), &error);
+    model->encoder.hidden_dropout = model->encoder.attention_dropout = 0.2;
+    model->encoder.classifier_dropout = 0.2;
+    for (size_t i = 0; i < model->encoder.n_layers; i++)
+        model->encoder.layers[i].feed_forward.activation = activation_of(s->activation);
+    if (s->stage == 1) assert_ok(nf_model_add_projection(model, 6, 3, &error), &error);
+    nf_rng rng = nf_rng_new(11, 0);
+    if (s->lora) {
+        char *targets[] = {"query", "value", "intermediate.dense"};
+        nf_adapter_config config = {.r = 3, .lora_alpha = 6, .lora_dropout = 0.3,
+                                    .use_dora = s->dora, .target_modules = targets,
+                                    .n_target_modules = 3};
+        assert_ok(nf_adapter_add(model, &config, 5, &error), &error);
+        for (size_t i = 0; i < model->net.n_parameters; i++) /* B is 0 at first */
+            if (strstr(model->net.parameters[i]->name, "lora_B"))
+                assert_ok(nf_parameter_normal(&model->net, model->net.parameters[i], 0.3, 9, i,
+                                              &error), &error);
+    } else nf_model_train_encoder(model, true);
+    nf_linear *head = s->stage == 1 ? model->projection : model->classifier;
+    head->weight->trained = head->bias->trained = true;
+    assert_ok(nf_network_start_training(&model->net, &error), &error);
+    assert_ok(nf_network_prepare(&model->net, true, &error), &error);
+    float embeddings[12];
+    for (int i = 0; i < 12; i++) embeddings[i] = (float)nf_rng_normal(&rng);
+    if (s->stage == 1)
+        assert_ok(nf_task_contrastive(&task, model, &examples, NULL, embeddings, 2, 6, &error),
+                  &error);
+    else assert_ok(nf_task_classification(&task, model, &examples, NULL, 0.1, &error), &error);
+
+    nf_pass pass = {.be = be, .training = true, .seed = 7, .step = 3};
+    assert_ok(nf_workspace_new(&pass.ws, be, &error), &error);
+    be->zero(be, model->net.flat_grads, model->net.n_trained);
+    loss_of(task, &pass, true);
+    for (size_t i = 0; i < model->net.n_parameters; i++) {
+        nf_parameter *p = model->net.parameters[i];
+        if (!p->grad || !comparable(s, p)) continue;
+        double *gradient = malloc(nf_parameter_count(p) * sizeof *gradient);
+        be->to_f64(be, gradient, p->grad, nf_parameter_count(p));
+        check_parameter(s, task, &pass, p, gradient, &rng);
+        free(gradient);
+    }
+    nf_workspace_free(pass.ws);
+    task->free(task);
+    nf_model_free(model);
+    be->free(be);
+}
+
+static void test_gradients(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) check_setting(&settings[i]);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_gradients)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,313 @@
+/* Every operation of the cpu backend against the reference backend, over shapes that end in the
+ * middle of a vector, empty ones, and large ones that are divided among threads. */
+#include "test.h"
+
+#include <math.h>
+
+#include "base/rng.h"
+#include "tensor/backend.h"
+
+static nerfit_error error;
+static nf_backend *ref, *cpu;
+static nf_rng rng;
+
+typedef struct shape {
+    size_t n, c;
+} shape;
+static const shape shapes[] = {{0, 16}, {1, 1}, {1, 7}, {3, 16}, {5, 33}, {64, 384}, {130, 257},
+                               {700, 520}};
+enum { N_SHAPES = sizeof shapes / sizeof *shapes };
+
+/* Equal random values on both sides; the float backends' memory is the host's. */
+static float *values(size_t n) {
+    float *x = aligned_alloc(64, (n * sizeof *x + 191) & ~(size_t)63);
+    for (size_t i = 0; i < n; i++) x[i] = (float)nf_rng_normal(&rng);
+    return x;
+}
+static float *same(const float *x, size_t n) {
+    float *y = aligned_alloc(64, (n * sizeof *y + 191) & ~(size_t)63);
+    memcpy(y, x, n * sizeof *y);
+    return y;
+}
+#define V(x) ((nf_values *)(x))
+
+static void compare(const char *name, const float *expected, const float *given, size_t n,
+                    double tolerance, const shape *s) {
+    double size = 1e-2;
+    for (size_t i = 0; i < n; i++) size = fmax(size, fabs((double)expected[i]));
+    for (size_t i = 0; i < n; i++)
+        if (!(fabs((double)expected[i] - (double)given[i]) <= tolerance * size))
+            fail_msg("%s [%zu, %zu]: element %zu is %.9g, expected %.9g", name, s->n, s->c, i,
+                     (double)given[i], (double)expected[i]);
+}
+
+/* Runs `call` on both backends with outputs a and b that start equal, and compares them. */
+#define BOTH(name, count, tolerance, s, ...)                                                       \
+    do {                                                                                           \
+        float *a_ = values(count), *b_ = same(a_, count);                                          \
+        for (int side_ = 0; side_ < 2; side_++) {                                                  \
+            nf_backend *be = side_ ? cpu : ref;                                                    \
+            float *y = side_ ? b_ : a_;                                                            \
+            (void)y;                                                                               \
+            __VA_ARGS__;                                                                           \
+        }                                                                                          \
+        compare(name, a_, b_, count, tolerance, s);                                                \
+        free(a_);                                                                                  \
+        free(b_);                                                                                  \
+    } while (0)
+
+static void elementwise(const shape *s) {
+    size_t n = s->n * s->c;
+    float *x = values(n), *z = values(n), *column = values(s->c);
+    const nf_dropout drop = {.p = 0.3, .seed = 0x123456789abcull, .step = 0x100000007ull, .site = 5};
+    const nf_dropout none = {0};
+    BOTH("axpy", n, 1e-6, s, be->axpy(be, V(y), 0.7, V(x), n));
+    BOTH("dropout", n, 1e-6, s, be->dropout(be, V(y), V(x), n, &drop));
+    BOTH("dropout 0", n, 0, s, be->dropout(be, V(y), V(x), n, &none));
+    BOTH("dropout in place", n, 1e-6, s, be->dropout(be, V(y), V(y), n, &drop));
+    static const char *const names[] = {"none", "gelu", "gelu_tanh", "relu", "tanh", "silu"};
+    for (int k = NF_ACTIVATION_NONE; k <= NF_ACTIVATION_SILU; k++) {
+        BOTH(names[k], n, 2e-6, s, be->activation_forward(be, (nf_activation)k, V(y), V(x), n));
+        BOTH(names[k], n, 4e-6, s,
+             be->activation_backward(be, (nf_activation)k, V(y), V(z), V(x), n));
+    }
+    BOTH("scale_columns", n, 1e-6, s,
+         be->scale_columns(be, V(y), V(x), V(column), 0.5, s->n, s->c, true));
+    BOTH("scale_columns", n, 1e-6, s,
+         be->scale_columns(be, V(y), V(x), V(column), 0.5, s->n, s->c, false));
+    BOTH("column_sums", s->c, 1e-5, s, be->column_sums(be, V(y), V(x), s->n, s->c));
+    BOTH("column_dots", s->c, 1e-5, s, be->column_dots(be, V(y), V(x), V(z), s->n, s->c));
+    BOTH("row_squares", s->n, 1e-5, s, be->row_squares(be, V(y), V(x), s->n, s->c));
+    BOTH("divide", s->c, 1e-6, s, be->divide(be, V(y), V(column), V(column), s->c));
+    double a = ref->sum_of_squares(ref, V(x), n), b = cpu->sum_of_squares(cpu, V(x), n);
+    assert_true(fabs(a - b) <= 1e-5 * fmax(1.0, a));
+    BOTH("normalize", n, 1e-5, s, {
+        float *norms = values(s->n);
+        be->normalize_forward(be, V(y), V(norms), V(x), s->n, s->c);
+        be->normalize_backward(be, V(y), V(z), V(y), V(norms), s->n, s->c);
+        free(norms);
+    });
+    BOTH("softmax", n, 1e-5, s, be->softmax(be, V(y), V(x), s->n, s->c));
+    BOTH("adamw", n, 1e-5, s, {
+        nf_adamw o = {.learning_rate = 0.1, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8,
+                      .weight_decay = 0.01, .grad_scale = 0.5, .step = 3};
+        float *m = same(x, n), *v = same(x, n);
+        for (size_t i = 0; i < n; i++) v[i] = fabsf(v[i]);
+        be->adamw(be, V(y), V(z), V(m), V(v), n, &o);
+        free(m);
+        free(v);
+    });
+    free(x);
+    free(z);
+    free(column);
+}
+
+static void norms(const shape *s) {
+    size_t n = s->n, c = s->c;
+    float *x = values(n * c), *residual = values(n * c), *gamma = values(c), *beta = values(c);
+    float *dy = values(n * c), *mean = values(n), *rstd = values(n), *sum = values(n * c);
+    const nf_dropout drop = {.p = 0.2, .seed = 9, .step = 4, .site = 1}, none = {0};
+    const nf_dropout *const drops[] = {&drop, &none};
+    for (int d = 0; d < 2; d++)
+        for (int r = 0; r < 2; r++) {
+            BOTH("norm_forward", n * c, 2e-5, s,
+                 be->norm_forward(be, V(y), V(sum), V(mean), V(rstd), V(x),
+                                  r ? V(residual) : NULL, V(gamma), V(beta), 1e-5, drops[d], n, c));
+            BOTH("norm_forward, nothing kept", n * c, 2e-5, s,
+                 be->norm_forward(be, V(y), NULL, NULL, NULL, V(x), r ? V(residual) : NULL,
+                                  V(gamma), V(beta), 1e-5, drops[d], n, c));
+        }
+    BOTH("norm_backward", n * c + 2 * c, 3e-5, s, {
+        float *g = y + n * c;
+        be->norm_backward(be, V(y), V(g), V(g + c), V(dy), V(sum), V(mean), V(rstd), V(gamma), n,
+                          c);
+    });
+    float *all[] = {x, residual, gamma, beta, dy, mean, rstd, sum};
+    for (size_t i = 0; i < 8; i++) free(all[i]);
+}
+
+static void products(const shape *s, bool bf16) {
+    static const size_t outs[] = {1, 7, 130, 384};
+    cpu->precision = bf16 ? NF_PRECISION_BF16 : NF_PRECISION_F32;
+    double tolerance = bf16 ? 2e-2 : 2e-5;
+    for (size_t o = 0; o < 4; o++) {
+        size_t out = outs[o], in = s->c, n = s->n;
+        float *w = values(out * in), *x = values(n * in), *dy = values(n * out), *bias = values(out);
+        nf_weight *weights[2];
+        assert_ok(ref->weight_new(ref, &weights[0], V(w), out, in, 3, &error), &error);
+        assert_ok(cpu->weight_new(cpu, &weights[1], V(w), out, in, 3, &error), &error);
+        for (int round = 0; round < 2; round++) {
+            BOTH("linear_forward", n * out, tolerance, s,
+                 be->linear_forward(be, V(y), NULL, V(x), weights[side_], V(bias),
+                                    NF_ACTIVATION_GELU, n));
+            BOTH("linear_forward, pre", 2 * n * out, tolerance, s,
+                 be->linear_forward(be, V(y), V(y + n * out), V(x), weights[side_], NULL,
+                                    NF_ACTIVATION_TANH, n));
+            BOTH("linear_backward_input", n * in, tolerance, s,
+                 be->linear_backward_input(be, V(y), V(dy), weights[side_], n, false));
+            BOTH("linear_backward_input, added", n * in, tolerance, s,
+                 be->linear_backward_input(be, V(y), V(dy), weights[side_], n, true));
+            for (size_t i = 0; i < out * in; i++) w[i] *= -0.5f; /* and prepared again */
+            assert_ok(ref->weight_update(ref, weights[0], &error), &error);
+            assert_ok(cpu->weight_update(cpu, weights[1], &error), &error);
+        }
+        ref->weight_free(ref, weights[0]);
+        cpu->weight_free(cpu, weights[1]);
+        for (int t = 0; t < 8; t++) {
+            size_t m = out, k = n;
+            const float *a = dy, *b = x;
+            if (t & 1) m = n, k = out; /* [n,out] [out,..] */
+            size_t cols = (t & 1) ? in : in;
+            bool trans_a = !(t & 1), trans_b = false;
+            if (t & 1) b = w;
+            BOTH("matmul", m * cols, 5e-5, s,
+                 be->matmul(be, V(y), V(a), V(b), m, cols, k, trans_a, trans_b,
+                            (t & 2) ? 0.5 : 1.0, (t & 4) != 0));
+        }
+        BOTH("matmul, b transposed", n * out, 5e-5, s,
+             be->matmul(be, V(y), V(x), V(w), n, out, in, false, true, 2.0, true));
+        float *all[] = {w, x, dy, bias};
+        for (size_t i = 0; i < 4; i++) free(all[i]);
+    }
+    cpu->precision = NF_PRECISION_F32;
+}
+
+static void test_shapes(void **state) {
+    (void)state;
+    for (size_t i = 0; i < N_SHAPES; i++) {
+        elementwise(&shapes[i]);
+        norms(&shapes[i]);
+    }
+}
+
+static void test_products(void **state) {
+    (void)state;
+    nf_backend *probe;
+    bool has_bf16 = nf_backend_cpu(&probe, NF_PRECISION_BF16, 1, &error) == NERFIT_OK;
+    if (has_bf16) probe->free(probe);
+    else print_message("skipped: bf16 products, which this CPU has not\n");
+    for (size_t i = 0; i + 1 < N_SHAPES; i++) {
+        products(&shapes[i], false);
+        if (has_bf16) products(&shapes[i], true);
+    }
+}
+
+/* Texts of many lengths, head sizes that are and are not whole vectors, rows wider than the heads. */
+static void test_attention(void **state) {
+    (void)state;
+    static const int32_t cu[] = {0, 1, 4, 20, 85, 85, 215};
+    static const int32_t sizes[] = {8, 16, 32, 40, 64};
+    enum { SEQUENCES = 6, N = 215 };
+    for (size_t k = 0; k < 5; k++)
+        for (int d = 0; d < 2; d++) {
+            int32_t size = sizes[k], heads = 3;
+            size_t width = (size_t)(heads * size), stride = width + 5;
+            shape s = {N, width};
+            nf_sequences sequences = {cu, SEQUENCES, N, 130};
+            nf_attention_shape as = {heads, size, 1.0 / sqrt(size), (ptrdiff_t)stride};
+            nf_dropout drop = {.p = d ? 0.25 : 0.0, .seed = 77, .step = 3, .site = 2};
+            float *q = values(N * stride), *kk = values(N * stride), *v = values(N * stride);
+            float *dout = values(N * width), *out = values(N * width), *lse = values(N * 3);
+            BOTH("attention_forward", N * width + N * 3, 2e-5, &s,
+                 be->attention_forward(be, V(y), V(y + N * width), V(q), V(kk), V(v), &sequences,
+                                       &as, &drop));
+            ref->attention_forward(ref, V(out), V(lse), V(q), V(kk), V(v), &sequences, &as, &drop);
+            for (int part = 0; part < 3; part++)
+                BOTH("attention_backward", N * width, 3e-5, &s, {
+                    float *g[3];
+                    for (int i = 0; i < 3; i++) g[i] = values(N * stride);
+                    be->attention_backward(be, V(g[0]), V(g[1]), V(g[2]), V(dout), V(q), V(kk),
+                                           V(v), V(out), V(lse), &sequences, &as, &drop);
+                    for (size_t t = 0; t < N; t++) /* what lies between the rows is nobody's */
+                        memcpy(y + t * width, g[part] + t * stride, width * sizeof *y);
+                    for (int i = 0; i < 3; i++) free(g[i]);
+                });
+            float *all[] = {q, kk, v, dout, out, lse};
+            for (size_t i = 0; i < 6; i++) free(all[i]);
+        }
+}
+
+static void test_rest(void **state) {
+    (void)state;
+    static const int32_t cu[] = {0, 3, 3, 10, 40}, cu_entities[] = {0, 1, 1, 3, 4};
+    static const int32_t types[] = {0, 2, 1, 2}, starts[] = {1, 0, 3, 20}, ends[] = {2, 3, 7, 30};
+    nf_sequences sequences = {cu, 4, 40, 30};
+    nf_entities entities = {cu_entities, types, starts, ends, 4};
+    int32_t ids[40], labels[40];
+    for (int i = 0; i < 40; i++) {
+        ids[i] = (int32_t)nf_rng_below(&rng, 9);
+        labels[i] = i % 4 ? (int32_t)nf_rng_below(&rng, 11) : -100;
+    }
+    for (size_t c = 5; c <= 384; c += 379) {
+        shape s = {40, c};
+        float *x = values(40 * c), *table = values(9 * c), *logits = values(40 * 11);
+        for (int k = 0; k < 3; k++)
+            BOTH("pool", 4 * c, 1e-5, &s, be->pool(be, (nf_pooling)k, V(y), V(x), &sequences, c));
+        BOTH("embedding_forward", 40 * c, 1e-6, &s, {
+            be->embedding_forward(be, V(y), V(table), ids, 40, c, false);
+            be->embedding_forward(be, V(y), V(table), ids, 40, c, true);
+        });
+        BOTH("embedding_backward", 9 * c, 1e-5, &s,
+             be->embedding_backward(be, V(y), V(x), ids, 40, c, 4));
+        double losses[2];
+        BOTH("contrastive_loss", 40 * c, 1e-5, &s,
+             losses[side_] = be->contrastive_loss(be, V(y), V(x), V(table), c, &sequences,
+                                                  &entities, 0.3));
+        assert_true(fabs(losses[0] - losses[1]) < 1e-4 * fabs(losses[0]));
+        for (int k = 0; k < 2; k++) {
+            BOTH("cross_entropy", 40 * 11, 1e-5, &s,
+                 losses[side_] = be->cross_entropy(be, V(y), V(logits), labels, 40, 11,
+                                                   k ? 0.1 : 0.0, 0.3));
+            assert_true(fabs(losses[0] - losses[1]) < 1e-5 * fabs(losses[0]));
+        }
+        float *b = values(c * 4), *aw = values(4 * c), *aa = values(16), *squares = values(c);
+        for (size_t i = 0; i < c; i++) squares[i] = 500 + squares[i];
+        BOTH("dora_norms", c, 1e-5, &s,
+             be->dora_norms(be, V(y), V(squares), V(b), V(aw), V(aa), 0.5, c, 4));
+        float *all[] = {x, table, logits, b, aw, aa, squares};
+        for (size_t i = 0; i < 7; i++) free(all[i]);
+    }
+}
+
+/* Same input, same thread count: same bits. */
+static void test_repeatable(void **state) {
+    (void)state;
+    size_t n = 300, c = 384;
+    float *x = values(n * c), *w = values(c * c), *a = values(n * c), *b = values(n * c);
+    nf_weight *weight;
+    assert_ok(cpu->weight_new(cpu, &weight, V(w), c, c, 3, &error), &error);
+    cpu->linear_forward(cpu, V(a), NULL, V(x), weight, NULL, NF_ACTIVATION_GELU, n);
+    double first = cpu->sum_of_squares(cpu, V(a), n * c);
+    for (int i = 0; i < 5; i++) {
+        cpu->linear_forward(cpu, V(b), NULL, V(x), weight, NULL, NF_ACTIVATION_GELU, n);
+        assert_memory_equal(a, b, n * c * sizeof *a);
+        assert_true(cpu->sum_of_squares(cpu, V(b), n * c) == first);
+    }
+    cpu->weight_free(cpu, weight);
+    float *all[] = {x, w, a, b};
+    for (size_t i = 0; i < 4; i++) free(all[i]);
+}
+
+static int set_up(void **state) {
+    (void)state;
+    rng = nf_rng_new(1, 2);
+    assert_ok(nf_backend_ref(&ref, sizeof(float), &error), &error);
+    assert_ok(nf_backend_cpu(&cpu, NF_PRECISION_F32, 2, &error), &error);
+    return 0;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    ref->free(ref);
+    cpu->free(cpu);
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_shapes), cmocka_unit_test(test_products),
+        cmocka_unit_test(test_attention), cmocka_unit_test(test_rest),
+        cmocka_unit_test(test_repeatable),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

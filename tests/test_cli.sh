@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# The program from outside: exit codes, messages, formats, closed pipes. Usage: test_cli.sh NERFIT
+# Needs no downloads: the model is tests/golden/bert's tiny one with a vocabulary made here.
+set -u
+nerfit=$(realpath "$1")
+root=$(mktemp -d)
+trap 'rm -rf "$root"' EXIT
+failures=0
+
+# expect NAME STATUS PATTERN COMMAND...: PATTERN (a regular expression) in stdout and stderr together
+expect() {
+    local name=$1 status=$2 pattern=$3 got output
+    shift 3
+    output=$("$@" 2>&1 </dev/null)
+    got=$?
+    if [ "$got" != "$status" ] || ! grep -qE -- "$pattern" <<<"$output"; then
+        printf 'FAIL %s: status %s (expected %s), output:\n%s\n(expected: %s)\n' "$name" "$got" \
+            "$status" "$output" "$pattern"
+        failures=$((failures + 1))
+    fi
+}
+
+mkdir "$root/model" "$root/encoder"
+cp tests/golden/bert/token-classification/{config.json,model.safetensors} "$root/model/"
+cp tests/golden/bert/{config.json,model.safetensors} "$root/encoder/"
+{
+    printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]' wake me up at nine
+    for i in $(seq 90); do echo "[unused$i]"; done
+} >"$root/model/vocab.txt"
+cp "$root/model/vocab.txt" "$root/encoder/"
+printf 'wake me up at nine\n\nme <up> & "at"\n' >"$root/texts.txt"
+printf '[a : wake] me up\nwake [b : me] at [c : nine]\n' >"$root/train.txt"
+printf 'a: one thing\nb: another\nc: a third\n' >"$root/labels.yaml"
+printf 'wake\tB-a\nme\tO\n\nup\tB-b\n' >"$root/gold.conll"
+printf 'wake\tB-a\nme\tO\n\nup\tB-c\n' >"$root/pred.conll"
+
+expect "no command" 2 'usage: nerfit COMMAND' "$nerfit"
+expect "help" 0 'predict +tag texts' "$nerfit" --help
+expect "version" 0 '^nerfit [0-9]+\.[0-9]+\.[0-9]+$' "$nerfit" --version
+expect "unknown command" 2 'unknown command "trian"' "$nerfit" trian
+for command in train predict eval score embed tokenize; do
+    expect "$command --help" 0 "usage: nerfit $command" "$nerfit" $command --help
+done
+expect "help train lists options" 0 'lr_scheduler_type' "$nerfit" help train
+expect "missing model" 2 'MODEL is missing' "$nerfit" predict
+expect "unknown option" 2 'unknown option "--otuput"' "$nerfit" predict m --otuput jsonl
+expect "no such folder" 1 'is not a folder' "$nerfit" predict "$root/nowhere"
+expect "bad output" 1 'output "xml" is not one of jsonl' "$nerfit" predict "$root/model" "$root/texts.txt" --output xml
+expect "bare encoder" 1 'is a bare encoder' "$nerfit" predict "$root/encoder" "$root/texts.txt"
+for format in jsonl conll brackets tokens html; do
+    expect "predict $format" 0 'wake' "$nerfit" predict "$root/model" "$root/texts.txt" --output $format
+done
+expect "html is escaped" 0 '&lt;' "$nerfit" predict "$root/model" "$root/texts.txt" --output html
+lines=$("$nerfit" predict "$root/model" "$root/texts.txt" | wc -l)
+[ "$lines" = 3 ] || { echo "FAIL: $lines lines out for 3 in"; failures=$((failures + 1)); }
+expect "not UTF-8" 1 'not valid UTF-8|not UTF-8' bash -c "printf 'ok\n\xff\n' | '$nerfit' predict '$root/model'"
+"$nerfit" predict "$root/model" "$root/texts.txt" | head -c 5 >/dev/null
+[ "${PIPESTATUS[0]}" = 0 ] || { echo "FAIL: closed pipe"; failures=$((failures + 1)); }
+expect "eval" 0 'micro avg' "$nerfit" eval "$root/model" "$root/train.txt"
+expect "eval --json" 0 '"micro"' "$nerfit" eval "$root/model" "$root/train.txt" --json --words
+expect "score" 0 'micro avg +0.5000 +0.5000 +0.5000 +2' "$nerfit" score "$root/gold.conll" "$root/pred.conll"
+expect "score, other words" 1 'pred2.conll' bash -c "sed s/up/down/ '$root/pred.conll' >'$root/pred2.conll'; '$nerfit' score '$root/gold.conll' '$root/pred2.conll'"
+expect "tokenize" 0 '"tokens": \["\[CLS\]", ?"wake"' "$nerfit" tokenize "$root/model" "$root/texts.txt"
+expect "embed" 0 '^\[-?[0-9]' "$nerfit" embed "$root/encoder" "$root/texts.txt"
+expect "train, nothing given" 1 'model_name is missing' "$nerfit" train
+expect "train, misspelt option" 2 'unknown option "learning_rte"; did you mean "learning_rate"' "$nerfit" train --learning_rte 1
+expect "train, bad value" 2 'max_steps: "many" is not a whole number' "$nerfit" train --max_steps many
+printf 'learning_rate: 1e-3\nmax_stepz: 3\n' >"$root/config.yaml"
+expect "config, misspelt option" 1 'config.yaml:2: unknown option "max_stepz"; did you mean "max_steps"' "$nerfit" train "$root/config.yaml"
+cat >"$root/config.yaml" <<YAML
+model_name: encoder
+st_model_name: encoder
+train_annotations: train.txt
+val_annotations: train.txt
+ent2emb: labels.yaml
+output_dir: out
+max_steps: [2, 4]
+warmup_steps: 0
+eval_steps: 2
+save_steps: 2
+logging_steps: 2
+YAML
+expect "train" 0 'The model is in' "$nerfit" train "$root/config.yaml"
+expect "train again" 1 'holds an earlier run' "$nerfit" train "$root/config.yaml"
+expect "train, JSON log" 0 '"stage":2,' "$nerfit" train "$root/config.yaml" --overwrite_output_dir true --log-json
+quiet=$("$nerfit" train "$root/config.yaml" --overwrite_output_dir true --quiet 2>&1 >/dev/null | grep -v warning)
+[ -z "$quiet" ] || { echo "FAIL --quiet said: $quiet"; failures=$((failures + 1)); }
+expect "predict with it" 0 '"entities"' "$nerfit" predict "$root/out/best" "$root/texts.txt"
+[ "$failures" = 0 ] && echo "all command line tests passed"
+exit $((failures > 0))

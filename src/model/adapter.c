@@ -121,7 +121,6 @@ nerfit_status nf_adapter_add(nf_model *model, const nf_adapter_config *given, ui
         return status;
     }
     train_saved_modules(model, config);
-    adapter->base_model = model->folder;
     model->adapter = adapter;
     return NERFIT_OK;
 }
@@ -322,18 +321,13 @@ nerfit_status nf_adapter_load(nf_model *model, const char *folder, nerfit_error 
     NF_TRY(nf_json_load(&json, path, err));
     nf_adapter_config config;
     nerfit_status status = read_config(&config, json, path, arena, err);
-    const char *base = json_string_value(json_object_get(json, "base_model_name_or_path"));
-    char *base_copy = base ? nf_arena_strdup(arena, base) : NULL;
     json_decref(json);
     NF_TRY(status);
     nf_safetensors *file;
     NF_TRY(nf_safetensors_open(&file, weights, err));
     status = add_head(model, file, folder, err);
     if (status == NERFIT_OK) status = nf_adapter_add(model, &config, 0, err);
-    if (status == NERFIT_OK) {
-        model->adapter->base_model = base_copy;
-        status = load_values(model, file, err);
-    }
+    if (status == NERFIT_OK) status = load_values(model, file, err);
     nf_safetensors_close(file);
     return status;
 }
@@ -361,20 +355,24 @@ static json_t *saved_modules(const nf_model *model) {
     return list;
 }
 
+/* The base model's folder is written as an absolute path: relative ones are read as counting from
+ * the adapter's folder here, and from the working folder by PEFT. */
 static nerfit_status write_config(const nf_model *model, const char *path, nerfit_error *err) {
     const nf_adapter_config *config = &model->adapter->config;
+    char *base = realpath(model->folder, NULL);
     bool all = config->n_target_modules == 1 &&
                strcmp(config->target_modules[0], "all-linear") == 0;
     json_t *targets = all ? json_string("all-linear")
                           : names_to_json(config->target_modules, config->n_target_modules);
     json_t *json = json_pack(
         "{s:s, s:s?, s:s, s:b, s:b, s:i, s:f, s:f, s:o, s:o, s:b, s:b, s:o}", "peft_type", "LORA",
-        "base_model_name_or_path", model->adapter->base_model, "bias", "none", "fan_in_fan_out",
+        "base_model_name_or_path", base ? base : model->folder, "bias", "none", "fan_in_fan_out",
         0, "inference_mode", 1, "r", (int)config->r, "lora_alpha", config->lora_alpha,
         "lora_dropout", config->lora_dropout, "target_modules", targets, "modules_to_save",
         saved_modules(model), "use_dora", (int)config->use_dora, "use_rslora",
         (int)config->use_rslora, "task_type",
         model->classifier ? json_string("TOKEN_CLS") : json_null());
+    free(base);
     if (!json) return nf_no_memory(err, 0);
     nerfit_status status = nf_json_save(json, path, err);
     json_decref(json);

@@ -25,7 +25,6 @@ typedef struct nf_adapter_config {
 
 struct nf_adapter {
     nf_adapter_config config; /* strings in the network's arena */
-    const char *base_model;   /* as adapter_config.json names it; may be NULL */
     size_t n_adapted;         /* linear layers */
 };
 

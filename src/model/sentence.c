@@ -72,6 +72,9 @@ static nerfit_status read_dense(nf_sentence_encoder *encoder, const char *folder
     else
         status = nf_fail_at(err, NERFIT_UNSUPPORTED, path, 0, 0,
                             "activation_function \"%s\" is not supported", function);
+    if (status == NERFIT_OK && json_is_true(json_object_get(json, "use_residual")))
+        status = nf_fail_at(err, NERFIT_UNSUPPORTED, path, 0, 0,
+                            "\"use_residual\": true is not supported");
     json_decref(json);
     NF_TRY(status);
     if (in != (json_int_t)encoder->size || out < 1 || out > 1000000)
@@ -108,21 +111,26 @@ static nerfit_status read_dense(nf_sentence_encoder *encoder, const char *folder
     return status;
 }
 
-/* max_seq_length of the Transformer module's file; without it the tokenizer's own limit is not
- * known here, and the model's applies. */
+/* The least of what the model takes, max_seq_length of the Transformer module's file, and the
+ * tokenizer's model_max_length, which is all that later versions of sentence-transformers write. */
 static void read_max_length(nf_sentence_encoder *encoder, const char *folder, nf_arena *arena) {
-    static const char *const files[] = {"sentence_bert_config.json", "sentence_roberta_config.json",
-                                        "sentence_transformers_config.json"};
+    static const struct {
+        const char *file, *key;
+    } limits[] = {{"sentence_bert_config.json", "max_seq_length"},
+                  {"sentence_roberta_config.json", "max_seq_length"},
+                  {"tokenizer_config.json", "model_max_length"}};
     encoder->max_length = nf_model_max_length(encoder->model);
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        const char *path = nf_path_join(arena, folder, files[i]);
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        const char *path = nf_path_join(arena, folder, limits[i].file);
         json_t *json = NULL;
         if (!path || !nf_file_exists(path) || nf_json_load(&json, path, NULL) != NERFIT_OK)
             continue;
-        json_int_t limit = json_integer_value(json_object_get(json, "max_seq_length"));
-        if (limit > 0 && (size_t)limit < encoder->max_length) encoder->max_length = (size_t)limit;
+        /* transformers writes 1e30 for "no limit" */
+        double limit = json_number_value(json_object_get(json, limits[i].key));
+        if (limit >= 1 && limit < (double)encoder->max_length) encoder->max_length = (size_t)limit;
+        bool own = limit >= 1 && i < 2;
         json_decref(json);
-        return;
+        if (own) return; /* max_seq_length overrides what the tokenizer says */
     }
 }
 

@@ -1,0 +1,155 @@
+/* What others write, read here: PEFT's adapter folders (applied and merged), and sentence encoders as
+ * sentence-transformers writes them. Golden values from tools/golden/{adapters,sentences}.py. */
+#include "test.h"
+
+#include <math.h>
+
+#include "base/json.h"
+#include "model/adapter.h"
+#include "model/sentence.h"
+
+static nerfit_error error;
+static nf_safetensors *golden, *inputs;
+
+static float *floats(const char *name, size_t *count) {
+    const nf_stored *stored = nf_safetensors_find(golden, name);
+    if (!stored) fail_msg("no golden value %s", name);
+    float *values = malloc(stored->count * sizeof *values + 1);
+    assert_ok(nf_stored_to_f32(stored, values, &error), &error);
+    *count = stored->count;
+    return values;
+}
+
+static void compare(const char *what, nf_backend *be, const nf_values *ours, const char *name) {
+    size_t count;
+    float *expected = floats(name, &count), *given = malloc(count * sizeof *given);
+    be->to_f32(be, given, ours, count);
+    for (size_t i = 0; i < count; i++)
+        if (!(fabs((double)expected[i] - (double)given[i]) < 1e-4))
+            fail_msg("%s on %s: %s[%zu] is %g, expected %g", what, be->name, name, i,
+                     (double)given[i], (double)expected[i]);
+    free(expected);
+    free(given);
+}
+
+static void load_inputs(nf_pass *pass, const nf_model *model) {
+    const int32_t *ids = nf_safetensors_find(inputs, "ids")->data;
+    const nf_stored *stored = nf_safetensors_find(inputs, "cu_seqlens");
+    const int32_t *cu = stored->data;
+    nf_tokens texts[16];
+    for (size_t s = 0; s + 1 < stored->count; s++)
+        texts[s] = (nf_tokens){ids + cu[s], (size_t)(cu[s + 1] - cu[s])};
+    assert_ok(nf_batch_load(pass, &model->encoder, texts, stored->count - 1, &error), &error);
+}
+
+static void check_adapter(nf_backend *be, const char *kind, bool merge) {
+    char folder[128], name[128];
+    nf_model *model;
+    snprintf(folder, sizeof folder, "tests/golden/bert/adapter-%s", kind);
+    assert_ok(nf_model_load(&model, folder, be, NULL, &error), &error);
+    if (merge) assert_ok(nf_adapter_merge(model, &error), &error);
+    assert_ok(nf_network_prepare(&model->net, false, &error), &error);
+    nf_pass pass = {.be = be};
+    assert_ok(nf_workspace_new(&pass.ws, be, &error), &error);
+    load_inputs(&pass, model);
+    if (strcmp(kind, "stage1") == 0) {
+        nf_values *hidden = nf_workspace_reals(pass.ws, (size_t)pass.sequences.n_tokens * 32);
+        assert_ok(nf_encoder_forward(&model->encoder, &pass, hidden, NULL, NULL), &error);
+        compare(merge ? "merged stage 1" : "stage 1", be, hidden, "hidden.stage1");
+    } else {
+        nf_values *logits;
+        assert_ok(nf_model_logits(model, &pass, &logits), &error);
+        snprintf(name, sizeof name, "logits.%s", kind);
+        compare(merge ? "merged" : "applied", be, logits, name);
+    }
+    snprintf(name, sizeof name, "merged.%s.encoder.layer.1.attention.self.query.weight", kind);
+    if (merge && nf_safetensors_find(golden, name))
+        compare("merged", be,
+                nf_network_find(&model->net, "encoder.layer.1.attention.self.query.weight")->values,
+                name);
+    nf_workspace_free(pass.ws);
+    nf_model_free(model);
+}
+
+static void test_adapters(void **state) {
+    static const char *const kinds[] = {"lora", "rslora", "dora", "dora-dense", "stage1"};
+    (void)state;
+    assert_ok(nf_safetensors_open(&golden, "tests/golden/bert/adapters.safetensors", &error),
+              &error);
+    assert_ok(nf_safetensors_open(&inputs, "tests/golden/bert/hidden.safetensors", &error), &error);
+    for (int b = 0; b < 2; b++) {
+        nf_backend *be;
+        if (b) assert_ok(nf_backend_cpu(&be, NF_PRECISION_F32, 1, &error), &error);
+        else assert_ok(nf_backend_ref(&be, sizeof(float), &error), &error);
+        for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+            check_adapter(be, kinds[k], false);
+            check_adapter(be, kinds[k], true);
+        }
+        be->free(be);
+    }
+    nf_safetensors_close(golden);
+    nf_safetensors_close(inputs);
+}
+
+/* Cosine of at least 0.9999, and for the tiny ones every value within 1e-4. */
+static void check_sentences(const char *folder, const char *file, double tolerance,
+                            nf_precision precision) {
+    nf_backend *be;
+    nf_sentence_encoder *encoder;
+    json_t *json, *item;
+    size_t i;
+    assert_ok(nf_backend_cpu(&be, precision, 1, &error), &error);
+    assert_ok(nf_sentence_encoder_load(&encoder, folder, be, NULL, &error), &error);
+    assert_ok(nf_json_load(&json, file, &error), &error);
+    float *ours = malloc(encoder->size * sizeof *ours);
+    json_array_foreach(json_object_get(json, "sentences"), i, item) {
+        const char *text = json_string_value(json_object_get(item, "text"));
+        const json_t *expected = json_object_get(item, "embedding");
+        assert_int_equal(json_array_size(expected), encoder->size);
+        assert_ok(nf_sentence_encoder_encode(encoder, be, &text, 1, false, ours, NULL, &error),
+                  &error);
+        double dot = 0, a = 0, b = 0, most = 0;
+        for (size_t k = 0; k < encoder->size; k++) {
+            double x = json_number_value(json_array_get(expected, k)), y = (double)ours[k];
+            dot += x * y;
+            a += x * x;
+            b += y * y;
+            most = fmax(most, fabs(x - y));
+        }
+        if (dot / sqrt(a * b) < 0.9999 || most > tolerance)
+            fail_msg("%s, text %zu (\"%.40s\"): cosine %.6f, largest difference %g", folder, i, text,
+                     dot / sqrt(a * b), most);
+    }
+    free(ours);
+    json_decref(json);
+    nf_sentence_encoder_free(encoder);
+    be->free(be);
+}
+
+static void test_sentence_encoders(void **state) {
+    static const char *const kinds[] = {"cls", "mean", "max"};
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        char folder[64], file[96];
+        snprintf(folder, sizeof folder, "tests/golden/sentence-%s", kinds[i]);
+        snprintf(file, sizeof file, "%s/embeddings.json", folder);
+        check_sentences(folder, file, 1e-4, NF_PRECISION_F32);
+    }
+}
+
+static void test_real_encoder(void **state) {
+    (void)state;
+    const char *folder = test_encoder_folder();
+    if (!folder) {
+        print_message("skipped: the encoder all-MiniLM-L6-v2 is not here (./run encoder)\n");
+        skip();
+    }
+    check_sentences(folder, "tests/golden/minilm-embeddings.json", 1e-4, NF_PRECISION_F32);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_adapters),
+                                       cmocka_unit_test(test_sentence_encoders),
+                                       cmocka_unit_test(test_real_encoder)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

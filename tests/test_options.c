@@ -1,0 +1,187 @@
+/* Options: defaults, pairs, YAML, what is said of mistakes; schedules against transformers'. */
+#include "tiny_model.h"
+
+#include <math.h>
+
+#include "base/json.h"
+#include "train/options.h"
+#include "train/schedule.h"
+
+static nerfit_error error;
+
+static void test_defaults(void **state) {
+    (void)state;
+    nf_train_options o;
+    assert_ok(nf_train_options_init(&o, &error), &error);
+    for (int s = 0; s < 2; s++) { /* the original's (nerfit/args.py) */
+        assert_int_equal(o.per_device_train_batch_size[s], 8);
+        assert_int_equal(o.per_device_eval_batch_size[s], 16);
+        assert_true(o.learning_rate[s] == 1e-4 && o.weight_decay[s] == 1e-2);
+        assert_int_equal(o.lr_scheduler_type[s], NF_SCHEDULE_COSINE);
+        assert_int_equal(o.warmup_steps[s], 500);
+        assert_int_equal(o.max_steps[s], 1500);
+        assert_int_equal(o.seed[s], 123);
+        assert_true(o.fp16[s] && o.max_grad_norm[s] == 1.0);
+        assert_int_equal(o.eval_steps[s], 250);
+    }
+    assert_false(o.load_best_model_at_end[0]);
+    assert_true(o.load_best_model_at_end[1]);
+    nf_train_options_free(&o);
+}
+
+static void test_set(void **state) {
+    (void)state;
+    nf_train_options o;
+    assert_ok(nf_train_options_init(&o, &error), &error);
+    static const struct {
+        const char *name, *text;
+        double first, second;
+    } cases[] = {{"learning_rate", "3e-4", 3e-4, 3e-4},      {"learning_rate", "5e-5,1e-5", 5e-5, 1e-5},
+                 {"learning_rate", "(5e-5, 1e-5)", 5e-5, 1e-5}, {"learning-rate", "[1, 2]", 1, 2},
+                 {"learning_rate", "0", 0, 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_ok(nf_train_options_set(&o, cases[i].name, cases[i].text, NULL, 0, &error), &error);
+        if (o.learning_rate[0] != cases[i].first || o.learning_rate[1] != cases[i].second)
+            fail_msg("%s: %g, %g", cases[i].text, o.learning_rate[0], o.learning_rate[1]);
+    }
+    assert_ok(nf_train_options_set(&o, "target_modules", "query, key", NULL, 0, &error), &error);
+    assert_int_equal(o.target_modules.count, 2);
+    assert_string_equal(o.target_modules.items[1], "key");
+    assert_ok(nf_train_options_set(&o, "peft_config.lora_r", "16", NULL, 0, &error), &error);
+    assert_int_equal(o.lora_r, 16);
+    assert_ok(nf_train_options_set(&o, "bf16", "yes,no", NULL, 0, &error), &error);
+    assert_true(o.bf16[0] && !o.bf16[1]);
+    nf_train_options_free(&o);
+}
+
+static void test_mistakes(void **state) {
+    (void)state;
+    static const struct {
+        const char *name, *text, *message;
+    } cases[] = {
+        {"learnin_rate", "1", "unknown option \"learnin_rate\"; did you mean \"learning_rate\"?"},
+        {"loar_r", "1", "did you mean \"lora_r\"?"},
+        {"max_steps", "1.5", "max_steps: \"1.5\" is not a whole number from -1 to 1e+09"},
+        {"max_steps", "1,2,3", "max_steps: \"3 values\" is not one value or a pair"},
+        {"max_steps", "", "max_steps: \"0 values\" is not one value or a pair"},
+        {"learning_rate", "nan", "is not a number from 0 to 10"},
+        {"learning_rate", "0x1", "is not a number from 0 to 10"},
+        {"learning_rate", "1e-4x", "is not a number from 0 to 10"},
+        {"adam_beta1", "1", "is not a number from 0 to 0.999999"},
+        {"bf16", "maybe", "bf16: \"maybe\" is not true or false"},
+        {"lr_scheduler_type", "cosin", "is not one of linear|cosine|cosine_with_restarts"},
+        {"recipe", "nerfit", "recipe: \"nerfit\" is not one of original"},
+        {"lora_r", "0", "is not a whole number from 1 to 4096"},
+    };
+    nf_train_options o;
+    assert_ok(nf_train_options_init(&o, &error), &error);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        nerfit_status status =
+            nf_train_options_set(&o, cases[i].name, cases[i].text, NULL, 0, &error);
+        if (status != NERFIT_ARGUMENT || !strstr(error.text, cases[i].message))
+            fail_msg("%s = \"%s\": status %d, \"%s\"; expected \"%s\"", cases[i].name,
+                     cases[i].text, (int)status, error.text, cases[i].message);
+    }
+    nf_train_options_free(&o);
+}
+
+static void test_yaml(void **state) {
+    (void)state;
+    static const struct {
+        const char *yaml, *message; /* NULL: no error */
+    } cases[] = {
+        {"model_name: m\ntrain_annotations: data/a.txt\npeft_config: {lora_r: 4, use_dora: true}\n"
+         "learning_rate: [5e-5, 1e-5]\nmax_steps:\n  - 3\n  - 4\nent2emb: /abs/e.json\nllm: ~\n", NULL},
+        {"learning_rate: 1e-3\nlearning_rat: 2\n", "config.yaml:2: unknown option \"learning_rat\""},
+        {"seed: 1\nseed: 2\n", "config.yaml:2:1: this option is there twice"},
+        {"seed: [1, 2, 3]\n", "config.yaml:1: seed: \"3 values\""},
+        {"seed: {a: 1}\n", "config.yaml:1:7: expected a value or a list, not a mapping"},
+        {"seed: [[1], 2]\n", "config.yaml:1:8: expected a list of plain values"},
+        {"- seed\n", "config.yaml:1:1: expected a mapping"},
+        {"seed: 'x\n", "is not valid YAML"},
+        {"", "config.yaml:1: is empty"},
+        {"? [a]\n: 1\n", "expected the name of an option"},
+        {"peft_config: 3\n", "config.yaml:1:14: expected a mapping"},
+        {"peft_config:\n  lora_rank: 3\n", "config.yaml:2: unknown option \"lora_rank\""},
+        {"seed: &a 1\nmax_steps: *a\n", NULL},
+    };
+    char root[64], path[96], expected[128];
+    snprintf(path, sizeof path, "%s/config.yaml", temporary_folder(root));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        nf_train_options o;
+        assert_ok(nf_train_options_init(&o, &error), &error);
+        write_text(path, cases[i].yaml);
+        nerfit_status status = nf_train_options_load(&o, path, &error);
+        if (cases[i].message ? status == NERFIT_OK || !strstr(error.text, cases[i].message)
+                             : status != NERFIT_OK)
+            fail_msg("case %zu: status %d, \"%s\"; expected \"%s\"", i, (int)status, error.text,
+                     cases[i].message ? cases[i].message : "no error");
+        if (i == 0) { /* relative paths count from the config's folder */
+            snprintf(expected, sizeof expected, "%s/data/a.txt", root);
+            assert_string_equal(o.train_annotations, expected);
+            assert_string_equal(o.ent2emb, "/abs/e.json");
+            assert_string_equal(o.llm, "no");
+            assert_int_equal(o.lora_r, 4);
+            assert_true(o.use_dora && o.learning_rate[1] == 1e-5);
+            assert_int_equal(o.max_steps[1], 4);
+            json_t *json = nf_train_options_to_json(&o);
+            assert_int_equal(json_integer_value(json_object_get(
+                                 json_object_get(json, "peft_config"), "lora_r")), 4);
+            json_decref(json);
+        }
+        nf_train_options_free(&o);
+    }
+    nf_directory_remove(root, NULL);
+}
+
+static void test_help(void **state) {
+    (void)state;
+    nf_str help = {0}, man = {0};
+    nf_train_options_help(&help, 60);
+    nf_train_options_man(&man);
+    assert_non_null(strstr(nf_str_text(&help), "--gradient_accumulation_steps N"));
+    assert_non_null(strstr(nf_str_text(&man), ".B --peft_lora"));
+    nf_str_free(&help);
+    nf_str_free(&man);
+}
+
+static double number(const json_t *kwargs, const char *key) {
+    return json_number_value(json_object_get(kwargs, key));
+}
+
+static void test_schedules(void **state) {
+    (void)state;
+    static const char *const names[] = {"linear", "cosine", "cosine_with_restarts", "polynomial",
+                                        "constant", "constant_with_warmup", "inverse_sqrt"};
+    json_t *json, *item, *value;
+    size_t i, step, compared = 0;
+    assert_ok(nf_json_load(&json, "tests/golden/schedules.json", &error), &error);
+    json_array_foreach(json_object_get(json, "cases"), i, item) {
+        const char *name = json_string_value(json_object_get(item, "name"));
+        const json_t *kwargs = json_object_get(item, "kwargs");
+        nf_schedule_options o = {number(kwargs, "num_cycles"), number(kwargs, "power"),
+                                 number(kwargs, "lr_end"), number(json, "initial_rate"),
+                                 number(kwargs, "timescale")};
+        int kind = 0;
+        while (strcmp(names[kind], name) != 0) kind++;
+        json_array_foreach(json_object_get(item, "factors"), step, value) {
+            double given = nf_schedule_factor((nf_schedule_kind)kind, (int64_t)step,
+                                              (int64_t)number(item, "warmup"),
+                                              (int64_t)number(item, "total"), &o);
+            if (fabs(given - json_number_value(value)) > 1e-9)
+                fail_msg("case %zu, %s, step %zu: %.12g, expected %.12g", i, name, step, given,
+                         json_number_value(value));
+            compared++;
+        }
+    }
+    assert_true(compared > 300);
+    json_decref(json);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_defaults), cmocka_unit_test(test_set), cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_yaml),     cmocka_unit_test(test_help), cmocka_unit_test(test_schedules),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

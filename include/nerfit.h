@@ -107,7 +107,7 @@ typedef struct nerfit_entity {
     uint32_t start, end;           /* code points of the text, end exclusive */
     size_t byte_start, byte_end;   /* the same as bytes of the UTF-8 */
     const char *label;             /* entity type; belongs to the model */
-    double score;                  /* mean probability of its sub-words' labels, 0 to 1 */
+    double score;                  /* mean probability of its words' labels, 0 to 1 */
 } nerfit_entity;
 
 /* A sub-word with its own label; special tokens are left out. */

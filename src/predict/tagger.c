@@ -175,13 +175,15 @@ static nerfit_status run_pieces(nf_tagger *t, pieces *p, nf_tagged *results, ner
 
 /* ---------------------------------------------------------------- entities */
 
-static nf_entity make_entity(const nf_text *text, const nf_tagged *tagged,
+/* words [n_words + 1]: first tokens of the words; the span counts words. */
+static nf_entity make_entity(const nf_text *text, const nf_tagged *tagged, const size_t *words,
                              const nf_label_span *span) {
-    nf_entity e = {.start = tagged->tokens[span->start].start,
-                   .end = tagged->tokens[span->end - 1].end,
+    nf_entity e = {.start = tagged->tokens[words[span->start]].start,
+                   .end = tagged->tokens[words[span->end] - 1].end,
                    .label = span->type};
     double sum = 0.0;
-    for (size_t i = span->start; i < span->end; i++) sum += (double)tagged->tokens[i].score;
+    for (size_t i = span->start; i < span->end; i++)
+        sum += (double)tagged->tokens[words[i]].score;
     e.score = sum / (double)(span->end - span->start);
     e.byte_start = nf_utf8_offset(text->text, text->size, e.start);
     e.byte_end = nf_utf8_offset(text->text, text->size, e.end);
@@ -205,22 +207,29 @@ static nf_entity make_entity(const nf_text *text, const nf_tagged *tagged,
 
 static nerfit_status find_entities(nf_tagger *t, const nf_text *text, nf_tagged *tagged,
                                    nerfit_error *err) {
-    size_t n = tagged->n_tokens, count = 0;
+    size_t n = tagged->n_tokens, n_words = 0, count = 0;
     const char **labels = malloc((n + 1) * sizeof *labels);
     nf_label_span *spans = malloc((n + 1) * sizeof *spans);
+    size_t *words = malloc((n + 1) * sizeof *words);
     tagged->entities = nf_arena_calloc(&t->arena, n + 1, sizeof *tagged->entities);
     nerfit_status status =
-        labels && spans && tagged->entities ? NERFIT_OK : nf_no_memory(err, n);
-    for (size_t i = 0; i < n && status == NERFIT_OK; i++)
-        labels[i] = t->model->labels[tagged->tokens[i].label];
-    if (status == NERFIT_OK)
-        status = nf_spans_from_labels(labels, n, NF_SCHEME_NONE, spans, &count, err);
+        labels && spans && words && tagged->entities ? NERFIT_OK : nf_no_memory(err, n);
+    for (size_t i = 0; i < n && status == NERFIT_OK; i++) {
+        if (!tagged->tokens[i].starts_word) continue;
+        labels[n_words] = t->model->labels[tagged->tokens[i].label];
+        words[n_words++] = i;
+    }
+    if (status == NERFIT_OK) {
+        words[n_words] = n;
+        status = nf_spans_from_labels(labels, n_words, NF_SCHEME_NONE, spans, &count, err);
+    }
     for (size_t i = 0; i < count && status == NERFIT_OK; i++) {
-        nf_entity e = make_entity(text, tagged, &spans[i]);
+        nf_entity e = make_entity(text, tagged, words, &spans[i]);
         if (e.start < e.end) tagged->entities[tagged->n_entities++] = e;
     }
     free(labels);
     free(spans);
+    free(words);
     return status;
 }
 

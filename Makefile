@@ -75,7 +75,7 @@ $(BUILD)/nerfit.pc: Makefile include/nerfit.h
 
 $(BUILD)/tests/%: tests/%.c $(BUILD)/libnerfit.a
 	@mkdir -p $(@D)
-	$(CC) $(NF_CFLAGS) -Wno-conversion -Itests $(LDFLAGS) $(TEST_LDFLAGS) -MMD -MP $< $(BUILD)/libnerfit.a -o $@ -lcmocka $(LIBS)
+	$(CC) $(NF_CFLAGS) -Wno-conversion -Wno-missing-field-initializers -Itests $(LDFLAGS) $(TEST_LDFLAGS) -MMD -MP $< $(BUILD)/libnerfit.a -o $@ -lcmocka $(LIBS)
 # tests/oom.h: these make any one allocation fail
 comma := ,
 $(filter $(BUILD)/tests/test_oom%,$(TESTS)): private TEST_LDFLAGS := $(foreach f,malloc calloc realloc aligned_alloc \

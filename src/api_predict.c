@@ -66,6 +66,7 @@ nerfit_status nerfit_model_load(nerfit_model **out, const char *folder,
     if (status == NERFIT_OK) status = nf_model_load(&model->model, folder, model->be, &log, error);
     if (status == NERFIT_OK) status = nf_adapter_merge(model->model, error);
     if (status == NERFIT_OK) status = nf_network_prepare(&model->model->net, false, error);
+    if (status == NERFIT_OK) nf_safetensors_forget(model->model->weights);
     if (status == NERFIT_OK) *out = model;
     else nerfit_model_free(model);
     return status;

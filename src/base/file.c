@@ -38,6 +38,10 @@ void nf_file_close(nf_file *file) {
     *file = (nf_file){.data = ""};
 }
 
+void nf_file_forget(const nf_file *file) {
+    if (file->mapping) madvise(file->mapping, file->size, MADV_DONTNEED);
+}
+
 bool nf_file_exists(const char *path) {
     struct stat info;
     return stat(path, &info) == 0 && S_ISREG(info.st_mode);

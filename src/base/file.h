@@ -17,6 +17,8 @@ typedef struct nf_file {
 
 nerfit_status nf_file_open(nf_file *file, const char *path, nerfit_error *err);
 void nf_file_close(nf_file *file);
+/* Gives the mapping's pages back to the system; they are read again when they are used again. */
+void nf_file_forget(const nf_file *file);
 
 bool nf_file_exists(const char *path);
 bool nf_directory_exists(const char *path);

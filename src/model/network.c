@@ -198,6 +198,10 @@ nerfit_status nf_network_start_training(nf_network *net, nerfit_error *err) {
 }
 
 nerfit_status nf_network_end_training(nf_network *net, nerfit_error *err) {
+    for (size_t i = 0; i < net->n_linears; i++) { /* the values are going to move */
+        if (net->linears[i]->packed) net->be->weight_free(net->be, net->linears[i]->packed);
+        net->linears[i]->packed = NULL;
+    }
     for (size_t i = 0; i < net->n_parameters; i++) {
         nf_parameter *p = net->parameters[i];
         if (!p->grad) continue;

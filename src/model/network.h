@@ -86,7 +86,7 @@ uint32_t nf_network_site(nf_network *net);
 
 /* Moves all parameters with `trained` set into flat buffers with gradients and moments (zeroed). */
 nerfit_status nf_network_start_training(nf_network *net, nerfit_error *err);
-/* Moves them back into memory of their own; frees the buffers. */
+/* Moves them back into memory of their own; frees the buffers and the prepared weights. */
 nerfit_status nf_network_end_training(nf_network *net, nerfit_error *err);
 /* Prepares every linear layer's weight for products; again after parameters were replaced. */
 nerfit_status nf_network_prepare(nf_network *net, bool backward, nerfit_error *err);

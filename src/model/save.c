@@ -16,16 +16,29 @@ static bool is_of(const nf_linear *linear, const nf_parameter *p) {
     return linear && (p == linear->weight || p == linear->bias);
 }
 
+typedef struct source {
+    nf_backend *be;
+    const nf_parameter *parameter;
+} source;
+
+static void fill_values(const void *user, void *out) {
+    const source *from = user;
+    from->be->to_f32(from->be, out, from->parameter->values, nf_parameter_count(from->parameter));
+}
+
 nerfit_status nf_store_parameter(nf_to_store *out, nf_arena *arena, const nf_network *net,
                                  const nf_parameter *p, const char *prefix, nerfit_error *err) {
-    size_t count = nf_parameter_count(p), length = strlen(prefix) + strlen(p->name) + 1;
-    float *values = nf_arena_alloc(arena, count * sizeof *values);
+    size_t length = strlen(prefix) + strlen(p->name) + 1;
+    source *from = nf_arena_alloc(arena, sizeof *from);
     char *name = nf_arena_alloc(arena, length);
-    if (!values || !name) return nf_no_memory(err, count * sizeof *values);
+    if (!from || !name) return nf_no_memory(err, length);
     snprintf(name, length, "%s%s", prefix, p->name);
-    net->be->to_f32(net->be, values, p->values, count);
-    *out = (nf_to_store){
-        .name = name, .type = NF_STORED_F32, .n_dims = p->n_dims, .data = values};
+    *from = (source){net->be, p};
+    *out = (nf_to_store){.name = name,
+                         .type = NF_STORED_F32,
+                         .n_dims = p->n_dims,
+                         .fill = fill_values,
+                         .fill_user = from};
     out->dims[0] = (int64_t)(p->n_dims == 1 ? p->cols : p->rows);
     out->dims[1] = (int64_t)p->cols;
     return NERFIT_OK;

@@ -4,8 +4,8 @@
 
 #include "model/model.h"
 
-/* Describes a parameter for nf_safetensors_save as `prefix` + its name; the values are copied into
- * the arena as float. */
+/* Describes a parameter for nf_safetensors_save as `prefix` + its name; the values are read
+ * when it is written. */
 nerfit_status nf_store_parameter(nf_to_store *out, nf_arena *arena, const nf_network *net,
                                  const nf_parameter *p, const char *prefix, nerfit_error *err);
 /* config.json: the one that was loaded, with this model's labels and class. */

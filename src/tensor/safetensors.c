@@ -326,6 +326,10 @@ nerfit_status nf_safetensors_open(nf_safetensors **out, const char *path, nerfit
     return status;
 }
 
+void nf_safetensors_forget(const nf_safetensors *set) {
+    for (size_t i = 0; i < set->n_files; i++) nf_file_forget(&set->files[i]);
+}
+
 void nf_safetensors_close(nf_safetensors *set) {
     if (!set) return;
     HASH_CLEAR(hh, set->by_name);

@@ -51,6 +51,8 @@ typedef struct nf_safetensors nf_safetensors;
  * that cannot be read is of no use. Shards are taken in the order of their names. */
 nerfit_status nf_safetensors_open(nf_safetensors **out, const char *path, nerfit_error *err);
 void nf_safetensors_close(nf_safetensors *file);
+/* After the values were packed elsewhere: gives the mappings' pages back (nf_file_forget). */
+void nf_safetensors_forget(const nf_safetensors *file);
 size_t nf_safetensors_count(const nf_safetensors *file);
 /* In the order of the files' data. */
 const nf_stored *nf_safetensors_at(const nf_safetensors *file, size_t index);
@@ -72,6 +74,10 @@ typedef struct nf_to_store {
     int n_dims;
     int64_t dims[NF_STORED_MAX_DIMS];
     const void *data;
+    /* With data NULL: called when the tensor's turn comes, to put its values into `out`, a buffer that
+     * all tensors share: so that saving takes the memory of the largest tensor, not of all. */
+    void (*fill)(const void *user, void *out);
+    const void *fill_user;
 } nf_to_store;
 
 /* metadata: NULL-terminated pairs {key, value, key, value, NULL}, or NULL. The file is, byte for

@@ -119,16 +119,37 @@ static nerfit_status make_header(nf_str *out, const char *path, const nf_to_stor
     return NERFIT_OK;
 }
 
+/* The buffer that filled tensors share. */
+typedef struct fill_buffer {
+    void *memory;
+    size_t size;
+} fill_buffer;
+
+static nerfit_status write_tensor(nf_file_writer *writer, const nf_to_store *tensor, size_t size,
+                                  fill_buffer *buffer, nerfit_error *err) {
+    if (tensor->data || !tensor->fill)
+        return nf_file_writer_write(writer, tensor->data, size, err);
+    if (size > buffer->size) {
+        void *grown = realloc(buffer->memory, size);
+        if (!grown) return nf_no_memory(err, size);
+        *buffer = (fill_buffer){grown, size};
+    }
+    tensor->fill(tensor->fill_user, buffer->memory);
+    return nf_file_writer_write(writer, buffer->memory, size, err);
+}
+
 static nerfit_status write_file(const char *path, const nf_str *header,
                                 const nf_to_store *const *sorted, size_t count, nerfit_error *err) {
     nf_file_writer *writer;
+    fill_buffer buffer = {0};
     NF_TRY(nf_file_writer_open(&writer, path, err));
     nerfit_status status = nf_file_writer_write(writer, header->data, header->length, err);
     for (size_t i = 0; i < count && status == NERFIT_OK; i++) {
         size_t size;
         status = stored_size(sorted[i], path, &size, err);
-        if (status == NERFIT_OK) status = nf_file_writer_write(writer, sorted[i]->data, size, err);
+        if (status == NERFIT_OK) status = write_tensor(writer, sorted[i], size, &buffer, err);
     }
+    free(buffer.memory);
     if (status == NERFIT_OK) return nf_file_writer_commit(writer, err);
     nf_file_writer_abort(writer);
     return status;

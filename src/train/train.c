@@ -266,7 +266,9 @@ static nerfit_status start_training(run *r, bool adapters) {
     }
     if (!o->peft_lora) nf_model_train_encoder(r->model, true);
     NF_TRY(nf_network_start_training(&r->model->net, r->err));
-    return nf_network_prepare(&r->model->net, true, r->err);
+    NF_TRY(nf_network_prepare(&r->model->net, true, r->err));
+    nf_safetensors_forget(r->model->weights);
+    return NERFIT_OK;
 }
 
 static const char FINISHED[] = "finished";
@@ -290,6 +292,7 @@ static nerfit_status run_contrastive(run *r) {
     const nf_train_options *o = r->options;
     const char *finished = nf_path_join(&r->arena, stage_folder(r, 0), FINISHED);
     NF_TRY(nf_model_add_projection(r->model, r->embeddings.size, (uint64_t)o->seed[0], r->err));
+    set_precision(r, 0);
     NF_TRY(start_training(r, true));
     bool resumes = o->resume_from_checkpoint && strcmp(o->resume_from_checkpoint, "false") != 0;
     if (resumes && finished && nf_directory_exists(finished)) {
@@ -297,8 +300,6 @@ static nerfit_status run_contrastive(run *r) {
         NF_TRY(nf_checkpoint_load_values(r->model, finished, r->err));
     } else {
         nf_task *task;
-        set_precision(r, 0);
-        NF_TRY(nf_network_prepare(&r->model->net, true, r->err));
         NF_TRY(nf_task_contrastive(&task, r->model, &r->examples[TRAIN],
                                    r->corpora[VALIDATION] ? &r->examples[VALIDATION] : NULL,
                                    r->embeddings.vectors, r->embeddings.count, r->embeddings.size,
@@ -357,6 +358,8 @@ static nerfit_status save_model(run *r, nf_train_result *result) {
     const char *best = nf_path_join(&r->arena, output, "best");
     const char *adapter = nf_path_join(&r->arena, output, "adapter");
     if (!best || !adapter || !(result->model_folder = strdup(best))) return nf_no_memory(r->err, 0);
+    nf_workspace_free(r->ws); /* its memory is better used for saving */
+    r->ws = NULL;
     NF_TRY(nf_network_end_training(&r->model->net, r->err));
     if (r->model->adapter) {
         NF_TRY(nf_adapter_save(r->model, adapter, r->err));

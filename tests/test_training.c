@@ -136,6 +136,7 @@ static const training_case cases[] = {
     {"bert", "lora", 2},    {"bert", "rslora", 1},     {"bert", "rslora", 2},
     {"bert", "dora", 1},    {"bert", "dora", 2},       {"roberta", "full", 1},
     {"roberta", "full", 2}, {"roberta", "dora", 1},    {"roberta", "dora", 2},
+    {"roberta", "lora", 1}, {"roberta", "lora", 2},
     {"bert", "all-linear", 2}, {"bert", "smoothing", 2}, {"bert", "accumulation", 2},
 };
 

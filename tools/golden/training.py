@@ -204,7 +204,7 @@ def make(folder, name, kind, stage):
 
 
 CASES = [("bert", kind, stage) for kind in ("full", "lora", "rslora", "dora") for stage in (1, 2)] + \
-        [("roberta", kind, stage) for kind in ("full", "dora") for stage in (1, 2)] + \
+        [("roberta", kind, stage) for kind in ("full", "lora", "dora") for stage in (1, 2)] + \
         [("bert", kind, 2) for kind in ("all-linear", "smoothing", "accumulation")]
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
  *   - status and error record (every fallible function returns a status and fills the error)
  *   - log messages (a callback of yours)
  *   - models, and prediction in sessions: one a thread, over a shared model
+ *   - annotated texts in memory
  *   - scores, tokens, sentence embeddings
  *   - training, with callbacks
  *
@@ -154,6 +155,33 @@ NERFIT_API nerfit_status nerfit_predict_stream(nerfit_session *session,
                                                const nerfit_stream *stream, size_t *count,
                                                nerfit_error *error);
 
+/* ---------------------------------------------------------------- annotated texts in memory */
+
+/* Annotated texts that are in memory instead of in a file, checked and copied as they are added. */
+typedef struct nerfit_corpus nerfit_corpus;
+
+/* An entity as annotated. */
+typedef struct nerfit_span {
+    int64_t start, end; /* code points of the text, end exclusive */
+    const char *label;
+} nerfit_span;
+
+/* `log` (may be NULL) is told of what was put right, such as white space at an entity's edge. */
+NERFIT_API nerfit_status nerfit_corpus_new(nerfit_corpus **corpus, nerfit_log_function log,
+                                           void *log_user, nerfit_error *error);
+NERFIT_API void nerfit_corpus_free(nerfit_corpus *corpus);
+NERFIT_API size_t nerfit_corpus_size(const nerfit_corpus *corpus); /* texts */
+/* Adds one text (UTF-8, `size` bytes). `name` and `line` (0: none) say where it comes from, for
+ * messages. Wrong or overlapping entities are an error, and the text is not added. */
+NERFIT_API nerfit_status nerfit_corpus_add(nerfit_corpus *corpus, const char *text, size_t size,
+                                           const nerfit_span *entities, size_t n_entities,
+                                           const char *name, long line, nerfit_error *error);
+/* Adds what `data` holds in one of the formats that files have: "auto" (NULL), "jsonl", "json",
+ * "brackets", "conll". `name` stands for the file in messages. */
+NERFIT_API nerfit_status nerfit_corpus_parse(nerfit_corpus *corpus, const char *data, size_t size,
+                                             const char *format, const char *name,
+                                             nerfit_error *error);
+
 /* ---------------------------------------------------------------- scores */
 
 /* Precision, recall and F1 by entity type and averaged, as a table and as JSON. */
@@ -171,6 +199,11 @@ NERFIT_API void nerfit_report_free(nerfit_report *report);
 NERFIT_API nerfit_status nerfit_evaluate(nerfit_session *session, const char *path,
                                          const char *format, const char *mode, bool words,
                                          nerfit_report *report, nerfit_error *error);
+/* The same for annotated texts in memory. */
+NERFIT_API nerfit_status nerfit_evaluate_corpus(nerfit_session *session,
+                                                const nerfit_corpus *corpus, const char *mode,
+                                                bool words, nerfit_report *report,
+                                                nerfit_error *error);
 /* Scores the labels of one CoNLL file against another's, which must have the same words. */
 NERFIT_API nerfit_status nerfit_score_files(const char *gold, const char *predicted,
                                             const char *mode, nerfit_report *report,
@@ -214,6 +247,28 @@ NERFIT_API nerfit_status nerfit_config_load(nerfit_config *config, const char *p
 /* Sets one option from text: "3e-4", "5e-5,1e-5" (stage 1, stage 2), "query,value". */
 NERFIT_API nerfit_status nerfit_config_set(nerfit_config *config, const char *name,
                                            const char *value, nerfit_error *error);
+/* Annotated texts in memory in the place of a file. name: "train_annotations", "val_annotations" or
+ * "test_annotations". The corpus is not copied: it must outlive the config. */
+NERFIT_API nerfit_status nerfit_config_set_corpus(nerfit_config *config, const char *name,
+                                                  const nerfit_corpus *corpus,
+                                                  nerfit_error *error);
+/* ent2emb from memory: an embedding of every label, vectors [count, size], as a sentence encoder
+ * gives them; or a description of every label, in plain words. Both are copied; the later call
+ * counts. */
+NERFIT_API nerfit_status nerfit_config_set_embeddings(nerfit_config *config,
+                                                      const char *const *labels, size_t count,
+                                                      size_t size, const float *vectors,
+                                                      nerfit_error *error);
+NERFIT_API nerfit_status nerfit_config_set_descriptions(nerfit_config *config,
+                                                        const char *const *labels,
+                                                        const char *const *descriptions,
+                                                        size_t count, nerfit_error *error);
+/* All options as JSON, freed with nerfit_free: an array of {"name", "type", "pair", "group",
+ * "default", "help"}; numbers have "least" and "most" too, choices their "choices", and those that
+ * stand in a mapping of the config file "within", its name. type: "bool", "int", "real", "text",
+ * "path", "choice", "names" (a list). pair: one value, or two for stage 1 and stage 2; "default" is
+ * then a list of two. NULL when out of memory. */
+NERFIT_API char *nerfit_config_options(void);
 /* The options' help, wrapped at `width` columns, or as a man page's section (width 0); freed with
  * nerfit_free. NULL when out of memory. */
 NERFIT_API char *nerfit_config_help(int width);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api_corpus.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/str.h"
@@ -248,26 +249,39 @@ static nerfit_status score_corpus(nerfit_session *session, nf_scorer *scorer,
     return NERFIT_OK;
 }
 
+static nerfit_status evaluate(nerfit_session *session, const nf_corpus *corpus, const char *mode,
+                              bool words, nerfit_report *report, nerfit_error *error) {
+    nf_scheme scheme;
+    NF_TRY(find_mode(mode, &scheme, error));
+    nf_scorer *scorer;
+    NF_TRY(nf_scorer_new(&scorer, scheme, error));
+    nerfit_status status = score_corpus(session, scorer, corpus, words, error);
+    if (status == NERFIT_OK) status = make_report(scorer, report, error);
+    nf_scorer_free(scorer);
+    return status;
+}
+
 nerfit_status nerfit_evaluate(nerfit_session *session, const char *path, const char *format_name,
                               const char *mode, bool words, nerfit_report *report,
                               nerfit_error *error) {
     *report = (nerfit_report){0};
     nf_format format;
-    nf_scheme scheme;
     if (!nf_format_find(format_name ? format_name : "auto", &format))
         return nf_fail(error, NERFIT_ARGUMENT,
                        "format \"%s\" is not one of auto, jsonl, json, brackets, conll, seq",
                        format_name);
-    NF_TRY(find_mode(mode, &scheme, error));
     nf_corpus corpus = {0};
-    nf_scorer *scorer = NULL;
     nerfit_status status = nf_annotations_read(&corpus, path, format, NULL, error);
-    if (status == NERFIT_OK) status = nf_scorer_new(&scorer, scheme, error);
-    if (status == NERFIT_OK) status = score_corpus(session, scorer, &corpus, words, error);
-    if (status == NERFIT_OK) status = make_report(scorer, report, error);
-    nf_scorer_free(scorer);
+    if (status == NERFIT_OK) status = evaluate(session, &corpus, mode, words, report, error);
     nf_corpus_free(&corpus);
     return status;
+}
+
+nerfit_status nerfit_evaluate_corpus(nerfit_session *session, const nerfit_corpus *corpus,
+                                     const char *mode, bool words, nerfit_report *report,
+                                     nerfit_error *error) {
+    *report = (nerfit_report){0};
+    return evaluate(session, &corpus->corpus, mode, words, report, error);
 }
 
 static char *label_text(nf_arena *arena, const nf_conll_row *row) {

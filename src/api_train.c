@@ -2,13 +2,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
+#include "api_corpus.h"
 #include "base/json.h"
-#include "data/lines.h"
 #include "train/train.h"
 
 struct nerfit_config {
     nf_train_options options;
+    const nerfit_corpus *corpora[3]; /* train, validation, test; NULL: the options' file */
+    nf_embeddings embeddings;        /* count 0: none */
+    nf_descriptions descriptions;    /* count 0: none */
 };
 
 nerfit_status nerfit_config_new(nerfit_config **out, nerfit_error *error) {
@@ -22,7 +24,10 @@ nerfit_status nerfit_config_new(nerfit_config **out, nerfit_error *error) {
 }
 
 void nerfit_config_free(nerfit_config *config) {
-    if (config) nf_train_options_free(&config->options);
+    if (!config) return;
+    nf_train_options_free(&config->options);
+    nf_embeddings_free(&config->embeddings);
+    nf_descriptions_free(&config->descriptions);
     free(config);
 }
 
@@ -35,6 +40,48 @@ nerfit_status nerfit_config_set(nerfit_config *config, const char *name, const c
     return nf_train_options_set(&config->options, name, value, NULL, 0, error);
 }
 
+nerfit_status nerfit_config_set_corpus(nerfit_config *config, const char *name,
+                                       const nerfit_corpus *corpus, nerfit_error *error) {
+    static const char *const names[] = {"train_annotations", "val_annotations",
+                                        "test_annotations"};
+    for (int i = 0; i < 3; i++)
+        if (strcmp(name, names[i]) == 0) {
+            config->corpora[i] = corpus;
+            return NERFIT_OK;
+        }
+    return nf_fail(error, NERFIT_ARGUMENT,
+                   "\"%s\" is not one of train_annotations, val_annotations, test_annotations",
+                   name);
+}
+
+nerfit_status nerfit_config_set_embeddings(nerfit_config *config, const char *const *labels,
+                                           size_t count, size_t size, const float *vectors,
+                                           nerfit_error *error) {
+    nf_embeddings_free(&config->embeddings);
+    nf_descriptions_free(&config->descriptions);
+    return nf_embeddings_make(&config->embeddings, labels, count, size, vectors, "ent2emb", error);
+}
+
+nerfit_status nerfit_config_set_descriptions(nerfit_config *config, const char *const *labels,
+                                             const char *const *descriptions, size_t count,
+                                             nerfit_error *error) {
+    nf_embeddings_free(&config->embeddings);
+    nf_descriptions_free(&config->descriptions);
+    return nf_descriptions_make(&config->descriptions, labels, descriptions, count, "ent2emb",
+                                error);
+}
+
+char *nerfit_config_options(void) {
+    nf_train_options defaults;
+    json_t *table = nf_train_options_init(&defaults, NULL) == NERFIT_OK
+                        ? nf_train_options_table(&defaults)
+                        : NULL;
+    char *text = table ? nf_json_text(table, JSON_COMPACT) : NULL;
+    json_decref(table);
+    nf_train_options_free(&defaults);
+    return text;
+}
+
 char *nerfit_config_help(int width) {
     nf_str out = {0};
     if (width > 0) nf_train_options_help(&out, width);
@@ -42,76 +89,6 @@ char *nerfit_config_help(int width) {
     if (!out.failed) return out.data;
     nf_str_free(&out);
     return NULL;
-}
-
-/* ---------------------------------------------------------------- the user's own format */
-
-struct nerfit_annotation {
-    nf_str text;
-    bool has_text;
-    nf_given_span *spans;
-    size_t n_spans, capacity;
-    nf_arena arena; /* of the labels */
-};
-
-nerfit_status nerfit_annotation_set_text(nerfit_annotation *a, const char *text, size_t size) {
-    nf_str_clear(&a->text);
-    a->has_text = nf_str_append(&a->text, text, size);
-    return a->has_text ? NERFIT_OK : NERFIT_NO_MEMORY;
-}
-
-nerfit_status nerfit_annotation_add(nerfit_annotation *a, int64_t start, int64_t end,
-                                    const char *label) {
-    if (a->n_spans == a->capacity) {
-        size_t capacity = a->capacity ? 2 * a->capacity : 16;
-        nf_given_span *grown = realloc(a->spans, capacity * sizeof *grown);
-        if (!grown) return NERFIT_NO_MEMORY;
-        a->spans = grown;
-        a->capacity = capacity;
-    }
-    char *copy = nf_arena_strdup(&a->arena, label);
-    if (!copy) return NERFIT_NO_MEMORY;
-    a->spans[a->n_spans++] = (nf_given_span){start, end, copy, strlen(copy)};
-    return NERFIT_OK;
-}
-
-static nerfit_status parse_line(const nerfit_callbacks *callbacks, nerfit_annotation *a,
-                                nf_corpus *corpus, const char *line, size_t size,
-                                const char *path, long number, const nf_log *log,
-                                nerfit_error *error) {
-    a->has_text = false;
-    a->n_spans = 0;
-    nf_arena_free(&a->arena);
-    nerfit_status status = callbacks->parse(callbacks->user, line, size, a);
-    if (status != NERFIT_OK)
-        return nf_fail_at(error, status, path, number, 0,
-                          "the parse callback returned \"%s\"", nerfit_status_text(status));
-    if (!a->has_text) return NERFIT_OK;
-    nf_given_document given = {.text = nf_str_text(&a->text),
-                               .text_size = a->text.length,
-                               .spans = a->spans,
-                               .n_spans = a->n_spans,
-                               .file = path,
-                               .line = number};
-    return nf_corpus_add(corpus, &given, log, error);
-}
-
-static nerfit_status parse_file(const nerfit_callbacks *callbacks, const char *path,
-                                nf_corpus *corpus, const nf_log *log, nerfit_error *error) {
-    nf_file file;
-    NF_TRY(nf_file_open(&file, path, error));
-    nf_lines lines = nf_lines_of(file.data, file.size);
-    nerfit_annotation a = {0};
-    const char *line;
-    size_t size;
-    nerfit_status status = NERFIT_OK;
-    while (status == NERFIT_OK && nf_lines_next(&lines, &line, &size))
-        status = parse_line(callbacks, &a, corpus, line, size, path, lines.number, log, error);
-    nf_str_free(&a.text);
-    free(a.spans);
-    nf_arena_free(&a.arena);
-    nf_file_close(&file);
-    return status;
 }
 
 /* ---------------------------------------------------------------- training */
@@ -163,25 +140,31 @@ nerfit_status nerfit_train(const nerfit_config *config, const nerfit_callbacks *
     static const nerfit_callbacks none = {0};
     if (!callbacks) callbacks = &none;
     nf_log log = {callbacks->log, callbacks->user};
-    nf_corpus corpora[3];
-    memset(corpora, 0, sizeof corpora);
-    nf_train_corpora given = {0};
-    nf_corpus **places[] = {&given.train, &given.validation, &given.test};
+    nf_corpus parsed[3];
+    memset(parsed, 0, sizeof parsed);
+    nf_train_data data = {
+        .embeddings = config->embeddings.count ? &config->embeddings : NULL,
+        .descriptions = config->descriptions.count ? &config->descriptions : NULL,
+    };
+    const nf_corpus **places[] = {&data.train, &data.validation, &data.test};
     const nf_train_options *o = &config->options;
     const char *const paths[] = {o->train_annotations, o->val_annotations, o->test_annotations};
     nerfit_status status = NERFIT_OK;
     *result = (nerfit_train_result){0};
-    for (int i = 0; i < 3 && callbacks->parse && status == NERFIT_OK; i++) {
-        if (!paths[i]) continue;
-        status = parse_file(callbacks, paths[i], &corpora[i], &log, error);
-        *places[i] = &corpora[i];
+    for (int i = 0; i < 3 && status == NERFIT_OK; i++) {
+        if (config->corpora[i]) {
+            *places[i] = &config->corpora[i]->corpus;
+        } else if (callbacks->parse && paths[i]) {
+            status = nf_corpus_parse_lines(&parsed[i], callbacks, paths[i], &log, error);
+            *places[i] = &parsed[i];
+        }
     }
     nf_train_result inner = {0};
     if (status == NERFIT_OK)
-        status = nf_train_run(o, &given, &log, callbacks->event ? observe : NULL,
+        status = nf_train_run(o, &data, &log, callbacks->event ? observe : NULL,
                               (void *)(uintptr_t)callbacks, &inner, error);
     if (status == NERFIT_OK) status = hand_out(&inner, result, error);
     nf_train_result_free(&inner);
-    for (int i = 0; i < 3; i++) nf_corpus_free(&corpora[i]);
+    for (int i = 0; i < 3; i++) nf_corpus_free(&parsed[i]);
     return status;
 }

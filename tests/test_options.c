@@ -178,10 +178,47 @@ static void test_schedules(void **state) {
     json_decref(json);
 }
 
+/* The table as a program sees it: every option with a default of its type. */
+static void test_table(void **state) {
+    (void)state;
+    char *text = nerfit_config_options();
+    json_t *table, *row;
+    assert_non_null(text);
+    assert_ok(nf_json_parse(&table, text, strlen(text), NULL, 0, &error), &error);
+    assert_true(json_array_size(table) > 60);
+    nf_train_options o;
+    assert_ok(nf_train_options_init(&o, &error), &error);
+    json_t *values = nf_train_options_to_json(&o);
+    size_t i;
+    json_array_foreach(table, i, row) {
+        const char *name = json_string_value(json_object_get(row, "name"));
+        json_t *within = json_object_get(row, "within");
+        json_t *place = within ? json_object_get(values, json_string_value(within)) : values;
+        if (!json_equal(json_object_get(place, name), json_object_get(row, "default")))
+            fail_msg("%s: another default than the run's", name);
+        assert_true(strlen(json_string_value(json_object_get(row, "help"))) > 5);
+        if (strcmp(name, "lr_scheduler_type") == 0) {
+            json_t *choices = json_object_get(row, "choices");
+            assert_int_equal(json_array_size(choices), 7);
+            assert_string_equal(json_string_value(json_array_get(choices, 6)), "inverse_sqrt");
+            assert_true(json_is_true(json_object_get(row, "pair")));
+        }
+        if (strcmp(name, "lora_r") == 0) {
+            assert_string_equal(json_string_value(within), "peft_config");
+            assert_true(json_real_value(json_object_get(row, "most")) == 4096);
+        }
+    }
+    json_decref(values);
+    json_decref(table);
+    nf_train_options_free(&o);
+    nerfit_free(text);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults), cmocka_unit_test(test_set), cmocka_unit_test(test_mistakes),
-        cmocka_unit_test(test_yaml),     cmocka_unit_test(test_help), cmocka_unit_test(test_schedules),
+        cmocka_unit_test(test_yaml),     cmocka_unit_test(test_help), cmocka_unit_test(test_table),
+        cmocka_unit_test(test_schedules),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -273,11 +273,123 @@ static void test_own_format(void **state) {
     nerfit_config_free(config);
 }
 
+/* ---------------------------------------------------------------- data in memory */
+
+static nerfit_corpus *corpus_of(const char *text) {
+    nerfit_corpus *corpus;
+    assert_ok(nerfit_corpus_new(&corpus, NULL, NULL, &error), &error);
+    assert_ok(nerfit_corpus_parse(corpus, text, strlen(text), "brackets", "memory", &error),
+              &error);
+    return corpus;
+}
+
+/* Without files: texts and descriptions, then texts and embeddings, from memory. The first is the
+ * same run as the one from files, to the last bit. */
+static void test_memory(void **state) {
+    (void)state;
+    static const char *const labels[] = {"time", "song", "place", "person"};
+    static const char *const texts[] = {"a time of day", "a song or kind of music", "a city",
+                                        "a name"};
+    static const float vectors[4][3] = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}, {1, 1, 0}};
+    const char *const again[] = {"overwrite_output_dir", "true", NULL};
+    watcher watch = {0};
+    assert_ok(train("files", again, &watch), &error);
+    nerfit_corpus *corpus = corpus_of(TRAIN);
+    assert_int_equal(nerfit_corpus_size(corpus), 8);
+    for (int described = 1; described >= 0; described--) {
+        nerfit_config *config = configure("memory", again);
+        const char *const names[] = {"train_annotations", "val_annotations"};
+        for (int i = 0; i < 2; i++) {
+            assert_ok(nerfit_config_set(config, names[i], "/no/such/file", &error), &error);
+            assert_ok(nerfit_config_set_corpus(config, names[i], corpus, &error), &error);
+        }
+        assert_ok(nerfit_config_set(config, "ent2emb", "/no/such/file", &error), &error);
+        if (described)
+            assert_ok(nerfit_config_set_descriptions(config, labels, texts, 4, &error), &error);
+        else
+            assert_ok(nerfit_config_set_embeddings(config, labels, 4, 3, vectors[0], &error),
+                      &error);
+        nerfit_train_result result;
+        assert_ok(nerfit_train(config, NULL, &result, &error), &error);
+        assert_string_equal(result.report_of, "validation");
+        nerfit_train_result_free(&result);
+        nerfit_config_free(config);
+        if (described)
+            assert_same_file(in_root("files/best/model.safetensors"),
+                             in_root("memory/best/model.safetensors"));
+    }
+
+    nerfit_model *model;
+    nerfit_session *session;
+    nerfit_report from_memory, from_file;
+    assert_ok(nerfit_model_load(&model, in_root("memory/best"), NULL, &error), &error);
+    assert_ok(nerfit_session_new(&session, model, &error), &error);
+    assert_ok(nerfit_evaluate_corpus(session, corpus, NULL, false, &from_memory, &error), &error);
+    assert_ok(nerfit_evaluate(session, in_root("train.txt"), NULL, NULL, false, &from_file,
+                              &error), &error);
+    assert_string_equal(from_memory.json, from_file.json);
+    nerfit_report_free(&from_memory);
+    nerfit_report_free(&from_file);
+    nerfit_session_free(session);
+    nerfit_model_free(model);
+    nerfit_corpus_free(corpus);
+}
+
+static void test_memory_messages(void **state) {
+    (void)state;
+    static const nerfit_span spans[] = {{0, 4, "time"}, {2, 9, "place"}};
+    nerfit_corpus *corpus = corpus_of("");
+    nerfit_config *config = configure("messages", NULL);
+    static const char *const labels[] = {"time", "place", "time", ""};
+    static const char *const texts[] = {"a time of day", " ", "again", "nothing"};
+    const float nan_vector[] = {0, 0.0f / 0.0f};
+    assert_int_equal(nerfit_corpus_add(corpus, "wake me", 7, spans + 1, 1, "list[3]", 0, &error),
+                     NERFIT_FORMAT);
+    assert_string_equal(error.text, "list[3]: entity 1 (\"place\", 2..9) ends past the text (7 "
+                                    "characters)");
+    assert_int_equal(nerfit_corpus_add(corpus, "wake me up", 10, spans, 2, "given", 7, &error),
+                     NERFIT_FORMAT);
+    assert_non_null(strstr(error.text, "given:7: entity 2 (\"place\", 2..9) overlaps"));
+    assert_int_equal(nerfit_corpus_size(corpus), 0);
+    assert_int_equal(nerfit_corpus_parse(corpus, "[a : b", 6, "nothing", "x", &error),
+                     NERFIT_ARGUMENT);
+    assert_non_null(strstr(error.text, "format \"nothing\" is not one of"));
+    assert_int_equal(nerfit_config_set_corpus(config, "annotations", corpus, &error),
+                     NERFIT_ARGUMENT);
+    assert_int_equal(nerfit_config_set_descriptions(config, labels, texts, 2, &error),
+                     NERFIT_FORMAT);
+    assert_string_equal(error.text, "ent2emb: label \"place\" has an empty description");
+    assert_int_equal(nerfit_config_set_descriptions(config, labels + 2, texts + 2, 2, &error),
+                     NERFIT_FORMAT);
+    assert_string_equal(error.text, "ent2emb: the label is empty");
+    const char *const twice[] = {"a", "a"};
+    assert_int_equal(nerfit_config_set_descriptions(config, twice, texts + 2, 2, &error),
+                     NERFIT_FORMAT);
+    assert_string_equal(error.text, "ent2emb: label \"a\" is there already");
+    assert_int_equal(nerfit_config_set_descriptions(config, labels, texts, 0, &error),
+                     NERFIT_FORMAT);
+    assert_int_equal(nerfit_config_set_embeddings(config, labels, 1, 2, nan_vector, &error),
+                     NERFIT_ARGUMENT);
+    assert_string_equal(error.text, "ent2emb: value 2 of the embedding of \"time\" is not finite");
+    assert_int_equal(nerfit_config_set_embeddings(config, labels, 0, 2, nan_vector, &error),
+                     NERFIT_ARGUMENT);
+
+    /* a label that ent2emb lacks */
+    assert_ok(nerfit_config_set_descriptions(config, labels, texts, 1, &error), &error);
+    nerfit_train_result result;
+    assert_int_equal(nerfit_train(config, NULL, &result, &error), NERFIT_ARGUMENT);
+    assert_string_equal(error.text,
+                        "ent2emb: has nothing for label \"song\", which the annotations use");
+    nerfit_config_free(config);
+    nerfit_corpus_free(corpus);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_resume),     cmocka_unit_test(test_kill),
         cmocka_unit_test(test_written_models), cmocka_unit_test(test_long_texts),
         cmocka_unit_test(test_messages),   cmocka_unit_test(test_own_format),
+        cmocka_unit_test(test_memory),     cmocka_unit_test(test_memory_messages),
     };
     return cmocka_run_group_tests(tests, make_root, remove_root);
 }

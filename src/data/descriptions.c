@@ -39,7 +39,7 @@ typedef struct value {
 typedef struct source {
     const char *text, *name;
     size_t size;
-    yaml_document_t *yaml; /* NULL: JSON */
+    yaml_document_t *yaml; /* NULL: JSON, or lists in memory, which have no text */
 } source;
 
 /* ---------------------------------------------------------------- JSON */
@@ -176,7 +176,7 @@ typedef struct reader {
 } reader;
 
 static spot located(const reader *r, spot at) {
-    if (at.line == 0) nf_json_line_column(r->source->text, at.place, 1, &at.line, &at.column);
+    if (at.line == 0 && r->source->text) nf_json_line_column(r->source->text, at.place, 1, &at.line, &at.column);
     return at;
 }
 
@@ -260,28 +260,56 @@ static nerfit_status check_repeated(const reader *r) {
         if (strcmp(sorted[i - 1].label, sorted[i].label) != 0) continue;
         spot first = located(r, r->spots[sorted[i - 1].index]);
         spot again = located(r, r->spots[sorted[i].index]);
+        char where[40] = "";
+        if (first.line) snprintf(where, sizeof where, ", on line %ld", first.line);
         return nf_fail_at(r->err, NERFIT_FORMAT, r->source->name, again.line, again.column,
-                          "label \"%.60s\" is there already, on line %ld", sorted[i].label,
-                          first.line);
+                          "label \"%.60s\" is there already%s", sorted[i].label, where);
     }
     return NERFIT_OK;
 }
 
-static nerfit_status read_root(reader *r, const value *root) {
+static nerfit_status reserve(reader *r, size_t count) {
     nf_arena *arena = &r->out->arena;
+    r->out->labels = nf_arena_calloc(arena, count, sizeof *r->out->labels);
+    r->out->texts = nf_arena_calloc(arena, count, sizeof *r->out->texts);
+    r->spots = nf_arena_calloc(arena, count, sizeof *r->spots);
+    if (r->out->labels && r->out->texts && r->spots) return NERFIT_OK;
+    return nf_no_memory(r->err, count * sizeof *r->spots);
+}
+
+static nerfit_status read_root(reader *r, const value *root) {
     if (root->kind != KIND_MAPPING && root->kind != KIND_LIST)
         return bad(r, root, "expected a mapping of labels to descriptions, or a list of them");
     if (root->count == 0) return bad(r, root, "holds no descriptions");
-    r->out->labels = nf_arena_calloc(arena, root->count, sizeof *r->out->labels);
-    r->out->texts = nf_arena_calloc(arena, root->count, sizeof *r->out->texts);
-    r->spots = nf_arena_calloc(arena, root->count, sizeof *r->spots);
-    if (!r->out->labels || !r->out->texts || !r->spots)
-        return nf_no_memory(r->err, root->count * sizeof *r->spots);
+    NF_TRY(reserve(r, root->count));
     value key, part;
     walk w = {.source = r->source, .of = root};
     while (next_part(&w, &key, &part))
         NF_TRY(root->kind == KIND_MAPPING ? add(r, &key, &part) : add_item(r, &part));
     return check_repeated(r);
+}
+
+static nerfit_status read_lists(reader *r, const char *const *labels, const char *const *texts,
+                                size_t count) {
+    if (count == 0)
+        return nf_fail_at(r->err, NERFIT_FORMAT, r->source->name, 0, 0, "holds no descriptions");
+    NF_TRY(reserve(r, count));
+    for (size_t i = 0; i < count; i++) {
+        value label = {.kind = KIND_TEXT, .text = labels[i], .text_size = strlen(labels[i])};
+        value text = {.kind = KIND_TEXT, .text = texts[i], .text_size = strlen(texts[i])};
+        NF_TRY(add(r, &label, &text));
+    }
+    return check_repeated(r);
+}
+
+nerfit_status nf_descriptions_make(nf_descriptions *out, const char *const *labels,
+                                   const char *const *texts, size_t count, const char *name,
+                                   nerfit_error *err) {
+    source s = {.name = name};
+    reader r = {.out = out, .source = &s, .err = err};
+    nerfit_status status = read_lists(&r, labels, texts, count);
+    if (status != NERFIT_OK) nf_descriptions_free(out);
+    return status;
 }
 
 /* ---------------------------------------------------------------- files */

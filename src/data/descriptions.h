@@ -26,6 +26,10 @@ nerfit_status nf_descriptions_read(nf_descriptions *out, const char *path, nerfi
 /* The same from memory; `name` stands for the file in messages, and its ending decides. */
 nerfit_status nf_descriptions_parse(nf_descriptions *out, const char *text, size_t size,
                                     const char *name, nerfit_error *err);
+/* The same checks on labels and texts in memory. */
+nerfit_status nf_descriptions_make(nf_descriptions *out, const char *const *labels,
+                                   const char *const *texts, size_t count, const char *name,
+                                   nerfit_error *err);
 void nf_descriptions_free(nf_descriptions *descriptions);
 
 #endif

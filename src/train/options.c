@@ -481,9 +481,7 @@ nerfit_status nf_train_options_check(const nf_train_options *o, const nf_log *lo
                                      nerfit_error *err) {
     const struct {
         const char *name, *value;
-    } needed[] = {{"model_name", o->model_name},
-                  {"train_annotations", o->train_annotations},
-                  {"output_dir", o->output_dir}};
+    } needed[] = {{"model_name", o->model_name}, {"output_dir", o->output_dir}};
     for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
         if (!needed[i].value)
             return nf_fail(err, NERFIT_ARGUMENT, "%s is missing", needed[i].name);
@@ -531,17 +529,55 @@ static json_t *value_to_json(const nf_train_options *options, const option *o, s
     }
 }
 
+static json_t *values_to_json(const nf_train_options *options, const option *o) {
+    json_t *value = value_to_json(options, o, 0);
+    return o->pair ? json_pack("[o, o]", value, value_to_json(options, o, 1)) : value;
+}
+
+static bool stands_in_mapping(const option *o) {
+    return o->group == PEFT && o->offset != AT(peft_lora);
+}
+
 json_t *nf_train_options_to_json(const nf_train_options *options) {
     json_t *out = json_object(), *peft = json_object();
     for (size_t i = 0; i < N_OPTIONS; i++) {
         const option *o = &table[i];
-        json_t *value = value_to_json(options, o, 0);
-        if (o->pair) value = json_pack("[o, o]", value, value_to_json(options, o, 1));
-        bool inner = o->group == PEFT && strcmp(o->name, "peft_lora") != 0;
-        json_object_set_new(inner ? peft : out, o->name, value);
+        json_object_set_new(stands_in_mapping(o) ? peft : out, o->name, values_to_json(options, o));
     }
     json_object_set_new(out, PEFT, peft);
     return out;
+}
+
+static json_t *choices_to_json(const char *choices) {
+    json_t *list = json_array();
+    for (const char *at = choices; at;) {
+        size_t size = strcspn(at, "|");
+        json_array_append_new(list, json_stringn(at, size));
+        at = at[size] ? at + size + 1 : NULL;
+    }
+    return list;
+}
+
+json_t *nf_train_options_table(const nf_train_options *defaults) {
+    static const char *const types[] = {"bool", "int", "real", "text", "path", "choice", "names"};
+    json_t *list = json_array();
+    for (size_t i = 0; i < N_OPTIONS; i++) {
+        const option *o = &table[i];
+        json_t *row = json_pack("{s:s, s:s, s:b, s:s, s:o, s:s}", "name", o->name, "type",
+                                types[o->type], "pair", o->pair, "group", o->group, "default",
+                                values_to_json(defaults, o), "help", o->help);
+        if (o->type == INT || o->type == REAL) {
+            json_object_set_new(row, "least", json_real(o->least));
+            json_object_set_new(row, "most", json_real(o->most));
+        }
+        if (o->type == CHOICE) json_object_set_new(row, "choices", choices_to_json(o->choices));
+        if (stands_in_mapping(o)) json_object_set_new(row, "within", json_string(PEFT));
+        if (json_array_append_new(list, row) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
 }
 
 static void wrap(nf_str *out, const char *text, int indent, int width) {

@@ -87,6 +87,10 @@ nerfit_status nf_train_options_check(const nf_train_options *options, const nf_l
                                      nerfit_error *err);
 /* For training_args.json: every option with its value. */
 json_t *nf_train_options_to_json(const nf_train_options *options);
+/* The table itself: an array of {"name", "type", "pair", "group", "default", "help"}, with "least"
+ * and "most" of numbers, "choices" of choices, and "within" of options that stand in a mapping of the
+ * config file. Types: bool, int, real, text, path, choice, names. NULL when out of memory. */
+json_t *nf_train_options_table(const nf_train_options *defaults);
 /* Help texts: a paragraph an option, wrapped at `width`; or the man page's roff. */
 void nf_train_options_help(nf_str *out, int width);
 void nf_train_options_man(nf_str *out);

@@ -12,12 +12,12 @@
 #include "predict/report.h"
 #include "train/card.h"
 #include "train/checkpoint.h"
-#include "train/embeddings.h"
 
 enum { TRAIN, VALIDATION, TEST, N_SPLITS };
 
 typedef struct run {
     const nf_train_options *options;
+    const nf_train_data *data;
     const nf_log *log;
     nf_stage_observer observer;
     void *user;
@@ -25,7 +25,8 @@ typedef struct run {
     nf_arena arena;
     nf_backend *be;
     nf_model *model;
-    nf_embeddings embeddings;
+    nf_embeddings own_embeddings;
+    const nf_embeddings *embeddings; /* NULL: none */
     nf_label_set labels;
     nf_corpus own[N_SPLITS];
     const nf_corpus *corpora[N_SPLITS]; /* NULL: none */
@@ -43,11 +44,10 @@ nerfit_status nf_train_backend(const nf_train_options *o, nf_backend **out, nerf
 
 /* ---------------------------------------------------------------- data */
 
-static nerfit_status read_corpora(run *r, const nf_train_corpora *given) {
+static nerfit_status read_corpora(run *r) {
     const nf_train_options *o = r->options;
     const char *const paths[] = {o->train_annotations, o->val_annotations, o->test_annotations};
-    nf_corpus *const ready[] = {given ? given->train : NULL, given ? given->validation : NULL,
-                                given ? given->test : NULL};
+    const nf_corpus *const ready[] = {r->data->train, r->data->validation, r->data->test};
     nf_format format;
     if (!nf_format_find(o->annotation_format, &format))
         return nf_fail(r->err, NERFIT_ARGUMENT,
@@ -61,7 +61,9 @@ static nerfit_status read_corpora(run *r, const nf_train_corpora *given) {
             r->corpora[i] = &r->own[i];
         }
     }
-    if (!r->corpora[TRAIN] || r->corpora[TRAIN]->n_documents == 0)
+    if (!r->corpora[TRAIN])
+        return nf_fail(r->err, NERFIT_ARGUMENT, "train_annotations is missing");
+    if (r->corpora[TRAIN]->n_documents == 0)
         return nf_fail(r->err, NERFIT_ARGUMENT, "there are no training texts in %s",
                        paths[TRAIN] ? paths[TRAIN] : "train_annotations");
     if (r->corpora[TRAIN]->n_spans == 0)
@@ -78,35 +80,55 @@ static const char *sentence_folder(run *r) {
     return modules && nf_file_exists(modules) ? o->model_name : NULL;
 }
 
+/* ent2emb, from memory or from its file; none if neither is there. */
+static nerfit_status read_embeddings(run *r) {
+    const nf_train_options *o = r->options;
+    if (r->data->embeddings) {
+        r->embeddings = r->data->embeddings;
+        return NERFIT_OK;
+    }
+    if (r->data->descriptions)
+        NF_TRY(nf_embeddings_describe(&r->own_embeddings, r->data->descriptions, "ent2emb",
+                                      sentence_folder(r), r->be, r->log, r->err));
+    else if (o->ent2emb)
+        NF_TRY(nf_embeddings_read(&r->own_embeddings, o->ent2emb, sentence_folder(r), r->be,
+                                  r->log, r->err));
+    else return NERFIT_OK;
+    r->embeddings = &r->own_embeddings;
+    return NERFIT_OK;
+}
+
+/* The labels that the annotations use. */
+static nerfit_status labels_of_corpora(run *r) {
+    size_t count = 0, most = 0;
+    for (int i = 0; i < N_SPLITS; i++) most += r->corpora[i] ? r->corpora[i]->n_labels : 0;
+    const char **types = nf_arena_calloc(&r->arena, most + 1, sizeof *types);
+    if (!types) return nf_no_memory(r->err, most);
+    for (int i = 0; i < N_SPLITS; i++)
+        for (size_t k = 0; r->corpora[i] && k < r->corpora[i]->n_labels; k++) {
+            size_t j = 0;
+            while (j < count && strcmp(types[j], r->corpora[i]->labels[k]) != 0) j++;
+            if (j == count) types[count++] = r->corpora[i]->labels[k];
+        }
+    return nf_label_set_make(&r->labels, types, count, r->err);
+}
+
 /* The entity types: ent2emb's, in its order; without it (and so without stage 1) the data's. */
 static nerfit_status make_labels(run *r) {
     const nf_train_options *o = r->options;
-    if (!o->ent2emb) {
-        if (o->max_steps[0] != 0)
-            return nf_fail(r->err, NERFIT_ARGUMENT,
-                           "ent2emb is missing: stage 1 takes a description or an embedding of "
-                           "every label (max_steps: [0, N] leaves stage 1 out)");
-        nf_arena *arena = &r->arena;
-        size_t count = 0, most = 0;
-        for (int i = 0; i < N_SPLITS; i++) most += r->corpora[i] ? r->corpora[i]->n_labels : 0;
-        const char **types = nf_arena_calloc(arena, most + 1, sizeof *types);
-        if (!types) return nf_no_memory(r->err, most);
-        for (int i = 0; i < N_SPLITS; i++)
-            for (size_t k = 0; r->corpora[i] && k < r->corpora[i]->n_labels; k++) {
-                size_t j = 0;
-                while (j < count && strcmp(types[j], r->corpora[i]->labels[k]) != 0) j++;
-                if (j == count) types[count++] = r->corpora[i]->labels[k];
-            }
-        return nf_label_set_make(&r->labels, types, count, r->err);
-    }
-    NF_TRY(nf_embeddings_read(&r->embeddings, o->ent2emb, sentence_folder(r), r->be, r->log,
-                              r->err));
-    NF_TRY(nf_label_set_make(&r->labels, r->embeddings.types, r->embeddings.count, r->err));
+    NF_TRY(read_embeddings(r));
+    if (!r->embeddings && o->max_steps[0] != 0)
+        return nf_fail(r->err, NERFIT_ARGUMENT,
+                       "ent2emb is missing: stage 1 takes a description or an embedding of "
+                       "every label (max_steps: [0, N] leaves stage 1 out)");
+    if (!r->embeddings) return labels_of_corpora(r);
+    bool in_memory = r->data->embeddings || r->data->descriptions;
+    NF_TRY(nf_label_set_make(&r->labels, r->embeddings->types, r->embeddings->count, r->err));
     for (int i = 0; i < N_SPLITS; i++)
         for (size_t k = 0; r->corpora[i] && k < r->corpora[i]->n_labels; k++)
             if (nf_label_set_type(&r->labels, r->corpora[i]->labels[k]) < 0)
-                return nf_fail_at(r->err, NERFIT_ARGUMENT, o->ent2emb, 0, 0,
-                                  "has nothing for label \"%s\", which the annotations use",
+                return nf_fail_at(r->err, NERFIT_ARGUMENT, in_memory ? "ent2emb" : o->ent2emb, 0,
+                                  0, "has nothing for label \"%s\", which the annotations use",
                                   r->corpora[i]->labels[k]);
     return NERFIT_OK;
 }
@@ -291,7 +313,7 @@ static nerfit_status save_stage1(run *r) {
 static nerfit_status run_contrastive(run *r) {
     const nf_train_options *o = r->options;
     const char *finished = nf_path_join(&r->arena, stage_folder(r, 0), FINISHED);
-    NF_TRY(nf_model_add_projection(r->model, r->embeddings.size, (uint64_t)o->seed[0], r->err));
+    NF_TRY(nf_model_add_projection(r->model, r->embeddings->size, (uint64_t)o->seed[0], r->err));
     set_precision(r, 0);
     NF_TRY(start_training(r, true));
     bool resumes = o->resume_from_checkpoint && strcmp(o->resume_from_checkpoint, "false") != 0;
@@ -302,7 +324,7 @@ static nerfit_status run_contrastive(run *r) {
         nf_task *task;
         NF_TRY(nf_task_contrastive(&task, r->model, &r->examples[TRAIN],
                                    r->corpora[VALIDATION] ? &r->examples[VALIDATION] : NULL,
-                                   r->embeddings.vectors, r->embeddings.count, r->embeddings.size,
+                                   r->embeddings->vectors, r->embeddings->count, r->embeddings->size,
                                    r->err));
         nerfit_status status = run_stage(r, 0, task);
         task->free(task);
@@ -390,11 +412,11 @@ static nerfit_status open_output(run *r) {
     return save_record(r, "training_args.json", nf_train_options_to_json(o));
 }
 
-static nerfit_status train(run *r, const nf_train_corpora *corpora, nf_train_result *result) {
+static nerfit_status train(run *r, nf_train_result *result) {
     const nf_train_options *o = r->options;
     nf_task *task = NULL;
     NF_TRY(nf_train_options_check(o, r->log, r->err));
-    NF_TRY(read_corpora(r, corpora));
+    NF_TRY(read_corpora(r));
     NF_TRY(nf_train_backend(o, &r->be, r->err));
     NF_TRY(make_labels(r));
     NF_TRY(nf_model_load(&r->model, o->model_name, r->be, r->log, r->err));
@@ -410,15 +432,17 @@ static nerfit_status train(run *r, const nf_train_corpora *corpora, nf_train_res
     return save_record(r, "trainer_state.json", json_pack("{s:O}", "log_history", r->history));
 }
 
-nerfit_status nf_train_run(const nf_train_options *options, const nf_train_corpora *corpora,
+nerfit_status nf_train_run(const nf_train_options *options, const nf_train_data *data,
                            const nf_log *log, nf_stage_observer observer, void *user,
                            nf_train_result *result, nerfit_error *err) {
+    static const nf_train_data none = {0};
     struct timespec from, to;
     clock_gettime(CLOCK_MONOTONIC, &from);
     *result = (nf_train_result){0};
-    run r = {.options = options, .log = log, .observer = observer, .user = user, .err = err};
+    run r = {.options = options, .data = data ? data : &none, .log = log, .observer = observer,
+             .user = user, .err = err};
     r.history = json_array();
-    nerfit_status status = r.history ? train(&r, corpora, result) : nf_no_memory(err, 0);
+    nerfit_status status = r.history ? train(&r, result) : nf_no_memory(err, 0);
     if (r.metrics) fclose(r.metrics);
     json_decref(r.history);
     nf_workspace_free(r.ws);
@@ -428,7 +452,7 @@ nerfit_status nf_train_run(const nf_train_options *options, const nf_train_corpo
         nf_corpus_free(&r.own[i]);
     }
     nf_label_set_free(&r.labels);
-    nf_embeddings_free(&r.embeddings);
+    nf_embeddings_free(&r.own_embeddings);
     if (r.be) r.be->free(r.be);
     nf_arena_free(&r.arena);
     clock_gettime(CLOCK_MONOTONIC, &to);

@@ -11,6 +11,7 @@
 #ifndef NF_TRAIN_TRAIN_H
 #define NF_TRAIN_TRAIN_H
 
+#include "train/embeddings.h"
 #include "train/options.h"
 #include "train/stage.h"
 
@@ -22,13 +23,15 @@ typedef struct nf_train_result {
     double seconds;
 } nf_train_result;
 
-/* `corpora` (may be NULL): train, validation and test data already parsed, each may be NULL; they
- * take the place of the options' files. */
-typedef struct nf_train_corpora {
-    nf_corpus *train, *validation, *test;
-} nf_train_corpora;
+/* What is in memory already, in the place of the options' files; each may be NULL. */
+typedef struct nf_train_data {
+    const nf_corpus *train, *validation, *test;
+    const nf_embeddings *embeddings; /* one of these two, for ent2emb */
+    const nf_descriptions *descriptions;
+} nf_train_data;
 
-nerfit_status nf_train_run(const nf_train_options *options, const nf_train_corpora *corpora,
+/* `data` may be NULL. */
+nerfit_status nf_train_run(const nf_train_options *options, const nf_train_data *data,
                            const nf_log *log, nf_stage_observer observer, void *user,
                            nf_train_result *result, nerfit_error *err);
 void nf_train_result_free(nf_train_result *result);

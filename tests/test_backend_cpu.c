@@ -172,6 +172,56 @@ static void products(const shape *s, bool bf16) {
     cpu->precision = NF_PRECISION_F32;
 }
 
+/* DoRA's shortcuts against what they stand for. */
+static void test_dropped(void **state) {
+    (void)state;
+    nf_backend *be;
+    if (nf_backend_cpu(&be, NF_PRECISION_BF16, 2, &error) != NERFIT_OK || !be->linear_forward_dropped) {
+        print_message("skipped: this CPU has no bf16 products\n");
+        return;
+    }
+    static const size_t sizes[][4] = { /* rows, in, out, rank */
+        {1, 128, 128, 1}, {9, 384, 384, 16}, {33, 400, 160, 8}, {5, 128, 928, 3}};
+    for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
+        size_t n = sizes[k][0], in = sizes[k][1], out = sizes[k][2], r = sizes[k][3];
+        const shape s = {n, in};
+        const nf_dropout drop = {.p = 0.1, .seed = 77, .step = 3, .site = (uint32_t)k};
+        float *w = values(out * in), *x = values(n * in), *bias = values(out);
+        float *dy = values(n * out), *scaled = values(n * out), *low = values(n * r);
+        float *a = values(r * in), *known = values(n * out), *dropped = values(n * in);
+        float *y = values(n * out), *expected = values(n * out);
+        float *dx = values(n * in), *dx_expected = same(dx, n * in), *through = values(n * in);
+        nf_weight *weight;
+        assert_ok(be->weight_new(be, &weight, V(w), out, in,
+                                 NF_USE_FORWARD | NF_USE_BACKWARD | NF_USE_DROPPED, &error), &error);
+        be->linear_forward(be, V(known), NULL, V(x), weight, V(bias), NF_ACTIVATION_NONE, n);
+        be->dropout(be, V(dropped), V(x), n * in, &drop);
+        be->linear_forward(be, V(expected), NULL, V(dropped), weight, NULL, NF_ACTIVATION_NONE, n);
+        assert_true(be->linear_forward_dropped(be, V(y), V(x), V(known), V(bias), weight, &drop, n));
+        compare("linear_forward_dropped", expected, y, n * out, 2e-2, &s);
+        for (int accumulate = 0; accumulate < 2; accumulate++) {
+            be->linear_backward_input(be, V(dx_expected), V(dy), weight, n, accumulate);
+            assert_true(be->linear_backward_dropped(be, V(dx), V(dy), V(scaled), V(low), V(a), r,
+                                                    weight, &drop, n, accumulate));
+            float *change = same(scaled, n * out);
+            be->axpy(be, V(change), -1.0, V(dy), n * out);
+            be->linear_backward_input(be, V(through), V(change), weight, n, false);
+            be->matmul(be, V(through), V(low), V(a), n, in, r, false, false, 1.0, true);
+            be->dropout(be, V(through), V(through), n * in, &drop);
+            be->axpy(be, V(dx_expected), 1.0, V(through), n * in);
+            compare("linear_backward_dropped", dx_expected, dx, n * in, 2e-2, &s);
+            free(change);
+        }
+        const nf_dropout most = {.p = 0.5, .seed = 77, .step = 3};
+        assert_false(be->linear_forward_dropped(be, V(y), V(x), V(known), V(bias), weight, &most, n));
+        be->weight_free(be, weight);
+        float *all[] = {w, x, bias, dy, scaled, low, a, known, dropped, y, expected, dx, dx_expected,
+                        through};
+        for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+    }
+    be->free(be);
+}
+
 static void test_shapes(void **state) {
     (void)state;
     for (size_t i = 0; i < N_SHAPES; i++) {
@@ -306,7 +356,7 @@ static int tear_down(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shapes), cmocka_unit_test(test_products),
-        cmocka_unit_test(test_attention), cmocka_unit_test(test_rest),
+        cmocka_unit_test(test_dropped), cmocka_unit_test(test_attention), cmocka_unit_test(test_rest),
         cmocka_unit_test(test_repeatable),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

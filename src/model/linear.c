@@ -75,8 +75,11 @@ nerfit_status nf_linear_prepare(nf_network *net, nf_linear *linear, bool backwar
     if (linear->packed) be->weight_free(be, linear->packed);
     linear->packed = NULL;
     if (linear->weight->removed) return NERFIT_OK;
+    bool dropped = backward && linear->lora && linear->lora->magnitude && linear->lora->dropout > 0.0;
+    unsigned uses = NF_USE_FORWARD | (backward ? NF_USE_BACKWARD : 0u) |
+                    (dropped ? NF_USE_DROPPED : 0u);
     return be->weight_new(be, &linear->packed, linear->weight->values, linear->out, linear->in,
-                          NF_USE_FORWARD | (backward ? NF_USE_BACKWARD : 0), err);
+                          uses, err);
 }
 
 void nf_linear_release(nf_network *net, nf_linear *linear) {
@@ -135,12 +138,14 @@ static nerfit_status lora_forward(const nf_linear *linear, const nf_pass *pass, 
         return NERFIT_OK;
     }
     NF_TRY(dora_gain(linear, pass, kept->norms, kept->gain));
-    be->linear_forward(be, kept->sum, NULL, kept->dropped, linear->packed, NULL,
-                       NF_ACTIVATION_NONE, n);
     /* y = (W x + b) - W x' + g (W x' + s B A x'). Without dropout the two products are equal and
      * one could be saved; models are merged before they tag, so that this runs in evaluations of a
      * training run only, and one form is enough. */
     be->linear_forward(be, y, NULL, x, linear->packed, bias, NF_ACTIVATION_NONE, n);
+    if (!drops || !be->linear_forward_dropped ||
+        !be->linear_forward_dropped(be, kept->sum, x, y, bias, linear->packed, &dropout, n))
+        be->linear_forward(be, kept->sum, NULL, kept->dropped, linear->packed, NULL,
+                           NF_ACTIVATION_NONE, n);
     be->axpy(be, y, -1.0, kept->sum, n * out);
     be->matmul(be, kept->sum, kept->low, lora->b->values, n, out, r, false, true, lora->scaling,
                true);
@@ -204,6 +209,10 @@ static nerfit_status lora_backward(const nf_linear *linear, const nf_pass *pass,
     if (dx && !drops) {
         be->linear_backward_input(be, dx, dz, linear->packed, n, accumulate);
         be->matmul(be, dx, dlow, lora->a->values, n, in, r, false, false, 1.0, true);
+    } else if (dx && dora && be->linear_backward_dropped &&
+               be->linear_backward_dropped(be, dx, dy, scaled, dlow, lora->a->values, r,
+                                           linear->packed, &dropout, n, accumulate)) {
+        /* the formula below, done */
     } else if (dx) {
         /* dx = W^T dy + mask (A^T dlow + W^T (g dy - dy)); the last term is DoRA's */
         be->linear_backward_input(be, dx, dy, linear->packed, n, accumulate);

@@ -17,6 +17,7 @@
 #ifndef NF_TENSOR_BACKEND_H
 #define NF_TENSOR_BACKEND_H
 
+#include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -43,11 +44,12 @@ typedef enum nf_activation {
 typedef enum nf_pooling { NF_POOLING_MEAN, NF_POOLING_CLS, NF_POOLING_MAX } nf_pooling;
 
 /* What a weight is going to be used for; `weight_new` prepares just that. */
-enum { NF_USE_FORWARD = 1, NF_USE_BACKWARD = 2 };
+enum { NF_USE_FORWARD = 1, NF_USE_BACKWARD = 2, NF_USE_DROPPED = 4 };
 
 /* Dropout: element i of a site is dropped iff uniform(seed, step, site, i) < p, where uniform is
- * word i%4 of nf_philox(i/4, site, step low, step high ^ (i/4 >> 32), seed low, seed high) divided
- * by 2^32; kept elements are scaled by 1/(1-p). The mask is thus never stored, and is the same in every
+ * half i%2 (the lower one first) of word i%8/2 of nf_philox(i/8, site, step low, step high ^
+ * (i/8 >> 32), seed low, seed high), divided by 2^16; p is rounded up to a multiple of 2^-16, and
+ * kept elements are scaled by 1/(1-p). The mask is thus never stored, and is the same in every
  * backend. p = 0 copies. */
 typedef struct nf_dropout {
     double p;
@@ -55,6 +57,11 @@ typedef struct nf_dropout {
     uint64_t step;
     uint32_t site;
 } nf_dropout;
+
+/* p in units of 2^-16. */
+static inline uint32_t nf_dropout_threshold(const nf_dropout *d) {
+    return d && d->p > 0.0 ? (uint32_t)ceil(d->p * 65536.0) : 0;
+}
 
 /* The texts of a packed batch. */
 typedef struct nf_sequences {
@@ -169,6 +176,19 @@ struct nf_backend {
     /* dx [N,in] (+)= dy [N,out] W */
     void (*linear_backward_input)(nf_backend *be, nf_values *dx, const nf_values *dy,
                                   const nf_weight *w, size_t n, bool accumulate);
+    /* Shortcuts for weights made with NF_USE_DROPPED (members may be NULL). They return false, with
+     * nothing done, where the backend has no faster way than linear_forward of the dropped x, and
+     * than linear_backward_input and dropout of its result.
+     * y = dropout(x) W^T, given known = x W^T + bias (NULL: 0). */
+    bool (*linear_forward_dropped)(nf_backend *be, nf_values *y, const nf_values *x,
+                                   const nf_values *known, const nf_values *bias,
+                                   const nf_weight *w, const nf_dropout *dropout, size_t n);
+    /* dx [N,in] (+)= dy W + mask * (scaled W - dy W + low a), mask the dropout's factors; scaled
+     * [N,out], low [N,R], a [R,in]. */
+    bool (*linear_backward_dropped)(nf_backend *be, nf_values *dx, const nf_values *dy,
+                                    const nf_values *scaled, const nf_values *low,
+                                    const nf_values *a, size_t r, const nf_weight *w,
+                                    const nf_dropout *dropout, size_t n, bool accumulate);
     /* c [m,n] (+)= alpha op(a) op(b), op(a) [m,k], op(b) [k,n]; a is [k,m] if trans_a. Used for
      * weight gradients (dW = dy^T x) and for the adapters' thin products. */
     void (*matmul)(nf_backend *be, nf_values *c, const nf_values *a, const nf_values *b, size_t m,
@@ -230,8 +250,8 @@ struct nf_backend {
  * the batch (row), keys within the text. */
 static inline uint64_t nf_attention_element(int32_t row, int32_t key, int32_t head, int32_t heads,
                                             int32_t longest) {
-    /* a multiple of 4 keys a row, so that four neighbouring keys share one Philox call */
-    uint64_t width = ((uint64_t)longest + 3) & ~(uint64_t)3;
+    /* a multiple of 8 keys a row, so that eight neighbouring keys share one Philox call */
+    uint64_t width = ((uint64_t)longest + 7) & ~(uint64_t)7;
     return ((uint64_t)row * (uint64_t)heads + (uint64_t)head) * width + (uint64_t)key;
 }
 

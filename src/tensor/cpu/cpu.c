@@ -7,6 +7,7 @@
 
 #include <omp.h>
 
+#include "tensor/cpu/dropped.h"
 #include "tensor/cpu/kernels.h"
 #include "tensor/cpu/matmul.h"
 
@@ -14,11 +15,14 @@ typedef struct cpu {
     const nf_kernels *kernels;
     nf_matmul *matmul;
     int threads;
-    float *scratch; /* of attention, a part for each thread */
+    float *scratch; /* of one operation */
     size_t scratch_size;
 } cpu;
 
-enum { WORTH_DIVIDING = 32768 }; /* elements of cheap work */
+enum {
+    WORTH_DIVIDING = 32768, /* elements of cheap work */
+    THIN = 32,              /* sides of products that are not oneDNN's strength: adapters' ranks */
+};
 
 #define CPU(be) ((cpu *)(be)->state)
 #define K(be) (CPU(be)->kernels)
@@ -37,6 +41,18 @@ static void share(size_t n, size_t grain, size_t *from, size_t *to) {
     *to = grains * (part + 1) / parts * grain;
     if (*from > n) *from = n;
     if (*to > n) *to = n;
+}
+
+/* Scratch of `count` floats until the next call; NULL when out of memory. */
+static float *scratch_of(nf_backend *be, size_t count) {
+    cpu *c = CPU(be);
+    if (count > c->scratch_size) {
+        free(c->scratch);
+        c->scratch = aligned_alloc(64, (count * sizeof(float) + 127) & ~(size_t)63);
+        c->scratch_size = c->scratch ? count : 0;
+        if (!c->scratch) be->failed = true;
+    }
+    return c->scratch;
 }
 
 /* Runs the statement on each thread with from .. to as its share of n. */
@@ -266,12 +282,117 @@ static void linear_backward_input(nf_backend *be, nf_values *dx, const nf_values
     nf_matmul_backward(CPU(be)->matmul, F(dx), CF(dy), w, n, accumulate);
 }
 
+/* b [k,n] as thin_product reads it: itself, or a copy with its columns rounded up to 16; NULL when
+ * out of memory. */
+static const float *thin_operand(nf_backend *be, const float *b, size_t n, size_t k, bool trans,
+                                 size_t *stride) {
+    *stride = n;
+    if (!trans && n % 16 == 0) return b;
+    *stride = (n + 15) & ~(size_t)15;
+    float *copied = scratch_of(be, k * *stride);
+    if (!copied) return NULL;
+    for (size_t l = 0; l < k; l++) {
+        float *row = copied + l * *stride;
+        for (size_t j = 0; j < n; j++) row[j] = trans ? b[j * k + l] : b[l * n + j];
+        for (size_t j = n; j < *stride; j++) row[j] = 0.0f;
+    }
+    return copied;
+}
+
 static void matmul(nf_backend *be, nf_values *c, const nf_values *a, const nf_values *b, size_t m,
                    size_t n, size_t k, bool trans_a, bool trans_b, double alpha,
                    bool accumulate) {
-    nf_matmul_plain(CPU(be)->matmul, F(c), CF(a), CF(b), m, n, k, trans_a, trans_b, alpha,
-                    accumulate);
+    size_t stride, row = trans_a ? 1 : k, column = trans_a ? m : 1;
+    bool thin = m <= THIN || n <= THIN || k <= THIN;
+    const float *operand = thin ? thin_operand(be, CF(b), n, k, trans_b, &stride) : NULL;
+    if (!operand) {
+        nf_matmul_plain(CPU(be)->matmul, F(c), CF(a), CF(b), m, n, k, trans_a, trans_b, alpha,
+                        accumulate);
+    } else if (m >= n) {
+        DIVIDE(be, m, 8, m * n * k / 8,
+               K(be)->thin_product(F(c) + from * n, n, CF(a) + from * row, row, column, operand,
+                                   stride, to - from, n, k, (float)alpha, accumulate));
+    } else {
+        DIVIDE(be, n, 16, m * n * k / 8,
+               K(be)->thin_product(F(c) + from, n, CF(a), row, column, operand + from, stride, m,
+                                   to - from, k, (float)alpha, accumulate));
+    }
 }
+
+#if defined(__x86_64__)
+/* The dropped elements of row t go into `list`, [in + 128]. */
+static size_t dropped_in_row(nf_backend *be, uint32_t *list, size_t t, size_t in,
+                             const nf_dropout *d) {
+    return K(be)->dropped_elements(list, t * in, (t + 1) * in, d);
+}
+
+/* What a row needs besides the operands, for each thread: a bf16 row, a list, two float rows. */
+static size_t dropped_scratch(size_t in, size_t out) {
+    size_t longest = in > out ? in : out;
+    return (longest / 2 + in + 128 + 2 * longest + 63) & ~(size_t)15;
+}
+
+static float keep_factor(const nf_dropout *d) {
+    return (float)(1.0 / (1.0 - nf_dropout_threshold(d) / 65536.0));
+}
+
+static bool linear_forward_dropped(nf_backend *be, nf_values *y, const nf_values *x,
+                                   const nf_values *known, const nf_values *bias,
+                                   const nf_weight *w, const nf_dropout *d, size_t n) {
+    const uint16_t *columns = nf_weight_columns(w);
+    size_t in = nf_weight_in(w), out = nf_weight_out(w), each = dropped_scratch(in, out);
+    if (!columns || d->p > NF_DROPPED_MOST) return false;
+    float *scratch = scratch_of(be, each * (size_t)CPU(be)->threads);
+    if (!scratch) return false;
+    DIVIDE(be, n, 1, n * out * 16, {
+        uint32_t *list = (uint32_t *)(scratch + each * (size_t)omp_get_thread_num());
+        uint16_t *rounded = (uint16_t *)(list + in + 128);
+        for (size_t t = from; t < to; t++) {
+            size_t count = dropped_in_row(be, list, t, in, d);
+            K(be)->to_bf16(rounded, CF(x) + t * in, in);
+            nf_dropped_forward(F(y) + t * out, CF(known) + t * out, CF(bias), rounded, columns,
+                               list, count, out, keep_factor(d));
+        }
+    });
+    return true;
+}
+
+/* With k = 1/(1-p): dx = (dy + k (scaled - dy)) W + mask * (low a), then the dropped positions lose
+ * what they got of k (scaled - dy) W. */
+static bool linear_backward_dropped(nf_backend *be, nf_values *dx, const nf_values *dy,
+                                    const nf_values *scaled, const nf_values *low,
+                                    const nf_values *a, size_t r, const nf_weight *w,
+                                    const nf_dropout *d, size_t n, bool accumulate) {
+    const uint16_t *columns = nf_weight_columns(w);
+    size_t in = nf_weight_in(w), out = nf_weight_out(w), each = dropped_scratch(in, out);
+    size_t threads = (size_t)CPU(be)->threads;
+    if (!columns || d->p > NF_DROPPED_MOST || in % 16) return false;
+    float *scratch = scratch_of(be, each * threads + n * out), *mixed = scratch + each * threads;
+    if (!scratch) return false;
+    float keep = keep_factor(d);
+    DIVIDE(be, n * out, 16, n * out, {
+        for (size_t i = from; i < to; i++)
+            mixed[i] = CF(dy)[i] + keep * (CF(scaled)[i] - CF(dy)[i]);
+    });
+    nf_matmul_backward(CPU(be)->matmul, F(dx), mixed, w, n, accumulate);
+    DIVIDE(be, n, 1, n * out * 16, {
+        uint32_t *list = (uint32_t *)(scratch + each * (size_t)omp_get_thread_num());
+        uint16_t *rounded = (uint16_t *)(list + in + 128);
+        float *row = (float *)(list + in + 128 + (in > out ? in : out) / 2), *change = row + in;
+        for (size_t t = from; t < to; t++) {
+            size_t count = dropped_in_row(be, list, t, in, d);
+            K(be)->thin_product(row, in, CF(low) + t * r, r, 1, CF(a), in, 1, in, r, keep, false);
+            for (size_t i = 0; i < count; i++) row[list[i]] = 0.0f;
+            K(be)->axpy(F(dx) + t * in, 1.0f, row, in);
+            for (size_t o = 0; o < out; o++)
+                change[o] = CF(scaled)[t * out + o] - CF(dy)[t * out + o];
+            K(be)->to_bf16(rounded, change, out);
+            nf_dropped_backward(F(dx) + t * in, rounded, columns, list, count, out, keep);
+        }
+    });
+    return true;
+}
+#endif
 
 static void dora_norms(nf_backend *be, nf_values *norms, const nf_values *w_squares,
                        const nf_values *b, const nf_values *aw, const nf_values *aa, double s,
@@ -294,17 +415,9 @@ static void dora_norms(nf_backend *be, nf_values *norms, const nf_values *w_squa
 /* Scratch for each thread; NULL when out of memory. */
 static float *attention_scratch(nf_backend *be, const nf_sequences *sequences,
                                 const nf_attention_shape *shape, int threads, size_t *each) {
-    cpu *c = CPU(be);
     *each = nf_attention_scratch(sequences->longest, shape->head_size);
     *each = (*each + 15) & ~(size_t)15;
-    size_t need = *each * (size_t)threads;
-    if (need > c->scratch_size) {
-        free(c->scratch);
-        c->scratch = aligned_alloc(64, (need * sizeof(float) + 127) & ~(size_t)63);
-        c->scratch_size = c->scratch ? need : 0;
-        if (!c->scratch) be->failed = true;
-    }
-    return c->scratch;
+    return scratch_of(be, *each * (size_t)threads);
 }
 
 static void attention_forward(nf_backend *be, nf_values *out, nf_values *lse, const nf_values *q,
@@ -494,6 +607,10 @@ static const nf_backend operations = {
     .weight_free = weight_free,
     .linear_forward = linear_forward,
     .linear_backward_input = linear_backward_input,
+#if defined(__x86_64__)
+    .linear_forward_dropped = linear_forward_dropped,
+    .linear_backward_dropped = linear_backward_dropped,
+#endif
     .matmul = matmul,
     .dora_norms = dora_norms,
     .divide = divide,

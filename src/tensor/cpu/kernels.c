@@ -19,7 +19,7 @@ typedef float v16 __attribute__((vector_size(64), aligned(4)));
 
 /* ---------------------------------------------------------------- dropout */
 
-enum { LANES = 16, MASK = 4 * LANES };
+enum { LANES = 16, MASK = 8 * LANES };
 
 /* 64-bit lanes of the widest vectors there are, and the product of their lower halves: compilers do
  * not find this instruction for a loop over 32-bit numbers. */
@@ -38,10 +38,10 @@ typedef uint64_t lanes __attribute__((vector_size(16)));
 #endif
 enum { WIDE = sizeof(lanes) / sizeof(uint64_t) };
 
-/* The words of 16 blocks of a site: words[4*i + w] is word w of blocks[i]. Only the lower halves of
- * the lanes count; what the upper ones gather is never read. */
-static void philox_words(const nf_dropout *d, const uint64_t blocks[LANES],
-                         uint32_t words[MASK]) {
+/* The random numbers of 16 blocks of a site, eight a block. Only the lower halves of the lanes count;
+ * what the upper ones gather is never read. */
+static void philox_numbers(const nf_dropout *d, const uint64_t blocks[LANES],
+                           uint16_t numbers[MASK]) {
     const lanes zero = {0}, m0 = zero + 0xD2511F53u, m1 = zero + 0xCD9E8D57u;
     lanes c0[LANES / WIDE], c1[LANES / WIDE], c2[LANES / WIDE], c3[LANES / WIDE];
     for (int v = 0; v < LANES / WIDE; v++) {
@@ -65,43 +65,83 @@ static void philox_words(const nf_dropout *d, const uint64_t blocks[LANES],
     for (int v = 0; v < LANES / WIDE; v++) {
         lanes low = (c0[v] & 0xFFFFFFFFu) | c1[v] << 32, high = (c2[v] & 0xFFFFFFFFu) | c3[v] << 32;
         for (int i = 0; i < WIDE; i++) {
-            uint64_t pair[2] = {low[i], high[i]};
-            memcpy(words + 4 * (v * WIDE + i), pair, sizeof pair);
+            uint64_t pair[2] = {low[i], high[i]}; /* little-endian, as all that we run on */
+            memcpy(numbers + 8 * (v * WIDE + i), pair, sizeof pair);
         }
     }
 }
 
-/* The words of the elements first .. first+63, first a multiple of 4. */
-static void words_from(const nf_dropout *d, uint64_t first, uint32_t words[MASK]) {
+/* The numbers of the elements first .. first+127, first a multiple of 8. */
+static void numbers_from(const nf_dropout *d, uint64_t first, uint16_t numbers[MASK]) {
     uint64_t blocks[LANES];
-    for (int i = 0; i < LANES; i++) blocks[i] = first / 4 + (uint64_t)i;
-    philox_words(d, blocks, words);
+    for (int i = 0; i < LANES; i++) blocks[i] = first / 8 + (uint64_t)i;
+    philox_numbers(d, blocks, numbers);
 }
 
-/* word / 2^32 < p, for whole words */
-static uint64_t threshold_of(const nf_dropout *d) { return (uint64_t)ceil(d->p * 4294967296.0); }
-
 static bool drops(const nf_dropout *d) { return d && d->p > 0.0; }
+
+static float keep_factor(const nf_dropout *d) {
+    return (float)(1.0 / (1.0 - nf_dropout_threshold(d) / 65536.0));
+}
 
 static void dropout(float *y, const float *x, size_t from, size_t to, const nf_dropout *d) {
     if (!drops(d)) {
         if (y != x && to > from) memmove(y + from, x + from, (to - from) * sizeof *y);
         return;
     }
-    uint32_t words[MASK], threshold = (uint32_t)threshold_of(d);
-    float keep = (float)(1.0 / (1.0 - d->p));
+    uint16_t numbers[MASK];
+    uint32_t threshold = nf_dropout_threshold(d);
+    float keep = keep_factor(d);
     for (size_t at = from; at < to; at += MASK) {
         size_t n = to - at < MASK ? to - at : MASK;
-        words_from(d, at, words);
+        numbers_from(d, at, numbers);
         for (size_t i = 0; i < n; i++)
-            y[at + i] = words[i] < threshold ? 0.0f : x[at + i] * keep;
+            y[at + i] = numbers[i] < threshold ? 0.0f : x[at + i] * keep;
     }
+}
+
+static size_t dropped_elements(uint32_t *list, size_t from, size_t to, const nf_dropout *d) {
+    uint16_t numbers[MASK];
+    uint32_t threshold = nf_dropout_threshold(d);
+    size_t count = 0;
+    for (size_t at = from & ~(size_t)7; at < to; at += MASK) {
+        size_t first = at < from ? from - at : 0, end = to - at < MASK ? to - at : MASK;
+        numbers_from(d, at, numbers);
+#if defined(__AVX512BW__)
+        const __m512i most = _mm512_set1_epi16((short)(threshold - 1));
+        for (size_t i = 0; i < end; i += 32) {
+            __mmask32 bits = _mm512_cmple_epu16_mask(_mm512_loadu_si512(numbers + i), most);
+            if (i < first) bits &= ~(uint32_t)0 << (first - i); /* first < 8 */
+            if (end - i < 32) bits &= ((uint32_t)1 << (end - i)) - 1;
+            for (; bits; bits &= bits - 1)
+                list[count++] = (uint32_t)(at + i + (size_t)__builtin_ctz(bits) - from);
+        }
+#else
+        for (size_t i = first; i < end; i++) {
+            list[count] = (uint32_t)(at + i - from);
+            count += numbers[i] < threshold;
+        }
+#endif
+    }
+    return count;
 }
 
 /* ---------------------------------------------------------------- elementwise */
 
 static void to_bf16(uint16_t *y, const float *x, size_t n) {
-    for (size_t i = 0; i < n; i++) { /* to nearest, ties to even; NaN stays NaN in what we store */
+    size_t i = 0;
+#if defined(__AVX512F__) && defined(__AVX512BW__)
+    /* as below, which GCC 12 turns into code three times as long */
+    const __m512i half = _mm512_set1_epi32(0x7FFF), one = _mm512_set1_epi32(1);
+    for (; i + 16 <= n; i += 16) {
+        __m512i bits = _mm512_loadu_si512(x + i);
+        __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), one);
+        bits = _mm512_add_epi32(bits, _mm512_add_epi32(half, odd));
+        _mm256_storeu_si256((__m256i *)(y + i),
+                            _mm512_cvtepi32_epi16(_mm512_srli_epi32(bits, 16)));
+    }
+#endif
+    for (; i < n; i++) { /* to nearest, ties to even; NaN stays NaN in what we store */
         uint32_t bits;
         memcpy(&bits, &x[i], sizeof bits);
         y[i] = (uint16_t)((bits + 0x7FFFu + (bits >> 16 & 1u)) >> 16);
@@ -115,10 +155,40 @@ static void axpy(float *y, float alpha, const float *x, size_t n) {
 #define SQRT_2_PI 0.7978845608028654f
 #define INV_SQRT_2PI 0.3989422804014327f
 
+/* e^x for x <= 0 (below -86 as at -86, which is nothing): 2^n times a polynomial of the rest (relative error 2e-7); unlike a call of
+ * libmvec's, it leaves the loop's registers alone. */
+static inline float exp_negative(float x) {
+    x = x > -86.0f ? x : -86.0f;
+    float scaled = x * 1.44269504f, whole = __builtin_floorf(scaled + 0.5f), f = scaled - whole;
+    float p = 1.535336188e-4f;
+    p = p * f + 1.339887440e-3f;
+    p = p * f + 9.618437357e-3f;
+    p = p * f + 5.550332471e-2f;
+    p = p * f + 2.402264791e-1f;
+    p = p * f + 6.931472028e-1f;
+    p = p * f + 1.0f;
+    union { int32_t bits; float value; } power = {.bits = ((int32_t)whole + 127) << 23};
+    return p * power.value;
+}
+
+/* The normal distribution's density (times sqrt(2 pi)) and the distribution at x, by Abramowitz and
+ * Stegun's 7.1.26: the error function to 1.5e-7 from the same exponential. */
+static inline float normal_cdf(float x, float *density) {
+    float square = x * x, a = __builtin_fabsf(x) * 0.70710678f, t = 1.0f / (1.0f + 0.3275911f * a);
+    float e = exp_negative(-0.5f * square);
+    float tail = ((((1.061405429f * t - 1.453152027f) * t + 1.421413741f) * t - 0.284496736f) * t +
+                  0.254829592f) * t * (0.5f * e);
+    *density = e;
+    return x < 0.0f ? tail : 1.0f - tail;
+}
+
 static void activation_forward(nf_activation kind, float *y, const float *x, size_t n) {
     switch (kind) {
     case NF_ACTIVATION_GELU:
-        for (size_t i = 0; i < n; i++) y[i] = 0.5f * x[i] * (1.0f + erff(x[i] * 0.70710678f));
+        for (size_t i = 0; i < n; i++) {
+            float density;
+            y[i] = x[i] * normal_cdf(x[i], &density);
+        }
         break;
     case NF_ACTIVATION_GELU_TANH:
         for (size_t i = 0; i < n; i++)
@@ -144,9 +214,10 @@ static void activation_backward(nf_activation kind, float *dx, const float *dy, 
                                 size_t n) {
     switch (kind) {
     case NF_ACTIVATION_GELU:
-        for (size_t i = 0; i < n; i++)
-            dx[i] = dy[i] * (0.5f * (1.0f + erff(x[i] * 0.70710678f)) +
-                             x[i] * expf(-0.5f * x[i] * x[i]) * INV_SQRT_2PI);
+        for (size_t i = 0; i < n; i++) {
+            float density, cdf = normal_cdf(x[i], &density);
+            dx[i] = dy[i] * (cdf + x[i] * density * INV_SQRT_2PI);
+        }
         break;
     case NF_ACTIVATION_GELU_TANH:
         for (size_t i = 0; i < n; i++) {
@@ -212,6 +283,54 @@ static double dot(const float *a, const float *b, size_t n) {
     return total;
 }
 
+/* ---------------------------------------------------------------- thin products */
+
+#if defined(__AVX512F__)
+enum { TILE_ROWS = 8 }; /* sums that stay in registers */
+#else
+enum { TILE_ROWS = 4 };
+#endif
+
+static void store_tile_row(float *c, v16 sum, size_t n, float alpha, bool accumulate) {
+    float values[16];
+    if (n >= 16) {
+        v16 *out = (v16 *)c;
+        *out = accumulate ? *out + alpha * sum : alpha * sum;
+        return;
+    }
+    *(v16 *)values = alpha * sum;
+    for (size_t j = 0; j < n; j++) c[j] = accumulate ? c[j] + values[j] : values[j];
+}
+
+static void thin_product(float *c, size_t c_stride, const float *a, size_t a_row, size_t a_col,
+                         const float *b, size_t b_stride, size_t m, size_t n, size_t k,
+                         float alpha, bool accumulate) {
+    for (size_t j = 0; j < n; j += 16)
+        for (size_t i = 0; i < m; i += TILE_ROWS) {
+            v16 sums[TILE_ROWS] = {0};
+            const float *x = a + i * a_row, *row = b + j;
+            float *y = c + i * c_stride + j;
+            size_t rows = m - i < TILE_ROWS ? m - i : TILE_ROWS;
+            if (rows == TILE_ROWS) {
+                for (size_t l = 0; l < k; l++, x += a_col, row += b_stride) {
+                    v16 w = *(const v16 *)row;
+#pragma GCC unroll 8
+                    for (size_t t = 0; t < TILE_ROWS; t++) sums[t] += x[t * a_row] * w;
+                }
+#pragma GCC unroll 8
+                for (size_t t = 0; t < TILE_ROWS; t++)
+                    store_tile_row(y + t * c_stride, sums[t], n - j, alpha, accumulate);
+                continue;
+            }
+            for (size_t t = 0; t < rows; t++) {
+                v16 sum = {0};
+                for (size_t l = 0; l < k; l++)
+                    sum += x[t * a_row + l * a_col] * *(const v16 *)(row + l * b_stride);
+                store_tile_row(y + t * c_stride, sum, n - j, alpha, accumulate);
+            }
+        }
+}
+
 /* ---------------------------------------------------------------- layer norm */
 
 static void norm_forward(float *y, float *sum, float *mean, float *rstd, const float *x,
@@ -222,16 +341,17 @@ static void norm_forward(float *y, float *sum, float *mean, float *rstd, const f
         float *out = y + t * c, m = 0.0f, v = 0.0f;
         const float *in = x + t * c;
         if (dropping) {
-            /* element numbers run on over rows, so a row may begin inside a block of 4 */
-            size_t start = t * c, aligned = start & ~(size_t)3;
-            uint32_t words[MASK], threshold = (uint32_t)threshold_of(d);
-            float keep = (float)(1.0 / (1.0 - d->p));
+            /* element numbers run on over rows, so a row may begin inside a block of 8 */
+            size_t start = t * c, aligned = start & ~(size_t)7;
+            uint16_t numbers[MASK];
+            uint32_t threshold = nf_dropout_threshold(d);
+            float keep = keep_factor(d);
             for (size_t at = aligned; at < start + c; at += MASK) {
-                words_from(d, at, words);
+                numbers_from(d, at, numbers);
                 size_t first = at < start ? start : at;
                 size_t end = at + MASK < start + c ? at + MASK : start + c;
                 for (size_t i = first; i < end; i++)
-                    out[i - start] = words[i - at] < threshold ? 0.0f : in[i - start] * keep;
+                    out[i - start] = numbers[i - at] < threshold ? 0.0f : in[i - start] * keep;
             }
             in = out;
         }
@@ -287,38 +407,85 @@ typedef struct head_view {
     const float *q, *k, *v; /* of the text's first row and this head */
     ptrdiff_t stride;
     int32_t length, d;
-    size_t width; /* length rounded up to 64 */
+    size_t width; /* length rounded up to 16 */
     float scale;
 } head_view;
 
+#if defined(__AVX512F__)
+/* out [16 rows, stride] = the transpose of in [16] */
+static void transpose_tile(float *out, size_t stride, v16 in[16]) {
+    __m512 a[16], b[16];
+    for (int i = 0; i < 16; i += 2) {
+        a[i] = _mm512_unpacklo_ps((__m512)in[i], (__m512)in[i + 1]);
+        a[i + 1] = _mm512_unpackhi_ps((__m512)in[i], (__m512)in[i + 1]);
+    }
+    for (int i = 0; i < 16; i += 4)
+        for (int k = 0; k < 2; k++) {
+            __m512d low = (__m512d)a[i + k], high = (__m512d)a[i + 2 + k];
+            b[i + 2 * k] = (__m512)_mm512_unpacklo_pd(low, high);
+            b[i + 2 * k + 1] = (__m512)_mm512_unpackhi_pd(low, high);
+        }
+    for (int i = 0; i < 4; i++) { /* quarters of rows i, 4+i, 8+i, 12+i become rows i+4q */
+        __m512 low = _mm512_shuffle_f32x4(b[i], b[4 + i], 0x88);
+        __m512 high = _mm512_shuffle_f32x4(b[8 + i], b[12 + i], 0x88);
+        __m512 low2 = _mm512_shuffle_f32x4(b[i], b[4 + i], 0xDD);
+        __m512 high2 = _mm512_shuffle_f32x4(b[8 + i], b[12 + i], 0xDD);
+        _mm512_storeu_ps(out + (size_t)i * stride, _mm512_shuffle_f32x4(low, high, 0x88));
+        _mm512_storeu_ps(out + (size_t)(i + 8) * stride, _mm512_shuffle_f32x4(low, high, 0xDD));
+        _mm512_storeu_ps(out + (size_t)(i + 4) * stride, _mm512_shuffle_f32x4(low2, high2, 0x88));
+        _mm512_storeu_ps(out + (size_t)(i + 12) * stride, _mm512_shuffle_f32x4(low2, high2, 0xDD));
+    }
+}
+#endif
+
 /* xt [d, width] from rows of x, zeros past the length */
 static void transpose(float *xt, const float *x, const head_view *h) {
-    for (int32_t l = 0; l < h->d; l++) {
+    int32_t done = 0;
+#if defined(__AVX512F__)
+    for (; done + 16 <= h->d; done += 16)
+        for (int32_t j = 0; j < h->length; j += 16) {
+            v16 rows[16] = {0};
+            int32_t count = h->length - j < 16 ? h->length - j : 16;
+            for (int32_t i = 0; i < count; i++)
+                rows[i] = *(const v16 *)(x + (j + i) * h->stride + done);
+            transpose_tile(xt + (size_t)done * h->width + (size_t)j, h->width, rows);
+        }
+#endif
+    for (int32_t l = done; l < h->d; l++) {
         float *row = xt + (size_t)l * h->width;
         for (int32_t j = 0; j < h->length; j++) row[j] = x[j * h->stride + l];
         for (size_t j = (size_t)h->length; j < h->width; j++) row[j] = 0.0f;
     }
 }
 
-/* out[j] = scale * a . x_j for all j of the width, x given transposed */
-static void row_products(float *out, const float *a, const float *xt, const head_view *h,
-                         float scale) {
-    for (size_t at = 0; at < h->width; at += 64) {
-        v16 s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};
+/* out[t*width + j] = scale * a_t . x_j for `count` rows a_t (at most 4) and all j of the width, x
+ * given transposed */
+static void row_products(float *out, const float *a, ptrdiff_t a_stride, int32_t count,
+                         const float *xt, const head_view *h, float scale) {
+    for (size_t at = 0; at < h->width; at += 16) {
         const float *column = xt + at;
-        for (int32_t l = 0; l < h->d; l++, column += h->width) {
-            float w = a[l];
-            const v16 *x = (const v16 *)column;
-            s0 += w * x[0];
-            s1 += w * x[1];
-            s2 += w * x[2];
-            s3 += w * x[3];
+        float *y = out + at;
+        if (count == 4) {
+            v16 s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};
+            for (int32_t l = 0; l < h->d; l++, column += h->width) {
+                v16 x = *(const v16 *)column;
+                s0 += a[l] * x;
+                s1 += a[a_stride + l] * x;
+                s2 += a[2 * a_stride + l] * x;
+                s3 += a[3 * a_stride + l] * x;
+            }
+            *(v16 *)y = scale * s0;
+            *(v16 *)(y + h->width) = scale * s1;
+            *(v16 *)(y + 2 * h->width) = scale * s2;
+            *(v16 *)(y + 3 * h->width) = scale * s3;
+            continue;
         }
-        v16 *y = (v16 *)(out + at);
-        y[0] = scale * s0;
-        y[1] = scale * s1;
-        y[2] = scale * s2;
-        y[3] = scale * s3;
+        for (int32_t t = 0; t < count; t++) {
+            v16 sum = {0};
+            for (int32_t l = 0; l < h->d; l++)
+                sum += a[t * a_stride + l] * *(const v16 *)(column + (size_t)l * h->width);
+            *(v16 *)(y + (size_t)t * h->width) = scale * sum;
+        }
     }
 }
 
@@ -362,28 +529,34 @@ static void weighted_rows(float *out, ptrdiff_t out_stride, const float *w, size
         }
 }
 
-/* Factors of the probabilities of `count` queries from row `row` on, [count, width]. Blocks of four
+/* Factors of the probabilities of `count` queries from row `row` on, [count, width]. Blocks of eight
  * keys of all these queries are drawn together: texts are mostly shorter than 16 blocks. */
 static void mask_rows(float *factors, const head_view *h, const nf_dropout *d, int32_t row,
                       int32_t count, int32_t head, int32_t heads, int32_t longest) {
-    uint32_t words[MASK], threshold = (uint32_t)threshold_of(d);
-    float keep = (float)(1.0 / (1.0 - d->p));
-    int32_t blocks_a_row = (h->length + 3) / 4, total = count * blocks_a_row;
+    uint16_t numbers[MASK];
+    uint32_t threshold = nf_dropout_threshold(d);
+    float keep = keep_factor(d);
+    int32_t blocks_a_row = (h->length + 7) / 8, total = count * blocks_a_row;
     uint64_t blocks[LANES] = {0};
     float *places[LANES];
     for (int32_t done = 0; done < total;) {
         int32_t n = total - done < LANES ? total - done : LANES;
         for (int32_t i = 0; i < n; i++) {
             int32_t t = (done + i) / blocks_a_row, block = (done + i) % blocks_a_row;
-            blocks[i] = nf_attention_element(row + t, 4 * block, head, heads, longest) / 4;
-            places[i] = factors + (size_t)t * h->width + 4 * (size_t)block;
+            blocks[i] = nf_attention_element(row + t, 8 * block, head, heads, longest) / 8;
+            places[i] = factors + (size_t)t * h->width + 8 * (size_t)block;
         }
-        philox_words(d, blocks, words);
+        philox_numbers(d, blocks, numbers);
         for (int32_t i = 0; i < n; i++)
-            for (int w = 0; w < 4; w++)
-                places[i][w] = words[4 * i + w] < threshold ? 0.0f : keep;
+            for (int w = 0; w < 8; w++)
+                places[i][w] = numbers[8 * i + w] < threshold ? 0.0f : keep;
         done += n;
     }
+}
+
+/* Loops run over the whole width, in whole vectors; what lies past the length is never added up. */
+static void clear_factors(float *factors, const head_view *h, const nf_dropout *d) {
+    if (drops(d)) memset(factors, 0, 4 * h->width * sizeof *factors);
 }
 
 static head_view view(const float *q, const float *k, const float *v,
@@ -391,7 +564,7 @@ static head_view view(const float *q, const float *k, const float *v,
                       int32_t head) {
     ptrdiff_t at = first * shape->qkv_stride + (ptrdiff_t)head * shape->head_size;
     return (head_view){q + at, k + at, v + at, shape->qkv_stride, length, shape->head_size,
-                       ((size_t)length + 63) & ~(size_t)63, (float)shape->scale};
+                       ((size_t)length + 15) & ~(size_t)15, (float)shape->scale};
 }
 
 static void attention_forward(float *out, float *lse, const float *q, const float *k,
@@ -402,24 +575,26 @@ static void attention_forward(float *out, float *lse, const float *q, const floa
     float *kt = scratch, *p = kt + (size_t)h.d * h.width, *factors = p + 4 * h.width;
     ptrdiff_t out_stride = (ptrdiff_t)shape->n_heads * h.d;
     transpose(kt, h.k, &h);
+    clear_factors(factors, &h, d);
     for (int32_t i = 0; i < length; i += 4) {
         int32_t count = length - i < 4 ? length - i : 4;
         if (drops(d))
             mask_rows(factors, &h, d, first + i, count, head, shape->n_heads, longest);
+        row_products(p, h.q + i * h.stride, h.stride, count, kt, &h, h.scale);
         for (int32_t t = 0; t < count; t++) {
             float *row = p + (size_t)t * h.width, most = -FLT_MAX, sum = 0.0f;
-            row_products(row, h.q + (i + t) * h.stride, kt, &h, h.scale);
-            for (int32_t j = 0; j < length; j++) most = row[j] > most ? row[j] : most;
-            for (int32_t j = 0; j < length; j++) {
-                row[j] = expf(row[j] - most);
+            for (size_t j = (size_t)length; j < h.width; j++) row[j] = -FLT_MAX;
+            for (size_t j = 0; j < h.width; j++) most = row[j] > most ? row[j] : most;
+            for (size_t j = 0; j < h.width; j++) {
+                row[j] = exp_negative(row[j] - most);
                 sum += row[j];
             }
             float inverse = 1.0f / sum;
-            for (int32_t j = 0; j < length; j++) row[j] *= inverse;
+            for (size_t j = 0; j < h.width; j++) row[j] *= inverse;
             if (lse) lse[(first + i + t) * shape->n_heads + head] = most + logf(sum);
             if (drops(d)) {
                 const float *factor = factors + (size_t)t * h.width;
-                for (int32_t j = 0; j < length; j++) row[j] *= factor[j];
+                for (size_t j = 0; j < h.width; j++) row[j] *= factor[j];
             }
         }
         weighted_rows(out + (first + i) * out_stride + head * h.d, out_stride, p, h.width, 1,
@@ -435,29 +610,34 @@ static void attention_backward(float *dq, float *dk, float *dv, const float *dou
     head_view h = view(q, k, v, shape, first, length, head);
     float *kt = scratch, *vt = kt + (size_t)h.d * h.width, *p = vt + (size_t)h.d * h.width;
     float *ds = p + (size_t)length * h.width, *dp = ds + (size_t)length * h.width;
-    float *factors = dp + h.width;
+    float *factors = dp + 4 * h.width;
     ptrdiff_t flat = (ptrdiff_t)shape->n_heads * h.d, at = first * h.stride + head * h.d;
     const float *g = dout + first * flat + head * h.d, *y = out + first * flat + head * h.d;
     transpose(kt, h.k, &h);
     transpose(vt, h.v, &h);
-    for (int32_t i = 0; i < length; i++) {
-        float *row = p + (size_t)i * h.width, *drow = ds + (size_t)i * h.width, own = 0.0f;
-        float total = lse[(first + i) * shape->n_heads + head];
-        for (int32_t l = 0; l < h.d; l++) own += g[i * flat + l] * y[i * flat + l];
-        row_products(row, h.q + i * h.stride, kt, &h, h.scale);
-        row_products(dp, g + i * flat, vt, &h, 1.0f);
-        for (int32_t j = 0; j < length; j++) row[j] = expf(row[j] - total);
-        if (drops(d)) {
-            if (i % 4 == 0)
-                mask_rows(factors, &h, d, first + i, length - i < 4 ? length - i : 4, head,
-                          shape->n_heads, longest);
-            const float *factor = factors + (size_t)(i % 4) * h.width;
-            for (int32_t j = 0; j < length; j++) {
-                drow[j] = row[j] * (factor[j] * dp[j] - own) * h.scale;
-                row[j] *= factor[j];
+    clear_factors(factors, &h, d);
+    for (int32_t i = 0; i < length; i += 4) {
+        int32_t count = length - i < 4 ? length - i : 4;
+        if (drops(d))
+            mask_rows(factors, &h, d, first + i, count, head, shape->n_heads, longest);
+        row_products(p + (size_t)i * h.width, h.q + i * h.stride, h.stride, count, kt, &h, h.scale);
+        row_products(dp, g + i * flat, flat, count, vt, &h, 1.0f);
+        for (int32_t t = 0; t < count; t++) {
+            size_t place = (size_t)(i + t) * h.width;
+            float *row = p + place, *drow = ds + place, own = 0.0f;
+            const float *dprow = dp + (size_t)t * h.width, *factor = factors + (size_t)t * h.width;
+            float total = lse[(first + i + t) * shape->n_heads + head];
+            for (int32_t l = 0; l < h.d; l++) own += g[(i + t) * flat + l] * y[(i + t) * flat + l];
+            for (size_t j = 0; j < h.width; j++) row[j] = exp_negative(row[j] - total);
+            if (drops(d)) {
+                for (size_t j = 0; j < h.width; j++) {
+                    drow[j] = row[j] * (factor[j] * dprow[j] - own) * h.scale;
+                    row[j] *= factor[j];
+                }
+            } else {
+                for (size_t j = 0; j < h.width; j++)
+                    drow[j] = row[j] * (dprow[j] - own) * h.scale;
             }
-        } else {
-            for (int32_t j = 0; j < length; j++) drow[j] = row[j] * (dp[j] - own) * h.scale;
         }
     }
     for (int32_t i = 0; i < length; i += 4) {
@@ -537,9 +717,11 @@ const nf_kernels JOIN(nf_kernels_, NF_ISA) = {
     .to_bf16 = to_bf16,
     .axpy = axpy,
     .dropout = dropout,
+    .dropped_elements = dropped_elements,
     .activation_forward = activation_forward,
     .activation_backward = activation_backward,
     .scale_columns = scale_columns,
+    .thin_product = thin_product,
     .column_sums = column_sums,
     .column_dots = column_dots,
     .dot = dot,

@@ -10,13 +10,22 @@ typedef struct nf_kernels {
     const char *isa;
     void (*to_bf16)(uint16_t *y, const float *x, size_t n);
     void (*axpy)(float *y, float alpha, const float *x, size_t n);
-    /* elements from .. to of a dropout site; `from` is a multiple of 4; y may be x */
+    /* elements from .. to of a dropout site; `from` is a multiple of 8; y may be x */
     void (*dropout)(float *y, const float *x, size_t from, size_t to, const nf_dropout *d);
+    /* The dropped ones of the elements from .. to, counted from `from`, in order; returns how many.
+     * The list has room for 128 more than there are elements. */
+    size_t (*dropped_elements)(uint32_t *list, size_t from, size_t to, const nf_dropout *d);
     void (*activation_forward)(nf_activation kind, float *y, const float *x, size_t n);
     void (*activation_backward)(nf_activation kind, float *dx, const float *dy, const float *x,
                                 size_t n);
     void (*scale_columns)(float *y, const float *x, const float *s, float alpha, size_t rows,
                           size_t cols, bool accumulate);
+    /* c [m,n] (+)= alpha a b for products with one small side, which oneDNN is slow at: element (i,k)
+     * of a is a[i*a_row + k*a_col]; b is [k, b_stride], of which n columns rounded up to 16 can be
+     * read; c's rows are c_stride apart. */
+    void (*thin_product)(float *c, size_t c_stride, const float *a, size_t a_row, size_t a_col,
+                         const float *b, size_t b_stride, size_t m, size_t n, size_t k,
+                         float alpha, bool accumulate);
     /* columns from .. to of [rows, cols] */
     void (*column_sums)(float *y, const float *x, size_t rows, size_t cols, size_t from,
                         size_t to);
@@ -53,7 +62,7 @@ typedef struct nf_kernels {
 
 /* Floats of scratch that attention needs for texts of `longest` tokens. */
 static inline size_t nf_attention_scratch(int32_t longest, int32_t head_size) {
-    size_t width = ((size_t)longest + 63) & ~(size_t)63;
+    size_t width = ((size_t)longest + 15) & ~(size_t)15;
     return 2 * (size_t)head_size * width + 2 * (size_t)longest * width + 8 * width + 64;
 }
 

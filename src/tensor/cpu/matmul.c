@@ -14,18 +14,20 @@
 #include <omp.h>
 
 #include "base/hash.h"
+#include "tensor/cpu/dropped.h"
 
-enum { FORWARD, BACKWARD, MAX_PRIMITIVES = 4096, TYPICAL_ROWS = 128 };
+enum { FORWARD, BACKWARD, MAX_PRIMITIVES = 4096, TYPICAL_ROWS = 128, MAX_PARTS = 256, FEWEST_ROWS = 8 };
 
 typedef struct product_key {
     size_t rows, k, n;
     int32_t direction, bf16, bias, accumulate;
+    int32_t part, padding; /* of the rows: each thread has memory objects of its own */
 } product_key;
 
 typedef struct product {
     product_key key;
     dnnl_primitive_t primitive;
-    dnnl_memory_t source, bias, destination;
+    dnnl_memory_t source, bias, destination, scratchpad;
     UT_hash_handle hh;
 } product;
 
@@ -74,12 +76,15 @@ struct nf_weight {
     size_t out, in;
     bool bf16;
     shared_engine *shared;
+    uint16_t *columns;           /* see nf_weight_columns */
     dnnl_memory_t plain[2];      /* view of the values, as the product reads them */
     dnnl_memory_t packed[2];     /* NULL: not used in that direction */
     dnnl_primitive_t reorder[2];
 };
 
 size_t nf_weight_out(const nf_weight *w) { return w->out; }
+size_t nf_weight_in(const nf_weight *w) { return w->in; }
+const uint16_t *nf_weight_columns(const nf_weight *w) { return w->columns; }
 
 static nerfit_status failed(nerfit_error *err, const char *what, dnnl_status_t status) {
     return nf_fail(err, status == dnnl_out_of_memory ? NERFIT_NO_MEMORY : NERFIT_INTERNAL,
@@ -107,8 +112,8 @@ nerfit_status nf_matmul_new(nf_matmul **out, const nf_matmul *parent, const nf_k
 
 static void product_free(product *p) {
     if (p->primitive) dnnl_primitive_destroy(p->primitive);
-    dnnl_memory_t memories[] = {p->source, p->bias, p->destination};
-    for (size_t i = 0; i < 3; i++)
+    dnnl_memory_t memories[] = {p->source, p->bias, p->destination, p->scratchpad};
+    for (size_t i = 0; i < 4; i++)
         if (memories[i]) dnnl_memory_destroy(memories[i]);
     free(p);
 }
@@ -164,6 +169,8 @@ static dnnl_status_t plan(dnnl_primitive_desc_t *out, dnnl_engine_t engine, cons
     dnnl_post_ops_create(&post);
     if (key->accumulate) dnnl_post_ops_append_sum(post, 1.0f);
     dnnl_primitive_attr_set_post_ops(attributes, post);
+    /* oneDNN's own scratchpad belongs to the thread that made the primitive */
+    dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user);
     status = dnnl_primitive_desc_create(out, &desc, attributes, engine, NULL);
     dnnl_post_ops_destroy(post);
     dnnl_primitive_attr_destroy(attributes);
@@ -180,7 +187,18 @@ void nf_matmul_weight_free(nf_weight *w) {
         if (w->plain[d]) dnnl_memory_destroy(w->plain[d]);
     }
     engine_drop(w->shared);
+    free(w->columns);
     free(w);
+}
+
+static void fill_columns(const nf_matmul *mm, nf_weight *w) {
+    float column[256];
+    for (size_t i = 0; i < w->in; i++)
+        for (size_t from = 0; from < w->out; from += 256) {
+            size_t n = w->out - from < 256 ? w->out - from : 256;
+            for (size_t o = 0; o < n; o++) column[o] = w->values[(from + o) * w->in + i];
+            mm->kernels->to_bf16(w->columns + i * w->out + from, column, n);
+        }
 }
 
 static dnnl_status_t pack(nf_weight *w, int direction) {
@@ -209,12 +227,12 @@ static dnnl_status_t pack(nf_weight *w, int direction) {
 }
 
 /* oneDNN runs on as many threads as OpenMP is set to: the handle's number, for the call only. */
-#define WITH_THREADS(mm, statement)                                                                \
+#define WITH_THREADS(threads, statement)                                                           \
     do {                                                                                           \
         int threads_before_ = omp_get_max_threads();                                               \
-        if (threads_before_ != (mm)->threads) omp_set_num_threads((mm)->threads);                  \
+        if (threads_before_ != (threads)) omp_set_num_threads(threads);                            \
         statement;                                                                                 \
-        if (threads_before_ != (mm)->threads) omp_set_num_threads(threads_before_);                \
+        if (threads_before_ != (threads)) omp_set_num_threads(threads_before_);                    \
     } while (0)
 
 nerfit_status nf_matmul_weight_new(nf_matmul *mm, nf_weight **out, const float *values,
@@ -229,7 +247,11 @@ nerfit_status nf_matmul_weight_new(nf_matmul *mm, nf_weight **out, const float *
     w->bf16 = bf16;
     w->shared = engine_share(mm->shared);
     dnnl_status_t status = dnnl_success;
-    WITH_THREADS(mm, {
+    if (bf16 && (uses & NF_USE_DROPPED) && !(n_out % NF_DROPPED_BLOCK)) {
+        w->columns = aligned_alloc(64, (n_out * n_in * sizeof *w->columns + 63) & ~(size_t)63);
+        if (!w->columns) status = dnnl_out_of_memory;
+    }
+    WITH_THREADS(mm->threads, {
         if (status == dnnl_success && (uses & NF_USE_FORWARD)) status = pack(w, FORWARD);
         if (status == dnnl_success && (uses & NF_USE_BACKWARD)) status = pack(w, BACKWARD);
     });
@@ -245,8 +267,9 @@ nerfit_status nf_matmul_weight_update(nf_matmul *mm, nf_weight *w, nerfit_error 
     for (int d = 0; d < 2 && status == dnnl_success; d++) {
         if (!w->reorder[d]) continue;
         dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, w->plain[d]}, {DNNL_ARG_TO, w->packed[d]}};
-        WITH_THREADS(mm, status = dnnl_primitive_execute(w->reorder[d], mm->stream, 2, args));
+        WITH_THREADS(mm->threads, status = dnnl_primitive_execute(w->reorder[d], mm->stream, 2, args));
     }
+    if (w->columns) fill_columns(mm, w);
     if (status == dnnl_success) status = dnnl_stream_wait(mm->stream);
     return status == dnnl_success ? NERFIT_OK : failed(err, "reordering a weight", status);
 }
@@ -261,7 +284,11 @@ static dnnl_status_t make(nf_matmul *mm, product *p, const nf_weight *w) {
     dnnl_status_t status = plan(&planned, mm->engine, key, packed);
     if (status != dnnl_success) return status;
     status = dnnl_primitive_create(&p->primitive, planned);
+    dnnl_memory_desc_t scratchpad =
+        *dnnl_primitive_desc_query_md(planned, dnnl_query_scratchpad_md, 0);
     dnnl_primitive_desc_destroy(planned);
+    if (status == dnnl_success)
+        status = dnnl_memory_create(&p->scratchpad, &scratchpad, mm->engine, DNNL_MEMORY_ALLOCATE);
     dnnl_memory_desc_t source =
         matrix(key->rows, key->k, key->bf16 ? dnnl_bf16 : dnnl_f32, key->k, 1);
     dnnl_memory_desc_t destination = matrix(key->rows, key->n, dnnl_f32, key->n, 1);
@@ -279,7 +306,6 @@ static product *find(nf_matmul *mm, const product_key *key, const nf_weight *w) 
     product *p;
     HASH_FIND(hh, mm->products, key, sizeof *key, p);
     if (p) return p;
-    if (HASH_COUNT(mm->products) >= MAX_PRIMITIVES) drop_products(mm);
     p = calloc(1, sizeof *p);
     if (!p) return NULL;
     p->key = *key;
@@ -293,37 +319,59 @@ static product *find(nf_matmul *mm, const product_key *key, const nf_weight *w) 
     return NULL;
 }
 
-static bool run_packed(nf_matmul *mm, const product_key *key, const nf_weight *w, float *y,
-                       const float *x, const float *bias) {
+/* The rows of a product from `from` on, on the calling thread. */
+static bool run_part(nf_matmul *mm, product *p, const nf_weight *w, float *y, const float *x,
+                     const float *bias, size_t from) {
+    const product_key *key = &p->key;
     const void *source = x;
     if (key->bf16) {
-        size_t count = key->rows * key->k;
-        if (count > mm->scratch_size) {
-            free(mm->scratch);
-            mm->scratch = aligned_alloc(64, (count * 2 + 127) & ~(size_t)63);
-            mm->scratch_size = mm->scratch ? count : 0;
-            if (!mm->scratch) return false;
-        }
-#pragma omp parallel num_threads(mm->threads) if (count > 32768 && mm->threads > 1)
-        {
-            size_t parts = (size_t)omp_get_num_threads(), part = (size_t)omp_get_thread_num();
-            size_t from = count * part / parts, to = count * (part + 1) / parts;
-            mm->kernels->to_bf16(mm->scratch + from, x + from, to - from);
-        }
-        source = mm->scratch;
+        uint16_t *scratch = mm->scratch + from * key->k;
+        mm->kernels->to_bf16(scratch, x, key->rows * key->k);
+        source = scratch;
     }
-    product *p = find(mm, key, w);
-    if (!p) return false;
     dnnl_memory_set_data_handle(p->source, (void *)(uintptr_t)source);
     dnnl_memory_set_data_handle(p->destination, y);
     dnnl_memory_set_data_handle(p->bias, (void *)(uintptr_t)bias);
     dnnl_exec_arg_t args[] = {{DNNL_ARG_SRC, p->source},
                               {DNNL_ARG_WEIGHTS, w->packed[key->direction]},
                               {DNNL_ARG_DST, p->destination},
+                              {DNNL_ARG_SCRATCHPAD, p->scratchpad},
                               {DNNL_ARG_BIAS, p->bias}};
-    return dnnl_primitive_execute(p->primitive, mm->stream, key->bias ? 4 : 3, args) ==
+    return dnnl_primitive_execute(p->primitive, mm->stream, key->bias ? 5 : 4, args) ==
                dnnl_success &&
            dnnl_stream_wait(mm->stream) == dnnl_success;
+}
+
+/* Threads divide the rows: one region for the conversion and the product, in which each thread reads
+ * the whole weight but nothing that another one has made. */
+static bool run_packed(nf_matmul *mm, const product_key *whole, const nf_weight *w, float *y,
+                       const float *x, const float *bias) {
+    size_t rows = whole->rows, parts = rows / FEWEST_ROWS, count = rows * whole->k;
+    product *products[MAX_PARTS];
+    bool done[MAX_PARTS], all = true;
+    if (parts > (size_t)mm->threads) parts = (size_t)mm->threads;
+    if (parts < 1) parts = 1;
+    if (whole->bf16 && count > mm->scratch_size) {
+        free(mm->scratch);
+        mm->scratch = aligned_alloc(64, (count * 2 + 127) & ~(size_t)63);
+        mm->scratch_size = mm->scratch ? count : 0;
+        if (!mm->scratch) return false;
+    }
+    if (HASH_COUNT(mm->products) + parts > MAX_PRIMITIVES) drop_products(mm);
+    for (size_t i = 0; i < parts; i++) {
+        product_key key = *whole;
+        key.rows = rows * (i + 1) / parts - rows * i / parts;
+        key.part = (int32_t)i;
+        if (!(products[i] = find(mm, &key, w))) return false;
+    }
+#pragma omp parallel for num_threads((int)parts) schedule(static, 1) if (parts > 1)
+    for (size_t i = 0; i < parts; i++) {
+        size_t from = rows * i / parts;
+        done[i] = run_part(mm, products[i], w, y + from * whole->n, x + from * whole->k, bias,
+                           from);
+    }
+    for (size_t i = 0; i < parts; i++) all = all && done[i];
+    return all;
 }
 
 void nf_matmul_plain(nf_matmul *mm, float *c, const float *a, const float *b, size_t m, size_t n,
@@ -333,7 +381,7 @@ void nf_matmul_plain(nf_matmul *mm, float *c, const float *a, const float *b, si
         if (!accumulate) memset(c, 0, m * n * sizeof *c);
         return;
     }
-    WITH_THREADS(mm, dnnl_sgemm(trans_a ? 'T' : 'N', trans_b ? 'T' : 'N', (dnnl_dim_t)m,
+    WITH_THREADS(mm->threads, dnnl_sgemm(trans_a ? 'T' : 'N', trans_b ? 'T' : 'N', (dnnl_dim_t)m,
                                 (dnnl_dim_t)n, (dnnl_dim_t)k, (float)alpha, a,
                                 (dnnl_dim_t)(trans_a ? m : k), b, (dnnl_dim_t)(trans_b ? k : n),
                                 accumulate ? 1.0f : 0.0f, c, (dnnl_dim_t)n));
@@ -346,7 +394,7 @@ void nf_matmul_forward(nf_matmul *mm, float *y, const float *x, const nf_weight 
     product_key key = {.rows = n, .k = w->in, .n = w->out, .direction = FORWARD, .bf16 = w->bf16,
                        .bias = bias != NULL};
     bool done = false;
-    WITH_THREADS(mm, done = w->packed[FORWARD] && run_packed(mm, &key, w, y, x, bias));
+    WITH_THREADS(1, done = w->packed[FORWARD] && run_packed(mm, &key, w, y, x, bias));
     if (done) return;
     nf_matmul_plain(mm, y, x, w->values, n, w->out, w->in, false, true, 1.0, false);
     for (size_t t = 0; t < n && bias; t++) mm->kernels->axpy(y + t * w->out, 1.0f, bias, w->out);
@@ -358,7 +406,7 @@ void nf_matmul_backward(nf_matmul *mm, float *dx, const float *dy, const nf_weig
     product_key key = {.rows = n, .k = w->out, .n = w->in, .direction = BACKWARD, .bf16 = w->bf16,
                        .accumulate = accumulate};
     bool done = false;
-    WITH_THREADS(mm, done = w->packed[BACKWARD] && run_packed(mm, &key, w, dx, dy, NULL));
+    WITH_THREADS(1, done = w->packed[BACKWARD] && run_packed(mm, &key, w, dx, dy, NULL));
     if (!done)
         nf_matmul_plain(mm, dx, dy, w->values, n, w->in, w->out, false, false, 1.0, accumulate);
 }

@@ -28,5 +28,8 @@ void nf_matmul_backward(nf_matmul *mm, float *dx, const float *dy, const nf_weig
 void nf_matmul_plain(nf_matmul *mm, float *c, const float *a, const float *b, size_t m, size_t n,
                      size_t k, bool trans_a, bool trans_b, double alpha, bool accumulate);
 size_t nf_weight_out(const nf_weight *w);
+size_t nf_weight_in(const nf_weight *w);
+/* W^T [in, out] in bf16 (dropped.h); NULL unless it was asked for and its products are in bf16. */
+const uint16_t *nf_weight_columns(const nf_weight *w);
 
 #endif

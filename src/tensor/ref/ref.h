@@ -14,14 +14,14 @@ nerfit_status nf_backend_ref_f64(nf_backend **out, nerfit_error *err);
 
 /* Element i's factor: 0 or 1/(1-p); the definition is at nf_dropout. */
 static inline double nf_dropout_factor(const nf_dropout *d, uint64_t i) {
-    if (!d || d->p <= 0.0) return 1.0;
-    uint32_t words[4];
-    uint64_t block = i / 4;
+    uint32_t threshold = nf_dropout_threshold(d), words[4];
+    if (!threshold) return 1.0;
+    uint64_t block = i / 8;
     nf_philox((uint32_t)block, d->site, (uint32_t)d->step,
               (uint32_t)(d->step >> 32) ^ (uint32_t)(block >> 32), (uint32_t)d->seed,
               (uint32_t)(d->seed >> 32), words);
-    double uniform = (double)words[i % 4] / 4294967296.0;
-    return uniform < d->p ? 0.0 : 1.0 / (1.0 - d->p);
+    uint32_t number = words[i % 8 / 2] >> (i % 2 ? 16 : 0) & 0xFFFFu;
+    return number < threshold ? 0.0 : 1.0 / (1.0 - threshold / 65536.0);
 }
 
 #endif

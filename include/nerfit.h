@@ -269,6 +269,9 @@ NERFIT_API nerfit_status nerfit_config_set_descriptions(nerfit_config *config,
  * "path", "choice", "names" (a list). pair: one value, or two for stage 1 and stage 2; "default" is
  * then a list of two. NULL when out of memory. */
 NERFIT_API char *nerfit_config_options(void);
+/* Every option with its value as JSON, freed with nerfit_free: {"model_name": ..., "peft_config":
+ * {"lora_r": ...}, ...}; pairs are lists of two, what is not given is null. NULL when out of memory. */
+NERFIT_API char *nerfit_config_values(const nerfit_config *config);
 /* The options' help, wrapped at `width` columns, or as a man page's section (width 0); freed with
  * nerfit_free. NULL when out of memory. */
 NERFIT_API char *nerfit_config_help(int width);

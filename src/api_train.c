@@ -82,6 +82,13 @@ char *nerfit_config_options(void) {
     return text;
 }
 
+char *nerfit_config_values(const nerfit_config *config) {
+    json_t *values = nf_train_options_to_json(&config->options);
+    char *text = values ? nf_json_text(values, JSON_COMPACT) : NULL;
+    json_decref(values);
+    return text;
+}
+
 char *nerfit_config_help(int width) {
     nf_str out = {0};
     if (width > 0) nf_train_options_help(&out, width);

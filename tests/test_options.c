@@ -186,9 +186,14 @@ static void test_table(void **state) {
     assert_non_null(text);
     assert_ok(nf_json_parse(&table, text, strlen(text), NULL, 0, &error), &error);
     assert_true(json_array_size(table) > 60);
-    nf_train_options o;
-    assert_ok(nf_train_options_init(&o, &error), &error);
-    json_t *values = nf_train_options_to_json(&o);
+    nerfit_config *config;
+    assert_ok(nerfit_config_new(&config, &error), &error);
+    char *values_text = nerfit_config_values(config);
+    json_t *values;
+    assert_non_null(values_text);
+    assert_ok(nf_json_parse(&values, values_text, strlen(values_text), NULL, 0, &error), &error);
+    nerfit_free(values_text);
+    nerfit_config_free(config);
     size_t i;
     json_array_foreach(table, i, row) {
         const char *name = json_string_value(json_object_get(row, "name"));
@@ -210,7 +215,6 @@ static void test_table(void **state) {
     }
     json_decref(values);
     json_decref(table);
-    nf_train_options_free(&o);
     nerfit_free(text);
 }
 

@@ -1,0 +1,39 @@
+"""nerfit: teach a transformer to find your entities in text, from a handful of examples.
+
+    from nerfit import Trainer, TrainingArguments
+
+    args = TrainingArguments(
+        model_name="encoder",
+        train_annotations=["wake me at [time : nine]", ...],
+        ent2emb={"time": "A time of day, such as seven thirty."},
+    )
+    trainer = Trainer(args)
+    trainer.train()
+    trainer.predict("wake me at ten")   # [Entity(start=11, end=14, label='time', text='ten', ...)]
+
+Later: ``nerfit.load("output_dir/best").predict(texts)``. The work is done by a C library that comes
+with the package; messages go to the logger "nerfit".
+"""
+
+from . import errors
+from ._arguments import TrainingArguments
+from ._library import version as _version
+from ._model import Entity, Model, Report, Token, load
+from ._trainer import Event, Trainer, TrainResult
+from .errors import NerfitError
+
+__version__ = _version()
+
+__all__ = [
+    "Entity",
+    "Event",
+    "Model",
+    "NerfitError",
+    "Report",
+    "Token",
+    "TrainResult",
+    "Trainer",
+    "TrainingArguments",
+    "errors",
+    "load",
+]

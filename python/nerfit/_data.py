@@ -1,0 +1,204 @@
+"""From Python's values to the library's: annotated texts and ent2emb."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+
+from . import _library
+from .errors import ArgumentError, FormatError
+
+#: Bracket text or a line of JSON, or {"text": ..., "entities": [[start, end, label], ...]}.
+Annotation = Union[str, Mapping[str, Any]]
+#: A file, or annotations in memory.
+Annotations = Union[str, "os.PathLike[str]", Sequence[Annotation]]
+#: A file, or for every label its description or its embedding.
+Ent2Emb = Union[str, "os.PathLike[str]", Mapping[str, Any]]
+
+# ------------------------------------------------------------------ annotated texts
+
+
+class Corpus(_library.Handle):
+    kind = "corpus"
+
+    def __init__(self, log: Any) -> None:
+        self.log = log  # C calls it as long as the corpus is filled
+        super().__init__(log, None)
+
+    def __len__(self) -> int:
+        return _library.call("corpus_size", self.address)
+
+
+def _entity(entity: Any, place: str, number: int) -> Tuple[int, int, bytes]:
+    expected = '[start, end, label] or {"start": ..., "end": ..., "label": ...}'
+    try:
+        if isinstance(entity, Mapping):
+            start, end, label = entity["start"], entity["end"], entity["label"]
+        else:
+            start, end, label = entity
+        start, end = start.__index__(), end.__index__()
+    except (TypeError, ValueError, KeyError, AttributeError):
+        start = end = label = None
+    if not isinstance(label, str) or start is None:
+        raise FormatError(f"{place}: entity {number} is {entity!r}; expected {expected}")
+    limit = 2**63
+    if not (-limit <= start < limit and -limit <= end < limit):
+        raise FormatError(f"{place}: entity {number} ({label!r}, {start}..{end}) is not in the text")
+    return start, end, _library.encode(label, f"{place}: entity {number}: label")
+
+
+def _add(corpus: Corpus, annotation: Any, place: str, format: str) -> None:
+    if isinstance(annotation, str):
+        data = _library.encode_text(annotation, place)
+        if format == "auto":
+            format = "jsonl" if annotation.lstrip().startswith("{") else "brackets"
+        _library.call(
+            "corpus_parse", corpus.address, data, len(data), format.encode(), place.encode()
+        )
+        return
+    if not isinstance(annotation, Mapping) or not isinstance(annotation.get("text"), str):
+        raise FormatError(
+            f'{place}: expected {{"text": ..., "entities": [[start, end, label], ...]}} or a text, '
+            f"not {_shown(annotation)}"
+        )
+    given = annotation.get("entities")
+    entities = [_entity(e, place, i + 1) for i, e in enumerate(given if given is not None else ())]
+    spans = (_library.Span * len(entities))(*entities)
+    text = _library.encode_text(annotation["text"], place)
+    _library.call(
+        "corpus_add", corpus.address, text, len(text), spans, len(spans), place.encode(), 0
+    )
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def fill(
+    annotations: Sequence[Annotation],
+    name: str,
+    parse: Callable[[Any], Any],
+    log: Any,
+    format: str = "auto",
+    places: Optional[Sequence[str]] = None,
+) -> Corpus:
+    """A corpus of annotations in memory.
+
+    parse: turns the whole list into texts with entities (``Trainer._parse_annotation``).
+    places: where each annotation stands, for messages; by default ``name[index]``.
+    """
+    parsed = parse(list(annotations))
+    try:
+        parsed = list(parsed)
+    except TypeError:
+        raise FormatError(
+            f"{name}: _parse_annotation gave {_shown(parsed)}; expected a list of "
+            '{"text": ..., "entities": [[start, end, label], ...]}'
+        ) from None
+    if places is None or len(places) != len(parsed):
+        places = [f"{name}[{i}]" for i in range(len(parsed))]
+    corpus = Corpus(log)
+    for annotation, place in zip(parsed, places):
+        _add(corpus, annotation, place, format)
+    return corpus
+
+
+def lines_of(path: "str | os.PathLike[str]") -> Tuple[List[str], List[str]]:
+    """The lines of an annotation file in a format of the user's own, and where each stands."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            lines = file.read().split("\n")
+    except UnicodeDecodeError as reason:
+        raise FormatError(f"{os.fspath(path)}: is not valid UTF-8 at byte {reason.start + 1}") from None
+    return lines, [f"{os.fspath(path)}:{i + 1}" for i in range(len(lines))]
+
+
+# ------------------------------------------------------------------ ent2emb
+
+
+_NO_VECTORS = (str, bytes, bytearray, Mapping, set, frozenset, type(None))
+
+
+def _flat(value: Any) -> List[float]:
+    """The numbers of a tensor, an array, a buffer or nested lists, of any library: tensors and arrays
+    have tolist (torch's even if they need a gradient or lie on a device)."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, _NO_VECTORS):
+        raise TypeError
+    if isinstance(value, (int, float)):
+        return [float(value)]
+    try:
+        parts = iter(value)
+    except TypeError:
+        parts = iter(memoryview(value).tolist())
+    return [number for part in parts for number in _flat(part)]
+
+
+def vector(label: str, value: Any) -> List[float]:
+    """The embedding of a label as a list of floats; a tensor of any shape is read flat."""
+    try:
+        return _flat(value)
+    except (TypeError, ValueError, OverflowError):
+        raise ArgumentError(
+            f'ent2emb: label "{label}" has {_shown(value)}; expected a description (a text) or an '
+            "embedding (a tensor, an array or a list of numbers)"
+        ) from None
+
+
+def _set_descriptions(config: Any, ent2emb: Mapping[str, str]) -> None:
+    labels = [_library.encode(label, "ent2emb: label") for label in ent2emb]
+    texts = [_library.encode(t, f'ent2emb: label "{label}"') for label, t in ent2emb.items()]
+    _library.call(
+        "config_set_descriptions",
+        config,
+        _library.texts_array(labels),
+        _library.texts_array(texts),
+        len(labels),
+    )
+
+
+def _set_embeddings(config: Any, ent2emb: Mapping[str, Any]) -> None:
+    vectors: Dict[str, List[float]] = {label: vector(label, v) for label, v in ent2emb.items()}
+    first, size = next((label, len(v)) for label, v in vectors.items())
+    for label, values in vectors.items():
+        if len(values) != size or size == 0:
+            raise ArgumentError(
+                f'ent2emb: the embedding of "{label}" has {len(values)} values, that of "{first}" '
+                f"{size}; all should have the same"
+            )
+    flat = [number for values in vectors.values() for number in values]
+    labels = [_library.encode(label, "ent2emb: label") for label in vectors]
+    _library.call(
+        "config_set_embeddings",
+        config,
+        _library.texts_array(labels),
+        len(labels),
+        size,
+        (ctypes.c_float * len(flat))(*flat),
+    )
+
+
+def set_ent2emb(config: Any, ent2emb: Mapping[str, Any]) -> None:
+    """Hands descriptions or embeddings to a run; a mixture of the two is an error."""
+    if not ent2emb:
+        raise ArgumentError("ent2emb: holds nothing; expected a description or an embedding a label")
+    for label in ent2emb:
+        if not isinstance(label, str):
+            raise ArgumentError(f"ent2emb: expected a label (a text), not {_shown(label)}")
+    described = [isinstance(value, str) for value in ent2emb.values()]
+    if all(described):
+        _set_descriptions(config, ent2emb)
+        return
+    if any(described):
+        # the kind of the first label is taken for what was meant
+        odd = list(ent2emb)[described.index(not described[0])]
+        kinds = ("a description", "an embedding")
+        first, other = kinds if described[0] else reversed(kinds)
+        raise ArgumentError(
+            f'ent2emb: label "{odd}" has {other}, but "{next(iter(ent2emb))}" {first}; expected '
+            "descriptions alone, or embeddings alone"
+        )
+    _set_embeddings(config, ent2emb)

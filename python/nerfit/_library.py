@@ -1,0 +1,319 @@
+"""The C library: its structs and functions as ``nerfit.h`` has them, and its errors as exceptions.
+
+Everything real happens in C; the other modules turn Python values into arguments of these functions.
+ctypes gives up the interpreter lock during a call and takes it for callbacks.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+from ctypes import (
+    CFUNCTYPE,
+    POINTER,
+    byref,
+    c_bool,
+    c_char,
+    c_char_p,
+    c_double,
+    c_float,
+    c_int,
+    c_int32,
+    c_int64,
+    c_long,
+    c_size_t,
+    c_uint32,
+    c_void_p,
+)
+from pathlib import Path
+from typing import Any, List, Optional
+
+from . import errors
+
+# ------------------------------------------------------------------ structs, as in nerfit.h
+
+
+class Error(ctypes.Structure):
+    _fields_ = [
+        ("code", c_int),
+        ("line", c_long),
+        ("column", c_long),
+        ("file", c_char * 256),
+        ("text", c_char * 1024),
+    ]
+
+
+LogFunction = CFUNCTYPE(None, c_void_p, c_int, c_char_p)
+
+
+class ModelOptions(ctypes.Structure):
+    _fields_ = [
+        ("backend", c_char_p),
+        ("precision", c_char_p),
+        ("threads", c_int),
+        ("log", LogFunction),
+        ("log_user", c_void_p),
+    ]
+
+
+class Entity(ctypes.Structure):
+    _fields_ = [
+        ("start", c_uint32),
+        ("end", c_uint32),
+        ("byte_start", c_size_t),
+        ("byte_end", c_size_t),
+        ("label", c_char_p),
+        ("score", c_double),
+    ]
+
+
+class Token(ctypes.Structure):
+    _fields_ = [
+        ("start", c_uint32),
+        ("end", c_uint32),
+        ("id", c_int32),
+        ("label", c_char_p),
+        ("score", c_double),
+    ]
+
+
+class Prediction(ctypes.Structure):
+    _fields_ = [
+        ("entities", POINTER(Entity)),
+        ("n_entities", c_size_t),
+        ("tokens", POINTER(Token)),
+        ("n_tokens", c_size_t),
+    ]
+
+
+class Span(ctypes.Structure):
+    _fields_ = [("start", c_int64), ("end", c_int64), ("label", c_char_p)]
+
+
+class Report(ctypes.Structure):
+    _fields_ = [
+        ("text", c_void_p),
+        ("json", c_void_p),
+        ("precision", c_double),
+        ("recall", c_double),
+        ("f1", c_double),
+    ]
+
+
+class Event(ctypes.Structure):
+    _fields_ = [
+        ("kind", c_int),
+        ("stage", c_int),
+        ("stage_name", c_char_p),
+        ("step", c_int64),
+        ("total_steps", c_int64),
+        ("epoch", c_double),
+        ("loss", c_double),
+        ("json", c_char_p),
+        ("path", c_char_p),
+    ]
+
+
+EventFunction = CFUNCTYPE(c_bool, c_void_p, POINTER(Event))
+
+
+class Callbacks(ctypes.Structure):
+    _fields_ = [
+        ("log", LogFunction),
+        ("event", EventFunction),
+        ("parse", c_void_p),  # texts are parsed before they are handed over: see _data.py
+        ("user", c_void_p),
+    ]
+
+
+class TrainResult(ctypes.Structure):
+    _fields_ = [
+        ("model_folder", c_void_p),
+        ("report", Report),
+        ("report_of", c_char_p),
+        ("seconds", c_double),
+    ]
+
+
+# ------------------------------------------------------------------ loading
+
+_STATUS = (
+    None,
+    errors.OutOfMemoryError,
+    errors.FileError,
+    errors.FormatError,
+    errors.ArgumentError,
+    errors.UnsupportedError,
+    errors.CancelledError,
+    errors.NumericError,
+    errors.InternalError,
+)
+
+_FOLDER = Path(__file__).resolve().parent
+
+_texts = POINTER(c_char_p)
+_error = POINTER(Error)
+
+STATUS = object()  # the result of a function that takes an error record last, and may fail
+
+# name: (result, arguments)
+_FUNCTIONS = {
+    "nerfit_version": (c_char_p, []),
+    "nerfit_free": (None, [c_void_p]),
+    "nerfit_model_load": (
+        STATUS,
+        [POINTER(c_void_p), c_char_p, POINTER(ModelOptions), _error],
+    ),
+    "nerfit_model_free": (None, [c_void_p]),
+    "nerfit_model_label_count": (c_size_t, [c_void_p]),
+    "nerfit_model_label": (c_char_p, [c_void_p, c_size_t]),
+    "nerfit_session_new": (STATUS, [POINTER(c_void_p), c_void_p, _error]),
+    "nerfit_session_free": (None, [c_void_p]),
+    "nerfit_predict": (
+        STATUS,
+        [c_void_p, _texts, POINTER(c_size_t), c_size_t, POINTER(POINTER(Prediction)), _error],
+    ),
+    "nerfit_corpus_new": (STATUS, [POINTER(c_void_p), LogFunction, c_void_p, _error]),
+    "nerfit_corpus_free": (None, [c_void_p]),
+    "nerfit_corpus_size": (c_size_t, [c_void_p]),
+    "nerfit_corpus_add": (
+        STATUS,
+        [c_void_p, c_char_p, c_size_t, POINTER(Span), c_size_t, c_char_p, c_long, _error],
+    ),
+    "nerfit_corpus_parse": (
+        STATUS,
+        [c_void_p, c_char_p, c_size_t, c_char_p, c_char_p, _error],
+    ),
+    "nerfit_evaluate": (
+        STATUS,
+        [c_void_p, c_char_p, c_char_p, c_char_p, c_bool, POINTER(Report), _error],
+    ),
+    "nerfit_evaluate_corpus": (
+        STATUS,
+        [c_void_p, c_void_p, c_char_p, c_bool, POINTER(Report), _error],
+    ),
+    "nerfit_report_free": (None, [POINTER(Report)]),
+    "nerfit_config_new": (STATUS, [POINTER(c_void_p), _error]),
+    "nerfit_config_free": (None, [c_void_p]),
+    "nerfit_config_load": (STATUS, [c_void_p, c_char_p, _error]),
+    "nerfit_config_set": (STATUS, [c_void_p, c_char_p, c_char_p, _error]),
+    "nerfit_config_set_corpus": (STATUS, [c_void_p, c_char_p, c_void_p, _error]),
+    "nerfit_config_set_embeddings": (
+        STATUS,
+        [c_void_p, _texts, c_size_t, c_size_t, POINTER(c_float), _error],
+    ),
+    "nerfit_config_set_descriptions": (STATUS, [c_void_p, _texts, _texts, c_size_t, _error]),
+    "nerfit_config_options": (c_void_p, []),
+    "nerfit_config_values": (c_void_p, [c_void_p]),
+    "nerfit_train": (
+        STATUS,
+        [c_void_p, POINTER(Callbacks), POINTER(TrainResult), _error],
+    ),
+    "nerfit_train_result_free": (None, [POINTER(TrainResult)]),
+}
+
+
+def _open() -> ctypes.CDLL:
+    path = os.environ.get("NERFIT_LIBRARY") or str(_FOLDER / "libnerfit.so")
+    try:
+        library = ctypes.CDLL(path)
+    except OSError as reason:
+        raise ImportError(
+            f"nerfit's library cannot be loaded: {reason}. It takes the Debian packages libdnnl3, "
+            "libjansson4, libyaml-0-2, libutf8proc2 and libgomp1, or their like; if they are there, "
+            "install nerfit again, so that it is built for them."
+        ) from None
+    for name, (result, arguments) in _FUNCTIONS.items():
+        function = getattr(library, name)
+        function.restype = c_int if result is STATUS else result
+        function.argtypes = arguments
+    return library
+
+
+_library = _open()
+
+
+def exception(error: Error) -> errors.NerfitError:
+    """The exception that says what the error record says."""
+    known = 0 < error.code < len(_STATUS)
+    kind = _STATUS[error.code] if known else errors.InternalError
+    assert kind is not None
+    made = kind(error.text.decode("utf-8", "replace"))
+    made.file = error.file.decode("utf-8", "replace")
+    made.line = error.line
+    made.column = error.column
+    return made
+
+
+def call(name: str, *arguments: Any) -> Any:
+    """Calls a function of nerfit.h by its name without ``nerfit_``. One that returns a status gets
+    its error record here, and raises."""
+    full = "nerfit_" + name
+    if _FUNCTIONS[full][0] is not STATUS:
+        return getattr(_library, full)(*arguments)
+    error = Error()
+    status = getattr(_library, full)(*arguments, byref(error))
+    if status != 0:
+        raise exception(error)
+    return None
+
+
+# ------------------------------------------------------------------ values
+
+
+def take_text(address: Optional[int]) -> str:
+    """The text at an address that the library handed out; frees it."""
+    if not address:
+        raise errors.OutOfMemoryError("out of memory")
+    try:
+        return ctypes.string_at(address).decode("utf-8")
+    finally:
+        call("free", address)
+
+
+def encode(text: str, what: str) -> bytes:
+    """UTF-8 for the library's texts that end with NUL; `what` stands for the text in messages."""
+    if "\0" in text:
+        raise errors.ArgumentError(f"{what}: a text with a NUL character: {text!r}")
+    return encode_text(text, what)
+
+
+def encode_text(text: str, what: str) -> bytes:
+    """UTF-8; half a surrogate pair, which Python allows in texts, is an error."""
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError as reason:
+        code = ord(text[reason.start])
+        raise errors.FormatError(
+            f"{what}: character {reason.start} is U+{code:04X}, half a surrogate pair"
+        ) from None
+
+
+def texts_array(texts: List[bytes]) -> Any:
+    return (c_char_p * len(texts))(*texts)
+
+
+class Handle:
+    """Owns an object of the library: ``nerfit_KIND_free`` is called when Python drops it."""
+
+    kind = ""
+
+    def __init__(self, *arguments: Any, create: str = "new") -> None:
+        self.address = c_void_p()
+        call(f"{self.kind}_{create}", byref(self.address), *arguments)
+
+    def __del__(self) -> None:
+        # at the interpreter's end the module's names may be gone already
+        if getattr(self, "address", None) and call is not None:
+            call(f"{self.kind}_free", self.address)
+            self.address = None
+
+
+def options_table() -> List[dict]:
+    """Every option of a training run: the one table in src/train/options.c."""
+    return json.loads(take_text(call("config_options")))
+
+
+def version() -> str:
+    return call("version").decode()

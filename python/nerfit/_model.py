@@ -1,0 +1,254 @@
+"""Models: loading, prediction, evaluation."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import logging
+import os
+import threading
+from ctypes import POINTER, byref, c_size_t
+from dataclasses import dataclass
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Union, overload
+
+from . import _data, _library
+from .errors import ArgumentError
+
+_logger = logging.getLogger("nerfit")
+
+
+class Entity(NamedTuple):
+    """An entity of a text: ``text == the_text[start:end]``, indices of the ``str``."""
+
+    start: int
+    end: int
+    label: str
+    text: str
+    score: float
+    """Probability, 0 to 1."""
+
+
+class Token(NamedTuple):
+    """A sub-word with its own label; special tokens are left out."""
+
+    start: int
+    end: int
+    id: int
+    label: str
+    text: str
+    score: float
+    """Probability of the label, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Precision, recall and F1 (0 to 1) of entities that have the right type and boundaries."""
+
+    precision: float
+    """Micro average."""
+    recall: float
+    """Micro average."""
+    f1: float
+    """Micro average."""
+    details: Dict[str, Any]
+    """The same by entity type ("types") and averaged ("micro", "macro", "weighted")."""
+    text: str
+    """As a table; what ``print(report)`` shows."""
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def make_report(given: _library.Report) -> Report:
+    """From the library's report; frees nothing."""
+    details = json.loads(ctypes.string_at(given.json))
+    text = ctypes.string_at(given.text).decode()
+    return Report(given.precision, given.recall, given.f1, details, text)
+
+
+def _log(user: Any, level: int, message: bytes) -> None:
+    _logger.log(logging.WARNING if level else logging.INFO, message.decode("utf-8", "replace"))
+
+
+#: Passes the library's messages to the logger "nerfit".
+log_function = _library.LogFunction(_log)
+
+
+class _Loaded(_library.Handle):
+    kind = "model"
+
+    def __init__(self, folder: bytes, options: _library.ModelOptions) -> None:
+        super().__init__(folder, byref(options), create="load")
+
+
+class _Session(_library.Handle):
+    kind = "session"
+
+    def __init__(self, model: _Loaded) -> None:
+        self.model = model  # must outlive the session
+        super().__init__(model.address)
+
+
+class Model:
+    """A loaded model. Threads may share it: each gets a session of its own, and they run at once.
+
+    Args:
+        folder: a model in transformers' format with a token-classification head, or a PEFT adapter.
+        backend: "auto" (None), "cpu", "ref".
+        precision: "auto" (None: bf16 where the CPU multiplies it), "f32", "bf16".
+        threads: CPU threads; 0: all cores.
+
+    Raises:
+        NerfitError: the folder holds no such model.
+    """
+
+    #: Texts that are handed to the library at once; Ctrl-C acts between them.
+    _CHUNK = 1024
+
+    def __init__(
+        self,
+        folder: "str | os.PathLike[str]",
+        backend: Optional[str] = None,
+        precision: Optional[str] = None,
+        threads: int = 0,
+    ) -> None:
+        options = _library.ModelOptions(
+            None if backend is None else _library.encode(backend, "backend"),
+            None if precision is None else _library.encode(precision, "precision"),
+            threads,
+            log_function,
+            None,
+        )
+        self._model = _Loaded(os.fsencode(folder), options)
+        self._local = threading.local()
+        self.folder: str = os.fsdecode(folder)
+        count = _library.call("model_label_count", self._model.address)
+        self.labels: List[str] = [
+            _library.call("model_label", self._model.address, i).decode() for i in range(count)
+        ]
+        """Labels by id: "O", "B-time", ..."""
+
+    def _session(self) -> _Session:
+        if not hasattr(self._local, "session"):
+            self._local.session = _Session(self._model)
+        return self._local.session
+
+    def _predictions(self, texts: Sequence[str]) -> Iterator[_library.Prediction]:
+        session = self._session()
+        for first in range(0, len(texts), self._CHUNK):
+            chunk = texts[first : first + self._CHUNK]
+            data = [
+                _library.encode_text(t, f"texts[{first + i}]") for i, t in enumerate(chunk)
+            ]
+            sizes = (c_size_t * len(data))(*map(len, data))
+            out = POINTER(_library.Prediction)()
+            _library.call(
+                "predict",
+                session.address,
+                _library.texts_array(data),
+                sizes,
+                len(data),
+                byref(out),
+            )
+            yield from out[: len(data)]
+
+    @overload
+    def predict(self, texts: str) -> List[Entity]: ...
+    @overload
+    def predict(self, texts: Sequence[str]) -> List[List[Entity]]: ...
+    def predict(
+        self, texts: Union[str, Sequence[str]]
+    ) -> Union[List[Entity], List[List[Entity]]]:
+        """The entities of one text, or a list of them for every text of a list.
+
+        Texts of any length: longer ones than the encoder takes are covered by overlapping windows.
+        Entities are in order and do not overlap; offsets are indices of the ``str``.
+        """
+        many = _texts(texts)
+        found = [
+            [
+                Entity(e.start, e.end, e.label.decode(), text[e.start : e.end], e.score)
+                for e in prediction.entities[: prediction.n_entities]
+            ]
+            for text, prediction in zip(many, self._predictions(many))
+        ]
+        return found[0] if isinstance(texts, str) else found
+
+    @overload
+    def tokens(self, texts: str) -> List[Token]: ...
+    @overload
+    def tokens(self, texts: Sequence[str]) -> List[List[Token]]: ...
+    def tokens(self, texts: Union[str, Sequence[str]]) -> Union[List[Token], List[List[Token]]]:
+        """The sub-words of one text with the label of each, or a list of them for every text."""
+        many = _texts(texts)
+        found = [
+            [
+                Token(t.start, t.end, t.id, t.label.decode(), text[t.start : t.end], t.score)
+                for t in prediction.tokens[: prediction.n_tokens]
+            ]
+            for text, prediction in zip(many, self._predictions(many))
+        ]
+        return found[0] if isinstance(texts, str) else found
+
+    def evaluate(
+        self,
+        annotations: _data.Annotations,
+        mode: str = "default",
+        words: bool = False,
+        format: str = "auto",
+    ) -> Report:
+        """Tags annotated texts and scores the result, over sub-words.
+
+        Args:
+            annotations: a list (bracket texts, or ``{"text", "entities"}``), or a file.
+            mode: "default" (seqeval's default), or a scheme for seqeval's strict mode: "iob1",
+                "iob2", "ioe1", "ioe2", "bioes", "bilou".
+            words: score the first sub-word of every word instead.
+            format: of a file, or of the texts of a list: "auto", "jsonl", "json", "brackets",
+                "conll", "seq".
+        """
+        if isinstance(annotations, (str, os.PathLike)):
+            path = os.fsencode(annotations)
+            return self._report("evaluate", path, _library.encode(format, "format"), mode, words)
+        corpus = _data.fill(annotations, "annotations", list, log_function, format)
+        return self.evaluate_corpus(corpus, mode, words)
+
+    def evaluate_corpus(self, corpus: _data.Corpus, mode: str, words: bool) -> Report:
+        return self._report("evaluate_corpus", corpus.address, mode, words)
+
+    def _report(self, function: str, *arguments: Any) -> Report:
+        *data, mode, words = arguments
+        report = _library.Report()
+        _library.call(
+            function,
+            self._session().address,
+            *data,
+            _library.encode(mode, "mode"),
+            words,
+            byref(report),
+        )
+        try:
+            return make_report(report)
+        finally:
+            _library.call("report_free", byref(report))
+
+    def __repr__(self) -> str:
+        return f"<nerfit.Model {self.folder!r}, {len(self.labels)} labels>"
+
+
+def _texts(texts: Union[str, Sequence[str]]) -> List[str]:
+    many = [texts] if isinstance(texts, str) else list(texts)
+    for i, text in enumerate(many):
+        if not isinstance(text, str):
+            raise ArgumentError(f"texts[{i}]: expected a text, not {type(text).__name__}")
+    return many
+
+
+def load(
+    folder: "str | os.PathLike[str]",
+    backend: Optional[str] = None,
+    precision: Optional[str] = None,
+    threads: int = 0,
+) -> Model:
+    """Loads a model: see :class:`Model`. ``nerfit.load("runs/alarm/best").predict("wake me at 9")``"""
+    return Model(folder, backend, precision, threads)

@@ -1,0 +1,76 @@
+"""What a run shows on stderr: tqdm's bars if tqdm is installed, else a line for every log entry."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Callable, Optional
+
+if TYPE_CHECKING:
+    from ._trainer import Event
+
+_SHOWN = (
+    "loss",
+    "grad_norm",
+    "learning_rate",
+    "eval_loss",
+    "eval_overall_precision",
+    "eval_overall_recall",
+    "eval_overall_f1",
+)
+
+
+def _line(event: "Event") -> str:
+    metrics = event.metrics or {}
+    values = [f"{name} {metrics[name]:.4g}" for name in _SHOWN if name in metrics]
+    place = f"stage {event.stage}  step {event.step}/{event.total_steps}  epoch {event.epoch:.2f}"
+    return "  ".join([place, *values])
+
+
+class _Lines:
+    def __call__(self, event: "Event") -> None:
+        if event.kind == "begin":
+            self._print(f"stage {event.stage}: {event.stage_name}, {event.total_steps} steps")
+        elif event.metrics is not None:
+            self._print(_line(event))
+
+    def _print(self, line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        pass
+
+
+class _Bars(_Lines):
+    def __init__(self, tqdm: Any) -> None:
+        self._tqdm = tqdm
+        self._bar: Optional[Any] = None
+
+    def __call__(self, event: "Event") -> None:
+        if event.kind == "begin":
+            self.close()
+            self._bar = self._tqdm(
+                total=event.total_steps,
+                initial=event.step,
+                desc=f"stage {event.stage}: {event.stage_name}",
+                unit="step",
+            )
+        elif event.kind == "step" and self._bar is not None:
+            self._bar.set_postfix(loss=f"{event.loss:.4f}", refresh=False)
+            self._bar.update(event.step - self._bar.n)
+        elif event.kind == "end":
+            self.close()
+        elif event.metrics is not None:
+            self._tqdm.write(_line(event), file=sys.stderr)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+def make() -> "Callable[[Event], None]":
+    try:
+        from tqdm.auto import tqdm
+    except ImportError:
+        return _Lines()
+    return _Bars(tqdm)

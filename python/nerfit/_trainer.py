@@ -1,0 +1,277 @@
+"""Trainer: a training run with Python's data, callbacks and Ctrl-C."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import threading
+from ctypes import byref
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Union, overload
+
+from . import _data, _library, _progress
+from ._arguments import TrainingArguments
+from ._model import Entity, Model, Report, load, log_function, make_report
+from .errors import ArgumentError, CancelledError, NerfitError
+
+_EVENTS = ("begin", "step", "log", "evaluate", "save", "end")
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a callback is told."""
+
+    kind: str
+    """"begin" (a stage begins), "step" (after every optimizer step), "log", "evaluate", "save"
+    (a checkpoint was written), "end" (a stage has ended)."""
+    stage: int
+    """1 or 2."""
+    stage_name: str
+    step: int
+    total_steps: int
+    epoch: float
+    loss: float
+    """Of the last step."""
+    metrics: Optional[Dict[str, Any]]
+    """Of "log": loss, learning_rate, grad_norm, ...; of "evaluate": eval_loss,
+    eval_overall_f1, ..."""
+    path: Optional[str]
+    """Of "save": the checkpoint's folder."""
+
+
+#: Is called with every event, on the thread that trains; returns False to stop the run.
+Callback = Callable[[Event], Optional[bool]]
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a run has left."""
+
+    model_folder: str
+    """The model to use."""
+    report: Optional[Report]
+    """Scores of the final model, if there were data to score."""
+    report_of: Optional[str]
+    """"test" or "validation"."""
+    seconds: float
+
+
+def _event(given: _library.Event) -> Event:
+    return Event(
+        kind=_EVENTS[given.kind],
+        stage=given.stage,
+        stage_name=given.stage_name.decode(),
+        step=given.step,
+        total_steps=given.total_steps,
+        epoch=given.epoch,
+        loss=given.loss,
+        metrics=json.loads(given.json) if given.json else None,
+        path=os.fsdecode(given.path) if given.path else None,
+    )
+
+
+class _Watch:
+    """Receives the library's events: passes them on, and stops the run when a callback says so or
+    raises, or on Ctrl-C.
+
+    Python would raise KeyboardInterrupt inside a callback of C, where it cannot pass through; so
+    during the run Ctrl-C only leaves a mark, which the next event finds.
+    """
+
+    def __init__(self, callbacks: Sequence[Callback]) -> None:
+        self.callbacks = callbacks
+        self.raised: Optional[BaseException] = None
+        self.interrupted = False
+        self.function = _library.EventFunction(self._on_event)
+        self._previous: Any = None
+
+    def _on_event(self, user: Any, given: Any) -> bool:
+        try:
+            if self.callbacks:
+                event = _event(given.contents)
+                # each hears of it, even if an earlier one wants to stop
+                answers = [callback(event) for callback in self.callbacks]
+                return not self.interrupted and not any(a is False for a in answers)
+        except BaseException as raised:
+            self.raised = raised
+            return False
+        return not self.interrupted
+
+    def _on_interrupt(self, number: int, frame: Any) -> None:
+        self.interrupted = True
+
+    def __enter__(self) -> "_Watch":
+        main = threading.current_thread() is threading.main_thread()
+        if main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            self._previous = signal.signal(signal.SIGINT, self._on_interrupt)
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        if self._previous is not None:
+            signal.signal(signal.SIGINT, self._previous)
+
+
+class Trainer:
+    """Trains a model in two stages, and uses it.
+
+    A subclass may give `_parse_annotation`, which turns annotations of any format into texts with
+    entities. Annotations are read here already, so that mistakes show before the training.
+
+    Args:
+        args: the options.
+        callbacks: called with every :class:`Event`; one that returns False stops the run and leaves
+            a checkpoint. So does one that raises; the exception then comes out of :meth:`train`.
+        progress: show progress on stderr, with tqdm if it is installed.
+    """
+
+    def __init__(
+        self,
+        args: TrainingArguments,
+        callbacks: Iterable[Callback] = (),
+        progress: bool = True,
+    ) -> None:
+        self.args = args
+        self.callbacks: List[Callback] = list(callbacks)
+        self.progress = progress
+        self.result: Optional[TrainResult] = None
+        self._model: Optional[Model] = None
+        self._corpora = {
+            name: self._corpus(getattr(args, name), name)
+            for name in ("train_annotations", "val_annotations", "test_annotations")
+        }
+
+    @staticmethod
+    def _parse_annotation(annotations: List[Any]) -> List[Any]:
+        """Texts with entities from annotations in a format of one's own: to be overridden.
+
+        Returns a list of ``{"text": str, "entities": [[start, end, label], ...]}`` (or the entities
+        as dictionaries); offsets are indices of the text, end exclusive. Here: annotations as they
+        are, which may be such dictionaries, bracket texts or lines of JSON.
+        """
+        return annotations
+
+    def _has_own_format(self) -> bool:
+        return type(self)._parse_annotation is not Trainer._parse_annotation
+
+    def _corpus(
+        self, annotations: Optional[_data.Annotations], name: str
+    ) -> Optional[_data.Corpus]:
+        """None: the library reads the file by itself, or there is none."""
+        if annotations is None:
+            return None
+        places = None
+        if isinstance(annotations, (str, os.PathLike)):
+            if not self._has_own_format():
+                return None
+            annotations, places = _data.lines_of(annotations)
+        format = self.args.annotation_format
+        return _data.fill(
+            annotations, name, self._parse_annotation, log_function, format, places
+        )
+
+    def _configure(self, resume: Optional[Union[bool, str]]) -> Any:
+        config = self.args._config()
+        if resume is not None:
+            config.set("resume_from_checkpoint", resume)
+        for name, corpus in self._corpora.items():
+            if corpus is not None:
+                _library.call(
+                    "config_set_corpus", config.address, name.encode(), corpus.address
+                )
+        if isinstance(self.args.ent2emb, Mapping):
+            _data.set_ent2emb(config.address, self.args.ent2emb)
+        return config
+
+    def train(
+        self, resume_from_checkpoint: Optional[Union[bool, str]] = None
+    ) -> TrainResult:
+        """Runs both stages; the model is then in ``output_dir/best``.
+
+        Args:
+            resume_from_checkpoint: True: go on from output_dir's newest checkpoint; or a
+                checkpoint's folder. The result has the same bits as that of a run never stopped.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C; a checkpoint was written after the current step.
+            CancelledError: a callback returned False; a checkpoint was written.
+            NerfitError: what else went wrong, with the place in the input.
+        """
+        config = self._configure(resume_from_checkpoint)
+        progress = _progress.make() if self.progress else None
+        watch = _Watch([*([progress] if progress else []), *self.callbacks])
+        callbacks = _library.Callbacks(log=log_function, event=watch.function)
+        result = _library.TrainResult()
+        try:
+            with watch:
+                _library.call("train", config.address, byref(callbacks), byref(result))
+            self.result = _take_result(result)
+            self._model = None
+        except CancelledError as error:
+            if watch.interrupted and watch.raised is None:
+                raise KeyboardInterrupt(
+                    f"{error}; train(resume_from_checkpoint=True) goes on from there"
+                ) from None
+            if watch.raised is None:
+                raise
+        finally:
+            if progress:
+                progress.close()
+        if watch.raised is not None:
+            raise watch.raised
+        if watch.interrupted:  # too late to stop the run
+            raise KeyboardInterrupt
+        assert self.result is not None
+        return self.result
+
+    @property
+    def model(self) -> Model:
+        """The trained model."""
+        if self._model is None:
+            if self.result is None:
+                raise ArgumentError("there is no model yet: call train() first")
+            args = self.args
+            self._model = load(
+                self.result.model_folder, args.backend, args.precision, args.threads
+            )
+        return self._model
+
+    @overload
+    def predict(self, texts: str) -> List[Entity]: ...
+    @overload
+    def predict(self, texts: Sequence[str]) -> List[List[Entity]]: ...
+    def predict(
+        self, texts: Union[str, Sequence[str]]
+    ) -> Union[List[Entity], List[List[Entity]]]:
+        """The entities of one text, or of every text of a list: see :meth:`Model.predict`."""
+        return self.model.predict(texts)
+
+    def evaluate(
+        self,
+        annotations: Optional[_data.Annotations] = None,
+        mode: str = "default",
+        words: bool = False,
+    ) -> Report:
+        """Scores the trained model on annotations as `train_annotations` has them; by default on the
+        validation data. See :meth:`Model.evaluate`."""
+        if annotations is None:
+            annotations = self.args.val_annotations
+        if annotations is None:
+            raise ArgumentError("there are no validation data: give annotations to evaluate on")
+        corpus = self._corpus(annotations, "annotations")
+        if corpus is None:
+            return self.model.evaluate(annotations, mode, words, self.args.annotation_format)
+        return self.model.evaluate_corpus(corpus, mode, words)
+
+
+def _take_result(given: _library.TrainResult) -> TrainResult:
+    try:
+        return TrainResult(
+            model_folder=os.fsdecode(ctypes.string_at(given.model_folder)),
+            report=make_report(given.report) if given.report.text else None,
+            report_of=given.report_of.decode() if given.report_of else None,
+            seconds=given.seconds,
+        )
+    finally:
+        _library.call("train_result_free", byref(given))

@@ -1,0 +1,103 @@
+"""A tiny BERT with a vocabulary of letters, and annotations to train it on."""
+
+import shutil
+import string
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+WORDS = ["wake", "me", "up", "at", "nine", "in", "madrid", "play", "jazz", "now", "please", "ten",
+         "call", "rome", "bob"]  # fmt: skip
+
+ANNOTATIONS = [
+    "wake me up at [time : nine]",
+    "play [song : jazz] in [place : madrid]",
+    "call [person : bob] at [time : ten] please",
+    "please wake me up",
+    "[person : bob] is in [place : rome]",
+    "play [song : jazz] now",
+    "call me at [time : nine]",
+    "wake [person : bob] in [place : rome]",
+]
+
+DESCRIPTIONS = {
+    "time": "a time of day",
+    "song": "a song or kind of music",
+    "place": "a city",
+    "person": "a name",
+}
+
+EMBEDDINGS = {
+    "time": [1.0, 0.0, 0.5, 0.0],
+    "song": [0.0, 1.0, 0.0, 0.25],
+    "place": [0.0, 0.0, 1.0, 0.0],
+    "person": [0.5, 0.0, 0.0, 1.0],
+}
+
+
+def make_encoder(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    for name in ("config.json", "model.safetensors"):
+        shutil.copy(ROOT / "tests" / "golden" / "bert" / name, folder / name)
+    letters = string.ascii_lowercase
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *letters,
+                  *("##" + letter for letter in letters)]  # fmt: skip
+    vocabulary += [f"[unused{i}]" for i in range(100 - len(vocabulary))]
+    (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def encoder(tmp_path_factory):
+    return make_encoder(tmp_path_factory.mktemp("models") / "encoder")
+
+
+@pytest.fixture
+def options(encoder, tmp_path):
+    """Arguments of a run of seconds."""
+    return dict(
+        model_name=encoder,
+        train_annotations=ANNOTATIONS,
+        val_annotations=ANNOTATIONS,
+        ent2emb=EMBEDDINGS,
+        output_dir=tmp_path / "run",
+        max_steps=(6, 8),
+        warmup_steps=2,
+        learning_rate=5e-3,
+        eval_steps=4,
+        logging_steps=2,
+        save_strategy="steps",
+        save_steps=4,
+        per_device_train_batch_size=3,
+        save_total_limit=0,
+        precision="f32",
+        threads=1,
+    )
+
+
+@pytest.fixture(scope="session")
+def trained(encoder, tmp_path_factory):
+    """A model that knows its training texts."""
+    from nerfit import Trainer, TrainingArguments
+
+    args = TrainingArguments(
+        model_name=encoder,
+        train_annotations=ANNOTATIONS,
+        ent2emb=EMBEDDINGS,
+        output_dir=tmp_path_factory.mktemp("runs") / "trained",
+        max_steps=(20, 250),
+        warmup_steps=5,
+        learning_rate=1e-2,
+        weight_decay=0,
+        eval_strategy="no",
+        save_strategy="no",
+        load_best_model_at_end=False,
+        logging_steps=100,
+        precision="f32",
+        threads=1,
+    )
+    trainer = Trainer(args, progress=False)
+    trainer.train()
+    return trainer

@@ -1,0 +1,50 @@
+"""What the wheel holds besides the modules: the program, the types of the options."""
+
+import ast
+import inspect
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import nerfit
+
+PACKAGE = Path(nerfit.__file__).parent
+
+
+def needs_wheel():
+    if os.environ.get("NERFIT_LIBRARY"):
+        pytest.skip("not installed from a wheel")
+
+
+def test_the_program_comes_along(tmp_path):
+    needs_wheel()
+    commands = ([sys.executable, "-m", "nerfit"], [str(Path(sys.executable).parent / "nerfit")])
+    for command in commands:
+        shown = subprocess.run([*command, "--version"], capture_output=True, text=True, cwd=tmp_path)
+        assert shown.stdout == f"nerfit {nerfit.__version__}\n", shown
+        wrong = subprocess.run([*command, "no-such-command"], capture_output=True, cwd=tmp_path)
+        assert wrong.returncode == 2
+
+
+def test_types_of_the_options():
+    needs_wheel()
+    assert (PACKAGE / "py.typed").exists()
+    tree = ast.parse((PACKAGE / "_arguments.pyi").read_text())
+    (stub,) = [n for n in tree.body if isinstance(n, ast.ClassDef)]
+    attributes = [n.target.id for n in stub.body if isinstance(n, ast.AnnAssign)]
+    assert sorted(attributes) == sorted(inspect.signature(nerfit.TrainingArguments).parameters)
+    methods = {n.name: n for n in stub.body if isinstance(n, ast.FunctionDef)}
+    given = methods["__init__"].args
+    parameters = [a.arg for a in given.args[1:] + given.kwonlyargs]
+    assert sorted(parameters) == sorted(attributes)
+    public = {n for n in vars(nerfit.TrainingArguments) if not n.startswith("_")}
+    assert public == {n for n in methods if not n.startswith("_")}
+
+
+def test_nothing_heavy_is_imported():
+    code = "import sys, nerfit; print([m for m in ('torch', 'numpy', 'transformers') if m in sys.modules])"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert shown.stdout == "[]\n", shown

@@ -28,7 +28,7 @@ def version() -> str:
 
 
 def missing_packages() -> str:
-    """The Debian packages that ./run lists for building; only those missing, where dpkg can tell."""
+    """The Debian packages that ./run builds with; only those missing, where dpkg can tell."""
     listed = re.search(r"^PACKAGES=\((.*)\)", (SOURCE / "run").read_text(), re.M).group(1).split()
     if not shutil.which("dpkg-query"):
         return "what these Debian packages hold: " + " ".join(listed)

@@ -7,8 +7,8 @@ import inspect
 import json
 import os
 import textwrap
-from ctypes import byref
-from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
+from typing import Any
+from collections.abc import Iterator, Mapping
 
 from . import _data, _library
 from .errors import ArgumentError, NerfitError
@@ -18,7 +18,12 @@ _WITHIN = {row["name"]: row["within"] for row in _TABLE if "within" in row}
 _MAPPINGS = tuple(dict.fromkeys(_WITHIN.values()))  # peft_config
 _OPTIONS = {row["name"]: row for row in _TABLE if "within" not in row}
 _NAMES = (*_OPTIONS, *_MAPPINGS)
-_FIRST = ("model_name", "train_annotations", "val_annotations", "ent2emb")  # as the original has them
+_FIRST = (
+    "model_name",
+    "train_annotations",
+    "val_annotations",
+    "ent2emb",
+)  # as the original has them
 _IN_MEMORY = ("train_annotations", "val_annotations", "test_annotations", "ent2emb")
 
 
@@ -31,12 +36,12 @@ class Config(_library.Handle):
         text = _library.encode(_text(name, value), name)
         _library.call("config_set", self.address, name.encode(), text)
 
-    def load(self, path: "str | os.PathLike[str]") -> None:
+    def load(self, path: str | os.PathLike[str]) -> None:
         _library.call("config_load", self.address, os.fsencode(path))
 
-    def values(self) -> Dict[str, Any]:
+    def values(self) -> dict[str, Any]:
         text = _library.take_text(_library.call("config_values", self.address))
-        values = json.loads(text)
+        values: dict[str, Any] = json.loads(text)
         for name, row in _OPTIONS.items():
             if row["pair"]:
                 values[name] = tuple(values[name])
@@ -82,7 +87,7 @@ def _unknown(name: str) -> str:
     return f'unknown option "{name}"; did you mean "{name.replace("-", "_")}"?'
 
 
-def _checked_mapping(name: str, given: Any) -> Optional[Dict[str, Any]]:
+def _checked_mapping(name: str, given: Any) -> dict[str, Any] | None:
     if given is None:
         return None
     if not isinstance(given, Mapping):
@@ -91,7 +96,8 @@ def _checked_mapping(name: str, given: Any) -> Optional[Dict[str, Any]]:
     for key, value in given.items():
         if _WITHIN.get(key) != name:
             raise TypeError(
-                f"{name}: {key} is an option of its own" if key in _OPTIONS
+                f"{name}: {key} is an option of its own"
+                if key in _OPTIONS
                 else f"{name}: {_unknown(str(key))}"
             )
         if value is not None:
@@ -119,12 +125,14 @@ class TrainingArguments:
         **options: see below.
     """
 
+    _given: set[str]  # names; all else is the library's to choose
+
     def __init__(
         self,
-        model_name: "str | os.PathLike[str]",
+        model_name: str | os.PathLike[str],
         train_annotations: _data.Annotations,
-        val_annotations: Optional[_data.Annotations] = None,
-        ent2emb: Optional[_data.Ent2Emb] = None,
+        val_annotations: _data.Annotations | None = None,
+        ent2emb: _data.Ent2Emb | None = None,
         **options: Any,
     ) -> None:
         given = {
@@ -141,7 +149,7 @@ class TrainingArguments:
     def _set(self, given: Mapping[str, Any]) -> None:
         """Checks the values and keeps them as the library understood them."""
         config = Config()
-        kept: Dict[str, Any] = {}
+        kept: dict[str, Any] = {}
         for name, value in given.items():
             if name in _MAPPINGS:
                 kept[name] = _checked_mapping(name, value)
@@ -155,6 +163,10 @@ class TrainingArguments:
         for name, value in given.items():
             self.__dict__[name] = kept[name] if name in kept else understood[name]
             (self._given.discard if value is None else self._given.add)(name)
+
+    def __getattr__(self, name: str) -> Any:
+        """Only called for what is not there."""
+        raise AttributeError(name if name.startswith("_") else _unknown(name))
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in _NAMES:
@@ -176,21 +188,21 @@ class TrainingArguments:
 
     # -------------------------------------------------------------- as dictionaries
 
-    def to_dict(self) -> Dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Every option with its value; lists and dictionaries are not copied."""
         return {name: self.__dict__[name] for name in _NAMES}
 
     @classmethod
     def from_dict(
         cls, arguments: Mapping[str, Any], ignore_extra: bool = False
-    ) -> "TrainingArguments":
+    ) -> TrainingArguments:
         """From a dictionary of options; with `ignore_extra` unknown ones are passed over."""
         if ignore_extra:
             arguments = {n: v for n, v in arguments.items() if n in _NAMES}
         return cls(**arguments)
 
     @classmethod
-    def from_yaml(cls, path: "str | os.PathLike[str]", **options: Any) -> "TrainingArguments":
+    def from_yaml(cls, path: str | os.PathLike[str], **options: Any) -> TrainingArguments:
         """From a config file of ``nerfit train``; `options` go before the file's."""
         config = Config()
         config.load(path)
@@ -203,7 +215,7 @@ class TrainingArguments:
             chosen.setdefault(name, None)
         return cls(**{**chosen, **options})
 
-    def copy(self) -> "TrainingArguments":
+    def copy(self) -> TrainingArguments:
         """A shallow copy."""
         made = object.__new__(type(self))
         made.__dict__.update(self.__dict__, _given=set(self._given))
@@ -211,9 +223,7 @@ class TrainingArguments:
 
     __copy__ = copy
 
-    def update(
-        self, arguments: Mapping[str, Any], ignore_extra: bool = False
-    ) -> "TrainingArguments":
+    def update(self, arguments: Mapping[str, Any], ignore_extra: bool = False) -> TrainingArguments:
         """A copy with some options changed."""
         if ignore_extra:
             arguments = {n: v for n, v in arguments.items() if n in _NAMES}
@@ -232,7 +242,7 @@ class TrainingArguments:
             }
         return json.dumps(values, indent=2, ensure_ascii=False, default=str)
 
-    def to_sanitized_dict(self) -> Dict[str, Any]:
+    def to_sanitized_dict(self) -> dict[str, Any]:
         """As `to_dict`, but what is no truth value, number or text becomes one."""
         return {
             name: value if isinstance(value, (bool, int, float, str)) else str(value)
@@ -258,8 +268,8 @@ def _checked_data(name: str, value: Any) -> Any:
     if name == "ent2emb":
         if not isinstance(value, Mapping):
             raise ArgumentError(
-                f"{name}: expected a dictionary of labels with their descriptions or embeddings, or "
-                f"a file, not {type(value).__name__}"
+                f"{name}: expected a dictionary of labels with their descriptions or embeddings, "
+                f"or a file, not {type(value).__name__}"
             )
         return value
     if isinstance(value, (bytes, Mapping)):
@@ -272,7 +282,7 @@ def _checked_data(name: str, value: Any) -> Any:
         ) from None
 
 
-def _rows_of(mapping: str) -> Iterator[Tuple[str, Dict[str, Any]]]:
+def _rows_of(mapping: str) -> Iterator[tuple[str, dict[str, Any]]]:
     return ((row["name"], row) for row in _TABLE if row.get("within") == mapping)
 
 
@@ -282,6 +292,7 @@ def _default(name: str) -> Any:
 
 
 # ------------------------------------------------------------------ signature and documentation
+
 
 def _signature() -> inspect.Signature:
     own = inspect.signature(TrainingArguments.__init__).parameters
@@ -294,7 +305,7 @@ def _signature() -> inspect.Signature:
     return inspect.Signature(parameters)
 
 
-def _paragraph(row: Dict[str, Any], indent: str) -> str:
+def _paragraph(row: dict[str, Any], indent: str) -> str:
     default = row["default"]
     if row["pair"] and default[0] == default[1]:
         default = default[0]

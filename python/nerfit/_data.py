@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import os
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Union
+from collections.abc import Mapping, Sequence
 
 from . import _library
 from .errors import ArgumentError, FormatError
@@ -27,10 +28,10 @@ class Corpus(_library.Handle):
         super().__init__(log, None)
 
     def __len__(self) -> int:
-        return _library.call("corpus_size", self.address)
+        return int(_library.call("corpus_size", self.address))
 
 
-def _entity(entity: Any, place: str, number: int) -> Tuple[int, int, bytes]:
+def _entity(entity: Any, place: str, number: int) -> tuple[int, int, bytes]:
     expected = '[start, end, label] or {"start": ..., "end": ..., "label": ...}'
     try:
         if isinstance(entity, Mapping):
@@ -44,7 +45,9 @@ def _entity(entity: Any, place: str, number: int) -> Tuple[int, int, bytes]:
         raise FormatError(f"{place}: entity {number} is {entity!r}; expected {expected}")
     limit = 2**63
     if not (-limit <= start < limit and -limit <= end < limit):
-        raise FormatError(f"{place}: entity {number} ({label!r}, {start}..{end}) is not in the text")
+        raise FormatError(
+            f"{place}: entity {number} ({label!r}, {start}..{end}) is not in the text"
+        )
     return start, end, _library.encode(label, f"{place}: entity {number}: label")
 
 
@@ -64,7 +67,7 @@ def _add(corpus: Corpus, annotation: Any, place: str, format: str) -> None:
         )
     given = annotation.get("entities")
     entities = [_entity(e, place, i + 1) for i, e in enumerate(given if given is not None else ())]
-    spans = (_library.Span * len(entities))(*entities)
+    spans = (_library.Span * len(entities))(*(_library.Span(*e) for e in entities))
     text = _library.encode_text(annotation["text"], place)
     _library.call(
         "corpus_add", corpus.address, text, len(text), spans, len(spans), place.encode(), 0
@@ -82,7 +85,7 @@ def fill(
     parse: Callable[[Any], Any],
     log: Any,
     format: str = "auto",
-    places: Optional[Sequence[str]] = None,
+    places: Sequence[str] | None = None,
 ) -> Corpus:
     """A corpus of annotations in memory.
 
@@ -105,13 +108,15 @@ def fill(
     return corpus
 
 
-def lines_of(path: "str | os.PathLike[str]") -> Tuple[List[str], List[str]]:
+def lines_of(path: str | os.PathLike[str]) -> tuple[list[str], list[str]]:
     """The lines of an annotation file in a format of the user's own, and where each stands."""
     try:
         with open(path, encoding="utf-8") as file:
             lines = file.read().split("\n")
     except UnicodeDecodeError as reason:
-        raise FormatError(f"{os.fspath(path)}: is not valid UTF-8 at byte {reason.start + 1}") from None
+        raise FormatError(
+            f"{os.fspath(path)}: is not valid UTF-8 at byte {reason.start + 1}"
+        ) from None
     return lines, [f"{os.fspath(path)}:{i + 1}" for i in range(len(lines))]
 
 
@@ -121,9 +126,9 @@ def lines_of(path: "str | os.PathLike[str]") -> Tuple[List[str], List[str]]:
 _NO_VECTORS = (str, bytes, bytearray, Mapping, set, frozenset, type(None))
 
 
-def _flat(value: Any) -> List[float]:
-    """The numbers of a tensor, an array, a buffer or nested lists, of any library: tensors and arrays
-    have tolist (torch's even if they need a gradient or lie on a device)."""
+def _flat(value: Any) -> list[float]:
+    """The numbers of a tensor, an array, a buffer or nested lists, of any library: tensors and
+    arrays have tolist (torch's even if they need a gradient or lie on a device)."""
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, _NO_VECTORS):
@@ -137,7 +142,7 @@ def _flat(value: Any) -> List[float]:
     return [number for part in parts for number in _flat(part)]
 
 
-def vector(label: str, value: Any) -> List[float]:
+def vector(label: str, value: Any) -> list[float]:
     """The embedding of a label as a list of floats; a tensor of any shape is read flat."""
     try:
         return _flat(value)
@@ -161,7 +166,7 @@ def _set_descriptions(config: Any, ent2emb: Mapping[str, str]) -> None:
 
 
 def _set_embeddings(config: Any, ent2emb: Mapping[str, Any]) -> None:
-    vectors: Dict[str, List[float]] = {label: vector(label, v) for label, v in ent2emb.items()}
+    vectors: dict[str, list[float]] = {label: vector(label, v) for label, v in ent2emb.items()}
     first, size = next((label, len(v)) for label, v in vectors.items())
     for label, values in vectors.items():
         if len(values) != size or size == 0:
@@ -184,7 +189,9 @@ def _set_embeddings(config: Any, ent2emb: Mapping[str, Any]) -> None:
 def set_ent2emb(config: Any, ent2emb: Mapping[str, Any]) -> None:
     """Hands descriptions or embeddings to a run; a mixture of the two is an error."""
     if not ent2emb:
-        raise ArgumentError("ent2emb: holds nothing; expected a description or an embedding a label")
+        raise ArgumentError(
+            "ent2emb: holds nothing; expected a description or an embedding a label"
+        )
     for label in ent2emb:
         if not isinstance(label, str):
             raise ArgumentError(f"ent2emb: expected a label (a text), not {_shown(label)}")

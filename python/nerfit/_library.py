@@ -1,7 +1,7 @@
 """The C library: its structs and functions as ``nerfit.h`` has them, and its errors as exceptions.
 
-Everything real happens in C; the other modules turn Python values into arguments of these functions.
-ctypes gives up the interpreter lock during a call and takes it for callbacks.
+Everything real happens in C; the other modules turn Python values into arguments of these
+functions. ctypes gives up the interpreter lock during a call and takes it for callbacks.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ctypes import (
     c_void_p,
 )
 from pathlib import Path
-from typing import Any, List, Optional
+from typing import Any
 
 from . import errors
 
@@ -221,8 +221,8 @@ def _open() -> ctypes.CDLL:
     except OSError as reason:
         raise ImportError(
             f"nerfit's library cannot be loaded: {reason}. It takes the Debian packages libdnnl3, "
-            "libjansson4, libyaml-0-2, libutf8proc2 and libgomp1, or their like; if they are there, "
-            "install nerfit again, so that it is built for them."
+            "libjansson4, libyaml-0-2, libutf8proc2 and libgomp1, or their like; if those are "
+            "there, install nerfit again, so that it is built for them."
         ) from None
     for name, (result, arguments) in _FUNCTIONS.items():
         function = getattr(library, name)
@@ -262,7 +262,7 @@ def call(name: str, *arguments: Any) -> Any:
 # ------------------------------------------------------------------ values
 
 
-def take_text(address: Optional[int]) -> str:
+def take_text(address: int | None) -> str:
     """The text at an address that the library handed out; frees it."""
     if not address:
         raise errors.OutOfMemoryError("out of memory")
@@ -290,7 +290,7 @@ def encode_text(text: str, what: str) -> bytes:
         ) from None
 
 
-def texts_array(texts: List[bytes]) -> Any:
+def texts_array(texts: list[bytes]) -> Any:
     return (c_char_p * len(texts))(*texts)
 
 
@@ -307,13 +307,14 @@ class Handle:
         # at the interpreter's end the module's names may be gone already
         if getattr(self, "address", None) and call is not None:
             call(f"{self.kind}_free", self.address)
-            self.address = None
+            self.address = c_void_p()
 
 
-def options_table() -> List[dict]:
+def options_table() -> list[dict[str, Any]]:
     """Every option of a training run: the one table in src/train/options.c."""
-    return json.loads(take_text(call("config_options")))
+    table: list[dict[str, Any]] = json.loads(take_text(call("config_options")))
+    return table
 
 
 def version() -> str:
-    return call("version").decode()
+    return str(call("version"), "ascii")

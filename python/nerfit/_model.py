@@ -9,7 +9,8 @@ import os
 import threading
 from ctypes import POINTER, byref, c_size_t
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Union, overload
+from typing import Any, NamedTuple, overload
+from collections.abc import Iterator, Sequence
 
 from . import _data, _library
 from .errors import ArgumentError
@@ -50,7 +51,7 @@ class Report:
     """Micro average."""
     f1: float
     """Micro average."""
-    details: Dict[str, Any]
+    details: dict[str, Any]
     """The same by entity type ("types") and averaged ("micro", "macro", "weighted")."""
     text: str
     """As a table; what ``print(report)`` shows."""
@@ -107,9 +108,9 @@ class Model:
 
     def __init__(
         self,
-        folder: "str | os.PathLike[str]",
-        backend: Optional[str] = None,
-        precision: Optional[str] = None,
+        folder: str | os.PathLike[str],
+        backend: str | None = None,
+        precision: str | None = None,
         threads: int = 0,
     ) -> None:
         options = _library.ModelOptions(
@@ -123,23 +124,22 @@ class Model:
         self._local = threading.local()
         self.folder: str = os.fsdecode(folder)
         count = _library.call("model_label_count", self._model.address)
-        self.labels: List[str] = [
+        self.labels: list[str] = [
             _library.call("model_label", self._model.address, i).decode() for i in range(count)
         ]
         """Labels by id: "O", "B-time", ..."""
 
     def _session(self) -> _Session:
-        if not hasattr(self._local, "session"):
-            self._local.session = _Session(self._model)
-        return self._local.session
+        session: _Session | None = getattr(self._local, "session", None)
+        if session is None:
+            session = self._local.session = _Session(self._model)
+        return session
 
     def _predictions(self, texts: Sequence[str]) -> Iterator[_library.Prediction]:
         session = self._session()
         for first in range(0, len(texts), self._CHUNK):
             chunk = texts[first : first + self._CHUNK]
-            data = [
-                _library.encode_text(t, f"texts[{first + i}]") for i, t in enumerate(chunk)
-            ]
+            data = [_library.encode_text(t, f"texts[{first + i}]") for i, t in enumerate(chunk)]
             sizes = (c_size_t * len(data))(*map(len, data))
             out = POINTER(_library.Prediction)()
             _library.call(
@@ -153,12 +153,10 @@ class Model:
             yield from out[: len(data)]
 
     @overload
-    def predict(self, texts: str) -> List[Entity]: ...
+    def predict(self, texts: str) -> list[Entity]: ...  # type: ignore[overload-overlap]
     @overload
-    def predict(self, texts: Sequence[str]) -> List[List[Entity]]: ...
-    def predict(
-        self, texts: Union[str, Sequence[str]]
-    ) -> Union[List[Entity], List[List[Entity]]]:
+    def predict(self, texts: Sequence[str]) -> list[list[Entity]]: ...
+    def predict(self, texts: str | Sequence[str]) -> list[Entity] | list[list[Entity]]:
         """The entities of one text, or a list of them for every text of a list.
 
         Texts of any length: longer ones than the encoder takes are covered by overlapping windows.
@@ -175,10 +173,10 @@ class Model:
         return found[0] if isinstance(texts, str) else found
 
     @overload
-    def tokens(self, texts: str) -> List[Token]: ...
+    def tokens(self, texts: str) -> list[Token]: ...  # type: ignore[overload-overlap]
     @overload
-    def tokens(self, texts: Sequence[str]) -> List[List[Token]]: ...
-    def tokens(self, texts: Union[str, Sequence[str]]) -> Union[List[Token], List[List[Token]]]:
+    def tokens(self, texts: Sequence[str]) -> list[list[Token]]: ...
+    def tokens(self, texts: str | Sequence[str]) -> list[Token] | list[list[Token]]:
         """The sub-words of one text with the label of each, or a list of them for every text."""
         many = _texts(texts)
         found = [
@@ -236,7 +234,7 @@ class Model:
         return f"<nerfit.Model {self.folder!r}, {len(self.labels)} labels>"
 
 
-def _texts(texts: Union[str, Sequence[str]]) -> List[str]:
+def _texts(texts: str | Sequence[str]) -> list[str]:
     many = [texts] if isinstance(texts, str) else list(texts)
     for i, text in enumerate(many):
         if not isinstance(text, str):
@@ -245,10 +243,11 @@ def _texts(texts: Union[str, Sequence[str]]) -> List[str]:
 
 
 def load(
-    folder: "str | os.PathLike[str]",
-    backend: Optional[str] = None,
-    precision: Optional[str] = None,
+    folder: str | os.PathLike[str],
+    backend: str | None = None,
+    precision: str | None = None,
     threads: int = 0,
 ) -> Model:
-    """Loads a model: see :class:`Model`. ``nerfit.load("runs/alarm/best").predict("wake me at 9")``"""
+    """Loads a model, as :class:`Model` does:
+    ``nerfit.load("runs/alarm/best").predict("wake me at nine")``."""
     return Model(folder, backend, precision, threads)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Callable, Optional
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._trainer import Event
@@ -19,15 +19,15 @@ _SHOWN = (
 )
 
 
-def _line(event: "Event") -> str:
+def _line(event: Event) -> str:
     metrics = event.metrics or {}
     values = [f"{name} {metrics[name]:.4g}" for name in _SHOWN if name in metrics]
     place = f"stage {event.stage}  step {event.step}/{event.total_steps}  epoch {event.epoch:.2f}"
     return "  ".join([place, *values])
 
 
-class _Lines:
-    def __call__(self, event: "Event") -> None:
+class Lines:
+    def __call__(self, event: Event) -> None:
         if event.kind == "begin":
             self._print(f"stage {event.stage}: {event.stage_name}, {event.total_steps} steps")
         elif event.metrics is not None:
@@ -40,12 +40,12 @@ class _Lines:
         pass
 
 
-class _Bars(_Lines):
+class Bars(Lines):
     def __init__(self, tqdm: Any) -> None:
         self._tqdm = tqdm
-        self._bar: Optional[Any] = None
+        self._bar: Any | None = None
 
-    def __call__(self, event: "Event") -> None:
+    def __call__(self, event: Event) -> None:
         if event.kind == "begin":
             self.close()
             self._bar = self._tqdm(
@@ -68,9 +68,9 @@ class _Bars(_Lines):
             self._bar = None
 
 
-def make() -> "Callable[[Event], None]":
+def make() -> Lines:
     try:
-        from tqdm.auto import tqdm
+        from tqdm.auto import tqdm  # type: ignore[import-untyped,unused-ignore]
     except ImportError:
-        return _Lines()
-    return _Bars(tqdm)
+        return Lines()
+    return Bars(tqdm)

@@ -9,12 +9,13 @@ import signal
 import threading
 from ctypes import byref
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Union, overload
+from typing import Any, Callable, Optional, overload
+from collections.abc import Iterable, Mapping, Sequence
 
 from . import _data, _library, _progress
 from ._arguments import TrainingArguments
 from ._model import Entity, Model, Report, load, log_function, make_report
-from .errors import ArgumentError, CancelledError, NerfitError
+from .errors import ArgumentError, CancelledError
 
 _EVENTS = ("begin", "step", "log", "evaluate", "save", "end")
 
@@ -34,10 +35,10 @@ class Event:
     epoch: float
     loss: float
     """Of the last step."""
-    metrics: Optional[Dict[str, Any]]
+    metrics: dict[str, Any] | None
     """Of "log": loss, learning_rate, grad_norm, ...; of "evaluate": eval_loss,
     eval_overall_f1, ..."""
-    path: Optional[str]
+    path: str | None
     """Of "save": the checkpoint's folder."""
 
 
@@ -51,9 +52,9 @@ class TrainResult:
 
     model_folder: str
     """The model to use."""
-    report: Optional[Report]
+    report: Report | None
     """Scores of the final model, if there were data to score."""
-    report_of: Optional[str]
+    report_of: str | None
     """"test" or "validation"."""
     seconds: float
 
@@ -82,7 +83,7 @@ class _Watch:
 
     def __init__(self, callbacks: Sequence[Callback]) -> None:
         self.callbacks = callbacks
-        self.raised: Optional[BaseException] = None
+        self.raised: BaseException | None = None
         self.interrupted = False
         self.function = _library.EventFunction(self._on_event)
         self._previous: Any = None
@@ -102,7 +103,7 @@ class _Watch:
     def _on_interrupt(self, number: int, frame: Any) -> None:
         self.interrupted = True
 
-    def __enter__(self) -> "_Watch":
+    def __enter__(self) -> _Watch:
         main = threading.current_thread() is threading.main_thread()
         if main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             self._previous = signal.signal(signal.SIGINT, self._on_interrupt)
@@ -133,17 +134,17 @@ class Trainer:
         progress: bool = True,
     ) -> None:
         self.args = args
-        self.callbacks: List[Callback] = list(callbacks)
+        self.callbacks: list[Callback] = list(callbacks)
         self.progress = progress
-        self.result: Optional[TrainResult] = None
-        self._model: Optional[Model] = None
+        self.result: TrainResult | None = None
+        self._model: Model | None = None
         self._corpora = {
             name: self._corpus(getattr(args, name), name)
             for name in ("train_annotations", "val_annotations", "test_annotations")
         }
 
     @staticmethod
-    def _parse_annotation(annotations: List[Any]) -> List[Any]:
+    def _parse_annotation(annotations: list[Any]) -> list[Any]:
         """Texts with entities from annotations in a format of one's own: to be overridden.
 
         Returns a list of ``{"text": str, "entities": [[start, end, label], ...]}`` (or the entities
@@ -155,9 +156,7 @@ class Trainer:
     def _has_own_format(self) -> bool:
         return type(self)._parse_annotation is not Trainer._parse_annotation
 
-    def _corpus(
-        self, annotations: Optional[_data.Annotations], name: str
-    ) -> Optional[_data.Corpus]:
+    def _corpus(self, annotations: _data.Annotations | None, name: str) -> _data.Corpus | None:
         """None: the library reads the file by itself, or there is none."""
         if annotations is None:
             return None
@@ -167,26 +166,20 @@ class Trainer:
                 return None
             annotations, places = _data.lines_of(annotations)
         format = self.args.annotation_format
-        return _data.fill(
-            annotations, name, self._parse_annotation, log_function, format, places
-        )
+        return _data.fill(annotations, name, self._parse_annotation, log_function, format, places)
 
-    def _configure(self, resume: Optional[Union[bool, str]]) -> Any:
+    def _configure(self, resume: bool | str | None) -> Any:
         config = self.args._config()
         if resume is not None:
             config.set("resume_from_checkpoint", resume)
         for name, corpus in self._corpora.items():
             if corpus is not None:
-                _library.call(
-                    "config_set_corpus", config.address, name.encode(), corpus.address
-                )
+                _library.call("config_set_corpus", config.address, name.encode(), corpus.address)
         if isinstance(self.args.ent2emb, Mapping):
             _data.set_ent2emb(config.address, self.args.ent2emb)
         return config
 
-    def train(
-        self, resume_from_checkpoint: Optional[Union[bool, str]] = None
-    ) -> TrainResult:
+    def train(self, resume_from_checkpoint: bool | str | None = None) -> TrainResult:
         """Runs both stages; the model is then in ``output_dir/best``.
 
         Args:
@@ -232,29 +225,25 @@ class Trainer:
             if self.result is None:
                 raise ArgumentError("there is no model yet: call train() first")
             args = self.args
-            self._model = load(
-                self.result.model_folder, args.backend, args.precision, args.threads
-            )
+            self._model = load(self.result.model_folder, args.backend, args.precision, args.threads)
         return self._model
 
     @overload
-    def predict(self, texts: str) -> List[Entity]: ...
+    def predict(self, texts: str) -> list[Entity]: ...  # type: ignore[overload-overlap]
     @overload
-    def predict(self, texts: Sequence[str]) -> List[List[Entity]]: ...
-    def predict(
-        self, texts: Union[str, Sequence[str]]
-    ) -> Union[List[Entity], List[List[Entity]]]:
+    def predict(self, texts: Sequence[str]) -> list[list[Entity]]: ...
+    def predict(self, texts: str | Sequence[str]) -> list[Entity] | list[list[Entity]]:
         """The entities of one text, or of every text of a list: see :meth:`Model.predict`."""
         return self.model.predict(texts)
 
     def evaluate(
         self,
-        annotations: Optional[_data.Annotations] = None,
+        annotations: _data.Annotations | None = None,
         mode: str = "default",
         words: bool = False,
     ) -> Report:
-        """Scores the trained model on annotations as `train_annotations` has them; by default on the
-        validation data. See :meth:`Model.evaluate`."""
+        """Scores the trained model on annotations as `train_annotations` has them; by default on
+        the validation data. See :meth:`Model.evaluate`."""
         if annotations is None:
             annotations = self.args.val_annotations
         if annotations is None:

@@ -1,4 +1,4 @@
-"""What nerfit raises: one class for every status of ``nerfit.h``, all of them :class:`NerfitError`."""
+"""What nerfit raises: a class for every status of ``nerfit.h``, all :class:`NerfitError`."""
 
 from __future__ import annotations
 

@@ -121,29 +121,29 @@ def None_log():
 
 
 @pytest.mark.parametrize(
-    "annotation, message",
+    "annotation, message",  # which follows "train_annotations[1]"
     [
-        (3, 'train_annotations[1]: expected {"text": ..., "entities": [[start, end, label], ...]} or a text, not 3'),
-        ({"txt": "a"}, "train_annotations[1]: expected"),
-        ({"text": "a", "entities": [[0, 1]]}, "train_annotations[1]: entity 1 is [0, 1]; expected [start, end, label]"),
-        ({"text": "a", "entities": [[0, 1, 2]]}, "train_annotations[1]: entity 1 is [0, 1, 2]"),
-        ({"text": "a", "entities": [["0", 1, "x"]]}, "train_annotations[1]: entity 1 is ['0', 1, 'x']"),
-        ({"text": "a", "entities": [{"start": 0, "label": "x"}]}, "train_annotations[1]: entity 1 is {'start'"),
-        ({"text": "a", "entities": [[0, 5, "x"]]}, 'train_annotations[1]: entity 1 ("x", 0..5) ends past the text (1 characters)'),
-        ({"text": "a", "entities": [[0, 2**80, "x"]]}, "train_annotations[1]: entity 1 ('x', 0..1208925819614629174706176) is not in the text"),
-        ({"text": "a", "entities": [[0, 1, ""]]}, "train_annotations[1]: entity 1 (\"\", 0..1) has an empty label"),
-        ({"text": "a", "entities": [[0, 1, "x\0"]]}, "a text with a NUL character"),
-        ({"text": "a\ud800"}, "train_annotations[1]: character 1 is U+D800, half a surrogate pair"),
-        ({"text": "a\0b"}, "train_annotations[1]: the text holds a NUL character"),
-        ("wake [ : nine]", "train_annotations[1]:1:"),
-        ('{"text": 3}', "train_annotations[1]:1"),
+        (3, ': expected {"text": ..., "entities": [[start, end, label], ...]} or a text, not 3'),
+        ({"txt": "a"}, ": expected"),
+        ({"text": "a", "entities": [[0, 1]]}, ": entity 1 is [0, 1]; expected [start, end, "),
+        ({"text": "a", "entities": [[0, 1, 2]]}, ": entity 1 is [0, 1, 2]"),
+        ({"text": "a", "entities": [["0", 1, "x"]]}, ": entity 1 is ['0', 1, 'x']"),
+        ({"text": "a", "entities": [{"start": 0, "label": "x"}]}, ": entity 1 is {'start'"),
+        ({"text": "a", "entities": [[0, 5, "x"]]}, ': entity 1 ("x", 0..5) ends past the text '),
+        ({"text": "a", "entities": [[0, 2**63, "x"]]}, ": entity 1 ('x', 0..9223372036854775808) is not in the text"),
+        ({"text": "a", "entities": [[0, 1, ""]]}, ": entity 1 (\"\", 0..1) has an empty label"),
+        ({"text": "a", "entities": [[0, 1, "x\0"]]}, ": entity 1: label: a text with a NUL character"),
+        ({"text": "a\ud800"}, ": character 1 is U+D800, half a surrogate pair"),
+        ({"text": "a\0b"}, ": the text holds a NUL character"),
+        ("wake [ : nine]", ":1:"),
+        ('{"text": 3}', ":1"),
     ],
 )  # fmt: skip
 def test_mistakes_in_annotations(options, annotation, message):
     with pytest.raises(NerfitError) as caught:
         trainer_of(options, train_annotations=[ANNOTATIONS[0], annotation])
     assert isinstance(caught.value, ValueError)
-    assert message in str(caught.value)
+    assert str(caught.value).startswith("train_annotations[1]" + message)
 
 
 class Own(Trainer):
@@ -192,7 +192,9 @@ def test_files(options, tmp_path):
     from_file = trainer_of(options, train_annotations=path, val_annotations=path)
     in_memory = trainer_of(options, output_dir=tmp_path / "other")
     a, b = (trainer.train().model_folder for trainer in (from_file, in_memory))
-    assert open(f"{a}/model.safetensors", "rb").read() == open(f"{b}/model.safetensors", "rb").read()
+    assert (
+        open(f"{a}/model.safetensors", "rb").read() == open(f"{b}/model.safetensors", "rb").read()
+    )
     assert from_file.evaluate().details == in_memory.evaluate().details
 
     path.write_text('{"text": "wake me"}\n{"text": 3}')

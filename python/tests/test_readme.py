@@ -81,7 +81,9 @@ def test_the_readme_of_the_original(tmp_path, artifacts):
     assert done.returncode == 0, done.stderr[-3000:]
     args = json.loads((tmp_path / "output_dir" / "training_args.json").read_text())
     assert args["warmup_steps"] == [1000, 500] and args["peft_config"]["use_dora"] is True
-    history = json.loads((tmp_path / "output_dir" / "trainer_state.json").read_text())["log_history"]
+    history = json.loads((tmp_path / "output_dir" / "trainer_state.json").read_text())[
+        "log_history"
+    ]
     assert [e["step"] for e in history if e["stage"] == 1 and "eval_loss" in e][-1] == 2500
     assert [e["step"] for e in history if e["stage"] == 2 and "eval_loss" in e][-1] == 1500
     model = nerfit.load(tmp_path / "output_dir" / "best")

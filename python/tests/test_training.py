@@ -106,13 +106,13 @@ def test_an_interrupt_while_the_library_works(options):
     thread = threading.Thread(target=interrupt)
     thread.start()
     long = {**options, "max_steps": 100000, "save_strategy": "no", "load_best_model_at_end": False}
-    trainer = Trainer(
-        TrainingArguments(**long), callbacks=[lambda e: begun.set()], progress=False
-    )
+    trainer = Trainer(TrainingArguments(**long), callbacks=[lambda e: begun.set()], progress=False)
     with pytest.raises(KeyboardInterrupt):
         trainer.train()
     thread.join()
-    assert any(name.startswith("checkpoint-") for name in os.listdir(options["output_dir"] / "stage1"))
+    assert any(
+        name.startswith("checkpoint-") for name in os.listdir(options["output_dir"] / "stage1")
+    )
 
 
 def test_a_handler_of_ones_own_is_left_alone(options):
@@ -156,10 +156,14 @@ def test_progress_in_bars(options, capfd):
 def test_messages_go_to_the_logger(options, caplog):
     annotations = [{"text": "wake me at nine ", "entities": [[11, 16, "time"]]}]
     caplog.set_level(logging.INFO, "nerfit")
-    Trainer(TrainingArguments(**{**options, "train_annotations": annotations}), progress=False).train()
+    Trainer(
+        TrainingArguments(**{**options, "train_annotations": annotations}), progress=False
+    ).train()
     messages = [(r.levelno, r.getMessage()) for r in caplog.records if r.name == "nerfit"]
     assert any(
-        level == logging.WARNING and "train_annotations[0]: entity 1" in text and "white space" in text
+        level == logging.WARNING
+        and "train_annotations[0]: entity 1" in text
+        and "white space" in text
         for level, text in messages
     )
     assert any(level == logging.INFO and "1 training texts" in text for level, text in messages)
@@ -173,7 +177,9 @@ def test_an_earlier_run_is_not_overwritten(options):
 
 def test_adapters(options):
     args = TrainingArguments(
-        **options, peft_lora=True, peft_config={"lora_r": 4, "use_dora": True, "target_modules": ["query"]}
+        **options,
+        peft_lora=True,
+        peft_config={"lora_r": 4, "use_dora": True, "target_modules": ["query"]},
     )
     Trainer(args, progress=False).train()
     assert (options["output_dir"] / "adapter" / "adapter_model.safetensors").exists()

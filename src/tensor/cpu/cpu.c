@@ -10,6 +10,7 @@
 #include "tensor/cpu/dropped.h"
 #include "tensor/cpu/kernels.h"
 #include "tensor/cpu/matmul.h"
+#include "tensor/cpu/memory.h"
 
 typedef struct cpu {
     const nf_kernels *kernels;
@@ -84,8 +85,7 @@ static nerfit_status backend_fork(nf_backend *be, nf_backend **out, nerfit_error
 
 static void *memory_new(nf_backend *be, size_t bytes) {
     (void)be;
-    if (bytes > SIZE_MAX - 256) return NULL;
-    return aligned_alloc(64, (bytes + 127) & ~(size_t)63);
+    return nf_cpu_memory(bytes);
 }
 
 static void memory_free(nf_backend *be, void *memory) {

@@ -15,6 +15,7 @@
 
 #include "base/hash.h"
 #include "tensor/cpu/dropped.h"
+#include "tensor/cpu/memory.h"
 
 enum { FORWARD, BACKWARD, MAX_PRIMITIVES = 4096, TYPICAL_ROWS = 128, MAX_PARTS = 256, FEWEST_ROWS = 8 };
 
@@ -36,6 +37,7 @@ typedef struct product {
 typedef struct shared_engine {
     dnnl_engine_t engine;
     atomic_int users;
+    nf_pool pool; /* of packed weights; these are made by one thread at a time */
 } shared_engine;
 
 static shared_engine *engine_share(shared_engine *e) {
@@ -46,11 +48,12 @@ static shared_engine *engine_share(shared_engine *e) {
 static void engine_drop(shared_engine *e) {
     if (!e || atomic_fetch_sub(&e->users, 1) != 1) return;
     dnnl_engine_destroy(e->engine);
+    nf_pool_free(&e->pool);
     free(e);
 }
 
 static dnnl_status_t engine_new(shared_engine **out) {
-    *out = malloc(sizeof **out);
+    *out = calloc(1, sizeof **out);
     if (!*out) return dnnl_out_of_memory;
     atomic_init(&(*out)->users, 1);
     dnnl_status_t status = dnnl_engine_create(&(*out)->engine, dnnl_cpu, 0);
@@ -76,15 +79,16 @@ struct nf_weight {
     size_t out, in;
     bool bf16;
     shared_engine *shared;
-    uint16_t *columns;           /* see nf_weight_columns */
+    nf_pooled columns;           /* see nf_weight_columns */
     dnnl_memory_t plain[2];      /* view of the values, as the product reads them */
     dnnl_memory_t packed[2];     /* NULL: not used in that direction */
+    nf_pooled memory[2];         /* of these */
     dnnl_primitive_t reorder[2];
 };
 
 size_t nf_weight_out(const nf_weight *w) { return w->out; }
 size_t nf_weight_in(const nf_weight *w) { return w->in; }
-const uint16_t *nf_weight_columns(const nf_weight *w) { return w->columns; }
+const uint16_t *nf_weight_columns(const nf_weight *w) { return w->columns.memory; }
 
 static nerfit_status failed(nerfit_error *err, const char *what, dnnl_status_t status) {
     return nf_fail(err, status == dnnl_out_of_memory ? NERFIT_NO_MEMORY : NERFIT_INTERNAL,
@@ -185,9 +189,10 @@ void nf_matmul_weight_free(nf_weight *w) {
         if (w->reorder[d]) dnnl_primitive_destroy(w->reorder[d]);
         if (w->packed[d]) dnnl_memory_destroy(w->packed[d]);
         if (w->plain[d]) dnnl_memory_destroy(w->plain[d]);
+        nf_pool_give_back(&w->memory[d]);
     }
+    nf_pool_give_back(&w->columns);
     engine_drop(w->shared);
-    free(w->columns);
     free(w);
 }
 
@@ -197,7 +202,7 @@ static void fill_columns(const nf_matmul *mm, nf_weight *w) {
         for (size_t from = 0; from < w->out; from += 256) {
             size_t n = w->out - from < 256 ? w->out - from : 256;
             for (size_t o = 0; o < n; o++) column[o] = w->values[(from + o) * w->in + i];
-            mm->kernels->to_bf16(w->columns + i * w->out + from, column, n);
+            mm->kernels->to_bf16((uint16_t *)w->columns.memory + i * w->out + from, column, n);
         }
 }
 
@@ -214,9 +219,11 @@ static dnnl_status_t pack(nf_weight *w, int direction) {
                                                     : matrix(k, n, dnnl_f32, w->in, 1);
     status = dnnl_memory_create(&w->plain[direction], &plain, w->shared->engine,
                                 (void *)(uintptr_t)w->values);
+    w->memory[direction] = nf_pool_take(&w->shared->pool, dnnl_memory_desc_get_size(&packed));
+    if (!w->memory[direction].memory) return dnnl_out_of_memory;
     if (status == dnnl_success)
         status = dnnl_memory_create(&w->packed[direction], &packed, w->shared->engine,
-                                    DNNL_MEMORY_ALLOCATE);
+                                    w->memory[direction].memory);
     if (status != dnnl_success) return status;
     status = dnnl_reorder_primitive_desc_create(&moved, &plain, w->shared->engine, &packed, w->shared->engine,
                                                 NULL);
@@ -248,8 +255,8 @@ nerfit_status nf_matmul_weight_new(nf_matmul *mm, nf_weight **out, const float *
     w->shared = engine_share(mm->shared);
     dnnl_status_t status = dnnl_success;
     if (bf16 && (uses & NF_USE_DROPPED) && !(n_out % NF_DROPPED_BLOCK)) {
-        w->columns = aligned_alloc(64, (n_out * n_in * sizeof *w->columns + 63) & ~(size_t)63);
-        if (!w->columns) status = dnnl_out_of_memory;
+        w->columns = nf_pool_take(&mm->shared->pool, n_out * n_in * sizeof(uint16_t));
+        if (!w->columns.memory) status = dnnl_out_of_memory;
     }
     WITH_THREADS(mm->threads, {
         if (status == dnnl_success && (uses & NF_USE_FORWARD)) status = pack(w, FORWARD);
@@ -269,7 +276,7 @@ nerfit_status nf_matmul_weight_update(nf_matmul *mm, nf_weight *w, nerfit_error 
         dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, w->plain[d]}, {DNNL_ARG_TO, w->packed[d]}};
         WITH_THREADS(mm->threads, status = dnnl_primitive_execute(w->reorder[d], mm->stream, 2, args));
     }
-    if (w->columns) fill_columns(mm, w);
+    if (w->columns.memory) fill_columns(mm, w);
     if (status == dnnl_success) status = dnnl_stream_wait(mm->stream);
     return status == dnnl_success ? NERFIT_OK : failed(err, "reordering a weight", status);
 }

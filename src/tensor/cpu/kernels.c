@@ -167,7 +167,8 @@ static inline float exp_negative(float x) {
     p = p * f + 2.402264791e-1f;
     p = p * f + 6.931472028e-1f;
     p = p * f + 1.0f;
-    union { int32_t bits; float value; } power = {.bits = ((int32_t)whole + 127) << 23};
+    /* unsigned: a diverging run has rows that are no numbers, whose x may be anything */
+    union { uint32_t bits; float value; } power = {.bits = (uint32_t)((int32_t)whole + 127) << 23};
     return p * power.value;
 }
 

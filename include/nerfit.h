@@ -4,7 +4,7 @@
  *   - status and error record (every fallible function returns a status and fills the error)
  *   - log messages (a callback of yours)
  *   - models, and prediction in sessions: one a thread, over a shared model
- *   - annotated texts in memory
+ *   - annotated texts in memory and in files
  *   - scores, tokens, sentence embeddings
  *   - training, with callbacks
  *
@@ -181,6 +181,71 @@ NERFIT_API nerfit_status nerfit_corpus_add(nerfit_corpus *corpus, const char *te
 NERFIT_API nerfit_status nerfit_corpus_parse(nerfit_corpus *corpus, const char *data, size_t size,
                                              const char *format, const char *name,
                                              nerfit_error *error);
+
+/* ---------------------------------------------------------------- annotated texts in files */
+
+/* Something wrong or suspicious in annotated texts. The texts live as long as the call. */
+typedef struct nerfit_finding {
+    bool is_error;    /* the text was refused; else it was read, as the message says */
+    const char *file; /* "" if unknown */
+    long line, column; /* from 1; 0 if unknown */
+    const char *kind;  /* what to count it under: a constant text */
+    const char *message; /* the whole, place included */
+} nerfit_finding;
+typedef void (*nerfit_finding_function)(void *user, const nerfit_finding *finding);
+
+/* Zero is the default everywhere. */
+typedef struct nerfit_read_options {
+    const char *format;  /* "auto" (NULL), "jsonl", "json", "brackets", "conll", "seq" (a folder with
+                            seq.in and seq.out), "text" (without entities) */
+    const char *overlap; /* of entities: "error" (NULL), or "longest" or "first" is kept */
+    const char *tagging; /* of conll and seq: "auto" (NULL), "iob1", "iob2", "bioes", "bilou" */
+    size_t max_errors;   /* stop at this one (0: the first); texts with errors are left out, and the
+                            status is NERFIT_FORMAT in the end */
+    nerfit_finding_function finding; /* is told of everything, in the file's order; may be NULL */
+    void *user;
+} nerfit_read_options;
+
+/* Adds a file's texts to the corpus. options may be NULL. */
+NERFIT_API nerfit_status nerfit_corpus_read(nerfit_corpus *corpus, const char *path,
+                                            const nerfit_read_options *options,
+                                            nerfit_error *error);
+/* Writes all texts: format "auto" (NULL) goes by the path's ending. Every text is read back and
+ * compared: what a format cannot hold is an error with the text's file and line, but for the white
+ * space between words (conll, seq) and entities (text), of which a warning tells. */
+NERFIT_API nerfit_status nerfit_corpus_write(const nerfit_corpus *corpus, const char *path,
+                                             const char *format, nerfit_error *error);
+/* The same into memory (not seq): *text [*size] is freed with nerfit_free. */
+NERFIT_API nerfit_status nerfit_corpus_format(const nerfit_corpus *corpus, const char *format,
+                                              char **text, size_t *size, nerfit_error *error);
+/* Tells of repeated texts in all corpora together, and, with `descriptions` (a JSON or YAML file, or
+ * NULL), of labels without a description (errors) and descriptions that no text uses. */
+NERFIT_API nerfit_status nerfit_corpus_check(const nerfit_corpus *const *corpora, size_t count,
+                                             const char *descriptions,
+                                             nerfit_finding_function finding, void *user,
+                                             nerfit_error *error);
+/* Texts, words, entities by type, lengths, repeated texts, and what the corpora share. names
+ * [count]: distinct. *text (a table) and *json are freed with nerfit_free. */
+NERFIT_API nerfit_status nerfit_corpus_statistics(const nerfit_corpus *const *corpora,
+                                                  const char *const *names, size_t count,
+                                                  char **text, char **json, nerfit_error *error);
+/* Divides a corpus into parts with like shares of every entity type (iterative stratification:
+ * Sechidis et al., ECML PKDD 2011); equal texts stay together. sizes [count]: "120" texts, "0.8" or
+ * "80%" of all, or "rest". parts [count] receives new corpora. */
+NERFIT_API nerfit_status nerfit_corpus_split(const nerfit_corpus *corpus, const char *const *sizes,
+                                             size_t count, uint64_t seed, nerfit_corpus **parts,
+                                             nerfit_error *error);
+/* Greedy k-shot sampling: texts in random order are taken while they bring an entity type that has
+ * fewer than k mentions, and push none past 2k; what is short then is filled up without that cap.
+ * negatives: texts without an entity to add, "10" or "20%" of the sample (NULL: none). *sample is a
+ * new corpus, in the order of the file. */
+NERFIT_API nerfit_status nerfit_corpus_sample(const nerfit_corpus *corpus, size_t k, uint64_t seed,
+                                              const char *negatives, nerfit_corpus **sample,
+                                              nerfit_error *error);
+/* Where a text comes from: its line from 1 (0: unknown), and the name of its file, which belongs to
+ * the corpus. */
+NERFIT_API long nerfit_corpus_line(const nerfit_corpus *corpus, size_t index);
+NERFIT_API const char *nerfit_corpus_file(const nerfit_corpus *corpus, size_t index);
 
 /* ---------------------------------------------------------------- scores */
 

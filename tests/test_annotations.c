@@ -550,7 +550,8 @@ static const struct {
      SPANS("abcdef gh", "[1, 3, \"x\"], [3, 4, \"x\"], [5, 8, \"y\"]"),
      "a\tO\nbc\tB-x\nd\tB-x\ne\tO\nf\tB-y\ng\tI-y\nh\tO\n\n"},
     {"conll: nothing", NF_FORMAT_CONLL, SPANS(" ", ""), "\n"},
-    {"json", NF_FORMAT_JSON, SPANS("a", ""), "format json cannot be written"},
+    {"json", NF_FORMAT_JSON, SPANS("a", ""), "{\"text\": \"a\", \"entities\": []}"},
+    {"seq", NF_FORMAT_SEQ, SPANS("a", ""), "format seq cannot be written"},
 };
 
 static void check_writings(void **state) {
@@ -699,6 +700,7 @@ static const struct {
     void (*show)(nf_str *out, const nf_document *document);
 } round_trips[] = {
     {NF_FORMAT_JSONL, show_document},
+    {NF_FORMAT_JSON, show_document},
     {NF_FORMAT_BRACKETS, show_document},
     {NF_FORMAT_CONLL, show_without_space},
 };

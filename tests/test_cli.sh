@@ -38,8 +38,8 @@ expect "no command" 2 'usage: nerfit COMMAND' "$nerfit"
 expect "help" 0 'predict +tag texts' "$nerfit" --help
 expect "version" 0 '^nerfit [0-9]+\.[0-9]+\.[0-9]+$' "$nerfit" --version
 expect "unknown command" 2 'unknown command "trian"' "$nerfit" trian
-for command in train predict eval score embed tokenize; do
-    expect "$command --help" 0 "usage: nerfit $command" "$nerfit" $command --help
+for command in train predict eval score embed tokenize data 'data check' 'data sample'; do
+    expect "$command --help" 0 "usage: nerfit ${command% *}" "$nerfit" $command --help
 done
 expect "help train lists options" 0 'lr_scheduler_type' "$nerfit" help train
 expect "missing model" 2 'MODEL is missing' "$nerfit" predict
@@ -62,6 +62,35 @@ expect "score" 0 'micro avg +0.5000 +0.5000 +0.5000 +2' "$nerfit" score "$root/g
 expect "score, other words" 1 'pred2.conll' bash -c "sed s/up/down/ '$root/pred.conll' >'$root/pred2.conll'; '$nerfit' score '$root/gold.conll' '$root/pred2.conll'"
 expect "tokenize" 0 '"tokens": \["\[CLS\]", ?"wake"' "$nerfit" tokenize "$root/model" "$root/texts.txt"
 expect "embed" 0 '^\[-?[0-9]' "$nerfit" embed "$root/encoder" "$root/texts.txt"
+# annotated files
+printf 'wake [b : me]  up\nwake [b : me]  up\n\n[a : nine]\n' >"$root/data.txt"
+printf '[a : wake me\nwake [b : [me]]\n[ : x] up\n[a : me] up\n' >"$root/bad.txt"
+expect "data, no command" 2 'usage: nerfit data convert' "$nerfit" data
+expect "data, unknown command" 2 '"trim" is not one of convert, check' "$nerfit" data trim
+expect "data convert" 0 '^."text": "wake me  up", "entities": ..5, 7, "b"...$' "$nerfit" data convert "$root/data.txt"
+expect "data convert, warning" 0 '2 texts are written with single spaces' "$nerfit" data convert "$root/data.txt" --to conll
+expect "data convert, by ending" 0 '' "$nerfit" data convert "$root/data.txt" --output "$root/data.jsonl"
+expect "data convert, back" 0 '^wake \[b : me\]  up$' "$nerfit" data convert "$root/data.jsonl" --to brackets
+expect "data convert, a folder" 0 '' "$nerfit" data convert "$root/data.txt" --to seq --output "$root/data.seq"
+expect "data convert, from a folder" 0 '^wake \[b : me\] up$' "$nerfit" data convert "$root/data.seq" --to brackets
+expect "data convert, no such format" 1 'format "xml" is not one of auto, jsonl' "$nerfit" data convert "$root/data.txt" --to xml
+expect "data convert, cannot hold" 1 'lines.jsonl:1: has a line break, which bracket text' bash -c "echo '{\"text\": \"a\\nb\"}' >'$root/lines.jsonl'; '$nerfit' data convert '$root/lines.jsonl' --to brackets"
+expect "data check" 0 'warning: .*data.txt:2: the text of .*data.txt:1 again' "$nerfit" data check "$root/data.txt"
+expect "data check, summary" 0 '^1 file, 3 good texts: 0 errors, 1 warnings$' "$nerfit" data check "$root/data.txt"
+expect "data check, errors" 1 'bad.txt:3:1: an annotation with an empty label' "$nerfit" data check "$root/bad.txt"
+expect "data check, sums errors up" 1 '^ *2 error: malformed input$' "$nerfit" data check "$root/bad.txt"
+expect "data check, descriptions" 0 'labels.yaml: no text has an entity of label "c"' "$nerfit" data check "$root/data.txt" --ent2emb "$root/labels.yaml"
+expect "data check, missing file" 1 'nowhere.txt' "$nerfit" data check "$root/nowhere.txt"
+expect "data stats" 0 'entities +3' "$nerfit" data stats "$root/data.txt"
+expect "data stats --json" 0 '"texts_without_entities": 0' "$nerfit" data stats "$root/data.txt" --json
+expect "data split" 0 'parts/a.jsonl: 1 texts' "$nerfit" data split "$root/data.txt" --output "$root/parts" --sizes 1,rest --names a,b
+expect "data split, leakage" 0 'a.jsonl in .*b.jsonl: 0 texts' "$nerfit" data stats "$root/parts/a.jsonl" "$root/parts/b.jsonl"
+expect "data split, too many" 1 'sizes: 9 texts are wanted of 3' "$nerfit" data split "$root/data.txt" --output "$root/parts" --sizes 9
+expect "data sample" 0 '^2 of 3 texts$' "$nerfit" data sample "$root/data.txt" --k 1 --lines "$root/lines.json"
+expect "data sample, its lines" 0 '"lines": \[[12], 4\]' cat "$root/lines.json"
+expect "data sample, warning" 0 'warning: 2 entity types have fewer than 5 mentions' "$nerfit" data sample "$root/data.txt" --k 5
+expect "data sample, bad k" 2 'k "4x" is not a whole number' "$nerfit" data sample "$root/data.txt" --k 4x
+
 expect "train, nothing given" 1 'model_name is missing' "$nerfit" train
 expect "train, misspelt option" 2 'unknown option "learning_rte"; did you mean "learning_rate"' "$nerfit" train --learning_rte 1
 expect "train, bad value" 2 'max_steps: "many" is not a whole number' "$nerfit" train --max_steps many

@@ -4,8 +4,12 @@
 #include "documents.h"
 
 #include "data/annotations.h"
+#include "data/checking.h"
 #include "data/descriptions.h"
 #include "data/document_stream.h"
+#include "data/selection.h"
+#include "data/statistics.h"
+#include "data/writing.h"
 
 /* Each is read with its errors collected, so that the report takes memory, too. */
 static const char *const inputs[] = {
@@ -46,6 +50,44 @@ static nerfit_status write_document(nerfit_error *error) {
     nerfit_status status =
         nf_annotations_write(&out, &written.documents[0], written_formats[current], error);
     nf_str_free(&out);
+    return status;
+}
+
+static const nf_format whole_formats[] = {NF_FORMAT_JSONL, NF_FORMAT_JSON, NF_FORMAT_BRACKETS,
+                                          NF_FORMAT_CONLL, NF_FORMAT_SEQ};
+
+static nerfit_status write_corpus(nerfit_error *error) {
+    nf_str out = {0}, labels = {0};
+    nf_writing_losses losses;
+    nerfit_status status =
+        nf_corpus_format(&out, &labels, &written, whole_formats[current], &losses, error);
+    nf_str_free(&out);
+    nf_str_free(&labels);
+    return status;
+}
+
+static nerfit_status select_texts(nerfit_error *error) {
+    uint32_t chosen[8];
+    size_t count = 0;
+    nf_amount half = {NF_AMOUNT_SHARE, 0.5};
+    nf_sample_options options = {.k = 1, .negatives = half};
+    nf_corpus sample = {0};
+    nerfit_status status = nf_sample(&written, &options, chosen, &count, NULL, error);
+    if (status == NERFIT_OK) status = nf_corpus_take(&sample, &written, chosen, count, error);
+    if (status == NERFIT_OK) status = nf_split(&written, &half, 1, 0, chosen, error);
+    nf_corpus_free(&sample);
+    return status;
+}
+
+static nerfit_status check_and_count(nerfit_error *error) {
+    const nf_corpus *corpora[] = {&written, &written};
+    const char *const names[] = {"a", "b"};
+    nf_annotation_report report = {0};
+    json_t *json = NULL;
+    nerfit_status status = nf_corpora_check(corpora, 2, NULL, NULL, &report, error);
+    if (status == NERFIT_OK) status = nf_statistics_make(&json, corpora, names, 2, error);
+    json_decref(json);
+    nf_annotation_report_free(&report);
     return status;
 }
 
@@ -97,6 +139,9 @@ static const struct {
 } works[] = {
     {"reading", read_input, sizeof inputs / sizeof *inputs},
     {"writing", write_document, sizeof written_formats / sizeof *written_formats},
+    {"writing all", write_corpus, sizeof whole_formats / sizeof *whole_formats},
+    {"selection", select_texts, 1},
+    {"statistics", check_and_count, 1},
     {"descriptions", read_descriptions, sizeof descriptions / sizeof *descriptions},
     {"streams", read_stream, sizeof streamed_formats / sizeof *streamed_formats},
 };

@@ -24,7 +24,12 @@
     X(DUPLICATE, "span and label given twice, kept once")                                          \
     X(UNCLOSED, "annotation without its closing bracket, kept as text")                            \
     X(TRANSITION, "label that its scheme does not allow after the one before")                     \
-    X(INSIDE_SUBWORD, "span edge inside a sub-word")
+    X(INSIDE_SUBWORD, "span edge inside a sub-word")                                               \
+    X(REPEATED, "text given again")                                                                \
+    X(CONFLICT, "text given again with other entities")                                            \
+    X(NO_ENTITY, "file without an entity")                                                         \
+    X(UNDESCRIBED, "label without a description")                                                  \
+    X(UNUSED, "description of a label that no text has")
 
 typedef enum nf_finding_kind {
 #define NF_FINDING_ENUM(name, text) NF_FINDING_##name,

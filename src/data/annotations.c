@@ -85,7 +85,7 @@ static const struct {
      looks_like_jsonl,
      nf_jsonl_read,
      nf_jsonl_write},
-    {NF_FORMAT_JSON, "json", {".json"}, looks_like_json, nf_json_read, NULL},
+    {NF_FORMAT_JSON, "json", {".json"}, looks_like_json, nf_json_read, nf_json_write},
     {NF_FORMAT_CONLL,
      "conll",
      {".conll", ".tsv", ".bio", ".iob"},
@@ -134,12 +134,17 @@ static nf_format format_of_content(const char *text, size_t size) {
     return NF_FORMAT_BRACKETS;
 }
 
-nerfit_status nf_format_detect(const char *path, nf_format *format, nerfit_error *err) {
-    if (nf_directory_exists(path)) return *format = NF_FORMAT_SEQ, NERFIT_OK;
+bool nf_format_of_ending(const char *path, nf_format *format) {
     for (size_t i = 0; i < N_FORMATS; i++)
         for (size_t k = 0; formats[i].endings[k]; k++)
             if (nf_path_has_ending(path, formats[i].endings[k]))
-                return *format = formats[i].format, NERFIT_OK;
+                return *format = formats[i].format, true;
+    return false;
+}
+
+nerfit_status nf_format_detect(const char *path, nf_format *format, nerfit_error *err) {
+    if (nf_directory_exists(path)) return *format = NF_FORMAT_SEQ, NERFIT_OK;
+    if (nf_format_of_ending(path, format)) return NERFIT_OK;
     nf_file file;
     NF_TRY(nf_file_open(&file, path, err));
     *format = format_of_content(file.data, file.size);

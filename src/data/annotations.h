@@ -68,6 +68,8 @@ bool nf_tagging_find(const char *name, nf_tagging *tagging);
 const char *nf_format_name(nf_format format);
 const char *nf_tagging_name(nf_tagging tagging);
 
+/* By a file's ending alone; false if it tells none. */
+bool nf_format_of_ending(const char *path, nf_format *format);
 /* A folder is seq; then the file's ending decides; then its content:
  *   it begins with "{"                    jsonl if the first line is a whole object, else json
  *   it begins with "[", then "{" or "]"   json
@@ -92,9 +94,10 @@ nerfit_status nf_annotations_parse(nf_corpus *corpus, const char *text, size_t s
                                    const char *name, nf_format format, const nf_log *log,
                                    nerfit_error *err);
 
-/* Appends the document in a format (jsonl, brackets, conll, text), with its final newline. What a
- * format cannot hold (a line break in brackets and text) is an error; nothing is appended then.
- * conll holds words, not the white space between them. */
+/* Appends the document in a format (jsonl, json, brackets, conll, text), with its final newline (an
+ * object of json has none). What a format cannot hold (a line break in brackets and text) is an
+ * error; nothing is appended then. conll holds words, not the white space between them. Whole
+ * corpora, checked: writing.h. */
 nerfit_status nf_annotations_write(nf_str *out, const nf_document *document, nf_format format,
                                    nerfit_error *err);
 

@@ -225,18 +225,8 @@ nerfit_status nf_conll_read(nf_reading *reading, const char *text, size_t size) 
 
 /* ---------------------------------------------------------------- writing */
 
-static void write_row(nf_str *out, const char *word, size_t size, const char *label, bool begins) {
-    nf_str_append(out, word, size);
-    if (label)
-        nf_str_appendf(out, "\t%c-%s\n", begins ? 'B' : 'I', label);
-    else
-        nf_str_append_text(out, "\tO\n");
-}
-
-/* word<TAB>label, BIO2. Words are the document's own, or those of words.h; a word is divided where
- * a span begins or ends inside it, so that no span is lost, and after the dash of "-DOCSTART-",
- * which would end a text. */
-nerfit_status nf_conll_write(nf_str *out, const nf_document *d, nerfit_error *err) {
+nerfit_status nf_conll_rows_write(const nf_document *d, nf_row_writer write, void *user,
+                                  nerfit_error *err) {
     nf_word *words;
     size_t count, s = 0, byte = 0;
     uint32_t at = 0; /* the code point at `byte` */
@@ -252,12 +242,25 @@ nerfit_status nf_conll_write(nf_str *out, const nf_document *d, nerfit_error *er
         const char *label = span ? span->label : NULL;
         bool begins = span && span->start == word->start;
         size_t dash = nf_conll_is_docstart(text, size) ? 1 : 0;
-        if (dash) write_row(out, text, dash, label, begins);
-        write_row(out, text + dash, size - dash, label, begins && !dash);
+        if (dash) write(user, text, dash, label, begins);
+        write(user, text + dash, size - dash, label, begins && !dash);
         byte += size;
         at = word->end;
     }
-    nf_str_append_char(out, '\n');
     free(words);
+    return NERFIT_OK;
+}
+
+static void write_row(void *user, const char *word, size_t size, const char *label, bool begins) {
+    nf_str *out = user;
+    nf_str_append(out, word, size);
+    if (label) nf_str_appendf(out, "\t%c-%s\n", begins ? 'B' : 'I', label);
+    else nf_str_append_text(out, "\tO\n");
+}
+
+/* word<TAB>label, BIO2. */
+nerfit_status nf_conll_write(nf_str *out, const nf_document *d, nerfit_error *err) {
+    NF_TRY(nf_conll_rows_write(d, write_row, out, err));
+    nf_str_append_char(out, '\n');
     return out->failed ? nf_no_memory(err, d->text_size) : NERFIT_OK;
 }

@@ -74,5 +74,20 @@ nerfit_status nf_conll_write(nf_str *out, const nf_document *document, nerfit_er
 
 /* A folder with seq.in and seq.out. */
 nerfit_status nf_seq_read(nf_reading *reading, const char *folder);
+/* The two files from memory; reading->name is the first one's name. */
+nerfit_status nf_seq_parse(nf_reading *reading, const char *words, size_t words_size,
+                           const char *labels, size_t labels_size, const char *labels_name);
+/* Appends a line to each. A label with white space, which would be several there, is an error. */
+nerfit_status nf_seq_write(nf_str *words, nf_str *labels, const nf_document *document,
+                           nerfit_error *err);
+
+/* The document's words with their labels ("B-x", "I-x", "O"), one by one, as conll and seq are
+ * written: words are the document's own, or those of words.h; one is divided where a span begins or
+ * ends inside it, so that no span is lost, and after the dash of "-DOCSTART-", which would end a
+ * text. `label` is NULL outside of entities; `begins`: B-. */
+typedef void (*nf_row_writer)(void *user, const char *word, size_t size, const char *label,
+                              bool begins);
+nerfit_status nf_conll_rows_write(const nf_document *document, nf_row_writer write, void *user,
+                                  nerfit_error *err);
 
 #endif

@@ -236,7 +236,7 @@ static bool append_json(nf_str *out, json_t *value) {
     return good;
 }
 
-nerfit_status nf_jsonl_write(nf_str *out, const nf_document *d, nerfit_error *err) {
+nerfit_status nf_json_write(nf_str *out, const nf_document *d, nerfit_error *err) {
     nf_str_append_text(out, "{\"text\": ");
     bool good = append_json(out, json_stringn(d->text, d->text_size));
     nf_str_append_text(out, ", \"entities\": [");
@@ -246,6 +246,11 @@ nerfit_status nf_jsonl_write(nf_str *out, const nf_document *d, nerfit_error *er
         good = append_json(out, json_string(span->label));
         nf_str_append_char(out, ']');
     }
-    nf_str_append_text(out, "]}\n");
+    nf_str_append_text(out, "]}");
     return good && !out->failed ? NERFIT_OK : nf_no_memory(err, d->text_size);
+}
+
+nerfit_status nf_jsonl_write(nf_str *out, const nf_document *d, nerfit_error *err) {
+    NF_TRY(nf_json_write(out, d, err));
+    return nf_str_append_char(out, '\n') ? NERFIT_OK : nf_no_memory(err, d->text_size);
 }

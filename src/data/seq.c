@@ -52,9 +52,8 @@ static nerfit_status read_line(nf_reading *reading, const line *words, const lin
     return nf_conll_end_sentence(out, reading->err);
 }
 
-static nerfit_status read_lines(nf_reading *reading, const nf_file *words, const nf_file *labels,
+static nerfit_status read_lines(nf_reading *reading, nf_lines w, nf_lines l,
                                 const char *labels_name, nf_conll *out) {
-    nf_lines w = nf_lines_of(words->data, words->size), l = nf_lines_of(labels->data, labels->size);
     for (;;) {
         line word = {.size = 0}, label = {.file = labels_name};
         bool more = nf_lines_next(&w, &word.text, &word.size);
@@ -67,22 +66,61 @@ static nerfit_status read_lines(nf_reading *reading, const nf_file *words, const
     }
 }
 
+nerfit_status nf_seq_parse(nf_reading *reading, const char *words, size_t words_size,
+                           const char *labels, size_t labels_size, const char *labels_name) {
+    nf_conll sentences = {0};
+    nerfit_status status = read_lines(reading, nf_lines_of(words, words_size),
+                                      nf_lines_of(labels, labels_size), labels_name, &sentences);
+    if (status == NERFIT_OK) status = nf_conll_add_to(&sentences, reading);
+    nf_conll_free(&sentences);
+    return status;
+}
+
 nerfit_status nf_seq_read(nf_reading *reading, const char *folder) {
     nf_arena arena = {0};
     nf_file words = {0}, labels = {0};
-    nf_conll sentences = {0};
     const char *in = nf_path_join(&arena, folder, "seq.in");
     const char *out = nf_path_join(&arena, folder, "seq.out");
     nerfit_status status = in && out ? nf_file_open(&words, in, reading->err)
                                      : nf_no_memory(reading->err, strlen(folder));
     if (status == NERFIT_OK) status = nf_file_open(&labels, out, reading->err);
     reading->name = in;
-    if (status == NERFIT_OK) status = read_lines(reading, &words, &labels, out, &sentences);
-    if (status == NERFIT_OK) status = nf_conll_add_to(&sentences, reading);
-    nf_conll_free(&sentences);
+    if (status == NERFIT_OK)
+        status = nf_seq_parse(reading, words.data, words.size, labels.data, labels.size, out);
     nf_file_close(&words);
     nf_file_close(&labels);
     reading->name = folder;
     nf_arena_free(&arena);
     return status;
+}
+
+/* ---------------------------------------------------------------- writing */
+
+typedef struct pair_writer {
+    nf_str *words, *labels;
+    bool more; /* than the first of the line */
+} pair_writer;
+
+static void write_pair(void *user, const char *word, size_t size, const char *label, bool begins) {
+    pair_writer *out = user;
+    const char *space = out->more ? " " : "";
+    nf_str_append_text(out->words, space);
+    nf_str_append(out->words, word, size);
+    if (label) nf_str_appendf(out->labels, "%s%c-%s", space, begins ? 'B' : 'I', label);
+    else nf_str_appendf(out->labels, "%sO", space);
+    out->more = true;
+}
+
+nerfit_status nf_seq_write(nf_str *words, nf_str *labels, const nf_document *d,
+                           nerfit_error *err) {
+    for (size_t i = 0; i < d->n_spans; i++)
+        if (strpbrk(d->spans[i].label, " \t"))
+            return nf_fail_at(err, NERFIT_UNSUPPORTED, d->file, d->line, 0,
+                              "label \"%s\" has a space, which seq cannot hold; use jsonl",
+                              d->spans[i].label);
+    pair_writer out = {words, labels, false};
+    NF_TRY(nf_conll_rows_write(d, write_pair, &out, err));
+    nf_str_append_char(words, '\n');
+    nf_str_append_char(labels, '\n');
+    return words->failed || labels->failed ? nf_no_memory(err, d->text_size) : NERFIT_OK;
 }

@@ -28,6 +28,9 @@ typedef struct cli_option {
  * --help. Returns -1 to go on, or an exit status. */
 int cli_parse(const command *self, int argc, char **argv, const cli_option *options,
               size_t n_options, const char **operands, size_t most, size_t *n_operands);
+/* The option of a name [size], or NULL. */
+const cli_option *cli_find_option(const cli_option *options, size_t n_options, const char *name,
+                                  size_t size);
 void cli_help(const command *self, const cli_option *options, size_t n_options);
 
 /* "nerfit: error: ..." on stderr; returns FAILED, or USAGE for usage errors. */
@@ -51,6 +54,6 @@ int cli_each_line(const char *path, int (*each)(void *user, char *line, size_t s
                   void *user);
 
 extern const command command_train, command_predict, command_eval, command_score, command_embed,
-    command_tokenize, command_data;
+    command_tokenize, command_data, command_fewshot;
 
 #endif

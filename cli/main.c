@@ -12,7 +12,7 @@
 
 static const command *const commands[] = {
     &command_train, &command_predict, &command_eval,
-    &command_score, &command_embed,   &command_tokenize, &command_data,
+    &command_score, &command_embed,   &command_tokenize, &command_data, &command_fewshot,
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 
@@ -56,8 +56,8 @@ void cli_help(const command *self, const cli_option *options, size_t n_options) 
     }
 }
 
-static const cli_option *find(const cli_option *options, size_t n_options, const char *name,
-                              size_t size) {
+const cli_option *cli_find_option(const cli_option *options, size_t n_options, const char *name,
+                                  size_t size) {
     for (size_t i = 0; i < n_options; i++)
         if (strlen(options[i].name) == size && strncmp(options[i].name, name, size) == 0)
             return &options[i];
@@ -85,7 +85,7 @@ int cli_parse(const command *self, int argc, char **argv, const cli_option *opti
         }
         const char *equals = strchr(argument, '=');
         size_t size = equals ? (size_t)(equals - argument) : strlen(argument);
-        const cli_option *option = find(options, n_options, argument, size);
+        const cli_option *option = cli_find_option(options, n_options, argument, size);
         if (!option) return cli_usage(self, "unknown option \"%.*s\"", (int)size, argument);
         if (option->flag) {
             if (equals) return cli_usage(self, "%s takes no value", option->name);

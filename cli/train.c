@@ -1,52 +1,27 @@
 /* nerfit train: flags and config to a run, with its progress on stderr. */
-#include "cli.h"
+#include "training.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t interrupted;
-static void on_interrupt(int number) {
-    (void)number;
-    if (interrupted) _exit(130); /* the second time: at once */
-    interrupted = 1;
-}
-
 typedef struct progress {
-    bool quiet, log_json, terminal, bar;
-    double began, drawn; /* seconds */
+    bool quiet, log_json;
+    cli_bar bar;
+    double began; /* seconds */
     int64_t first_step;
 } progress;
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static void clear_bar(progress *p) {
-    if (p->bar) fputs("\r\033[K", stderr);
-    p->bar = false;
-}
-
 static void draw_bar(progress *p, const nerfit_event *event) {
-    double time = now();
-    if (event->step < event->total_steps && time - p->drawn < 0.1) return;
-    p->drawn = time;
-    double rate = (double)(event->step - p->first_step) / (time - p->began + 1e-9);
+    char stage[32];
+    if (!cli_bar_due(&p->bar, event->step >= event->total_steps)) return;
+    double rate = (double)(event->step - p->first_step) / (cli_now() - p->began + 1e-9);
     double left = rate > 0 ? (double)(event->total_steps - event->step) / rate : 0;
-    int width = 24, full = (int)(width * event->step / (event->total_steps ? event->total_steps : 1));
-    char bar[32];
-    for (int i = 0; i < width; i++) bar[i] = i < full ? '#' : '.';
-    bar[width] = '\0';
-    fprintf(stderr, "\r\033[Kstage %d [%s] %lld/%lld  %.1f steps/s  %d:%02d left  loss %.4f",
-            event->stage, bar, (long long)event->step, (long long)event->total_steps, rate,
-            (int)left / 60, (int)left % 60, event->loss);
-    p->bar = true;
+    snprintf(stage, sizeof stage, "stage %d ", event->stage);
+    cli_bar_draw(&p->bar, stage, event->step, event->total_steps,
+                 "%.1f steps/s  %d:%02d left  loss %.4f", rate, (int)left / 60, (int)left % 60,
+                 event->loss);
 }
 
 /* A number of the event's JSON by its key; NaN if it is not there. */
@@ -73,77 +48,28 @@ static void print_entry(const nerfit_event *event) {
 static bool on_event(void *user, const nerfit_event *event) {
     progress *p = user;
     if (event->kind == NERFIT_EVENT_BEGIN) {
-        p->began = now();
+        p->began = cli_now();
         p->first_step = event->step;
         if (!p->quiet && !p->log_json)
             fprintf(stderr, "stage %d: %s, %lld steps\n", event->stage, event->stage_name,
                     (long long)event->total_steps);
     }
-    if (event->kind == NERFIT_EVENT_STEP && p->terminal) draw_bar(p, event);
+    if (event->kind == NERFIT_EVENT_STEP) draw_bar(p, event);
     if (event->json) {
-        clear_bar(p);
+        cli_bar_clear(&p->bar);
         if (p->log_json)
             fprintf(stderr, "{\"stage\":%d,%s\n", event->stage, event->json + 1);
         else if (!p->quiet) print_entry(event);
     }
-    if (event->kind == NERFIT_EVENT_END) clear_bar(p);
-    return !interrupted;
+    if (event->kind == NERFIT_EVENT_END) cli_bar_clear(&p->bar);
+    return !cli_interrupted();
 }
 
 static void on_log(void *user, nerfit_log_level level, const char *message) {
     progress *p = user;
-    clear_bar(p);
+    cli_bar_clear(&p->bar);
     if (p->log_json && level == NERFIT_LOG_INFO) return;
     cli_log(&p->quiet, level, message);
-}
-
-static void print_help(const command *self) {
-    cli_help(self, NULL, 0);
-    puts("\nOptions:\n  --quiet                only warnings and errors\n"
-         "  --log-json             log entries and metrics as JSON lines on stderr\n"
-         "  --json                 the final scores as JSON on stdout");
-    char *help = nerfit_config_help(80);
-    if (help) fputs(help, stdout);
-    nerfit_free(help);
-}
-
-/* --name value, --name=value; the first plain argument is the config file. */
-static int read_arguments(const command *self, int argc, char **argv, nerfit_config *config,
-                          progress *p, bool *json) {
-    nerfit_error error;
-    bool had_config = false;
-    for (int pass = 0; pass < 2; pass++) /* the file first: flags override it */
-        for (int i = 0; i < argc; i++) {
-            char *argument = argv[i];
-            if (strncmp(argument, "--", 2) != 0) {
-                if (pass == 1) continue;
-                if (had_config) return cli_usage(self, "unexpected argument \"%s\"", argument);
-                had_config = true;
-                if (nerfit_config_load(config, argument, &error) != NERFIT_OK)
-                    return cli_fail(&error);
-                continue;
-            }
-            bool quiet = strcmp(argument, "--quiet") == 0;
-            bool log_json = strcmp(argument, "--log-json") == 0;
-            bool as_json = strcmp(argument, "--json") == 0;
-            if (quiet || log_json || as_json) {
-                p->quiet |= quiet;
-                p->log_json |= log_json;
-                *json |= as_json;
-                continue;
-            }
-            char *equals = strchr(argument, '=');
-            char *value = equals ? equals + 1 : i + 1 < argc ? argv[++i] : NULL;
-            if (!value) return cli_usage(self, "%s needs a value", argument);
-            if (pass == 0) continue;
-            char name[128];
-            snprintf(name, sizeof name, "%.*s",
-                     (int)(equals ? (size_t)(equals - argument) : strlen(argument)) - 2,
-                     argument + 2);
-            if (nerfit_config_set(config, name, value, &error) != NERFIT_OK)
-                return cli_usage(self, "%s", error.text);
-        }
-    return -1;
 }
 
 static int train(nerfit_config *config, progress *p, bool json) {
@@ -151,7 +77,7 @@ static int train(nerfit_config *config, progress *p, bool json) {
     nerfit_train_result result;
     nerfit_callbacks callbacks = {.log = on_log, .event = on_event, .user = p};
     nerfit_status status = nerfit_train(config, &callbacks, &result, &error);
-    clear_bar(p);
+    cli_bar_clear(&p->bar);
     if (status == NERFIT_CANCELLED) {
         fprintf(stderr, "nerfit: %s (add --resume_from_checkpoint true)\n", error.text);
         return 130;
@@ -168,22 +94,22 @@ static int train(nerfit_config *config, progress *p, bool json) {
 }
 
 static int run_train(const command *self, int argc, char **argv) {
-    for (int i = 0; i < argc; i++)
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            print_help(self);
-            return DONE;
-        }
     nerfit_error error;
     nerfit_config *config;
-    if (nerfit_config_new(&config, &error) != NERFIT_OK) return cli_fail(&error);
     progress p = {0};
     bool json = false;
-    int status = read_arguments(self, argc, argv, config, &p, &json);
-    p.terminal = isatty(STDERR_FILENO) && !p.quiet && !p.log_json;
-    struct sigaction action = {.sa_handler = on_interrupt};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    if (status < 0) status = train(config, &p, json);
+    const cli_option options[] = {
+        {"--quiet", NULL, "only warnings and errors", NULL, &p.quiet},
+        {"--log-json", NULL, "log entries and metrics as JSON lines on stderr", NULL, &p.log_json},
+        {"--json", NULL, "the final scores as JSON on stdout", NULL, &json},
+    };
+    if (nerfit_config_new(&config, &error) != NERFIT_OK) return cli_fail(&error);
+    int status = cli_read_config(self, argc, argv, config, options, 3);
+    p.bar.terminal = isatty(STDERR_FILENO) && !p.quiet && !p.log_json;
+    if (status < 0) {
+        cli_catch_interrupts();
+        status = train(config, &p, json);
+    }
     nerfit_config_free(config);
     return status;
 }

@@ -6,7 +6,7 @@
  *   - models, and prediction in sessions: one a thread, over a shared model
  *   - annotated texts in memory and in files
  *   - scores, tokens, sentence embeddings
- *   - training, with callbacks
+ *   - training, with callbacks; few-shot experiments
  *
  * Offsets in this interface are code points (what Python's `str` counts), end exclusive. Text is
  * UTF-8. The library never prints, exits or keeps global mutable state. */
@@ -394,6 +394,50 @@ NERFIT_API void nerfit_train_result_free(nerfit_train_result *result);
 NERFIT_API nerfit_status nerfit_train(const nerfit_config *config,
                                       const nerfit_callbacks *callbacks,
                                       nerfit_train_result *result, nerfit_error *error);
+
+/* ---------------------------------------------------------------- few-shot experiments */
+
+/* NULL is the default everywhere. */
+typedef struct nerfit_fewshot_options {
+    const char *k;          /* mentions of every entity type in a sample: "1,4,16,64" */
+    const char *seeds;      /* "3": 0, 1, 2; "0-4": a range; "0,5": a list */
+    const char *recipes;    /* "plain,original,nerfit"; one's own is name:option=value,option=value,
+                               and then recipes are divided by spaces or ";". A recipe begins from
+                               the built-in one of its name: plain (fine-tuning without stage 1),
+                               original, nerfit, nerfit+pretrained. max_steps=auto is
+                               clamp(20 * ceil(texts / 8), 200, 500) */
+    const char *samples;    /* a folder with kK-sS.jsonl, instead of samples of the training texts */
+    const char *pretrained; /* the encoder folder of recipes whose name ends in +pretrained */
+    const char *negatives;  /* texts without an entity in a sample: "10", "20%" */
+} nerfit_fewshot_options;
+
+typedef struct nerfit_fewshot_progress {
+    size_t finished, runs; /* of all, those of earlier calls included */
+    size_t k, texts;       /* of the run at hand, and the texts of its sample */
+    uint64_t seed;
+    const char *recipe;
+    bool done;             /* it is finished, and f1 and seconds (of training) are there */
+    bool earlier;          /* an earlier call finished it */
+    double f1, seconds;
+    double seconds_left;   /* of all runs; negative: unknown */
+    const nerfit_event *event; /* of its training, or NULL */
+} nerfit_fewshot_progress;
+
+typedef struct nerfit_fewshot_result {
+    char *text, *markdown; /* tables of mean and standard deviation */
+    char *json;            /* {"k", "seeds", "recipes", "runs": [...], "table": [...]} */
+} nerfit_fewshot_result;
+NERFIT_API void nerfit_fewshot_result_free(nerfit_fewshot_result *result);
+
+/* For each seed, k and recipe: draws a sample of the config's training texts (or takes a given one),
+ * trains on it without validation data, and scores the model on the test texts, on words. Finished
+ * runs stand in output_dir/runs.jsonl, and are not run again with the same settings and texts;
+ * samples/ has the samples' line numbers, report.html the tables and a plot. options may be NULL;
+ * log gets warnings; progress (may be NULL) returns false to stop, which gives NERFIT_CANCELLED. */
+NERFIT_API nerfit_status nerfit_fewshot(
+    const nerfit_config *config, const nerfit_fewshot_options *options, nerfit_log_function log,
+    bool (*progress)(void *user, const nerfit_fewshot_progress *progress), void *user,
+    nerfit_fewshot_result *result, nerfit_error *error);
 
 /* Frees memory that a function of this header handed out for it. */
 NERFIT_API void nerfit_free(void *memory);

@@ -2,16 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api_corpus.h"
+#include "api_train.h"
 #include "base/json.h"
-#include "train/train.h"
-
-struct nerfit_config {
-    nf_train_options options;
-    const nerfit_corpus *corpora[3]; /* train, validation, test; NULL: the options' file */
-    nf_embeddings embeddings;        /* count 0: none */
-    nf_descriptions descriptions;    /* count 0: none */
-};
 
 nerfit_status nerfit_config_new(nerfit_config **out, nerfit_error *error) {
     *out = calloc(1, sizeof **out);
@@ -100,20 +92,34 @@ char *nerfit_config_help(int width) {
 
 /* ---------------------------------------------------------------- training */
 
-static bool observe(void *user, const nf_stage_report *report) {
-    const nerfit_callbacks *callbacks = user;
-    char *json = report->entry ? nf_json_text(report->entry, JSON_COMPACT) : NULL;
-    nerfit_event event = {.kind = (nerfit_event_kind)report->event,
+nf_train_data nf_config_data(const nerfit_config *config) {
+    const nerfit_corpus *const *c = config->corpora;
+    return (nf_train_data){
+        .train = c[0] ? &c[0]->corpus : NULL,
+        .validation = c[1] ? &c[1]->corpus : NULL,
+        .test = c[2] ? &c[2]->corpus : NULL,
+        .embeddings = config->embeddings.count ? &config->embeddings : NULL,
+        .descriptions = config->descriptions.count ? &config->descriptions : NULL,
+    };
+}
+
+nerfit_event nf_event_of(const nf_stage_report *report) {
+    return (nerfit_event){.kind = (nerfit_event_kind)report->event,
                           .stage = report->stage,
                           .stage_name = report->name,
                           .step = report->step,
                           .total_steps = report->total_steps,
                           .epoch = report->epoch,
                           .loss = report->loss,
-                          .json = json,
+                          .json = report->entry ? nf_json_text(report->entry, JSON_COMPACT) : NULL,
                           .path = report->path};
+}
+
+static bool observe(void *user, const nf_stage_report *report) {
+    const nerfit_callbacks *callbacks = user;
+    nerfit_event event = nf_event_of(report);
     bool go_on = callbacks->event(callbacks->user, &event);
-    free(json);
+    free((char *)(uintptr_t)event.json);
     return go_on;
 }
 
@@ -149,22 +155,16 @@ nerfit_status nerfit_train(const nerfit_config *config, const nerfit_callbacks *
     nf_log log = {callbacks->log, callbacks->user};
     nf_corpus parsed[3];
     memset(parsed, 0, sizeof parsed);
-    nf_train_data data = {
-        .embeddings = config->embeddings.count ? &config->embeddings : NULL,
-        .descriptions = config->descriptions.count ? &config->descriptions : NULL,
-    };
+    nf_train_data data = nf_config_data(config);
     const nf_corpus **places[] = {&data.train, &data.validation, &data.test};
     const nf_train_options *o = &config->options;
     const char *const paths[] = {o->train_annotations, o->val_annotations, o->test_annotations};
     nerfit_status status = NERFIT_OK;
     *result = (nerfit_train_result){0};
     for (int i = 0; i < 3 && status == NERFIT_OK; i++) {
-        if (config->corpora[i]) {
-            *places[i] = &config->corpora[i]->corpus;
-        } else if (callbacks->parse && paths[i]) {
-            status = nf_corpus_parse_lines(&parsed[i], callbacks, paths[i], &log, error);
-            *places[i] = &parsed[i];
-        }
+        if (*places[i] || !callbacks->parse || !paths[i]) continue;
+        status = nf_corpus_parse_lines(&parsed[i], callbacks, paths[i], &log, error);
+        *places[i] = &parsed[i];
     }
     nf_train_result inner = {0};
     if (status == NERFIT_OK)

@@ -38,7 +38,7 @@ expect "no command" 2 'usage: nerfit COMMAND' "$nerfit"
 expect "help" 0 'predict +tag texts' "$nerfit" --help
 expect "version" 0 '^nerfit [0-9]+\.[0-9]+\.[0-9]+$' "$nerfit" --version
 expect "unknown command" 2 'unknown command "trian"' "$nerfit" trian
-for command in train predict eval score embed tokenize data 'data check' 'data sample'; do
+for command in train predict eval score embed tokenize fewshot data 'data check' 'data sample'; do
     expect "$command --help" 0 "usage: nerfit ${command% *}" "$nerfit" $command --help
 done
 expect "help train lists options" 0 'lr_scheduler_type' "$nerfit" help train
@@ -115,5 +115,20 @@ expect "train, JSON log" 0 '"stage":2,' "$nerfit" train "$root/config.yaml" --ov
 quiet=$("$nerfit" train "$root/config.yaml" --overwrite_output_dir true --quiet 2>&1 >/dev/null | grep -v warning)
 [ -z "$quiet" ] || { echo "FAIL --quiet said: $quiet"; failures=$((failures + 1)); }
 expect "predict with it" 0 '"entities"' "$nerfit" predict "$root/out/best" "$root/texts.txt"
+
+# few-shot runs
+few=(fewshot "$root/config.yaml" --test_annotations "$root/train.txt" --output_dir "$root/few" --k 1,2 --seeds 0-1)
+few+=(--recipes 'plain:max_steps=0,2 original:max_steps=1,1')
+expect "fewshot" 0 '^ +2 +2 +[0-9.]+ . [0-9.]+ +[0-9.]+ . [0-9.]+$' "$nerfit" "${few[@]}" --json "$root/few.json"
+expect "fewshot, JSON" 0 '"recipe": "original:max_steps=1,1"' cat "$root/few.json"
+[ "$(wc -l <"$root/few/runs.jsonl")" = 8 ] || { echo "FAIL: not 8 runs"; failures=$((failures + 1)); }
+[ ! -e "$root/few/run" ] || { echo "FAIL: the last run's folder is still there"; failures=$((failures + 1)); }
+expect "fewshot again" 0 '8/8  k 2, seed 1, original:max_steps=1,1: F1 .*, from an earlier call' "$nerfit" "${few[@]}"
+expect "fewshot, Markdown" 0 '^.---.---.---.---.$' "$nerfit" "${few[@]}" --markdown --quiet
+expect "fewshot, its page" 0 '<svg' cat "$root/few/report.html"
+expect "fewshot, no recipe" 1 'recipe "plane" is not one of' "$nerfit" fewshot "$root/config.yaml" --recipes plane
+expect "fewshot, misspelt option" 2 'unknown option "seed5"' "$nerfit" fewshot "$root/config.yaml" --seed5 1
+expect "fewshot, no model" 1 'recipe "plain": model_name is missing' "$nerfit" fewshot --learning_rate 1e-3 --recipes plain
+
 [ "$failures" = 0 ] && echo "all command line tests passed"
 exit $((failures > 0))

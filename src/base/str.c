@@ -44,6 +44,19 @@ bool nf_str_append_text(nf_str *s, const char *text) {
 
 bool nf_str_append_char(nf_str *s, char c) { return nf_str_append(s, &c, 1); }
 
+bool nf_str_append_html(nf_str *s, const char *text, size_t length) {
+    for (size_t i = 0; i < length; i++) {
+        const char *entity = text[i] == '<'   ? "&lt;"
+                             : text[i] == '>' ? "&gt;"
+                             : text[i] == '&' ? "&amp;"
+                             : text[i] == '"' ? "&quot;"
+                                              : NULL;
+        if (!(entity ? nf_str_append_text(s, entity) : nf_str_append_char(s, text[i])))
+            return false;
+    }
+    return true;
+}
+
 bool nf_str_appendf(nf_str *s, const char *format, ...) {
     va_list args, again;
     va_start(args, format);

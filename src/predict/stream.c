@@ -91,18 +91,6 @@ static nerfit_status write_brackets(nf_str *out, const nf_model *model, nf_docum
     return write_document(out, d, tagged, NF_FORMAT_BRACKETS, err);
 }
 
-static void append_html(nf_str *out, const char *text, size_t size) {
-    for (size_t i = 0; i < size; i++) {
-        const char *entity = text[i] == '<'   ? "&lt;"
-                             : text[i] == '>' ? "&gt;"
-                             : text[i] == '&' ? "&amp;"
-                             : text[i] == '"' ? "&quot;"
-                                              : NULL;
-        if (entity) nf_str_append_text(out, entity);
-        else nf_str_append_char(out, text[i]);
-    }
-}
-
 static nerfit_status write_html(nf_str *out, const nf_model *model, nf_document *d,
                                 const nf_tagged *tagged, nerfit_error *err) {
     (void)model;
@@ -111,15 +99,15 @@ static nerfit_status write_html(nf_str *out, const nf_model *model, nf_document 
     nf_str_append_text(out, "<p>");
     for (size_t i = 0; i < tagged->n_entities; i++) {
         const nf_entity *e = &tagged->entities[i];
-        append_html(out, d->text + at, e->byte_start - at);
+        nf_str_append_html(out, d->text + at, e->byte_start - at);
         nf_str_appendf(out, "<mark title=\"%.3f\">", e->score);
-        append_html(out, d->text + e->byte_start, e->byte_end - e->byte_start);
+        nf_str_append_html(out, d->text + e->byte_start, e->byte_end - e->byte_start);
         nf_str_append_text(out, "<small>");
-        append_html(out, e->label, strlen(e->label));
+        nf_str_append_html(out, e->label, strlen(e->label));
         nf_str_append_text(out, "</small></mark>");
         at = e->byte_end;
     }
-    append_html(out, d->text + at, d->text_size - at);
+    nf_str_append_html(out, d->text + at, d->text_size - at);
     nf_str_append_text(out, "</p>\n");
     return NERFIT_OK;
 }

@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+"""F1 over the number of examples, for the tables of docs/evaluation.md: `./run quality [SET...]`.
+
+Every set is a folder of the data's fewshot/ with samples (kK-sS.jsonl), test.jsonl and
+descriptions.json. The columns are `nerfit fewshot`'s recipes; the pre-trained encoder of a set must
+not have seen that set, so it is a folder for each (--pretrained 'FOLDER/without-{set}').
+Runs that are finished are not run again (build/quality/SET/runs.jsonl), so that an interrupted call
+goes on where it was. The whole protocol of a set rewrites its tables in docs/evaluation.md; a part of
+it (--k, --seeds, --columns) is printed alone.
+"""
+import argparse
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+
+SETS = ["slurp", "mit-movie", "wnut17", "ncbi", "snips"]
+KS = [1, 4, 16, 64]
+SEEDS = [0, 1, 2]
+COLUMNS = {  # title: recipe
+    "plain, 1e-4": "plain:learning_rate=1e-4",
+    "plain, 3e-4": "plain:learning_rate=3e-4",
+    "original, 1e-4": "original:learning_rate=1e-4,1e-4",
+    "original, 3e-4": "original:learning_rate=1e-4,3e-4",
+    "nerfit": "nerfit",
+    "nerfit + pre-training": "nerfit+pretrained",
+}
+DOCUMENT = "docs/evaluation.md"
+STEP, START = 0.05, 3  # seconds of a step and around a run on two cores: for the first estimate
+
+
+def output_of(*command):
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def possible(args, column):
+    """Whether this build and call have what a column needs."""
+    if COLUMNS[column].endswith("+pretrained") and not args.pretrained:
+        return False
+    if not COLUMNS[column].startswith("nerfit"):
+        return True
+    return bool(re.search(r"--recipe\b[^-]*\bnerfit\b", output_of(args.nerfit, "help", "train")))
+
+
+def config(args, name):
+    """The config file of a set."""
+    folder = os.path.join(args.output, name)
+    os.makedirs(folder, exist_ok=True)
+    path = os.path.join(folder, "config.yaml")
+    source = os.path.join(args.data, "fewshot", name)
+    with open(path, "w") as file:
+        for option, value in [("model_name", args.encoder),
+                              ("ent2emb", os.path.join(source, "descriptions.json")),
+                              ("test_annotations", os.path.join(source, "test.jsonl")),
+                              ("output_dir", folder)]:
+            file.write(f"{option}: {json.dumps(os.path.abspath(value))}\n")
+    return path, source
+
+
+def estimate(source, ks, seeds, columns):
+    """Minutes of all runs from nothing."""
+    steps = 0
+    for k in ks:
+        for seed in seeds:
+            with open(os.path.join(source, f"k{k}-s{seed}.jsonl")) as file:
+                texts = sum(1 for _ in file)
+            one = min(max(20 * math.ceil(texts / 8), 200), 500)
+            steps += sum(one * (2 if c.startswith("original") else 1) for c in columns)
+    return (steps * STEP + len(ks) * len(seeds) * len(columns) * START) / 60
+
+
+def run_set(args, name, columns):
+    path, source = config(args, name)
+    recipes = [COLUMNS[c] for c in columns]
+    result = os.path.join(args.output, f"{name}.json")
+    seeds = ",".join(f"{seed}-{seed}" for seed in args.seeds)  # a lone number would be a count
+    command = [args.nerfit, "fewshot", path, "--samples", source, "--json", result, "--seeds", seeds,
+               "--k", ",".join(map(str, args.k)), "--recipes", " ".join(recipes)]
+    if args.pretrained:
+        command += ["--pretrained", args.pretrained.replace("{set}", name)]
+    print(f"{name}: {len(args.k) * len(args.seeds) * len(columns)} runs, about "
+          f"{estimate(source, args.k, args.seeds, columns):.0f} min if none is finished",
+          file=sys.stderr)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    with open(result) as file:
+        return json.load(file)
+
+
+def shown(value, scale):
+    mean, sd = scale * value["mean"], value["sd"]
+    return f"{mean:.1f}" if sd is None else f"{mean:.1f} ± {scale * sd:.1f}"
+
+
+def table(result, columns, field, scale):
+    cells = {(c["k"], c["recipe"]): c for c in result["table"]}
+    lines = ["| k | texts | " + " | ".join(columns) + " |", "|---" * (len(columns) + 2) + "|"]
+    for k in result["k"]:
+        row = [cells[k, COLUMNS[c]] for c in columns]
+        lines.append(f"| {k} | {row[0]['texts']['mean']:.0f} | "
+                     + " | ".join(shown(c[field], scale) for c in row) + " |")
+    return "\n".join(lines)
+
+
+def tables(result, columns):
+    return ("F1 (%):\n\n" + table(result, columns, "f1", 100) + "\n\nSeconds of training:\n\n"
+            + table(result, columns, "seconds", 1))
+
+
+def machine():
+    """What the numbers depend on."""
+    model = "unknown"
+    with open("/proc/cpuinfo") as file:
+        for line in file:
+            if line.startswith("model name"):
+                model = line.split(":", 1)[1].strip()
+                break
+    return f"{model}, {len(os.sched_getaffinity(0))} cores"
+
+
+def write(name, text):
+    """Puts the text between the set's marks in the document."""
+    with open(DOCUMENT) as file:
+        document = file.read()
+    begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
+    if begin not in document or end not in document:
+        raise SystemExit(f"{DOCUMENT} has no marks \"{begin.strip()}\" and \"{end}\"")
+    before, rest = document.split(begin, 1)
+    with open(DOCUMENT, "w") as file:
+        file.write(before + begin + text + "\n" + end + rest.split(end, 1)[1])
+
+
+def numbers(text):
+    return [int(part) for part in text.split(",")]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sets", nargs="*", metavar="SET", default=[], help=", ".join(SETS))
+    parser.add_argument("--k", type=numbers, default=KS)
+    parser.add_argument("--seeds", type=numbers, default=SEEDS)
+    parser.add_argument("--columns", help="some of: " + "; ".join(COLUMNS) + " (divided by \";\")")
+    parser.add_argument("--pretrained", metavar="PATTERN",
+                        help="encoder folders; {set} stands for the set that was left out")
+    parser.add_argument("--nerfit", default="build/nerfit")
+    parser.add_argument("--encoder", default=".cache/all-MiniLM-L6-v2")
+    parser.add_argument("--data", default=os.environ.get("NERFIT_TEST_DATA", "../shared/data"))
+    parser.add_argument("--output", default="build/quality")
+    args = parser.parse_args()
+    unknown = [s for s in args.sets if s not in SETS]
+    columns = args.columns.split(";") if args.columns else list(COLUMNS)
+    unknown += [c for c in columns if c not in COLUMNS]
+    if unknown:
+        parser.error(f"unknown: {', '.join(unknown)}")
+    if not os.path.isdir(os.path.join(args.data, "fewshot")):
+        raise SystemExit(f"the data is not here: {args.data}/fewshot (see docs/testing.md)")
+    left_out = [c for c in columns if not possible(args, c)]
+    if left_out:
+        print(f"left out, as it takes a build with it or --pretrained: {'; '.join(left_out)}",
+              file=sys.stderr)
+    columns = [c for c in columns if c not in left_out]
+    whole = args.k == KS and args.seeds == SEEDS and not args.columns
+    for name in args.sets or SETS:
+        text = tables(run_set(args, name, columns), columns)
+        print(f"\n## {name}\n\n{text}\n", flush=True)
+        if whole:
+            write(name, f"Measured on {machine()}.\n\n{text}")
+
+
+if __name__ == "__main__":
+    main()

@@ -105,6 +105,8 @@ check: $(TESTS)
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include
 	install -m 755 $(BUILD)/nerfit $(DESTDIR)$(PREFIX)/bin/
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1
+	$(BUILD)/nerfit help --man > $(DESTDIR)$(PREFIX)/share/man/man1/nerfit.1
 	install -m 644 include/nerfit.h $(DESTDIR)$(PREFIX)/include/
 	install -m 644 $(BUILD)/libnerfit.a $(DESTDIR)$(PREFIX)/lib/
 	install -m 755 $(BUILD)/libnerfit.so $(DESTDIR)$(PREFIX)/lib/libnerfit.so.$(VERSION)

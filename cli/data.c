@@ -1,5 +1,5 @@
 /* nerfit data: annotated files converted, checked, counted, divided and sampled. */
-#include "cli.h"
+#include "man.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -370,6 +370,10 @@ static void print_parts(void) {
 
 static int run_data(const command *self, int argc, char **argv) {
     const char *name = argc ? argv[0] : "--help";
+    if (cli_man_writing()) {
+        for (size_t i = 0; i < COUNT(parts); i++) parts[i].run(&parts[i], argc, argv);
+        return DONE;
+    }
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
         print_parts();
         return argc ? DONE : USAGE;

@@ -1,5 +1,5 @@
 /* nerfit: the program. A table of commands, and what concerns them all. */
-#include "cli.h"
+#include "man.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -45,6 +45,10 @@ void cli_log(void *user, nerfit_log_level level, const char *message) {
 /* ---------------------------------------------------------------- arguments */
 
 void cli_help(const command *self, const cli_option *options, size_t n_options) {
+    if (cli_man_writing()) {
+        cli_man_help(self, options, n_options);
+        return;
+    }
     printf("usage: nerfit %s %s\n\n%s\n", self->name, self->arguments, self->summary);
     if (self->help) printf("\n%s\n", self->help);
     if (n_options) puts("\nOptions:");
@@ -155,7 +159,8 @@ static void print_help(void) {
          "usage: nerfit COMMAND [ARGUMENTS]\n\nCommands:");
     for (size_t i = 0; i < N_COMMANDS; i++)
         printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
-    puts("\nnerfit COMMAND --help tells more; nerfit --version prints the version.");
+    puts("\nnerfit COMMAND --help tells more; nerfit --version prints the version,\n"
+         "nerfit help --man the manual page.");
 }
 
 static const command *find_command(const char *name) {
@@ -187,6 +192,10 @@ int main(int argc, char **argv) {
     bool help = strcmp(argv[1], "help") == 0;
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || (help && argc == 2)) {
         print_help();
+        return DONE;
+    }
+    if (help && strcmp(argv[2], "--man") == 0) {
+        cli_man(commands, N_COMMANDS);
         return DONE;
     }
     const command *chosen = find_command(argv[help ? 2 : 1]);

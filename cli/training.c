@@ -7,10 +7,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "man.h"
+
 /* ---------------------------------------------------------------- arguments */
 
 static void print_help(const command *self, const cli_option *options, size_t n_options) {
     cli_help(self, options, n_options);
+    if (cli_man_writing()) return; /* they have a section of their own */
     char *help = nerfit_config_help(80);
     if (help) fputs(help, stdout);
     nerfit_free(help);

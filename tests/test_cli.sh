@@ -36,6 +36,7 @@ printf 'wake\tB-a\nme\tO\n\nup\tB-c\n' >"$root/pred.conll"
 
 expect "no command" 2 'usage: nerfit COMMAND' "$nerfit"
 expect "help" 0 'predict +tag texts' "$nerfit" --help
+expect "man page" 0 '^\.B --?learning_rate' "$nerfit" help --man
 expect "version" 0 '^nerfit [0-9]+\.[0-9]+\.[0-9]+$' "$nerfit" --version
 expect "unknown command" 2 'unknown command "trian"' "$nerfit" trian
 for command in train predict eval score embed tokenize fewshot data 'data check' 'data sample'; do

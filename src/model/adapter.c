@@ -394,7 +394,7 @@ nerfit_status nf_adapter_save(const nf_model *model, const char *folder, nerfit_
                     (p == model->classifier->weight || p == model->classifier->bias);
         bool projection = model->projection &&
                           (p == model->projection->weight || p == model->projection->bias);
-        if (p->removed || projection || !(p->trained || strstr(p->name, ".lora_") || head))
+        if (p->removed || projection || nf_description_head_owns(p) || !(p->trained || strstr(p->name, ".lora_") || head))
             continue;
         snprintf(prefix, sizeof prefix, "%s%s", PEFT_PREFIX,
                  model->classifier && !head ? model->architecture->prefix : "");
@@ -409,6 +409,7 @@ nerfit_status nf_adapter_save(const nf_model *model, const char *folder, nerfit_
     if (status == NERFIT_OK && model->classifier) status = nf_save_config(model, folder, err);
     if (status == NERFIT_OK && model->tokenizer)
         status = nf_tokenizer_save(model->tokenizer, folder, err);
+    if (status == NERFIT_OK) status = nf_decoding_save(&model->decoding, folder, err);
     free(tensors);
     nf_arena_free(&arena);
     return status;

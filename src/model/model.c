@@ -132,14 +132,35 @@ static nerfit_status load_base(nf_model *model, const char *folder, nerfit_error
     return NERFIT_OK;
 }
 
+/* Ours are models of labels O, B-0, I-0, B-1, I-1, ... */
+static nerfit_status read_decoding(nf_model *model, const char *folder, nerfit_error *err) {
+    if (!model->classifier) return NERFIT_OK;
+    NF_TRY(nf_decoding_load(&model->decoding, folder, err));
+    if (!model->decoding.present) return NERFIT_OK;
+    bool ours = model->n_labels % 2 == 1 && strcmp(model->labels[0], "O") == 0;
+    for (size_t i = 1; ours && i < model->n_labels; i += 2) {
+        const char *begin = model->labels[i], *inside = model->labels[i + 1];
+        ours = strncmp(begin, "B-", 2) == 0 && strncmp(inside, "I-", 2) == 0 &&
+               strcmp(begin + 2, inside + 2) == 0;
+    }
+    if (!ours)
+        return nf_fail_at(err, NERFIT_FORMAT, folder, 0, 0,
+                          "has a nerfit.json, but its labels are not O, B-x, I-x, B-y, I-y, ...");
+    return NERFIT_OK;
+}
+
 static nerfit_status load(nf_model *model, const char *folder, nerfit_error *err) {
-    if (!nf_adapter_folder(folder)) return load_base(model, folder, err);
+    if (!nf_adapter_folder(folder)) {
+        NF_TRY(load_base(model, folder, err));
+        return read_decoding(model, folder, err);
+    }
     char *base;
     NF_TRY(nf_adapter_base(&base, &model->net.arena, folder, err));
     nerfit_status status = load_base(model, base, err);
     if (status != NERFIT_OK)
         return nf_fail_within(err, status, "base model of the adapter %s", folder);
-    return nf_adapter_load(model, folder, err);
+    NF_TRY(nf_adapter_load(model, folder, err));
+    return read_decoding(model, folder, err);
 }
 
 nerfit_status nf_model_load(nf_model **out, const char *folder, nf_backend *be, const nf_log *log,
@@ -162,6 +183,7 @@ nerfit_status nf_model_load(nf_model **out, const char *folder, nf_backend *be, 
 
 void nf_model_free(nf_model *model) {
     if (!model) return;
+    if (model->net.be) nf_type_columns_free(&model->type_columns, model->net.be);
     nf_network_free(&model->net);
     nf_tokenizer_free(model->tokenizer);
     nf_safetensors_close(model->weights);
@@ -184,6 +206,7 @@ void nf_model_remove_projection(nf_model *model) { remove_linear(model, &model->
 void nf_model_remove_classifier(nf_model *model) {
     remove_linear(model, &model->classifier);
     model->n_labels = 0;
+    model->decoding.present = false;
 }
 
 nerfit_status nf_model_add_classifier(nf_model *model, const char *const *labels, size_t n_labels,
@@ -215,6 +238,41 @@ nerfit_status nf_model_add_projection(nf_model *model, size_t size, uint64_t see
     return nf_parameter_uniform(net, head->bias, bound, seed, STREAM_PROJECTION_BIAS, err);
 }
 
+nerfit_status nf_model_add_description_head(nf_model *model, size_t size, bool identity,
+                                            uint64_t seed, nerfit_error *err) {
+    return nf_description_head_new(&model->description_head, &model->net, model->encoder.hidden,
+                                   size, identity, seed, err);
+}
+
+nerfit_status nf_model_add_types(nf_model *model, const char *const *labels, size_t n_types,
+                                 const float *vectors, uint64_t seed, nerfit_error *err) {
+    nf_description_head *head = model->description_head;
+    nf_type_columns_free(&model->type_columns, model->net.be);
+    NF_TRY(nf_type_columns_make(&model->type_columns, model->net.be, vectors, n_types, head->size,
+                                err));
+    NF_TRY(nf_model_add_classifier(model, labels, 2 * n_types + 1, seed, err));
+    model->classifier->weight->trained = model->classifier->bias->trained = false;
+    return nf_description_head_add_types(head, &model->net, n_types, seed, err);
+}
+
+nerfit_status nf_model_fold_description_head(nf_model *model, nerfit_error *err) {
+    nf_description_head *head = model->description_head;
+    nf_backend *be = model->net.be;
+    be->to_f64(be, model->decoding.transitions, head->transitions->values, NF_DECODING_SCALARS);
+    model->decoding.present = true;
+    model->decoding.temperature = 1.0;
+    return nf_description_head_fold(head, &model->type_columns, be,
+                                    model->classifier->weight->values,
+                                    model->classifier->bias->values, err);
+}
+
+void nf_model_remove_description_head(nf_model *model) {
+    if (!model->description_head) return;
+    nf_description_head_remove(model->description_head, &model->net);
+    nf_type_columns_free(&model->type_columns, model->net.be);
+    model->description_head = NULL;
+}
+
 static bool belongs_to(const nf_linear *head, const nf_parameter *p) {
     return head && (p == head->weight || p == head->bias);
 }
@@ -222,7 +280,8 @@ static bool belongs_to(const nf_linear *head, const nf_parameter *p) {
 void nf_model_train_encoder(nf_model *model, bool trained) {
     for (size_t i = 0; i < model->net.n_parameters; i++) {
         nf_parameter *p = model->net.parameters[i];
-        if (!p->removed && !belongs_to(model->classifier, p) && !belongs_to(model->projection, p))
+        if (!p->removed && !belongs_to(model->classifier, p) &&
+            !belongs_to(model->projection, p) && !nf_description_head_owns(p))
             p->trained = trained;
     }
 }

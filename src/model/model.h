@@ -6,6 +6,8 @@
 #include "base/log.h"
 #include "model/architecture.h"
 #include "model/batch.h"
+#include "model/decoding.h"
+#include "model/description_head.h"
 #include "text/tokenizer.h"
 
 typedef struct nf_adapter nf_adapter;
@@ -25,6 +27,10 @@ typedef struct nf_model {
     uint32_t classifier_site; /* dropout before the classifier */
 
     nf_linear *projection; /* stage 1's; NULL otherwise */
+    /* the recipe nerfit's head, while it is trained; it folds into the classifier */
+    nf_description_head *description_head; /* NULL otherwise */
+    nf_type_columns type_columns;          /* of its types, once there are some */
+    nf_decoding decoding;                  /* how the classifier's labels are decoded: nerfit.json */
     nf_adapter *adapter;   /* the adapter that was added or loaded; NULL: none */
 } nf_model;
 
@@ -51,6 +57,19 @@ nerfit_status nf_model_add_projection(nf_model *model, size_t size, uint64_t see
 void nf_model_remove_projection(nf_model *model);
 void nf_model_remove_classifier(nf_model *model);
 
+/* The recipe nerfit's head without types (description_head.h). */
+nerfit_status nf_model_add_description_head(nf_model *model, size_t size, bool identity,
+                                            uint64_t seed, nerfit_error *err);
+/* Gives it types with their descriptions' vectors [n_types, size] (ignored if size is 0), and the
+ * model a classifier of labels [2 n_types + 1] that is not trained but receives what the head folds
+ * into. */
+nerfit_status nf_model_add_types(nf_model *model, const char *const *labels, size_t n_types,
+                                 const float *vectors, uint64_t seed, nerfit_error *err);
+/* Brings classifier and decoding up to date with the head. */
+nerfit_status nf_model_fold_description_head(nf_model *model, nerfit_error *err);
+/* Removes it; the classifier stays, as it was folded last. */
+void nf_model_remove_description_head(nf_model *model);
+
 /* Marks all encoder parameters as trained (full fine-tuning), or none. */
 void nf_model_train_encoder(nf_model *model, bool trained);
 
@@ -58,7 +77,8 @@ void nf_model_train_encoder(nf_model *model, bool trained);
 nerfit_status nf_model_logits(const nf_model *model, const nf_pass *pass, nf_values **logits);
 
 /* Writes the folder as transformers does: config.json (with labels, if there is a head),
- * model.safetensors (f32), the tokenizer's files. Adapters must have been merged. */
+ * model.safetensors (f32), the tokenizer's files; and nerfit.json, if it is decoded our way. A
+ * description head is not written: fold it first. Adapters must have been merged. */
 nerfit_status nf_model_save(const nf_model *model, const char *folder, nerfit_error *err);
 
 #endif

@@ -21,7 +21,7 @@ static void free_flat(nf_network *net) {
     for (size_t i = 0; i < 4; i++)
         if (buffers[i]) net->be->memory_free(net->be, buffers[i]);
     net->flat_values = net->flat_grads = net->flat_m = net->flat_v = NULL;
-    net->n_decayed = net->n_trained = 0;
+    net->n_trained = 0;
 }
 
 void nf_network_free(nf_network *net) {
@@ -155,19 +155,20 @@ void nf_parameter_remove(nf_network *net, nf_parameter *p) {
 
 uint32_t nf_network_site(nf_network *net) { return net->n_sites++; }
 
-/* Visits the trained parameters with their places in the flat buffers, decayed ones first. */
-static size_t lay_out(nf_network *net, size_t *n_decayed,
-                      void (*visit)(nf_network *, nf_parameter *, size_t)) {
+/* Visits the trained parameters with their places in the flat buffers. */
+static size_t lay_out(nf_network *net, void (*visit)(nf_network *, nf_parameter *, size_t)) {
     size_t offset = 0;
-    for (int group = 0; group < 2; group++) {
+    for (int part = 0; part < 2 * NF_GROUPS; part++) {
         for (size_t i = 0; i < net->n_parameters; i++) {
             nf_parameter *p = net->parameters[i];
-            if (!p->trained || p->removed || p->decayed != (group == 0)) continue;
+            if (!p->trained || p->removed || p->group != (nf_group)(part / 2) ||
+                p->decayed != (part % 2 == 0))
+                continue;
             if (visit) visit(net, p, offset);
             /* each one starts on a multiple of 16 elements: a cache line of floats */
             offset += (nf_parameter_count(p) + 15) & ~(size_t)15;
         }
-        if (group == 0) *n_decayed = offset;
+        net->ends[part / 2][part % 2] = offset;
     }
     return offset;
 }
@@ -181,7 +182,7 @@ static void move_in(nf_network *net, nf_parameter *p, size_t offset) {
 }
 
 nerfit_status nf_network_start_training(nf_network *net, nerfit_error *err) {
-    size_t n_decayed, n = lay_out(net, &n_decayed, NULL), bytes = n * net->be->real_size;
+    size_t n = lay_out(net, NULL), bytes = n * net->be->real_size;
     nf_values **buffers[] = {&net->flat_values, &net->flat_grads, &net->flat_m, &net->flat_v};
     for (size_t i = 0; i < 4; i++) {
         *buffers[i] = net->be->memory_new(net->be, bytes);
@@ -191,9 +192,8 @@ nerfit_status nf_network_start_training(nf_network *net, nerfit_error *err) {
         }
         net->be->zero(net->be, *buffers[i], n);
     }
-    lay_out(net, &n_decayed, move_in);
+    lay_out(net, move_in);
     net->n_trained = n;
-    net->n_decayed = n_decayed;
     return NERFIT_OK;
 }
 

@@ -18,6 +18,15 @@
 
 typedef struct nf_linear nf_linear;
 
+/* Parameters of a group share a learning rate. */
+typedef enum nf_group {
+    NF_GROUP_ENCODER, /* all that is not named below, the original recipe's heads too */
+    NF_GROUP_HEAD,    /* of the description head (description_head.h): its vectors and biases, */
+    NF_GROUP_PROJECTION, /* its projection of descriptions, */
+    NF_GROUP_DECODER,    /* the decoder's transitions */
+    NF_GROUPS
+} nf_group;
+
 typedef struct nf_parameter {
     const char *name;
     size_t rows, cols; /* a vector has rows = 1 and n_dims = 1 */
@@ -26,6 +35,7 @@ typedef struct nf_parameter {
     nf_values *grad;   /* NULL unless training has started and it is trained */
     bool trained;
     bool decayed; /* weight decay applies: not a bias, not a norm (transformers' rule) */
+    nf_group group;
     bool removed; /* taken out of the network (a head that is dropped) */
     void *owned;  /* memory to give back, if `values` is its own */
 } nf_parameter;
@@ -38,9 +48,11 @@ typedef struct nf_network {
     nf_linear **linears;
     size_t n_linears, linears_capacity;
     uint32_t n_sites; /* dropout sites given out */
-    /* while training: all trained parameters, the decayed ones first */
+    /* while training: all trained parameters, group by group, in each the decayed ones first */
     nf_values *flat_values, *flat_grads, *flat_m, *flat_v;
-    size_t n_decayed, n_trained; /* elements */
+    size_t n_trained; /* elements */
+    /* where the decayed and the other parameters of each group end, in elements */
+    size_t ends[NF_GROUPS][2];
 } nf_network;
 
 /* One forward, and possibly backward, over a packed batch. */

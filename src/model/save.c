@@ -54,7 +54,9 @@ static nerfit_status save_weights(const nf_model *model, const char *path, nerfi
     nerfit_status status = NERFIT_OK;
     for (size_t i = 0; i < net->n_parameters && status == NERFIT_OK; i++) {
         const nf_parameter *p = net->parameters[i];
-        if (p->removed || is_adapter(p) || is_of(model->projection, p)) continue;
+        if (p->removed || is_adapter(p) || is_of(model->projection, p) ||
+            nf_description_head_owns(p))
+            continue;
         /* the bare encoder is named without the prefix, as AutoModel saves it */
         bool prefixed = model->classifier && !is_of(model->classifier, p);
         status = nf_store_parameter(&tensors[count++], &arena, net, p,
@@ -112,6 +114,7 @@ nerfit_status nf_model_save(const nf_model *model, const char *folder, nerfit_er
     if (status == NERFIT_OK) status = nf_save_config(model, folder, err);
     if (status == NERFIT_OK && model->tokenizer)
         status = nf_tokenizer_save(model->tokenizer, folder, err);
+    if (status == NERFIT_OK) status = nf_decoding_save(&model->decoding, folder, err);
     nf_arena_free(&arena);
     return status;
 }

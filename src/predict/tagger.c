@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "predict/decoder.h"
 #include "predict/spans.h"
 #include "text/windows.h"
 
@@ -16,6 +17,13 @@ struct nf_tagger {
     nf_workspace *ws;
     nf_arena arena; /* of the results */
     size_t before, after;
+    /* of viterbi and crf; NULL otherwise */
+    nf_decoder *decoder;
+    nf_transitions transitions; /* divided by the temperature */
+    double temperature;
+    int32_t *ids; /* [2 n_types + 1] the model's label of each of the decoder's, -1: none */
+    size_t n_types;
+    double **logits; /* [texts] of a call: [words, 2 n_types + 1], in the arena */
 };
 
 /* A window of a text as one sequence of a batch. */
@@ -41,6 +49,7 @@ nerfit_status nf_tagger_new(nf_tagger **out, const nf_model *model, nf_backend *
     tagger->be = be;
     nf_tokenizer_special_counts(model->tokenizer, &tagger->before, &tagger->after);
     nerfit_status status = nf_workspace_new(&tagger->ws, be, err);
+    if (status == NERFIT_OK) status = nf_tagger_decode(tagger, NF_DECODE_AUTO, err);
     if (status == NERFIT_OK) *out = tagger;
     else nf_tagger_free(tagger);
     return status;
@@ -50,7 +59,99 @@ void nf_tagger_free(nf_tagger *tagger) {
     if (!tagger) return;
     nf_workspace_free(tagger->ws);
     nf_arena_free(&tagger->arena);
+    nf_decoder_free(tagger->decoder);
+    free(tagger->ids);
     free(tagger);
+}
+
+/* ---------------------------------------------------------------- the decoder */
+
+bool nf_decode_find(const char *name, nf_decode *out) {
+    static const char *const names[] = {"auto", "labels", "viterbi", "crf"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(name, names[i]) == 0) return *out = (nf_decode)i, true;
+    return false;
+}
+
+/* The decoder's labels are O, B-x, I-x, B-y, ...; a model of another origin may have them in any
+ * order, and lack some. */
+static nerfit_status map_labels(nf_tagger *t, nerfit_error *err) {
+    const nf_model *model = t->model;
+    size_t n = model->n_labels;
+    free(t->ids);
+    t->n_types = 0;
+    t->ids = malloc((2 * n + 1) * sizeof *t->ids);
+    const char **types = calloc(n + 1, sizeof *types);
+    nerfit_status status = t->ids && types ? NERFIT_OK : nf_no_memory(err, n);
+    if (status == NERFIT_OK) t->ids[0] = -1;
+    for (size_t i = 0; i < n && status == NERFIT_OK; i++) {
+        const char *label = model->labels[i];
+        bool begin = strncmp(label, "B-", 2) == 0, inside = strncmp(label, "I-", 2) == 0;
+        if (strcmp(label, "O") == 0) {
+            t->ids[0] = (int32_t)i;
+        } else if (begin || inside) {
+            size_t k = 0;
+            while (k < t->n_types && strcmp(types[k], label + 2) != 0) k++;
+            if (k == t->n_types) {
+                types[t->n_types++] = label + 2;
+                t->ids[1 + 2 * k] = t->ids[2 + 2 * k] = -1;
+            }
+            t->ids[(begin ? 1 : 2) + 2 * k] = (int32_t)i;
+        } else {
+            status = nf_fail_at(err, NERFIT_ARGUMENT, model->folder, 0, 0,
+                                "has the label \"%s\"; the decoder takes O, B-x and I-x", label);
+        }
+    }
+    free(types);
+    return status;
+}
+
+nerfit_status nf_tagger_decode(nf_tagger *t, nf_decode decode, nerfit_error *err) {
+    const nf_decoding *own = &t->model->decoding;
+    if (decode == NF_DECODE_AUTO) decode = own->present ? NF_DECODE_CRF : NF_DECODE_LABELS;
+    if (decode == NF_DECODE_CRF && !own->present)
+        return nf_fail_at(err, NERFIT_ARGUMENT, t->model->folder, 0, 0,
+                          "has no nerfit.json, whose transitions the decoder crf takes");
+    nf_decoder_free(t->decoder);
+    t->decoder = NULL;
+    if (decode == NF_DECODE_LABELS) return NERFIT_OK;
+    NF_TRY(map_labels(t, err));
+    t->transitions = (nf_transitions){0};
+    t->temperature = 1.0;
+    if (decode == NF_DECODE_CRF) {
+        double *scalars = &t->transitions.next[0][0];
+        t->temperature = own->temperature;
+        for (size_t i = 0; i < NF_TRANSITION_COUNT; i++)
+            scalars[i] = own->transitions[i] / own->temperature;
+    }
+    return nf_decoder_new(&t->decoder, err);
+}
+
+/* The logits of one word, in the decoder's order. */
+static void take_logits(const nf_tagger *t, const float *row, double *out) {
+    for (size_t k = 0; k < 2 * t->n_types + 1; k++) /* a label that the model lacks is impossible */
+        out[k] = t->ids[k] < 0 ? -1e6 : (double)row[t->ids[k]] / t->temperature;
+}
+
+/* Labels all tokens of a text by the best path over its words [n_words + 1]; path [n_words]. The
+ * decoder then holds the text's sums. */
+static nerfit_status decode_words(nf_tagger *t, nf_tagged *tagged, const double *logits,
+                                  const size_t *words, size_t n_words, int32_t *path,
+                                  nerfit_error *err) {
+    double log_z;
+    NF_TRY(nf_decoder_best(t->decoder, &t->transitions, logits, n_words, t->n_types, path, NULL,
+                           err));
+    NF_TRY(nf_decoder_sum(t->decoder, &t->transitions, logits, n_words, t->n_types, &log_z, err));
+    for (size_t w = 0; w < n_words; w++) {
+        int32_t rest = nf_label_kind(path[w]) == NF_KIND_B ? path[w] + 1 : path[w];
+        if (t->ids[rest] < 0) rest = path[w];
+        float score = (float)nf_decoder_marginal(t->decoder, w, path[w]);
+        for (size_t i = words[w]; i < words[w + 1]; i++) {
+            tagged->tokens[i].label = t->ids[i == words[w] ? path[w] : rest];
+            tagged->tokens[i].score = score;
+        }
+    }
+    return NERFIT_OK;
 }
 
 const nf_model *nf_tagger_model(const nf_tagger *tagger) { return tagger->model; }
@@ -86,6 +187,7 @@ static nerfit_status prepare(nf_tagger *t, pieces *out, const nf_text *text, siz
     size_t n = encoding->length - t->before - t->after;
     *result = (nf_tagged){.n_tokens = n};
     result->tokens = nf_arena_calloc(&t->arena, n + 1, sizeof *result->tokens);
+    size_t n_words = 0;
     bool *starts_word = malloc(n + 1);
     if (!result->tokens || !starts_word) {
         free(starts_word);
@@ -98,6 +200,15 @@ static nerfit_status prepare(nf_tagger *t, pieces *out, const nf_text *text, siz
                                               .end = encoding->ends[at],
                                               .id = encoding->ids[at],
                                               .starts_word = starts_word[i]};
+        result->tokens[i].word = (uint32_t)(n_words += starts_word[i]) - 1;
+    }
+    if (t->decoder) {
+        size_t cells = n_words * (2 * t->n_types + 1);
+        t->logits[index] = nf_arena_alloc(&t->arena, cells * sizeof **t->logits + 1);
+        if (!t->logits[index]) {
+            free(starts_word);
+            return nf_no_memory(err, cells * sizeof **t->logits);
+        }
     }
     size_t capacity = nf_model_max_length(t->model) - t->before - t->after, count;
     nf_window *windows;
@@ -124,6 +235,12 @@ static void label_tokens(const nf_tagger *t, const piece *p, const float *logits
     size_t l = t->model->n_labels;
     for (size_t i = p->window.own_start; i < p->window.own_end; i++) {
         const float *row = logits + (t->before + i - p->window.start) * l;
+        if (t->decoder) {
+            const nf_tagged_token *token = &result->tokens[i];
+            if (token->starts_word)
+                take_logits(t, row, t->logits[p->text] + token->word * (2 * t->n_types + 1));
+            continue;
+        }
         size_t best = 0;
         double sum = 0.0;
         for (size_t k = 1; k < l; k++)
@@ -206,30 +323,36 @@ static nf_entity make_entity(const nf_text *text, const nf_tagged *tagged, const
 }
 
 static nerfit_status find_entities(nf_tagger *t, const nf_text *text, nf_tagged *tagged,
-                                   nerfit_error *err) {
+                                   const double *logits, nerfit_error *err) {
     size_t n = tagged->n_tokens, n_words = 0, count = 0;
     const char **labels = malloc((n + 1) * sizeof *labels);
     nf_label_span *spans = malloc((n + 1) * sizeof *spans);
     size_t *words = malloc((n + 1) * sizeof *words);
+    int32_t *path = malloc((n + 1) * sizeof *path);
     tagged->entities = nf_arena_calloc(&t->arena, n + 1, sizeof *tagged->entities);
     nerfit_status status =
-        labels && spans && words && tagged->entities ? NERFIT_OK : nf_no_memory(err, n);
-    for (size_t i = 0; i < n && status == NERFIT_OK; i++) {
-        if (!tagged->tokens[i].starts_word) continue;
-        labels[n_words] = t->model->labels[tagged->tokens[i].label];
-        words[n_words++] = i;
-    }
+        labels && spans && words && path && tagged->entities ? NERFIT_OK : nf_no_memory(err, n);
+    for (size_t i = 0; i < n && status == NERFIT_OK; i++)
+        if (tagged->tokens[i].starts_word) words[n_words++] = i;
+    if (status == NERFIT_OK) words[n_words] = n;
+    if (status == NERFIT_OK && t->decoder)
+        status = decode_words(t, tagged, logits, words, n_words, path, err);
     if (status == NERFIT_OK) {
-        words[n_words] = n;
+        for (size_t i = 0; i < n_words; i++)
+            labels[i] = t->model->labels[tagged->tokens[words[i]].label];
         status = nf_spans_from_labels(labels, n_words, NF_SCHEME_NONE, spans, &count, err);
     }
     for (size_t i = 0; i < count && status == NERFIT_OK; i++) {
         nf_entity e = make_entity(text, tagged, words, &spans[i]);
+        if (t->decoder)
+            e.score = nf_decoder_span(t->decoder, (size_t)nf_label_type(path[spans[i].start]),
+                                      spans[i].start, spans[i].end);
         if (e.start < e.end) tagged->entities[tagged->n_entities++] = e;
     }
     free(labels);
     free(spans);
     free(words);
+    free(path);
     return status;
 }
 
@@ -239,13 +362,15 @@ nerfit_status nf_tagger_tag(nf_tagger *t, const nf_text *texts, size_t count, nf
     nf_encoding encoding = {0};
     nerfit_status status = NERFIT_OK;
     nf_arena_free(&t->arena);
+    t->logits = nf_arena_calloc(&t->arena, count + 1, sizeof *t->logits);
+    if (!t->logits) return nf_no_memory(err, count * sizeof *t->logits);
     for (size_t i = 0; i < count && status == NERFIT_OK; i++) {
         status = prepare(t, &p, &texts[i], i, &results[i], &encoding, err);
         if (status != NERFIT_OK) nf_fail_within(err, status, "text %zu", i + 1);
     }
     if (status == NERFIT_OK) status = run_pieces(t, &p, results, err);
     for (size_t i = 0; i < count && status == NERFIT_OK; i++)
-        status = find_entities(t, &texts[i], &results[i], err);
+        status = find_entities(t, &texts[i], &results[i], t->logits[i], err);
     nf_encoding_free(&encoding);
     free(p.items);
     return status;

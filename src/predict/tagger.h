@@ -1,10 +1,18 @@
 /* Tagging: texts to entities by a token-classification model.
  *
  * A text that does not fit the model is covered by overlapping windows (text/windows.h): nothing is
- * cut off. Each sub-word takes its most probable label. Entities are made of whole words: a word
- * takes its first sub-word's label (transformers' aggregation "first"), and entities are read by
- * seqeval's default rules (spans.h). A span goes from its first word's start to its last one's end,
- * less white space at the edges; its score is the mean probability of its words' labels. */
+ * cut off. Entities are made of whole words: a word's label is read from its first sub-word
+ * (transformers' aggregation "first"). A span goes from its first word's start to its last one's
+ * end, less white space at the edges. How labels are found:
+ *
+ *   labels   each sub-word takes its most probable label, and entities are read by seqeval's default
+ *            rules (spans.h); an entity's score is the mean probability of its words' labels
+ *   viterbi  the best legal BIO sequence of words (decoder.h, all transitions 0); an entity's score
+ *            is the probability of exactly that span, among legal sequences
+ *   crf      the same with the transitions of nerfit.json, which models of the recipe nerfit have
+ *            (model/decoding.h); scores are taken at its temperature
+ *
+ * With the last two, a word's other sub-words get its label (I- after B-). */
 #ifndef NF_PREDICT_TAGGER_H
 #define NF_PREDICT_TAGGER_H
 
@@ -25,6 +33,7 @@ typedef struct nf_tagged_token {
     int32_t label; /* of the model's labels */
     float score;   /* its probability */
     bool starts_word;
+    uint32_t word; /* of the text */
 } nf_tagged_token;
 
 typedef struct nf_tagged {
@@ -37,9 +46,21 @@ typedef struct nf_tagged {
 /* One thread's scratch over a shared, prepared model. */
 typedef struct nf_tagger nf_tagger;
 
-/* `be`: the calling thread's handle, borrowed. */
+typedef enum nf_decode {
+    NF_DECODE_AUTO, /* crf if the model has a nerfit.json, labels otherwise */
+    NF_DECODE_LABELS,
+    NF_DECODE_VITERBI,
+    NF_DECODE_CRF,
+} nf_decode;
+
+/* "auto", "labels", "viterbi", "crf"; false: none of them. */
+bool nf_decode_find(const char *name, nf_decode *out);
+
+/* `be`: the calling thread's handle, borrowed. Decodes as NF_DECODE_AUTO says. */
 nerfit_status nf_tagger_new(nf_tagger **out, const nf_model *model, nf_backend *be,
                             nerfit_error *err);
+/* An error if the model has no nerfit.json (crf), or labels other than O, B-x, I-x (viterbi). */
+nerfit_status nf_tagger_decode(nf_tagger *tagger, nf_decode decode, nerfit_error *err);
 void nf_tagger_free(nf_tagger *tagger);
 const nf_model *nf_tagger_model(const nf_tagger *tagger);
 

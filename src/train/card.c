@@ -2,7 +2,7 @@
 
 #include "base/file.h"
 
-static void scores(nf_str *out, const json_t *report, const char *report_of) {
+static void scores(nf_str *out, const json_t *report, const char *report_of, const char *units) {
     const char *label;
     json_t *score;
     nf_str_appendf(out, "\n## Scores on the %s data\n\n| entity | precision | recall | F1 | "
@@ -20,8 +20,8 @@ static void scores(nf_str *out, const json_t *report, const char *report_of) {
                    json_real_value(json_object_get(score, "recall")),
                    json_real_value(json_object_get(score, "f1")),
                    (long long)json_integer_value(json_object_get(score, "support")));
-    nf_str_append_text(out, "\nEntities count as found if type and boundaries are right "
-                            "(seqeval's default mode, over sub-words).\n");
+    nf_str_appendf(out, "\nEntities count as found if type and boundaries are right (seqeval's "
+                        "default mode, over %s).\n", units);
 }
 
 nerfit_status nf_model_card_write(const char *folder, const nf_train_options *o,
@@ -37,12 +37,13 @@ nerfit_status nf_model_card_write(const char *folder, const nf_train_options *o,
                           "rate %g\n- entity types: ",
                    o->peft_lora ? (o->use_dora ? "with DoRA adapters" : "with LoRA adapters")
                                 : "in full",
-                   "recipe `original`", (long long)o->max_steps[0], o->learning_rate[0],
+                   o->recipe == NF_RECIPE_NERFIT ? "recipe `nerfit`" : "recipe `original`", (long long)o->max_steps[0], o->learning_rate[0],
                    (long long)o->max_steps[1], o->learning_rate[1]);
     for (size_t i = 0; i < labels->n_types; i++)
         nf_str_appendf(&card, "%s%s", i ? ", " : "", labels->types[i]);
     nf_str_append_char(&card, '\n');
-    if (report) scores(&card, report, report_of);
+    if (report)
+        scores(&card, report, report_of, o->recipe == NF_RECIPE_NERFIT ? "words" : "sub-words");
     nf_str_append_text(&card, "\nUse it: `nerfit predict FOLDER texts.txt`.\n");
     const char *path = nf_path_join(&arena, folder, "README.md");
     nerfit_status status = card.failed || !path

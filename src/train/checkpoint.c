@@ -254,8 +254,10 @@ static nerfit_status remove_old(nf_stage *stage, nf_arena *arena, nerfit_error *
 
 static nerfit_status write_all(nf_stage *stage, const char *folder, nf_arena *arena,
                                nerfit_error *err) {
-    const nf_model *model = stage->task->model;
+    nf_model *model = stage->task->model;
     NF_TRY(nf_directory_make(folder, err));
+    if (model->description_head && model->classifier)
+        NF_TRY(nf_model_fold_description_head(model, err));
     if (model->adapter) NF_TRY(nf_adapter_save(model, folder, err));
     else NF_TRY(nf_model_save(model, folder, err));
     NF_TRY(nf_checkpoint_save_values(model, folder, true, err));

@@ -7,13 +7,12 @@ typedef struct classification {
     nf_task task;
     double smoothing;
     nf_layer_kept *kept; /* [n_layers] */
-    nf_scorer *scorer;   /* of the evaluation that runs, or of the last one */
-    const nf_report *report; /* of the last evaluation; NULL while one runs */
+    nf_evaluation evaluation;
 } classification;
 
 static void task_free(nf_task *task) {
     classification *c = (classification *)task;
-    nf_scorer_free(c->scorer);
+    nf_evaluation_free(&c->evaluation);
     free(c->kept);
     free(c);
 }
@@ -26,12 +25,6 @@ static nerfit_status collect(classification *self, nf_backend *be, const nf_valu
     for (size_t s = 0; s < count; s++) {
         n += batch[s]->length;
         if (batch[s]->length > longest) longest = batch[s]->length;
-    }
-    if (self->report || !self->scorer) { /* the first batch of an evaluation */
-        nf_scorer_free(self->scorer);
-        self->scorer = NULL;
-        self->report = NULL;
-        NF_TRY(nf_scorer_new(&self->scorer, NF_SCHEME_NONE, err));
     }
     float *values = malloc(n * l * sizeof *values + 1);
     const char **gold = calloc(2 * longest + 1, sizeof *gold), **predicted = gold + longest;
@@ -48,7 +41,7 @@ static nerfit_status collect(classification *self, nf_backend *be, const nf_valu
             gold[kept] = model->labels[batch[s]->labels[i]];
             predicted[kept++] = model->labels[best];
         }
-        status = nf_scorer_add(self->scorer, gold, predicted, kept, err);
+        status = nf_evaluation_add(&self->evaluation, gold, predicted, kept, err);
     }
     free(values);
     free(gold);
@@ -101,39 +94,8 @@ static nerfit_status task_run(nf_task *task, nf_pass *pass, const nf_example *co
     return NERFIT_OK;
 }
 
-static int put_score(json_t *metrics, const char *name, const nf_score *score) {
-    char key[256];
-    int failed = 0;
-    snprintf(key, sizeof key, "eval_%s_precision", name);
-    failed |= json_object_set_new(metrics, key, json_real(score->precision));
-    snprintf(key, sizeof key, "eval_%s_recall", name);
-    failed |= json_object_set_new(metrics, key, json_real(score->recall));
-    snprintf(key, sizeof key, "eval_%s_f1", name);
-    failed |= json_object_set_new(metrics, key, json_real(score->f1));
-    return failed;
-}
-
 static nerfit_status task_metrics(nf_task *task, json_t *metrics, nerfit_error *err) {
-    classification *self = (classification *)task;
-    const nf_report *report;
-    NF_TRY(nf_scorer_report(self->scorer, &report, err));
-    int failed = put_score(metrics, "overall", &report->micro);
-    double accuracy =
-        report->n_tokens ? (double)report->n_tokens_correct / (double)report->n_tokens : 0.0;
-    failed |= json_object_set_new(metrics, "eval_overall_accuracy", json_real(accuracy));
-    for (size_t i = 0; i < report->n_types; i++) {
-        char key[256];
-        failed |= put_score(metrics, report->types[i].label, &report->types[i]);
-        snprintf(key, sizeof key, "eval_%s_number", report->types[i].label);
-        failed |= json_object_set_new(metrics, key,
-                                      json_integer((json_int_t)report->types[i].support));
-    }
-    self->report = report;
-    return failed ? nf_no_memory(err, 0) : NERFIT_OK;
-}
-
-const nf_report *nf_task_last_report(const nf_task *task) {
-    return ((const classification *)task)->report;
+    return nf_evaluation_metrics(&((classification *)task)->evaluation, metrics, err);
 }
 
 nerfit_status nf_task_classification(nf_task **out, nf_model *model, const nf_examples *train,
@@ -146,6 +108,7 @@ nerfit_status nf_task_classification(nf_task **out, nf_model *model, const nf_ex
                         .model = model,
                         .train = train,
                         .validation = validation,
+                        .evaluation = &c->evaluation,
                         .run = task_run,
                         .metrics = task_metrics,
                         .free = task_free};

@@ -112,10 +112,15 @@ static nerfit_status add_piece(maker *m, size_t start, size_t end,
     int32_t *ids = nf_arena_alloc(&m->out->arena, length * sizeof *ids);
     int32_t *labels = nf_arena_alloc(&m->out->arena, length * sizeof *labels);
     nf_example_entity *own = nf_arena_calloc(&m->out->arena, count, sizeof *own);
+    int32_t *words = nf_arena_alloc(&m->out->arena, text * sizeof *words + 1);
     nf_example *example = add_example(m->out);
-    if (!ids || !labels || !own || !example) return nf_no_memory(err, length * sizeof *ids);
+    if (!ids || !labels || !own || !words || !example) return nf_no_memory(err, length * sizeof *ids);
     *example = (nf_example){
-        .ids = ids, .labels = labels, .length = length, .entities = own, .document = document};
+        .ids = ids, .labels = labels, .length = length, .entities = own, .words = words,
+        .document = document};
+    for (size_t i = start; i < end; i++)
+        if (i == m->before || e->words[i] != e->words[i - 1])
+            words[example->n_words++] = (int32_t)(m->before + i - start);
     for (size_t i = 0; i < m->before; i++) ids[i] = e->ids[i];
     for (size_t i = 0; i < text; i++) ids[m->before + i] = e->ids[start + i];
     for (size_t i = 0; i < m->after; i++)
@@ -138,6 +143,17 @@ static nerfit_status add_piece(maker *m, size_t start, size_t end,
     }
     m->out->n_tokens += length;
     return NERFIT_OK;
+}
+
+void nf_example_word_labels(const nf_example *example, int32_t *labels) {
+    size_t e = 0, of_last = SIZE_MAX;
+    for (size_t w = 0; w < example->n_words; w++) {
+        int32_t at = example->words[w];
+        while (e < example->n_entities && example->entities[e].end <= at) e++;
+        bool inside = e < example->n_entities && example->entities[e].start <= at;
+        labels[w] = inside ? nf_label_id(example->entities[e].type, of_last == e) : NF_LABEL_O;
+        of_last = inside ? e : SIZE_MAX;
+    }
 }
 
 static nerfit_status add_document(maker *m, const nf_corpus *corpus, size_t index,

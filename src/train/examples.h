@@ -29,6 +29,8 @@ typedef struct nf_example {
     size_t length;
     const nf_example_entity *entities;
     size_t n_entities;
+    const int32_t *words; /* [n_words] tokens of the example that begin a word of the text */
+    size_t n_words;
     size_t document;
 } nf_example;
 
@@ -51,5 +53,8 @@ nerfit_status nf_examples_make(nf_examples *out, const nf_corpus *corpus,
                                const nf_label_set *labels, const nf_tokenizer *tokenizer,
                                size_t max_length, const nf_log *log, nerfit_error *err);
 void nf_examples_free(nf_examples *examples);
+/* Labels of the example's words [n_words]: a word belongs to the entity that its first sub-word
+ * lies in; the first such word is B-, the others I-. Always a legal sequence (predict/decoder.h). */
+void nf_example_word_labels(const nf_example *example, int32_t *labels);
 
 #endif

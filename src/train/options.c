@@ -48,8 +48,10 @@ static const option table[] = {
      "Folder of the sentence encoder for descriptions; without it, model_name serves if it is one."},
     {"llm", TEXT, false, AT(llm), "no", 0, 0, NULL, DATA,
      "Language model that writes missing descriptions; \"no\" for none (the only choice yet)."},
-    {"recipe", CHOICE, false, AT(recipe), "original", 0, 0, "original", DATA,
-     "original: the contrastive stage, then token classification, as the original package does."},
+    {"recipe", CHOICE, false, AT(recipe), "nerfit", 0, 0, "original|nerfit", DATA,
+     "nerfit: words are compared with their types' descriptions in both stages, and decoded by a CRF; "
+     "options that are not given follow from the number of texts. original: the contrastive stage, "
+     "then token classification, as the original package does."},
     {"output_dir", PATH, false, AT(output_dir), "output_dir", 0, 0, NULL, DATA,
      "Folder that receives the run: stage1/, stage2/, best/ and its records."},
     {"max_length", INT, false, AT(max_length), "0", 0, 1e6, NULL, DATA,
@@ -78,7 +80,13 @@ static const option table[] = {
     {"per_device_eval_batch_size", INT, true, AT(per_device_eval_batch_size), "16", 1, 65536, NULL,
      STAGES, "Texts an evaluation batch."},
     {"learning_rate", REAL, true, AT(learning_rate), "1e-4", 0, 10, NULL, STAGES,
-     "Peak learning rate."},
+     "Peak learning rate; with the recipe nerfit, of the encoder."},
+    {"head_learning_rate", REAL, true, AT(head_learning_rate), "1e-3", 0, 10, NULL, STAGES,
+     "Of the recipe nerfit's head: its vectors and biases."},
+    {"projection_learning_rate", REAL, true, AT(projection_learning_rate), "1e-4", 0, 10, NULL,
+     STAGES, "Of the recipe nerfit's projection of descriptions, which must move slowly."},
+    {"decoder_learning_rate", REAL, true, AT(decoder_learning_rate), "1e-2", 0, 10, NULL, STAGES,
+     "Of the recipe nerfit's CRF."},
     {"weight_decay", REAL, true, AT(weight_decay), "1e-2", 0, 10, NULL, STAGES,
      "Decoupled weight decay, of all but biases and norms."},
     {"lr_scheduler_type", CHOICE, true, AT(lr_scheduler_type), "cosine", 0, 0, SCHEDULERS, STAGES,
@@ -155,6 +163,43 @@ static const option table[] = {
      "Start anew in an output_dir that holds an earlier run."},
 };
 enum { N_OPTIONS = sizeof table / sizeof *table };
+_Static_assert(N_OPTIONS <= 128, "nf_train_options.given has a bit for each");
+
+/* What the recipe nerfit takes where defaults.c chooses, for the help. */
+static const struct {
+    const char *name, *text;
+} of_nerfit[] = {
+    {"per_device_train_batch_size", "8, or 16 above 1500 texts"},
+    {"learning_rate", "1e-4; 2e-4 above 1500 texts; 1e-3 for adapters"},
+    {"lr_scheduler_type", "linear"},
+    {"warmup_steps", "0"},
+    {"warmup_ratio", "0.1"},
+    {"max_steps", "0 in stage 1; 20 for every 8 texts, 200 to 500, in stage 2; 3 epochs above 1500 texts"},
+    {"eval_steps", "a fifth of the steps"},
+    {"save_strategy", "that of evaluations in stage 2, no without validation texts"},
+    {"save_steps", "eval_steps"},
+    {"load_best_model_at_end", "true in stage 2, with validation texts"},
+    {"metric_for_best_model", "overall_f1"},
+    {"logging_steps", "a twentieth of the steps"},
+    {"lora_r", "16"},
+    {"lora_alpha", "16"},
+    {"target_modules", "all-linear"},
+};
+
+static const char *default_of_nerfit(const option *o) {
+    for (size_t i = 0; i < sizeof of_nerfit / sizeof *of_nerfit; i++)
+        if (strcmp(of_nerfit[i].name, o->name) == 0) return of_nerfit[i].text;
+    return NULL;
+}
+
+/* " Default: x." and its like. */
+static void append_defaults(nf_str *out, const option *o) {
+    const char *nerfit = default_of_nerfit(o);
+    if (nerfit && !o->fallback) nf_str_appendf(out, " Recipe nerfit: %s.", nerfit);
+    else if (nerfit)
+        nf_str_appendf(out, " Default: %s (recipe original: %s).", nerfit, o->fallback);
+    else if (o->fallback) nf_str_appendf(out, " Default: %s.", o->fallback);
+}
 
 /* Where a value comes from, for messages. */
 typedef struct origin {
@@ -251,6 +296,8 @@ static nerfit_status set_one(nf_train_options *options, const option *o, size_t 
 
 static nerfit_status set_values(nf_train_options *options, const option *o, char *const *values,
                                 size_t count, const origin *from, nerfit_error *err) {
+    size_t row = (size_t)(o - table);
+    options->given[row / 64] |= (uint64_t)1 << row % 64;
     if (o->type == NAMES) {
         nf_names *names = (nf_names *)(void *)((char *)options + o->offset);
         names->items = nf_arena_calloc(&options->arena, count + 1, sizeof *names->items);
@@ -346,7 +393,14 @@ nerfit_status nf_train_options_init(nf_train_options *options, nerfit_error *err
     for (size_t i = 0; i < N_OPTIONS; i++)
         if (table[i].fallback)
             NF_TRY(set_text(options, &table[i], table[i].fallback, &from, err));
+    memset(options->given, 0, sizeof options->given);
     return NERFIT_OK;
+}
+
+bool nf_train_options_given(const nf_train_options *options, const char *name) {
+    const option *o = find_option(name);
+    size_t row = o ? (size_t)(o - table) : 0;
+    return o && (options->given[row / 64] >> row % 64 & 1);
 }
 
 void nf_train_options_free(nf_train_options *options) { nf_arena_free(&options->arena); }
@@ -617,7 +671,7 @@ void nf_train_options_help(nf_str *out, int width) {
         nf_str_append_text(out, "\n      ");
         nf_str text = {0};
         nf_str_append_text(&text, o->help);
-        if (o->fallback) nf_str_appendf(&text, " Default: %s.", o->fallback);
+        append_defaults(&text, o);
         if (o->pair) nf_str_append_text(&text, " One value, or stage 1,stage 2.");
         wrap(out, nf_str_text(&text), 6, width);
         nf_str_free(&text);
@@ -633,7 +687,7 @@ void nf_train_options_man(nf_str *out) {
         nf_str_append_text(out, ".TP\n.B ");
         describe(out, o);
         nf_str_appendf(out, "\n%s", o->help);
-        if (o->fallback) nf_str_appendf(out, " Default: %s.", o->fallback);
+        append_defaults(out, o);
         if (o->pair) nf_str_append_text(out, " One value, or stage 1,stage 2.");
         nf_str_append_char(out, '\n');
     }

@@ -1,7 +1,8 @@
 /* Every option of a training run, in one table: name, type, default, help, range, and whether it is
  * one value or a pair (stage 1, stage 2). The table drives the YAML config, the command line's flags,
  * --help and the man page. Names are those of transformers' TrainingArguments and of the original
- * package; defaults are the original's where it has one. */
+ * package; defaults are the original's where it has one. The recipe nerfit has defaults of its own,
+ * which take the place of those that were not given (defaults.h). */
 #ifndef NF_TRAIN_OPTIONS_H
 #define NF_TRAIN_OPTIONS_H
 
@@ -20,7 +21,7 @@ typedef struct nf_names {
 } nf_names;
 
 /* Choices are indices into the table's list, in the order of these enums. */
-enum { NF_RECIPE_ORIGINAL };
+enum { NF_RECIPE_ORIGINAL, NF_RECIPE_NERFIT };
 enum { NF_CHOICE_NO, NF_CHOICE_STEPS, NF_CHOICE_EPOCH };
 enum { NF_CHOICE_AUTO, NF_CHOICE_TRUE, NF_CHOICE_FALSE };
 enum { NF_BACKEND_AUTO, NF_BACKEND_CPU, NF_BACKEND_REF };
@@ -28,6 +29,7 @@ enum { NF_BACKEND_AUTO, NF_BACKEND_CPU, NF_BACKEND_REF };
 /* Texts are NULL when not given. Pairs are [0] stage 1, [1] stage 2. */
 typedef struct nf_train_options {
     nf_arena arena;
+    uint64_t given[2]; /* a bit for each row of the table: set by the user */
     /* data and models */
     char *model_name, *train_annotations, *val_annotations, *test_annotations;
     char *annotation_format;
@@ -42,7 +44,8 @@ typedef struct nf_train_options {
     nf_names target_modules, modules_to_save;
     /* stages */
     int64_t per_device_train_batch_size[2], per_device_eval_batch_size[2];
-    double learning_rate[2], weight_decay[2];
+    double learning_rate[2], head_learning_rate[2], projection_learning_rate[2],
+        decoder_learning_rate[2], weight_decay[2];
     int64_t lr_scheduler_type[2];
     double lr_num_cycles[2], lr_power[2], lr_end[2], lr_timescale[2];
     int64_t warmup_steps[2];
@@ -79,6 +82,8 @@ void nf_train_options_free(nf_train_options *options);
  * parentheses; a list is "query,value". `file` and `line` (may be NULL, 0) say where it stands. */
 nerfit_status nf_train_options_set(nf_train_options *options, const char *name, const char *text,
                                    const char *file, long line, nerfit_error *err);
+/* Whether an option was set after nf_train_options_init. */
+bool nf_train_options_given(const nf_train_options *options, const char *name);
 /* Reads a YAML config. Relative paths in it count from its folder. */
 nerfit_status nf_train_options_load(nf_train_options *options, const char *path,
                                     nerfit_error *err);

@@ -76,7 +76,7 @@ static nerfit_status run_batch(nf_stage *stage, const nf_example *const *batch, 
 }
 
 /* Scales the gradients to the largest norm allowed and updates (torch's clip_grad_norm_, AdamW). */
-static void update(nf_stage *stage, double learning_rate, double *grad_norm) {
+static void update(nf_stage *stage, double factor, double *grad_norm) {
     nf_network *net = &stage->task->model->net;
     nf_backend *be = net->be;
     const nf_stage_options *o = &stage->options;
@@ -86,29 +86,32 @@ static void update(nf_stage *stage, double learning_rate, double *grad_norm) {
         scale = o->max_grad_norm / (*grad_norm + 1e-6);
         if (scale > 1.0) scale = 1.0;
     }
-    nf_adamw adamw = {.learning_rate = learning_rate,
-                      .beta1 = o->adam_beta1,
+    nf_adamw adamw = {.beta1 = o->adam_beta1,
                       .beta2 = o->adam_beta2,
                       .epsilon = o->adam_epsilon,
-                      .weight_decay = o->weight_decay,
                       .grad_scale = scale,
                       .step = stage->state.step + 1};
-    size_t split = net->n_decayed;
-    be->adamw(be, net->flat_values, net->flat_grads, net->flat_m, net->flat_v, split, &adamw);
-    adamw.weight_decay = 0.0;
-    be->adamw(be, nf_at(be, net->flat_values, split), nf_at(be, net->flat_grads, split),
-              nf_at(be, net->flat_m, split), nf_at(be, net->flat_v, split),
-              net->n_trained - split, &adamw);
+    size_t from = 0;
+    for (int part = 0; part < 2 * NF_GROUPS; part++) {
+        size_t end = net->ends[part / 2][part % 2];
+        adamw.learning_rate =
+            factor * (part / 2 == NF_GROUP_ENCODER ? o->learning_rate : o->rates[part / 2]);
+        adamw.weight_decay = part % 2 == 0 ? o->weight_decay : 0.0;
+        if (end > from)
+            be->adamw(be, nf_at(be, net->flat_values, from), nf_at(be, net->flat_grads, from),
+                      nf_at(be, net->flat_m, from), nf_at(be, net->flat_v, from), end - from,
+                      &adamw);
+        from = end;
+    }
 }
 
 /* The factor of the schedule at a step. */
-static double learning_rate_at(const nf_stage *stage, int64_t step) {
+static double factor_at(const nf_stage *stage, int64_t step) {
     const nf_stage_options *o = &stage->options;
     int64_t warmup = o->warmup_steps > 0
                          ? o->warmup_steps
                          : (int64_t)ceil(o->warmup_ratio * (double)stage->total_steps);
-    return o->learning_rate *
-           nf_schedule_factor(o->scheduler, step, warmup, stage->total_steps, &o->schedule);
+    return nf_schedule_factor(o->scheduler, step, warmup, stage->total_steps, &o->schedule);
 }
 
 /* One optimizer step: `accumulation` batches (fewer at the end of an epoch), each counting alike. */
@@ -138,7 +141,7 @@ static nerfit_status train_step(nf_stage *stage, const uint32_t *order, const nf
         return nf_fail(err, NERFIT_NUMERIC,
                        "stage %d, step %lld: the loss is not finite; lower the learning rate",
                        stage->number, (long long)stage->state.step + 1);
-    update(stage, learning_rate_at(stage, stage->state.step), grad_norm);
+    update(stage, factor_at(stage, stage->state.step), grad_norm);
     return nf_network_refresh(net, err);
 }
 
@@ -190,7 +193,8 @@ static nerfit_status log_step(nf_stage *stage, double grad_norm, bool *go_on, ne
     nf_stage_state *state = &stage->state;
     json_t *entry = json_pack("{s:f, s:f, s:f}", "loss",
                               state->loss_sum / (double)state->loss_steps, "grad_norm", grad_norm,
-                              "learning_rate", learning_rate_at(stage, state->step));
+                              "learning_rate",
+                              stage->options.learning_rate * factor_at(stage, state->step));
     state->loss_sum = 0.0;
     state->loss_steps = 0;
     return record(stage, NF_STAGE_LOG, entry, go_on, err);

@@ -10,7 +10,9 @@ typedef enum nf_strategy { NF_STRATEGY_NO, NF_STRATEGY_STEPS, NF_STRATEGY_EPOCH 
 
 typedef struct nf_stage_options {
     size_t train_batch_size, eval_batch_size, accumulation;
-    double learning_rate, weight_decay, adam_beta1, adam_beta2, adam_epsilon, max_grad_norm;
+    double learning_rate;         /* of NF_GROUP_ENCODER */
+    double rates[NF_GROUPS];      /* of the other groups */
+    double weight_decay, adam_beta1, adam_beta2, adam_epsilon, max_grad_norm;
     nf_schedule_kind scheduler;
     nf_schedule_options schedule;
     double warmup_ratio;

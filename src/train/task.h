@@ -6,7 +6,7 @@
 #include <jansson.h>
 
 #include "model/model.h"
-#include "predict/score.h"
+#include "train/evaluation.h"
 #include "train/examples.h"
 
 typedef struct nf_task nf_task;
@@ -16,6 +16,7 @@ struct nf_task {
     nf_model *model;
     const nf_examples *train;
     const nf_examples *validation; /* NULL: none */
+    const nf_evaluation *evaluation; /* the scores; NULL: the loss is all there is */
     /* Loss of one batch, loaded into `pass`. With pass->keep the gradient times grad_scale is added
      * to the parameters'. Without, and in an evaluation, the task also collects what its metrics
      * need. */
@@ -42,8 +43,17 @@ nerfit_status nf_task_classification(nf_task **out, nf_model *model, const nf_ex
                                      const nf_examples *validation, double label_smoothing,
                                      nerfit_error *err);
 
-/* The scores of the classification task's last evaluation, owned by the task until the next one;
- * NULL before the first. */
+/* The scores of the last evaluation, owned by the task until the next one; NULL before the first, or
+ * if the task has none. */
 const nf_report *nf_task_last_report(const nf_task *task);
+
+/* The recipe nerfit, of a model with a description head: words are classified, by their first
+ * sub-words' hidden states. The loss is the mean cross-entropy over words; if the head has types of
+ * its own (stage 2), plus [sum over texts (log Z - the gold path's score)] / words under the decoder.
+ * Metrics are seqeval's over words, decoded. `columns`: the types, borrowed. */
+nerfit_status nf_task_description(nf_task **out, nf_model *model, const nf_type_columns *columns,
+                                  const nf_label_set *labels, const nf_examples *train,
+                                  const nf_examples *validation, double label_smoothing,
+                                  nerfit_error *err);
 
 #endif

@@ -12,11 +12,13 @@
 #include "predict/report.h"
 #include "train/card.h"
 #include "train/checkpoint.h"
+#include "train/defaults.h"
 
 enum { TRAIN, VALIDATION, TEST, N_SPLITS };
 
 typedef struct run {
-    const nf_train_options *options;
+    const nf_train_options *options; /* with the recipe's defaults, once the texts are read */
+    nf_train_options own_options;
     const nf_train_data *data;
     const nf_log *log;
     nf_stage_observer observer;
@@ -27,6 +29,7 @@ typedef struct run {
     nf_model *model;
     nf_embeddings own_embeddings;
     const nf_embeddings *embeddings; /* NULL: none */
+    bool own_descriptions; /* the encoder embedded them itself: its space is theirs */
     nf_label_set labels;
     nf_corpus own[N_SPLITS];
     const nf_corpus *corpora[N_SPLITS]; /* NULL: none */
@@ -80,6 +83,23 @@ static const char *sentence_folder(run *r) {
     return modules && nf_file_exists(modules) ? o->model_name : NULL;
 }
 
+static bool same_file(run *r, const char *a, const char *b, const char *name) {
+    const char *paths[] = {nf_path_join(&r->arena, a, name), nf_path_join(&r->arena, b, name)};
+    nf_file files[2] = {{0}, {0}};
+    bool same = paths[0] && paths[1] && nf_file_open(&files[0], paths[0], NULL) == NERFIT_OK;
+    same = same && nf_file_open(&files[1], paths[1], NULL) == NERFIT_OK;
+    same = same && files[0].size == files[1].size &&
+           memcmp(files[0].data, files[1].data, files[0].size) == 0;
+    for (int i = 0; i < 2; i++) nf_file_close(&files[i]);
+    return same;
+}
+
+/* Whether two folders hold the same encoder. */
+static bool same_encoder(run *r, const char *a, const char *b) {
+    return strcmp(a, b) == 0 ||
+           (same_file(r, a, b, "config.json") && same_file(r, a, b, "model.safetensors"));
+}
+
 /* ent2emb, from memory or from its file; none if neither is there. */
 static nerfit_status read_embeddings(run *r) {
     const nf_train_options *o = r->options;
@@ -95,6 +115,9 @@ static nerfit_status read_embeddings(run *r) {
                                   r->log, r->err));
     else return NERFIT_OK;
     r->embeddings = &r->own_embeddings;
+    r->own_descriptions = (r->data->descriptions ||
+                           !nf_path_has_ending(o->ent2emb, ".safetensors")) &&
+                          same_encoder(r, sentence_folder(r), o->model_name);
     return NERFIT_OK;
 }
 
@@ -113,15 +136,48 @@ static nerfit_status labels_of_corpora(run *r) {
     return nf_label_set_make(&r->labels, types, count, r->err);
 }
 
-/* The entity types: ent2emb's, in its order; without it (and so without stage 1) the data's. */
+/* The recipe nerfit without ent2emb: the labels' names say something, if there is a sentence encoder
+ * to read them. "date_time" and "B-date.time" are written for programs; words are divided by blanks. */
+static nerfit_status describe_names(run *r) {
+    const char *folder = sentence_folder(r);
+    size_t n = r->labels.n_types;
+    if (!folder) {
+        nf_log_info(r->log, "neither ent2emb nor a sentence encoder: types are told apart by the "
+                            "examples alone");
+        return NERFIT_OK;
+    }
+    const char **texts = nf_arena_calloc(&r->arena, n + 1, sizeof *texts);
+    if (!texts) return nf_no_memory(r->err, n);
+    for (size_t i = 0; i < n; i++) {
+        char *text = nf_arena_strdup(&r->arena, r->labels.types[i]);
+        if (!text) return nf_no_memory(r->err, 0);
+        for (char *c = text; *c; c++)
+            if (strchr("_-./:", *c)) *c = ' ';
+        texts[i] = *text ? text : r->labels.types[i];
+    }
+    nf_log_info(r->log, "ent2emb is missing: the labels' names serve as descriptions");
+    const nf_descriptions names = {.labels = r->labels.types, .texts = texts, .count = n};
+    NF_TRY(nf_embeddings_describe(&r->own_embeddings, &names, "labels", folder, r->be, r->log,
+                                  r->err));
+    r->embeddings = &r->own_embeddings;
+    r->own_descriptions = same_encoder(r, folder, r->options->model_name);
+    return NERFIT_OK;
+}
+
+/* The entity types: ent2emb's, in its order; without it the data's. */
 static nerfit_status make_labels(run *r) {
     const nf_train_options *o = r->options;
     NF_TRY(read_embeddings(r));
+    if (!r->embeddings && o->recipe == NF_RECIPE_NERFIT) {
+        NF_TRY(labels_of_corpora(r));
+        NF_TRY(describe_names(r));
+        if (r->embeddings) return NERFIT_OK;
+    }
     if (!r->embeddings && o->max_steps[0] != 0)
         return nf_fail(r->err, NERFIT_ARGUMENT,
                        "ent2emb is missing: stage 1 takes a description or an embedding of "
                        "every label (max_steps: [0, N] leaves stage 1 out)");
-    if (!r->embeddings) return labels_of_corpora(r);
+    if (!r->embeddings) return r->labels.n_types ? NERFIT_OK : labels_of_corpora(r);
     bool in_memory = r->data->embeddings || r->data->descriptions;
     NF_TRY(nf_label_set_make(&r->labels, r->embeddings->types, r->embeddings->count, r->err));
     for (int i = 0; i < N_SPLITS; i++)
@@ -168,6 +224,9 @@ static nf_stage_options stage_options(const nf_train_options *o, int s, bool has
         .eval_batch_size = (size_t)o->per_device_eval_batch_size[s],
         .accumulation = (size_t)o->gradient_accumulation_steps[s],
         .learning_rate = o->learning_rate[s],
+        .rates = {[NF_GROUP_HEAD] = o->head_learning_rate[s],
+                  [NF_GROUP_PROJECTION] = o->projection_learning_rate[s],
+                  [NF_GROUP_DECODER] = o->decoder_learning_rate[s]},
         .weight_decay = o->weight_decay[s],
         .adam_beta1 = o->adam_beta1[s],
         .adam_beta2 = o->adam_beta2[s],
@@ -347,6 +406,61 @@ static nerfit_status run_classification(run *r, nf_task **task) {
     return o->max_steps[1] != 0 ? run_stage(r, 1, *task) : NERFIT_OK;
 }
 
+/* ---------------------------------------------------------------- the recipe nerfit */
+
+static const nf_examples *validation_of(run *r) {
+    return r->corpora[VALIDATION] ? &r->examples[VALIDATION] : NULL;
+}
+
+static bool resumes_run(const run *r) {
+    const char *from = r->options->resume_from_checkpoint;
+    return from && strcmp(from, "false") != 0;
+}
+
+/* Stage 1: the description head without types of its own. */
+static nerfit_status run_description_stage1(run *r) {
+    const nf_train_options *o = r->options;
+    const nf_embeddings *e = r->embeddings;
+    const char *finished = nf_path_join(&r->arena, stage_folder(r, 0), FINISHED);
+    set_precision(r, 0);
+    NF_TRY(nf_type_columns_make(&r->model->type_columns, r->be, e->vectors, e->count, e->size,
+                                r->err));
+    NF_TRY(start_training(r, true));
+    if (resumes_run(r) && finished && nf_directory_exists(finished)) {
+        nf_log_info(r->log, "stage 1 is finished; its result is taken from %s", finished);
+        NF_TRY(nf_checkpoint_load_values(r->model, finished, r->err));
+    } else {
+        nf_task *task;
+        NF_TRY(nf_task_description(&task, r->model, &r->model->type_columns, &r->labels,
+                                   &r->examples[TRAIN], validation_of(r),
+                                   o->label_smoothing_factor[0], r->err));
+        nerfit_status status = run_stage(r, 0, task);
+        task->free(task);
+        NF_TRY(status);
+        NF_TRY(save_stage1(r));
+    }
+    return nf_network_end_training(&r->model->net, r->err);
+}
+
+/* Both stages; stage 2 goes on with stage 1's encoder, projection and shared vectors. */
+static nerfit_status run_description(run *r, nf_task **task) {
+    const nf_train_options *o = r->options;
+    const nf_embeddings *e = r->embeddings;
+    bool identity = r->own_descriptions && e && e->size == r->model->encoder.hidden;
+    nf_model_remove_classifier(r->model);
+    NF_TRY(nf_model_add_description_head(r->model, e ? e->size : 0, identity, (uint64_t)o->seed[0],
+                                         r->err));
+    if (o->max_steps[0] != 0) NF_TRY(run_description_stage1(r));
+    NF_TRY(nf_model_add_types(r->model, r->labels.labels, r->labels.n_types, e ? e->vectors : NULL,
+                              (uint64_t)o->seed[1], r->err));
+    set_precision(r, 1);
+    NF_TRY(start_training(r, true));
+    NF_TRY(nf_task_description(task, r->model, &r->model->type_columns, &r->labels,
+                               &r->examples[TRAIN], validation_of(r), o->label_smoothing_factor[1],
+                               r->err));
+    return o->max_steps[1] != 0 ? run_stage(r, 1, *task) : NERFIT_OK;
+}
+
 /* ---------------------------------------------------------------- results */
 
 /* Scores the final model on the test data, or the validation data. */
@@ -382,7 +496,9 @@ static nerfit_status save_model(run *r, nf_train_result *result) {
     if (!best || !adapter || !(result->model_folder = strdup(best))) return nf_no_memory(r->err, 0);
     nf_workspace_free(r->ws); /* its memory is better used for saving */
     r->ws = NULL;
+    if (r->model->description_head) NF_TRY(nf_model_fold_description_head(r->model, r->err));
     NF_TRY(nf_network_end_training(&r->model->net, r->err));
+    nf_model_remove_description_head(r->model);
     if (r->model->adapter) {
         NF_TRY(nf_adapter_save(r->model, adapter, r->err));
         NF_TRY(nf_adapter_merge(r->model, r->err));
@@ -413,18 +529,25 @@ static nerfit_status open_output(run *r) {
 }
 
 static nerfit_status train(run *r, nf_train_result *result) {
-    const nf_train_options *o = r->options;
     nf_task *task = NULL;
-    NF_TRY(nf_train_options_check(o, r->log, r->err));
     NF_TRY(read_corpora(r));
+    const nf_train_size size = {r->corpora[TRAIN]->n_documents, r->corpora[VALIDATION] != NULL};
+    NF_TRY(nf_train_defaults(&r->own_options, r->options, &size, r->log, r->err));
+    const nf_train_options *o = r->options = &r->own_options;
+    NF_TRY(nf_train_options_check(o, r->log, r->err));
     NF_TRY(nf_train_backend(o, &r->be, r->err));
     NF_TRY(make_labels(r));
     NF_TRY(nf_model_load(&r->model, o->model_name, r->be, r->log, r->err));
     NF_TRY(make_examples(r));
     NF_TRY(open_output(r));
     NF_TRY(nf_workspace_new(&r->ws, r->be, r->err));
-    if (o->max_steps[0] != 0) NF_TRY(run_contrastive(r));
-    nerfit_status status = run_classification(r, &task);
+    nerfit_status status = NERFIT_OK;
+    if (o->recipe == NF_RECIPE_NERFIT) {
+        status = run_description(r, &task);
+    } else {
+        if (o->max_steps[0] != 0) NF_TRY(run_contrastive(r));
+        status = run_classification(r, &task);
+    }
     if (status == NERFIT_OK) status = final_report(r, task, result);
     if (task) task->free(task);
     NF_TRY(status);
@@ -453,6 +576,7 @@ nerfit_status nf_train_run(const nf_train_options *options, const nf_train_data 
     }
     nf_label_set_free(&r.labels);
     nf_embeddings_free(&r.own_embeddings);
+    nf_train_options_free(&r.own_options);
     if (r.be) r.be->free(r.be);
     nf_arena_free(&r.arena);
     clock_gettime(CLOCK_MONOTONIC, &to);

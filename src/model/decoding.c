@@ -1,0 +1,103 @@
+#include "model/decoding.h"
+
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/json.h"
+
+static const char FILE_NAME[] = "nerfit.json";
+static const char *const rows[] = {"from O", "from B", "from I"};
+static const char *const firsts[] = {"O", "B"};
+enum { FORMAT = 1, ROWS = 3, COLUMNS = 4, FIRSTS = 2 };
+
+static nerfit_status read_number(const json_t *value, double *out, const char *path,
+                                 const char *what, nerfit_error *err) {
+    if (!json_is_number(value) || !isfinite(json_number_value(value)))
+        return nf_fail_at(err, NERFIT_FORMAT, path, 0, 0, "%s is not a number", what);
+    *out = json_number_value(value);
+    return NERFIT_OK;
+}
+
+static nerfit_status read_transitions(nf_decoding *out, const json_t *json, const char *path,
+                                      nerfit_error *err) {
+    const json_t *table = json_object_get(json, "transitions"), *first = json_object_get(json, "first");
+    for (size_t i = 0; i < ROWS; i++) {
+        const json_t *row = json_object_get(table, rows[i]);
+        if (json_array_size(row) != COLUMNS)
+            return nf_fail_at(err, NERFIT_FORMAT, path, 0, 0,
+                              "\"transitions\" needs \"%s\": [four numbers]", rows[i]);
+        for (size_t k = 0; k < COLUMNS; k++)
+            NF_TRY(read_number(json_array_get(row, k), &out->transitions[COLUMNS * i + k], path,
+                               rows[i], err));
+    }
+    for (size_t i = 0; i < FIRSTS; i++)
+        NF_TRY(read_number(json_object_get(first, firsts[i]),
+                           &out->transitions[ROWS * COLUMNS + i], path, "\"first\"", err));
+    return NERFIT_OK;
+}
+
+static nerfit_status read_decoding(nf_decoding *out, const json_t *json, const char *path,
+                          nerfit_error *err) {
+    const json_t *format = json_object_get(json, "format");
+    const char *decoder = json_string_value(json_object_get(json, "decoder"));
+    const json_t *temperature = json_object_get(json, "temperature");
+    if (!json_is_integer(format) || json_integer_value(format) < 1)
+        return nf_fail_at(err, NERFIT_FORMAT, path, 0, 0, "has no \"format\" (a whole number)");
+    if (json_integer_value(format) > FORMAT)
+        return nf_fail_at(err, NERFIT_UNSUPPORTED, path, 0, 0,
+                          "is of format %lld; this version reads format %d",
+                          (long long)json_integer_value(format), FORMAT);
+    if (!decoder || strcmp(decoder, "crf") != 0)
+        return nf_fail_at(err, NERFIT_UNSUPPORTED, path, 0, 0,
+                          "\"decoder\" is not \"crf\", the one that this version knows");
+    NF_TRY(read_transitions(out, json, path, err));
+    out->temperature = 1.0;
+    if (temperature) NF_TRY(read_number(temperature, &out->temperature, path, "\"temperature\"", err));
+    if (out->temperature <= 0.0)
+        return nf_fail_at(err, NERFIT_FORMAT, path, 0, 0, "\"temperature\" is not above 0");
+    out->present = true;
+    return NERFIT_OK;
+}
+
+nerfit_status nf_decoding_load(nf_decoding *out, const char *folder, nerfit_error *err) {
+    *out = (nf_decoding){.temperature = 1.0};
+    nf_arena arena = {0};
+    json_t *json = NULL;
+    const char *path = nf_path_join(&arena, folder, FILE_NAME);
+    nerfit_status status = path ? NERFIT_OK : nf_no_memory(err, 0);
+    if (status == NERFIT_OK && nf_file_exists(path)) {
+        status = nf_json_load(&json, path, err);
+        if (status == NERFIT_OK) status = read_decoding(out, json, path, err);
+    }
+    json_decref(json);
+    nf_arena_free(&arena);
+    return status;
+}
+
+static json_t *to_json(const nf_decoding *d) {
+    json_t *table = json_pack("{s:[s, s, s, s]}", "columns", "O", "B of the same type",
+                              "B of another type", "I of the same type");
+    const double *t = d->transitions;
+    for (size_t i = 0; i < ROWS; i++, t += COLUMNS)
+        json_object_set_new(table, rows[i], json_pack("[f, f, f, f]", t[0], t[1], t[2], t[3]));
+    return json_pack("{s:i, s:s, s:o, s:{s:f, s:f}, s:f}", "format", FORMAT, "decoder", "crf",
+                     "transitions", table, "first", firsts[0], t[0], firsts[1], t[1],
+                     "temperature", d->temperature);
+}
+
+nerfit_status nf_decoding_save(const nf_decoding *d, const char *folder, nerfit_error *err) {
+    nf_arena arena = {0};
+    const char *path = nf_path_join(&arena, folder, FILE_NAME);
+    nerfit_status status = path ? NERFIT_OK : nf_no_memory(err, 0);
+    if (status == NERFIT_OK && d->present) {
+        json_t *json = to_json(d);
+        status = json ? nf_json_save(json, path, err) : nf_no_memory(err, 0);
+        json_decref(json);
+    } else if (status == NERFIT_OK && nf_file_exists(path) && unlink(path) != 0) {
+        status = nf_fail_at(err, NERFIT_IO, path, 0, 0, "is of another model and cannot be removed");
+    }
+    nf_arena_free(&arena);
+    return status;
+}

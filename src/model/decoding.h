@@ -1,0 +1,37 @@
+/* nerfit.json: how a token-classification folder of ours is decoded. transformers ignores the file;
+ * without it the folder is read as any other (each sub-word takes its most probable label).
+ *
+ *   {
+ *     "format": 1,             of this file; a greater number is refused
+ *     "decoder": "crf",        the CRF over words of predict/decoder.h
+ *     "transitions": {
+ *       "columns": ["O", "B of the same type", "B of another type", "I of the same type"],
+ *       "from O": [x, 0, x, 0], "from B": [x, x, x, x], "from I": [x, x, x, x]
+ *     },
+ *     "first": {"O": x, "B": x},
+ *     "temperature": 1.0       scores are made from logits and transitions divided by it; may be
+ *   }                          missing (1)
+ *
+ * Members that this version does not know are kept out of the way: they are neither read nor
+ * refused. */
+#ifndef NF_MODEL_DECODING_H
+#define NF_MODEL_DECODING_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+
+enum { NF_DECODING_SCALARS = 15 };
+
+typedef struct nf_decoding {
+    bool present;
+    double transitions[NF_DECODING_SCALARS]; /* an nf_transitions, in its order */
+    double temperature;
+} nf_decoding;
+
+/* A folder without the file gives present = false. */
+nerfit_status nf_decoding_load(nf_decoding *out, const char *folder, nerfit_error *err);
+/* Writes the file; without a decoding, removes one that is there. */
+nerfit_status nf_decoding_save(const nf_decoding *decoding, const char *folder, nerfit_error *err);
+
+#endif

@@ -1,0 +1,18 @@
+/* What a run takes where the user says nothing. The recipe original keeps the original package's
+ * defaults; the recipe nerfit's follow from the number of texts, and the log says what they are. */
+#ifndef NF_TRAIN_DEFAULTS_H
+#define NF_TRAIN_DEFAULTS_H
+
+#include "train/options.h"
+
+typedef struct nf_train_size {
+    size_t n_texts; /* to train on */
+    bool has_validation;
+} nf_train_size;
+
+/* *out: a copy of `given` with what was not given filled in. It shares the texts of `given`, which
+ * must live as long; nf_train_options_free frees what is its own. */
+nerfit_status nf_train_defaults(nf_train_options *out, const nf_train_options *given,
+                                const nf_train_size *size, const nf_log *log, nerfit_error *err);
+
+#endif

@@ -1,0 +1,23 @@
+/* The scores of an evaluation: labels are added batch by batch, the metrics end it, and the next label
+ * begins the next one. */
+#ifndef NF_TRAIN_EVALUATION_H
+#define NF_TRAIN_EVALUATION_H
+
+#include <jansson.h>
+
+#include "predict/score.h"
+
+/* Zero-initialise. */
+typedef struct nf_evaluation {
+    nf_scorer *scorer;       /* of the evaluation that runs, or of the last one */
+    const nf_report *report; /* of the last evaluation; NULL while one runs */
+} nf_evaluation;
+
+/* The labels of a text. */
+nerfit_status nf_evaluation_add(nf_evaluation *evaluation, const char *const *gold,
+                                const char *const *predicted, size_t count, nerfit_error *err);
+/* Ends it, and adds its metrics as nf_task's `metrics` wants them. */
+nerfit_status nf_evaluation_metrics(nf_evaluation *evaluation, json_t *metrics, nerfit_error *err);
+void nf_evaluation_free(nf_evaluation *evaluation);
+
+#endif

@@ -1,0 +1,203 @@
+/* The decoder against brute force: every label sequence of short texts is enumerated; and its
+ * gradients against central differences. */
+#include "test.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/rng.h"
+#include "predict/decoder.h"
+
+enum { WORDS = 5, TYPES = 3, LABELS = 2 * TYPES + 1, TRIES = 60 };
+static nerfit_error error;
+
+typedef struct problem {
+    size_t words, types, labels;
+    nf_transitions transitions;
+    double logits[WORDS * LABELS];
+} problem;
+
+static problem make_problem(nf_rng *rng, double scale) {
+    problem p = {.words = nf_rng_below(rng, WORDS + 1), .types = nf_rng_below(rng, TYPES + 1)};
+    p.labels = 2 * p.types + 1;
+    double *t = &p.transitions.next[0][0];
+    for (int i = 0; i < NF_TRANSITION_COUNT; i++) t[i] = scale * nf_rng_normal(rng);
+    for (size_t i = 0; i < p.words * p.labels; i++) p.logits[i] = scale * nf_rng_normal(rng);
+    return p;
+}
+
+/* The score of a path, written a second time, from the definition. -HUGE_VAL: forbidden. */
+static double score_of(const problem *p, const int32_t *path) {
+    double sum = 0.0;
+    for (size_t w = 0; w < p->words; w++) {
+        int to = path[w], from = w ? path[w - 1] : -1;
+        bool inside = to && to % 2 == 0;
+        sum += p->logits[w * p->labels + (size_t)to];
+        if (inside && (from < 1 || (from - 1) / 2 != (to - 1) / 2)) return -HUGE_VAL;
+        if (from < 0) {
+            sum += p->transitions.first[to == 0 ? 0 : 1];
+            continue;
+        }
+        const double *row = p->transitions.next[from == 0 ? 0 : from % 2 ? 1 : 2];
+        if (to == 0) sum += row[0];
+        else if (inside) sum += row[3];
+        else sum += row[from && (from - 1) / 2 == (to - 1) / 2 ? 1 : 2];
+    }
+    return sum;
+}
+
+static bool next_path(const problem *p, int32_t *path) {
+    for (size_t w = 0; w < p->words; w++) {
+        if (++path[w] < (int32_t)p->labels) return true;
+        path[w] = 0;
+    }
+    return false;
+}
+
+/* Whether exactly start .. end-1 is an entity of the type in this (legal) path. */
+static bool has_span(const problem *p, const int32_t *path, size_t type, size_t start, size_t end) {
+    if (path[start] != (int32_t)(1 + 2 * type)) return false;
+    for (size_t w = start + 1; w < end; w++)
+        if (path[w] != (int32_t)(2 + 2 * type)) return false;
+    return end == p->words || path[end] != (int32_t)(2 + 2 * type);
+}
+
+typedef struct truth {
+    double best, log_z;
+    double marginals[WORDS][LABELS];
+    double spans[TYPES][WORDS][WORDS + 1];
+} truth;
+
+static void enumerate(const problem *p, truth *out) {
+    int32_t path[WORDS] = {0};
+    *out = (truth){.best = -HUGE_VAL};
+    do {
+        double score = score_of(p, path);
+        if (score > out->best) out->best = score;
+    } while (next_path(p, path));
+    double sum = 0.0;
+    do { /* the path is all 0 again */
+        double weight = exp(score_of(p, path) - out->best);
+        sum += weight;
+        for (size_t w = 0; w < p->words; w++) out->marginals[w][path[w]] += weight;
+        for (size_t k = 0; k < p->types && weight > 0; k++)
+            for (size_t s = 0; s < p->words; s++)
+                for (size_t e = s + 1; e <= p->words; e++)
+                    if (has_span(p, path, k, s, e)) out->spans[k][s][e] += weight;
+    } while (next_path(p, path));
+    out->log_z = out->best + log(sum);
+    for (size_t w = 0; w < p->words; w++)
+        for (size_t k = 0; k < p->labels; k++) out->marginals[w][k] /= sum;
+    for (size_t k = 0; k < p->types; k++)
+        for (size_t s = 0; s < p->words; s++)
+            for (size_t e = s + 1; e <= p->words; e++) out->spans[k][s][e] /= sum;
+}
+
+static void near(double a, double b, double tolerance, const char *what, int at) {
+    if (!(fabs(a - b) <= tolerance * fmax(1.0, fmax(fabs(a), fabs(b)))))
+        fail_msg("%s, try %d: %.17g, expected %.17g", what, at, a, b);
+}
+
+static void test_brute_force(void **state) {
+    (void)state;
+    nf_rng rng = nf_rng_new(5, 0);
+    nf_decoder *d;
+    assert_ok(nf_decoder_new(&d, &error), &error);
+    for (int i = 0; i < TRIES; i++) {
+        problem p = make_problem(&rng, i % 3 == 2 ? 30.0 : 1.5);
+        truth t;
+        int32_t path[WORDS];
+        double best, log_z;
+        enumerate(&p, &t);
+        assert_ok(nf_decoder_best(d, &p.transitions, p.logits, p.words, p.types, path, &best,
+                                  &error), &error);
+        near(best, t.best, 1e-12, "best score", i);
+        near(score_of(&p, path), t.best, 1e-12, "score of the best path", i);
+        near(nf_decoder_path_score(&p.transitions, p.logits, p.words, p.types, path), t.best, 1e-12,
+             "path score", i);
+        assert_ok(nf_decoder_sum(d, &p.transitions, p.logits, p.words, p.types, &log_z, &error),
+                  &error);
+        near(log_z, t.log_z, 1e-12, "log Z", i);
+        for (size_t w = 0; w < p.words; w++)
+            for (size_t k = 0; k < p.labels; k++)
+                near(nf_decoder_marginal(d, w, (int32_t)k), t.marginals[w][k], 1e-10, "marginal", i);
+        for (size_t k = 0; k < p.types; k++)
+            for (size_t s = 0; s < p.words; s++)
+                for (size_t e = s + 1; e <= p.words; e++)
+                    near(nf_decoder_span(d, k, s, e), t.spans[k][s][e], 1e-10, "span", i);
+    }
+    nf_decoder_free(d);
+}
+
+/* log Z - score of a gold path, as training has it. */
+static double loss_of(nf_decoder *d, const problem *p, const int32_t *gold) {
+    double log_z;
+    assert_ok(nf_decoder_sum(d, &p->transitions, p->logits, p->words, p->types, &log_z, &error),
+              &error);
+    return log_z - nf_decoder_path_score(&p->transitions, p->logits, p->words, p->types, gold);
+}
+
+static void check_derivative(nf_decoder *d, problem *p, const int32_t *gold, double *value,
+                             double gradient, int at) {
+    double kept = *value, probes[4], step = 1e-3;
+    const double offsets[4] = {-2, -1, 1, 2};
+    for (int k = 0; k < 4; k++) {
+        *value = kept + offsets[k] * step;
+        probes[k] = loss_of(d, p, gold);
+    }
+    *value = kept;
+    near(gradient, (probes[0] - 8 * probes[1] + 8 * probes[2] - probes[3]) / (12 * step), 1e-9,
+         "gradient", at);
+}
+
+static void test_gradients(void **state) {
+    (void)state;
+    nf_rng rng = nf_rng_new(6, 0);
+    nf_decoder *d;
+    assert_ok(nf_decoder_new(&d, &error), &error);
+    for (int i = 0; i < TRIES; i++) {
+        problem p = make_problem(&rng, 1.0), other = make_problem(&rng, 1.0);
+        int32_t gold[WORDS];
+        other.words = p.words, other.types = p.types;
+        for (size_t k = 0; k < WORDS * LABELS; k++) other.logits[k] = nf_rng_normal(&rng);
+        assert_ok(nf_decoder_best(d, &other.transitions, other.logits, p.words, p.types, gold, NULL,
+                                  &error), &error); /* some legal path */
+        double dlogits[WORDS * LABELS] = {0};
+        nf_transitions dt = {0};
+        loss_of(d, &p, gold);
+        nf_decoder_sum_gradient(d, 1.0, dlogits, &dt);
+        nf_decoder_path_gradient(gold, p.words, p.types, -1.0, dlogits, &dt);
+        for (size_t k = 0; k < p.words * p.labels; k++)
+            check_derivative(d, &p, gold, &p.logits[k], dlogits[k], i);
+        for (int k = 0; k < NF_TRANSITION_COUNT; k++)
+            check_derivative(d, &p, gold, &p.transitions.next[0][0] + k, (&dt.next[0][0])[k], i);
+    }
+    nf_decoder_free(d);
+}
+
+/* Logits so far apart that their exponentials are 0 or infinite; and forbidden paths. */
+static void test_extremes(void **state) {
+    (void)state;
+    nf_decoder *d;
+    const nf_transitions zero = {0};
+    const double logits[] = {0, -2000, 9000, -5000, 8000, 5000, 5000, 5000, 5000, 9000};
+    int32_t path[2];
+    double log_z;
+    const int32_t forbidden[] = {1, 4};
+    assert_ok(nf_decoder_new(&d, &error), &error);
+    assert_ok(nf_decoder_best(d, &zero, logits, 2, 2, path, NULL, &error), &error);
+    assert_int_equal(path[0], 0); /* the B that the I of 9000 needs costs more than that */
+    assert_true(nf_decoder_path_score(&zero, logits, 2, 2, forbidden) == -HUGE_VAL);
+    assert_ok(nf_decoder_sum(d, &zero, logits, 2, 2, &log_z, &error), &error);
+    near(log_z, 5000 + log(3), 1e-14, "log Z", 0); /* O, then O, B of either type */
+    near(nf_decoder_span(d, 1, 1, 2), 1.0 / 3, 1e-12, "span", 0);
+    assert_true(nf_decoder_span(d, 1, 0, 2) == 0.0);
+    nf_decoder_free(d);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_brute_force),
+                                       cmocka_unit_test(test_gradients),
+                                       cmocka_unit_test(test_extremes)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

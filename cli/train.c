@@ -72,11 +72,14 @@ static void on_log(void *user, nerfit_log_level level, const char *message) {
     cli_log(&p->quiet, level, message);
 }
 
-static int train(nerfit_config *config, progress *p, bool json) {
+typedef nerfit_status work(const nerfit_config *config, const nerfit_callbacks *callbacks,
+                           nerfit_train_result *result, nerfit_error *error);
+
+static int train(work *run, nerfit_config *config, progress *p, bool json) {
     nerfit_error error;
     nerfit_train_result result;
     nerfit_callbacks callbacks = {.log = on_log, .event = on_event, .user = p};
-    nerfit_status status = nerfit_train(config, &callbacks, &result, &error);
+    nerfit_status status = run(config, &callbacks, &result, &error);
     cli_bar_clear(&p->bar);
     if (status == NERFIT_CANCELLED) {
         fprintf(stderr, "nerfit: %s (add --resume_from_checkpoint true)\n", error.text);
@@ -87,13 +90,16 @@ static int train(nerfit_config *config, progress *p, bool json) {
         if (json) printf("%s\n", result.report.json);
         else printf("Scores on the %s data:\n\n%s\n", result.report_of, result.report.text);
     }
-    fprintf(json ? stderr : stdout, "The model is in %s (%.1f s). Try:\n  nerfit predict %s FILE\n",
-            result.model_folder, result.seconds, result.model_folder);
+    FILE *out = json ? stderr : stdout;
+    const char *next = run == nerfit_train ? "nerfit predict %s FILE" : "nerfit train --model_name %s ...";
+    fprintf(out, "The model is in %s (%.1f s). Try:\n  ", result.model_folder, result.seconds);
+    fprintf(out, next, result.model_folder);
+    fputc('\n', out);
     nerfit_train_result_free(&result);
     return DONE;
 }
 
-static int run_train(const command *self, int argc, char **argv) {
+static int run_with(work *run, const command *self, int argc, char **argv) {
     nerfit_error error;
     nerfit_config *config;
     progress p = {0};
@@ -108,11 +114,30 @@ static int run_train(const command *self, int argc, char **argv) {
     p.bar.terminal = isatty(STDERR_FILENO) && !p.quiet && !p.log_json;
     if (status < 0) {
         cli_catch_interrupts();
-        status = train(config, &p, json);
+        status = train(run, config, &p, json);
     }
     nerfit_config_free(config);
     return status;
 }
+
+static int run_train(const command *self, int argc, char **argv) {
+    return run_with(nerfit_train, self, argc, argv);
+}
+
+static int run_pretrain(const command *self, int argc, char **argv) {
+    return run_with(nerfit_pretrain, self, argc, argv);
+}
+
+const command command_pretrain = {
+    "pretrain", "[CONFIG.yaml] [--option value ...]",
+    "pre-train an encoder on other label sets",
+    "Teaches an encoder (or, with --peft_lora true, an adapter of it) to find what descriptions say, on\n"
+    "annotated files that have label sets of their own. The result serves as model_name, or, if it is an\n"
+    "adapter, as pretrained, when your own labels are trained from few examples; and it tags labels that\n"
+    "nobody trained: nerfit predict MODEL --labels labels.yaml.\n\n"
+    "  nerfit pretrain --model_name MODEL --pretrain_annotations a.jsonl,b.conll \\\n"
+    "                  --pretrain_ent2emb a.yaml,b.json --output_dir OUT",
+    run_pretrain};
 
 const command command_train = {
     "train", "[CONFIG.yaml] [--option value ...]", "train a model on annotated texts",

@@ -395,6 +395,14 @@ NERFIT_API nerfit_status nerfit_train(const nerfit_config *config,
                                       const nerfit_callbacks *callbacks,
                                       nerfit_train_result *result, nerfit_error *error);
 
+/* Pre-trains the config's encoder on other label sets: its pre-training options name annotated files
+ * and their labels' descriptions. The result's model_folder is an encoder (with peft_lora, an adapter of
+ * one) that model_name or pretrained takes afterwards; it has no report. callbacks may be NULL; their
+ * `parse` is not used. */
+NERFIT_API nerfit_status nerfit_pretrain(const nerfit_config *config,
+                                         const nerfit_callbacks *callbacks,
+                                         nerfit_train_result *result, nerfit_error *error);
+
 /* ---------------------------------------------------------------- few-shot experiments */
 
 /* NULL is the default everywhere. */

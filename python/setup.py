@@ -94,7 +94,8 @@ class TrainingArguments:
     def _config(self) -> Any: ...
 """
 
-TYPES = {"bool": "bool", "int": "int", "real": "float", "names": "List[str]"}
+TYPES = {"bool": "bool", "int": "int", "real": "float", "names": "List[str]",
+         "paths": "List[str]"}
 FIRST = {
     "model_name": "str",
     "train_annotations": "Annotations",

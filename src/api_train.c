@@ -175,3 +175,18 @@ nerfit_status nerfit_train(const nerfit_config *config, const nerfit_callbacks *
     for (int i = 0; i < 3; i++) nf_corpus_free(&parsed[i]);
     return status;
 }
+
+nerfit_status nerfit_pretrain(const nerfit_config *config, const nerfit_callbacks *callbacks,
+                              nerfit_train_result *result, nerfit_error *error) {
+    static const nerfit_callbacks none = {0};
+    if (!callbacks) callbacks = &none;
+    nf_log log = {callbacks->log, callbacks->user};
+    nf_train_result inner = {0};
+    *result = (nerfit_train_result){0};
+    nerfit_status status =
+        nf_pretrain_run(&config->options, &log, callbacks->event ? observe : NULL,
+                        (void *)(uintptr_t)callbacks, &inner, error);
+    if (status == NERFIT_OK) status = hand_out(&inner, result, error);
+    nf_train_result_free(&inner);
+    return status;
+}

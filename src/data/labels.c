@@ -1,5 +1,6 @@
 #include "data/labels.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -37,4 +38,12 @@ int32_t nf_label_set_type(const nf_label_set *set, const char *type) {
     for (size_t i = 0; i < set->n_types; i++)
         if (strcmp(set->types[i], type) == 0) return (int32_t)i;
     return -1;
+}
+
+char *nf_label_phrase(nf_arena *arena, const char *label) {
+    char *text = nf_arena_strdup(arena, label);
+    bool says = label[strspn(label, "_-./: ")] != '\0';
+    for (char *c = text; c && *c && says; c++)
+        if (strchr("_-./:", *c)) *c = ' ';
+    return text;
 }

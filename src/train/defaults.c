@@ -143,3 +143,35 @@ nerfit_status nf_train_defaults(nf_train_options *out, const nf_train_options *g
     else nf_train_options_free(out);
     return status;
 }
+
+nerfit_status nf_pretraining_defaults(nf_train_options *out, const nf_train_options *given,
+                                      const nf_log *log, nerfit_error *err) {
+    static const struct {
+        const char *name, *text;
+    } settings[] = {
+        {"max_steps", "700"},           {"per_device_train_batch_size", "16"},
+        {"projection_learning_rate", "1e-3"}, {"lr_scheduler_type", "linear"},
+        {"warmup_steps", "0"},          {"warmup_ratio", "0.1"},
+        {"save_strategy", "no"},        {"load_best_model_at_end", "false"},
+        {"eval_strategy", "no"},
+    };
+    const nf_train_size size = {0};
+    *out = *given;
+    out->arena = (nf_arena){0};
+    chooser c = {out, given, &size, log, err};
+    nerfit_status status = choose_adapter(&c);
+    if (status == NERFIT_OK)
+        status = choose(&c, "learning_rate", given->peft_lora ? "1e-3" : "2e-4");
+    for (size_t i = 0; i < sizeof settings / sizeof *settings && status == NERFIT_OK; i++)
+        status = choose(&c, settings[i].name, "%s", settings[i].text);
+    if (status == NERFIT_OK)
+        status = choose(&c, "logging_steps", "%" PRId64, share_of(out->max_steps[0], 20));
+    if (status == NERFIT_OK)
+        nf_log_info(log, "pre-training: %" PRId64 " steps of %" PRId64 " texts, learning rates %g "
+                    "(encoder%s), %g (head), %g (projection)", out->max_steps[0],
+                    out->per_device_train_batch_size[0], out->learning_rate[0],
+                    given->peft_lora ? "'s adapter" : "", out->head_learning_rate[0],
+                    out->projection_learning_rate[0]);
+    else nf_train_options_free(out);
+    return status;
+}

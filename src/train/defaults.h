@@ -14,5 +14,8 @@ typedef struct nf_train_size {
  * must live as long; nf_train_options_free frees what is its own. */
 nerfit_status nf_train_defaults(nf_train_options *out, const nf_train_options *given,
                                 const nf_train_size *size, const nf_log *log, nerfit_error *err);
+/* The same for pre-training, which is stage 1. */
+nerfit_status nf_pretraining_defaults(nf_train_options *out, const nf_train_options *given,
+                                      const nf_log *log, nerfit_error *err);
 
 #endif

@@ -11,7 +11,7 @@
 
 #include "base/file.h"
 
-typedef enum option_type { BOOL, INT, REAL, TEXT, PATH, CHOICE, NAMES } option_type;
+typedef enum option_type { BOOL, INT, REAL, TEXT, PATH, CHOICE, NAMES, PATHS } option_type;
 
 typedef struct option {
     const char *name;
@@ -20,7 +20,7 @@ typedef struct option {
     size_t offset;
     const char *fallback; /* as text; NULL: not given */
     double least, most;   /* of INT and REAL */
-    const char *choices;  /* of CHOICE: separated by '|' */
+    const char *choices;  /* of CHOICE: separated by '|'; of PATH: words that are no path */
     const char *group;
     const char *help;
 } option;
@@ -52,6 +52,13 @@ static const option table[] = {
      "nerfit: words are compared with their types' descriptions in both stages, and decoded by a CRF; "
      "options that are not given follow from the number of texts. original: the contrastive stage, "
      "then token classification, as the original package does."},
+    {"pretrained", PATH, false, AT(pretrained), "auto", 0, 0, "auto|none", DATA,
+     "What the recipe nerfit begins with: a folder that nerfit pretrain wrote, none, or auto: what comes "
+     "with nerfit for this encoder, if anything."},
+    {"pretrain_annotations", PATHS, false, AT(pretrain_annotations), NULL, 0, 0, NULL, DATA,
+     "Files of annotated texts for nerfit pretrain, each with a label set of its own."},
+    {"pretrain_ent2emb", PATHS, false, AT(pretrain_ent2emb), NULL, 0, 0, NULL, DATA,
+     "Their label sets' descriptions: a JSON or YAML file for each of them, in the same order."},
     {"output_dir", PATH, false, AT(output_dir), "output_dir", 0, 0, NULL, DATA,
      "Folder that receives the run: stage1/, stage2/, best/ and its records."},
     {"max_length", INT, false, AT(max_length), "0", 0, 1e6, NULL, DATA,
@@ -257,9 +264,13 @@ static int64_t find_choice(const char *choices, const char *text) {
     return -1;
 }
 
+static bool is_list(const option *o) { return o->type == NAMES || o->type == PATHS; }
+
 static char *copy_text(nf_train_options *options, const option *o, const char *text,
                        const origin *from) {
-    if (o->type == PATH && from->folder) return nf_path_join(&options->arena, from->folder, text);
+    bool is_path = (o->type == PATH && !(o->choices && find_choice(o->choices, text) >= 0)) ||
+                   o->type == PATHS;
+    if (is_path && from->folder) return nf_path_join(&options->arena, from->folder, text);
     return nf_arena_strdup(&options->arena, text);
 }
 
@@ -298,12 +309,12 @@ static nerfit_status set_values(nf_train_options *options, const option *o, char
                                 size_t count, const origin *from, nerfit_error *err) {
     size_t row = (size_t)(o - table);
     options->given[row / 64] |= (uint64_t)1 << row % 64;
-    if (o->type == NAMES) {
+    if (is_list(o)) {
         nf_names *names = (nf_names *)(void *)((char *)options + o->offset);
         names->items = nf_arena_calloc(&options->arena, count + 1, sizeof *names->items);
         if (!names->items) return nf_no_memory(err, 0);
         for (size_t i = 0; i < count; i++)
-            if (!(names->items[i] = nf_arena_strdup(&options->arena, values[i])))
+            if (!(names->items[i] = copy_text(options, o, values[i], from)))
                 return nf_no_memory(err, 0);
         names->count = count;
         return NERFIT_OK;
@@ -368,7 +379,7 @@ static size_t split(char *text, char **values, size_t most) {
 static nerfit_status set_text(nf_train_options *options, const option *o, const char *text,
                               const origin *from, nerfit_error *err) {
     char *values[64];
-    if (!o->pair && o->type != NAMES) {
+    if (!o->pair && !is_list(o)) {
         values[0] = (char *)(uintptr_t)text;
         return set_values(options, o, values, 1, from, err);
     }
@@ -569,7 +580,8 @@ static json_t *value_to_json(const nf_train_options *options, const option *o, s
             at = strchr(at, '|') + 1;
         return json_stringn(at, strcspn(at, "|"));
     }
-    case NAMES: {
+    case NAMES:
+    case PATHS: {
         const nf_names *names = (const nf_names *)(const void *)field;
         json_t *list = json_array();
         for (size_t i = 0; i < names->count; i++)
@@ -613,7 +625,7 @@ static json_t *choices_to_json(const char *choices) {
 }
 
 json_t *nf_train_options_table(const nf_train_options *defaults) {
-    static const char *const types[] = {"bool", "int", "real", "text", "path", "choice", "names"};
+    static const char *const types[] = {"bool", "int", "real", "text", "path", "choice", "names", "paths"};
     json_t *list = json_array();
     for (size_t i = 0; i < N_OPTIONS; i++) {
         const option *o = &table[i];
@@ -654,7 +666,7 @@ static void wrap(nf_str *out, const char *text, int indent, int width) {
 }
 
 static void describe(nf_str *out, const option *o) {
-    static const char *const kinds[] = {"true|false", "N", "X", "TEXT", "PATH", "", "NAMES"};
+    static const char *const kinds[] = {"true|false", "N", "X", "TEXT", "PATH", "", "NAMES", "PATHS"};
     nf_str_appendf(out, "--%s %s", o->name, o->type == CHOICE ? o->choices : kinds[o->type]);
 }
 

@@ -35,6 +35,8 @@ typedef struct nf_train_options {
     char *annotation_format;
     char *ent2emb, *st_model_name, *llm, *output_dir;
     int64_t recipe;
+    char *pretrained; /* NULL or "auto": the built-in one, if it is of this encoder; "none" */
+    nf_names pretrain_annotations, pretrain_ent2emb;
     int64_t max_length;
     /* adapters */
     bool peft_lora;
@@ -94,7 +96,7 @@ nerfit_status nf_train_options_check(const nf_train_options *options, const nf_l
 json_t *nf_train_options_to_json(const nf_train_options *options);
 /* The table itself: an array of {"name", "type", "pair", "group", "default", "help"}, with "least"
  * and "most" of numbers, "choices" of choices, and "within" of options that stand in a mapping of the
- * config file. Types: bool, int, real, text, path, choice, names. NULL when out of memory. */
+ * config file. Types: bool, int, real, text, path, choice, names, paths. NULL when out of memory. */
 json_t *nf_train_options_table(const nf_train_options *defaults);
 /* Help texts: a paragraph an option, wrapped at `width`; or the man page's roff. */
 void nf_train_options_help(nf_str *out, int width);

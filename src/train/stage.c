@@ -128,11 +128,13 @@ static nerfit_status train_step(nf_stage *stage, const uint32_t *order, const nf
     *loss = 0.0;
     net->be->zero(net->be, net->flat_grads, net->n_trained);
     for (size_t at = first; batches < planned; batches++) {
+        uint64_t micro_step = (uint64_t)stage->state.step * o->accumulation + batches;
         size_t count = train->count - at < o->train_batch_size ? train->count - at
                                                                 : o->train_batch_size;
         for (size_t i = 0; i < count; i++) batch[i] = &train->items[order[at + i]];
+        if (stage->task->draw)
+            count = stage->task->draw(stage->task, o->seed, micro_step, o->train_batch_size, batch);
         double batch_loss, share = 1.0 / (double)planned;
-        uint64_t micro_step = (uint64_t)stage->state.step * o->accumulation + batches;
         NF_TRY(run_batch(stage, batch, count, true, micro_step, share, &batch_loss, err));
         *loss += share * batch_loss;
         at += count;

@@ -17,6 +17,10 @@ struct nf_task {
     const nf_examples *train;
     const nf_examples *validation; /* NULL: none */
     const nf_evaluation *evaluation; /* the scores; NULL: the loss is all there is */
+    /* Draws a batch of at most `size` examples, as a function of seed and step alone; returns how
+     * many. NULL: passes over all of them, each in a random order. */
+    size_t (*draw)(const nf_task *task, uint64_t seed, uint64_t step, size_t size,
+                   const nf_example **batch);
     /* Loss of one batch, loaded into `pass`. With pass->keep the gradient times grad_scale is added
      * to the parameters'. Without, and in an evaluation, the task also collects what its metrics
      * need. */

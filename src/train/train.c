@@ -13,6 +13,9 @@
 #include "train/card.h"
 #include "train/checkpoint.h"
 #include "train/defaults.h"
+#include "train/pretrained.h"
+#include "train/pretraining.h"
+#include "model/description_file.h"
 
 enum { TRAIN, VALIDATION, TEST, N_SPLITS };
 
@@ -30,6 +33,7 @@ typedef struct run {
     nf_embeddings own_embeddings;
     const nf_embeddings *embeddings; /* NULL: none */
     bool own_descriptions; /* the encoder embedded them itself: its space is theirs */
+    nf_pretrained pretrained; /* what the recipe nerfit begins with */
     nf_label_set labels;
     nf_corpus own[N_SPLITS];
     const nf_corpus *corpora[N_SPLITS]; /* NULL: none */
@@ -79,6 +83,7 @@ static nerfit_status read_corpora(run *r) {
 static const char *sentence_folder(run *r) {
     const nf_train_options *o = r->options;
     if (o->st_model_name) return o->st_model_name;
+    if (r->pretrained.sentence_encoder) return r->pretrained.sentence_encoder;
     const char *modules = nf_path_join(&r->arena, o->model_name, "modules.json");
     return modules && nf_file_exists(modules) ? o->model_name : NULL;
 }
@@ -137,7 +142,7 @@ static nerfit_status labels_of_corpora(run *r) {
 }
 
 /* The recipe nerfit without ent2emb: the labels' names say something, if there is a sentence encoder
- * to read them. "date_time" and "B-date.time" are written for programs; words are divided by blanks. */
+ * to read them. */
 static nerfit_status describe_names(run *r) {
     const char *folder = sentence_folder(r);
     size_t n = r->labels.n_types;
@@ -149,11 +154,8 @@ static nerfit_status describe_names(run *r) {
     const char **texts = nf_arena_calloc(&r->arena, n + 1, sizeof *texts);
     if (!texts) return nf_no_memory(r->err, n);
     for (size_t i = 0; i < n; i++) {
-        char *text = nf_arena_strdup(&r->arena, r->labels.types[i]);
-        if (!text) return nf_no_memory(r->err, 0);
-        for (char *c = text; *c; c++)
-            if (strchr("_-./:", *c)) *c = ' ';
-        texts[i] = *text ? text : r->labels.types[i];
+        texts[i] = nf_label_phrase(&r->arena, r->labels.types[i]);
+        if (!texts[i]) return nf_no_memory(r->err, 0);
     }
     nf_log_info(r->log, "ent2emb is missing: the labels' names serve as descriptions");
     const nf_descriptions names = {.labels = r->labels.types, .texts = texts, .count = n};
@@ -189,17 +191,25 @@ static nerfit_status make_labels(run *r) {
     return NERFIT_OK;
 }
 
-static nerfit_status make_examples(run *r) {
-    size_t limit = nf_model_max_length(r->model), wanted = (size_t)r->options->max_length;
-    if (wanted > limit)
+/* Tokens of the longest example. */
+static nerfit_status length_limit(run *r, size_t *limit) {
+    size_t wanted = (size_t)r->options->max_length;
+    *limit = nf_model_max_length(r->model);
+    if (wanted > *limit)
         return nf_fail(r->err, NERFIT_ARGUMENT,
                        "max_length %zu is more than the %zu tokens the encoder takes", wanted,
-                       limit);
-    if (wanted) limit = wanted;
+                       *limit);
+    if (wanted) *limit = wanted;
     if (!r->model->tokenizer)
         return nf_fail_at(r->err, NERFIT_FORMAT, r->options->model_name, 0, 0,
                           "has no tokenizer (tokenizer.json, vocab.txt, or vocab.json and "
                           "merges.txt)");
+    return NERFIT_OK;
+}
+
+static nerfit_status make_examples(run *r) {
+    size_t limit;
+    NF_TRY(length_limit(r, &limit));
     for (int i = 0; i < N_SPLITS; i++)
         if (r->corpora[i])
             NF_TRY(nf_examples_make(&r->examples[i], r->corpora[i], &r->labels,
@@ -442,6 +452,30 @@ static nerfit_status run_description_stage1(run *r) {
     return nf_network_end_training(&r->model->net, r->err);
 }
 
+/* What pre-training left of the head. Its projection is of the sentence encoder that it was trained
+ * with: other vectors, if one can tell, need another. */
+static nerfit_status load_head(run *r) {
+    const nf_pretrained *p = &r->pretrained;
+    bool projected;
+    if (!p->head) return NERFIT_OK;
+    NF_TRY(nf_description_file_load(r->model, p->head, &projected, r->err));
+    if (r->embeddings && !projected)
+        nf_log_warning(r->log, "%s: its projection takes other embeddings than ent2emb's %zu values; a "
+                       "new one is learned", p->name, r->embeddings->size);
+    return NERFIT_OK;
+}
+
+/* With an adapter to train, a changed encoder must be in a folder that the adapter can name. */
+static nerfit_status keep_base(run *r) {
+    const char *base = nf_path_join(&r->arena, r->options->output_dir, "base");
+    if (!base) return nf_no_memory(r->err, 0);
+    nf_log_info(r->log, "the adapter's base model, with what pre-training left merged, is in %s", base);
+    nf_model_remove_classifier(r->model);
+    NF_TRY(nf_model_save(r->model, base, r->err));
+    r->model->folder = base;
+    return NERFIT_OK;
+}
+
 /* Both stages; stage 2 goes on with stage 1's encoder, projection and shared vectors. */
 static nerfit_status run_description(run *r, nf_task **task) {
     const nf_train_options *o = r->options;
@@ -450,6 +484,7 @@ static nerfit_status run_description(run *r, nf_task **task) {
     nf_model_remove_classifier(r->model);
     NF_TRY(nf_model_add_description_head(r->model, e ? e->size : 0, identity, (uint64_t)o->seed[0],
                                          r->err));
+    NF_TRY(load_head(r));
     if (o->max_steps[0] != 0) NF_TRY(run_description_stage1(r));
     NF_TRY(nf_model_add_types(r->model, r->labels.labels, r->labels.n_types, e ? e->vectors : NULL,
                               (uint64_t)o->seed[1], r->err));
@@ -536,10 +571,14 @@ static nerfit_status train(run *r, nf_train_result *result) {
     const nf_train_options *o = r->options = &r->own_options;
     NF_TRY(nf_train_options_check(o, r->log, r->err));
     NF_TRY(nf_train_backend(o, &r->be, r->err));
+    NF_TRY(nf_pretrained_find(&r->pretrained, o, r->log, r->err));
     NF_TRY(make_labels(r));
+    bool changed;
     NF_TRY(nf_model_load(&r->model, o->model_name, r->be, r->log, r->err));
+    NF_TRY(nf_pretrained_apply(&r->pretrained, r->model, &changed, r->err));
     NF_TRY(make_examples(r));
     NF_TRY(open_output(r));
+    if (changed && o->peft_lora) NF_TRY(keep_base(r));
     NF_TRY(nf_workspace_new(&r->ws, r->be, r->err));
     nerfit_status status = NERFIT_OK;
     if (o->recipe == NF_RECIPE_NERFIT) {
@@ -555,9 +594,72 @@ static nerfit_status train(run *r, nf_train_result *result) {
     return save_record(r, "trainer_state.json", json_pack("{s:O}", "log_history", r->history));
 }
 
-nerfit_status nf_train_run(const nf_train_options *options, const nf_train_data *data,
-                           const nf_log *log, nf_stage_observer observer, void *user,
-                           nf_train_result *result, nerfit_error *err) {
+/* ---------------------------------------------------------------- pre-training */
+
+/* The encoder (or an adapter of it) with the head's shared part, in a folder that model_name takes. */
+static nerfit_status save_pretrained(run *r, const char *sentence_encoder,
+                                     nf_train_result *result) {
+    const char *best = nf_path_join(&r->arena, r->options->output_dir, "best");
+    char *encoder = realpath(sentence_encoder, NULL);
+    nerfit_status status = NERFIT_OK;
+    if (!best || !encoder || !(result->model_folder = strdup(best))) status = nf_no_memory(r->err, 0);
+    if (status == NERFIT_OK) status = nf_network_end_training(&r->model->net, r->err);
+    if (status == NERFIT_OK)
+        status = r->model->adapter ? nf_adapter_save(r->model, best, r->err)
+                                   : nf_model_save(r->model, best, r->err);
+    if (status == NERFIT_OK)
+        status = nf_description_file_save(r->model, best, encoder, false, r->err);
+    free(encoder);
+    return status;
+}
+
+static nerfit_status pretrain_with(run *r, nf_pretraining *p, nf_train_result *result) {
+    const nf_train_options *o = r->options;
+    const char *sentences = sentence_folder(r);
+    size_t size;
+    if (!sentences)
+        return nf_fail(r->err, NERFIT_ARGUMENT,
+                       "pre-training takes a sentence encoder for the descriptions: give its folder in "
+                       "st_model_name");
+    NF_TRY(nf_pretraining_embed(p, sentences, r->be, r->log, &size, r->err));
+    NF_TRY(nf_model_load(&r->model, o->model_name, r->be, r->log, r->err));
+    size_t limit;
+    NF_TRY(length_limit(r, &limit));
+    NF_TRY(nf_pretraining_encode(p, r->model, limit, r->log, r->err));
+    NF_TRY(open_output(r));
+    NF_TRY(nf_workspace_new(&r->ws, r->be, r->err));
+    nf_model_remove_classifier(r->model);
+    bool identity = size == r->model->encoder.hidden && same_encoder(r, sentences, o->model_name);
+    NF_TRY(nf_model_add_description_head(r->model, size, identity, (uint64_t)o->seed[0], r->err));
+    set_precision(r, 0);
+    NF_TRY(start_training(r, true));
+    nf_task *task;
+    NF_TRY(nf_task_pretraining(&task, p, r->model, o->label_smoothing_factor[0], r->err));
+    nerfit_status status = run_stage(r, 0, task);
+    task->free(task);
+    NF_TRY(status);
+    NF_TRY(save_pretrained(r, sentences, result));
+    return save_record(r, "trainer_state.json", json_pack("{s:O}", "log_history", r->history));
+}
+
+static nerfit_status pretrain(run *r, nf_train_result *result) {
+    nf_pretraining *p;
+    NF_TRY(nf_pretraining_defaults(&r->own_options, r->options, r->log, r->err));
+    r->options = &r->own_options;
+    NF_TRY(nf_train_options_check(r->options, r->log, r->err));
+    NF_TRY(nf_train_backend(r->options, &r->be, r->err));
+    NF_TRY(nf_pretraining_read(&p, r->options, r->log, r->err));
+    nerfit_status status = pretrain_with(r, p, result);
+    nf_pretraining_free(p);
+    return status;
+}
+
+/* ---------------------------------------------------------------- runs */
+
+static nerfit_status run_all(nerfit_status (*work)(run *r, nf_train_result *result),
+                             const nf_train_options *options, const nf_train_data *data,
+                             const nf_log *log, nf_stage_observer observer, void *user,
+                             nf_train_result *result, nerfit_error *err) {
     static const nf_train_data none = {0};
     struct timespec from, to;
     clock_gettime(CLOCK_MONOTONIC, &from);
@@ -565,7 +667,7 @@ nerfit_status nf_train_run(const nf_train_options *options, const nf_train_data 
     run r = {.options = options, .data = data ? data : &none, .log = log, .observer = observer,
              .user = user, .err = err};
     r.history = json_array();
-    nerfit_status status = r.history ? train(&r, result) : nf_no_memory(err, 0);
+    nerfit_status status = r.history ? work(&r, result) : nf_no_memory(err, 0);
     if (r.metrics) fclose(r.metrics);
     json_decref(r.history);
     nf_workspace_free(r.ws);
@@ -576,6 +678,7 @@ nerfit_status nf_train_run(const nf_train_options *options, const nf_train_data 
     }
     nf_label_set_free(&r.labels);
     nf_embeddings_free(&r.own_embeddings);
+    nf_pretrained_free(&r.pretrained);
     nf_train_options_free(&r.own_options);
     if (r.be) r.be->free(r.be);
     nf_arena_free(&r.arena);
@@ -583,6 +686,18 @@ nerfit_status nf_train_run(const nf_train_options *options, const nf_train_data 
     result->seconds = (double)(to.tv_sec - from.tv_sec) + 1e-9 * (double)(to.tv_nsec - from.tv_nsec);
     if (status != NERFIT_OK) nf_train_result_free(result);
     return status;
+}
+
+nerfit_status nf_train_run(const nf_train_options *options, const nf_train_data *data,
+                           const nf_log *log, nf_stage_observer observer, void *user,
+                           nf_train_result *result, nerfit_error *err) {
+    return run_all(train, options, data, log, observer, user, result, err);
+}
+
+nerfit_status nf_pretrain_run(const nf_train_options *options, const nf_log *log,
+                              nf_stage_observer observer, void *user, nf_train_result *result,
+                              nerfit_error *err) {
+    return run_all(pretrain, options, NULL, log, observer, user, result, err);
 }
 
 void nf_train_result_free(nf_train_result *result) {

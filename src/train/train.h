@@ -34,6 +34,12 @@ typedef struct nf_train_data {
 nerfit_status nf_train_run(const nf_train_options *options, const nf_train_data *data,
                            const nf_log *log, nf_stage_observer observer, void *user,
                            nf_train_result *result, nerfit_error *err);
+/* Pre-training (pretraining.h): stage 1 alone, over several annotated files. The folder's best/ holds
+ * the encoder, or with peft_lora an adapter of it, and description_head.safetensors; there is no
+ * report. */
+nerfit_status nf_pretrain_run(const nf_train_options *options, const nf_log *log,
+                              nf_stage_observer observer, void *user, nf_train_result *result,
+                              nerfit_error *err);
 void nf_train_result_free(nf_train_result *result);
 
 /* The backend that the options ask for. */

@@ -1,0 +1,111 @@
+#include "model/description_file.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "model/save.h"
+
+static const char FILE_NAME[] = "description_head.safetensors";
+static const char ENCODER[] = "sentence_encoder";
+
+bool nf_description_file_exists(const char *folder) {
+    nf_arena arena = {0};
+    const char *path = nf_path_join(&arena, folder, FILE_NAME);
+    bool found = path && nf_file_exists(path);
+    nf_arena_free(&arena);
+    return found;
+}
+
+/* "description_head.shared" is stored as "shared". */
+static const char *stored_name(const nf_parameter *p) { return strchr(p->name, '.') + 1; }
+
+/* f32 to bf16, to the nearest, ties to even; finite values. */
+static uint16_t half_of(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+static nerfit_status store(nf_to_store *out, nf_arena *arena, const nf_model *model,
+                           const nf_parameter *p, bool half, nerfit_error *err) {
+    nf_backend *be = model->net.be;
+    size_t n = nf_parameter_count(p);
+    float *values = nf_arena_alloc(arena, n * sizeof *values);
+    uint16_t *halves = half ? nf_arena_alloc(arena, n * sizeof *halves) : NULL;
+    if (!values || (half && !halves)) return nf_no_memory(err, n * sizeof *values);
+    be->to_f32(be, values, p->values, n);
+    for (size_t i = 0; i < n && half; i++) halves[i] = half_of(values[i]);
+    *out = (nf_to_store){.name = stored_name(p),
+                         .type = half ? NF_STORED_BF16 : NF_STORED_F32,
+                         .n_dims = p->n_dims,
+                         .data = half ? (const void *)halves : values};
+    out->dims[0] = (int64_t)(p->n_dims == 1 ? p->cols : p->rows);
+    out->dims[1] = (int64_t)p->cols;
+    return NERFIT_OK;
+}
+
+nerfit_status nf_description_file_save(const nf_model *model, const char *folder,
+                                       const char *sentence_encoder, bool half, nerfit_error *err) {
+    const nf_description_head *head = model->description_head;
+    const nf_parameter *all[] = {head->projection, head->shared, head->shared_bias};
+    const char *metadata[] = {"format", "1", ENCODER, sentence_encoder ? sentence_encoder : "",
+                              NULL};
+    nf_arena arena = {0};
+    nf_to_store tensors[3];
+    size_t count = 0;
+    const char *path = nf_path_join(&arena, folder, FILE_NAME);
+    nerfit_status status = path ? NERFIT_OK : nf_no_memory(err, 0);
+    for (size_t i = 0; i < 3 && status == NERFIT_OK; i++)
+        if (all[i]) status = store(&tensors[count++], &arena, model, all[i], half, err);
+    if (status == NERFIT_OK) status = nf_safetensors_save(path, tensors, count, metadata, err);
+    nf_arena_free(&arena);
+    return status;
+}
+
+nerfit_status nf_description_file_open(nf_safetensors **out, const char *folder,
+                                       nerfit_error *err) {
+    nf_arena arena = {0};
+    const char *path = nf_path_join(&arena, folder, FILE_NAME);
+    nerfit_status status = path ? nf_safetensors_open(out, path, err) : nf_no_memory(err, 0);
+    nf_arena_free(&arena);
+    return status;
+}
+
+/* The values are copied: the file need not stay open. */
+static nerfit_status fill(nf_model *model, nf_parameter *p, const nf_stored *stored,
+                          const nf_safetensors *file, nerfit_error *err) {
+    if (!stored)
+        return nf_fail_at(err, NERFIT_FORMAT, nf_safetensors_path(file), 0, 0,
+                          "has no tensor \"%s\"", stored_name(p));
+    bool fits = stored->n_dims == p->n_dims && stored->count == nf_parameter_count(p) &&
+                (p->n_dims == 1 || stored->dims[1] == (int64_t)p->cols);
+    if (!fits)
+        return nf_fail_at(err, NERFIT_FORMAT, nf_safetensors_path(file), 0, 0,
+                          "tensor \"%s\" is not of this encoder's size (hidden size %zu)",
+                          stored->name, p->cols);
+    float *values = malloc(stored->count * sizeof *values + 1);
+    if (!values) return nf_no_memory(err, stored->count * sizeof *values);
+    nerfit_status status = nf_stored_to_f32(stored, values, err);
+    if (status == NERFIT_OK) status = nf_parameter_fill(&model->net, p, values, err);
+    free(values);
+    return status;
+}
+
+nerfit_status nf_description_file_load(nf_model *model, const nf_safetensors *file,
+                                       bool *projected, nerfit_error *err) {
+    nf_description_head *head = model->description_head;
+    const nf_stored *projection = nf_safetensors_find(file, "projection");
+    bool takes = head->projection && projection && projection->n_dims == 2 &&
+                 projection->dims[0] == (int64_t)head->size;
+    if (projected) *projected = takes;
+    if (takes) NF_TRY(fill(model, head->projection, projection, file, err));
+    NF_TRY(fill(model, head->shared, nf_safetensors_find(file, "shared"), file, err));
+    return fill(model, head->shared_bias, nf_safetensors_find(file, "shared_bias"), file, err);
+}
+
+const char *nf_description_file_encoder(const nf_safetensors *file, const char *folder,
+                                        nf_arena *arena) {
+    const char *name = nf_safetensors_metadata(file, ENCODER);
+    return name && *name ? nf_path_join(arena, folder, name) : NULL;
+}

@@ -1,0 +1,30 @@
+/* What pre-training leaves beside an encoder (or an adapter of one): description_head.safetensors,
+ * which transformers ignores. It holds the description head's shared part,
+ *
+ *     projection [S,C], shared [3,C] (o, u_B, u_I), shared_bias [3]
+ *
+ * and in its metadata "sentence_encoder": the folder of the encoder that embedded the descriptions
+ * (relative ones count from the file's folder; "" if it was not known). Loading the folder without
+ * this file is plain fine-tuning. */
+#ifndef NF_MODEL_DESCRIPTION_FILE_H
+#define NF_MODEL_DESCRIPTION_FILE_H
+
+#include "model/model.h"
+
+/* Whether a folder has the file. */
+bool nf_description_file_exists(const char *folder);
+/* Writes the model's head. half: in bf16, else f32. */
+nerfit_status nf_description_file_save(const nf_model *model, const char *folder,
+                                       const char *sentence_encoder, bool half, nerfit_error *err);
+/* Fills the model's head, which must be there. *projected (may be NULL): whether the file's
+ * projection fits the head's and was taken; where the sizes differ (other descriptions' vectors) only
+ * the rest is. */
+nerfit_status nf_description_file_load(nf_model *model, const nf_safetensors *file,
+                                       bool *projected, nerfit_error *err);
+/* The folder's file. */
+nerfit_status nf_description_file_open(nf_safetensors **out, const char *folder, nerfit_error *err);
+/* The sentence encoder's folder, in the arena; NULL: unknown or out of memory. */
+const char *nf_description_file_encoder(const nf_safetensors *file, const char *folder,
+                                        nf_arena *arena);
+
+#endif

@@ -232,6 +232,21 @@ static void test_nerfit_folder(void **state) {
     unlink(in_root("plain/best/nerfit.json"));
     find("plain/best", "play jazz in rome", without, sizeof without);
     assert_string_equal(with, without);
+
+    const struct {
+        const char *decoder, *says;
+    } refused[] = {{"crf", "has no nerfit.json"}, {"best", "decoder \"best\" is not one of auto"}};
+    for (size_t i = 0; i < 2; i++) {
+        nerfit_session *session = NULL;
+        nerfit_model_options options = {.decoder = refused[i].decoder};
+        nerfit_status status = nerfit_model_load(&model, in_root("plain/best"), &options, &error);
+        if (status == NERFIT_OK) {
+            status = nerfit_session_new(&session, model, &error);
+            nerfit_model_free(model);
+        }
+        assert_int_equal(status, NERFIT_ARGUMENT);
+        assert_non_null(strstr(error.text, refused[i].says));
+    }
 }
 
 /* Killed without warning: the last checkpoint is whole, and the run goes on from it. */

@@ -27,7 +27,7 @@ def run(args, precision, first, second):
              "--ent2emb", args.ent2emb, "--output_dir", os.path.join(folder, "run"),
              "--peft_lora", "true", "--lora_r", "16", "--lora_alpha", "16", "--lora_dropout", "0.1",
              "--use_dora", "true", "--warmup_steps", "1000,500", "--learning_rate", "5e-5,1e-5",
-             "--max_steps", f"{first},{second}", "--save_strategy", "no", "--precision", precision],
+             "--recipe", "original", "--max_steps", f"{first},{second}", "--save_strategy", "no", "--precision", precision],
             check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         return time.perf_counter() - began
 

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 typedef struct machine {
-    const char *precision, *threads, *backend;
+    const char *precision, *threads, *backend, *decoder;
     bool quiet;
 } machine;
 
@@ -18,10 +18,16 @@ typedef struct machine {
         {"--backend", "auto|cpu|ref", "cpu: the fast one; ref: plain C", &(m).backend, NULL},      \
         {"--quiet", NULL, "only warnings and errors", NULL, &(m).quiet}
 
+#define DECODER_OPTION(m)                                                                          \
+    {"--decoder", "auto|labels|viterbi|crf",                                                       \
+     "labels: each sub-word's best label; viterbi: words, the best legal sequence; crf: with the "  \
+     "model's transitions; auto: crf if it has some, else labels", &(m).decoder, NULL}
+
 static nerfit_model_options options_of(machine *m) {
     return (nerfit_model_options){.backend = m->backend,
                                   .precision = m->precision,
                                   .threads = m->threads ? atoi(m->threads) : 0,
+                                  .decoder = m->decoder,
                                   .log = cli_log,
                                   .log_user = &m->quiet};
 }
@@ -55,6 +61,7 @@ static int run_predict(const command *self, int argc, char **argv) {
         {"--input", "FORMAT", "text (a text a line), jsonl ({\"text\": ...} a line), conll", &input,
          NULL},
         {"--output", "FORMAT", "jsonl, conll, brackets, tokens or html", &output, NULL},
+        DECODER_OPTION(m),
         MACHINE_OPTIONS(m)};
     int status = cli_parse(self, argc, argv, options, sizeof options / sizeof *options, operands, 2,
                            &n);
@@ -105,6 +112,7 @@ static int run_eval(const command *self, int argc, char **argv) {
          NULL},
         {"--words", NULL, "score the first sub-word of every word, not all", NULL, &words},
         {"--json", NULL, "as JSON, with counts", NULL, &json},
+        DECODER_OPTION(m),
         MACHINE_OPTIONS(m)};
     int status = cli_parse(self, argc, argv, options, sizeof options / sizeof *options, operands, 2,
                            &n);

@@ -83,6 +83,12 @@ typedef struct nerfit_model_options {
     int threads;           /* 0: all cores */
     nerfit_log_function log;
     void *log_user;
+    /* How labels are found. "auto" (NULL): "crf" where the folder has a nerfit.json (models of the
+     * recipe nerfit), else "labels". "labels": each sub-word's most probable label. "viterbi": the
+     * best sequence of words' labels in which I- follows B- or I- of its type. "crf": the same with
+     * the learned transitions. With the last two an entity's score is the probability of exactly
+     * that span. */
+    const char *decoder;
 } nerfit_model_options;
 
 /* A loaded token-classification model: immutable, may be shared by threads. */

@@ -17,6 +17,7 @@
 struct nerfit_model {
     nf_backend *be;
     nf_model *model;
+    nf_decode decode;
 };
 
 struct nerfit_session {
@@ -53,6 +54,14 @@ static nerfit_status make_backend(nf_backend **be, const nerfit_model_options *o
     return nf_backend_cpu(be, (nf_precision)chosen, options ? options->threads : 0, error);
 }
 
+static nerfit_status find_decoder(nf_decode *out, const nerfit_model_options *options,
+                                  nerfit_error *error) {
+    const char *name = options && options->decoder ? options->decoder : "auto";
+    if (nf_decode_find(name, out)) return NERFIT_OK;
+    return nf_fail(error, NERFIT_ARGUMENT, "decoder \"%s\" is not one of auto, labels, viterbi, crf",
+                   name);
+}
+
 static nf_log log_of(const nerfit_model_options *options) {
     return options ? (nf_log){options->log, options->log_user} : (nf_log){0};
 }
@@ -63,7 +72,8 @@ nerfit_status nerfit_model_load(nerfit_model **out, const char *folder,
     nerfit_model *model = calloc(1, sizeof *model);
     if (!model) return nf_no_memory(error, sizeof *model);
     nf_log log = log_of(options);
-    nerfit_status status = make_backend(&model->be, options, error);
+    nerfit_status status = find_decoder(&model->decode, options, error);
+    if (status == NERFIT_OK) status = make_backend(&model->be, options, error);
     if (status == NERFIT_OK) status = nf_model_load(&model->model, folder, model->be, &log, error);
     if (status == NERFIT_OK) status = nf_adapter_merge(model->model, error);
     if (status == NERFIT_OK) status = nf_network_prepare(&model->model->net, false, error);
@@ -97,6 +107,7 @@ nerfit_status nerfit_session_new(nerfit_session **out, const nerfit_model *model
     nerfit_status status = model->be->fork(model->be, &session->be, error);
     if (status == NERFIT_OK)
         status = nf_tagger_new(&session->tagger, model->model, session->be, error);
+    if (status == NERFIT_OK) status = nf_tagger_decode(session->tagger, model->decode, error);
     if (status == NERFIT_OK) *out = session;
     else nerfit_session_free(session);
     return status;

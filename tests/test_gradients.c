@@ -1,4 +1,4 @@
-/* Gradient checks in double: the analytical gradient of both losses by every kind of parameter,
+/* Gradient checks in double: the analytical gradient of all losses by every kind of parameter,
  * through every block, against central differences. Dropout is on (its masks are a function of the
  * step), so that its backward is checked too. */
 #include "test.h"
@@ -14,16 +14,19 @@ static nerfit_error error;
 
 static const int32_t ids[] = {2, 17, 40, 8, 3, 2, 60, 61, 62, 63, 64, 9, 3, 2, 5, 3};
 static const int32_t labels[] = {-100, 1, 2, 0, -100, -100, 3, 4, 4, 0, 1, 0, -100, -100, 5, -100};
+static const int32_t words[] = {1, 2, 3, 4, 6, 1};
 static nf_example_entity entities[] = {{0, 1, 3}, {1, 1, 4}, {0, 4, 5}};
 static const nf_example texts[TEXTS] = {
-    {.ids = ids, .labels = labels, .length = 5, .entities = entities, .n_entities = 1},
-    {.ids = ids + 5, .labels = labels + 5, .length = 8, .entities = entities + 1, .n_entities = 2},
-    {.ids = ids + 13, .labels = labels + 13, .length = 3}};
+    {.ids = ids, .labels = labels, .length = 5, .entities = entities, .n_entities = 1,
+     .words = words, .n_words = 3},
+    {.ids = ids + 5, .labels = labels + 5, .length = 8, .entities = entities + 1, .n_entities = 2,
+     .words = words, .n_words = 5},
+    {.ids = ids + 13, .labels = labels + 13, .length = 3, .words = words + 5, .n_words = 0}};
 static const nf_examples examples = {.items = (nf_example *)(uintptr_t)texts, .count = TEXTS};
 
 typedef struct setting {
     const char *name, *folder;
-    int stage;
+    int stage; /* 3, 4: stages 1 and 2 of the recipe nerfit; 5: without descriptions */
     bool lora, dora;
     const char *activation;
 } setting;
@@ -38,6 +41,10 @@ static const setting settings[] = {
     {"LoRA, stage 1", "bert", 1, true, false, "gelu"},
     {"LoRA, stage 2", "bert/token-classification", 2, true, false, "gelu"},
     {"DoRA, stage 2", "bert/token-classification", 2, true, true, "gelu"},
+    {"descriptions, stage 1", "bert", 3, false, false, "gelu"},
+    {"descriptions, stage 2", "bert", 4, false, false, "gelu"},
+    {"descriptions, stage 2, LoRA", "bert", 4, true, false, "gelu"},
+    {"no descriptions, stage 2", "bert", 5, false, false, "gelu"},
 };
 
 static nf_activation activation_of(const char *name) {
@@ -92,6 +99,48 @@ static bool comparable(const setting *s, const nf_parameter *p) {
     return !(s->dora && (strstr(p->name, "lora_A") || strstr(p->name, "lora_B")));
 }
 
+static const char *const label_names[] = {"O", "B-a", "I-a", "B-b", "I-b"};
+
+/* A description head with parameters that are far from their first values. */
+static void add_head(nf_model *model, int stage, const float *embeddings) {
+    size_t size = stage == 5 ? 0 : 6;
+    assert_ok(nf_model_add_description_head(model, size, false, 3, &error), &error);
+    if (stage == 3)
+        assert_ok(nf_type_columns_make(&model->type_columns, model->net.be, embeddings, 2, 6,
+                                       &error), &error);
+    else assert_ok(nf_model_add_types(model, label_names, 2, embeddings, 4, &error), &error);
+    for (size_t i = 0; i < model->net.n_parameters; i++)
+        if (nf_description_head_owns(model->net.parameters[i]))
+            assert_ok(nf_parameter_normal(&model->net, model->net.parameters[i], 0.3, 9, i, &error),
+                      &error);
+}
+
+/* What it folds into gives the same logits. */
+static void check_folding(nf_model *model, nf_pass *pass) {
+    enum { N = 3 };
+    size_t c = model->encoder.hidden, l = model->n_labels;
+    nf_backend *be = pass->be;
+    nf_description_kept kept;
+    nf_rng rng = nf_rng_new(2, 2);
+    nf_workspace_reset(pass->ws);
+    nf_values *h = nf_workspace_reals(pass->ws, N * c), *by_head = nf_workspace_reals(pass->ws, N * l);
+    nf_values *folded = nf_workspace_reals(pass->ws, N * l);
+    double *values = malloc(N * c * sizeof *values), a[N * 5], b[N * 5], bias[5];
+    for (size_t i = 0; i < N * c; i++) values[i] = nf_rng_normal(&rng);
+    be->from_f64(be, h, values, N * c);
+    free(values);
+    assert_ok(nf_description_head_forward(model->description_head, &model->type_columns, pass,
+                                          by_head, h, N, &kept), &error);
+    assert_ok(nf_model_fold_description_head(model, &error), &error);
+    be->matmul(be, folded, h, model->classifier->weight->values, N, l, c, false, true, 1.0, false);
+    be->to_f64(be, a, by_head, N * l);
+    be->to_f64(be, b, folded, N * l);
+    be->to_f64(be, bias, model->classifier->bias->values, l);
+    for (size_t i = 0; i < N * l; i++)
+        if (fabs(a[i] - b[i] - bias[i % l]) > 1e-12) fail_msg("logit %zu: %g, %g", i, a[i], b[i]);
+    assert_true(model->decoding.present);
+}
+
 static void check_setting(const setting *s) {
     nf_backend *be;
     nf_model *model;
@@ -106,6 +155,9 @@ static void check_setting(const setting *s) {
         model->encoder.layers[i].feed_forward.activation = activation_of(s->activation);
     if (s->stage == 1) assert_ok(nf_model_add_projection(model, 6, 3, &error), &error);
     nf_rng rng = nf_rng_new(11, 0);
+    float embeddings[12];
+    for (int i = 0; i < 12; i++) embeddings[i] = (float)nf_rng_normal(&rng);
+    if (s->stage >= 3) add_head(model, s->stage, embeddings);
     if (s->lora) {
         char *targets[] = {"query", "value", "intermediate.dense"};
         nf_adapter_config config = {.r = 3, .lora_alpha = 6, .lora_dropout = 0.3,
@@ -118,12 +170,14 @@ static void check_setting(const setting *s) {
                                               &error), &error);
     } else nf_model_train_encoder(model, true);
     nf_linear *head = s->stage == 1 ? model->projection : model->classifier;
-    head->weight->trained = head->bias->trained = true;
+    if (s->stage < 3) head->weight->trained = head->bias->trained = true;
     assert_ok(nf_network_start_training(&model->net, &error), &error);
     assert_ok(nf_network_prepare(&model->net, true, &error), &error);
-    float embeddings[12];
-    for (int i = 0; i < 12; i++) embeddings[i] = (float)nf_rng_normal(&rng);
-    if (s->stage == 1)
+    const nf_label_set set = {.labels = (const char **)(uintptr_t)label_names, .n_labels = 5};
+    if (s->stage >= 3)
+        assert_ok(nf_task_description(&task, model, &model->type_columns, &set, &examples, NULL,
+                                      0.1, &error), &error);
+    else if (s->stage == 1)
         assert_ok(nf_task_contrastive(&task, model, &examples, NULL, embeddings, 2, 6, &error),
                   &error);
     else assert_ok(nf_task_classification(&task, model, &examples, NULL, 0.1, &error), &error);
@@ -140,6 +194,7 @@ static void check_setting(const setting *s) {
         check_parameter(s, task, &pass, p, gradient, &rng);
         free(gradient);
     }
+    if (s->stage >= 4) check_folding(model, &pass);
     nf_workspace_free(pass.ws);
     task->free(task);
     nf_model_free(model);

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/json.h"
+#include "train/defaults.h"
 #include "train/options.h"
 #include "train/schedule.h"
 
@@ -27,6 +28,49 @@ static void test_defaults(void **state) {
     assert_false(o.load_best_model_at_end[0]);
     assert_true(o.load_best_model_at_end[1]);
     nf_train_options_free(&o);
+}
+
+/* What the recipe nerfit chooses from the size of the data, and that it leaves alone what was given. */
+static void test_nerfit_defaults(void **state) {
+    (void)state;
+    static const struct {
+        size_t n_texts;
+        bool validation;
+        const char *given[5];
+        int64_t steps[2], batch;
+        double epochs, rate, warmup;
+        bool best;
+    } cases[] = {
+        {10, false, {NULL}, {0, 200}, 8, 3, 1e-4, 0.1, false},
+        {100, true, {NULL}, {0, 260}, 8, 3, 1e-4, 0.1, true},
+        {1500, false, {NULL}, {0, 500}, 8, 3, 1e-4, 0.1, false},
+        {1501, true, {NULL}, {0, -1}, 16, 3, 2e-4, 0.1, true},
+        {10, false, {"max_steps", "1500"}, {1500, 1500}, 8, 3, 1e-4, 0.1, false},
+        {10, false, {"num_train_epochs", "2,5"}, {-1, -1}, 8, 5, 1e-4, 0.1, false},
+        {10, false, {"peft_lora", "true"}, {0, 200}, 8, 3, 1e-3, 0.1, false},
+        {5000, false, {"learning_rate", "1e-5", "warmup_steps", "0"}, {0, -1}, 16, 3, 1e-5, 0, false},
+        {100, true, {"save_strategy", "no"}, {0, 260}, 8, 3, 1e-4, 0.1, false},
+        {100, true, {"eval_strategy", "epoch"}, {0, 260}, 8, 3, 1e-4, 0.1, true},
+        {100, true, {"recipe", "original"}, {1500, 1500}, 8, 3, 1e-4, 0, true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        nf_train_options given, o;
+        assert_ok(nf_train_options_init(&given, &error), &error);
+        for (const char *const *s = cases[i].given; *s; s += 2)
+            assert_ok(nf_train_options_set(&given, s[0], s[1], NULL, 0, &error), &error);
+        const nf_train_size size = {cases[i].n_texts, cases[i].validation};
+        assert_ok(nf_train_defaults(&o, &given, &size, NULL, &error), &error);
+        if (o.max_steps[0] != cases[i].steps[0] || o.max_steps[1] != cases[i].steps[1] ||
+            o.per_device_train_batch_size[1] != cases[i].batch ||
+            o.num_train_epochs[1] != cases[i].epochs || o.learning_rate[1] != cases[i].rate ||
+            o.warmup_ratio[1] != cases[i].warmup || o.load_best_model_at_end[1] != cases[i].best)
+            fail_msg("case %zu: steps %lld, %lld, batch %lld, epochs %g, rate %g, warm-up %g, best %d",
+                     i, (long long)o.max_steps[0], (long long)o.max_steps[1],
+                     (long long)o.per_device_train_batch_size[1], o.num_train_epochs[1],
+                     o.learning_rate[1], o.warmup_ratio[1], (int)o.load_best_model_at_end[1]);
+        nf_train_options_free(&o);
+        nf_train_options_free(&given);
+    }
 }
 
 static void test_set(void **state) {
@@ -70,7 +114,7 @@ static void test_mistakes(void **state) {
         {"adam_beta1", "1", "is not a number from 0 to 0.999999"},
         {"bf16", "maybe", "bf16: \"maybe\" is not true or false"},
         {"lr_scheduler_type", "cosin", "is not one of linear|cosine|cosine_with_restarts"},
-        {"recipe", "nerfit", "recipe: \"nerfit\" is not one of original"},
+        {"recipe", "nerfitt", "recipe: \"nerfitt\" is not one of original|nerfit"},
         {"lora_r", "0", "is not a whole number from 1 to 4096"},
     };
     nf_train_options o;
@@ -220,7 +264,8 @@ static void test_table(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults), cmocka_unit_test(test_set), cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_defaults), cmocka_unit_test(test_nerfit_defaults),
+        cmocka_unit_test(test_set), cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_yaml),     cmocka_unit_test(test_help), cmocka_unit_test(test_table),
         cmocka_unit_test(test_schedules),
     };

@@ -46,7 +46,7 @@ static nerfit_config *configure(const char *output, const char *const *extra) {
     const char *const settings[] = {
         "model_name", in_root("encoder"), "st_model_name", in_root("encoder"),
         "train_annotations", in_root("train.txt"), "val_annotations", in_root("train.txt"),
-        "ent2emb", in_root("labels.yaml"), "output_dir", in_root(output),
+        "ent2emb", in_root("labels.yaml"), "output_dir", in_root(output), "recipe", "original",
         "max_steps", "6,8", "warmup_steps", "2", "learning_rate", "5e-3", "eval_steps", "4",
         "logging_steps", "2", "save_strategy", "steps", "save_steps", "4",
         "per_device_train_batch_size", "3", "save_total_limit", "0", "precision", "f32",
@@ -102,12 +102,16 @@ static const char *const full[] = {NULL};
 static const char *const dora[] = {"peft_lora", "true", "lora_r", "4", "use_dora", "true",
                                    "lora_dropout", "0.1", NULL};
 
+static const char *const nerfit[] = {"recipe", "nerfit", NULL};
+static const char *const nerfit_dora[] = {
+    "recipe", "nerfit", "peft_lora", "true", "use_dora", "true", "lora_dropout", "0.1", NULL};
+
 /* Stopped at every kind of place and resumed, a run ends with the same bits. */
 static void test_resume(void **state) {
     (void)state;
-    const char *const *const kinds[] = {full, dora};
+    const char *const *const kinds[] = {full, dora, nerfit, nerfit_dora};
     const watcher stops[] = {{1, 2, 0, 0, 0}, {1, 5, 0, 0, 0}, {2, 3, 0, 0, 0}, {2, 7, 0, 0, 0}};
-    for (size_t k = 0; k < 2; k++) {
+    for (size_t k = 0; k < 4; k++) {
         watcher whole = {0};
         const char *again[32] = {"overwrite_output_dir", "true"};
         size_t n = 2;
@@ -122,7 +126,126 @@ static void test_resume(void **state) {
             assert_ok(train("parts", again, &go_on), &error);
             assert_same_file(in_root("whole/best/model.safetensors"),
                              in_root("parts/best/model.safetensors"));
+            if (k >= 2)
+                assert_same_file(in_root("whole/best/nerfit.json"),
+                                 in_root("parts/best/nerfit.json"));
         }
+    }
+}
+
+typedef struct said {
+    char text[4096];
+} said;
+
+static void keep_log(void *user, nerfit_log_level level, const char *message) {
+    said *s = user;
+    (void)level;
+    strncat(s->text, message, sizeof s->text - strlen(s->text) - 2);
+    strcat(s->text, "\n");
+}
+
+/* What a run says, without checkpoints. */
+static void train_and_listen(const char *output, const char *const *settings, said *s) {
+    nerfit_config *config;
+    nerfit_callbacks callbacks = {.log = keep_log, .user = s};
+    nerfit_train_result result;
+    *s = (said){""};
+    assert_ok(nerfit_config_new(&config, &error), &error);
+    for (const char *const *at = settings; *at; at += 2)
+        assert_ok(nerfit_config_set(config, at[0], at[1], &error), &error);
+    assert_ok(nerfit_config_set(config, "output_dir", in_root(output), &error), &error);
+    assert_ok(nerfit_config_set(config, "threads", "1", &error), &error);
+    assert_ok(nerfit_train(config, &callbacks, &result, &error), &error);
+    nerfit_train_result_free(&result);
+    nerfit_config_free(config);
+}
+
+/* The entities of a text, as "label start-end label start-end"; scores must be probabilities. */
+static void find(const char *folder, const char *text, char *out, size_t size) {
+    nerfit_model *model;
+    nerfit_session *session;
+    const nerfit_prediction *p;
+    out[0] = '\0';
+    assert_ok(nerfit_model_load(&model, in_root(folder), NULL, &error), &error);
+    assert_ok(nerfit_session_new(&session, model, &error), &error);
+    assert_ok(nerfit_predict(session, &text, NULL, 1, &p, &error), &error);
+    for (size_t i = 0; i < p->n_entities; i++) {
+        const nerfit_entity *e = &p->entities[i];
+        size_t used = strlen(out);
+        snprintf(out + used, size - used, "%s%s %u-%u", i ? " " : "", e->label, e->start, e->end);
+        assert_true(e->score > 0.0 && e->score <= 1.0);
+    }
+    nerfit_session_free(session);
+    nerfit_model_free(model);
+}
+
+/* With nothing but texts, descriptions, an encoder and a folder; with the labels' names as
+ * descriptions; with no sentence encoder. All learn their few texts, and say what they do. */
+static void test_nerfit_alone(void **state) {
+    (void)state;
+    char st[160], texts[160], labels[160], bare[160]; /* in_root has few places */
+    strcpy(st, in_root("encoder"));
+    strcpy(texts, in_root("train.txt"));
+    strcpy(labels, in_root("labels.yaml"));
+    strcpy(bare, in_root("bare"));
+    make_tiny_model(bare, false);
+    const struct {
+        const char *settings[12], *says;
+    } cases[] = {
+        {{"model_name", st, "st_model_name", st, "train_annotations", texts, "ent2emb",
+          labels, "learning_rate", "2e-3"},
+         "stage 2: 200 steps of 8 texts a batch"},
+        {{"model_name", st, "st_model_name", st, "train_annotations", texts, "learning_rate", "2e-3"},
+         "the labels' names serve as descriptions"},
+        {{"model_name", bare, "train_annotations", texts, "learning_rate", "2e-3"},
+         "types are told apart by the examples alone"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        said s;
+        char found[256];
+        nf_directory_remove(in_root("alone"), NULL);
+        train_and_listen("alone", cases[i].settings, &s);
+        if (!strstr(s.text, cases[i].says) || !strstr(s.text, "stage 1: left out") ||
+            !strstr(s.text, "no validation texts: the last model is taken"))
+            fail_msg("case %zu: \"%s\"", i, s.text);
+        find("alone/best", "call bob at ten please", found, sizeof found);
+        assert_string_equal(found, "person 5-8 time 12-15");
+    }
+}
+
+/* Without nerfit.json the folder is any token classifier, and its logits are the same. */
+static void test_nerfit_folder(void **state) {
+    (void)state;
+    watcher w = {0};
+    const char *again[16] = {"overwrite_output_dir", "true", "recipe", "nerfit",
+                             "max_steps", "0,120"};
+    char with[256], without[256];
+    assert_ok(train("plain", again, &w), &error);
+    assert_true(nf_file_exists(in_root("plain/best/nerfit.json")));
+    find("plain/best", "play jazz in rome", with, sizeof with);
+    assert_string_equal(with, "song 5-9 place 13-17");
+    write_text(in_root("plain/best/nerfit.json"), "{\"format\": 9}");
+    nerfit_model *model;
+    assert_int_equal(nerfit_model_load(&model, in_root("plain/best"), NULL, &error),
+                     NERFIT_UNSUPPORTED);
+    assert_non_null(strstr(error.text, "nerfit.json: is of format 9; this version reads format 1"));
+    unlink(in_root("plain/best/nerfit.json"));
+    find("plain/best", "play jazz in rome", without, sizeof without);
+    assert_string_equal(with, without);
+
+    const struct {
+        const char *decoder, *says;
+    } refused[] = {{"crf", "has no nerfit.json"}, {"best", "decoder \"best\" is not one of auto"}};
+    for (size_t i = 0; i < 2; i++) {
+        nerfit_session *session = NULL;
+        nerfit_model_options options = {.decoder = refused[i].decoder};
+        nerfit_status status = nerfit_model_load(&model, in_root("plain/best"), &options, &error);
+        if (status == NERFIT_OK) {
+            status = nerfit_session_new(&session, model, &error);
+            nerfit_model_free(model);
+        }
+        assert_int_equal(status, NERFIT_ARGUMENT);
+        assert_non_null(strstr(error.text, refused[i].says));
     }
 }
 
@@ -387,6 +510,7 @@ static void test_memory_messages(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_resume),     cmocka_unit_test(test_kill),
+        cmocka_unit_test(test_nerfit_alone), cmocka_unit_test(test_nerfit_folder),
         cmocka_unit_test(test_written_models), cmocka_unit_test(test_long_texts),
         cmocka_unit_test(test_messages),   cmocka_unit_test(test_own_format),
         cmocka_unit_test(test_memory),     cmocka_unit_test(test_memory_messages),

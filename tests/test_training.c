@@ -229,7 +229,7 @@ static void run_steps(const training_case *c, nf_model *model, nf_task *task,
         nf_adamw adamw = {.learning_rate = rate(file, step), .beta1 = 0.9, .beta2 = 0.999,
                           .epsilon = 1e-8, .weight_decay = 0.01,
                           .grad_scale = fmin(1.0, 1.0 / (norm + 1e-6)), .step = (int64_t)step + 1};
-        size_t split = net->n_decayed;
+        size_t split = net->ends[NF_GROUP_ENCODER][0];
         be->adamw(be, net->flat_values, net->flat_grads, net->flat_m, net->flat_v, split, &adamw);
         adamw.weight_decay = 0.0;
         be->adamw(be, nf_at(be, net->flat_values, split), nf_at(be, net->flat_grads, split),

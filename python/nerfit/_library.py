@@ -54,6 +54,7 @@ class ModelOptions(ctypes.Structure):
         ("threads", c_int),
         ("log", LogFunction),
         ("log_user", c_void_p),
+        ("decoder", c_char_p),
     ]
 
 

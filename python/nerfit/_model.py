@@ -98,6 +98,9 @@ class Model:
         backend: "auto" (None), "cpu", "ref".
         precision: "auto" (None: bf16 where the CPU multiplies it), "f32", "bf16".
         threads: CPU threads; 0: all cores.
+        decoder: "labels": each sub-word's most probable label; "viterbi": the best sequence of
+            words' labels in which I- follows B- or I- of its type; "crf": with the learned
+            transitions; "auto" (None): "crf" where the folder has some (nerfit.json), else "labels".
 
     Raises:
         NerfitError: the folder holds no such model.
@@ -112,6 +115,7 @@ class Model:
         backend: str | None = None,
         precision: str | None = None,
         threads: int = 0,
+        decoder: str | None = None,
     ) -> None:
         options = _library.ModelOptions(
             None if backend is None else _library.encode(backend, "backend"),
@@ -119,6 +123,7 @@ class Model:
             threads,
             log_function,
             None,
+            None if decoder is None else _library.encode(decoder, "decoder"),
         )
         self._model = _Loaded(os.fsencode(folder), options)
         self._local = threading.local()
@@ -247,7 +252,8 @@ def load(
     backend: str | None = None,
     precision: str | None = None,
     threads: int = 0,
+    decoder: str | None = None,
 ) -> Model:
     """Loads a model, as :class:`Model` does:
     ``nerfit.load("runs/alarm/best").predict("wake me at nine")``."""
-    return Model(folder, backend, precision, threads)
+    return Model(folder, backend, precision, threads, decoder)

@@ -542,14 +542,19 @@ static nerfit_status check_stage(const nf_train_options *o, int s, nerfit_error 
     return NERFIT_OK;
 }
 
-nerfit_status nf_train_options_check(const nf_train_options *o, const nf_log *log,
-                                     nerfit_error *err) {
+nerfit_status nf_train_options_check_needed(const nf_train_options *o, nerfit_error *err) {
     const struct {
         const char *name, *value;
     } needed[] = {{"model_name", o->model_name}, {"output_dir", o->output_dir}};
     for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
         if (!needed[i].value)
             return nf_fail(err, NERFIT_ARGUMENT, "%s is missing", needed[i].name);
+    return NERFIT_OK;
+}
+
+nerfit_status nf_train_options_check(const nf_train_options *o, const nf_log *log,
+                                     nerfit_error *err) {
+    NF_TRY(nf_train_options_check_needed(o, err));
     if (strcmp(o->llm, "no") != 0)
         return nf_fail(err, NERFIT_UNSUPPORTED,
                        "llm: \"%s\": descriptions by a language model are not supported yet; give "

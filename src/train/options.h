@@ -89,6 +89,8 @@ bool nf_train_options_given(const nf_train_options *options, const char *name);
 /* Reads a YAML config. Relative paths in it count from its folder. */
 nerfit_status nf_train_options_load(nf_train_options *options, const char *path,
                                     nerfit_error *err);
+/* Checks that what every run needs is there. */
+nerfit_status nf_train_options_check_needed(const nf_train_options *options, nerfit_error *err);
 /* Checks what no single option shows, and tells of options without effect. */
 nerfit_status nf_train_options_check(const nf_train_options *options, const nf_log *log,
                                      nerfit_error *err);

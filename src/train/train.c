@@ -565,6 +565,7 @@ static nerfit_status open_output(run *r) {
 
 static nerfit_status train(run *r, nf_train_result *result) {
     nf_task *task = NULL;
+    NF_TRY(nf_train_options_check_needed(r->options, r->err));
     NF_TRY(read_corpora(r));
     const nf_train_size size = {r->corpora[TRAIN]->n_documents, r->corpora[VALIDATION] != NULL};
     NF_TRY(nf_train_defaults(&r->own_options, r->options, &size, r->log, r->err));

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 typedef struct machine {
-    const char *precision, *threads, *backend, *decoder;
+    const char *precision, *threads, *backend, *decoder, *labels, *sentences;
     bool quiet;
 } machine;
 
@@ -23,11 +23,20 @@ typedef struct machine {
      "labels: each sub-word's best label; viterbi: words, the best legal sequence; crf: with the "  \
      "model's transitions; auto: crf if it has some, else labels", &(m).decoder, NULL}
 
+#define LABELS_OPTIONS(m)                                                                          \
+    {"--labels", "FILE|NAMES",                                                                     \
+     "tag labels that MODEL (of nerfit pretrain) was not trained on: a JSON or YAML file of "      \
+     "descriptions, or names divided by commas", &(m).labels, NULL},                               \
+    {"--st_model_name", "FOLDER", "with --labels: the sentence encoder, if not the one of "        \
+     "pre-training", &(m).sentences, NULL}
+
 static nerfit_model_options options_of(machine *m) {
     return (nerfit_model_options){.backend = m->backend,
                                   .precision = m->precision,
                                   .threads = m->threads ? atoi(m->threads) : 0,
                                   .decoder = m->decoder,
+                                  .labels = m->labels,
+                                  .sentence_encoder = m->sentences,
                                   .log = cli_log,
                                   .log_user = &m->quiet};
 }
@@ -62,6 +71,7 @@ static int run_predict(const command *self, int argc, char **argv) {
          NULL},
         {"--output", "FORMAT", "jsonl, conll, brackets, tokens or html", &output, NULL},
         DECODER_OPTION(m),
+        LABELS_OPTIONS(m),
         MACHINE_OPTIONS(m)};
     int status = cli_parse(self, argc, argv, options, sizeof options / sizeof *options, operands, 2,
                            &n);
@@ -113,6 +123,7 @@ static int run_eval(const command *self, int argc, char **argv) {
         {"--words", NULL, "score the first sub-word of every word, not all", NULL, &words},
         {"--json", NULL, "as JSON, with counts", NULL, &json},
         DECODER_OPTION(m),
+        LABELS_OPTIONS(m),
         MACHINE_OPTIONS(m)};
     int status = cli_parse(self, argc, argv, options, sizeof options / sizeof *options, operands, 2,
                            &n);

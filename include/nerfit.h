@@ -89,6 +89,12 @@ typedef struct nerfit_model_options {
      * the learned transitions. With the last two an entity's score is the probability of exactly
      * that span. */
     const char *decoder;
+    /* Zero-shot tagging: labels that the model was never trained on, for a folder that nerfit pretrain
+     * wrote or an encoder that comes pre-trained with nerfit. A JSON or YAML file of descriptions, or
+     * names divided by commas. NULL: the model's own labels. */
+    const char *labels;
+    /* With labels: the folder of the sentence encoder; NULL: the one that pre-training used. */
+    const char *sentence_encoder;
 } nerfit_model_options;
 
 /* A loaded token-classification model: immutable, may be shared by threads. */

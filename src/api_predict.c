@@ -13,6 +13,7 @@
 #include "predict/report.h"
 #include "predict/stream.h"
 #include "text/tokenizer.h"
+#include "train/pretrained.h"
 
 struct nerfit_model {
     nf_backend *be;
@@ -76,6 +77,9 @@ nerfit_status nerfit_model_load(nerfit_model **out, const char *folder,
     if (status == NERFIT_OK) status = make_backend(&model->be, options, error);
     if (status == NERFIT_OK) status = nf_model_load(&model->model, folder, model->be, &log, error);
     if (status == NERFIT_OK) status = nf_adapter_merge(model->model, error);
+    if (status == NERFIT_OK && options && options->labels)
+        status = nf_pretrained_label(model->model, folder, options->labels,
+                                     options->sentence_encoder, &log, error);
     if (status == NERFIT_OK) status = nf_network_prepare(&model->model->net, false, error);
     if (status == NERFIT_OK) nf_safetensors_forget(model->model->weights);
     if (status == NERFIT_OK) *out = model;

@@ -55,6 +55,8 @@ class ModelOptions(ctypes.Structure):
         ("log", LogFunction),
         ("log_user", c_void_p),
         ("decoder", c_char_p),
+        ("labels", c_char_p),
+        ("sentence_encoder", c_char_p),
     ]
 
 

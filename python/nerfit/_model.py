@@ -101,6 +101,9 @@ class Model:
         decoder: "labels": each sub-word's most probable label; "viterbi": the best sequence of
             words' labels in which I- follows B- or I- of its type; "crf": with the learned
             transitions; "auto" (None): "crf" where the folder has some (nerfit.json), else "labels".
+        labels: zero-shot tagging, for a folder that ``nerfit pretrain`` wrote: a JSON or YAML file of
+            descriptions, or the labels' names divided by commas.
+        sentence_encoder: with labels: a folder, if it is not the one of the pre-training.
 
     Raises:
         NerfitError: the folder holds no such model.
@@ -116,6 +119,8 @@ class Model:
         precision: str | None = None,
         threads: int = 0,
         decoder: str | None = None,
+        labels: str | os.PathLike[str] | None = None,
+        sentence_encoder: str | os.PathLike[str] | None = None,
     ) -> None:
         options = _library.ModelOptions(
             None if backend is None else _library.encode(backend, "backend"),
@@ -124,6 +129,8 @@ class Model:
             log_function,
             None,
             None if decoder is None else _library.encode(decoder, "decoder"),
+            None if labels is None else os.fsencode(labels),
+            None if sentence_encoder is None else os.fsencode(sentence_encoder),
         )
         self._model = _Loaded(os.fsencode(folder), options)
         self._local = threading.local()
@@ -253,7 +260,9 @@ def load(
     precision: str | None = None,
     threads: int = 0,
     decoder: str | None = None,
+    labels: str | os.PathLike[str] | None = None,
+    sentence_encoder: str | os.PathLike[str] | None = None,
 ) -> Model:
     """Loads a model, as :class:`Model` does:
     ``nerfit.load("runs/alarm/best").predict("wake me at nine")``."""
-    return Model(folder, backend, precision, threads, decoder)
+    return Model(folder, backend, precision, threads, decoder, labels, sentence_encoder)

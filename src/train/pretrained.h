@@ -6,8 +6,8 @@
 #ifndef NF_TRAIN_PRETRAINED_H
 #define NF_TRAIN_PRETRAINED_H
 
+#include "base/log.h"
 #include "model/model.h"
-#include "train/options.h"
 
 typedef struct nf_pretrained {
     nf_arena arena;
@@ -20,13 +20,21 @@ typedef struct nf_pretrained {
     const char *sentence_encoder;
 } nf_pretrained;
 
-/* Finds it. Freed with nf_pretrained_free, also on failure. */
-nerfit_status nf_pretrained_find(nf_pretrained *out, const nf_train_options *options,
+/* Finds it for an encoder's folder; wanted: "auto" (NULL), "none" or a folder. Freed with
+ * nf_pretrained_free, also on failure. */
+nerfit_status nf_pretrained_find(nf_pretrained *out, const char *encoder, const char *wanted,
                                  const nf_log *log, nerfit_error *err);
 void nf_pretrained_free(nf_pretrained *pretrained);
 /* Puts its adapter on the model and merges it (and one that the model came with). *changed: whether
  * the encoder is not the one of model->folder any more. */
 nerfit_status nf_pretrained_apply(const nf_pretrained *pretrained, nf_model *model, bool *changed,
+                                  nerfit_error *err);
+
+/* Zero-shot tagging: gives a loaded model, of the folder `encoder`, a classifier and decoding for
+ * labels that it was never trained on. `labels`: a JSON or YAML file of descriptions, or the labels'
+ * names, divided by commas. sentence_encoder: a folder, or NULL for the one that belongs to it. */
+nerfit_status nf_pretrained_label(nf_model *model, const char *encoder, const char *labels,
+                                  const char *sentence_encoder, const nf_log *log,
                                   nerfit_error *err);
 
 #endif

@@ -9,13 +9,13 @@
 #include "base/json.h"
 #include "data/annotations.h"
 #include "model/adapter.h"
+#include "model/description_file.h"
 #include "predict/report.h"
 #include "train/card.h"
 #include "train/checkpoint.h"
 #include "train/defaults.h"
 #include "train/pretrained.h"
 #include "train/pretraining.h"
-#include "model/description_file.h"
 
 enum { TRAIN, VALIDATION, TEST, N_SPLITS };
 
@@ -572,7 +572,8 @@ static nerfit_status train(run *r, nf_train_result *result) {
     const nf_train_options *o = r->options = &r->own_options;
     NF_TRY(nf_train_options_check(o, r->log, r->err));
     NF_TRY(nf_train_backend(o, &r->be, r->err));
-    NF_TRY(nf_pretrained_find(&r->pretrained, o, r->log, r->err));
+    if (o->recipe == NF_RECIPE_NERFIT)
+        NF_TRY(nf_pretrained_find(&r->pretrained, o->model_name, o->pretrained, r->log, r->err));
     NF_TRY(make_labels(r));
     bool changed;
     NF_TRY(nf_model_load(&r->model, o->model_name, r->be, r->log, r->err));

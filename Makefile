@@ -45,6 +45,9 @@ $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(NF_CFLAGS) -MMD -MP -c $< -o $@
 
+# its assembler includes the adapters' files
+$(BUILD)/src/model/builtin.o: $(wildcard adapters/*/*)
+
 $(BUILD)/ref_f32.o $(BUILD)/ref_f64.o: $(BUILD)/ref_%.o: src/tensor/ref/ref.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(NF_CFLAGS) -Wno-conversion -DNF_REAL_$* -MMD -MP -c $< -o $@

@@ -85,7 +85,7 @@ static int run_fewshot(const command *self, int argc, char **argv) {
         {"--k", "LIST", "mentions of every type in a sample; default 1,4,16,64", &o.k, NULL},
         {"--seeds", "LIST", "3 (0, 1, 2; the default), 0-4 or 0,5", &o.seeds, NULL},
         {"--recipes", "LIST", "default plain,original,nerfit; see above", &o.recipes, NULL},
-        {"--pretrained", "FOLDER", "the encoder of recipes whose name ends in +pretrained",
+        {"--pretrained", "FOLDER", "of nerfit pretrain, for recipes whose name ends in +pretrained",
          &o.pretrained, NULL},
         {"--samples", "FOLDER", "of kK-sS.jsonl, instead of drawing samples", &o.samples, NULL},
         {"--negatives", "N", "texts without an entity in a sample: 10, or 20% of it", &o.negatives,

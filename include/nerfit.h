@@ -427,7 +427,8 @@ typedef struct nerfit_fewshot_options {
                                original, nerfit, nerfit+pretrained. max_steps=auto is
                                clamp(20 * ceil(texts / 8), 200, 500) */
     const char *samples;    /* a folder with kK-sS.jsonl, instead of samples of the training texts */
-    const char *pretrained; /* the encoder folder of recipes whose name ends in +pretrained */
+    const char *pretrained; /* of recipes whose name ends in +pretrained: a folder that
+                               nerfit pretrain wrote. NULL: what comes with nerfit */
     const char *negatives;  /* texts without an entity in a sample: "10", "20%" */
 } nerfit_fewshot_options;
 

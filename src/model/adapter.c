@@ -312,22 +312,40 @@ static nerfit_status add_head(nf_model *model, const nf_safetensors *file, const
     return status;
 }
 
+/* Takes the config. folder (may be NULL): for the labels of a head. */
+static nerfit_status load_adapter(nf_model *model, json_t *json, const char *path,
+                                  const nf_safetensors *file, const char *folder,
+                                  nerfit_error *err) {
+    nf_adapter_config config;
+    nerfit_status status = read_config(&config, json, path, &model->net.arena, err);
+    json_decref(json);
+    if (status == NERFIT_OK && folder) status = add_head(model, file, folder, err);
+    if (status == NERFIT_OK) status = nf_adapter_add(model, &config, 0, err);
+    return status == NERFIT_OK ? load_values(model, file, err) : status;
+}
+
 nerfit_status nf_adapter_load(nf_model *model, const char *folder, nerfit_error *err) {
     nf_arena *arena = &model->net.arena;
     const char *path = nf_path_join(arena, folder, "adapter_config.json");
     const char *weights = nf_path_join(arena, folder, "adapter_model.safetensors");
     if (!path || !weights) return nf_no_memory(err, 0);
-    json_t *json;
-    NF_TRY(nf_json_load(&json, path, err));
-    nf_adapter_config config;
-    nerfit_status status = read_config(&config, json, path, arena, err);
-    json_decref(json);
-    NF_TRY(status);
     nf_safetensors *file;
+    json_t *json;
     NF_TRY(nf_safetensors_open(&file, weights, err));
-    status = add_head(model, file, folder, err);
-    if (status == NERFIT_OK) status = nf_adapter_add(model, &config, 0, err);
-    if (status == NERFIT_OK) status = load_values(model, file, err);
+    nerfit_status status = nf_json_load(&json, path, err);
+    if (status == NERFIT_OK) status = load_adapter(model, json, path, file, folder, err);
+    nf_safetensors_close(file);
+    return status;
+}
+
+nerfit_status nf_adapter_load_memory(nf_model *model, const char *config, size_t config_size,
+                                     const void *weights, size_t weights_size, const char *name,
+                                     nerfit_error *err) {
+    nf_safetensors *file;
+    json_t *json;
+    NF_TRY(nf_safetensors_open_memory(&file, weights, weights_size, name, err));
+    nerfit_status status = nf_json_parse(&json, config, config_size, name, 1, err);
+    if (status == NERFIT_OK) status = load_adapter(model, json, name, file, NULL, err);
     nf_safetensors_close(file);
     return status;
 }

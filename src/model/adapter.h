@@ -38,6 +38,10 @@ bool nf_adapter_folder(const char *folder);
  * head of that size, or gets one with the labels LABEL_0... unless the folder's config.json (which
  * we write beside PEFT's files) has id2label. */
 nerfit_status nf_adapter_load(nf_model *model, const char *folder, nerfit_error *err);
+/* The same from contents that are in memory, for a bare encoder; `name` stands for them. */
+nerfit_status nf_adapter_load_memory(nf_model *model, const char *config, size_t config_size,
+                                     const void *weights, size_t weights_size, const char *name,
+                                     nerfit_error *err);
 /* Writes adapter_config.json and adapter_model.safetensors (f32), and for the labels config.json
  * and the tokenizer's files. */
 nerfit_status nf_adapter_save(const nf_model *model, const char *folder, nerfit_error *err);

@@ -225,10 +225,16 @@ static nerfit_status read_header(nf_safetensors *set, size_t shard, const char *
     return check_cover(set->order + first, count, path, data, data_size, err);
 }
 
-static nerfit_status open_file(nf_safetensors *set, const char *path, nerfit_error *err) {
+/* Room for one more file. */
+static nerfit_status grow(nf_safetensors *set, nerfit_error *err) {
     nf_file *grown = realloc(set->files, (set->n_files + 1) * sizeof *grown);
     if (!grown) return nf_no_memory(err, sizeof *grown);
     set->files = grown;
+    return NERFIT_OK;
+}
+
+static nerfit_status open_file(nf_safetensors *set, const char *path, nerfit_error *err) {
+    NF_TRY(grow(set, err));
     NF_TRY(nf_file_open(&set->files[set->n_files], path, err));
     set->n_files++;
     return read_header(set, set->n_files - 1, path, err);
@@ -313,17 +319,36 @@ static nerfit_status open_any(nf_safetensors *set, const char *path, nerfit_erro
     return open_file(set, path, err);
 }
 
-nerfit_status nf_safetensors_open(nf_safetensors **out, const char *path, nerfit_error *err) {
+/* `data`: the contents, or NULL for those of the path. */
+static nerfit_status open_set(nf_safetensors **out, const char *path, const nf_file *data,
+                              nerfit_error *err) {
     *out = NULL;
     nf_safetensors *set = calloc(1, sizeof *set);
     if (!set) return nf_no_memory(err, sizeof *set);
     set->path = nf_arena_strdup(&set->arena, path);
-    nerfit_status status = set->path ? open_any(set, path, err) : nf_no_memory(err, 0);
+    nerfit_status status = set->path ? NERFIT_OK : nf_no_memory(err, 0);
+    if (status == NERFIT_OK && data) {
+        status = grow(set, err);
+        if (status == NERFIT_OK) set->files[set->n_files++] = *data;
+        if (status == NERFIT_OK) status = read_header(set, 0, path, err);
+    } else if (status == NERFIT_OK) {
+        status = open_any(set, path, err);
+    }
     if (status == NERFIT_OK)
         *out = set;
     else
         nf_safetensors_close(set);
     return status;
+}
+
+nerfit_status nf_safetensors_open(nf_safetensors **out, const char *path, nerfit_error *err) {
+    return open_set(out, path, NULL, err);
+}
+
+nerfit_status nf_safetensors_open_memory(nf_safetensors **out, const void *data, size_t size,
+                                         const char *name, nerfit_error *err) {
+    const nf_file file = {.data = data, .size = size};
+    return open_set(out, name, &file, err);
 }
 
 void nf_safetensors_forget(const nf_safetensors *set) {

@@ -50,6 +50,9 @@ typedef struct nf_safetensors nf_safetensors;
  * nf_stored_type (F8_E4M3, U32, ...) makes the whole file NERFIT_UNSUPPORTED: a model with a part
  * that cannot be read is of no use. Shards are taken in the order of their names. */
 nerfit_status nf_safetensors_open(nf_safetensors **out, const char *path, nerfit_error *err);
+/* A file's contents that are in memory, which must outlive the set; `name` stands for it. */
+nerfit_status nf_safetensors_open_memory(nf_safetensors **out, const void *data, size_t size,
+                                         const char *name, nerfit_error *err);
 void nf_safetensors_close(nf_safetensors *file);
 /* After the values were packed elsewhere: gives the mappings' pages back (nf_file_forget). */
 void nf_safetensors_forget(const nf_safetensors *file);

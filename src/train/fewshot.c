@@ -15,6 +15,7 @@
 #include "data/lines.h"
 #include "data/selection.h"
 #include "data/writing.h"
+#include "model/adapter.h"
 
 /* ---------------------------------------------------------------- recipes */
 
@@ -28,8 +29,8 @@ static const struct {
 } builtins[] = {
     {"plain", "recipe=original,max_steps=0,auto,learning_rate=3e-4," USUAL},
     {"original", "recipe=original,max_steps=auto,auto,learning_rate=1e-4,3e-4," USUAL},
-    {"nerfit", "recipe=nerfit"},
-    {"nerfit+pretrained", "recipe=nerfit"},
+    {"nerfit", "recipe=nerfit,pretrained=none"},
+    {"nerfit+pretrained", "recipe=nerfit"}, /* without a folder: what comes with nerfit */
 };
 enum { N_BUILTINS = sizeof builtins / sizeof *builtins };
 
@@ -86,7 +87,7 @@ static nerfit_status add_recipe(fewshot *f, const char *text, size_t size) {
                        "recipe \"%s\" is not one of plain, original, nerfit, nerfit+pretrained; "
                        "your own is name:option=value,option=value",
                        name);
-    if (r.pretrained && !f->options->pretrained)
+    if (r.pretrained && !f->options->pretrained && r.builtin == N_BUILTINS)
         return nf_fail(f->err, NERFIT_ARGUMENT,
                        "recipe \"%s\" needs the folder of a pre-trained encoder (pretrained)", name);
     for (size_t i = 0; i < f->n_recipes; i++)
@@ -167,12 +168,14 @@ static nerfit_status options_of(fewshot *f, const recipe *r, uint64_t seed, size
     out->resume_from_checkpoint = NULL;
     NF_TRY(apply(f, out, always, n_texts));
     if (r->builtin < N_BUILTINS) NF_TRY(apply(f, out, builtins[r->builtin].settings, n_texts));
-    if (r->pretrained) NF_TRY(set(f, out, "model_name", f->options->pretrained));
+    const char *folder = r->pretrained ? f->options->pretrained : NULL;
+    if (folder) /* an adapter goes onto the encoder, an encoder takes its place */
+        NF_TRY(set(f, out, nf_adapter_folder(folder) ? "pretrained" : "model_name", folder));
     snprintf(text, sizeof text, "%" PRIu64, seed);
     NF_TRY(set(f, out, "seed", text));
     if (r->own) NF_TRY(apply(f, out, r->own, n_texts));
-    char *folder = nf_path_join(&f->arena, f->config->output_dir, "run");
-    return folder ? set(f, out, "output_dir", folder) : nf_no_memory(f->err, 0);
+    char *output = nf_path_join(&f->arena, f->config->output_dir, "run");
+    return output ? set(f, out, "output_dir", output) : nf_no_memory(f->err, 0);
 }
 
 /* ---------------------------------------------------------------- what is asked for */
@@ -322,9 +325,10 @@ static nerfit_status hash_common(fewshot *f) {
 }
 
 /* Weights are told apart by their size and time, not read. */
-static nerfit_status hash_weights(fewshot *f, uint64_t *hash, const char *folder) {
+static nerfit_status hash_weights(fewshot *f, uint64_t *hash, const char *folder,
+                                  const char *name) {
     struct stat info;
-    const char *path = nf_path_join(&f->arena, folder, "model.safetensors");
+    const char *path = nf_path_join(&f->arena, folder, name);
     if (!path) return nf_no_memory(f->err, strlen(folder));
     if (stat(path, &info) != 0) return NERFIT_OK; /* training says what is missing */
     const int64_t facts[] = {info.st_size, info.st_mtim.tv_sec, info.st_mtim.tv_nsec};
@@ -343,7 +347,9 @@ static nerfit_status key_of(fewshot *f, const nf_train_options *o, char key[17])
     uint64_t hash = hash_bytes(f->common_hash, &f->sample_hash, sizeof f->sample_hash);
     hash = hash_bytes(hash, text, strlen(text));
     free(text);
-    NF_TRY(hash_weights(f, &hash, o->model_name));
+    NF_TRY(hash_weights(f, &hash, o->model_name, "model.safetensors"));
+    if (o->pretrained)
+        NF_TRY(hash_weights(f, &hash, o->pretrained, "adapter_model.safetensors"));
     snprintf(key, 17, "%016" PRIx64, hash);
     return NERFIT_OK;
 }

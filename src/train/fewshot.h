@@ -24,7 +24,8 @@ typedef struct nf_fewshot_options {
     const char *seeds;      /* "3" is 0, 1, 2; "0-4" a range; "0,5" a list */
     const char *recipes;    /* names divided by commas; with options of their own, by spaces or ";" */
     const char *samples;    /* a folder with kK-sS.jsonl in the place of samples drawn here */
-    const char *pretrained; /* the encoder folder of recipes that are called "...+pretrained" */
+    const char *pretrained; /* folder of nerfit pretrain, for recipes that are called
+                               "...+pretrained" */
     const char *negatives;  /* texts without an entity in a sample: "10", "20%" */
 } nf_fewshot_options;
 

@@ -42,6 +42,12 @@ nerfit_status nf_pretrained_find(nf_pretrained *out, const char *encoder, const 
         NF_TRY(open_folder(out, encoder, err));
     } else if (!is_auto) {
         NF_TRY(open_given(out, wanted, err));
+    } else if ((out->builtin = nf_builtin_find(encoder))) {
+        out->name = nf_builtin_name(out->builtin);
+        NF_TRY(nf_builtin_head(out->builtin, &out->head, err));
+        nf_log_info(log, "this encoder comes pre-trained on other label sets: begins with the adapter "
+                         "%s (pretrained: none leaves it out)", out->name);
+        return NERFIT_OK;
     }
     if (out->head) nf_log_info(log, "begins with what pre-training left in %s", out->name);
     return NERFIT_OK;
@@ -57,12 +63,14 @@ nerfit_status nf_pretrained_apply(const nf_pretrained *pretrained, nf_model *mod
                                   nerfit_error *err) {
     *changed = false;
     if (!pretrained->head) return NERFIT_OK;
-    *changed = model->adapter || pretrained->adapter;
+    *changed = model->adapter || pretrained->adapter || pretrained->builtin;
     if (model->adapter) NF_TRY(nf_adapter_merge(model, err));
-    if (!pretrained->adapter) return NERFIT_OK;
-    nerfit_status status = nf_adapter_load(model, pretrained->adapter, err);
+    if (!pretrained->adapter && !pretrained->builtin) return NERFIT_OK;
+    nerfit_status status = pretrained->builtin
+                               ? nf_builtin_adapter(pretrained->builtin, model, err)
+                               : nf_adapter_load(model, pretrained->adapter, err);
     if (status != NERFIT_OK)
-        return nf_fail_within(err, status, "pretrained %s", pretrained->adapter);
+        return nf_fail_within(err, status, "pretrained %s", pretrained->name);
     return nf_adapter_merge(model, err);
 }
 

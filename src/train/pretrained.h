@@ -7,14 +7,14 @@
 #define NF_TRAIN_PRETRAINED_H
 
 #include "base/log.h"
-#include "model/model.h"
+#include "model/builtin.h"
 
 typedef struct nf_pretrained {
     nf_arena arena;
     nf_safetensors *head; /* NULL: there is none */
     const char *name;     /* for messages: the folder, or the built-in one's name */
     const char *adapter;  /* folder of an adapter to put on the encoder; NULL: none, or it is on it */
-    bool builtin;
+    const nf_builtin *builtin; /* or NULL */
     /* folder of the encoder that embedded descriptions; NULL: unknown. The built-in one's is the
      * encoder itself. */
     const char *sentence_encoder;

@@ -1,0 +1,256 @@
+/* Pre-training on other label sets, and what begins with it: further training, zero-shot tagging. */
+#include "tiny_model.h"
+
+#include <math.h>
+
+#include "model/builtin.h"
+#include "tensor/safetensors.h"
+
+static char root[64];
+static nerfit_error error;
+
+static char *in_root(const char *name) {
+    static char paths[128][160];
+    static int next;
+    char *path = paths[next++ % 128];
+    snprintf(path, sizeof paths[0], "%s/%s", root, name);
+    return path;
+}
+
+static int make_root(void **state) {
+    (void)state;
+    temporary_folder(root);
+    make_tiny_model(in_root("encoder"), false);
+    write_text(in_root("a.txt"),
+               "wake me up at [time : nine]\ncall me at [time : ten] please\nplease wake me up\n"
+               "wake me at [time : ten]\nplay [song : jazz] now\nplay [song : jazz] at [time : nine]\n");
+    write_text(in_root("a.yaml"), "time: a time of day\nsong: a song or kind of music\n");
+    write_text(in_root("b.txt"), "[person : bob] is in [home_town : rome]\ncall [person : bob]\n"
+                                 "[person : bob] is here\n");
+    write_text(in_root("b.json"), "{\"person\": \"a name\"}");
+    return 0;
+}
+
+static int remove_root(void **state) {
+    (void)state;
+    nf_directory_remove(root, NULL);
+    return 0;
+}
+
+static nerfit_config *configure(const char *output, const char *const *extra) {
+    char texts[512], descriptions[512];
+    snprintf(texts, sizeof texts, "%s,%s", in_root("a.txt"), in_root("b.txt"));
+    snprintf(descriptions, sizeof descriptions, "%s,%s", in_root("a.yaml"), in_root("b.json"));
+    const char *const settings[] = {
+        "model_name", in_root("encoder"), "st_model_name", in_root("encoder"),
+        "pretrain_annotations", texts, "pretrain_ent2emb", descriptions,
+        "output_dir", in_root(output), "max_steps", "12", "learning_rate", "5e-3",
+        "per_device_train_batch_size", "4", "logging_steps", "4", "precision", "f32",
+        "threads", "1", NULL};
+    nerfit_config *config;
+    assert_ok(nerfit_config_new(&config, &error), &error);
+    for (const char *const *s = settings; *s; s += 2)
+        assert_ok(nerfit_config_set(config, s[0], s[1], &error), &error);
+    for (const char *const *s = extra; s && *s; s += 2)
+        assert_ok(nerfit_config_set(config, s[0], s[1], &error), &error);
+    return config;
+}
+
+typedef struct watcher {
+    int64_t stop_step;
+    double first, last; /* losses */
+    char log[4096];
+} watcher;
+
+static bool watch(void *user, const nerfit_event *event) {
+    watcher *w = user;
+    if (event->kind != NERFIT_EVENT_STEP) return true;
+    if (event->step == 1) w->first = event->loss;
+    w->last = event->loss;
+    return event->step != w->stop_step;
+}
+
+static void keep_log(void *user, nerfit_log_level level, const char *message) {
+    watcher *w = user;
+    size_t used = strlen(w->log);
+    (void)level;
+    snprintf(w->log + used, sizeof w->log - used, "%s\n", message);
+}
+
+typedef nerfit_status work(const nerfit_config *, const nerfit_callbacks *, nerfit_train_result *,
+                           nerfit_error *);
+
+static nerfit_status run(work *what, const char *output, const char *const *extra, watcher *w) {
+    nerfit_config *config = configure(output, extra);
+    nerfit_callbacks callbacks = {.event = watch, .log = keep_log, .user = w};
+    nerfit_train_result result;
+    nerfit_status status = what(config, &callbacks, &result, &error);
+    if (status == NERFIT_OK) nerfit_train_result_free(&result);
+    nerfit_config_free(config);
+    return status;
+}
+
+static void assert_same_file(const char *a, const char *b) {
+    nf_file x, y;
+    assert_ok(nf_file_open(&x, a, &error), &error);
+    assert_ok(nf_file_open(&y, b, &error), &error);
+    if (x.size != y.size || memcmp(x.data, y.data, x.size) != 0) fail_msg("%s and %s differ", a, b);
+    nf_file_close(&x);
+    nf_file_close(&y);
+}
+
+/* Stopped and resumed, it ends with the same bits: draws are functions of the step. */
+static void resumes(void **state) {
+    (void)state;
+    static const char *const again[] = {"resume_from_checkpoint", "true", NULL};
+    watcher whole = {0}, stop = {.stop_step = 5}, rest = {0};
+    assert_ok(run(nerfit_pretrain, "whole", NULL, &whole), &error);
+    assert_true(whole.last < whole.first);
+    assert_non_null(strstr(whole.log, "1 of 2 labels have no description"));
+    assert_int_equal(run(nerfit_pretrain, "parts", NULL, &stop), NERFIT_CANCELLED);
+    assert_ok(run(nerfit_pretrain, "parts", again, &rest), &error);
+    assert_same_file(in_root("whole/best/model.safetensors"), in_root("parts/best/model.safetensors"));
+    assert_same_file(in_root("whole/best/description_head.safetensors"),
+                     in_root("parts/best/description_head.safetensors"));
+}
+
+static void tag(const char *folder, const char *labels, char *out, size_t size) {
+    nerfit_model_options options = {.precision = "f32", .threads = 1, .labels = labels};
+    nerfit_model *model;
+    nerfit_session *session;
+    const nerfit_prediction *predictions;
+    const char *text = "wake bob at nine in rome";
+    assert_ok(nerfit_model_load(&model, folder, &options, &error), &error);
+    assert_ok(nerfit_session_new(&session, model, &error), &error);
+    assert_ok(nerfit_predict(session, &text, NULL, 1, &predictions, &error), &error);
+    size_t used = (size_t)snprintf(out, size, "%zu labels", nerfit_model_label_count(model));
+    for (size_t i = 0; i < predictions->n_tokens; i++)
+        used += (size_t)snprintf(out + used, size - used, " %s %.6f", predictions->tokens[i].label,
+                                 predictions->tokens[i].score);
+    nerfit_session_free(session);
+    nerfit_model_free(model);
+}
+
+/* Labels that nobody trained: an adapter, and the encoder that it makes, tag alike. */
+static void zero_shot(void **state) {
+    (void)state;
+    static const char *const lora[] = {"peft_lora", "true", "lora_r", "4", NULL};
+    char texts[3][1024];
+    watcher w = {0};
+    assert_ok(run(nerfit_pretrain, "adapter", lora, &w), &error);
+    write_text(in_root("new.json"), "{\"place\": \"a city\", \"hour\": \"a time of day\"}");
+    tag(in_root("adapter/best"), in_root("new.json"), texts[0], sizeof texts[0]);
+    assert_non_null(strstr(texts[0], "5 labels"));
+    tag(in_root("adapter/best"), "a city, a time of day", texts[1], sizeof texts[1]);
+    /* the same descriptions under other names give the same scores */
+    assert_int_equal(strlen(texts[0]) > 0, strlen(texts[1]) > 0);
+    double a, b;
+    assert_int_equal(sscanf(strchr(texts[0], '.') - 1, "%lf", &a), 1);
+    assert_int_equal(sscanf(strchr(texts[1], '.') - 1, "%lf", &b), 1);
+    assert_true(fabs(a - b) < 1e-6);
+
+    nerfit_model_options options = {.labels = "place"};
+    nerfit_model *model;
+    assert_int_equal(nerfit_model_load(&model, in_root("encoder"), &options, &error),
+                     NERFIT_ARGUMENT);
+    assert_non_null(strstr(error.text, "not trained on"));
+    options.labels = in_root("nowhere.json");
+    assert_int_equal(nerfit_model_load(&model, in_root("adapter/best"), &options, &error), NERFIT_IO);
+    assert_non_null(strstr(error.text, "nowhere.json"));
+}
+
+static float *read_projection(const char *path) {
+    nf_safetensors *file;
+    assert_ok(nf_safetensors_open(&file, path, &error), &error);
+    const nf_stored *stored = nf_safetensors_find(file, "projection");
+    assert_non_null(stored);
+    float *values = malloc(stored->count * sizeof *values);
+    assert_ok(nf_stored_to_f32(stored, values, &error), &error);
+    nf_safetensors_close(file);
+    return values;
+}
+
+/* Training begins with the pre-trained encoder and head: with no step to train, the model is zero-shot's. */
+static void begins_with_it(void **state) {
+    (void)state;
+    static const char *const lora[] = {"peft_lora", "true", "lora_r", "4", NULL};
+    watcher w = {0};
+    char zero[1024], trained[1024];
+    nf_directory_remove(in_root("adapter"), NULL);
+    assert_ok(run(nerfit_pretrain, "adapter", lora, &w), &error);
+    assert_ok(run(nerfit_pretrain, "full", NULL, &w), &error);
+    const char *const ways[][2] = {{"pretrained", in_root("adapter/best")},
+                                   {"model_name", in_root("full/best")}};
+    for (size_t i = 0; i < 2; i++) {
+        const char *const extra[] = {
+            "recipe", "nerfit", "train_annotations", in_root("a.txt"), "ent2emb", in_root("a.yaml"),
+            "max_steps", "0,0", "overwrite_output_dir", "true", ways[i][0], ways[i][1], NULL};
+        watcher log = {0};
+        assert_ok(run(nerfit_train, "run", extra, &log), &error);
+        assert_non_null(strstr(log.log, "begins with what pre-training left in"));
+        tag(in_root("run/best"), NULL, trained, sizeof trained);
+        tag(ways[i][1], in_root("a.yaml"), zero, sizeof zero);
+        assert_string_equal(trained, zero);
+    }
+    float *a = read_projection(in_root("adapter/best/description_head.safetensors"));
+    float *b = read_projection(in_root("full/best/description_head.safetensors"));
+    assert_true(a[0] != b[0]); /* or the test above says nothing */
+    free(a);
+    free(b);
+}
+
+/* An adapter that is trained on top names a base model that has the pre-training in it. */
+static void adapter_on_top(void **state) {
+    (void)state;
+    char merged[1024], adapter[1024];
+    const char *const extra[] = {
+        "train_annotations", in_root("a.txt"), "ent2emb", in_root("a.yaml"), "max_steps", "0,3",
+        "peft_lora", "true", "overwrite_output_dir", "true", "pretrained", in_root("adapter/best"), NULL};
+    watcher w = {0};
+    assert_ok(run(nerfit_train, "run", extra, &w), &error);
+    tag(in_root("run/best"), NULL, merged, sizeof merged);
+    tag(in_root("run/adapter"), NULL, adapter, sizeof adapter);
+    assert_string_equal(merged, adapter);
+}
+
+static void messages(void **state) {
+    (void)state;
+    const struct {
+        const char *const extra[8];
+        const char *expected;
+    } cases[] = {
+        {{"pretrain_ent2emb", in_root("a.yaml"), NULL}, "names 2 files, pretrain_ent2emb 1"},
+        {{"pretrain_annotations", in_root("a.yaml"), "pretrain_ent2emb", in_root("a.yaml"), NULL},
+         "has no text with an entity"},
+        {{"train_annotations", in_root("a.txt"), "ent2emb", in_root("a.yaml"), "pretrained",
+          in_root("nowhere"), NULL}, "is not a folder"},
+        {{"train_annotations", in_root("a.txt"), "ent2emb", in_root("a.yaml"), "pretrained",
+          in_root("encoder"), NULL}, "has no description_head.safetensors"},
+        {{"train_annotations", in_root("a.txt"), "ent2emb", in_root("a.yaml"), "pretrained",
+          in_root("full/best"), NULL}, "give it as model_name"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        watcher w = {0};
+        work *what = strncmp(cases[i].extra[0], "pretrain_", 9) == 0 ? nerfit_pretrain : nerfit_train;
+        assert_int_not_equal(run(what, "bad", cases[i].extra, &w), NERFIT_OK);
+        if (!strstr(error.text, cases[i].expected))
+            fail_msg("case %zu: \"%s\", expected \"%s\"", i, error.text, cases[i].expected);
+    }
+}
+
+static void builtin(void **state) {
+    (void)state;
+    assert_null(nf_builtin_find(in_root("encoder")));
+    assert_null(nf_builtin_find(in_root("nowhere")));
+    /* FNV-1a's offset basis with the size, then one word */
+    uint64_t hash = (0xCBF29CE484222325u ^ 3u ^ 0x636261u) * 0x100000001B3u;
+    assert_true(nf_builtin_checksum("abc", 3) == (hash ^ hash >> 29));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(resumes),        cmocka_unit_test(zero_shot), cmocka_unit_test(begins_with_it),
+        cmocka_unit_test(adapter_on_top), cmocka_unit_test(messages),  cmocka_unit_test(builtin),
+    };
+    return cmocka_run_group_tests(tests, make_root, remove_root);
+}

@@ -99,6 +99,18 @@ static bool has_tokenizer(nf_arena *arena, const char *folder) {
     return false;
 }
 
+nerfit_status nf_model_open_weights(nf_safetensors **out, const char *folder, nf_arena *arena,
+                                    nerfit_error *err) {
+    nerfit_status status = nf_safetensors_open(out, folder, err);
+    if (status != NERFIT_IO) return status;
+    const char *pickled = nf_path_join(arena, folder, "pytorch_model.bin");
+    if (!pickled || !nf_file_exists(pickled)) return status;
+    return nf_fail_at(err, NERFIT_UNSUPPORTED, pickled, 0, 0,
+                      "is a pickled checkpoint, which can run code when read; convert it to "
+                      "model.safetensors (in Python: AutoModel.from_pretrained(folder)"
+                      ".save_pretrained(folder))");
+}
+
 static nerfit_status load_base(nf_model *model, const char *folder, nerfit_error *err) {
     nf_arena *arena = &model->net.arena;
     model->folder = nf_arena_strdup(arena, folder);
@@ -117,16 +129,7 @@ static nerfit_status load_base(nf_model *model, const char *folder, nerfit_error
     NF_TRY(model->architecture->build(&model->encoder, &model->net, model->config, config_path,
                                       err));
     model->classifier_site = nf_network_site(&model->net);
-    nerfit_status status = nf_safetensors_open(&model->weights, folder, err);
-    if (status == NERFIT_IO) {
-        const char *pickled = nf_path_join(arena, folder, "pytorch_model.bin");
-        if (pickled && nf_file_exists(pickled))
-            return nf_fail_at(err, NERFIT_UNSUPPORTED, pickled, 0, 0,
-                              "is a pickled checkpoint, which can run code when read; convert it "
-                              "to model.safetensors (in Python: AutoModel.from_pretrained(folder)"
-                              ".save_pretrained(folder))");
-    }
-    NF_TRY(status);
+    NF_TRY(nf_model_open_weights(&model->weights, folder, arena, err));
     NF_TRY(load_weights(model, config_path, err));
     if (has_tokenizer(arena, folder)) NF_TRY(nf_tokenizer_load(&model->tokenizer, folder, err));
     return NERFIT_OK;

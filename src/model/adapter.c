@@ -15,14 +15,10 @@
 #include "model/save.h"
 
 static const char PEFT_PREFIX[] = "base_model.model.";
-static const char *const default_targets[] = {"query", "value"};
+static const char *const query_and_value[] = {"query", "value", NULL};
 
 bool nf_adapter_folder(const char *folder) {
-    nf_arena arena = {0};
-    const char *path = nf_path_join(&arena, folder, "adapter_config.json");
-    bool found = path && nf_file_exists(path);
-    nf_arena_free(&arena);
-    return found;
+    return nf_file_exists_in(folder, "adapter_config.json");
 }
 
 /* PEFT's check_target_module_exists: equal, or ending in "." + target. */
@@ -93,8 +89,11 @@ nerfit_status nf_adapter_add(nf_model *model, const nf_adapter_config *given, ui
     nf_adapter_config *config = &adapter->config;
     if (config->r == 0) return nf_fail(err, NERFIT_ARGUMENT, "lora_r must be at least 1");
     if (!config->target_modules || config->n_target_modules == 0) {
-        config->target_modules = (char **)(uintptr_t)default_targets;
-        config->n_target_modules = sizeof default_targets / sizeof *default_targets;
+        const char *const *targets = model->architecture->lora_targets;
+        if (!targets) targets = query_and_value;
+        config->target_modules = (char **)(uintptr_t)targets;
+        config->n_target_modules = 0;
+        while (targets[config->n_target_modules]) config->n_target_modules++;
     }
     NF_TRY(copy_names(&net->arena, &config->target_modules, config->n_target_modules, err));
     NF_TRY(copy_names(&net->arena, &config->modules_to_save, config->n_modules_to_save, err));
@@ -294,8 +293,9 @@ static nerfit_status add_head(nf_model *model, const nf_safetensors *file, const
     nf_arena arena = {0};
     json_t *config = NULL;
     const char *path = nf_path_join(&arena, folder, "config.json");
-    nerfit_status status = path && nf_file_exists(path) ? nf_json_load(&config, path, err)
-                                                        : NERFIT_OK;
+    nerfit_status status = !path                  ? nf_no_memory(err, 0)
+                           : nf_file_exists(path) ? nf_json_load(&config, path, err)
+                                                  : NERFIT_OK;
     const char **labels = nf_arena_calloc(&arena, count, sizeof *labels);
     if (status == NERFIT_OK && !labels) status = nf_no_memory(err, 0);
     for (size_t i = 0; i < count && status == NERFIT_OK; i++) {

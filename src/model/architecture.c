@@ -4,26 +4,28 @@
 
 #include "base/str.h"
 
-extern const nf_architecture nf_architecture_bert, nf_architecture_roberta;
+extern const nf_architecture nf_architecture_bert, nf_architecture_roberta,
+    nf_architecture_xlm_roberta, nf_architecture_camembert, nf_architecture_distilbert,
+    nf_architecture_electra, nf_architecture_albert;
 
 static const nf_architecture *const architectures[] = {
-    &nf_architecture_bert,
-    &nf_architecture_roberta,
+    &nf_architecture_bert,        &nf_architecture_roberta,    &nf_architecture_xlm_roberta,
+    &nf_architecture_camembert,   &nf_architecture_distilbert, &nf_architecture_electra,
+    &nf_architecture_albert,
 };
 enum { N_ARCHITECTURES = sizeof architectures / sizeof *architectures };
 
 nerfit_status nf_architecture_find(const nf_architecture **out, const json_t *config,
                                    const char *path, nerfit_error *err) {
     const char *type = json_string_value(json_object_get(config, "model_type"));
-    nf_str known = {0};
-    for (size_t i = 0; i < N_ARCHITECTURES; i++) {
-        if (type && strcmp(type, architectures[i]->model_type) == 0) {
+    for (size_t i = 0; type && i < N_ARCHITECTURES; i++)
+        if (strcmp(type, architectures[i]->model_type) == 0) {
             *out = architectures[i];
-            nf_str_free(&known);
             return NERFIT_OK;
         }
+    nf_str known = {0};
+    for (size_t i = 0; i < N_ARCHITECTURES; i++)
         nf_str_appendf(&known, "%s%s", i ? ", " : "", architectures[i]->model_type);
-    }
     nerfit_status status =
         type ? nf_fail_at(err, NERFIT_UNSUPPORTED, path, 0, 0,
                           "model_type \"%s\" is not supported; known are: %s", type,
@@ -67,8 +69,10 @@ nf_activation nf_config_activation(nf_config_reader *in, const char *key, const 
         nf_activation kind;
     } names[] = {
         {"gelu", NF_ACTIVATION_GELU},
+        {"gelu_python", NF_ACTIVATION_GELU},
         {"gelu_new", NF_ACTIVATION_GELU_TANH},
         {"gelu_pytorch_tanh", NF_ACTIVATION_GELU_TANH},
+        {"gelu_fast", NF_ACTIVATION_GELU_TANH},
         {"relu", NF_ACTIVATION_RELU},
         {"tanh", NF_ACTIVATION_TANH},
         {"silu", NF_ACTIVATION_SILU},

@@ -65,6 +65,13 @@ nerfit_status nf_model_add_description_head(nf_model *model, size_t size, bool i
  * into. */
 nerfit_status nf_model_add_types(nf_model *model, const char *const *labels, size_t n_types,
                                  const float *vectors, uint64_t seed, nerfit_error *err);
+/* The head's shared part (description_head.h) in description_head.safetensors, a file that
+ * transformers ignores, beside an encoder that was trained with it. Loading takes the place of the
+ * first values; a folder without the file is *found = false. */
+nerfit_status nf_model_save_description_head(const nf_model *model, const char *folder,
+                                             nerfit_error *err);
+nerfit_status nf_model_load_description_head(nf_model *model, const char *folder, bool *found,
+                                             nerfit_error *err);
 /* Brings classifier and decoding up to date with the head. */
 nerfit_status nf_model_fold_description_head(nf_model *model, nerfit_error *err);
 /* Removes it; the classifier stays, as it was folded last. */

@@ -365,6 +365,8 @@ static nerfit_status save_stage1(run *r) {
     NF_TRY(nf_checkpoint_save_values(r->model, unfinished, false, r->err));
     if (r->model->adapter) NF_TRY(nf_adapter_save(r->model, unfinished, r->err));
     else NF_TRY(nf_model_save(r->model, unfinished, r->err));
+    if (r->model->description_head)
+        NF_TRY(nf_model_save_description_head(r->model, unfinished, r->err));
     NF_TRY(nf_directory_remove(folder, r->err));
     return nf_file_rename(unfinished, folder, r->err);
 }
@@ -446,10 +448,15 @@ static nerfit_status run_description_stage1(run *r) {
 static nerfit_status run_description(run *r, nf_task **task) {
     const nf_train_options *o = r->options;
     const nf_embeddings *e = r->embeddings;
-    bool identity = r->own_descriptions && e && e->size == r->model->encoder.hidden;
+    bool identity = r->own_descriptions && e && e->size == r->model->encoder.hidden, found;
     nf_model_remove_classifier(r->model);
+    if (r->model->adapter && !o->peft_lora) NF_TRY(nf_adapter_merge(r->model, r->err));
     NF_TRY(nf_model_add_description_head(r->model, e ? e->size : 0, identity, (uint64_t)o->seed[0],
                                          r->err));
+    NF_TRY(nf_model_load_description_head(r->model, o->model_name, &found, r->err));
+    if (found)
+        nf_log_info(r->log, "%s: its description head is taken, as it was trained with the encoder",
+                    o->model_name);
     if (o->max_steps[0] != 0) NF_TRY(run_description_stage1(r));
     NF_TRY(nf_model_add_types(r->model, r->labels.labels, r->labels.n_types, e ? e->vectors : NULL,
                               (uint64_t)o->seed[1], r->err));

@@ -219,9 +219,11 @@ static void test_nerfit_stage1(void **state) {
     (void)state;
     const char *again[16] = {"overwrite_output_dir", "true", "recipe", "nerfit", "save_strategy",
                              "no", "load_best_model_at_end", "false"};
+    char finished[160]; /* in_root has few places */
     watcher w = {0};
+    strcpy(finished, in_root("first/stage1/finished"));
     assert_ok(train("first", again, &w), &error);
-    again[8] = "model_name", again[9] = in_root("first/stage1/finished");
+    again[8] = "model_name", again[9] = finished;
     again[10] = "max_steps", again[11] = "0,8";
     assert_ok(train("second", again, &w), &error);
     assert_same_file(in_root("first/best/model.safetensors"),

@@ -349,6 +349,9 @@ NERFIT_API char *nerfit_config_options(void);
 /* Every option with its value as JSON, freed with nerfit_free: {"model_name": ..., "peft_config":
  * {"lora_r": ...}, ...}; pairs are lists of two, what is not given is null. NULL when out of memory. */
 NERFIT_API char *nerfit_config_values(const nerfit_config *config);
+/* The names of the options that were set, as a JSON list, freed with nerfit_free. The recipe nerfit
+ * chooses the others by the size of the data. NULL when out of memory. */
+NERFIT_API char *nerfit_config_given(const nerfit_config *config);
 /* The options' help, wrapped at `width` columns, or as a man page's section (width 0); freed with
  * nerfit_free. NULL when out of memory. */
 NERFIT_API char *nerfit_config_help(int width);

@@ -81,6 +81,13 @@ char *nerfit_config_values(const nerfit_config *config) {
     return text;
 }
 
+char *nerfit_config_given(const nerfit_config *config) {
+    json_t *names = nf_train_options_given_names(&config->options);
+    char *text = names ? nf_json_text(names, JSON_COMPACT) : NULL;
+    json_decref(names);
+    return text;
+}
+
 char *nerfit_config_help(int width) {
     nf_str out = {0};
     if (width > 0) nf_train_options_help(&out, width);

@@ -111,6 +111,11 @@ save_steps: 2
 logging_steps: 2
 YAML
 expect "train" 0 'The model is in' "$nerfit" train "$root/config.yaml"
+expect "train, what it chose" 0 'recipe nerfit, 2 texts: what was not given follows' "$nerfit" train "$root/config.yaml" --overwrite_output_dir true
+expect "predict, decoder" 0 '"entities"' "$nerfit" predict "$root/out/best" "$root/texts.txt" --decoder labels
+expect "predict, no such decoder" 1 'decoder "best" is not one of auto, labels, viterbi, crf' "$nerfit" predict "$root/out/best" "$root/texts.txt" --decoder best
+expect "train, recipe original" 0 'The model is in' "$nerfit" train "$root/config.yaml" --recipe original --overwrite_output_dir true
+expect "predict, no transitions" 1 'has no nerfit.json' "$nerfit" predict "$root/out/best" "$root/texts.txt" --decoder crf
 expect "train again" 1 'holds an earlier run' "$nerfit" train "$root/config.yaml"
 expect "train, JSON log" 0 '"stage":2,' "$nerfit" train "$root/config.yaml" --overwrite_output_dir true --log-json
 quiet=$("$nerfit" train "$root/config.yaml" --overwrite_output_dir true --quiet 2>&1 >/dev/null | grep -v warning)

@@ -213,6 +213,27 @@ static void test_nerfit_alone(void **state) {
     }
 }
 
+/* What stage 1 ends with is an encoder folder with its head: a run that begins with it and has no
+ * stage 1 goes on as the run that made it did. */
+static void test_nerfit_stage1(void **state) {
+    (void)state;
+    const char *again[16] = {"overwrite_output_dir", "true", "recipe", "nerfit", "save_strategy",
+                             "no", "load_best_model_at_end", "false"};
+    char finished[160]; /* in_root has few places */
+    watcher w = {0};
+    strcpy(finished, in_root("first/stage1/finished"));
+    assert_ok(train("first", again, &w), &error);
+    again[8] = "model_name", again[9] = finished;
+    again[10] = "max_steps", again[11] = "0,8";
+    assert_ok(train("second", again, &w), &error);
+    assert_same_file(in_root("first/best/model.safetensors"),
+                     in_root("second/best/model.safetensors"));
+    copy_file("tests/golden/bert/model.safetensors",
+              in_root("first/stage1/finished/description_head.safetensors"));
+    assert_int_equal(train("second", again, &w), NERFIT_FORMAT);
+    assert_non_null(strstr(error.text, "has no tensor \"shared\""));
+}
+
 /* Without nerfit.json the folder is any token classifier, and its logits are the same. */
 static void test_nerfit_folder(void **state) {
     (void)state;
@@ -510,7 +531,7 @@ static void test_memory_messages(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_resume),     cmocka_unit_test(test_kill),
-        cmocka_unit_test(test_nerfit_alone), cmocka_unit_test(test_nerfit_folder),
+        cmocka_unit_test(test_nerfit_stage1), cmocka_unit_test(test_nerfit_alone), cmocka_unit_test(test_nerfit_folder),
         cmocka_unit_test(test_written_models), cmocka_unit_test(test_long_texts),
         cmocka_unit_test(test_messages),   cmocka_unit_test(test_own_format),
         cmocka_unit_test(test_memory),     cmocka_unit_test(test_memory_messages),

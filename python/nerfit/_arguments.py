@@ -39,6 +39,10 @@ class Config(_library.Handle):
     def load(self, path: str | os.PathLike[str]) -> None:
         _library.call("config_load", self.address, os.fsencode(path))
 
+    def given(self) -> set[str]:
+        """The names of the options that were set."""
+        return set(json.loads(_library.take_text(_library.call("config_given", self.address))))
+
     def values(self) -> dict[str, Any]:
         text = _library.take_text(_library.call("config_values", self.address))
         values: dict[str, Any] = json.loads(text)
@@ -206,11 +210,14 @@ class TrainingArguments:
         """From a config file of ``nerfit train``; `options` go before the file's."""
         config = Config()
         config.load(path)
-        values, defaults = config.values(), Config().values()
+        values, given = config.values(), config.given()
         for mapping in _MAPPINGS:
-            chosen = {n: v for n, v in values[mapping].items() if v != defaults[mapping][n]}
-            values[mapping] = chosen or None
-        chosen = {name: value for name, value in values.items() if value != defaults[name]}
+            values[mapping] = {n: v for n, v in values[mapping].items() if n in given} or None
+        chosen = {
+            name: value
+            for name, value in values.items()
+            if name in given or (name in _MAPPINGS and value)
+        }
         for name in _FIRST[:2]:
             chosen.setdefault(name, None)
         return cls(**{**chosen, **options})

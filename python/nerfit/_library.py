@@ -209,6 +209,7 @@ _FUNCTIONS = {
     "nerfit_config_set_descriptions": (STATUS, [c_void_p, _texts, _texts, c_size_t, _error]),
     "nerfit_config_options": (c_void_p, []),
     "nerfit_config_values": (c_void_p, [c_void_p]),
+    "nerfit_config_given": (c_void_p, [c_void_p]),
     "nerfit_train": (
         STATUS,
         [c_void_p, POINTER(Callbacks), POINTER(TrainResult), _error],

@@ -87,6 +87,7 @@ def trained(encoder, tmp_path_factory):
         train_annotations=ANNOTATIONS,
         ent2emb=EMBEDDINGS,
         output_dir=tmp_path_factory.mktemp("runs") / "trained",
+        recipe="original",
         max_steps=(20, 250),
         warmup_steps=5,
         learning_rate=1e-2,

@@ -216,6 +216,8 @@ def test_config_files(tmp_path):
     assert args.model_name == str(tmp_path / "encoder")  # paths count from the file's folder
     assert args.seed == (1, 2) and args.learning_rate == (1e-3, 1e-3)
     assert args.peft_lora is True and args.peft_config == {"lora_r": 4}
+    config.write_text("model_name: encoder\nmax_steps: 1500\n")  # a default, yet given
+    assert "max_steps=1500" in repr(TrainingArguments.from_yaml(config))
     config.write_text("model_name: encoder\nsed: 3\n")
     with pytest.raises(ArgumentError) as caught:
         TrainingArguments.from_yaml(config)

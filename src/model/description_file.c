@@ -96,10 +96,9 @@ nerfit_status nf_description_file_load(nf_model *model, const nf_safetensors *fi
                                        bool *projected, nerfit_error *err) {
     nf_description_head *head = model->description_head;
     const nf_stored *projection = nf_safetensors_find(file, "projection");
-    bool takes = head->projection && projection && projection->n_dims == 2 &&
+    *projected = *projected && head->projection && projection && projection->n_dims == 2 &&
                  projection->dims[0] == (int64_t)head->size;
-    if (projected) *projected = takes;
-    if (takes) NF_TRY(fill(model, head->projection, projection, file, err));
+    if (*projected) NF_TRY(fill(model, head->projection, projection, file, err));
     NF_TRY(fill(model, head->shared, nf_safetensors_find(file, "shared"), file, err));
     return fill(model, head->shared_bias, nf_safetensors_find(file, "shared_bias"), file, err);
 }

@@ -16,9 +16,9 @@ bool nf_description_file_exists(const char *folder);
 /* Writes the model's head. half: in bf16, else f32. */
 nerfit_status nf_description_file_save(const nf_model *model, const char *folder,
                                        const char *sentence_encoder, bool half, nerfit_error *err);
-/* Fills the model's head, which must be there. *projected (may be NULL): whether the file's
- * projection fits the head's and was taken; where the sizes differ (other descriptions' vectors) only
- * the rest is. */
+/* Fills the model's head, which must be there. *projected: on entry whether the file's projection is
+ * wanted (it is of one sentence encoder's vectors), on return whether it was taken: not if it is of
+ * another size than the head's. */
 nerfit_status nf_description_file_load(nf_model *model, const nf_safetensors *file,
                                        bool *projected, nerfit_error *err);
 /* The folder's file. */

@@ -414,6 +414,14 @@ bool nf_train_options_given(const nf_train_options *options, const char *name) {
     return o && (options->given[row / 64] >> row % 64 & 1);
 }
 
+json_t *nf_train_options_given_names(const nf_train_options *options) {
+    json_t *names = json_array();
+    for (size_t i = 0; i < N_OPTIONS; i++)
+        if (options->given[i / 64] >> i % 64 & 1)
+            json_array_append_new(names, json_string(table[i].name));
+    return names;
+}
+
 void nf_train_options_free(nf_train_options *options) { nf_arena_free(&options->arena); }
 
 /* ---------------------------------------------------------------- YAML */

@@ -86,6 +86,8 @@ nerfit_status nf_train_options_set(nf_train_options *options, const char *name, 
                                    const char *file, long line, nerfit_error *err);
 /* Whether an option was set after nf_train_options_init. */
 bool nf_train_options_given(const nf_train_options *options, const char *name);
+/* The names of those that were. */
+json_t *nf_train_options_given_names(const nf_train_options *options);
 /* Reads a YAML config. Relative paths in it count from its folder. */
 nerfit_status nf_train_options_load(nf_train_options *options, const char *path,
                                     nerfit_error *err);

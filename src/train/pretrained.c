@@ -108,7 +108,7 @@ static nerfit_status read_labels(nf_descriptions *out, const char *labels, nerfi
 static nerfit_status put_labels(nf_model *model, const nf_pretrained *p,
                                 const nf_embeddings *embeddings, nerfit_error *err) {
     nf_label_set labels = {0};
-    bool projected = false;
+    bool projected = true;
     nerfit_status status =
         nf_model_add_description_head(model, embeddings->size, false, 0, err);
     if (status == NERFIT_OK) status = nf_description_file_load(model, p->head, &projected, err);

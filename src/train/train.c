@@ -32,7 +32,8 @@ typedef struct run {
     nf_model *model;
     nf_embeddings own_embeddings;
     const nf_embeddings *embeddings; /* NULL: none */
-    bool own_descriptions; /* the encoder embedded them itself: its space is theirs */
+    bool own_descriptions; /* a sentence encoder embedded them here */
+    bool same_space;       /* and it was the encoder itself */
     nf_pretrained pretrained; /* what the recipe nerfit begins with */
     nf_label_set labels;
     nf_corpus own[N_SPLITS];
@@ -120,9 +121,9 @@ static nerfit_status read_embeddings(run *r) {
                                   r->log, r->err));
     else return NERFIT_OK;
     r->embeddings = &r->own_embeddings;
-    r->own_descriptions = (r->data->descriptions ||
-                           !nf_path_has_ending(o->ent2emb, ".safetensors")) &&
-                          same_encoder(r, sentence_folder(r), o->model_name);
+    r->own_descriptions =
+        r->data->descriptions || !nf_path_has_ending(o->ent2emb, ".safetensors");
+    r->same_space = r->own_descriptions && same_encoder(r, sentence_folder(r), o->model_name);
     return NERFIT_OK;
 }
 
@@ -162,7 +163,8 @@ static nerfit_status describe_names(run *r) {
     NF_TRY(nf_embeddings_describe(&r->own_embeddings, &names, "labels", folder, r->be, r->log,
                                   r->err));
     r->embeddings = &r->own_embeddings;
-    r->own_descriptions = same_encoder(r, folder, r->options->model_name);
+    r->own_descriptions = true;
+    r->same_space = same_encoder(r, folder, r->options->model_name);
     return NERFIT_OK;
 }
 
@@ -364,6 +366,15 @@ static nerfit_status start_training(run *r, bool adapters) {
 
 static const char FINISHED[] = "finished";
 
+/* What the head has learned beside what it was learned with. */
+static nerfit_status save_head(run *r, const char *folder) {
+    const char *sentences = r->own_descriptions ? sentence_folder(r) : NULL;
+    char *path = sentences ? realpath(sentences, NULL) : NULL;
+    nerfit_status status = nf_description_file_save(r->model, folder, path, false, r->err);
+    free(path);
+    return status;
+}
+
 /* The values that stage 1 ends with, in a folder of its own that appears whole: stage 2 starts from
  * them, in this process or in one that resumes. */
 static nerfit_status save_stage1(run *r) {
@@ -375,6 +386,7 @@ static nerfit_status save_stage1(run *r) {
     NF_TRY(nf_checkpoint_save_values(r->model, unfinished, false, r->err));
     if (r->model->adapter) NF_TRY(nf_adapter_save(r->model, unfinished, r->err));
     else NF_TRY(nf_model_save(r->model, unfinished, r->err));
+    if (r->model->description_head) NF_TRY(save_head(r, unfinished));
     NF_TRY(nf_directory_remove(folder, r->err));
     return nf_file_rename(unfinished, folder, r->err);
 }
@@ -453,15 +465,16 @@ static nerfit_status run_description_stage1(run *r) {
 }
 
 /* What pre-training left of the head. Its projection is of the sentence encoder that it was trained
- * with: other vectors, if one can tell, need another. */
+ * with: other vectors, as far as one can tell, need another. */
 static nerfit_status load_head(run *r) {
     const nf_pretrained *p = &r->pretrained;
-    bool projected;
+    const char *theirs = p->builtin ? r->options->model_name : p->sentence_encoder;
     if (!p->head) return NERFIT_OK;
+    bool projected = !r->own_descriptions || !theirs || same_encoder(r, sentence_folder(r), theirs);
     NF_TRY(nf_description_file_load(r->model, p->head, &projected, r->err));
     if (r->embeddings && !projected)
-        nf_log_warning(r->log, "%s: its projection takes other embeddings than ent2emb's %zu values; a "
-                       "new one is learned", p->name, r->embeddings->size);
+        nf_log_warning(r->log, "%s: pre-trained with another sentence encoder than ent2emb's; a new "
+                       "projection is learned", p->name);
     return NERFIT_OK;
 }
 
@@ -480,8 +493,9 @@ static nerfit_status keep_base(run *r) {
 static nerfit_status run_description(run *r, nf_task **task) {
     const nf_train_options *o = r->options;
     const nf_embeddings *e = r->embeddings;
-    bool identity = r->own_descriptions && e && e->size == r->model->encoder.hidden;
+    bool identity = r->same_space && e && e->size == r->model->encoder.hidden;
     nf_model_remove_classifier(r->model);
+    if (r->model->adapter && !o->peft_lora) NF_TRY(nf_adapter_merge(r->model, r->err));
     NF_TRY(nf_model_add_description_head(r->model, e ? e->size : 0, identity, (uint64_t)o->seed[0],
                                          r->err));
     NF_TRY(load_head(r));
@@ -599,20 +613,13 @@ static nerfit_status train(run *r, nf_train_result *result) {
 /* ---------------------------------------------------------------- pre-training */
 
 /* The encoder (or an adapter of it) with the head's shared part, in a folder that model_name takes. */
-static nerfit_status save_pretrained(run *r, const char *sentence_encoder,
-                                     nf_train_result *result) {
+static nerfit_status save_pretrained(run *r, nf_train_result *result) {
     const char *best = nf_path_join(&r->arena, r->options->output_dir, "best");
-    char *encoder = realpath(sentence_encoder, NULL);
-    nerfit_status status = NERFIT_OK;
-    if (!best || !encoder || !(result->model_folder = strdup(best))) status = nf_no_memory(r->err, 0);
-    if (status == NERFIT_OK) status = nf_network_end_training(&r->model->net, r->err);
-    if (status == NERFIT_OK)
-        status = r->model->adapter ? nf_adapter_save(r->model, best, r->err)
-                                   : nf_model_save(r->model, best, r->err);
-    if (status == NERFIT_OK)
-        status = nf_description_file_save(r->model, best, encoder, false, r->err);
-    free(encoder);
-    return status;
+    if (!best || !(result->model_folder = strdup(best))) return nf_no_memory(r->err, 0);
+    NF_TRY(nf_network_end_training(&r->model->net, r->err));
+    if (r->model->adapter) NF_TRY(nf_adapter_save(r->model, best, r->err));
+    else NF_TRY(nf_model_save(r->model, best, r->err));
+    return save_head(r, best);
 }
 
 static nerfit_status pretrain_with(run *r, nf_pretraining *p, nf_train_result *result) {
@@ -632,6 +639,7 @@ static nerfit_status pretrain_with(run *r, nf_pretraining *p, nf_train_result *r
     NF_TRY(nf_workspace_new(&r->ws, r->be, r->err));
     nf_model_remove_classifier(r->model);
     bool identity = size == r->model->encoder.hidden && same_encoder(r, sentences, o->model_name);
+    r->own_descriptions = true;
     NF_TRY(nf_model_add_description_head(r->model, size, identity, (uint64_t)o->seed[0], r->err));
     set_precision(r, 0);
     NF_TRY(start_training(r, true));
@@ -640,7 +648,7 @@ static nerfit_status pretrain_with(run *r, nf_pretraining *p, nf_train_result *r
     nerfit_status status = run_stage(r, 0, task);
     task->free(task);
     NF_TRY(status);
-    NF_TRY(save_pretrained(r, sentences, result));
+    NF_TRY(save_pretrained(r, result));
     return save_record(r, "trainer_state.json", json_pack("{s:O}", "log_history", r->history));
 }
 

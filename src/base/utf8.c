@@ -1,5 +1,7 @@
 #include "base/utf8.h"
 
+#include <utf8proc.h>
+
 size_t nf_utf8_decode(const char *text, size_t length, uint32_t *code_point) {
     const unsigned char *s = (const unsigned char *)text;
     if (s[0] < 0x80) {
@@ -70,4 +72,11 @@ size_t nf_utf8_offset(const char *text, size_t length, size_t index) {
         if (index-- == 0) return at;
     }
     return length;
+}
+
+bool nf_is_space(uint32_t c) {
+    if (c < 128) return (c >= 9 && c <= 13) || (c >= 28 && c <= 32);
+    utf8proc_category_t category = utf8proc_category((utf8proc_int32_t)c);
+    return c == 0x85 || category == UTF8PROC_CATEGORY_ZS || category == UTF8PROC_CATEGORY_ZL ||
+           category == UTF8PROC_CATEGORY_ZP;
 }

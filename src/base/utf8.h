@@ -17,5 +17,7 @@ bool nf_utf8_valid(const char *text, size_t length, size_t *bad_at);
 size_t nf_utf8_count(const char *text, size_t length);
 /* Byte offset of the code point with the given index; `length` if the index is past the end. */
 size_t nf_utf8_offset(const char *text, size_t length, size_t index);
+/* White space as Python's str.isspace has it. */
+bool nf_is_space(uint32_t code_point);
 
 #endif

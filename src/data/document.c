@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <utf8proc.h>
-
 #include "base/hash.h"
 #include "base/utf8.h"
 
@@ -43,13 +41,6 @@ const char *nf_corpus_label(nf_corpus *corpus, const char *label, size_t size) {
 }
 
 /* What Python's str.isspace calls white space: the separators and these controls. */
-bool nf_is_space(uint32_t c) {
-    if (c < 128) return (c >= 9 && c <= 13) || (c >= 28 && c <= 32);
-    utf8proc_category_t category = utf8proc_category((utf8proc_int32_t)c);
-    return c == 0x85 || category == UTF8PROC_CATEGORY_ZS || category == UTF8PROC_CATEGORY_ZL ||
-           category == UTF8PROC_CATEGORY_ZP;
-}
-
 void nf_text_trim(const char **text, size_t *size) {
     uint32_t c;
     for (size_t step; *size && (step = nf_utf8_decode(*text, *size, &c)) && nf_is_space(c);)

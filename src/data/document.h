@@ -23,6 +23,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "base/utf8.h"
 #include "base/log.h"
 
 typedef struct nf_span {
@@ -88,8 +89,6 @@ nerfit_status nf_corpus_add(nf_corpus *corpus, const nf_given_document *given, c
 const char *nf_corpus_label(nf_corpus *corpus, const char *label, size_t size);
 void nf_corpus_free(nf_corpus *corpus);
 
-/* White space as Python's str.isspace has it. */
-bool nf_is_space(uint32_t code_point);
 /* Takes white space off both ends of valid UTF-8, as Python's str.strip does. */
 void nf_text_trim(const char **text, size_t *size);
 

@@ -10,6 +10,7 @@
 static const char FILE_NAME[] = "nerfit.json";
 static const char *const rows[] = {"from O", "from B", "from I"};
 static const char *const firsts[] = {"O", "B"};
+static const char *const word_kinds[] = {"tokenizer", "blanks"};
 enum { FORMAT = 1, ROWS = 3, COLUMNS = 4, FIRSTS = 2 };
 
 static nerfit_status read_number(const json_t *value, double *out, const char *path,
@@ -53,6 +54,11 @@ static nerfit_status read_decoding(nf_decoding *out, const json_t *json, const c
         return nf_fail_at(err, NERFIT_UNSUPPORTED, path, 0, 0,
                           "\"decoder\" is not \"crf\", the one that this version knows");
     NF_TRY(read_transitions(out, json, path, err));
+    const char *words = json_string_value(json_object_get(json, "words"));
+    for (int i = 0; i < 2; i++)
+        if (words && strcmp(words, word_kinds[i]) == 0) out->words = (nf_word_kind)i, words = "";
+    if (!words || *words)
+        return nf_fail_at(err, NERFIT_FORMAT, path, 0, 0, "\"words\" is not tokenizer or blanks");
     out->temperature = 1.0;
     if (temperature) NF_TRY(read_number(temperature, &out->temperature, path, "\"temperature\"", err));
     if (out->temperature <= 0.0)
@@ -82,9 +88,9 @@ static json_t *to_json(const nf_decoding *d) {
     const double *t = d->transitions;
     for (size_t i = 0; i < ROWS; i++, t += COLUMNS)
         json_object_set_new(table, rows[i], json_pack("[f, f, f, f]", t[0], t[1], t[2], t[3]));
-    return json_pack("{s:i, s:s, s:o, s:{s:f, s:f}, s:f}", "format", FORMAT, "decoder", "crf",
+    return json_pack("{s:i, s:s, s:o, s:{s:f, s:f}, s:s, s:f}", "format", FORMAT, "decoder", "crf",
                      "transitions", table, "first", firsts[0], t[0], firsts[1], t[1],
-                     "temperature", d->temperature);
+                     "words", word_kinds[d->words], "temperature", d->temperature);
 }
 
 nerfit_status nf_decoding_save(const nf_decoding *d, const char *folder, nerfit_error *err) {

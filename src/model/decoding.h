@@ -9,6 +9,7 @@
  *       "from O": [x, 0, x, 0], "from B": [x, x, x, x], "from I": [x, x, x, x]
  *     },
  *     "first": {"O": x, "B": x},
+ *     "words": "blanks",       or "tokenizer": see text/word_starts.h
  *     "temperature": 1.0       scores are made from logits and transitions divided by it; may be
  *   }                          missing (1)
  *
@@ -20,6 +21,7 @@
 #include <stdbool.h>
 
 #include "base/error.h"
+#include "text/word_starts.h"
 
 enum { NF_DECODING_SCALARS = 15 };
 
@@ -27,6 +29,7 @@ typedef struct nf_decoding {
     bool present;
     double transitions[NF_DECODING_SCALARS]; /* an nf_transitions, in its order */
     double temperature;
+    nf_word_kind words;
 } nf_decoding;
 
 /* A folder without the file gives present = false. */

@@ -193,16 +193,19 @@ static nerfit_status prepare(nf_tagger *t, pieces *out, const nf_text *text, siz
         free(starts_word);
         return nf_no_memory(err, n);
     }
-    for (size_t i = 0; i < n; i++) {
+    const nf_decoding *own = &t->model->decoding;
+    nerfit_status status = nf_word_starts(encoding, t->before, t->after, text->text, text->size,
+                                          own->present ? own->words : NF_WORDS_TOKENIZER,
+                                          starts_word, err);
+    for (size_t i = 0; i < n && status == NERFIT_OK; i++) {
         size_t at = t->before + i;
-        starts_word[i] = i == 0 || encoding->words[at] != encoding->words[at - 1];
         result->tokens[i] = (nf_tagged_token){.start = encoding->starts[at],
                                               .end = encoding->ends[at],
                                               .id = encoding->ids[at],
                                               .starts_word = starts_word[i]};
         result->tokens[i].word = (uint32_t)(n_words += starts_word[i]) - 1;
     }
-    if (t->decoder) {
+    if (t->decoder && status == NERFIT_OK) {
         size_t cells = n_words * (2 * t->n_types + 1);
         t->logits[index] = nf_arena_alloc(&t->arena, cells * sizeof **t->logits + 1);
         if (!t->logits[index]) {
@@ -210,10 +213,10 @@ static nerfit_status prepare(nf_tagger *t, pieces *out, const nf_text *text, siz
             return nf_no_memory(err, cells * sizeof **t->logits);
         }
     }
-    size_t capacity = nf_model_max_length(t->model) - t->before - t->after, count;
-    nf_window *windows;
-    nerfit_status status =
-        nf_windows_plan(&windows, &count, n, capacity, capacity / 4, starts_word, err);
+    size_t capacity = nf_model_max_length(t->model) - t->before - t->after, count = 0;
+    nf_window *windows = NULL;
+    if (status == NERFIT_OK)
+        status = nf_windows_plan(&windows, &count, n, capacity, capacity / 4, starts_word, err);
     for (size_t i = 0; i < count && status == NERFIT_OK && n > 0; i++)
         status = add_piece(t, out, encoding, &windows[i], index, err);
     if (status == NERFIT_OK) free(windows);

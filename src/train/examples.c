@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "base/utf8.h"
+
 enum { REPORTED = 5 }; /* problems of a kind that are told with their place */
 
 typedef struct maker {
@@ -12,6 +14,8 @@ typedef struct maker {
     const nf_log *log;
     size_t before, after, capacity; /* special tokens; tokens of text an example takes */
     nf_encoding encoding;
+    nf_word_kind words;
+    bool *starts; /* of the encoding's words */
 } maker;
 
 void nf_examples_free(nf_examples *examples) {
@@ -119,7 +123,7 @@ static nerfit_status add_piece(maker *m, size_t start, size_t end,
         .ids = ids, .labels = labels, .length = length, .entities = own, .words = words,
         .document = document};
     for (size_t i = start; i < end; i++)
-        if (i == m->before || e->words[i] != e->words[i - 1])
+        if (m->starts[i - m->before])
             words[example->n_words++] = (int32_t)(m->before + i - start);
     for (size_t i = 0; i < m->before; i++) ids[i] = e->ids[i];
     for (size_t i = 0; i < text; i++) ids[m->before + i] = e->ids[start + i];
@@ -156,6 +160,21 @@ void nf_example_word_labels(const nf_example *example, int32_t *labels) {
     }
 }
 
+nf_word_kind nf_examples_words(const nf_corpus *corpus) {
+    size_t edges = 0, off = 0;
+    for (size_t d = 0; d < corpus->n_documents; d++) {
+        const nf_document *document = &corpus->documents[d];
+        const char *text = document->text;
+        size_t size = document->text_size;
+        for (size_t s = 0; s < document->n_spans; s++, edges += 2) {
+            const nf_span *span = &document->spans[s];
+            off += !nf_word_edge(text, size, nf_utf8_offset(text, size, span->start));
+            off += !nf_word_edge(text, size, nf_utf8_offset(text, size, span->end));
+        }
+    }
+    return 100 * off > edges ? NF_WORDS_TOKENIZER : NF_WORDS_BLANKS;
+}
+
 static nerfit_status add_document(maker *m, const nf_corpus *corpus, size_t index,
                                   nerfit_error *err) {
     const nf_document *document = &corpus->documents[index];
@@ -167,6 +186,11 @@ static nerfit_status add_document(maker *m, const nf_corpus *corpus, size_t inde
     if (!entities) return nf_no_memory(err, document->n_spans);
     size_t count, end = m->encoding.length - m->after, start = m->before;
     status = find_entities(m, document, entities, &count, err);
+    m->starts = malloc(m->encoding.length + 1);
+    if (status == NERFIT_OK && !m->starts) status = nf_no_memory(err, m->encoding.length);
+    if (status == NERFIT_OK)
+        status = nf_word_starts(&m->encoding, m->before, m->after, document->text,
+                                document->text_size, m->words, m->starts, err);
     if (end - start > m->capacity) m->out->n_split_documents++;
     do {
         if (status != NERFIT_OK) break;
@@ -174,6 +198,8 @@ static nerfit_status add_document(maker *m, const nf_corpus *corpus, size_t inde
         status = add_piece(m, start, to, entities, count, index, err);
         start = to;
     } while (start < end);
+    free(m->starts);
+    m->starts = NULL;
     free(entities);
     return status;
 }
@@ -195,8 +221,10 @@ static void tell(const maker *m, size_t max_length) {
 
 nerfit_status nf_examples_make(nf_examples *out, const nf_corpus *corpus,
                                const nf_label_set *labels, const nf_tokenizer *tokenizer,
-                               size_t max_length, const nf_log *log, nerfit_error *err) {
-    maker m = {.out = out, .labels = labels, .tokenizer = tokenizer, .log = log};
+                               size_t max_length, nf_word_kind words, const nf_log *log,
+                               nerfit_error *err) {
+    maker m = {
+        .out = out, .labels = labels, .tokenizer = tokenizer, .log = log, .words = words};
     nf_tokenizer_special_counts(tokenizer, &m.before, &m.after);
     if (max_length <= m.before + m.after)
         return nf_fail(err, NERFIT_ARGUMENT, "max_length %zu leaves no room for text (%zu special "

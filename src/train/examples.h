@@ -16,7 +16,7 @@
 #include "base/log.h"
 #include "data/document.h"
 #include "data/labels.h"
-#include "text/tokenizer.h"
+#include "text/word_starts.h"
 
 typedef struct nf_example_entity {
     int32_t type;       /* of the label set */
@@ -51,7 +51,11 @@ enum { NF_LABEL_IGNORED = -100 };
  * log, the first few with their places and then the counts. */
 nerfit_status nf_examples_make(nf_examples *out, const nf_corpus *corpus,
                                const nf_label_set *labels, const nf_tokenizer *tokenizer,
-                               size_t max_length, const nf_log *log, nerfit_error *err);
+                               size_t max_length, nf_word_kind words, const nf_log *log,
+                               nerfit_error *err);
+/* What a word should be for these texts: blanks if the entities' edges lie there (but for one in a
+ * hundred), else the tokenizer's. */
+nf_word_kind nf_examples_words(const nf_corpus *corpus);
 void nf_examples_free(nf_examples *examples);
 /* Labels of the example's words [n_words]: a word belongs to the entity that its first sub-word
  * lies in; the first such word is B-, the others I-. Always a legal sequence (predict/decoder.h). */

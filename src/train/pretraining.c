@@ -167,7 +167,7 @@ nerfit_status nf_pretraining_encode(nf_pretraining *p, const nf_model *model, si
     for (size_t i = 0; i < p->n_sets; i++) {
         set *s = &p->sets[i];
         NF_TRY(nf_examples_make(&s->examples, &s->corpus, &s->labels, model->tokenizer, max_length,
-                                log, err));
+                                nf_examples_words(&s->corpus), log, err));
         s->first = count;
         count += s->examples.count;
         nf_log_info(log, "%s: %zu texts, %zu entities of %zu types", s->path,

@@ -212,10 +212,16 @@ static nerfit_status length_limit(run *r, size_t *limit) {
 static nerfit_status make_examples(run *r) {
     size_t limit;
     NF_TRY(length_limit(r, &limit));
+    r->model->decoding.words = NF_WORDS_TOKENIZER;
+    if (r->options->recipe == NF_RECIPE_NERFIT)
+        r->model->decoding.words = nf_examples_words(r->corpora[TRAIN]);
+    if (r->model->decoding.words == NF_WORDS_BLANKS)
+        nf_log_info(r->log, "words: between blanks, where the entities' edges lie");
     for (int i = 0; i < N_SPLITS; i++)
         if (r->corpora[i])
             NF_TRY(nf_examples_make(&r->examples[i], r->corpora[i], &r->labels,
-                                    r->model->tokenizer, limit, r->log, r->err));
+                                    r->model->tokenizer, limit, r->model->decoding.words, r->log,
+                                    r->err));
     nf_log_info(r->log, "%zu training texts (%zu entities), %zu for validation, %zu for test; %zu "
                 "entity types", r->corpora[TRAIN]->n_documents, r->corpora[TRAIN]->n_spans,
                 r->corpora[VALIDATION] ? r->corpora[VALIDATION]->n_documents : 0,

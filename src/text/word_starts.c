@@ -1,0 +1,92 @@
+#include "text/word_starts.h"
+
+#include <stdlib.h>
+
+#include "base/utf8.h"
+
+/* Marks that stand before a word, and after one; quotes are both. */
+static const uint32_t opening[] = {'"', '\'', '`', '(', '[', '{', 0xA1, 0xBF, 0xAB, 0x2018, 0x201C, 0x201E, 0x3008, 0x300C};
+static const uint32_t closing[] = {'"',  '\'', '`',    ')',    ']',    '}',    '.',    ',',   ';',
+                                   ':',  '!',  '?',    0xBB,   0x2019, 0x201D, 0x2026, 0x3001, 0x3002,
+                                   0x3009, 0x300D, 0xFF01, 0xFF0C, 0xFF1A, 0xFF1F};
+
+static bool is_one_of(uint32_t c, const uint32_t *list, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (list[i] == c) return true;
+    return false;
+}
+
+static bool opens(uint32_t c) { return is_one_of(c, opening, sizeof opening / sizeof *opening); }
+static bool closes(uint32_t c) { return is_one_of(c, closing, sizeof closing / sizeof *closing); }
+
+/* words[i] receives the number of the word that code point i belongs to (blanks: the word before). */
+static void number_words(const uint32_t *c, size_t n, uint32_t *words) {
+    uint32_t word = 0;
+    for (size_t i = 0; i < n;) {
+        if (nf_is_space(c[i])) {
+            words[i++] = word;
+            continue;
+        }
+        size_t end = i, core = i;
+        while (end < n && !nf_is_space(c[end])) end++;
+        while (core < end && opens(c[core])) words[core++] = ++word;
+        size_t tail = end;
+        while (tail > core && closes(c[tail - 1])) tail--;
+        if (tail > core) word++;
+        while (core < tail) words[core++] = word;
+        while (core < end) words[core++] = ++word;
+        i = end;
+    }
+}
+
+static nerfit_status by_blanks(const nf_encoding *e, size_t before, size_t n, const char *text,
+                               size_t size, bool *starts, nerfit_error *err) {
+    size_t length = 0;
+    uint32_t *points = malloc(2 * size * sizeof *points + 1);
+    if (!points) return nf_no_memory(err, 2 * size * sizeof *points);
+    uint32_t *words = points + size;
+    for (size_t at = 0; at < size; length++) at += nf_utf8_decode(text + at, size - at, &points[length]);
+    number_words(points, length, words);
+    uint32_t last = UINT32_MAX;
+    for (size_t i = 0; i < n; i++) {
+        size_t at = e->starts[before + i], end = e->ends[before + i];
+        /* some tokenizers count the blank before a word to it */
+        while (at + 1 < end && at < length && nf_is_space(points[at])) at++;
+        uint32_t word = at < length ? words[at] : last;
+        starts[i] = i == 0 || word != last;
+        last = word;
+    }
+    free(points);
+    return NERFIT_OK;
+}
+
+nerfit_status nf_word_starts(const nf_encoding *e, size_t before, size_t after, const char *text,
+                             size_t size, nf_word_kind kind, bool *starts, nerfit_error *err) {
+    size_t n = e->length - before - after;
+    if (kind == NF_WORDS_BLANKS) return by_blanks(e, before, n, text, size, starts, err);
+    for (size_t i = 0; i < n; i++)
+        starts[i] = i == 0 || e->words[before + i] != e->words[before + i - 1];
+    return NERFIT_OK;
+}
+
+bool nf_word_edge(const char *text, size_t size, size_t byte) {
+    uint32_t c, before = ' ', after = ' ';
+    size_t at = byte;
+    /* a word's start: nothing but opening marks back to the blank */
+    while (at > 0) {
+        size_t start = at - 1;
+        while (start > 0 && ((unsigned char)text[start] & 0xC0) == 0x80) start--;
+        nf_utf8_decode(text + start, size - start, &before);
+        if (nf_is_space(before) || !opens(before)) break;
+        at = start;
+    }
+    if (at == 0 || nf_is_space(before)) return true;
+    /* an end: nothing but closing marks up to the blank */
+    for (at = byte; at < size;) {
+        size_t length = nf_utf8_decode(text + at, size - at, &c);
+        after = c;
+        if (nf_is_space(c) || !closes(c)) break;
+        at += length;
+    }
+    return at == size || nf_is_space(after);
+}

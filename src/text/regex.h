@@ -1,12 +1,13 @@
 /* Regular expressions as the patterns of tokenizer.json use them. `tokenizers` gives them to
  * Oniguruma; other libraries read some of them otherwise (white space, \p{...} of another Unicode
- * version, what (?i:...) takes for the same letter). So there is a small matcher here that knows the
- * constructs such patterns are made of, with Oniguruma's meaning and the package's own tables; every
- * other construct is an error when the tokenizer is loaded, never a silent difference.
+ * version, what (?i:...) takes for the same letter). So there is a small matcher here that knows
+ * the constructs such patterns are made of, with Oniguruma's meaning and the package's own tables;
+ * every other construct is an error when the tokenizer is loaded, never a silent difference.
  *
- * Known are: literals and escapes (\n \r \t \f \v \a \e \xHH \x{H} \uHHHH), `.`, classes with ranges
- * and negation, \s \d \w \S \D \W, \p{..} and \P{..} of general categories and scripts, groups (also
- * named; (?:..), (?>..)), (?i:..) over ASCII, alternatives, the quantifiers ? * + {n} {n,} {n,m}
+ * Known are: literals and escapes (\n \r \t \f \v \a \e \xHH \x{H} \uHHHH), `.`, classes with
+ * ranges and negation, \s \d \w \S \D \W, \p{..} and \P{..} of general categories and scripts,
+ * groups (also named; (?:..), (?>..)), (?i:..) over ASCII, alternatives, the quantifiers ? * + {n}
+ * {n,} {n,m}
  * {,m}, lazy and possessive ones, look-ahead and look-behind, ^ $ \A \z \Z \b \B. */
 #ifndef NF_TEXT_REGEX_H
 #define NF_TEXT_REGEX_H
@@ -21,8 +22,8 @@
 /* Immutable after compiling; shared by threads. */
 typedef struct nf_regex nf_regex;
 
-/* Compiles a pattern (valid UTF-8, NUL-terminated) into the arena. `file` and `what` ("pre-tokenizer
- * Split") are for messages. */
+/* Compiles a pattern (valid UTF-8, NUL-terminated) into the arena. `file` and `what`
+ * ("pre-tokenizer Split") are for messages. */
 nerfit_status nf_regex_compile(nf_regex **out, const char *pattern, nf_arena *arena,
                                const char *file, const char *what, nerfit_error *err);
 

@@ -1,7 +1,7 @@
-/* Classes of code points as the patterns of Split, and the pre-tokenizers Digits and UnicodeScripts,
- * see them. Like the tables of unicode.h they were read out of the package `tokenizers` itself
- * (tools/unicode_class_tables.py): its regular expressions know another Unicode version than its
- * other parts. */
+/* Classes of code points as the patterns of Split, and the pre-tokenizers Digits and
+ * UnicodeScripts, see them. Like the tables of unicode.h they were read out of the package
+ * `tokenizers` itself (tools/unicode_class_tables.py): its regular expressions know another Unicode
+ * version than its other parts. */
 #ifndef NF_TEXT_UNICODE_CLASS_H
 #define NF_TEXT_UNICODE_CLASS_H
 

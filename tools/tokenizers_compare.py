@@ -136,6 +136,85 @@ VARIANTS = {
 }
 
 
+# Every word is unknown: what is compared is where the pre-tokenizers split.
+WORDS = {"version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": None,
+         "pre_tokenizer": None, "post_processor": None, "decoder": None,
+         "model": {"type": "WordLevel", "unk_token": "<unk>", "vocab": {"<unk>": 0, "the": 1, "a": 2, " ": 3, "東": 4}}}
+BEHAVIORS = ["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"]
+# The patterns of well-known tokenizers, and one for each construct.
+PATTERNS = {
+    "gpt2": r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
+    "clip": r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+",
+    "cl100k": r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+",
+    "llama3": r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+    "qwen2": r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+    "o200k": r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+    "bloom": r" ?[^(\s|[.,!?…。，、।۔،])]+",
+    "falcon": r"[0-9][0-9][0-9]",
+    "deepseek": r"[一-龥\u0800-\u4e00\uac00-\ud7ff]+|\s?[!-/:-~！-／：-～‘-‟　-。]+|\s+$",
+    "lazy": r"a.*?b|\w{2,4}?e|x{0,3}?y", "possessive": r"a++b|\w*+é|[^e]?+e|(?:ab)*+a", "atomic": r"(?>a|ab)c|(?>\p{L}+)\d",
+    "groups": r"(?:ab|a)(c|bcd)?(?<name>d*)e", "counts": r"\p{L}{3}|\d{2,}|[ ]{,2}x|(?:ab){1,2}|\p{N}{1,3}+",
+    "behind": r"(?<=a)\w|(?<!\s)\p{P}|(?<=ab|é|東京)c", "ahead": r"\w+(?=\.)|a(?!b|c)|(?=.*z)y",
+    "edges": r"\b|\Bt", "lines": r"^.|.$|\Aa|e\z|\s\Z", "dot": r".(?m:.)", "empty": r"x*", "nothing": r"",
+    "ignore-case": r"(?i)sk|[k-m]+|[^a-y\s]|the|a(?-i:B)",
+    "scripts": r"\p{Han}+|\p{^Latin}\p{Greek}|[\p{Hiragana}\p{Katakana}ー]+|\P{Common}{4}",
+    "classes": r"[\]\-a-c\x{6771}\u00e9\x41]+|[^\S\n]+|[\D]{5}|\W\w|[-+]|[+-]|[\^]",
+    "categories": r"\p{Lu}\p{Ll}+|\p{Mn}|\p{Nd}+|\p{Pd}|\p{Sc}|\p{So}+|\p{Zs}|\p{Cc}|\p{Cf}|\p{Co}|\p{Cn}|[\p{P}&]\p{S}|\p{Letter}",
+    "escapes": r"\t|\n|\r\n|\f|\v|\.|\*|\\|\/|\{|\e|\a|\x0A", "choice": r"||a|b", "backtracking": r"(?:a|ab)(?:c|bcd)(?:d*)e|(?:\w+ )+\d",
+}
+
+
+def split(pattern, behavior="Isolated", invert=False):
+    kind = {"String": pattern[1:]} if pattern.startswith("=") else {"Regex": pattern}
+    return {"type": "Split", "pattern": kind, "behavior": behavior, "invert": invert}
+
+
+def pre(name, *steps, **parts):
+    return {f"pre-{name}": variant(WORDS, pre_tokenizer=steps[0] if len(steps) == 1 else chain("pretokenizers", *steps), **parts)}
+
+
+for name_, pattern_ in PATTERNS.items():
+    VARIANTS |= pre(f"regex-{name_}", split(pattern_))
+for behavior_ in BEHAVIORS:
+    for invert_ in (False, True):
+        VARIANTS |= pre(f"split-{behavior_}-{invert_}", split(r"\p{P}|ab?|\s\s?", behavior_, invert_))
+        VARIANTS |= pre(f"split-text-{behavior_}-{invert_}", split("=the", behavior_, invert_))
+        VARIANTS |= pre(f"split-empty-{behavior_}-{invert_}", split(r"a*", behavior_, invert_))
+    VARIANTS |= pre(f"punctuation-{behavior_}", {"type": "Punctuation", "behavior": behavior_})
+VARIANTS |= {
+    **pre("split-nothing", split("=")), **pre("split-dots", split("=. ", "MergedWithNext")),
+    **pre("punctuation", {"type": "Punctuation"}), **pre("whitespace", {"type": "Whitespace"}),
+    **pre("whitespace-split", {"type": "WhitespaceSplit"}), **pre("scripts", {"type": "UnicodeScripts"}),
+    **pre("digits", {"type": "Digits", "individual_digits": False}),
+    **pre("digits-each", {"type": "Digits", "individual_digits": True}),
+    **pre("delimiter", {"type": "CharDelimiterSplit", "delimiter": " "}),
+    **pre("delimiter-wide", {"type": "CharDelimiterSplit", "delimiter": "東"}),
+    **pre("fixed", {"type": "FixedLength", "length": 3}), **pre("fixed-default", {"type": "FixedLength"}),
+    **pre("bytes", byte_level(add_prefix_space=True), added_tokens=ADDED),
+    **pre("falcon", {"type": "Punctuation", "behavior": "Contiguous"}, byte_level(),
+          {"type": "Digits", "individual_digits": False}, split(r"[0-9][0-9][0-9]"), added_tokens=ADDED),
+    **pre("bytes-twice", byte_level(), chain("pretokenizers", {"type": "Whitespace"}, byte_level(add_prefix_space=True)),
+          {"type": "UnicodeScripts"}),
+    **pre("chain", {"type": "UnicodeScripts"}, {"type": "Digits", "individual_digits": True}, {"type": "Whitespace"},
+          {"type": "Punctuation", "behavior": "MergedWithNext"}, added_tokens=ADDED, normalizer={"type": "NFKD"}),
+    "norm-nmt": variant(WORDS, normalizer={"type": "Nmt"}, pre_tokenizer=split(r".", "Isolated")),
+    "norm-nmt-chain": variant(WORDS, normalizer=chain("normalizers", {"type": "NFKC"}, {"type": "Nmt"}, {"type": "StripAccents"}),
+                              pre_tokenizer=split(r"(?m:.)"), added_tokens=ADDED),
+    "norm-bytes": variant(WORDS, normalizer={"type": "ByteLevel"}, pre_tokenizer=split(r"."), added_tokens=ADDED),
+    "norm-bytes-chain": variant(WORDS, normalizer=chain("normalizers", {"type": "NFD"}, {"type": "ByteLevel"}, {"type": "Lowercase"}),
+                                pre_tokenizer=split(r"."), added_tokens=ADDED),
+    "roberta-norm-bytes": variant(ROBERTA, normalizer={"type": "ByteLevel"}, pre_tokenizer=split("Ġ?[a-zA-Z]+|Ġ"), added_tokens=ADDED),
+    "roberta-llama3": variant(ROBERTA, pre_tokenizer=chain("pretokenizers", split(PATTERNS["llama3"]), byte_level(use_regex=False)),
+                              post_processor=chain("processors", byte_level(), TEMPLATE), added_tokens=ADDED),
+    "roberta-falcon": variant(ROBERTA, pre_tokenizer=chain(
+        "pretokenizers", {"type": "Punctuation", "behavior": "Contiguous"}, byte_level(),
+        {"type": "Digits", "individual_digits": False}, split(r"[0-9][0-9][0-9]")), added_tokens=ADDED),
+    "bert-bytes": variant(BERT, pre_tokenizer=byte_level()),
+}
+for norm_ in ("NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents"):
+    VARIANTS[f"norm-{norm_}"] = variant(WORDS, normalizer={"type": norm_}, pre_tokenizer=split(r"(?m:.)"))
+
+
 def lines_of(folder):
     """All distinct lines of all files; what is not UTF-8 is read as Latin-1."""
     seen = {}
@@ -233,6 +312,61 @@ def compare(name, tool, model, tokenizer, texts):
     return wrong
 
 
+def random_pattern(r, depth=0):
+    """A pattern of the constructs that nerfit knows."""
+    atoms = ["a", "b", "c", "é", "s", "k", "ß", ".", r"\s", r"\S", r"\w", r"\W", r"\d", r"\p{L}", r"\P{Lu}", "[ab]", r"[^a\s]",
+             "[a-c1]", r"[\p{L}\d]", r"\p{Han}", "(?i:s)", "(?i:[k-m])", "(?m:.)", r"\n", "東"]
+    asserts = [r"\b", r"\B", "^", "$", r"\A", r"\z", r"\Z", r"(?=\w)", r"(?!\S)", "(?<=a)", "(?<!ab|c)", "(?<=[a-c])", "(?=a*b)"]
+    quantifiers = [""] * 6 + ["*", "+", "?", "*?", "+?", "??", "*+", "++", "?+", "{2}", "{1,2}", "{,2}", "{1,}", "{1,3}?", "{1,2}+"]
+    branches = []
+    for _ in range(r.choice([1, 1, 2, 3])):
+        out = ""
+        for _ in range(r.randrange(1, 5)):
+            kind = r.random()
+            if kind < 0.15:
+                out += r.choice(asserts)
+            elif kind < 0.35 and depth < 2:
+                out += r.choice(["(?:", "(", "(?>"]) + random_pattern(r, depth + 1) + ")" + r.choice(quantifiers)
+            else:
+                out += r.choice(atoms) + r.choice(quantifiers)
+        branches.append(out)
+    return "|".join(branches)
+
+
+def patterns(tool, count, temporary, seed=1):
+    """Random patterns on random texts: what is not refused must split them alike."""
+    r = random.Random(seed)
+    wrong = refused = hard = 0
+    path = os.path.join(temporary, "pattern.json")
+    for _ in range(count):
+        pattern = random_pattern(r)
+        texts = ["".join(r.choice("aaabbc sSkKßſ1é.\n A東") for _ in range(r.randrange(1, 30))) for _ in range(60)]
+        description = {**WORDS, "pre_tokenizer": split(pattern, r.choice(BEHAVIORS), r.random() < 0.3)}
+        with open(path, "w") as file:
+            json.dump(description, file)
+        try:
+            tokenizer = tokenizers.Tokenizer.from_file(path)
+        except Exception:
+            refused += 1
+            continue
+        data = b"".join(struct.pack("=I", len(b)) + b for b in (t.encode("utf-8") for t in texts))
+        run = subprocess.run([tool, path], input=data, capture_output=True)
+        if run.returncode and b"too many steps" in run.stderr:
+            hard += 1
+            continue
+        if run.returncode:
+            refused += 1
+            continue
+        for text, a, b in zip(texts, ours(tool, path, texts), theirs(tokenizer, texts)):
+            if a.shape != b.shape or not (a == b).all():
+                wrong += 1
+                print(f"  pattern {pattern!r} {description['pre_tokenizer']} on {text!r}\n    ours   {a[:, 1:3].tolist()}"
+                      f"\n    theirs {b[:, 1:3].tolist()}")
+                break
+    print(f"patterns: {count}, of which refused {refused}, too hard {hard}; {wrong} differ", flush=True)
+    return wrong
+
+
 def golden(tool, folder, temporary):
     """Published ids, each with its source."""
     with open(os.path.join(folder, "tokenizers/golden/golden.json")) as file:
@@ -258,17 +392,22 @@ def main():
     parser.add_argument("--data", default=os.environ.get("NERFIT_TEST_DATA", "../shared/data"))
     parser.add_argument("--garbage", type=int, default=20000)
     parser.add_argument("--no-lines", action="store_true", help="garbage alone")
+    parser.add_argument("--patterns", type=int, default=2000, help="random patterns")
+    parser.add_argument("--all-lines", action="store_true", help="the made-up tokenizers on real lines, too")
+    parser.add_argument("--every", type=int, default=1, help="take every n-th line only")
     parser.add_argument("names", nargs="*")
     args = parser.parse_args()
     print(f"tokenizers {tokenizers.__version__}")
     noise = list(garbage(args.garbage))
-    texts = ([] if args.no_lines else lines_of(args.data)) + noise
+    texts = ([] if args.no_lines else lines_of(args.data)[:: args.every]) + noise
     chosen = lambda name: not args.names or name in args.names
     files = os.path.join(args.data, "tokenizers")
     wrong = 0
     with tempfile.TemporaryDirectory() as temporary:
         if chosen("golden"):
             wrong += golden(args.tool, args.data, temporary)
+        if chosen("patterns"):
+            wrong += patterns(args.tool, args.patterns, temporary)
         for name, path in JSON_CASES.items():
             if chosen(name):
                 path = os.path.join(files, path)
@@ -276,13 +415,17 @@ def main():
         for name, (base, parts) in VARIANTS.items():
             if not chosen(name):
                 continue
-            with open(os.path.join(files, base)) as file:
-                description = json.load(file)
+            if isinstance(base, dict):
+                description = dict(base)
+            else:
+                with open(os.path.join(files, base)) as file:
+                    description = json.load(file)
             description.update(parts)
             path = os.path.join(temporary, f"{name}.json")
             with open(path, "w") as file:
                 json.dump(description, file)
-            wrong += compare(name, args.tool, path, tokenizers.Tokenizer.from_file(path), noise)
+            wrong += compare(name, args.tool, path, tokenizers.Tokenizer.from_file(path),
+                             texts if args.all_lines else noise)
         for name, (sources, config, model_type) in FOLDER_CASES.items():
             if not chosen(name):
                 continue

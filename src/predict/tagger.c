@@ -8,6 +8,7 @@
 #include "predict/decoder.h"
 #include "predict/spans.h"
 #include "text/windows.h"
+#include "text/word_starts.h"
 
 enum { TOKENS_A_BATCH = 4096, TEXTS_A_BATCH = 64 };
 

@@ -1,7 +1,7 @@
 /* Tagging: texts to entities by a token-classification model.
  *
  * A text that does not fit the model is covered by overlapping windows (text/windows.h): nothing is
- * cut off. Entities are made of whole words: a word's label is read from its first sub-word
+ * cut off. Entities are made of whole words (text/word_starts.h): a word's label is read from its first sub-word
  * (transformers' aggregation "first"). A span goes from its first word's start to its last one's
  * end, less white space at the edges. How labels are found:
  *

@@ -33,6 +33,7 @@ nerfit_status nf_vocabulary_load(nf_vocabulary *vocabulary, const json_t *json, 
 static const nf_component_row models[] = {
     {"WordPiece", nf_subword_wordpiece_load},
     {"BPE", nf_subword_bpe_load},
+    {"WordLevel", nf_subword_wordlevel_load},
 };
 
 nerfit_status nf_subword_load(nf_subword_model **out, const json_t *json, nf_load *load) {

@@ -45,6 +45,7 @@ void nf_tokenizer_scratch_free(nf_tokenizer_scratch *scratch) {
     free(work->previous.items);
     free(work->stripped);
     nf_bpe_scratch_free(work->bpe);
+    nf_regex_scratch_free(&work->regex);
     free(scratch);
 }
 

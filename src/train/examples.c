@@ -15,7 +15,7 @@ typedef struct maker {
     size_t before, after, capacity; /* special tokens; tokens of text an example takes */
     nf_encoding encoding;
     nf_word_kind words;
-    bool *starts; /* of the encoding's words */
+    bool *starts_word; /* of the text's tokens, special ones left out */
 } maker;
 
 void nf_examples_free(nf_examples *examples) {
@@ -101,8 +101,7 @@ static size_t cut_at(const maker *m, size_t start, size_t end, const nf_example_
             bool inside = false;
             for (size_t i = 0; i < count && !inside; i++)
                 inside = (size_t)entities[i].start < at && at < (size_t)entities[i].end;
-            bool word = m->encoding.words[at] != m->encoding.words[at - 1];
-            if (!inside && (word || pass == 1)) return at;
+            if (!inside && (m->starts_word[at - m->before] || pass == 1)) return at;
         }
     }
     return limit; /* one entity fills the whole piece */
@@ -123,7 +122,7 @@ static nerfit_status add_piece(maker *m, size_t start, size_t end,
         .ids = ids, .labels = labels, .length = length, .entities = own, .words = words,
         .document = document};
     for (size_t i = start; i < end; i++)
-        if (m->starts[i - m->before])
+        if (m->starts_word[i - m->before])
             words[example->n_words++] = (int32_t)(m->before + i - start);
     for (size_t i = 0; i < m->before; i++) ids[i] = e->ids[i];
     for (size_t i = 0; i < text; i++) ids[m->before + i] = e->ids[start + i];
@@ -182,15 +181,14 @@ static nerfit_status add_document(maker *m, const nf_corpus *corpus, size_t inde
                                                true, &m->encoding, err);
     if (status != NERFIT_OK)
         return nf_fail_within(err, status, "%s:%ld", document->file, document->line);
+    size_t count = 0, end = m->encoding.length - m->after, start = m->before;
     nf_example_entity *entities = calloc(document->n_spans + 1, sizeof *entities);
-    if (!entities) return nf_no_memory(err, document->n_spans);
-    size_t count, end = m->encoding.length - m->after, start = m->before;
-    status = find_entities(m, document, entities, &count, err);
-    m->starts = malloc(m->encoding.length + 1);
-    if (status == NERFIT_OK && !m->starts) status = nf_no_memory(err, m->encoding.length);
+    m->starts_word = malloc(end - start + 1);
+    status = entities && m->starts_word ? NERFIT_OK : nf_no_memory(err, document->n_spans);
     if (status == NERFIT_OK)
         status = nf_word_starts(&m->encoding, m->before, m->after, document->text,
-                                document->text_size, m->words, m->starts, err);
+                                document->text_size, m->words, m->starts_word, err);
+    if (status == NERFIT_OK) status = find_entities(m, document, entities, &count, err);
     if (end - start > m->capacity) m->out->n_split_documents++;
     do {
         if (status != NERFIT_OK) break;
@@ -198,9 +196,8 @@ static nerfit_status add_document(maker *m, const nf_corpus *corpus, size_t inde
         status = add_piece(m, start, to, entities, count, index, err);
         start = to;
     } while (start < end);
-    free(m->starts);
-    m->starts = NULL;
     free(entities);
+    free(m->starts_word);
     return status;
 }
 

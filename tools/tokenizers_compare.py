@@ -30,6 +30,9 @@ JSON_CASES = {
     "all-MiniLM-L6-v2": "all-MiniLM-L6-v2/tokenizer.json",
     "roberta-base": "roberta-base/tokenizer.json",
     "modernbert-base": "modernbert-base/DERIVED-tokenizer.json",
+    "xlm-roberta-base": "xlm-roberta-base/DERIVED-tokenizer.json",
+    "deberta-v3": "deberta-v3/DERIVED-tokenizer.json",
+    "t5-small": "t5-small/tokenizer.json",
 }
 FOLDER_CASES = {
     "bert-vocab": (["bert-base-uncased/vocab.txt"], None, "bert"),

@@ -11,6 +11,10 @@ nerfit_status nf_normalizer_nfkc_load(void **out, const json_t *json, nf_load *l
 nerfit_status nf_normalizer_nfkd_load(void **out, const json_t *json, nf_load *load);
 nerfit_status nf_normalizer_lowercase_load(void **out, const json_t *json, nf_load *load);
 nerfit_status nf_normalizer_strip_accents_load(void **out, const json_t *json, nf_load *load);
+nerfit_status nf_normalizer_precompiled_load(void **out, const json_t *json, nf_load *load);
+nerfit_status nf_normalizer_strip_load(void **out, const json_t *json, nf_load *load);
+nerfit_status nf_normalizer_prepend_load(void **out, const json_t *json, nf_load *load);
+nerfit_status nf_normalizer_replace_load(void **out, const json_t *json, nf_load *load);
 
 /* The steps that normalizers are made of; each appends to `to`. False when out of memory. */
 bool nf_normalize_decompose(nf_text *from, size_t start, size_t end, bool compatibility,

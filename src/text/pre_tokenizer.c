@@ -113,6 +113,7 @@ static nerfit_status sequence_load(void **out, const json_t *json, nf_load *load
 static const nf_component_row pre_tokenizers[] = {
     {"BertPreTokenizer", bert_load},
     {"ByteLevel", nf_pre_tokenizer_byte_level_load},
+    {"Metaspace", nf_pre_tokenizer_metaspace_load},
     {"WhitespaceSplit", whitespace_load},
     {"Sequence", sequence_load},
 };

@@ -5,6 +5,7 @@
 #include "text/component.h"
 
 nerfit_status nf_pre_tokenizer_byte_level_load(void **out, const json_t *json, nf_load *load);
+nerfit_status nf_pre_tokenizer_metaspace_load(void **out, const json_t *json, nf_load *load);
 
 /* Splits every piece that is not an added token: pieces of separators vanish, isolated code points
  * stand alone, all others join their neighbours. The classes are looked up by flags

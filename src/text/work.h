@@ -24,6 +24,7 @@ typedef struct nf_stripped {
 } nf_stripped;
 
 typedef struct nf_bpe_scratch nf_bpe_scratch;
+typedef struct nf_unigram_scratch nf_unigram_scratch;
 
 typedef struct nf_work {
     nf_text raw;        /* a view of the text that is encoded */
@@ -36,6 +37,7 @@ typedef struct nf_work {
     size_t before; /* special tokens that post-processors have put in front so far */
     size_t first; /* where the part of the encoding begins that a post-processor takes as a whole */
     nf_bpe_scratch *bpe;
+    nf_unigram_scratch *unigram;
 } nf_work;
 
 struct nf_tokenizer_scratch {

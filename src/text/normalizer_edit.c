@@ -1,0 +1,266 @@
+/* Strip, Prepend and Replace: the normalizers that edit a text at a few places. Offsets as
+ * `NormalizedString::lrstrip`, `prepend` and `replace` have them (`tokenizers` 0.23). */
+#include <string.h>
+
+#include "base/utf8.h"
+#include "text/normalizer.h"
+#include "text/unicode.h"
+
+/* ---- Strip */
+
+typedef struct strip {
+    nf_normalizer base;
+    bool left, right;
+} strip;
+
+static bool space_at(const char *bytes, size_t at) {
+    uint32_t c;
+    nf_utf8_next(bytes + at, &c);
+    return nf_unicode_flags_of(c) & NF_UNICODE_SPACE;
+}
+
+static bool strip_apply(const nf_normalizer *self, nf_work *work, nf_text *from, size_t start,
+                        size_t end, nf_text *to) {
+    (void)work;
+    const strip *s = (const strip *)self;
+    const char *bytes = from->bytes;
+    if (s->left)
+        while (start < end && space_at(bytes, start))
+            start += nf_utf8_size((unsigned char)bytes[start]);
+    while (s->right && start < end) {
+        size_t last = end - 1;
+        while (((unsigned char)bytes[last] & 0xC0) == 0x80) last--;
+        if (!space_at(bytes, last)) break;
+        end = last;
+    }
+    return start == end || nf_text_append(to, from, start, end);
+}
+
+nerfit_status nf_normalizer_strip_load(void **out, const json_t *json, nf_load *load) {
+    static const char what[] = "normalizer Strip";
+    NF_TRY(nf_component_new(out, sizeof(strip), load));
+    strip *s = *out;
+    s->base.apply = strip_apply;
+    NF_TRY(nf_field_bool(&s->left, json, "strip_left", NF_REQUIRED, what, load));
+    return nf_field_bool(&s->right, json, "strip_right", NF_REQUIRED, what, load);
+}
+
+/* ---- Prepend */
+
+typedef struct prepend {
+    nf_normalizer base;
+    const char *text;
+} prepend;
+
+bool nf_normalize_prepend(nf_text *from, size_t start, size_t end, const char *text, nf_text *to) {
+    if (start == end) return true;
+    nf_rewrite rewrite;
+    if (!nf_rewrite_begin(&rewrite, from, start, end, 0, to)) return false;
+    uint32_t c;
+    bool first = true;
+    for (; *text; first = false) {
+        text += nf_utf8_next(text, &c);
+        if (!nf_rewrite_emit(&rewrite, c, !first)) return false;
+    }
+    if (first) { /* nothing to prepend: then the first character counts as inserted */
+        start += nf_utf8_next(from->bytes + start, &c);
+        if (!nf_rewrite_emit(&rewrite, c, 1)) return false;
+    }
+    return start == end || nf_text_append(to, from, start, end);
+}
+
+static bool prepend_apply(const nf_normalizer *self, nf_work *work, nf_text *from, size_t start,
+                          size_t end, nf_text *to) {
+    (void)work;
+    return nf_normalize_prepend(from, start, end, ((const prepend *)self)->text, to);
+}
+
+nerfit_status nf_normalizer_prepend_load(void **out, const json_t *json, nf_load *load) {
+    static const char what[] = "normalizer Prepend";
+    NF_TRY(nf_component_new(out, sizeof(prepend), load));
+    prepend *p = *out;
+    p->base.apply = prepend_apply;
+    NF_TRY(nf_field_text(&p->text, json, "prepend", NULL, what, load));
+    return p->text ? NERFIT_OK
+                   : nf_fail_at(load->err, NERFIT_FORMAT, load->file, 0, 0,
+                                "%s: \"prepend\" must be a string", what);
+}
+
+/* ---- Replace */
+
+typedef struct replace replace;
+struct replace {
+    nf_normalizer base;
+    /* The first match in bytes[at, end) of a text that begins at `start`; false if there is none.
+     */
+    bool (*find)(const replace *self, const char *bytes, size_t start, size_t end, size_t at,
+                 size_t *match, size_t *match_end);
+    const char *pattern; /* of find_string and find_at_start */
+    size_t length;
+    const char *content;
+    size_t content_length;
+};
+
+static bool find_string(const replace *r, const char *bytes, size_t start, size_t end, size_t at,
+                        size_t *match, size_t *match_end) {
+    (void)start;
+    const char *found = memmem(bytes + at, end - at, r->pattern, r->length);
+    if (!found) return false;
+    *match = (size_t)(found - bytes);
+    *match_end = *match + r->length;
+    return true;
+}
+
+/* \ATEXT */
+static bool find_at_start(const replace *r, const char *bytes, size_t start, size_t end, size_t at,
+                          size_t *match, size_t *match_end) {
+    if (at != start || end - at < r->length || memcmp(bytes + at, r->pattern, r->length) != 0)
+        return false;
+    *match = at;
+    *match_end = at + r->length;
+    return true;
+}
+
+/* " {2,}" */
+static bool find_blanks(const replace *r, const char *bytes, size_t start, size_t end, size_t at,
+                        size_t *match, size_t *match_end) {
+    (void)r, (void)start;
+    for (const char *p; at < end && (p = memchr(bytes + at, ' ', end - at)); at = *match_end) {
+        *match = (size_t)(p - bytes);
+        for (*match_end = *match + 1; *match_end < end && bytes[*match_end] == ' ';) ++*match_end;
+        if (*match_end > *match + 1) return true;
+    }
+    return false;
+}
+
+/* \s{2,}|[\n\r\t] */
+static bool find_spaces(const replace *r, const char *bytes, size_t start, size_t end, size_t at,
+                        size_t *match, size_t *match_end) {
+    (void)r, (void)start;
+    for (size_t i = at, spaces; i < end;) {
+        size_t stop = i;
+        for (spaces = 0; stop < end && space_at(bytes, stop); spaces++)
+            stop += nf_utf8_size((unsigned char)bytes[stop]);
+        if (spaces > 1 ||
+            (spaces == 1 && (bytes[i] == '\n' || bytes[i] == '\r' || bytes[i] == '\t'))) {
+            *match = i;
+            *match_end = stop;
+            return true;
+        }
+        i = spaces ? stop : i + nf_utf8_size((unsigned char)bytes[i]);
+    }
+    return false;
+}
+
+/* \A +| +\z */
+static bool find_outer_blanks(const replace *r, const char *bytes, size_t start, size_t end,
+                              size_t at, size_t *match, size_t *match_end) {
+    (void)r;
+    size_t stop = at;
+    if (at == start) {
+        while (stop < end && bytes[stop] == ' ') stop++;
+        if (stop > start) {
+            *match = start;
+            *match_end = stop;
+            return true;
+        }
+    }
+    stop = end;
+    while (stop > at && bytes[stop - 1] == ' ') stop--;
+    *match = stop;
+    *match_end = end;
+    return stop < end;
+}
+
+/* What an inserted text stands for: what the last byte before it does (`end` is behind what it
+ * replaces), or nothing at the beginning of the text. */
+static void insertion_range(const nf_text *from, size_t start, size_t end, uint32_t *first,
+                            uint32_t *last) {
+    if (end > start) {
+        *first = from->starts[end - 1];
+        *last = from->ends[end - 1];
+    } else {
+        *first = *last = from->length > start ? from->starts[start] : 0;
+    }
+}
+
+static bool replace_apply(const nf_normalizer *self, nf_work *work, nf_text *from, size_t start,
+                          size_t end, nf_text *to) {
+    (void)work;
+    const replace *r = (const replace *)self;
+    size_t done = start, match, match_end;
+    while (done < end && r->find(r, from->bytes, start, end, done, &match, &match_end)) {
+        if (!nf_text_align(from) || !nf_text_align(to) ||
+            (done < match && !nf_text_append(to, from, done, match)) ||
+            !nf_text_reserve(to, r->content_length + 1))
+            return false;
+        uint32_t first, last;
+        insertion_range(from, start, match_end, &first, &last);
+        memcpy(to->own_bytes + to->length, r->content, r->content_length);
+        for (size_t i = to->length; i < to->length + r->content_length; i++) {
+            to->own_starts[i] = first;
+            to->own_ends[i] = last;
+        }
+        to->length += r->content_length;
+        done = match_end;
+    }
+    return done == end || nf_text_append(to, from, done, end);
+}
+
+/* The regular expressions that converters of SentencePiece models write. */
+static const struct {
+    const char *pattern;
+    bool (*find)(const replace *self, const char *bytes, size_t start, size_t end, size_t at,
+                 size_t *match, size_t *match_end);
+} known_patterns[] = {
+    {" {2,}", find_blanks},
+    {"\\s{2,}|[\\n\\r\\t]", find_spaces},
+    {"\\A +| +\\z", find_outer_blanks},
+};
+
+static bool is_literal(const char *text) {
+    return *text && !text[strcspn(text, "\\.+*?()|[]{}^$#&-~")];
+}
+
+static nerfit_status load_regex(replace *r, const char *pattern, nf_load *load) {
+    for (size_t i = 0; i < NF_COUNT(known_patterns); i++)
+        if (strcmp(pattern, known_patterns[i].pattern) == 0) {
+            r->find = known_patterns[i].find;
+            return NERFIT_OK;
+        }
+    bool at_start = strncmp(pattern, "\\A", 2) == 0;
+    r->pattern = pattern + (at_start ? 2 : 0);
+    r->length = strlen(r->pattern);
+    r->find = at_start ? find_at_start : find_string;
+    if (is_literal(r->pattern)) return NERFIT_OK;
+    return nf_fail_at(load->err, NERFIT_UNSUPPORTED, load->file, 0, 0,
+                      "normalizer Replace: the regular expression \"%.100s\" is not among those "
+                      "known ( {2,}, \\s{2,}|[\\n\\r\\t], \\A +| +\\z, and plain text, also behind "
+                      "\\A)",
+                      pattern);
+}
+
+nerfit_status nf_normalizer_replace_load(void **out, const json_t *json, nf_load *load) {
+    static const char what[] = "normalizer Replace";
+    NF_TRY(nf_component_new(out, sizeof(replace), load));
+    replace *r = *out;
+    r->base.apply = replace_apply;
+    const json_t *pattern = json_object_get(json, "pattern");
+    const char *text, *regex;
+    NF_TRY(nf_field_text(&text, pattern, "String", NULL, what, load));
+    NF_TRY(nf_field_text(&regex, pattern, "Regex", NULL, what, load));
+    NF_TRY(nf_field_text(&r->content, json, "content", NULL, what, load));
+    if (!text == !regex || !r->content)
+        return nf_fail_at(load->err, NERFIT_FORMAT, load->file, 0, 0,
+                          "%s: \"pattern\" must be {\"String\": …} or {\"Regex\": …}, and "
+                          "\"content\" a string",
+                          what);
+    r->content_length = strlen(r->content);
+    if (regex) return load_regex(r, regex, load);
+    r->find = find_string;
+    r->pattern = text;
+    r->length = strlen(text);
+    return r->length ? NERFIT_OK
+                     : nf_fail_at(load->err, NERFIT_UNSUPPORTED, load->file, 0, 0,
+                                  "%s: an empty pattern", what);
+}

@@ -366,7 +366,8 @@ static void test_missing(void **state) {
     assert_int_equal(nf_tokenizer_load(&t, "tests/golden/tokenizers", &err), NERFIT_IO);
     assert_string_equal(err.text,
                         "tests/golden/tokenizers: no tokenizer here: neither tokenizer.json, "
-                        "nor vocab.txt, nor vocab.json with merges.txt");
+                        "nor vocab.txt, nor vocab.json with merges.txt, nor a SentencePiece model "
+                        "(sentencepiece.bpe.model, spm.model, spiece.model, tokenizer.model)");
 }
 
 static void test_out_of_memory(void **state) {

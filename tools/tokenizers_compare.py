@@ -68,9 +68,18 @@ FOLDER_CASES = {
 }
 
 
-def variant(base, **parts):
+def variant(base, change=None, **parts):
     """A tokenizer.json with other parts, for what the published files don't use."""
-    return (base, parts)
+    return (base, parts, change)
+
+
+def with_map(normalizer, own):
+    """Puts the file's own normalizer Precompiled where a chain names it."""
+    if isinstance(normalizer, dict) and "normalizers" in normalizer:
+        steps = own["normalizers"] if "normalizers" in own else [own]
+        (character_map,) = [step for step in steps if step["type"] == "Precompiled"]
+        return {**normalizer, "normalizers": [character_map if n == "Precompiled" else n for n in normalizer["normalizers"]]}
+    return normalizer
 
 
 BERT, ROBERTA = "bert-base-uncased/tokenizer.json", "roberta-base/tokenizer.json"
@@ -136,6 +145,138 @@ VARIANTS = {
     "roberta-chain-after": variant(ROBERTA, added_tokens=ADDED, normalizer={"type": "Lowercase"},
                                    post_processor=chain("processors", TEMPLATE, byte_level())),
     "roberta-untrimmed": variant(ROBERTA, post_processor=byte_level(trim_offsets=False)),
+}
+
+
+# Every word is unknown: what is compared is where the pre-tokenizers split.
+WORDS = {"version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": None,
+         "pre_tokenizer": None, "post_processor": None, "decoder": None,
+         "model": {"type": "WordLevel", "unk_token": "<unk>", "vocab": {"<unk>": 0, "the": 1, "a": 2, " ": 3, "東": 4}}}
+BEHAVIORS = ["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"]
+# The patterns of well-known tokenizers, and one for each construct.
+PATTERNS = {
+    "gpt2": r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
+    "clip": r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+",
+    "cl100k": r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+",
+    "llama3": r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+    "qwen2": r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+    "o200k": r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+    "bloom": r" ?[^(\s|[.,!?…。，、।۔،])]+",
+    "falcon": r"[0-9][0-9][0-9]",
+    "deepseek": r"[一-龥\u0800-\u4e00\uac00-\ud7ff]+|\s?[!-/:-~！-／：-～‘-‟　-。]+|\s+$",
+    "lazy": r"a.*?b|\w{2,4}?e|x{0,3}?y", "possessive": r"a++b|\w*+é|[^e]?+e|(?:ab)*+a", "atomic": r"(?>a|ab)c|(?>\p{L}+)\d",
+    "groups": r"(?:ab|a)(c|bcd)?(?<name>d*)e", "counts": r"\p{L}{3}|\d{2,}|[ ]{,2}x|(?:ab){1,2}|\p{N}{1,3}+",
+    "behind": r"(?<=a)\w|(?<!\s)\p{P}|(?<=ab|é|東京)c", "ahead": r"\w+(?=\.)|a(?!b|c)|(?=.*z)y",
+    "edges": r"\b|\Bt", "lines": r"^.|.$|\Aa|e\z|\s\Z", "dot": r".(?m:.)", "empty": r"x*", "nothing": r"",
+    "ignore-case": r"(?i)sk|[k-m]+|[^a-y\s]|the|a(?-i:B)",
+    "scripts": r"\p{Han}+|\p{^Latin}\p{Greek}|[\p{Hiragana}\p{Katakana}ー]+|\P{Common}{4}",
+    "classes": r"[\]\-a-c\x{6771}\u00e9\x41]+|[^\S\n]+|[\D]{5}|\W\w|[-+]|[+-]|[\^]",
+    "categories": r"\p{Lu}\p{Ll}+|\p{Mn}|\p{Nd}+|\p{Pd}|\p{Sc}|\p{So}+|\p{Zs}|\p{Cc}|\p{Cf}|\p{Co}|\p{Cn}|[\p{P}&]\p{S}|\p{Letter}",
+    "escapes": r"\t|\n|\r\n|\f|\v|\.|\*|\\|\/|\{|\e|\a|\x0A", "choice": r"||a|b", "backtracking": r"(?:a|ab)(?:c|bcd)(?:d*)e|(?:\w+ )+\d",
+}
+
+
+def split(pattern, behavior="Isolated", invert=False):
+    kind = {"String": pattern[1:]} if pattern.startswith("=") else {"Regex": pattern}
+    return {"type": "Split", "pattern": kind, "behavior": behavior, "invert": invert}
+
+
+def pre(name, *steps, **parts):
+    return {f"pre-{name}": variant(WORDS, pre_tokenizer=steps[0] if len(steps) == 1 else chain("pretokenizers", *steps), **parts)}
+
+
+for name_, pattern_ in PATTERNS.items():
+    VARIANTS |= pre(f"regex-{name_}", split(pattern_))
+for behavior_ in BEHAVIORS:
+    for invert_ in (False, True):
+        VARIANTS |= pre(f"split-{behavior_}-{invert_}", split(r"\p{P}|ab?|\s\s?", behavior_, invert_))
+        VARIANTS |= pre(f"split-text-{behavior_}-{invert_}", split("=the", behavior_, invert_))
+        VARIANTS |= pre(f"split-empty-{behavior_}-{invert_}", split(r"a*", behavior_, invert_))
+    VARIANTS |= pre(f"punctuation-{behavior_}", {"type": "Punctuation", "behavior": behavior_})
+VARIANTS |= {
+    **pre("split-nothing", split("=")), **pre("split-dots", split("=. ", "MergedWithNext")),
+    **pre("punctuation", {"type": "Punctuation"}), **pre("whitespace", {"type": "Whitespace"}),
+    **pre("whitespace-split", {"type": "WhitespaceSplit"}), **pre("scripts", {"type": "UnicodeScripts"}),
+    **pre("digits", {"type": "Digits", "individual_digits": False}),
+    **pre("digits-each", {"type": "Digits", "individual_digits": True}),
+    **pre("delimiter", {"type": "CharDelimiterSplit", "delimiter": " "}),
+    **pre("delimiter-wide", {"type": "CharDelimiterSplit", "delimiter": "東"}),
+    **pre("fixed", {"type": "FixedLength", "length": 3}), **pre("fixed-default", {"type": "FixedLength"}),
+    **pre("bytes", byte_level(add_prefix_space=True), added_tokens=ADDED),
+    **pre("falcon", {"type": "Punctuation", "behavior": "Contiguous"}, byte_level(),
+          {"type": "Digits", "individual_digits": False}, split(r"[0-9][0-9][0-9]"), added_tokens=ADDED),
+    **pre("bytes-twice", byte_level(), chain("pretokenizers", {"type": "Whitespace"}, byte_level(add_prefix_space=True)),
+          {"type": "UnicodeScripts"}),
+    **pre("chain", {"type": "UnicodeScripts"}, {"type": "Digits", "individual_digits": True}, {"type": "Whitespace"},
+          {"type": "Punctuation", "behavior": "MergedWithNext"}, added_tokens=ADDED, normalizer={"type": "NFKD"}),
+    "norm-nmt": variant(WORDS, normalizer={"type": "Nmt"}, pre_tokenizer=split(r".", "Isolated")),
+    "norm-nmt-chain": variant(WORDS, normalizer=chain("normalizers", {"type": "NFKC"}, {"type": "Nmt"}, {"type": "StripAccents"}),
+                              pre_tokenizer=split(r"(?m:.)"), added_tokens=ADDED),
+    "norm-bytes": variant(WORDS, normalizer={"type": "ByteLevel"}, pre_tokenizer=split(r"."), added_tokens=ADDED),
+    "norm-bytes-chain": variant(WORDS, normalizer=chain("normalizers", {"type": "NFD"}, {"type": "ByteLevel"}, {"type": "Lowercase"}),
+                                pre_tokenizer=split(r"."), added_tokens=ADDED),
+    "roberta-norm-bytes": variant(ROBERTA, normalizer={"type": "ByteLevel"}, pre_tokenizer=split("Ġ?[a-zA-Z]+|Ġ"), added_tokens=ADDED),
+    "roberta-llama3": variant(ROBERTA, pre_tokenizer=chain("pretokenizers", split(PATTERNS["llama3"]), byte_level(use_regex=False)),
+                              post_processor=chain("processors", byte_level(), TEMPLATE), added_tokens=ADDED),
+    "roberta-falcon": variant(ROBERTA, pre_tokenizer=chain(
+        "pretokenizers", {"type": "Punctuation", "behavior": "Contiguous"}, byte_level(),
+        {"type": "Digits", "individual_digits": False}, split(r"[0-9][0-9][0-9]")), added_tokens=ADDED),
+    "bert-bytes": variant(BERT, pre_tokenizer=byte_level()),
+}
+for norm_ in ("NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents"):
+    VARIANTS[f"norm-{norm_}"] = variant(WORDS, normalizer={"type": norm_}, pre_tokenizer=split(r"(?m:.)"))
+
+
+# What SentencePiece-derived tokenizers are made of.
+XLMR, T5, DEBERTA = ("xlm-roberta-base/DERIVED-tokenizer.json", "t5-small/tokenizer.json",
+                     "deberta-v3/DERIVED-tokenizer.json")
+
+
+def metaspace(**options):
+    return {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "always", "split": True, **options}
+
+
+def replace(pattern, content, kind="String"):
+    return {"type": "Replace", "pattern": {kind: pattern}, "content": content}
+
+
+def with_bytes(description):
+    """The model takes what it does not know as bytes."""
+    model = description["model"]
+    model["byte_fallback"] = True
+    known = {token for token, _ in model["vocab"]}
+    model["vocab"] += [[f"<0x{b:02X}>", -20.5] for b in range(256) if f"<0x{b:02X}>" not in known]
+
+
+SPACES = chain("normalizers", {"type": "Strip", "strip_left": False, "strip_right": True},
+               replace(" {2,}", "\u2581", "Regex"), replace("a", ""), replace("the", "that"))
+VARIANTS |= {
+    "t5-first": variant(T5, added_tokens=ADDED, pre_tokenizer=metaspace(prepend_scheme="first")),
+    "t5-never": variant(T5, added_tokens=ADDED, pre_tokenizer=metaspace(prepend_scheme="never")),
+    "t5-whole": variant(T5, pre_tokenizer=metaspace(split=False), normalizer=None),
+    "t5-old": variant(T5, pre_tokenizer={"type": "Metaspace", "replacement": "_", "str_rep": "_", "add_prefix_space": True}),
+    "t5-plain": variant(T5, pre_tokenizer=None),
+    "t5-bytes": variant(T5, with_bytes, pre_tokenizer=metaspace(prepend_scheme="first", split=False)),
+    "t5-byte-level": variant(T5, pre_tokenizer=byte_level()),
+    "t5-edits": variant(T5, normalizer=SPACES, added_tokens=ADDED),
+    "t5-strip": variant(T5, added_tokens=ADDED, normalizer={"type": "Strip", "strip_left": True, "strip_right": False},
+                        pre_tokenizer=metaspace(prepend_scheme="first")),
+    "t5-prepend": variant(T5, added_tokens=ADDED, pre_tokenizer=None, normalizer=chain(
+        "normalizers", {"type": "Prepend", "prepend": "\u2581"}, replace(" ", "\u2581"))),
+    "t5-prepend-more": variant(T5, normalizer=chain("normalizers", {"type": "Prepend", "prepend": "xy "}, {"type": "NFKD"},
+                                                    {"type": "Prepend", "prepend": ""})),
+    "t5-after-map": variant(T5, added_tokens=ADDED, normalizer=chain(
+        "normalizers", {"type": "NFD"}, "Precompiled", {"type": "Strip", "strip_left": True, "strip_right": True},
+        {"type": "NFC"}, replace("\\s{2,}|[\\n\\r\\t]", " ", "Regex"))),
+    "t5-ends": variant(T5, added_tokens=ADDED, normalizer=chain(
+        "normalizers", replace("\\A +| +\\z", "", "Regex"), replace(" ", "\u2581"), replace("\\A\u2581", "\u2581\u2581", "Regex")),
+        pre_tokenizer=metaspace(split=False)),
+    "t5-letters": variant(T5, normalizer=chain("normalizers", replace("[0-9]+|x*", "<>", "Regex"))),
+    "albert-like": variant(XLMR, normalizer=chain(
+        "normalizers", replace("``", '"'), replace("''", '"'), {"type": "NFKD"}, {"type": "StripAccents"},
+        {"type": "Lowercase"}, "Precompiled", replace(" {2,}", " ", "Regex"))),
+    "deberta-punctuation": variant(DEBERTA, pre_tokenizer=chain(
+        "pretokenizers", {"type": "Punctuation", "behavior": "Isolated"}, metaspace())),
 }
 
 
@@ -276,12 +417,20 @@ def main():
             if chosen(name):
                 path = os.path.join(files, path)
                 wrong += compare(name, args.tool, path, tokenizers.Tokenizer.from_file(path), texts)
-        for name, (base, parts) in VARIANTS.items():
+        for name, (base, parts, change) in VARIANTS.items():
             if not chosen(name):
                 continue
-            with open(os.path.join(files, base)) as file:
-                description = json.load(file)
+            if isinstance(base, dict):
+                description = dict(base)
+            else:
+                with open(os.path.join(files, base)) as file:
+                    description = json.load(file)
+            parts = dict(parts)
+            if "normalizer" in parts and any(n == "Precompiled" for n in (parts["normalizer"] or {}).get("normalizers", [])):
+                parts["normalizer"] = with_map(parts["normalizer"], description["normalizer"])
             description.update(parts)
+            if change:
+                change(description)
             path = os.path.join(temporary, f"{name}.json")
             with open(path, "w") as file:
                 json.dump(description, file)

@@ -153,10 +153,15 @@ nerfit_status nf_added_tokens_finish(nf_added_tokens *tokens, const nf_normalize
         if (ok && length > 0)
             ok = trie_add(token->normalized ? &tokens->normalized : &tokens->plain, text, length,
                           (int32_t)i, load->arena);
-        if (!ok) status = nf_no_memory(load->err, length);
+        if (!ok)
+            status = work.problem
+                         ? nf_fail_at(load->err, NERFIT_UNSUPPORTED, load->file, 0, 0,
+                                      "added token \"%.100s\": %s", token->content, work.problem)
+                         : nf_no_memory(load->err, length);
     }
     nf_text_free(&normal);
     nf_text_free(&work.raw);
+    nf_regex_scratch_free(&work.regex);
     for (size_t i = 0; i < NF_COUNT(work.stages); i++) nf_text_free(&work.stages[i]);
     return status;
 }

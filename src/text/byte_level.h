@@ -7,10 +7,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "text/aligned.h"
+
 /* The code point that stands for a byte. */
 uint32_t nf_byte_level_character(unsigned char byte);
 /* Turns text in the alphabet into its bytes (`out` has room for `length`) and returns how many;
  * SIZE_MAX if a character is not of the alphabet. */
 size_t nf_byte_level_decode(const char *text, size_t length, char *out);
+/* Appends bytes start .. end (start < end) in the alphabet. False when out of memory. */
+bool nf_byte_level_write(nf_text *from, size_t start, size_t end, nf_text *to);
 
 #endif

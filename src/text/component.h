@@ -13,7 +13,8 @@
 typedef struct nf_load {
     nf_arena *arena;  /* of the tokenizer */
     const char *file; /* for messages */
-    bool byte_level;  /* the pre-tokenizers end with ByteLevel; set before the model is read */
+    bool byte_level;  /* the pre-tokenizers end with ByteLevel; set before the model is read. A
+                         model that cannot take the bytes sets it to false. */
     nerfit_error *err;
 } nf_load;
 

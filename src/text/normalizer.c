@@ -67,6 +67,8 @@ static nerfit_status sequence_load(void **out, const json_t *json, nf_load *load
 
 static const nf_component_row normalizers[] = {
     {"BertNormalizer", nf_normalizer_bert_load},
+    {"ByteLevel", nf_normalizer_byte_level_load},
+    {"Nmt", nf_normalizer_nmt_load},
     {"NFC", nf_normalizer_nfc_load},
     {"NFD", nf_normalizer_nfd_load},
     {"NFKC", nf_normalizer_nfkc_load},

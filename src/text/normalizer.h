@@ -15,6 +15,8 @@ nerfit_status nf_normalizer_precompiled_load(void **out, const json_t *json, nf_
 nerfit_status nf_normalizer_strip_load(void **out, const json_t *json, nf_load *load);
 nerfit_status nf_normalizer_prepend_load(void **out, const json_t *json, nf_load *load);
 nerfit_status nf_normalizer_replace_load(void **out, const json_t *json, nf_load *load);
+nerfit_status nf_normalizer_nmt_load(void **out, const json_t *json, nf_load *load);
+nerfit_status nf_normalizer_byte_level_load(void **out, const json_t *json, nf_load *load);
 
 /* The steps that normalizers are made of; each appends to `to`. False when out of memory. */
 bool nf_normalize_decompose(nf_text *from, size_t start, size_t end, bool compatibility,

@@ -4,6 +4,7 @@
 
 #include "base/utf8.h"
 #include "text/normalizer.h"
+#include "text/regex.h"
 #include "text/unicode.h"
 
 /* ---- Strip */
@@ -91,19 +92,18 @@ nerfit_status nf_normalizer_prepend_load(void **out, const json_t *json, nf_load
 typedef struct replace replace;
 struct replace {
     nf_normalizer base;
-    /* The first match in bytes[at, end) of a text that begins at `start`; false if there is none.
-     */
-    bool (*find)(const replace *self, const char *bytes, size_t start, size_t end, size_t at,
-                 size_t *match, size_t *match_end);
-    const char *pattern; /* of find_string and find_at_start */
+    /* The first match in bytes[at, end); false if there is none. */
+    bool (*find)(const replace *self, const char *bytes, size_t end, size_t at, size_t *match,
+                 size_t *match_end);
+    const char *pattern; /* of find_string */
     size_t length;
+    nf_regex *regex; /* without find */
     const char *content;
     size_t content_length;
 };
 
-static bool find_string(const replace *r, const char *bytes, size_t start, size_t end, size_t at,
-                        size_t *match, size_t *match_end) {
-    (void)start;
+static bool find_string(const replace *r, const char *bytes, size_t end, size_t at, size_t *match,
+                        size_t *match_end) {
     const char *found = memmem(bytes + at, end - at, r->pattern, r->length);
     if (!found) return false;
     *match = (size_t)(found - bytes);
@@ -111,20 +111,10 @@ static bool find_string(const replace *r, const char *bytes, size_t start, size_
     return true;
 }
 
-/* \ATEXT */
-static bool find_at_start(const replace *r, const char *bytes, size_t start, size_t end, size_t at,
-                          size_t *match, size_t *match_end) {
-    if (at != start || end - at < r->length || memcmp(bytes + at, r->pattern, r->length) != 0)
-        return false;
-    *match = at;
-    *match_end = at + r->length;
-    return true;
-}
-
 /* " {2,}" */
-static bool find_blanks(const replace *r, const char *bytes, size_t start, size_t end, size_t at,
-                        size_t *match, size_t *match_end) {
-    (void)r, (void)start;
+static bool find_blanks(const replace *r, const char *bytes, size_t end, size_t at, size_t *match,
+                        size_t *match_end) {
+    (void)r;
     for (const char *p; at < end && (p = memchr(bytes + at, ' ', end - at)); at = *match_end) {
         *match = (size_t)(p - bytes);
         for (*match_end = *match + 1; *match_end < end && bytes[*match_end] == ' ';) ++*match_end;
@@ -134,9 +124,9 @@ static bool find_blanks(const replace *r, const char *bytes, size_t start, size_
 }
 
 /* \s{2,}|[\n\r\t] */
-static bool find_spaces(const replace *r, const char *bytes, size_t start, size_t end, size_t at,
-                        size_t *match, size_t *match_end) {
-    (void)r, (void)start;
+static bool find_spaces(const replace *r, const char *bytes, size_t end, size_t at, size_t *match,
+                        size_t *match_end) {
+    (void)r;
     for (size_t i = at, spaces; i < end;) {
         size_t stop = i;
         for (spaces = 0; stop < end && space_at(bytes, stop); spaces++)
@@ -152,26 +142,6 @@ static bool find_spaces(const replace *r, const char *bytes, size_t start, size_
     return false;
 }
 
-/* \A +| +\z */
-static bool find_outer_blanks(const replace *r, const char *bytes, size_t start, size_t end,
-                              size_t at, size_t *match, size_t *match_end) {
-    (void)r;
-    size_t stop = at;
-    if (at == start) {
-        while (stop < end && bytes[stop] == ' ') stop++;
-        if (stop > start) {
-            *match = start;
-            *match_end = stop;
-            return true;
-        }
-    }
-    stop = end;
-    while (stop > at && bytes[stop - 1] == ' ') stop--;
-    *match = stop;
-    *match_end = end;
-    return stop < end;
-}
-
 /* What an inserted text stands for: what the last byte before it does (`end` is behind what it
  * replaces), or nothing at the beginning of the text. */
 static void insertion_range(const nf_text *from, size_t start, size_t end, uint32_t *first,
@@ -184,67 +154,83 @@ static void insertion_range(const nf_text *from, size_t start, size_t end, uint3
     }
 }
 
-static bool replace_apply(const nf_normalizer *self, nf_work *work, nf_text *from, size_t start,
-                          size_t end, nf_text *to) {
+/* Puts what stands between `done` and a match, and the content for the match. */
+static bool put_match(const replace *r, nf_text *from, size_t start, size_t done, size_t match,
+                      size_t match_end, nf_text *to) {
+    if (!nf_text_align(from) || !nf_text_align(to) ||
+        (done < match && !nf_text_append(to, from, done, match)) ||
+        !nf_text_reserve(to, r->content_length + 1))
+        return false;
+    uint32_t first, last;
+    insertion_range(from, start, match_end, &first, &last);
+    memcpy(to->own_bytes + to->length, r->content, r->content_length);
+    for (size_t i = to->length; i < to->length + r->content_length; i++) {
+        to->own_starts[i] = first;
+        to->own_ends[i] = last;
+    }
+    to->length += r->content_length;
+    return true;
+}
+
+static bool replace_by_find(const nf_normalizer *self, nf_work *work, nf_text *from, size_t start,
+                            size_t end, nf_text *to) {
     (void)work;
     const replace *r = (const replace *)self;
     size_t done = start, match, match_end;
-    while (done < end && r->find(r, from->bytes, start, end, done, &match, &match_end)) {
-        if (!nf_text_align(from) || !nf_text_align(to) ||
-            (done < match && !nf_text_append(to, from, done, match)) ||
-            !nf_text_reserve(to, r->content_length + 1))
-            return false;
-        uint32_t first, last;
-        insertion_range(from, start, match_end, &first, &last);
-        memcpy(to->own_bytes + to->length, r->content, r->content_length);
-        for (size_t i = to->length; i < to->length + r->content_length; i++) {
-            to->own_starts[i] = first;
-            to->own_ends[i] = last;
-        }
-        to->length += r->content_length;
+    while (done < end && r->find(r, from->bytes, end, done, &match, &match_end)) {
+        if (!put_match(r, from, start, done, match, match_end, to)) return false;
         done = match_end;
     }
     return done == end || nf_text_append(to, from, done, end);
 }
 
-/* The regular expressions that converters of SentencePiece models write. */
+static bool replace_by_regex(const nf_normalizer *self, nf_work *work, nf_text *from, size_t start,
+                             size_t end, nf_text *to) {
+    const replace *r = (const replace *)self;
+    size_t done = start, match, match_end;
+    nf_regex_search search = {.regex = r->regex,
+                              .scratch = &work->regex,
+                              .text = from->bytes + start,
+                              .length = end - start};
+    nf_regex_result result = NF_REGEX_END;
+    if (start == end) return true; /* an empty text is not searched */
+    while ((result = nf_regex_next(&search, &match, &match_end)) == NF_REGEX_FOUND) {
+        if (!put_match(r, from, start, done, start + match, start + match_end, to)) return false;
+        done = start + match_end;
+        search.text = from->bytes + start; /* it may have moved */
+    }
+    if (result == NF_REGEX_TOO_HARD)
+        work->problem = "a pattern of the tokenizer takes too many steps on this text";
+    if (result != NF_REGEX_END) return false;
+    return done == end || nf_text_append(to, from, done, end);
+}
+
+/* Regular expressions that all texts of some models go through, written out by hand. */
 static const struct {
     const char *pattern;
-    bool (*find)(const replace *self, const char *bytes, size_t start, size_t end, size_t at,
-                 size_t *match, size_t *match_end);
+    bool (*find)(const replace *self, const char *bytes, size_t end, size_t at, size_t *match,
+                 size_t *match_end);
 } known_patterns[] = {
     {" {2,}", find_blanks},
     {"\\s{2,}|[\\n\\r\\t]", find_spaces},
-    {"\\A +| +\\z", find_outer_blanks},
 };
 
-static bool is_literal(const char *text) {
-    return *text && !text[strcspn(text, "\\.+*?()|[]{}^$#&-~")];
-}
-
-static nerfit_status load_regex(replace *r, const char *pattern, nf_load *load) {
+static nerfit_status load_regex(replace *r, const char *pattern, const char *what, nf_load *load) {
+    r->base.apply = replace_by_find;
     for (size_t i = 0; i < NF_COUNT(known_patterns); i++)
         if (strcmp(pattern, known_patterns[i].pattern) == 0) {
             r->find = known_patterns[i].find;
             return NERFIT_OK;
         }
-    bool at_start = strncmp(pattern, "\\A", 2) == 0;
-    r->pattern = pattern + (at_start ? 2 : 0);
-    r->length = strlen(r->pattern);
-    r->find = at_start ? find_at_start : find_string;
-    if (is_literal(r->pattern)) return NERFIT_OK;
-    return nf_fail_at(load->err, NERFIT_UNSUPPORTED, load->file, 0, 0,
-                      "normalizer Replace: the regular expression \"%.100s\" is not among those "
-                      "known ( {2,}, \\s{2,}|[\\n\\r\\t], \\A +| +\\z, and plain text, also behind "
-                      "\\A)",
-                      pattern);
+    r->base.apply = replace_by_regex;
+    return nf_regex_compile(&r->regex, pattern, load->arena, load->file, what, load->err);
 }
 
 nerfit_status nf_normalizer_replace_load(void **out, const json_t *json, nf_load *load) {
     static const char what[] = "normalizer Replace";
     NF_TRY(nf_component_new(out, sizeof(replace), load));
     replace *r = *out;
-    r->base.apply = replace_apply;
+    r->base.apply = replace_by_find;
     const json_t *pattern = json_object_get(json, "pattern");
     const char *text, *regex;
     NF_TRY(nf_field_text(&text, pattern, "String", NULL, what, load));
@@ -256,7 +242,7 @@ nerfit_status nf_normalizer_replace_load(void **out, const json_t *json, nf_load
                           "\"content\" a string",
                           what);
     r->content_length = strlen(r->content);
-    if (regex) return load_regex(r, regex, load);
+    if (regex) return load_regex(r, regex, what, load);
     r->find = find_string;
     r->pattern = text;
     r->length = strlen(text);

@@ -66,7 +66,7 @@ static nerfit_status bert_load(void **out, const json_t *json, nf_load *load) {
     return NERFIT_OK;
 }
 
-static nerfit_status whitespace_load(void **out, const json_t *json, nf_load *load) {
+static nerfit_status whitespace_split_load(void **out, const json_t *json, nf_load *load) {
     (void)json;
     NF_TRY(nf_component_new(out, sizeof(nf_pre_tokenizer), load));
     ((nf_pre_tokenizer *)*out)->split = whitespace_split;
@@ -78,6 +78,19 @@ typedef struct sequence {
     nf_pre_tokenizer **steps;
     size_t count;
 } sequence;
+
+static bool sequence_split(const nf_pre_tokenizer *self, nf_work *work);
+
+void nf_pre_tokenizer_write_alphabet(nf_pre_tokenizer *p) {
+    if (!p->byte_level) return;
+    p->byte_level = false;
+    if (p->split != sequence_split) {
+        nf_pre_tokenizer_byte_level_write_alphabet(p);
+        return;
+    }
+    const sequence *s = (const sequence *)p;
+    nf_pre_tokenizer_write_alphabet(s->steps[s->count - 1]);
+}
 
 static bool sequence_split(const nf_pre_tokenizer *self, nf_work *work) {
     const sequence *s = (const sequence *)self;
@@ -101,9 +114,7 @@ static nerfit_status sequence_load(void **out, const json_t *json, nf_load *load
         nf_pre_tokenizer *step;
         NF_TRY(nf_pre_tokenizer_load(&step, item, load));
         if (!step) continue;
-        if (s->base.byte_level)
-            return nf_fail_at(load->err, NERFIT_UNSUPPORTED, load->file, 0, 0,
-                              "pre-tokenizer Sequence: nothing may follow ByteLevel");
+        if (s->count > 0) nf_pre_tokenizer_write_alphabet(s->steps[s->count - 1]);
         s->steps[s->count++] = step;
         s->base.byte_level = step->byte_level;
     }
@@ -114,7 +125,14 @@ static const nf_component_row pre_tokenizers[] = {
     {"BertPreTokenizer", bert_load},
     {"ByteLevel", nf_pre_tokenizer_byte_level_load},
     {"Metaspace", nf_pre_tokenizer_metaspace_load},
-    {"WhitespaceSplit", whitespace_load},
+    {"CharDelimiterSplit", nf_pre_tokenizer_delimiter_load},
+    {"Digits", nf_pre_tokenizer_digits_load},
+    {"FixedLength", nf_pre_tokenizer_fixed_length_load},
+    {"Punctuation", nf_pre_tokenizer_punctuation_load},
+    {"Split", nf_pre_tokenizer_split_load},
+    {"UnicodeScripts", nf_pre_tokenizer_scripts_load},
+    {"Whitespace", nf_pre_tokenizer_whitespace_load},
+    {"WhitespaceSplit", whitespace_split_load},
     {"Sequence", sequence_load},
 };
 

@@ -36,9 +36,21 @@ size_t nf_byte_level_decode(const char *text, size_t length, char *out) {
     return count;
 }
 
+bool nf_byte_level_write(nf_text *from, size_t start, size_t end, nf_text *to) {
+    nf_rewrite rewrite;
+    if (!nf_rewrite_begin(&rewrite, from, start, end, 0, to)) return false;
+    for (size_t i = start; i < end; i++) {
+        unsigned char byte = (unsigned char)from->bytes[i];
+        if (!nf_rewrite_emit(&rewrite, nf_byte_level_character(byte), (byte & 0xC0) == 0x80))
+            return false;
+    }
+    return true;
+}
+
 typedef struct byte_level {
     nf_pre_tokenizer base;
     bool add_prefix_space, use_regex;
+    bool write; /* the alphabet */
 } byte_level;
 
 enum { OTHER, LETTER, NUMBER, SPACE };
@@ -144,10 +156,23 @@ static bool add_prefix_spaces(nf_work *work) {
     return true;
 }
 
-static bool byte_level_split(const nf_pre_tokenizer *self, nf_work *work) {
-    const byte_level *b = (const byte_level *)self;
-    if (b->add_prefix_space && !add_prefix_spaces(work)) return false;
-    if (!b->use_regex) return true;
+/* A new stage with all pieces in the alphabet. */
+static bool write_alphabet(nf_work *work) {
+    nf_text *from = work->text, *to = nf_work_other_stage(work);
+    nf_work_take_pieces(work);
+    for (size_t i = 0; i < work->previous.count; i++) {
+        nf_piece piece = work->previous.items[i];
+        size_t start = to->length;
+        bool written = piece.token >= 0 ? nf_text_append(to, from, piece.start, piece.end)
+                                        : nf_byte_level_write(from, piece.start, piece.end, to);
+        if (!written || !nf_pieces_push(&work->pieces, start, to->length, piece.token))
+            return false;
+    }
+    work->text = to;
+    return true;
+}
+
+static bool split_by_kind(nf_work *work) {
     nf_work_take_pieces(work);
     const char *bytes = work->text->bytes;
     for (size_t i = 0; i < work->previous.count; i++) {
@@ -162,6 +187,17 @@ static bool byte_level_split(const nf_pre_tokenizer *self, nf_work *work) {
         }
     }
     return true;
+}
+
+static bool byte_level_split(const nf_pre_tokenizer *self, nf_work *work) {
+    const byte_level *b = (const byte_level *)self;
+    if (b->add_prefix_space && !add_prefix_spaces(work)) return false;
+    if (b->use_regex && !split_by_kind(work)) return false;
+    return !b->write || write_alphabet(work);
+}
+
+void nf_pre_tokenizer_byte_level_write_alphabet(nf_pre_tokenizer *p) {
+    ((byte_level *)p)->write = true;
 }
 
 nerfit_status nf_pre_tokenizer_byte_level_load(void **out, const json_t *json, nf_load *load) {

@@ -34,6 +34,7 @@ static const nf_component_row models[] = {
     {"WordPiece", nf_subword_wordpiece_load},
     {"BPE", nf_subword_bpe_load},
     {"Unigram", nf_subword_unigram_load},
+    {"WordLevel", nf_subword_wordlevel_load},
 };
 
 nerfit_status nf_subword_load(nf_subword_model **out, const json_t *json, nf_load *load) {

@@ -5,6 +5,7 @@
 #include "text/component.h"
 
 nerfit_status nf_subword_wordpiece_load(void **out, const json_t *json, nf_load *load);
+nerfit_status nf_subword_wordlevel_load(void **out, const json_t *json, nf_load *load);
 nerfit_status nf_subword_bpe_load(void **out, const json_t *json, nf_load *load);
 nerfit_status nf_subword_unigram_load(void **out, const json_t *json, nf_load *load);
 

@@ -296,9 +296,7 @@ nerfit_status nf_subword_unigram_load(void **out, const json_t *json, nf_load *l
     NF_TRY(nf_component_new(out, sizeof(unigram), load));
     unigram *u = *out;
     u->base.tokenize = unigram_tokenize;
-    if (load->byte_level)
-        return nf_fail_at(load->err, NERFIT_UNSUPPORTED, load->file, 0, 0,
-                          "%s after the pre-tokenizer ByteLevel", what);
+    load->byte_level = false; /* it takes the alphabet, not the bytes */
     NF_TRY(nf_field_bool(&u->byte_fallback, json, "byte_fallback", false, what, load));
     NF_TRY(load_vocabulary(u, json, what, load));
     const json_t *unknown = json_object_get(json, "unk_id");

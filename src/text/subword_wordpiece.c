@@ -93,9 +93,7 @@ nerfit_status nf_subword_wordpiece_load(void **out, const json_t *json, nf_load 
     NF_TRY(nf_component_new(out, sizeof(wordpiece), load));
     wordpiece *w = *out;
     w->base.tokenize = wordpiece_tokenize;
-    if (load->byte_level)
-        return nf_fail_at(load->err, NERFIT_UNSUPPORTED, load->file, 0, 0,
-                          "%s after the pre-tokenizer ByteLevel", what);
+    load->byte_level = false;
     const char *prefix;
     NF_TRY(nf_field_text(&w->unknown_token, json, "unk_token", NULL, what, load));
     NF_TRY(nf_field_text(&prefix, json, "continuing_subword_prefix", NULL, what, load));

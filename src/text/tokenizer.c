@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "text/pre_tokenizer.h"
 #include "text/tokenizer_impl.h"
 #include "text/unicode.h"
 
@@ -106,10 +107,12 @@ nerfit_status nf_tokenizer_encode_with(const nf_tokenizer *t, nf_tokenizer_scrat
     if (!ascii && !nf_utf8_valid(text, size, &bad))
         return nf_fail(err, NERFIT_FORMAT, "the text is not valid UTF-8 (byte %zu)", bad + 1);
     nf_text_borrow(&work->raw, text, size);
+    work->problem = NULL;
     work->stripped_count = work->before = work->first = 0;
     if (!prepare(t, work, size) ||
         (t->pre_tokenizer && !t->pre_tokenizer->split(t->pre_tokenizer, work)))
-        return nf_no_memory(err, size);
+        return work->problem ? nf_fail(err, NERFIT_UNSUPPORTED, "%s", work->problem)
+                             : nf_no_memory(err, size);
     NF_TRY(tokenize_pieces(t, work, out, err));
     if (!ascii || work->text->starts)
         for (size_t i = 0; i < out->length; i++)
@@ -209,6 +212,7 @@ nerfit_status nf_tokenizer_build(nf_tokenizer *t, const json_t *description, con
                                  &load));
     load.byte_level = t->pre_tokenizer && t->pre_tokenizer->byte_level;
     NF_TRY(nf_subword_load(&t->model, json_object_get(description, "model"), &load));
+    if (t->pre_tokenizer && !load.byte_level) nf_pre_tokenizer_write_alphabet(t->pre_tokenizer);
     NF_TRY(nf_post_processor_load(&t->post_processor,
                                   json_object_get(description, "post_processor"), &load));
     const nf_vocabulary *v = &t->model->vocabulary;

@@ -115,6 +115,9 @@ static nerfit_status append_decoder(nf_tokenizer_folder *folder, nerfit_error *e
                 "\"content\"",
                 ids[i]);
         NF_TRY(append_token(folder->extra, token, false, err));
+        json_t *added = json_array_get(folder->extra, json_array_size(folder->extra) - 1);
+        if (folder->decoder_is_raw && json_object_set_new(added, "normalized", json_false()) != 0)
+            return nf_no_memory(err, 64);
     }
     return NERFIT_OK;
 }

@@ -18,8 +18,9 @@ typedef struct nf_tokenizer_folder {
     const char *named[NF_NAMED_TOKENS]; /* NULL: none */
     const char *tokenizer_class;        /* without "Fast"; NULL if nothing names it */
     const nf_sp_model *pieces;          /* of a SentencePiece file; NULL: none was read */
-    json_t *brought;  /* special tokens that it brings along, unless the configuration lists any */
-    bool mask_strips; /* a mask token given as text takes the blanks before it along */
+    json_t *brought; /* special tokens that it brings along, unless the configuration lists any */
+    bool decoder_is_raw; /* tokens of "added_tokens_decoder" are looked for in the original text */
+    bool mask_strips;    /* a mask token given as text takes the blanks before it along */
 } nf_tokenizer_folder;
 
 /* Reads the configuration files, with `defaults` for named tokens that they do not name (may be

@@ -7,6 +7,8 @@
 
 #include "base/base64.h"
 #include "base/file.h"
+#include "base/str.h"
+#include "base/utf8.h"
 #include "text/tokenizer_recipe.h"
 #include "text/unicode.h"
 #include "text/vocabulary.h"
@@ -38,6 +40,7 @@ nerfit_status nf_recipe_bring_tokens(const nf_recipe *recipe, nf_tokenizer_folde
     const nf_sp_model *m = folder->pieces;
     bool generic = recipe == &nf_recipe_sentencepiece, has_extra = false;
     if (!(folder->brought = json_array())) return nf_no_memory(err, 64);
+    folder->decoder_is_raw = generic && m->add_dummy_prefix;
     for (size_t i = 0; i < m->count; i++) {
         const nf_sp_piece *p = &m->pieces[i];
         if (p->type != NF_SP_CONTROL && (p->type != NF_SP_USER_DEFINED || generic)) continue;
@@ -346,6 +349,48 @@ static nerfit_status llama_parts(const nf_tokenizer_folder *folder, json_t *desc
     return put_added_ends(folder, description, err);
 }
 
+typedef struct user_piece {
+    const char *text;
+    size_t characters, place;
+} user_piece;
+
+static int longest_first(const void *x, const void *y) {
+    const user_piece *a = x, *b = y;
+    if (a->characters != b->characters) return a->characters > b->characters ? -1 : 1;
+    return a->place < b->place ? -1 : a->place > b->place;
+}
+
+/* Split that lets user-defined pieces stand alone, as SentencePiece does. */
+static nerfit_status append_user_defined(json_t *list, const nf_sp_model *m, nerfit_error *err) {
+    user_piece *pieces = calloc(m->count, sizeof *pieces);
+    if (!pieces) return nf_no_memory(err, m->count * sizeof *pieces);
+    size_t count = 0;
+    for (size_t i = 0; i < m->count; i++) {
+        const char *text = m->pieces[i].text;
+        if (m->pieces[i].type == NF_SP_USER_DEFINED)
+            pieces[count++] = (user_piece){text, nf_utf8_count(text, strlen(text)), i};
+    }
+    qsort(pieces, count, sizeof *pieces, longest_first);
+    nf_str pattern = {0};
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0) nf_str_append(&pattern, "|", 1);
+        for (const char *c = pieces[i].text; *c; c++) {
+            if (strchr("()[]{}?*+-|^$\\.&~# \t\n\r\v\f", *c)) nf_str_append(&pattern, "\\", 1);
+            nf_str_append(&pattern, c, 1);
+        }
+    }
+    free(pieces);
+    nerfit_status status =
+        pattern.failed
+            ? nf_no_memory(err, pattern.length)
+            : append(list,
+                     json_pack("{s:s, s:{s:s}, s:s, s:b}", "type", "Split", "pattern", "Regex",
+                               nf_str_text(&pattern), "behavior", "Isolated", "invert", 0),
+                     err);
+    nf_str_free(&pattern);
+    return status;
+}
+
 /* Any other class: the settings of the file itself, so that the result is SentencePiece's own. */
 static nerfit_status sentencepiece_parts(const nf_tokenizer_folder *folder, json_t *description,
                                          nerfit_error *err) {
@@ -354,11 +399,6 @@ static nerfit_status sentencepiece_parts(const nf_tokenizer_folder *folder, json
     bool user_defined = false, legacy = nf_recipe_option(folder, "legacy", true);
     const char *id;
     for (size_t i = 0; i < m->count; i++) user_defined |= m->pieces[i].type == NF_SP_USER_DEFINED;
-    if (user_defined)
-        return nf_fail_at(err, NERFIT_UNSUPPORTED, folder->path, 0, 0,
-                          "%s has user-defined pieces; load it once with transformers and save "
-                          "tokenizer.json (AutoTokenizer.from_pretrained, save_pretrained)",
-                          nf_recipe_sentencepiece.files);
     json_object_foreach((json_t *)renamed, id, token) {
         long at = strtol(id, NULL, 10);
         const char *content = json_string_value(json_object_get(token, "content"));
@@ -368,7 +408,8 @@ static nerfit_status sentencepiece_parts(const nf_tokenizer_folder *folder, json
                               at, content, m->pieces[at].text, nf_recipe_sentencepiece.files);
     }
     if (m->model_type == NF_SP_BPE) {
-        NF_TRY(put_bpe(folder, description, m->unk_piece, m->byte_fallback, false, true, err));
+        NF_TRY(
+            put_bpe(folder, description, m->unk_piece, m->byte_fallback, user_defined, true, err));
     } else {
         json_t *vocabulary;
         NF_TRY(vocabulary_around(&vocabulary, m, NULL, 0, 0, NULL, err));
@@ -384,9 +425,13 @@ static nerfit_status sentencepiece_parts(const nf_tokenizer_folder *folder, json
     if (m->escape_whitespaces) NF_TRY(append_replace(list, "String", " ", "\u2581", err));
     if (m->add_dummy_prefix && legacy)
         NF_TRY(append_replace(list, "Regex", "\\A\u2581", "\u2581\u2581", err));
-    if (m->add_dummy_prefix)
-        NF_TRY(nf_recipe_put(description, "pre_tokenizer",
-                             metaspace(legacy ? "always" : "first", false), err));
+    if (m->add_dummy_prefix || user_defined) {
+        list = new_sequence(description, "pre_tokenizer", "pretokenizers", err);
+        if (!list) return nf_no_memory(err, 64);
+        if (m->add_dummy_prefix)
+            NF_TRY(append(list, metaspace(legacy ? "always" : "first", false), err));
+        if (user_defined) NF_TRY(append_user_defined(list, m, err));
+    }
     return put_added_ends(folder, description, err);
 }
 

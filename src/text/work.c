@@ -47,6 +47,7 @@ void nf_tokenizer_scratch_free(nf_tokenizer_scratch *scratch) {
     free(work->stripped);
     nf_bpe_scratch_free(work->bpe);
     nf_unigram_scratch_free(work->unigram);
+    nf_regex_scratch_free(&work->regex);
     free(scratch);
 }
 

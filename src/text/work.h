@@ -4,6 +4,7 @@
 #define NF_TEXT_WORK_H
 
 #include "text/aligned.h"
+#include "text/regex.h"
 #include "text/tokenizer.h"
 
 /* A pre-token: bytes of the current text; `token` is the added token that it is, or -1. */
@@ -38,6 +39,8 @@ typedef struct nf_work {
     size_t first; /* where the part of the encoding begins that a post-processor takes as a whole */
     nf_bpe_scratch *bpe;
     nf_unigram_scratch *unigram;
+    nf_regex_scratch regex;
+    const char *problem; /* what a part that returned false says went wrong; NULL: memory ran out */
 } nf_work;
 
 struct nf_tokenizer_scratch {

@@ -7,6 +7,23 @@
 #include "text/regex.h"
 #include "text/unicode.h"
 
+/* What an inserted text stands for: what the last byte before it does (`end` is behind what it
+ * replaces), or nothing at the beginning of the text. */
+static void put_range(nf_work *work, const nf_text *from, size_t start, size_t end, nf_text *to,
+                      size_t at) {
+    uint32_t first, last;
+    if (end > start) {
+        first = from->starts[end - 1];
+        last = from->ends[end - 1];
+    } else {
+        first = last = nf_text_index(&work->raw, work->origin);
+    }
+    for (; at < to->length; at++) {
+        to->own_starts[at] = first;
+        to->own_ends[at] = last;
+    }
+}
+
 /* ---- Strip */
 
 typedef struct strip {
@@ -53,27 +70,24 @@ typedef struct prepend {
     const char *text;
 } prepend;
 
-bool nf_normalize_prepend(nf_text *from, size_t start, size_t end, const char *text, nf_text *to) {
+static bool prepend_apply(const nf_normalizer *self, nf_work *work, nf_text *from, size_t start,
+                          size_t end, nf_text *to) {
+    const char *text = ((const prepend *)self)->text;
     if (start == end) return true;
     nf_rewrite rewrite;
     if (!nf_rewrite_begin(&rewrite, from, start, end, 0, to)) return false;
     uint32_t c;
-    bool first = true;
-    for (; *text; first = false) {
+    if (!*text) { /* then the first character counts as inserted */
+        size_t at = to->length, begin = start;
+        start += nf_utf8_next(from->bytes + start, &c);
+        if (!nf_rewrite_emit(&rewrite, c, 1)) return false;
+        put_range(work, from, begin, begin, to, at);
+    }
+    for (bool first = true; *text; first = false) {
         text += nf_utf8_next(text, &c);
         if (!nf_rewrite_emit(&rewrite, c, !first)) return false;
     }
-    if (first) { /* nothing to prepend: then the first character counts as inserted */
-        start += nf_utf8_next(from->bytes + start, &c);
-        if (!nf_rewrite_emit(&rewrite, c, 1)) return false;
-    }
     return start == end || nf_text_append(to, from, start, end);
-}
-
-static bool prepend_apply(const nf_normalizer *self, nf_work *work, nf_text *from, size_t start,
-                          size_t end, nf_text *to) {
-    (void)work;
-    return nf_normalize_prepend(from, start, end, ((const prepend *)self)->text, to);
 }
 
 nerfit_status nf_normalizer_prepend_load(void **out, const json_t *json, nf_load *load) {
@@ -142,43 +156,25 @@ static bool find_spaces(const replace *r, const char *bytes, size_t end, size_t 
     return false;
 }
 
-/* What an inserted text stands for: what the last byte before it does (`end` is behind what it
- * replaces), or nothing at the beginning of the text. */
-static void insertion_range(const nf_text *from, size_t start, size_t end, uint32_t *first,
-                            uint32_t *last) {
-    if (end > start) {
-        *first = from->starts[end - 1];
-        *last = from->ends[end - 1];
-    } else {
-        *first = *last = from->length > start ? from->starts[start] : 0;
-    }
-}
-
 /* Puts what stands between `done` and a match, and the content for the match. */
-static bool put_match(const replace *r, nf_text *from, size_t start, size_t done, size_t match,
-                      size_t match_end, nf_text *to) {
+static bool put_match(const replace *r, nf_work *work, nf_text *from, size_t start, size_t done,
+                      size_t match, size_t match_end, nf_text *to) {
     if (!nf_text_align(from) || !nf_text_align(to) ||
         (done < match && !nf_text_append(to, from, done, match)) ||
         !nf_text_reserve(to, r->content_length + 1))
         return false;
-    uint32_t first, last;
-    insertion_range(from, start, match_end, &first, &last);
     memcpy(to->own_bytes + to->length, r->content, r->content_length);
-    for (size_t i = to->length; i < to->length + r->content_length; i++) {
-        to->own_starts[i] = first;
-        to->own_ends[i] = last;
-    }
     to->length += r->content_length;
+    put_range(work, from, start, match_end, to, to->length - r->content_length);
     return true;
 }
 
 static bool replace_by_find(const nf_normalizer *self, nf_work *work, nf_text *from, size_t start,
                             size_t end, nf_text *to) {
-    (void)work;
     const replace *r = (const replace *)self;
     size_t done = start, match, match_end;
     while (done < end && r->find(r, from->bytes, end, done, &match, &match_end)) {
-        if (!put_match(r, from, start, done, match, match_end, to)) return false;
+        if (!put_match(r, work, from, start, done, match, match_end, to)) return false;
         done = match_end;
     }
     return done == end || nf_text_append(to, from, done, end);
@@ -195,7 +191,8 @@ static bool replace_by_regex(const nf_normalizer *self, nf_work *work, nf_text *
     nf_regex_result result = NF_REGEX_END;
     if (start == end) return true; /* an empty text is not searched */
     while ((result = nf_regex_next(&search, &match, &match_end)) == NF_REGEX_FOUND) {
-        if (!put_match(r, from, start, done, start + match, start + match_end, to)) return false;
+        if (!put_match(r, work, from, start, done, start + match, start + match_end, to))
+            return false;
         done = start + match_end;
         search.text = from->bytes + start; /* it may have moved */
     }

@@ -467,6 +467,5 @@ const nf_recipe nf_recipe_llama = {.files = "tokenizer.model",
                                    .sentencepiece = true};
 const nf_recipe nf_recipe_sentencepiece = {
     .files = "tokenizer.model",
-    .defaults = {"<s>", "</s>", "<unk>", NULL, NULL, NULL, NULL},
     .parts = sentencepiece_parts,
     .sentencepiece = true};

@@ -350,6 +350,13 @@ nerfit_status nf_tokenizer_folder_describe(nf_tokenizer_folder *folder, json_t *
     if (!named) chosen = look_at(chosen, &pieces, json_object_get(model, "vocab"));
     if (chosen->sentencepiece) NF_TRY(nf_recipe_bring_tokens(chosen, folder, err));
     folder->mask_strips = chosen->mask_strips;
-    NF_TRY(nf_tokenizer_folder_tokens(folder, *description, chosen->defaults, err));
+    const char *defaults[NF_NAMED_TOKENS];
+    memcpy(defaults, chosen->defaults, sizeof defaults);
+    if (chosen == &nf_recipe_sentencepiece) { /* as the file has them */
+        defaults[NF_BOS] = pieces.bos_id >= 0 ? pieces.bos_piece : NULL;
+        defaults[NF_EOS] = pieces.eos_id >= 0 ? pieces.eos_piece : NULL;
+        defaults[NF_UNK] = pieces.unk_piece;
+    }
+    NF_TRY(nf_tokenizer_folder_tokens(folder, *description, defaults, err));
     return chosen->parts(folder, *description, err);
 }

@@ -31,6 +31,7 @@ typedef struct nf_work {
     nf_text raw;        /* a view of the text that is encoded */
     nf_text stages[4];  /* buffers: 0 and 1 hold results, 2 and 3 belong to sequences of steps */
     nf_text *text;      /* the current stage: raw or one of the buffers */
+    size_t origin;      /* the byte of raw at which the part begins that is being normalized */
     nf_pieces pieces;   /* of the current stage */
     nf_pieces previous; /* the pieces that a pre-tokenizer is splitting */
     nf_stripped *stripped;

@@ -32,6 +32,9 @@ MODELS = {
     "bert-base-multilingual-cased": "bert-base-multilingual-cased/DERIVED-tokenizer.json",
     "roberta-base": "roberta-base/tokenizer.json",
     "modernbert-base": "modernbert-base/DERIVED-tokenizer.json",
+    "xlm-roberta-base": "xlm-roberta-base/DERIVED-tokenizer.json",
+    "deberta-v3": "deberta-v3/DERIVED-tokenizer.json",
+    "t5-small": "t5-small/tokenizer.json",
 }
 # roberta-base's vocabulary behind the patterns of other tokenizers, as Split.
 PATTERNS = ["llama3", "cl100k", "o200k"]

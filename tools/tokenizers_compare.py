@@ -30,6 +30,9 @@ JSON_CASES = {
     "all-MiniLM-L6-v2": "all-MiniLM-L6-v2/tokenizer.json",
     "roberta-base": "roberta-base/tokenizer.json",
     "modernbert-base": "modernbert-base/DERIVED-tokenizer.json",
+    "xlm-roberta-base": "xlm-roberta-base/DERIVED-tokenizer.json",
+    "deberta-v3": "deberta-v3/DERIVED-tokenizer.json",
+    "t5-small": "t5-small/tokenizer.json",
 }
 FOLDER_CASES = {
     "bert-vocab": (["bert-base-uncased/vocab.txt"], None, "bert"),
@@ -65,9 +68,18 @@ FOLDER_CASES = {
 }
 
 
-def variant(base, **parts):
+def variant(base, change=None, **parts):
     """A tokenizer.json with other parts, for what the published files don't use."""
-    return (base, parts)
+    return (base, parts, change)
+
+
+def with_map(normalizer, own):
+    """Puts the file's own normalizer Precompiled where a chain names it."""
+    if isinstance(normalizer, dict) and "normalizers" in normalizer:
+        steps = own["normalizers"] if "normalizers" in own else [own]
+        (character_map,) = [step for step in steps if step["type"] == "Precompiled"]
+        return {**normalizer, "normalizers": [character_map if n == "Precompiled" else n for n in normalizer["normalizers"]]}
+    return normalizer
 
 
 BERT, ROBERTA = "bert-base-uncased/tokenizer.json", "roberta-base/tokenizer.json"
@@ -213,6 +225,59 @@ VARIANTS |= {
 }
 for norm_ in ("NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents"):
     VARIANTS[f"norm-{norm_}"] = variant(WORDS, normalizer={"type": norm_}, pre_tokenizer=split(r"(?m:.)"))
+
+
+# What SentencePiece-derived tokenizers are made of.
+XLMR, T5, DEBERTA = ("xlm-roberta-base/DERIVED-tokenizer.json", "t5-small/tokenizer.json",
+                     "deberta-v3/DERIVED-tokenizer.json")
+
+
+def metaspace(**options):
+    return {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "always", "split": True, **options}
+
+
+def replace(pattern, content, kind="String"):
+    return {"type": "Replace", "pattern": {kind: pattern}, "content": content}
+
+
+def with_bytes(description):
+    """The model takes what it does not know as bytes."""
+    model = description["model"]
+    model["byte_fallback"] = True
+    known = {token for token, _ in model["vocab"]}
+    model["vocab"] += [[f"<0x{b:02X}>", -20.5] for b in range(256) if f"<0x{b:02X}>" not in known]
+
+
+SPACES = chain("normalizers", {"type": "Strip", "strip_left": False, "strip_right": True},
+               replace(" {2,}", "\u2581", "Regex"), replace("a", ""), replace("the", "that"))
+VARIANTS |= {
+    "t5-first": variant(T5, added_tokens=ADDED, pre_tokenizer=metaspace(prepend_scheme="first")),
+    "t5-never": variant(T5, added_tokens=ADDED, pre_tokenizer=metaspace(prepend_scheme="never")),
+    "t5-whole": variant(T5, pre_tokenizer=metaspace(split=False), normalizer=None),
+    "t5-old": variant(T5, pre_tokenizer={"type": "Metaspace", "replacement": "_", "str_rep": "_", "add_prefix_space": True}),
+    "t5-plain": variant(T5, pre_tokenizer=None),
+    "t5-bytes": variant(T5, with_bytes, pre_tokenizer=metaspace(prepend_scheme="first", split=False)),
+    "t5-byte-level": variant(T5, pre_tokenizer=byte_level()),
+    "t5-edits": variant(T5, normalizer=SPACES, added_tokens=ADDED),
+    "t5-strip": variant(T5, added_tokens=ADDED, normalizer={"type": "Strip", "strip_left": True, "strip_right": False},
+                        pre_tokenizer=metaspace(prepend_scheme="first")),
+    "t5-prepend": variant(T5, added_tokens=ADDED, pre_tokenizer=None, normalizer=chain(
+        "normalizers", {"type": "Prepend", "prepend": "\u2581"}, replace(" ", "\u2581"))),
+    "t5-prepend-more": variant(T5, normalizer=chain("normalizers", {"type": "Prepend", "prepend": "xy "}, {"type": "NFKD"},
+                                                    {"type": "Prepend", "prepend": ""})),
+    "t5-after-map": variant(T5, added_tokens=ADDED, normalizer=chain(
+        "normalizers", {"type": "NFD"}, "Precompiled", {"type": "Strip", "strip_left": True, "strip_right": True},
+        {"type": "NFC"}, replace("\\s{2,}|[\\n\\r\\t]", " ", "Regex"))),
+    "t5-ends": variant(T5, added_tokens=ADDED, normalizer=chain(
+        "normalizers", replace("\\A +| +\\z", "", "Regex"), replace(" ", "\u2581"), replace("\\A\u2581", "\u2581\u2581", "Regex")),
+        pre_tokenizer=metaspace(split=False)),
+    "t5-letters": variant(T5, normalizer=chain("normalizers", replace("[0-9]+|x*", "<>", "Regex"))),
+    "albert-like": variant(XLMR, normalizer=chain(
+        "normalizers", replace("``", '"'), replace("''", '"'), {"type": "NFKD"}, {"type": "StripAccents"},
+        {"type": "Lowercase"}, "Precompiled", replace(" {2,}", " ", "Regex"))),
+    "deberta-punctuation": variant(DEBERTA, pre_tokenizer=chain(
+        "pretokenizers", {"type": "Punctuation", "behavior": "Isolated"}, metaspace())),
+}
 
 
 def lines_of(folder):
@@ -412,7 +477,7 @@ def main():
             if chosen(name):
                 path = os.path.join(files, path)
                 wrong += compare(name, args.tool, path, tokenizers.Tokenizer.from_file(path), texts)
-        for name, (base, parts) in VARIANTS.items():
+        for name, (base, parts, change) in VARIANTS.items():
             if not chosen(name):
                 continue
             if isinstance(base, dict):
@@ -420,7 +485,12 @@ def main():
             else:
                 with open(os.path.join(files, base)) as file:
                     description = json.load(file)
+            parts = dict(parts)
+            if "normalizer" in parts and any(n == "Precompiled" for n in (parts["normalizer"] or {}).get("normalizers", [])):
+                parts["normalizer"] = with_map(parts["normalizer"], description["normalizer"])
             description.update(parts)
+            if change:
+                change(description)
             path = os.path.join(temporary, f"{name}.json")
             with open(path, "w") as file:
                 json.dump(description, file)

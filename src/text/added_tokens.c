@@ -14,7 +14,7 @@ const nf_added_token *nf_added_tokens_find(const nf_added_tokens *tokens, const 
 
 /* The id that the next unknown token gets: behind the vocabulary and all added tokens. */
 static int32_t next_id(const nf_added_tokens *tokens, const nf_vocabulary *vocabulary) {
-    int32_t size = (int32_t)vocabulary->table.count, next = size;
+    int32_t size = (int32_t)vocabulary->count, next = size;
     for (size_t i = 0; i < tokens->count; i++)
         if (tokens->items[i].id >= next) next = tokens->items[i].id + 1;
     return next;

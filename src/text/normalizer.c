@@ -75,6 +75,10 @@ static const nf_component_row normalizers[] = {
     {"NFKD", nf_normalizer_nfkd_load},
     {"Lowercase", nf_normalizer_lowercase_load},
     {"StripAccents", nf_normalizer_strip_accents_load},
+    {"Precompiled", nf_normalizer_precompiled_load},
+    {"Strip", nf_normalizer_strip_load},
+    {"Prepend", nf_normalizer_prepend_load},
+    {"Replace", nf_normalizer_replace_load},
     {"Sequence", sequence_load},
 };
 

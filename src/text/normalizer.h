@@ -11,6 +11,10 @@ nerfit_status nf_normalizer_nfkc_load(void **out, const json_t *json, nf_load *l
 nerfit_status nf_normalizer_nfkd_load(void **out, const json_t *json, nf_load *load);
 nerfit_status nf_normalizer_lowercase_load(void **out, const json_t *json, nf_load *load);
 nerfit_status nf_normalizer_strip_accents_load(void **out, const json_t *json, nf_load *load);
+nerfit_status nf_normalizer_precompiled_load(void **out, const json_t *json, nf_load *load);
+nerfit_status nf_normalizer_strip_load(void **out, const json_t *json, nf_load *load);
+nerfit_status nf_normalizer_prepend_load(void **out, const json_t *json, nf_load *load);
+nerfit_status nf_normalizer_replace_load(void **out, const json_t *json, nf_load *load);
 nerfit_status nf_normalizer_nmt_load(void **out, const json_t *json, nf_load *load);
 nerfit_status nf_normalizer_byte_level_load(void **out, const json_t *json, nf_load *load);
 

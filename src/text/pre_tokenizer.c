@@ -124,6 +124,7 @@ static nerfit_status sequence_load(void **out, const json_t *json, nf_load *load
 static const nf_component_row pre_tokenizers[] = {
     {"BertPreTokenizer", bert_load},
     {"ByteLevel", nf_pre_tokenizer_byte_level_load},
+    {"Metaspace", nf_pre_tokenizer_metaspace_load},
     {"CharDelimiterSplit", nf_pre_tokenizer_delimiter_load},
     {"Digits", nf_pre_tokenizer_digits_load},
     {"FixedLength", nf_pre_tokenizer_fixed_length_load},

@@ -5,6 +5,7 @@
 #include "text/component.h"
 
 nerfit_status nf_pre_tokenizer_byte_level_load(void **out, const json_t *json, nf_load *load);
+nerfit_status nf_pre_tokenizer_metaspace_load(void **out, const json_t *json, nf_load *load);
 nerfit_status nf_pre_tokenizer_split_load(void **out, const json_t *json, nf_load *load);
 nerfit_status nf_pre_tokenizer_delimiter_load(void **out, const json_t *json, nf_load *load);
 nerfit_status nf_pre_tokenizer_punctuation_load(void **out, const json_t *json, nf_load *load);

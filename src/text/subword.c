@@ -33,6 +33,7 @@ nerfit_status nf_vocabulary_load(nf_vocabulary *vocabulary, const json_t *json, 
 static const nf_component_row models[] = {
     {"WordPiece", nf_subword_wordpiece_load},
     {"BPE", nf_subword_bpe_load},
+    {"Unigram", nf_subword_unigram_load},
     {"WordLevel", nf_subword_wordlevel_load},
 };
 
@@ -44,5 +45,8 @@ nerfit_status nf_subword_load(nf_subword_model **out, const json_t *json, nf_loa
         if (json_object_get(json, "continuing_subword_prefix"))
             return nf_subword_wordpiece_load((void **)out, json, load);
     }
+    if (json_is_object(json) && !json_object_get(json, "type") &&
+        json_is_array(json_object_get(json, "vocab")))
+        return nf_subword_unigram_load((void **)out, json, load);
     return nf_component_load((void **)out, json, "model", models, NF_COUNT(models), load);
 }

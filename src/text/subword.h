@@ -7,6 +7,7 @@
 nerfit_status nf_subword_wordpiece_load(void **out, const json_t *json, nf_load *load);
 nerfit_status nf_subword_wordlevel_load(void **out, const json_t *json, nf_load *load);
 nerfit_status nf_subword_bpe_load(void **out, const json_t *json, nf_load *load);
+nerfit_status nf_subword_unigram_load(void **out, const json_t *json, nf_load *load);
 
 /* Reads {"token": id, …}. */
 nerfit_status nf_vocabulary_load(nf_vocabulary *vocabulary, const json_t *json, const char *what,

@@ -25,6 +25,7 @@ static bool prepare(const nf_tokenizer *t, nf_work *work, size_t size) {
         size_t start = piece.start, end = piece.end;
         if (t->normalizer) {
             start = to->length;
+            work->origin = piece.start;
             bool done = piece.token >= 0 ? nf_text_append(to, from, piece.start, piece.end)
                                          : t->normalizer->apply(t->normalizer, work, from,
                                                                 piece.start, piece.end, to);

@@ -51,7 +51,8 @@ void nf_tokenizer_folder_close(nf_tokenizer_folder *folder) {
     json_decref(folder->config);
     json_decref(folder->special_tokens);
     json_decref(folder->extra);
-    folder->config = folder->special_tokens = folder->extra = NULL;
+    json_decref(folder->brought);
+    folder->config = folder->special_tokens = folder->extra = folder->brought = NULL;
 }
 
 /* ---- tokens */
@@ -114,6 +115,9 @@ static nerfit_status append_decoder(nf_tokenizer_folder *folder, nerfit_error *e
                 "\"content\"",
                 ids[i]);
         NF_TRY(append_token(folder->extra, token, false, err));
+        json_t *added = json_array_get(folder->extra, json_array_size(folder->extra) - 1);
+        if (folder->decoder_is_raw && json_object_set_new(added, "normalized", json_false()) != 0)
+            return nf_no_memory(err, 64);
     }
     return NERFIT_OK;
 }
@@ -125,6 +129,19 @@ static nerfit_status append_special(nf_tokenizer_folder *folder, const json_t *p
     if (!content || find_token(present, content) || find_token(folder->extra, content))
         return NERFIT_OK;
     return append_token(folder->extra, value, true, err);
+}
+
+/* What the vocabulary's file brings along: special or not, as it says. */
+static nerfit_status append_brought(nf_tokenizer_folder *folder, const json_t *present,
+                                    nerfit_error *err) {
+    size_t i;
+    const json_t *token;
+    json_array_foreach(folder->brought, i, token) {
+        const char *content = content_of(token);
+        if (!find_token(present, content) && !find_token(folder->extra, content))
+            NF_TRY(append_token(folder->extra, token, false, err));
+    }
+    return NERFIT_OK;
 }
 
 static const json_t *setting(const nf_tokenizer_folder *folder, const char *key) {
@@ -177,6 +194,13 @@ nerfit_status nf_tokenizer_folder_tokens(nf_tokenizer_folder *folder, const json
         const json_t *named = setting(folder, token_names[i]);
         json_t *fallback = !named && defaults && defaults[i] ? json_string(defaults[i]) : NULL;
         if (fallback) named = fallback;
+        if (i == NF_MASK && folder->mask_strips && json_is_string(named)) {
+            json_t *mask =
+                json_pack("{s:s, s:b}", "content", json_string_value(named), "lstrip", 1);
+            json_decref(fallback);
+            if (!mask) return nf_no_memory(err, 64);
+            named = fallback = mask;
+        }
         nerfit_status status = append_special(folder, present, named, err);
         const char *content = content_of(named);
         if (content) folder->named[i] = nf_arena_strdup(folder->arena, content);
@@ -195,6 +219,10 @@ nerfit_status nf_tokenizer_folder_tokens(nf_tokenizer_folder *folder, const json
         }
     }
     static const char *const lists[] = {"extra_special_tokens", "additional_special_tokens"};
+    if (folder->brought && !json_object_get(folder->config, lists[0]) &&
+        !json_object_get(folder->config, lists[1]) &&
+        !json_object_get(folder->special_tokens, lists[0]))
+        return append_brought(folder, present, err);
     for (size_t i = 0; i < 2; i++) {
         const json_t *list = setting(folder, lists[i]);
         size_t k;

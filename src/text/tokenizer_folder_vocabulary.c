@@ -6,15 +6,8 @@
 
 #include "base/file.h"
 #include "base/utf8.h"
-#include "text/tokenizer_folder.h"
+#include "text/tokenizer_recipe.h"
 #include "text/unicode.h"
-
-typedef struct recipe {
-    const char *files; /* what it is made from, for messages */
-    const char *defaults[NF_NAMED_TOKENS];
-    nerfit_status (*parts)(const nf_tokenizer_folder *folder, json_t *description,
-                           nerfit_error *err);
-} recipe;
 
 /* ---- the files */
 
@@ -69,29 +62,46 @@ static nerfit_status take_merge(void *to, const char *line, size_t length, size_
 
 /* ---- the classes */
 
-/* Whether an option is set to true; `fallback` if nothing is said. */
-static bool option(const nf_tokenizer_folder *folder, const char *name, bool fallback) {
+bool nf_recipe_option(const nf_tokenizer_folder *folder, const char *name, bool fallback) {
     const json_t *value = json_object_get(folder->config, name);
     return json_is_boolean(value) ? json_is_true(value) : fallback;
+}
+
+/* How many tokens the vocabulary has, and the id of one (-1: it has not): {"token": id, …}, or of
+ * Unigram [["token", score], …]. */
+static json_int_t vocabulary_size(const json_t *vocabulary) {
+    return (json_int_t)(json_is_array(vocabulary) ? json_array_size(vocabulary)
+                                                  : json_object_size(vocabulary));
+}
+
+static json_int_t vocabulary_id(const json_t *vocabulary, const char *token) {
+    const json_t *id = json_object_get(vocabulary, token);
+    if (id) return json_integer_value(id);
+    for (size_t i = json_array_size(vocabulary); i-- > 0;) {
+        const char *text = json_string_value(json_array_get(json_array_get(vocabulary, i), 0));
+        if (text && strcmp(text, token) == 0) return (json_int_t)i;
+    }
+    return -1;
 }
 
 /* The id that a special token will have: of the vocabulary, or behind it in the order of adding. */
 static json_int_t token_id(const nf_tokenizer_folder *folder, const json_t *vocabulary,
                            const char *token) {
-    json_int_t next = (json_int_t)json_object_size(vocabulary);
-    const json_t *known = json_object_get(vocabulary, token), *item;
-    if (known) return json_integer_value(known);
+    json_int_t next = vocabulary_size(vocabulary), known = vocabulary_id(vocabulary, token);
+    if (known >= 0) return known;
     size_t i;
+    const json_t *item;
     json_array_foreach(folder->extra, i, item) {
         const char *content = json_string_value(json_object_get(item, "content"));
-        if (json_object_get(vocabulary, content)) continue;
+        if (vocabulary_id(vocabulary, content) >= 0) continue;
         if (strcmp(content, token) == 0) return next;
         next++;
     }
     return next;
 }
 
-static nerfit_status put(json_t *description, const char *key, json_t *value, nerfit_error *err) {
+nerfit_status nf_recipe_put(json_t *description, const char *key, json_t *value,
+                            nerfit_error *err) {
     return value && json_object_set_new(description, key, value) == 0 ? NERFIT_OK
                                                                       : nf_no_memory(err, 256);
 }
@@ -100,9 +110,9 @@ static const json_t *vocabulary_of(const json_t *description) {
     return json_object_get(json_object_get(description, "model"), "vocab");
 }
 
-/* {"SpecialToken": …} around the text, as TemplateProcessing has it; either may be NULL. */
-static json_t *template(const nf_tokenizer_folder *folder, const json_t *vocabulary,
-                        const char *before, const char *after) {
+json_t *nf_recipe_template(const nf_tokenizer_folder *folder, const json_t *description,
+                           const char *before, const char *after) {
+    const json_t *vocabulary = vocabulary_of(description);
     json_t *single = json_array(), *tokens = json_object();
     const char *parts[] = {before, NULL, after};
     bool ok = single && tokens;
@@ -133,30 +143,30 @@ static nerfit_status bert_parts(const nf_tokenizer_folder *folder, json_t *descr
     const json_t *strip = json_object_get(folder->config, "strip_accents");
     json_t *normalizer = json_pack(
         "{s:s, s:b, s:b, s:o, s:b}", "type", "BertNormalizer", "clean_text", 1,
-        "handle_chinese_chars", option(folder, "tokenize_chinese_chars", true), "strip_accents",
-        json_is_boolean(strip) ? json_boolean(json_is_true(strip)) : json_null(), "lowercase",
-        option(folder, "do_lower_case", true));
-    NF_TRY(put(description, "normalizer", normalizer, err));
-    NF_TRY(put(description, "pre_tokenizer", json_pack("{s:s}", "type", "BertPreTokenizer"), err));
+        "handle_chinese_chars", nf_recipe_option(folder, "tokenize_chinese_chars", true),
+        "strip_accents", json_is_boolean(strip) ? json_boolean(json_is_true(strip)) : json_null(),
+        "lowercase", nf_recipe_option(folder, "do_lower_case", true));
+    NF_TRY(nf_recipe_put(description, "normalizer", normalizer, err));
+    NF_TRY(nf_recipe_put(description, "pre_tokenizer",
+                         json_pack("{s:s}", "type", "BertPreTokenizer"), err));
     json_t *model = json_object_get(description, "model");
-    NF_TRY(put(model, "type", json_string("WordPiece"), err));
-    NF_TRY(put(model, "unk_token", json_string(folder->named[NF_UNK]), err));
-    NF_TRY(put(model, "continuing_subword_prefix", json_string("##"), err));
-    NF_TRY(put(model, "max_input_chars_per_word", json_integer(100), err));
-    return put(
+    NF_TRY(nf_recipe_put(model, "type", json_string("WordPiece"), err));
+    NF_TRY(nf_recipe_put(model, "unk_token", json_string(folder->named[NF_UNK]), err));
+    NF_TRY(nf_recipe_put(model, "continuing_subword_prefix", json_string("##"), err));
+    NF_TRY(nf_recipe_put(model, "max_input_chars_per_word", json_integer(100), err));
+    return nf_recipe_put(
         description, "post_processor",
-        template(folder, vocabulary_of(description), folder->named[NF_CLS], folder->named[NF_SEP]),
-        err);
+        nf_recipe_template(folder, description, folder->named[NF_CLS], folder->named[NF_SEP]), err);
 }
 
 static nerfit_status byte_level_parts(const nf_tokenizer_folder *folder, json_t *description,
                                       nerfit_error *err) {
-    NF_TRY(
-        put(description, "pre_tokenizer",
-            json_pack("{s:s, s:b, s:b, s:b}", "type", "ByteLevel", "add_prefix_space",
-                      option(folder, "add_prefix_space", false), "trim_offsets", 1, "use_regex", 1),
-            err));
-    return put(json_object_get(description, "model"), "type", json_string("BPE"), err);
+    NF_TRY(nf_recipe_put(description, "pre_tokenizer",
+                         json_pack("{s:s, s:b, s:b, s:b}", "type", "ByteLevel", "add_prefix_space",
+                                   nf_recipe_option(folder, "add_prefix_space", false),
+                                   "trim_offsets", 1, "use_regex", 1),
+                         err));
+    return nf_recipe_put(json_object_get(description, "model"), "type", json_string("BPE"), err);
 }
 
 static nerfit_status roberta_parts(const nf_tokenizer_folder *folder, json_t *description,
@@ -164,51 +174,92 @@ static nerfit_status roberta_parts(const nf_tokenizer_folder *folder, json_t *de
     NF_TRY(byte_level_parts(folder, description, err));
     const json_t *vocabulary = vocabulary_of(description);
     const char *cls = folder->named[NF_CLS], *sep = folder->named[NF_SEP];
-    return put(description, "post_processor",
-               json_pack("{s:s, s:[s, I], s:[s, I], s:b, s:b}", "type", "RobertaProcessing", "sep",
-                         sep, token_id(folder, vocabulary, sep), "cls", cls,
-                         token_id(folder, vocabulary, cls), "trim_offsets",
-                         option(folder, "trim_offsets", true), "add_prefix_space",
-                         option(folder, "add_prefix_space", false)),
-               err);
+    return nf_recipe_put(
+        description, "post_processor",
+        json_pack("{s:s, s:[s, I], s:[s, I], s:b, s:b}", "type", "RobertaProcessing", "sep", sep,
+                  token_id(folder, vocabulary, sep), "cls", cls, token_id(folder, vocabulary, cls),
+                  "trim_offsets", nf_recipe_option(folder, "trim_offsets", true),
+                  "add_prefix_space", nf_recipe_option(folder, "add_prefix_space", false)),
+        err);
 }
 
 static nerfit_status gpt2_parts(const nf_tokenizer_folder *folder, json_t *description,
                                 nerfit_error *err) {
     NF_TRY(byte_level_parts(folder, description, err));
-    return put(description, "post_processor",
-               template(folder, vocabulary_of(description),
-                        option(folder, "add_bos_token", false) ? folder->named[NF_BOS] : NULL,
-                        option(folder, "add_eos_token", false) ? folder->named[NF_EOS] : NULL),
-               err);
+    return nf_recipe_put(
+        description, "post_processor",
+        nf_recipe_template(
+            folder, description,
+            nf_recipe_option(folder, "add_bos_token", false) ? folder->named[NF_BOS] : NULL,
+            nf_recipe_option(folder, "add_eos_token", false) ? folder->named[NF_EOS] : NULL),
+        err);
 }
 
-static const recipe bert = {
-    "vocab.txt", {NULL, NULL, "[UNK]", "[SEP]", "[PAD]", "[CLS]", "[MASK]"}, bert_parts};
-static const recipe roberta = {"vocab.json and merges.txt",
-                               {"<s>", "</s>", "<unk>", "</s>", "<pad>", "<s>", "<mask>"},
-                               roberta_parts};
-static const recipe gpt2 = {
-    "vocab.json and merges.txt",
-    {"<|endoftext|>", "<|endoftext|>", "<|endoftext|>", NULL, NULL, NULL, NULL},
-    gpt2_parts};
+static const nf_recipe bert = {
+    .files = "vocab.txt",
+    .defaults = {NULL, NULL, "[UNK]", "[SEP]", "[PAD]", "[CLS]", "[MASK]"},
+    .parts = bert_parts};
+static const nf_recipe roberta = {
+    .files = "vocab.json and merges.txt",
+    .defaults = {"<s>", "</s>", "<unk>", "</s>", "<pad>", "<s>", "<mask>"},
+    .parts = roberta_parts};
+static const nf_recipe gpt2 = {
+    .files = "vocab.json and merges.txt",
+    .defaults = {"<|endoftext|>", "<|endoftext|>", "<|endoftext|>", NULL, NULL, NULL, NULL},
+    .parts = gpt2_parts};
 
 static const struct {
-    const char *tokenizer_class, *model_type;
-    const recipe *recipe;
+    const char *tokenizer_class, *model_type; /* NULL: of no model type */
+    const nf_recipe *recipe;
 } classes[] = {
-    {"BertTokenizer", "bert", &bert},          {"DistilBertTokenizer", "distilbert", &bert},
-    {"ElectraTokenizer", "electra", &bert},    {"MobileBertTokenizer", "mobilebert", &bert},
-    {"RobertaTokenizer", "roberta", &roberta}, {"LongformerTokenizer", "longformer", &roberta},
+    {"BertTokenizer", "bert", &bert},
+    {"DistilBertTokenizer", "distilbert", &bert},
+    {"ElectraTokenizer", "electra", &bert},
+    {"MobileBertTokenizer", "mobilebert", &bert},
+    {"RobertaTokenizer", "roberta", &roberta},
+    {"LongformerTokenizer", "longformer", &roberta},
     {"GPT2Tokenizer", "gpt2", &gpt2},
+    {"XLMRobertaTokenizer", "xlm-roberta", &nf_recipe_xlm_roberta},
+    {"XLMRobertaTokenizer", "xmod", &nf_recipe_xlm_roberta},
+    {"CamembertTokenizer", "camembert", &nf_recipe_camembert},
+    {"DebertaV2Tokenizer", "deberta-v2", &nf_recipe_deberta_v2},
+    {"AlbertTokenizer", "albert", &nf_recipe_albert},
+    {"T5Tokenizer", "t5", &nf_recipe_t5},
+    {"T5Tokenizer", "mt5", &nf_recipe_t5},
+    {"LlamaTokenizer", NULL, &nf_recipe_llama},
+    {"TokenizersBackend", "llama", &nf_recipe_sentencepiece},
+    {"TokenizersBackend", "xlm-roberta-xl", &nf_recipe_sentencepiece},
+    {"TokenizersBackend", "umt5", &nf_recipe_sentencepiece},
+    {"PreTrainedTokenizer", NULL, &nf_recipe_sentencepiece},
 };
 
-/* The class that the configuration names; else the one of the model type; else what the vocabulary
- * looks like. */
-static nerfit_status choose(const recipe **out, const nf_tokenizer_folder *folder, bool words,
-                            const json_t *vocabulary, nerfit_error *err) {
-    const char *class = folder->tokenizer_class, *model_type = NULL;
+/* What folders without a known class are tried as, by their files. */
+static const nf_recipe *const by_files[] = {
+    &bert,
+    &roberta,
+    &nf_recipe_xlm_roberta,
+    &nf_recipe_deberta_v2,
+    &nf_recipe_albert,
+    &nf_recipe_sentencepiece,
+};
+
+static bool has_file(const nf_tokenizer_folder *folder, const char *name) {
+    const char *path = nf_path_join(folder->arena, folder->path, name);
+    return path && nf_file_exists(path);
+}
+
+static bool has_files(const nf_tokenizer_folder *folder, const nf_recipe *recipe) {
+    if (recipe->parts == roberta_parts || recipe->parts == gpt2_parts)
+        return has_file(folder, "vocab.json") && has_file(folder, "merges.txt");
+    return has_file(folder, recipe->files);
+}
+
+/* The class that the configuration names, or else the one of the model type; NULL if none does. */
+static nerfit_status choose_by_name(const nf_recipe **out, const nf_tokenizer_folder *folder,
+                                    nerfit_error *err) {
+    const char *class = folder->tokenizer_class;
     char type[64] = "";
+    *out = NULL;
     if (!class) {
         const char *path = nf_path_join(folder->arena, folder->path, "config.json");
         json_t *config = NULL;
@@ -216,62 +267,96 @@ static nerfit_status choose(const recipe **out, const nf_tokenizer_folder *folde
         const char *value = json_string_value(json_object_get(config, "model_type"));
         if (value) snprintf(type, sizeof type, "%s", value);
         json_decref(config);
-        model_type = type;
     }
-    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
-        if (class ? strcmp(class, classes[i].tokenizer_class) == 0
-                  : strcmp(model_type, classes[i].model_type) == 0) {
-            *out = classes[i].recipe;
-            if ((classes[i].recipe == &bert) != words)
-                return nf_fail_at(err, NERFIT_FORMAT, folder->path, 0, 0,
-                                  "a %s is made from %s, which the folder has not",
-                                  classes[i].tokenizer_class, classes[i].recipe->files);
-            return NERFIT_OK;
-        }
-    if (class)
-        return nf_fail_at(err, NERFIT_UNSUPPORTED, folder->path, 0, 0,
-                          "without tokenizer.json a \"%.60s\" cannot be loaded; with it, it can: "
-                          "save it once with transformers (AutoTokenizer.from_pretrained, "
-                          "save_pretrained)",
-                          class);
-    *out = words                                                                       ? &bert
-           : json_object_get(vocabulary, "<s>") && json_object_get(vocabulary, "</s>") ? &roberta
-                                                                                       : &gpt2;
-    return NERFIT_OK;
+    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++) {
+        const char *name = class ? classes[i].tokenizer_class : classes[i].model_type;
+        if (!name || strcmp(name, class ? class : type) != 0) continue;
+        if (!has_files(folder, classes[i].recipe))
+            return nf_fail_at(err, NERFIT_FORMAT, folder->path, 0, 0,
+                              "a %s is made from %s, which the folder has not",
+                              classes[i].tokenizer_class, classes[i].recipe->files);
+        *out = classes[i].recipe;
+        return NERFIT_OK;
+    }
+    return class ? nf_fail_at(
+                       err, NERFIT_UNSUPPORTED, folder->path, 0, 0,
+                       "without tokenizer.json a \"%.60s\" cannot be loaded; with it, it can: "
+                       "save it once with transformers (AutoTokenizer.from_pretrained, "
+                       "save_pretrained)",
+                       class)
+                 : NERFIT_OK;
 }
 
-static nerfit_status read_files(const nf_tokenizer_folder *folder, json_t *model, bool *words,
+static nerfit_status choose_by_files(const nf_recipe **out, const nf_tokenizer_folder *folder,
+                                     nerfit_error *err) {
+    for (size_t i = 0; i < sizeof by_files / sizeof *by_files; i++)
+        if (has_files(folder, by_files[i])) {
+            *out = by_files[i];
+            return NERFIT_OK;
+        }
+    return nf_fail_at(err, NERFIT_IO, folder->path, 0, 0,
+                      "no tokenizer here: neither tokenizer.json, nor vocab.txt, nor vocab.json "
+                      "with merges.txt, nor a SentencePiece model (sentencepiece.bpe.model, "
+                      "spm.model, spiece.model, tokenizer.model)");
+}
+
+static nerfit_status read_words(const nf_tokenizer_folder *folder, json_t *model,
                                 nerfit_error *err) {
-    const char *text = nf_path_join(folder->arena, folder->path, "vocab.txt");
+    const char *path = nf_path_join(folder->arena, folder->path, "vocab.txt");
+    if (!path) return nf_no_memory(err, strlen(folder->path));
+    NF_TRY(nf_recipe_put(model, "vocab", json_object(), err));
+    return each_line(path, take_token, json_object_get(model, "vocab"), err);
+}
+
+static nerfit_status read_merges(const nf_tokenizer_folder *folder, json_t *model,
+                                 nerfit_error *err) {
     const char *json = nf_path_join(folder->arena, folder->path, "vocab.json");
     const char *merges = nf_path_join(folder->arena, folder->path, "merges.txt");
-    if (!text || !json || !merges) return nf_no_memory(err, strlen(folder->path));
-    *words = nf_file_exists(text);
-    if (*words) {
-        NF_TRY(put(model, "vocab", json_object(), err));
-        return each_line(text, take_token, json_object_get(model, "vocab"), err);
-    }
-    if (!nf_file_exists(json) || !nf_file_exists(merges))
-        return nf_fail_at(
-            err, NERFIT_IO, folder->path, 0, 0,
-            "no tokenizer here: neither tokenizer.json, nor vocab.txt, nor vocab.json "
-            "with merges.txt");
+    if (!json || !merges) return nf_no_memory(err, strlen(folder->path));
     json_t *vocabulary = NULL;
     NF_TRY(nf_json_load(&vocabulary, json, err));
-    NF_TRY(put(model, "vocab", vocabulary, err));
-    NF_TRY(put(model, "merges", json_array(), err));
+    NF_TRY(nf_recipe_put(model, "vocab", vocabulary, err));
+    NF_TRY(nf_recipe_put(model, "merges", json_array(), err));
     return each_line(merges, take_merge, json_object_get(model, "merges"), err);
+}
+
+/* Without a class, what the vocabulary looks like decides between those that have the same files.
+ */
+static const nf_recipe *look_at(const nf_recipe *chosen, const nf_sp_model *pieces,
+                                const json_t *vocabulary) {
+    if (chosen == &roberta &&
+        !(json_object_get(vocabulary, "<s>") && json_object_get(vocabulary, "</s>")))
+        return &gpt2;
+    if (chosen != &nf_recipe_albert) return chosen;
+    for (size_t i = 0; i < pieces->count; i++)
+        if (strcmp(pieces->pieces[i].text, "[CLS]") == 0) return chosen;
+    return &nf_recipe_t5;
 }
 
 nerfit_status nf_tokenizer_folder_describe(nf_tokenizer_folder *folder, json_t **description,
                                            nerfit_error *err) {
-    bool words = false;
-    const recipe *chosen = NULL;
+    const nf_recipe *chosen;
+    nf_sp_model pieces = {0};
     *description = json_pack("{s:{}}", "model");
     json_t *model = json_object_get(*description, "model");
     if (!model) return nf_no_memory(err, 64);
-    NF_TRY(read_files(folder, model, &words, err));
-    NF_TRY(choose(&chosen, folder, words, json_object_get(model, "vocab"), err));
-    NF_TRY(nf_tokenizer_folder_tokens(folder, *description, chosen->defaults, err));
+    NF_TRY(choose_by_name(&chosen, folder, err));
+    bool named = chosen != NULL;
+    if (!named) NF_TRY(choose_by_files(&chosen, folder, err));
+    if (chosen->sentencepiece)
+        NF_TRY(nf_recipe_read_pieces(chosen, folder, &pieces, err));
+    else
+        NF_TRY(chosen == &bert ? read_words(folder, model, err) : read_merges(folder, model, err));
+    if (!named) chosen = look_at(chosen, &pieces, json_object_get(model, "vocab"));
+    if (chosen->sentencepiece) NF_TRY(nf_recipe_bring_tokens(chosen, folder, err));
+    folder->mask_strips = chosen->mask_strips;
+    const char *defaults[NF_NAMED_TOKENS];
+    memcpy(defaults, chosen->defaults, sizeof defaults);
+    if (chosen == &nf_recipe_sentencepiece) { /* as the file has them */
+        defaults[NF_BOS] = pieces.bos_id >= 0 ? pieces.bos_piece : NULL;
+        defaults[NF_EOS] = pieces.eos_id >= 0 ? pieces.eos_piece : NULL;
+        defaults[NF_UNK] = pieces.unk_piece;
+    }
+    NF_TRY(nf_tokenizer_folder_tokens(folder, *description, defaults, err));
     return chosen->parts(folder, *description, err);
 }

@@ -63,5 +63,6 @@ nerfit_status nf_vocabulary_init(nf_vocabulary *vocabulary, const char *const *t
         vocabulary->texts[ids[i]] = texts[i];
         vocabulary->lengths[ids[i]] = (uint32_t)length;
     }
+    vocabulary->count = vocabulary->table.count;
     return NERFIT_OK;
 }

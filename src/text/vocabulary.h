@@ -54,6 +54,7 @@ typedef struct nf_vocabulary {
     const char **texts; /* [size]; NULL for ids that are not used */
     uint32_t *lengths;  /* [size] */
     size_t size;        /* largest id + 1 */
+    size_t count;       /* tokens; equal ones count once, but in Unigram each for itself */
 } nf_vocabulary;
 
 /* The strings are kept, not copied. An id that two strings share belongs, the other way round, to

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "text/bpe.h"
+#include "text/unigram.h"
 
 bool nf_pieces_push(nf_pieces *pieces, size_t start, size_t end, int32_t token) {
     if (start >= end) return true;
@@ -45,6 +46,7 @@ void nf_tokenizer_scratch_free(nf_tokenizer_scratch *scratch) {
     free(work->previous.items);
     free(work->stripped);
     nf_bpe_scratch_free(work->bpe);
+    nf_unigram_scratch_free(work->unigram);
     nf_regex_scratch_free(&work->regex);
     free(scratch);
 }

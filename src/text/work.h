@@ -25,11 +25,13 @@ typedef struct nf_stripped {
 } nf_stripped;
 
 typedef struct nf_bpe_scratch nf_bpe_scratch;
+typedef struct nf_unigram_scratch nf_unigram_scratch;
 
 typedef struct nf_work {
     nf_text raw;        /* a view of the text that is encoded */
     nf_text stages[4];  /* buffers: 0 and 1 hold results, 2 and 3 belong to sequences of steps */
     nf_text *text;      /* the current stage: raw or one of the buffers */
+    size_t origin;      /* the byte of raw at which the part begins that is being normalized */
     nf_pieces pieces;   /* of the current stage */
     nf_pieces previous; /* the pieces that a pre-tokenizer is splitting */
     nf_stripped *stripped;
@@ -37,6 +39,7 @@ typedef struct nf_work {
     size_t before; /* special tokens that post-processors have put in front so far */
     size_t first; /* where the part of the encoding begins that a post-processor takes as a whole */
     nf_bpe_scratch *bpe;
+    nf_unigram_scratch *unigram;
     nf_regex_scratch regex;
     const char *problem; /* what a part that returned false says went wrong; NULL: memory ran out */
 } nf_work;

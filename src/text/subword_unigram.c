@@ -1,0 +1,317 @@
+/* Unigram: each token has a score (the logarithm of its probability), and of all ways to cut a word
+ * into tokens the one with the largest sum is taken (Kudo 2018; Viterbi from left to right). A
+ * character that no token covers alone may be passed at a score of 10 below the lowest; neighbours
+ * of that kind become one unknown token. Sums, ties and the rest are those of `Unigram::
+ * encode_optimized` in `tokenizers` (0.23): scores are doubles, the first of equal paths stays.
+ *
+ * The tokens that begin at a place come from one walk through a trie (score_trie.h). Words of usual
+ * length are kept in a small cache of the thread's scratch. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "text/score_trie.h"
+#include "text/subword.h"
+#include "text/unicode.h"
+#include "text/unigram.h"
+
+enum {
+    CACHE_SLOTS = 8192,
+    CACHE_BYTES = 30, /* longest word in the cache */
+    CACHE_TOKENS = 8  /* most tokens of a word in the cache */
+};
+#define UNREACHED UINT32_MAX
+
+typedef struct unigram {
+    nf_subword_model base;
+    nf_score_trie trie;
+    double unknown_score;
+    int32_t unknown; /* -1: none */
+    bool byte_fallback;
+    int32_t byte_ids[256]; /* "<0x00>" …; -1 */
+} unigram;
+
+/* The best path to a place in the word. */
+typedef struct place {
+    double score;
+    uint32_t start; /* of its last token */
+    int32_t id;     /* of its last token */
+} place;
+
+typedef struct span {
+    uint32_t start, end;
+    int32_t id;
+} span;
+
+typedef struct cached_word {
+    uint64_t hash;
+    uint8_t length, count; /* count 0: free */
+    char bytes[CACHE_BYTES];
+    uint8_t ends[CACHE_TOKENS];
+    int32_t ids[CACHE_TOKENS];
+} cached_word;
+
+struct nf_unigram_scratch {
+    place *places;
+    span *spans;
+    size_t capacity;      /* of both */
+    const unigram *owner; /* whose words are cached */
+    cached_word *cache;
+    size_t misses; /* a cache is made when words have come often enough to pay for it */
+};
+
+void nf_unigram_scratch_free(nf_unigram_scratch *scratch) {
+    if (!scratch) return;
+    free(scratch->places);
+    free(scratch->spans);
+    free(scratch->cache);
+    free(scratch);
+}
+
+static bool reserve(nf_unigram_scratch *s, size_t count) {
+    if (s->capacity >= count) return true;
+    place *places = realloc(s->places, count * 2 * sizeof *places);
+    if (places) s->places = places;
+    span *spans = realloc(s->spans, count * 2 * sizeof *spans);
+    if (spans) s->spans = spans;
+    if (!places || !spans) return false;
+    s->capacity = count * 2;
+    return true;
+}
+
+/* ---- the best path */
+
+static nerfit_status no_unknown(nerfit_error *err) {
+    return nf_fail(
+        err, NERFIT_FORMAT,
+        "the text has a character that no token covers, and the model has no \"unk_id\"");
+}
+
+static nerfit_status find_path(const unigram *u, const char *bytes, size_t length, place *places,
+                               nerfit_error *err) {
+    const nf_score_unit *units = u->trie.units;
+    for (size_t i = 1; i <= length; i++) places[i].start = UNREACHED;
+    places[0].score = 0;
+    for (size_t at = 0, size; at < length; at += size) {
+        double here = places[at].score;
+        size = nf_utf8_size((unsigned char)bytes[at]);
+        bool covered = false;
+        uint32_t node = 0;
+        for (size_t i = at; i < length;) {
+            uint32_t child = units[node].base + (unsigned char)bytes[i];
+            if (units[child].parent != node) break;
+            node = child;
+            i++;
+            double score = units[node].score;
+            if (isnan(score)) continue;
+            score += here;
+            place *to = &places[i];
+            if (to->start == UNREACHED || score > to->score)
+                *to = (place){score, (uint32_t)at, u->trie.ids[node]};
+            covered |= i == at + size;
+        }
+        if (covered) continue;
+        place *to = &places[at + size];
+        double score = u->unknown_score + here;
+        if (to->start != UNREACHED && score <= to->score) continue;
+        if (u->unknown < 0) return no_unknown(err);
+        *to = (place){score, (uint32_t)at, u->unknown};
+    }
+    return NERFIT_OK;
+}
+
+/* The tokens of the best path from last to first, neighbours that are unknown in one. */
+static size_t collect(const unigram *u, const place *places, size_t length, span *spans) {
+    size_t count = 0;
+    for (size_t end = length; end > 0; end = places[end].start) {
+        const place *p = &places[end];
+        if (count > 0 && u->unknown >= 0 && p->id == u->unknown && spans[count - 1].id == p->id)
+            spans[count - 1].start = p->start;
+        else
+            spans[count++] = (span){p->start, (uint32_t)end, p->id};
+    }
+    return count;
+}
+
+/* An unknown part of a word: a token after all (if what was joined is one), its bytes, or unknown.
+ * Returns whether it became one token. */
+static bool push_unknown(const unigram *u, const char *bytes, span s, size_t offset, int32_t word,
+                         nf_encoding *out) {
+    const char *text = bytes + s.start;
+    size_t length = s.end - s.start;
+    int32_t id = nf_vocabulary_id(&u->base.vocabulary, text, length);
+    bool covered = id < 0 && u->byte_fallback;
+    for (size_t i = 0; covered && i < length; i++)
+        covered = u->byte_ids[(unsigned char)text[i]] >= 0;
+    if (!covered) {
+        nf_encoding_push(out, id < 0 ? u->unknown : id, offset + s.start, offset + s.end, word);
+        return true;
+    }
+    for (size_t i = 0; i < length; i++)
+        nf_encoding_push(out, u->byte_ids[(unsigned char)text[i]], offset + s.start, offset + s.end,
+                         word);
+    return false;
+}
+
+/* ---- words */
+
+static cached_word *cache_slot(const unigram *u, nf_unigram_scratch *scratch, uint64_t hash) {
+    if (scratch->owner != u) {
+        if (scratch->cache) memset(scratch->cache, 0, CACHE_SLOTS * sizeof *scratch->cache);
+        scratch->owner = u;
+    }
+    if (!scratch->cache && ++scratch->misses > CACHE_SLOTS / 8)
+        scratch->cache = calloc(CACHE_SLOTS, sizeof *scratch->cache);
+    return scratch->cache ? &scratch->cache[(hash ^ hash >> 32) % CACHE_SLOTS] : NULL;
+}
+
+static void remember(cached_word *cached, uint64_t hash, const char *bytes, size_t length,
+                     size_t offset, const nf_encoding *out, size_t from) {
+    size_t count = out->length - from;
+    if (count > CACHE_TOKENS) return;
+    cached->hash = hash;
+    cached->length = (uint8_t)length;
+    cached->count = (uint8_t)count;
+    memcpy(cached->bytes, bytes, length);
+    for (size_t i = 0; i < count; i++) {
+        cached->ids[i] = out->ids[from + i];
+        cached->ends[i] = (uint8_t)(out->ends[from + i] - offset);
+    }
+}
+
+static nerfit_status unigram_tokenize(const nf_subword_model *self, nf_work *work,
+                                      const char *bytes, size_t length, size_t offset, int32_t word,
+                                      nf_encoding *out, nerfit_error *err) {
+    const unigram *u = (const unigram *)self;
+    if (!work->unigram && !(work->unigram = calloc(1, sizeof *work->unigram)))
+        return nf_no_memory(err, sizeof *work->unigram);
+    nf_unigram_scratch *scratch = work->unigram;
+    uint64_t hash = 0;
+    cached_word *cached = NULL;
+    if (length <= CACHE_BYTES) {
+        hash = nf_hash_text(bytes, length);
+        cached = cache_slot(u, scratch, hash);
+    }
+    if (cached && cached->count > 0 && cached->hash == hash && cached->length == length &&
+        memcmp(cached->bytes, bytes, length) == 0) {
+        size_t start = 0;
+        for (size_t i = 0; i < cached->count; i++) {
+            nf_encoding_push(out, cached->ids[i], offset + start, offset + cached->ends[i], word);
+            start = cached->ends[i];
+        }
+        return NERFIT_OK;
+    }
+    if (!reserve(scratch, length + 1)) return nf_no_memory(err, length * sizeof(place));
+    NF_TRY(find_path(u, bytes, length, scratch->places, err));
+    size_t count = collect(u, scratch->places, length, scratch->spans), from = out->length;
+    bool plain = true; /* each token begins where the one before ends */
+    while (count-- > 0) {
+        span s = scratch->spans[count];
+        if (u->unknown >= 0 && s.id == u->unknown)
+            plain &= push_unknown(u, bytes, s, offset, word, out);
+        else
+            nf_encoding_push(out, s.id, offset + s.start, offset + s.end, word);
+    }
+    if (cached && plain) remember(cached, hash, bytes, length, offset, out, from);
+    return NERFIT_OK;
+}
+
+/* ---- loading */
+
+/* serde_json (without "float_roundtrip") reads a number as digits times a power of ten, which is
+ * not always the nearest double; ties between paths can hang on it. The shortest digits that give
+ * the number back are those that nearly all files have. */
+static double as_serde_reads(double value) {
+    char text[32];
+    int precision = 1;
+    do snprintf(text, sizeof text, "%.*e", precision - 1, fabs(value));
+    while (strtod(text, NULL) != fabs(value) && ++precision <= 17);
+    uint64_t digits = 0;
+    const char *p = text;
+    for (; *p != 'e'; p++)
+        if (*p != '.') digits = digits * 10 + (uint64_t)(*p - '0');
+    int exponent = atoi(p + 1) - (precision - 1);
+    if (precision > 17) return value;
+    snprintf(text, sizeof text, "1e%d", abs(exponent)); /* the nearest double, as in its table */
+    double power = strtod(text, NULL);
+    if (isinf(power)) return value;
+    double result = exponent >= 0 ? (double)digits * power : (double)digits / power;
+    return value < 0 ? -result : result;
+}
+
+static nerfit_status broken_vocabulary(nf_load *load, const char *what) {
+    return nf_fail_at(load->err, NERFIT_FORMAT, load->file, 0, 0,
+                      "%s: \"vocab\" must be an array of pairs of a token and its score", what);
+}
+
+static nerfit_status read_vocabulary(unigram *u, const json_t *list, bool exact, const char **texts,
+                                     int32_t *ids, nf_score_key *keys, const char *what,
+                                     nf_load *load) {
+    size_t count = json_array_size(list), i;
+    const json_t *item;
+    double lowest = INFINITY;
+    json_array_foreach(list, i, item) {
+        const json_t *text = json_array_get(item, 0), *score = json_array_get(item, 1);
+        if (!json_is_array(item) || json_array_size(item) != 2 || !json_is_string(text) ||
+            !json_is_number(score))
+            return broken_vocabulary(load, what);
+        size_t length = json_string_length(text);
+        texts[i] = nf_arena_copy(load->arena, json_string_value(text), length);
+        if (!texts[i]) return nf_no_memory(load->err, length);
+        ids[i] = (int32_t)i;
+        double value = json_number_value(score);
+        if (json_is_real(score) && !exact) value = as_serde_reads(value);
+        keys[i] = (nf_score_key){texts[i], (uint32_t)length, (int32_t)i, value};
+        if (value < lowest) lowest = value;
+    }
+    u->unknown_score = lowest - 10;
+    NF_TRY(nf_vocabulary_init(&u->base.vocabulary, texts, ids, count, load->arena, load->err));
+    u->base.vocabulary.count = count;
+    return nf_score_trie_build(&u->trie, keys, count, load->arena)
+               ? NERFIT_OK
+               : nf_no_memory(load->err, count * sizeof *keys);
+}
+
+static nerfit_status load_vocabulary(unigram *u, const json_t *json, const char *what,
+                                     nf_load *load) {
+    const json_t *list = json_object_get(json, "vocab");
+    size_t count = json_array_size(list);
+    if (!json_is_array(list) || count > NF_VOCABULARY_MAX_ID) return broken_vocabulary(load, what);
+    /* Scores of a .model file are already what they are to be. */
+    bool exact = json_is_true(json_object_get(json, "exact_scores"));
+    const char **texts = malloc((count + 1) * sizeof *texts);
+    int32_t *ids = malloc((count + 1) * sizeof *ids);
+    nf_score_key *keys = malloc((count + 1) * sizeof *keys);
+    nerfit_status status = texts && ids && keys
+                               ? read_vocabulary(u, list, exact, texts, ids, keys, what, load)
+                               : nf_no_memory(load->err, count * sizeof *keys);
+    free(texts);
+    free(ids);
+    free(keys);
+    return status;
+}
+
+nerfit_status nf_subword_unigram_load(void **out, const json_t *json, nf_load *load) {
+    static const char what[] = "model Unigram";
+    NF_TRY(nf_component_new(out, sizeof(unigram), load));
+    unigram *u = *out;
+    u->base.tokenize = unigram_tokenize;
+    load->byte_level = false; /* it takes the alphabet, not the bytes */
+    NF_TRY(nf_field_bool(&u->byte_fallback, json, "byte_fallback", false, what, load));
+    NF_TRY(load_vocabulary(u, json, what, load));
+    const json_t *unknown = json_object_get(json, "unk_id");
+    u->unknown = -1;
+    if (unknown && !json_is_null(unknown)) {
+        NF_TRY(nf_field_id(&u->unknown, unknown, what, load));
+        if ((size_t)u->unknown >= u->base.vocabulary.size)
+            return nf_fail_at(load->err, NERFIT_FORMAT, load->file, 0, 0,
+                              "%s: \"unk_id\" is %d, but the vocabulary has %zu tokens", what,
+                              u->unknown, u->base.vocabulary.size);
+    }
+    for (unsigned byte = 0; byte < 256; byte++) {
+        char text[8];
+        snprintf(text, sizeof text, "<0x%02X>", byte);
+        u->byte_ids[byte] = nf_vocabulary_id(&u->base.vocabulary, text, 6);
+    }
+    return NERFIT_OK;
+}

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api_net.h"
 #include "api_train.h"
 #include "base/json.h"
 
@@ -155,7 +156,10 @@ nerfit_status nerfit_train(const nerfit_config *config, const nerfit_callbacks *
     nf_log log = {callbacks->log, callbacks->user};
     nf_corpus parsed[3];
     memset(parsed, 0, sizeof parsed);
+    nf_net net = {callbacks->transfer, callbacks->user, log};
+    nf_train_services services = nf_net_services(&net);
     nf_train_data data = nf_config_data(config);
+    data.services = &services;
     const nf_corpus **places[] = {&data.train, &data.validation, &data.test};
     const nf_train_options *o = &config->options;
     const char *const paths[] = {o->train_annotations, o->val_annotations, o->test_annotations};

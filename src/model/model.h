@@ -35,6 +35,9 @@ typedef struct nf_model {
  * borrowed. */
 nerfit_status nf_model_load(nf_model **out, const char *folder, nf_backend *be, const nf_log *log,
                             nerfit_error *err);
+/* The same; `base`: the folder of an adapter's base model, whatever the adapter calls it; or NULL. */
+nerfit_status nf_model_load_over(nf_model **out, const char *folder, const char *base,
+                                 nf_backend *be, const nf_log *log, nerfit_error *err);
 void nf_model_free(nf_model *model);
 
 /* Tokens of the longest text it can take, special ones included. */

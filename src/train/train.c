@@ -24,6 +24,7 @@ typedef struct run {
     nerfit_error *err;
     nf_arena arena;
     nf_backend *be;
+    const char *model_folder, *model_base, *sentence_folder; /* NULL: none */
     nf_model *model;
     nf_embeddings own_embeddings;
     const nf_embeddings *embeddings; /* NULL: none */
@@ -72,12 +73,49 @@ static nerfit_status read_corpora(run *r) {
     return NERFIT_OK;
 }
 
-/* The sentence encoder's folder: as given, or the encoder itself if it is one. */
-static const char *sentence_folder(run *r) {
+static nerfit_status find_model(run *r, const char *name, bool sentence, const char **folder,
+                                const char **base) {
+    const nf_train_services *s = r->data->services;
+    *folder = name;
+    *base = NULL;
+    return s ? s->find_model(s->user, &r->arena, name, sentence, folder, base, r->err) : NERFIT_OK;
+}
+
+/* The folders of the encoder, and of the sentence encoder: as given, or the encoder itself if it is
+ * one. */
+static nerfit_status find_models(run *r) {
     const nf_train_options *o = r->options;
-    if (o->st_model_name) return o->st_model_name;
-    const char *modules = nf_path_join(&r->arena, o->model_name, "modules.json");
-    return modules && nf_file_exists(modules) ? o->model_name : NULL;
+    const char *base;
+    NF_TRY(find_model(r, o->model_name, !o->st_model_name, &r->model_folder, &r->model_base));
+    if (o->st_model_name && !r->data->embeddings)
+        return find_model(r, o->st_model_name, true, &r->sentence_folder, &base);
+    const char *modules = nf_path_join(&r->arena, r->model_folder, "modules.json");
+    if (modules && nf_file_exists(modules)) r->sentence_folder = r->model_folder;
+    return NERFIT_OK;
+}
+
+/* Descriptions by the language model. */
+static nerfit_status describe_labels(run *r) {
+    const nf_train_options *o = r->options;
+    const nf_train_services *s = r->data->services;
+    const char *file = nf_path_join(&r->arena, o->output_dir, "descriptions.yaml");
+    nf_descriptions descriptions = {0};
+    if (!file) return nf_no_memory(r->err, 0);
+    if (!s || !s->describe)
+        return nf_fail(r->err, NERFIT_UNSUPPORTED,
+                       "llm: no language model is asked here; give descriptions in ent2emb (nerfit "
+                       "describe writes them)");
+    if (!r->sentence_folder) /* before it costs anything */
+        return nf_embeddings_describe(&r->own_embeddings, &descriptions, "llm", NULL, r->be, r->log,
+                                      r->err);
+    NF_TRY(nf_directory_make(o->output_dir, r->err));
+    nerfit_status status = s->describe(s->user, o->llm, r->corpora, N_SPLITS, (uint64_t)o->seed[0],
+                                       file, &descriptions, r->err);
+    if (status == NERFIT_OK)
+        status = nf_embeddings_describe(&r->own_embeddings, &descriptions, file, r->sentence_folder,
+                                        r->be, r->log, r->err);
+    nf_descriptions_free(&descriptions);
+    return status;
 }
 
 /* ent2emb, from memory or from its file; none if neither is there. */
@@ -89,10 +127,11 @@ static nerfit_status read_embeddings(run *r) {
     }
     if (r->data->descriptions)
         NF_TRY(nf_embeddings_describe(&r->own_embeddings, r->data->descriptions, "ent2emb",
-                                      sentence_folder(r), r->be, r->log, r->err));
+                                      r->sentence_folder, r->be, r->log, r->err));
     else if (o->ent2emb)
-        NF_TRY(nf_embeddings_read(&r->own_embeddings, o->ent2emb, sentence_folder(r), r->be,
-                                  r->log, r->err));
+        NF_TRY(nf_embeddings_read(&r->own_embeddings, o->ent2emb, r->sentence_folder, r->be, r->log,
+                                  r->err));
+    else if (strcmp(o->llm, "no") != 0 && o->max_steps[0] != 0) NF_TRY(describe_labels(r));
     else return NERFIT_OK;
     r->embeddings = &r->own_embeddings;
     return NERFIT_OK;
@@ -120,9 +159,10 @@ static nerfit_status make_labels(run *r) {
     if (!r->embeddings && o->max_steps[0] != 0)
         return nf_fail(r->err, NERFIT_ARGUMENT,
                        "ent2emb is missing: stage 1 takes a description or an embedding of "
-                       "every label (max_steps: [0, N] leaves stage 1 out)");
+                       "every label, or an llm that describes them (max_steps: [0, N] leaves stage 1 "
+                       "out)");
     if (!r->embeddings) return labels_of_corpora(r);
-    bool in_memory = r->data->embeddings || r->data->descriptions;
+    bool in_memory = r->data->embeddings || r->data->descriptions || !o->ent2emb;
     NF_TRY(nf_label_set_make(&r->labels, r->embeddings->types, r->embeddings->count, r->err));
     for (int i = 0; i < N_SPLITS; i++)
         for (size_t k = 0; r->corpora[i] && k < r->corpora[i]->n_labels; k++)
@@ -141,7 +181,7 @@ static nerfit_status make_examples(run *r) {
                        limit);
     if (wanted) limit = wanted;
     if (!r->model->tokenizer)
-        return nf_fail_at(r->err, NERFIT_FORMAT, r->options->model_name, 0, 0,
+        return nf_fail_at(r->err, NERFIT_FORMAT, r->model_folder, 0, 0,
                           "has no tokenizer (tokenizer.json, vocab.txt, or vocab.json and "
                           "merges.txt)");
     for (int i = 0; i < N_SPLITS; i++)
@@ -392,22 +432,32 @@ static nerfit_status save_model(run *r, nf_train_result *result) {
                                r->err);
 }
 
-static nerfit_status open_output(run *r) {
+static bool resumes(const nf_train_options *o) {
+    return o->resume_from_checkpoint && strcmp(o->resume_from_checkpoint, "false") != 0;
+}
+
+/* Before anything is downloaded or asked for. */
+static nerfit_status check_output(run *r) {
     const nf_train_options *o = r->options;
     const char *best = nf_path_join(&r->arena, o->output_dir, "best");
-    const char *metrics = nf_path_join(&r->arena, o->output_dir, "metrics.jsonl");
-    if (!best || !metrics) return nf_no_memory(r->err, 0);
-    bool resumes = o->resume_from_checkpoint && strcmp(o->resume_from_checkpoint, "false") != 0;
-    if (nf_directory_exists(best) && !o->overwrite_output_dir && !resumes)
+    if (!best) return nf_no_memory(r->err, 0);
+    if (nf_directory_exists(best) && !o->overwrite_output_dir && !resumes(o))
         return nf_fail_at(r->err, NERFIT_ARGUMENT, o->output_dir, 0, 0,
                           "holds an earlier run; choose another output_dir, or give "
                           "overwrite_output_dir or resume_from_checkpoint");
-    if (!resumes) {
+    return NERFIT_OK;
+}
+
+static nerfit_status open_output(run *r) {
+    const nf_train_options *o = r->options;
+    const char *metrics = nf_path_join(&r->arena, o->output_dir, "metrics.jsonl");
+    if (!metrics) return nf_no_memory(r->err, 0);
+    if (!resumes(o)) {
         /* checkpoints of the earlier run must not be taken for this one's */
         for (int s = 0; s < 2; s++) NF_TRY(nf_directory_remove(stage_folder(r, s), r->err));
     }
     NF_TRY(nf_directory_make(o->output_dir, r->err));
-    r->metrics = fopen(metrics, resumes ? "ae" : "we");
+    r->metrics = fopen(metrics, resumes(o) ? "ae" : "we");
     if (!r->metrics) return nf_fail_at(r->err, NERFIT_IO, metrics, 0, 0, "cannot be written");
     return save_record(r, "training_args.json", nf_train_options_to_json(o));
 }
@@ -416,10 +466,12 @@ static nerfit_status train(run *r, nf_train_result *result) {
     const nf_train_options *o = r->options;
     nf_task *task = NULL;
     NF_TRY(nf_train_options_check(o, r->log, r->err));
+    NF_TRY(check_output(r));
     NF_TRY(read_corpora(r));
     NF_TRY(nf_train_backend(o, &r->be, r->err));
+    NF_TRY(find_models(r));
     NF_TRY(make_labels(r));
-    NF_TRY(nf_model_load(&r->model, o->model_name, r->be, r->log, r->err));
+    NF_TRY(nf_model_load_over(&r->model, r->model_folder, r->model_base, r->be, r->log, r->err));
     NF_TRY(make_examples(r));
     NF_TRY(open_output(r));
     NF_TRY(nf_workspace_new(&r->ws, r->be, r->err));

@@ -281,6 +281,7 @@ typedef struct nerfit_describe_options {
                          answer; or NULL */
     const char *const *labels, *const *descriptions; /* [n_known], which are not asked for either */
     size_t n_known;
+    const char *format; /* of the result: "json" (NULL), "yaml" */
     nerfit_log_function log;
     nerfit_transfer_function transfer;
     /* Is told of every label; false: stop, which gives NERFIT_CANCELLED. */
@@ -288,10 +289,10 @@ typedef struct nerfit_describe_options {
                       size_t count);
     void *user;
 } nerfit_describe_options;
-/* Describes every label of the corpora. *json, {"label": "description", ...} of all labels, those known
- * before included, is freed with nerfit_free. */
+/* Describes every label of the corpora. *text, a mapping of all labels, those known before included, to
+ * their descriptions, is freed with nerfit_free. */
 NERFIT_API nerfit_status nerfit_describe(const nerfit_corpus *const *corpora, size_t count,
-                                         const nerfit_describe_options *options, char **json,
+                                         const nerfit_describe_options *options, char **text,
                                          nerfit_error *error);
 
 /* ---------------------------------------------------------------- scores */

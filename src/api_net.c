@@ -180,31 +180,40 @@ nerfit_status nf_net_describe(const nf_net *net, const nf_net_describing *how,
     return status;
 }
 
+static nerfit_status describe_given(const nerfit_corpus *const *corpora, size_t count,
+                                    const nerfit_describe_options *o, nf_descriptions *out,
+                                    nerfit_error *error) {
+    nf_net net = {o->transfer, o->user, {o->log, o->user}};
+    nf_net_describing how = {o->llm, o->seed, o->file, o->described, o->user};
+    const nf_corpus **inner = calloc(count + 1, sizeof *inner);
+    nerfit_status status = inner ? NERFIT_OK : nf_no_memory(error, count * sizeof *inner);
+    for (size_t i = 0; i < count && inner; i++) inner[i] = &corpora[i]->corpus;
+    for (size_t i = 0; i < o->n_known && status == NERFIT_OK; i++)
+        status = nf_descriptions_add(out, o->labels[i], o->descriptions[i], error);
+    if (status == NERFIT_OK) status = nf_net_describe(&net, &how, inner, count, out, error);
+    free(inner);
+    return status;
+}
+
 nerfit_status nerfit_describe(const nerfit_corpus *const *corpora, size_t count,
-                              const nerfit_describe_options *options, char **json,
+                              const nerfit_describe_options *options, char **text,
                               nerfit_error *error) {
-    nf_net net = {options->transfer, options->user, {options->log, options->user}};
-    nf_net_describing how = {options->llm, options->seed, options->file, options->described,
-                             options->user};
+    const char *format = options->format ? options->format : "json";
     nf_descriptions out = {0};
-    nerfit_status status = NERFIT_OK;
-    *json = NULL;
+    nf_str written = {0};
+    *text = NULL;
     if (!options->llm || strcmp(options->llm, "no") == 0)
         return nf_fail(error, NERFIT_ARGUMENT, "llm is missing: expected a model's name, such as "
                        "gpt-4o-mini or ollama/llama3.2");
-    const nf_corpus **inner = calloc(count + 1, sizeof *inner);
-    if (!inner) return nf_no_memory(error, count * sizeof *inner);
-    for (size_t i = 0; i < count; i++) inner[i] = &corpora[i]->corpus;
-    for (size_t i = 0; i < options->n_known && status == NERFIT_OK; i++)
-        status = nf_descriptions_add(&out, options->labels[i], options->descriptions[i], error);
-    if (status == NERFIT_OK) status = nf_net_describe(&net, &how, inner, count, &out, error);
-    json_t *object = json_object();
-    for (size_t i = 0; i < out.count && status == NERFIT_OK; i++)
-        json_object_set_new(object, out.labels[i], json_string(out.texts[i]));
-    if (status == NERFIT_OK && !(*json = nf_json_text(object, JSON_INDENT(2))))
-        status = nf_no_memory(error, 0);
-    json_decref(object);
-    free(inner);
+    if (strcmp(format, "json") != 0 && strcmp(format, "yaml") != 0)
+        return nf_fail(error, NERFIT_ARGUMENT, "format \"%s\" is not one of json, yaml", format);
+    nerfit_status status = describe_given(corpora, count, options, &out, error);
+    if (status == NERFIT_OK) {
+        nf_descriptions_format(&written, &out, strcmp(format, "json") == 0);
+        if (written.failed) status = nf_no_memory(error, 0);
+        else *text = written.data;
+    }
+    if (status != NERFIT_OK) nf_str_free(&written);
     nf_descriptions_free(&out);
     return status;
 }

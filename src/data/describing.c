@@ -199,6 +199,11 @@ static bool append_json(nf_str *out, const nf_descriptions *d) {
     return text && !out->failed;
 }
 
+void nf_descriptions_format(nf_str *out, const nf_descriptions *d, bool json) {
+    static const nf_descriptions none = {0};
+    if (!(json ? append_json(out, d) : append_mapping(out, d, &none))) out->failed = true;
+}
+
 /* Whether the text reads back as exactly these descriptions. */
 static bool reads_back(const nf_str *text, const char *path, const nf_descriptions *d) {
     nf_descriptions read = {0};
@@ -230,13 +235,13 @@ static bool append_to_file(nf_str *out, const nf_descriptions *d, const char *pa
 
 nerfit_status nf_descriptions_write(const nf_descriptions *d, const char *path,
                                     const char *heading, nerfit_error *err) {
-    static const nf_descriptions none = {0};
     nf_str text = {0};
     bool json = nf_path_has_ending(path, ".json");
     if (json || !append_to_file(&text, d, path)) {
         nf_str_clear(&text);
         if (!json && heading) nf_str_appendf(&text, "# %s\n", heading);
-        if (!(json ? append_json(&text, d) : append_mapping(&text, d, &none))) {
+        nf_descriptions_format(&text, d, json);
+        if (text.failed) {
             nf_str_free(&text);
             return nf_no_memory(err, 0);
         }

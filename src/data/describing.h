@@ -24,6 +24,8 @@ nerfit_status nf_descriptions_add(nf_descriptions *descriptions, const char *lab
                                   const char *text, nerfit_error *err);
 /* The index of a label; `count` if it is not there. */
 size_t nf_descriptions_find(const nf_descriptions *descriptions, const char *label);
+/* Appends them as a mapping in JSON or YAML; out->failed tells of a failure. */
+void nf_descriptions_format(nf_str *out, const nf_descriptions *descriptions, bool json);
 /* Writes all descriptions; `heading` (may be NULL) is a comment at the head of a new YAML file. A YAML
  * file that is there keeps its text, comments included, and receives what it lacks at its end, if that
  * is enough; else it is written anew, as a file whose name ends in .json is. */

@@ -2,6 +2,7 @@
 # The program from outside: exit codes, messages, formats, closed pipes. Usage: test_cli.sh NERFIT
 # Needs no downloads: the model is tests/golden/bert's tiny one with a vocabulary made here.
 set -u
+export HF_HUB_OFFLINE=1
 nerfit=$(realpath "$1")
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT

@@ -56,6 +56,7 @@ class Case(unittest.TestCase):
         self.environment.update(
             HOME=str(self.root / "home"), NO_PROXY="127.0.0.1", no_proxy="127.0.0.1"
         )
+        self.environment.setdefault("NERFIT_LLM_TIMEOUT", "60")
 
     def start(self, *arguments, **environment):
         return subprocess.Popen(
@@ -591,7 +592,7 @@ class LlmTest(Case):
         (encoder / "vocab.txt").write_bytes(VOCABULARY)
         train = ("train", "--model_name", "encoder", "--train_annotations", "train.txt")
         train += ("--output_dir", "out", "--max_steps", "2,2", "--threads", 1, "--llm", "gpt-4o")
-        self.run_it(*train, status=1, expect="st_model_name")
+        self.run_it(*train, status=1, expect="st_model_name is not given.*LaBSE", HF_HUB_OFFLINE="1")
         self.assertEqual(self.providers.requests, [])
         train += ("--st_model_name", GOLDEN / "sentence-mean")
         self.run_it(*train, expect='description of "b" by gpt-4o: A description')

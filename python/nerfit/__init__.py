@@ -17,6 +17,7 @@ with the package; messages go to the logger "nerfit".
 
 from . import errors
 from ._arguments import TrainingArguments
+from ._describe import describe
 from ._library import version as _version
 from ._model import Entity, Model, Report, Token, load
 from ._trainer import Event, Trainer, TrainResult
@@ -34,6 +35,7 @@ __all__ = [
     "TrainResult",
     "Trainer",
     "TrainingArguments",
+    "describe",
     "errors",
     "load",
 ]

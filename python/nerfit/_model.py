@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, overload
 from collections.abc import Iterator, Sequence
 
-from . import _data, _library
+from . import _data, _library, _transfer
 from .errors import ArgumentError
 
 _logger = logging.getLogger("nerfit")
@@ -94,7 +94,9 @@ class Model:
     """A loaded model. Threads may share it: each gets a session of its own, and they run at once.
 
     Args:
-        folder: a model in transformers' format with a token-classification head, or a PEFT adapter.
+        folder: a model in transformers' format with a token-classification head, or a PEFT adapter;
+            or its name on Hugging Face's hub ("owner/name", "owner/name@revision"), from where it is
+            downloaded into the cache that huggingface_hub uses too.
         backend: "auto" (None), "cpu", "ref".
         precision: "auto" (None: bf16 where the CPU multiplies it), "f32", "bf16".
         threads: CPU threads; 0: all cores.
@@ -113,14 +115,17 @@ class Model:
         precision: str | None = None,
         threads: int = 0,
     ) -> None:
-        options = _library.ModelOptions(
-            None if backend is None else _library.encode(backend, "backend"),
-            None if precision is None else _library.encode(precision, "precision"),
-            threads,
-            log_function,
-            None,
-        )
-        self._model = _Loaded(os.fsencode(folder), options)
+        with _transfer.Transfers() as transfers:
+            options = _library.ModelOptions(
+                None if backend is None else _library.encode(backend, "backend"),
+                None if precision is None else _library.encode(precision, "precision"),
+                threads,
+                log_function,
+                None,
+                transfers.function,
+                None,
+            )
+            self._model = _Loaded(os.fsencode(folder), options)
         self._local = threading.local()
         self.folder: str = os.fsdecode(folder)
         count = _library.call("model_label_count", self._model.address)

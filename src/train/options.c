@@ -47,7 +47,7 @@ static const option table[] = {
      "What each label means: safetensors of embeddings, or JSON/YAML of label: description."},
     {"st_model_name", MODEL, false, AT(st_model_name), NULL, 0, 0, NULL, DATA,
      "The sentence encoder for descriptions: a folder or a name; without it, model_name serves if it is "
-     "one."},
+     "one, else sentence-transformers/LaBSE."},
     {"llm", TEXT, false, AT(llm), "no", 0, 0, NULL, DATA,
      "Language model that writes the descriptions if ent2emb is not given, by litellm's name "
      "(gpt-4o-mini, anthropic/..., ollama/...); \"no\" for none."},

@@ -94,6 +94,19 @@ static nerfit_status find_models(run *r) {
     return NERFIT_OK;
 }
 
+/* Descriptions take a sentence encoder; without one it is the original's default, if it can be had. */
+static nerfit_status need_sentence_encoder(run *r) {
+    static const char DEFAULT[] = "sentence-transformers/LaBSE";
+    const char *base;
+    if (r->sentence_folder || !r->data->services) return NERFIT_OK; /* nf_embeddings says what is missing */
+    nf_log_info(r->log, "st_model_name is not given, and model_name is no sentence encoder: %s embeds the "
+                "descriptions, as in the original package", DEFAULT);
+    nerfit_status status = find_model(r, DEFAULT, true, &r->sentence_folder, &base);
+    return status == NERFIT_OK
+               ? NERFIT_OK
+               : nf_fail_within(r->err, status, "st_model_name is not given, and its default cannot be had");
+}
+
 /* Descriptions by the language model. */
 static nerfit_status describe_labels(run *r) {
     const nf_train_options *o = r->options;
@@ -105,9 +118,7 @@ static nerfit_status describe_labels(run *r) {
         return nf_fail(r->err, NERFIT_UNSUPPORTED,
                        "llm: no language model is asked here; give descriptions in ent2emb (nerfit "
                        "describe writes them)");
-    if (!r->sentence_folder) /* before it costs anything */
-        return nf_embeddings_describe(&r->own_embeddings, &descriptions, "llm", NULL, r->be, r->log,
-                                      r->err);
+    NF_TRY(need_sentence_encoder(r)); /* before it costs anything */
     NF_TRY(nf_directory_make(o->output_dir, r->err));
     nerfit_status status = s->describe(s->user, o->llm, r->corpora, N_SPLITS, (uint64_t)o->seed[0],
                                        file, &descriptions, r->err);
@@ -125,6 +136,9 @@ static nerfit_status read_embeddings(run *r) {
         r->embeddings = r->data->embeddings;
         return NERFIT_OK;
     }
+    bool described = r->data->descriptions ||
+                     (o->ent2emb && !nf_path_has_ending(o->ent2emb, ".safetensors"));
+    if (described) NF_TRY(need_sentence_encoder(r));
     if (r->data->descriptions)
         NF_TRY(nf_embeddings_describe(&r->own_embeddings, r->data->descriptions, "ent2emb",
                                       r->sentence_folder, r->be, r->log, r->err));

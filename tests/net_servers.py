@@ -78,11 +78,13 @@ class Hub:
         self.gated = set()
         self.large = large
         self.hub, self.store = Server(self, "hub"), Server(self, "store")
+        self.mirror = Server(self, "mirror")  # redirects to the hub, on a host of its own
         self.url = self.hub.url
 
     def close(self):
         self.hub.close()
         self.store.close()
+        self.mirror.close()
 
     def add(self, name, files, revision="main"):
         commit = hashlib.sha1(repr((name, sorted(files.items()))).encode()).hexdigest()
@@ -131,6 +133,9 @@ class Hub:
             X_Linked_Size=len(data),
             X_Repo_Commit=commit,
         )
+
+    def answer_mirror(self, h):
+        h.send(308, Location=self.hub.url + h.path)
 
     def answer_store(self, h):
         data = self.blobs[urllib.parse.urlparse(h.path).path[1:]]

@@ -149,6 +149,16 @@ class HubTest(Case):
         self.predict("tagger-base")
         self.assertTrue((self.cache / "models--tagger-base" / "refs" / "main").exists())
 
+    def test_a_mirror_that_redirects_to_the_hub(self):
+        self.hub.add("acme/tagger", TAGGER)
+        self.predict(HF_ENDPOINT=self.hub.mirror.url, HF_TOKEN=TOKEN)
+        sent = {r[0]: set() for r in self.hub.seen()}
+        for server, _, _, headers, _ in self.hub.seen():
+            sent[server].add(headers.get("Authorization"))
+        self.assertEqual(
+            sent, {"mirror": {f"Bearer {TOKEN}"}, "hub": {None}, "store": {None}}
+        )
+
     def test_revisions(self):
         other = {**TAGGER, "vocab.txt": VOCABULARY.replace(b"wake", b"walk")}
         first = self.hub.add("acme/tagger", TAGGER)
@@ -353,6 +363,11 @@ class HubTest(Case):
         few = ("fewshot", "conf/config.yaml", "--test_annotations", "conf/train.txt", "--k", 1)
         few += ("--seeds", 1, "--recipes", "plain:max_steps=0,1", "--output_dir", "few")
         self.run_it(*few, HF_HUB_OFFLINE="1", expect="plain")
+        few = [v.replace("=0,1", "=1,1") if isinstance(v, str) else v for v in few]
+        (self.root / "conf" / "config.yaml").write_text(
+            (self.root / "conf" / "config.yaml").read_text().replace("ent2emb: labels.yaml", "llm: gpt-4o")
+        )
+        self.run_it(*few, HF_HUB_OFFLINE="1", status=1, expect="no language model is asked here")
 
     def test_interrupted(self):
         self.hub.add("acme/encoder", files_of(GOLDEN / "bert", vocab__txt=VOCABULARY))

@@ -205,51 +205,58 @@ void nf_descriptions_format(nf_str *out, const nf_descriptions *d, bool json) {
 }
 
 /* Whether the text reads back as exactly these descriptions. */
-static bool reads_back(const nf_str *text, const char *path, const nf_descriptions *d) {
+static nerfit_status reads_back(const nf_str *text, const char *path, const nf_descriptions *d,
+                                bool *same, nerfit_error *err) {
     nf_descriptions read = {0};
-    bool same = nf_descriptions_parse(&read, nf_str_text(text), text->length, path, NULL) == NERFIT_OK &&
-                read.count == d->count;
-    for (size_t i = 0; same && i < d->count; i++) {
+    *same = false;
+    if (text->failed) return nf_no_memory(err, text->length);
+    nerfit_status status =
+        nf_descriptions_parse(&read, nf_str_text(text), text->length, path, err);
+    if (status == NERFIT_NO_MEMORY) return status;
+    *same = status == NERFIT_OK && read.count == d->count;
+    for (size_t i = 0; *same && i < d->count; i++) {
         size_t k = nf_descriptions_find(&read, d->labels[i]);
-        same = k < read.count && strcmp(read.texts[k], d->texts[i]) == 0;
+        *same = k < read.count && strcmp(read.texts[k], d->texts[i]) == 0;
     }
     nf_descriptions_free(&read);
-    return same;
+    return NERFIT_OK;
 }
 
-/* The file's own text with what it lacks at its end; false: that does not do. */
-static bool append_to_file(nf_str *out, const nf_descriptions *d, const char *path) {
+/* The file's own text with what it lacks at its end; *fits: that does. */
+static nerfit_status append_to_file(nf_str *out, const nf_descriptions *d, const char *path,
+                                    bool *fits, nerfit_error *err) {
     nf_file file;
     nf_descriptions known = {0};
-    if (nf_file_open(&file, path, NULL) != NERFIT_OK) return false;
-    bool ok = nf_descriptions_parse(&known, file.data, file.size, path, NULL) == NERFIT_OK;
-    if (ok) {
+    *fits = false;
+    if (!nf_file_exists(path) || nf_path_has_ending(path, ".json")) return NERFIT_OK;
+    NF_TRY(nf_file_open(&file, path, err));
+    nerfit_status status = nf_descriptions_parse(&known, file.data, file.size, path, err);
+    if (status == NERFIT_OK) {
         nf_str_append(out, file.data, file.size);
         if (file.size && file.data[file.size - 1] != '\n') nf_str_append_char(out, '\n');
-        ok = known.count == d->count || append_mapping(out, d, &known);
+        if (known.count < d->count && !append_mapping(out, d, &known)) out->failed = true;
+        status = reads_back(out, path, d, fits, err);
     }
     nf_file_close(&file);
     nf_descriptions_free(&known);
-    return ok && reads_back(out, path, d);
+    return status == NERFIT_NO_MEMORY ? status : NERFIT_OK; /* of another form: written anew */
 }
 
 nerfit_status nf_descriptions_write(const nf_descriptions *d, const char *path,
                                     const char *heading, nerfit_error *err) {
     nf_str text = {0};
-    bool json = nf_path_has_ending(path, ".json");
-    if (json || !append_to_file(&text, d, path)) {
+    bool json = nf_path_has_ending(path, ".json"), fits;
+    nerfit_status status = append_to_file(&text, d, path, &fits, err);
+    if (status == NERFIT_OK && !fits) {
         nf_str_clear(&text);
         if (!json && heading) nf_str_appendf(&text, "# %s\n", heading);
         nf_descriptions_format(&text, d, json);
-        if (text.failed) {
-            nf_str_free(&text);
-            return nf_no_memory(err, 0);
-        }
+        status = reads_back(&text, path, d, &fits, err);
     }
-    nerfit_status status = reads_back(&text, path, d)
-                               ? nf_file_write(path, text.data, text.length, err)
-                               : nf_fail_at(err, NERFIT_INTERNAL, path, 0, 0,
-                                            "the descriptions could not be written as they are");
+    if (status == NERFIT_OK)
+        status = fits ? nf_file_write(path, text.data, text.length, err)
+                      : nf_fail_at(err, NERFIT_INTERNAL, path, 0, 0,
+                                   "the descriptions could not be written as they are");
     nf_str_free(&text);
     return status;
 }

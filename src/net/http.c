@@ -323,6 +323,8 @@ static bool redirected(const transfer *t, const char *url, nf_str *next) {
     long s = t->response->status;
     size_t size;
     const char *value = nf_http_header(t->response, "location", &size);
+    size_t unused;
+    if (t->request->stop_at && nf_http_header(t->response, t->request->stop_at, &unused)) return false;
     if (t->request->body || !value || !(s == 301 || s == 302 || s == 303 || s == 307 || s == 308))
         return false;
     nf_str location = {0};
@@ -331,7 +333,7 @@ static bool redirected(const transfer *t, const char *url, nf_str *next) {
     nf_http_url_join(next, url, nf_str_text(&location));
     nf_str_free(&location);
     bool down = strncasecmp(url, "https:", 6) == 0 && strncasecmp(next->data, "https:", 6) != 0;
-    return !next->failed && !down && !(t->request->same_host && !nf_http_same_origin(url, next->data));
+    return !next->failed && !down;
 }
 
 static CURLcode follow(transfer *t) {

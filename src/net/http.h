@@ -52,7 +52,7 @@ typedef struct nf_http_request {
     size_t n_headers;
     const char *secret; /* a header as well, kept secret; or NULL */
     const char *body;   /* of POST: JSON */
-    bool same_host; /* follow redirects only within the host; another one is the answer (HEAD) */
+    const char *stop_at; /* a redirect with this header is the answer, and not followed; or NULL */
     /* Where an answer of 200 or 206 goes instead of into the response's body: a file that is open for
      * writing. What it holds already is not fetched again. NULL: into the body. */
     const int *file;

@@ -125,7 +125,7 @@ static nerfit_status request(hub *h, const char *method, const char *url, const 
     nf_http_request r = {.method = method,
                          .url = url,
                          .secret = h->secret,
-                         .same_host = head,
+                         .stop_at = head ? "x-linked-etag" : NULL,
                          .file = file};
     nf_http_watch watch = watch_of(h);
     return nf_http_send(&r, file ? &h->fetching : &h->asking, &watch, response, h->err);

@@ -62,16 +62,20 @@ bool nf_hub_is_commit(const char *text) {
 
 /* ---------------------------------------------------------------- the environment */
 
-static const char *home(void) {
+static const char *home(nf_arena *arena) {
     const char *folder = nf_http_environment("HOME");
-    const struct passwd *user = folder ? NULL : getpwuid(getuid());
-    return folder ? folder : user ? user->pw_dir : "/";
+    struct passwd entry, *user = NULL;
+    char buffer[4096];
+    if (!folder && getpwuid_r(getuid(), &entry, buffer, sizeof buffer, &user) == 0 && user)
+        folder = entry.pw_dir;
+    return nf_arena_strdup(arena, folder ? folder : "/");
 }
 
 /* With "~" as the home folder. */
 static const char *expanded(nf_arena *arena, const char *path) {
     if (path[0] != '~' || (path[1] && path[1] != '/')) return nf_arena_strdup(arena, path);
-    return path[1] ? nf_path_join(arena, home(), path + 2) : nf_arena_strdup(arena, home());
+    const char *folder = home(arena);
+    return folder && path[1] ? nf_path_join(arena, folder, path + 2) : folder;
 }
 
 static const char *within(nf_arena *arena, const char *folder, const char *name) {

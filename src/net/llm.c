@@ -264,7 +264,12 @@ static char *stripped(const nf_str *text) {
     const char *start = nf_str_text(text), *end = start + strlen(start);
     while (isspace((unsigned char)*start)) start++;
     while (end > start && isspace((unsigned char)end[-1])) end--;
-    return strndup(start, (size_t)(end - start));
+    size_t size = (size_t)(end - start);
+    char *copy = malloc(size + 1);
+    if (!copy) return NULL;
+    memcpy(copy, start, size);
+    copy[size] = '\0';
+    return copy;
 }
 
 nerfit_status nf_llm_read(const nf_llm *llm, const char *answer, size_t size, char **out,

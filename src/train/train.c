@@ -86,8 +86,12 @@ static nerfit_status find_model(run *r, const char *name, bool sentence, const c
 static nerfit_status find_models(run *r) {
     const nf_train_options *o = r->options;
     const char *base;
-    NF_TRY(find_model(r, o->model_name, !o->st_model_name, &r->model_folder, &r->model_base));
-    if (o->st_model_name && !r->data->embeddings)
+    bool embedded = r->data->embeddings ||
+                    (o->ent2emb && nf_path_has_ending(o->ent2emb, ".safetensors"));
+    NF_TRY(find_model(r, o->model_name, !embedded && !o->st_model_name, &r->model_folder,
+                      &r->model_base));
+    if (embedded) return NERFIT_OK;
+    if (o->st_model_name)
         return find_model(r, o->st_model_name, true, &r->sentence_folder, &base);
     const char *modules = nf_path_join(&r->arena, r->model_folder, "modules.json");
     if (modules && nf_file_exists(modules)) r->sentence_folder = r->model_folder;

@@ -39,7 +39,7 @@ expect "no command" 2 'usage: nerfit COMMAND' "$nerfit"
 expect "help" 0 'predict +tag texts' "$nerfit" --help
 expect "version" 0 '^nerfit [0-9]+\.[0-9]+\.[0-9]+$' "$nerfit" --version
 expect "unknown command" 2 'unknown command "trian"' "$nerfit" trian
-for command in train predict eval score embed tokenize fewshot describe data 'data check' 'data sample'; do
+for command in train predict eval score embed tokenize fewshot describe download data 'data check' 'data sample'; do
     expect "$command --help" 0 "usage: nerfit ${command% *}" "$nerfit" $command --help
 done
 expect "help train lists options" 0 'lr_scheduler_type' "$nerfit" help train

@@ -122,6 +122,20 @@ class HubTest(Case):
         self.predict(HF_HUB_OFFLINE="1")
         self.run_it("tokenize", "acme/tagger", "texts.txt", HF_HUB_OFFLINE="1", expect="wake")
 
+    def test_download(self):
+        self.hub.add("acme/tagger", TAGGER)
+        self.hub.add("acme/sentences", files_of(GOLDEN / "sentence-mean"))
+        out, _ = self.run_it("download", "acme/tagger", "--quiet")
+        self.assertEqual(out.strip(), str(self.weights().parent))
+        out, _ = self.run_it("download", "acme/sentences", "--kind", "tokenizer")
+        self.assertNotIn("model.safetensors", os.listdir(out.strip()))
+        out, _ = self.run_it("download", "acme/sentences", "--kind", "sentence")
+        self.assertIn("1_Pooling", os.listdir(out.strip()))
+        self.run_it("embed", "acme/sentences", "texts.txt", HF_HUB_OFFLINE="1")
+        self.run_it("download", "./nowhere", status=1, expect="neither a folder nor a model's name")
+        self.run_it("download", "a/b", "--kind", "x", status=1, expect="not one of model, sentence")
+        self.run_it("download", status=2, expect="NAME is missing")
+
     def test_where_the_cache_is(self):
         self.hub.add("acme/tagger", TAGGER)
         for name, value, place in [

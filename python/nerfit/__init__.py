@@ -19,7 +19,7 @@ from . import errors
 from ._arguments import TrainingArguments
 from ._describe import describe
 from ._library import version as _version
-from ._model import Entity, Model, Report, Token, load
+from ._model import Entity, Model, Report, Token, download, load
 from ._trainer import Event, Trainer, TrainResult
 from .errors import NerfitError
 
@@ -36,6 +36,7 @@ __all__ = [
     "Trainer",
     "TrainingArguments",
     "describe",
+    "download",
     "errors",
     "load",
 ]

@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import threading
-from ctypes import POINTER, byref, c_size_t
+from ctypes import POINTER, byref, c_size_t, c_void_p
 from dataclasses import dataclass
 from typing import Any, NamedTuple, overload
 from collections.abc import Iterator, Sequence
@@ -245,6 +245,22 @@ def _texts(texts: str | Sequence[str]) -> list[str]:
         if not isinstance(text, str):
             raise ArgumentError(f"texts[{i}]: expected a text, not {type(text).__name__}")
     return many
+
+
+def download(name: str, kind: str = "model") -> str:
+    """Downloads a model from Hugging Face's hub, if the cache that huggingface_hub uses does not have
+    it, and returns its folder; a folder is returned as it is.
+
+    Args:
+        name: "owner/name", "owner/name@revision".
+        kind: "model"; "sentence": with what modules.json names; "tokenizer": that alone.
+    """
+    out = c_void_p()
+    with _transfer.Transfers() as transfers:
+        options = _library.ModelOptions(log=log_function, transfer=transfers.function)
+        given = _library.encode(name, "name"), _library.encode(kind, "kind")
+        _library.call("model_find", *given, byref(options), byref(out))
+    return _library.take_text(out.value)
 
 
 def load(

@@ -67,6 +67,24 @@ def test_models_by_name(hub, trained, tmp_path):
         nerfit.load("acme/tagger@v9")
 
 
+def test_threads_that_want_the_same_model(hub, encoder):
+    hub.add("acme/encoder", files_of(encoder))
+    found = []
+    threads = [
+        threading.Thread(target=lambda: found.append(nerfit.download("acme/encoder", "sentence")))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 4 and len(set(found)) == 1
+    assert len(hub.seen("store", "GET")) == 1
+    assert nerfit.download(str(encoder)) == str(encoder)
+    with pytest.raises(ArgumentError, match="kind"):
+        nerfit.download("acme/encoder", "tagger")
+
+
 def test_training_by_name(options, tmp_path, monkeypatch):
     put_into_cache(tmp_path / "hf" / "hub", "acme/encoder", make_encoder(tmp_path / "made"))
     args = TrainingArguments(**{**options, "model_name": "acme/encoder"})

@@ -303,28 +303,33 @@ static void tell_size(const hub *h, const char *name, const blob *b) {
     else nf_log_info(log, "%s: fetching %s", h->name.id, name);
 }
 
+/* CACHE/.locks/MODEL/NAME.lock */
+static nerfit_status take_lock(hub *h, const char *name, int *lock) {
+    nf_str path = {0};
+    nf_str_appendf(&path, "%s/.locks/%s", h->cache, strrchr(h->paths.model, '/') + 1);
+    nerfit_status status = path.failed ? nf_no_memory(h->err, 0) : nf_directory_make(path.data, h->err);
+    nf_str_appendf(&path, "/%s.lock", name);
+    if (status == NERFIT_OK && path.failed) status = nf_no_memory(h->err, 0);
+    if (status == NERFIT_OK) status = nf_hub_lock(lock, path.data, pause_for_lock, h, h->err);
+    nf_str_free(&path);
+    return status;
+}
+
 /* The blob is put there if it is not, by one process. */
 static nerfit_status get_blob(hub *h, const char *url, const char *name, const blob *b) {
-    nf_str lock_path = {0};
     const char *blobs = nf_path_join(h->arena, h->paths.model, "blobs");
     const char *path = blobs ? nf_path_join(h->arena, blobs, b->etag) : NULL;
-    nf_str_appendf(&lock_path, "%s/.locks/%s", h->cache, strrchr(h->paths.model, '/') + 1);
-    int lock = -1;
-    nerfit_status status = path && !lock_path.failed ? nf_directory_make(blobs, h->err)
-                                                     : nf_no_memory(h->err, 0);
-    if (status == NERFIT_OK) status = nf_directory_make(lock_path.data, h->err);
-    nf_str_appendf(&lock_path, "/%s.lock", b->etag);
-    if (status == NERFIT_OK && lock_path.failed) status = nf_no_memory(h->err, 0);
-    if (status == NERFIT_OK) status = nf_hub_lock(&lock, lock_path.data, pause_for_lock, h, h->err);
-    if (status == NERFIT_OK) {
-        if (!nf_file_exists(path)) {
-            tell_size(h, name, b);
-            status = fetch_blob(h, url, name, b, path);
-        }
-        if (status == NERFIT_OK) status = nf_hub_link(h->arena, &h->paths, name, b->etag, h->err);
-        nf_hub_unlock(lock);
+    int lock;
+    if (!path) return nf_no_memory(h->err, 0);
+    NF_TRY(nf_directory_make(blobs, h->err));
+    NF_TRY(take_lock(h, b->etag, &lock));
+    nerfit_status status = NERFIT_OK;
+    if (!nf_file_exists(path)) {
+        tell_size(h, name, b);
+        status = fetch_blob(h, url, name, b, path);
     }
-    nf_str_free(&lock_path);
+    if (status == NERFIT_OK) status = nf_hub_link(h->arena, &h->paths, name, b->etag, h->err);
+    nf_hub_unlock(lock);
     return status;
 }
 
@@ -463,10 +468,15 @@ static nerfit_status download(hub *h) {
         NF_TRY(get_modules(h));
     } else {
         NF_TRY(get_folder(h, "", true));
-        if (h->kind == NF_HUB_SENTENCE) NF_TRY(mark_missing(h, "modules.json"));
     }
     NF_TRY(nf_directory_make(h->paths.snapshot, h->err)); /* of a model without a wanted file */
-    return save_ref(h); /* last: until now the earlier commit was the one to use */
+    int lock; /* threads of one process would write under the same temporary name */
+    NF_TRY(take_lock(h, "refs", &lock));
+    nerfit_status status = NERFIT_OK;
+    if (h->kind == NF_HUB_SENTENCE && !modules) status = mark_missing(h, "modules.json");
+    if (status == NERFIT_OK) status = save_ref(h); /* last: until now the earlier commit counted */
+    nf_hub_unlock(lock);
+    return status;
 }
 
 static nerfit_status find(hub *h, const char **folder) {

@@ -52,8 +52,10 @@ static int describe(describing *d, nerfit_corpus *const *corpora, size_t count,
         return 130;
     }
     if (status != NERFIT_OK) return cli_fail(&error);
-    if (!options->file) cli_write(NULL, text, strlen(text));
-    else if (!d->quiet) fprintf(stderr, "The descriptions are in %s\n", options->file);
+    if (!options->file)
+        cli_write(NULL, text, strlen(text));
+    else if (!d->quiet)
+        fprintf(stderr, "The descriptions are in %s\n", options->file);
     nerfit_free(text);
     return DONE;
 }
@@ -63,9 +65,11 @@ static int run_describe(const command *self, int argc, char **argv) {
     const char *llm = NULL, *output = NULL, *seed = "123", *format = NULL, *paths[MOST_FILES];
     nerfit_corpus *corpora[MOST_FILES] = {0};
     const cli_option options[] = {
-        {"--llm", "NAME", "gpt-4o-mini, anthropic/..., ollama/...: see docs/network.md", &llm, NULL},
-        {"--output", "FILE", "YAML, or JSON by its ending; what it has stays as it is, and only missing "
-                             "labels are asked for",
+        {"--llm", "NAME", "gpt-4o-mini, anthropic/..., ollama/...: see docs/network.md", &llm,
+         NULL},
+        {"--output", "FILE",
+         "YAML, or JSON by its ending; what it has stays as it is, and only missing "
+         "labels are asked for",
          &output, NULL},
         {"-o", "FILE", "the same", &output, NULL},
         {"--seed", "N", "of the texts that are shown to the model, ten a label (123)", &seed, NULL},
@@ -100,8 +104,10 @@ static int run_describe(const command *self, int argc, char **argv) {
 const command command_describe = {
     "describe", "DATA ... --llm NAME [-o FILE] [options]",
     "descriptions of the labels, by a language model",
-    "Shows a language model up to ten texts of every label of the annotated files, and writes what it\n"
-    "says of each label, as YAML: a file to look through, edit, and give to nerfit train --ent2emb.\n"
+    "Shows a language model up to ten texts of every label of the annotated files, and writes what "
+    "it\n"
+    "says of each label, as YAML: a file to look through, edit, and give to nerfit train "
+    "--ent2emb.\n"
     "Keys come from the environment (OPENAI_API_KEY, ANTHROPIC_API_KEY, ...).\n\n"
     "  nerfit describe train.jsonl --llm gpt-4o-mini -o labels.yaml",
     run_describe};

@@ -1,4 +1,5 @@
-/* nerfit download: a model from the hub into the cache, for a machine or a time without a network. */
+/* nerfit download: a model from the hub into the cache, for a machine or a time without a network.
+ */
 #include "training.h"
 
 #include <stdio.h>
@@ -23,9 +24,10 @@ static bool on_transfer(void *user, const nerfit_transfer *transfer) {
 static int run_download(const command *self, int argc, char **argv) {
     downloading d = {0};
     const char *kind = "model", *name;
-    const cli_option options[] = {
-        {"--kind", "KIND", "model, sentence (with what modules.json names) or tokenizer", &kind, NULL},
-        {"--quiet", NULL, "only warnings and errors", NULL, &d.quiet}};
+    const cli_option options[] = {{"--kind", "KIND",
+                                   "model, sentence (with what modules.json names) or tokenizer",
+                                   &kind, NULL},
+                                  {"--quiet", NULL, "only warnings and errors", NULL, &d.quiet}};
     size_t n;
     int status =
         cli_parse(self, argc, argv, options, sizeof options / sizeof *options, &name, 1, &n);
@@ -48,9 +50,10 @@ static int run_download(const command *self, int argc, char **argv) {
     return written ? DONE : FAILED;
 }
 
-const command command_download = {
-    "download", "NAME [options]", "a model from Hugging Face's hub into the cache",
-    "NAME is owner/name or owner/name@revision. Prints the folder; all commands find the model by its\n"
-    "name from then on, without a network too.\n\n"
-    "  nerfit download sentence-transformers/LaBSE --kind sentence",
-    run_download};
+const command command_download = {"download", "NAME [options]",
+                                  "a model from Hugging Face's hub into the cache",
+                                  "NAME is owner/name or owner/name@revision. Prints the folder; "
+                                  "all commands find the model by its\n"
+                                  "name from then on, without a network too.\n\n"
+                                  "  nerfit download sentence-transformers/LaBSE --kind sentence",
+                                  run_download};

@@ -11,12 +11,11 @@ void cli_transfer_begin(cli_transfer *transfer, bool quiet) {
 
 bool cli_on_transfer(cli_transfer *transfer, const nerfit_transfer *t) {
     enum { LEAST = 1 << 20 }; /* bytes: what is smaller is there before a bar is read */
-    double megabytes = 1e-6 * (double)t->total;
     if (t->file && t->total > LEAST && cli_bar_due(&transfer->bar, t->done == t->total)) {
         char before[80];
         snprintf(before, sizeof before, "%.70s ", t->file);
         cli_bar_draw(&transfer->bar, before, (int64_t)(t->done / 1000), (int64_t)(t->total / 1000),
-                     "kB of %.1f MB", megabytes);
+                     "kB");
         if (t->done == t->total) cli_bar_clear(&transfer->bar);
     }
     return !cli_interrupted();

@@ -1,5 +1,5 @@
-/* Fuzz target: what comes over the network or lies in the hub's cache. The first byte chooses: answers
- * of language models, URLs and redirects, names. */
+/* Fuzz target: what comes over the network or lies in the hub's cache. The first byte chooses:
+ * answers of language models, URLs and redirects, names. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,8 +20,10 @@ static void read_answer(const char *text, size_t size, const char *name) {
     nf_llm llm;
     char *answer;
     REQUIRE(nf_llm_open(&llm, &arena, name, &error) == NERFIT_OK);
-    if (nf_llm_read(&llm, text, size, &answer, &error) == NERFIT_OK) REQUIRE(answer[0]);
-    else REQUIRE(!answer && error.text[0]);
+    if (nf_llm_read(&llm, text, size, &answer, &error) == NERFIT_OK)
+        REQUIRE(answer[0]);
+    else
+        REQUIRE(!answer && error.text[0]);
     free(answer);
     nf_arena_free(&arena);
 }
@@ -59,10 +61,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     text[size - 1] = '\0';
     setenv("ANTHROPIC_API_KEY", "k", 1);
     switch (data[0] % 4) {
-    case 0: read_answer(text, size - 1, "ollama/x"); break;
-    case 1: read_answer(text, size - 1, "claude-x"); break;
-    case 2: read_url(text); break;
-    default: read_name(text); break;
+    case 0:
+        read_answer(text, size - 1, "ollama/x");
+        break;
+    case 1:
+        read_answer(text, size - 1, "claude-x");
+        break;
+    case 2:
+        read_url(text);
+        break;
+    default:
+        read_name(text);
+        break;
     }
     free(text);
     return 0;

@@ -33,8 +33,10 @@ static nerfit_status find_base(const nf_hub_watch *watch, nf_arena *arena, const
     nerfit_status status = NERFIT_OK;
     if (beside && name[0] != '/' && !nf_directory_exists(beside)) {
         status = nf_hub_folder(base, arena, name, NF_HUB_MODEL, watch, err);
-        if (status != NERFIT_OK) nf_fail_within(err, status, "base model of the adapter %s", folder);
-        else if (!nf_directory_exists(*base)) *base = NULL; /* the loader says what is missing */
+        if (status != NERFIT_OK)
+            nf_fail_within(err, status, "base model of the adapter %s", folder);
+        else if (!nf_directory_exists(*base))
+            *base = NULL; /* the loader says what is missing */
     }
     json_decref(json);
     return status;
@@ -54,16 +56,19 @@ nerfit_status nerfit_model_find(const char *name, const char *kind,
                                 nerfit_error *error) {
     static const char *const kinds[] = {"model", "sentence", "tokenizer"};
     nf_net net = {0};
-    if (options) net = (nf_net){options->transfer, options->transfer_user, {options->log, options->log_user}};
+    if (options)
+        net =
+            (nf_net){options->transfer, options->transfer_user, {options->log, options->log_user}};
     nf_arena arena = {0};
     const char *found = NULL;
     size_t chosen = 0;
     *folder = NULL;
     while (kind && chosen < 3 && strcmp(kinds[chosen], kind) != 0) chosen++;
     if (chosen == 3)
-        return nf_fail(error, NERFIT_ARGUMENT, "kind \"%s\" is not one of model, sentence, tokenizer",
-                       kind);
-    nerfit_status status = nf_net_folder(&net, &arena, name, (nf_hub_kind)chosen, &found, NULL, error);
+        return nf_fail(error, NERFIT_ARGUMENT,
+                       "kind \"%s\" is not one of model, sentence, tokenizer", kind);
+    nerfit_status status =
+        nf_net_folder(&net, &arena, name, (nf_hub_kind)chosen, &found, NULL, error);
     if (status == NERFIT_OK && !nf_directory_exists(found))
         status = nf_fail_at(error, NERFIT_IO, name, 0, 0,
                             "is neither a folder nor a model's name (owner/name)");
@@ -101,9 +106,9 @@ static nerfit_status read_known(const nf_net *net, const char *file, nf_descript
     if (!file || !nf_file_exists(file)) return NERFIT_OK;
     nf_file content;
     NF_TRY(nf_file_open(&content, file, err));
-    nerfit_status status = content.size
-                               ? nf_descriptions_parse(&known, content.data, content.size, file, err)
-                               : NERFIT_OK;
+    nerfit_status status =
+        content.size ? nf_descriptions_parse(&known, content.data, content.size, file, err)
+                     : NERFIT_OK;
     nf_file_close(&content);
     for (size_t i = 0; status == NERFIT_OK && i < known.count; i++)
         if (nf_descriptions_find(out, known.labels[i]) == out->count)
@@ -142,8 +147,10 @@ static nerfit_status describe_all(const nf_net *net, const nf_net_describing *ho
                                   nf_arena *arena, nerfit_error *err) {
     nf_llm llm = {0};
     nf_str heading = {0};
-    nf_str_appendf(&heading, "Descriptions of the labels, written by %s. Edit them: what stands here is "
-                             "used as it is.", how->llm);
+    nf_str_appendf(&heading,
+                   "Descriptions of the labels, written by %s. Edit them: what stands here is "
+                   "used as it is.",
+                   how->llm);
     nerfit_status status = heading.failed ? nf_no_memory(err, 0) : NERFIT_OK;
     for (size_t i = 0; i < labels->count && status == NERFIT_OK; i++) {
         const char *label = labels->labels[i];
@@ -158,7 +165,8 @@ static nerfit_status describe_all(const nf_net *net, const nf_net_describing *ho
         }
         if (status == NERFIT_OK && how->described &&
             !how->described(how->user, label, out->texts[known], i + 1, labels->count))
-            status = nf_fail(err, NERFIT_CANCELLED, "cancelled after the description of \"%s\"", label);
+            status =
+                nf_fail(err, NERFIT_CANCELLED, "cancelled after the description of \"%s\"", label);
     }
     nf_str_free(&heading);
     return status;
@@ -171,7 +179,8 @@ nerfit_status nf_net_describe(const nf_net *net, const nf_net_describing *how,
     nf_arena arena = {0};
     nerfit_status status = list_labels(corpora, count, &labels, err);
     if (status == NERFIT_OK && labels.count == 0)
-        status = nf_fail(err, NERFIT_ARGUMENT, "no text has an entity: there is no label to describe");
+        status =
+            nf_fail(err, NERFIT_ARGUMENT, "no text has an entity: there is no label to describe");
     if (status == NERFIT_OK) status = read_known(net, how->file, out, err);
     if (status == NERFIT_OK)
         status = describe_all(net, how, corpora, count, &labels, out, &arena, err);
@@ -203,15 +212,18 @@ nerfit_status nerfit_describe(const nerfit_corpus *const *corpora, size_t count,
     nf_str written = {0};
     *text = NULL;
     if (!options->llm || strcmp(options->llm, "no") == 0)
-        return nf_fail(error, NERFIT_ARGUMENT, "llm is missing: expected a model's name, such as "
+        return nf_fail(error, NERFIT_ARGUMENT,
+                       "llm is missing: expected a model's name, such as "
                        "gpt-4o-mini or ollama/llama3.2");
     if (strcmp(format, "json") != 0 && strcmp(format, "yaml") != 0)
         return nf_fail(error, NERFIT_ARGUMENT, "format \"%s\" is not one of json, yaml", format);
     nerfit_status status = describe_given(corpora, count, options, &out, error);
     if (status == NERFIT_OK) {
         nf_descriptions_format(&written, &out, strcmp(format, "json") == 0);
-        if (written.failed) status = nf_no_memory(error, 0);
-        else *text = written.data;
+        if (written.failed)
+            status = nf_no_memory(error, 0);
+        else
+            *text = written.data;
     }
     if (status != NERFIT_OK) nf_str_free(&written);
     nf_descriptions_free(&out);

@@ -1,5 +1,5 @@
-/* The parts of the network code that need no server: digests, URLs, waits, the hub's cache, providers
- * and their answers, questions and descriptions. tests/test_net.py has the rest. */
+/* The parts of the network code that need no server: digests, URLs, waits, the hub's cache,
+ * providers and their answers, questions and descriptions. tests/test_net.py has the rest. */
 #include "documents.h"
 #include "tiny_model.h"
 
@@ -129,7 +129,8 @@ static void test_waits(void **state) {
                    {"Sun, 06 Nov 1994 08:50:37 GMT", 60},
                    {"Sun, 06 Nov 1994 08:49:00 GMT", 0}};
     for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)
-        if (nf_http_retry_after(headers[i].text, strlen(headers[i].text), now) != headers[i].seconds)
+        if (nf_http_retry_after(headers[i].text, strlen(headers[i].text), now) !=
+            headers[i].seconds)
             fail_msg("%s", headers[i].text);
     assert_true(nf_http_retry_after(NULL, 0, now) == -1);
 }
@@ -202,8 +203,10 @@ static void test_names(void **state) {
         {"a.", NULL, NULL},
         {"a b", NULL, NULL},
         {"", NULL, NULL},
-        {"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-         "aa", NULL, NULL},
+        {"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+         "aaaaaa"
+         "aa",
+         NULL, NULL},
     };
     nf_arena arena = {0};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -214,7 +217,8 @@ static void test_names(void **state) {
         assert_string_equal(name.id, cases[i].id);
         assert_string_equal(name.revision, cases[i].revision);
     }
-    static const char *const bad[] = {"", "/a", "a/../b", "..", "a//b", "a/", "a\\b", "a\nb", "./a"};
+    static const char *const bad[] = {"",   "/a",   "a/../b", "..", "a//b",
+                                      "a/", "a\\b", "a\nb",   "./a"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         if (nf_hub_file_name_valid(bad[i])) fail_msg("%s", bad[i]);
     assert_true(nf_hub_file_name_valid("1_Pooling/config.json"));
@@ -224,17 +228,23 @@ static void test_names(void **state) {
 
 static void set_environment(const char *const pairs[][2], size_t count) {
     for (size_t i = 0; i < count; i++)
-        if (pairs[i][1]) setenv(pairs[i][0], pairs[i][1], 1);
-        else unsetenv(pairs[i][0]);
+        if (pairs[i][1])
+            setenv(pairs[i][0], pairs[i][1], 1);
+        else
+            unsetenv(pairs[i][0]);
 }
 
 static void test_cache_folders(void **state) {
     (void)state;
     nf_arena arena = {0};
-    const char *set[][2] = {{"HOME", "/home/u"},  {"XDG_CACHE_HOME", NULL},
-                            {"HF_HOME", NULL},    {"HUGGINGFACE_HUB_CACHE", NULL},
-                            {"HF_HUB_CACHE", NULL}, {"HF_TOKEN", NULL},
-                            {"HUGGING_FACE_HUB_TOKEN", NULL}, {"HF_TOKEN_PATH", NULL}};
+    const char *set[][2] = {{"HOME", "/home/u"},
+                            {"XDG_CACHE_HOME", NULL},
+                            {"HF_HOME", NULL},
+                            {"HUGGINGFACE_HUB_CACHE", NULL},
+                            {"HF_HUB_CACHE", NULL},
+                            {"HF_TOKEN", NULL},
+                            {"HUGGING_FACE_HUB_TOKEN", NULL},
+                            {"HF_TOKEN_PATH", NULL}};
     static const char *const expected[] = {"/home/u/.cache/huggingface/hub", "/x/huggingface/hub",
                                            "/home/u/hf/hub", "/c", "/d"};
     static const char *const values[] = {NULL, "/x", "~/hf", "/c", "/d"};
@@ -285,15 +295,17 @@ static void test_states(void **state) {
         {"snapshots/C/config.json", "{}", NF_HUB_MODEL, false, false},
         {"snapshots/C/vocab.txt", "a", NF_HUB_TOKENIZER, true, true},
         {"snapshots/C/model.safetensors.index.json",
-         "{\"weight_map\": {\"a\": \"1.safetensors\", \"b\": \"2.safetensors\"}}", NF_HUB_MODEL, false,
-         false},
+         "{\"weight_map\": {\"a\": \"1.safetensors\", \"b\": \"2.safetensors\"}}", NF_HUB_MODEL,
+         false, false},
         {"snapshots/C/1.safetensors", "x", NF_HUB_MODEL, false, false},
         {"snapshots/C/2.safetensors", "x", NF_HUB_MODEL, true, true},
         {"snapshots/C/README.md", "x", NF_HUB_SENTENCE, true, false},
         {".no_exist/C/modules.json", "", NF_HUB_SENTENCE, true, true},
         {"snapshots/C/modules.json",
-         "[{\"type\": \"a.Transformer\", \"path\": \"\"}, {\"type\": \"a.Pooling\", \"path\": \"1_P\"}, "
-         "{\"type\": \"a.Normalize\", \"path\": \"2_N\"}]", NF_HUB_SENTENCE, false, false},
+         "[{\"type\": \"a.Transformer\", \"path\": \"\"}, {\"type\": \"a.Pooling\", \"path\": "
+         "\"1_P\"}, "
+         "{\"type\": \"a.Normalize\", \"path\": \"2_N\"}]",
+         NF_HUB_SENTENCE, false, false},
         {"snapshots/C/1_P/config.json", "{}", NF_HUB_SENTENCE, true, true},
     };
     char cache[64], model[128], path[256];
@@ -315,7 +327,8 @@ static void test_states(void **state) {
     assert_string_equal(paths.commit, COMMIT);
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
         const char *c = strstr(steps[i].name, "/C/");
-        snprintf(path, sizeof path, "%.*s/%s%s", (int)(c - steps[i].name), steps[i].name, COMMIT, c + 2);
+        snprintf(path, sizeof path, "%.*s/%s%s", (int)(c - steps[i].name), steps[i].name, COMMIT,
+                 c + 2);
         put(model, path, steps[i].text);
         nf_hub_state s = nf_hub_state_of(&arena, &paths, steps[i].kind);
         if (s.usable != steps[i].usable || s.complete != steps[i].complete)
@@ -334,7 +347,9 @@ static void test_states(void **state) {
     nf_arena_free(&arena);
 }
 
-static bool give_up(void *user) { return --*(int *)user > 0; }
+static bool give_up(void *user) {
+    return --*(int *)user > 0;
+}
 
 static void test_locks(void **state) {
     (void)state;
@@ -362,17 +377,18 @@ static void test_providers(void **state) {
     } cases[] = {
         {"gpt-4o-mini", "OPENAI_BASE_URL", NULL, "https://api.openai.com/v1/chat/completions",
          "gpt-4o-mini", "OPENAI_API_KEY"},
-        {"o3-mini", "OPENAI_BASE_URL", "http://h/v1/chat/completions", "http://h/v1/chat/completions",
-         "o3-mini", "OPENAI_API_KEY"},
-        {"claude-3-5-haiku-latest", "ANTHROPIC_API_BASE", NULL, "https://api.anthropic.com/v1/messages",
-         "claude-3-5-haiku-latest", "ANTHROPIC_API_KEY"},
+        {"o3-mini", "OPENAI_BASE_URL", "http://h/v1/chat/completions",
+         "http://h/v1/chat/completions", "o3-mini", "OPENAI_API_KEY"},
+        {"claude-3-5-haiku-latest", "ANTHROPIC_API_BASE", NULL,
+         "https://api.anthropic.com/v1/messages", "claude-3-5-haiku-latest", "ANTHROPIC_API_KEY"},
         {"anthropic/claude", "ANTHROPIC_API_BASE", "http://h/v1/messages", "http://h/v1/messages",
          "claude", "ANTHROPIC_API_KEY"},
         {"gemini/gemini-2.0-flash", "GEMINI_API_BASE", NULL,
-         "https://generativelanguage.googleapis.com/v1beta/openai/chat/completions", "gemini-2.0-flash",
-         "GOOGLE_API_KEY"},
+         "https://generativelanguage.googleapis.com/v1beta/openai/chat/completions",
+         "gemini-2.0-flash", "GOOGLE_API_KEY"},
         {"azure/a b", "AZURE_API_BASE", "https://x.openai.azure.com/",
-         "https://x.openai.azure.com/openai/deployments/a%20b/chat/completions?api-version=2024-10-21",
+         "https://x.openai.azure.com/openai/deployments/a%20b/chat/"
+         "completions?api-version=2024-10-21",
          "a b", "AZURE_API_KEY"},
         {"ollama/llama3.2", "OLLAMA_API_BASE", NULL, "http://localhost:11434/v1/chat/completions",
          "llama3.2", NULL},
@@ -389,8 +405,10 @@ static void test_providers(void **state) {
         nf_arena arena = {0};
         nf_llm llm;
         nerfit_error error;
-        if (cases[i].value) setenv(cases[i].variable, cases[i].value, 1);
-        else unsetenv(cases[i].variable);
+        if (cases[i].value)
+            setenv(cases[i].variable, cases[i].value, 1);
+        else
+            unsetenv(cases[i].variable);
         if (cases[i].key) {
             unsetenv(cases[i].key);
             assert_int_equal(nf_llm_open(&llm, &arena, cases[i].name, &error), NERFIT_ARGUMENT);
@@ -400,8 +418,10 @@ static void test_providers(void **state) {
         assert_ok(nf_llm_open(&llm, &arena, cases[i].name, &error), &error);
         assert_string_equal(llm.url, cases[i].url);
         assert_string_equal(llm.model, cases[i].model);
-        if (cases[i].key) assert_string_equal(llm.key, "k");
-        else assert_null(llm.secret);
+        if (cases[i].key)
+            assert_string_equal(llm.key, "k");
+        else
+            assert_null(llm.secret);
         if (cases[i].key) unsetenv(cases[i].key);
         unsetenv(cases[i].variable);
         nf_arena_free(&arena);
@@ -415,16 +435,22 @@ static void test_answers(void **state) {
     } cases[] = {
         {"ollama/x", "{\"choices\": [{\"message\": {\"content\": \" a \\n\"}}]}", "a"},
         {"ollama/x",
-         "{\"choices\": [{\"message\": {\"content\": [{\"type\": \"text\", \"text\": \"a\"}, {\"type\": "
-         "\"image\"}, {\"text\": \"b\"}]}, \"finish_reason\": \"stop\"}]}", "ab"},
-        {"ollama/x", "{\"choices\": [{\"message\": {\"content\": null}, \"finish_reason\": \"length\"}]}",
+         "{\"choices\": [{\"message\": {\"content\": [{\"type\": \"text\", \"text\": \"a\"}, "
+         "{\"type\": "
+         "\"image\"}, {\"text\": \"b\"}]}, \"finish_reason\": \"stop\"}]}",
+         "ab"},
+        {"ollama/x",
+         "{\"choices\": [{\"message\": {\"content\": null}, \"finish_reason\": \"length\"}]}",
          "llm: ollama/x: the answer was cut off"},
-        {"ollama/x", "{\"choices\": [{\"message\": {}}]}", "llm: ollama/x: the answer is not of the form"},
+        {"ollama/x", "{\"choices\": [{\"message\": {}}]}",
+         "llm: ollama/x: the answer is not of the form"},
         {"ollama/x", "{\"choices\": 3}", "llm: ollama/x: the answer is not of the form"},
         {"ollama/x", "{\"choices\": [{\"message\": {\"content\": \"\\u0000\"}}]}",
          "llm: ollama/x: the answer:1:"},
-        {"claude-x", "{\"content\": [{\"type\": \"thinking\", \"text\": \"hm\"}, {\"type\": \"text\", "
-                     "\"text\": \"a\"}], \"stop_reason\": \"end_turn\"}", "a"},
+        {"claude-x",
+         "{\"content\": [{\"type\": \"thinking\", \"text\": \"hm\"}, {\"type\": \"text\", "
+         "\"text\": \"a\"}], \"stop_reason\": \"end_turn\"}",
+         "a"},
         {"claude-x", "{\"content\": []}", "llm: claude-x: the answer is empty"},
         {"claude-x", "{\"choices\": []}", "llm: claude-x: the answer is not of the form"},
         {"claude-x", "7", "llm: claude-x: the answer is not of the form"},
@@ -457,8 +483,9 @@ static void test_question(void **state) {
     nf_corpus corpus = {0};
     nf_str out = {0};
     nerfit_error error;
-    assert_ok(nf_annotations_parse(&corpus, lines, strlen(lines), "t", NF_FORMAT_BRACKETS, NULL,
-                                   &error), &error);
+    assert_ok(
+        nf_annotations_parse(&corpus, lines, strlen(lines), "t", NF_FORMAT_BRACKETS, NULL, &error),
+        &error);
     const nf_corpus *corpora[] = {NULL, &corpus, &corpus};
     assert_ok(nf_describing_question(&out, corpora, 3, "a", 1, &error), &error);
     const char *samples = strstr(out.data, "Samples:\n");
@@ -471,11 +498,21 @@ static void test_question(void **state) {
 
 static void test_writing(void **state) {
     (void)state;
-    static const char *const texts[] = {"plain",  "42",      "null",     "a: b # c", "two\nlines",
-                                        "\"q\" 'r'", "- list", "\xE4\xB8\xAD\xE6\x96\x87 \xF0\x9F\x98\x80",
-                                        "tab\there", "a very long text, a very long text, a very long "
-                                        "text, a very long text, a very long text, a very long text", "{x}",
-                                        "end\n\nagain", "\x01 control"};
+    static const char *const texts[] = {
+        "plain",
+        "42",
+        "null",
+        "a: b # c",
+        "two\nlines",
+        "\"q\" 'r'",
+        "- list",
+        "\xE4\xB8\xAD\xE6\x96\x87 \xF0\x9F\x98\x80",
+        "tab\there",
+        "a very long text, a very long text, a very long "
+        "text, a very long text, a very long text, a very long text",
+        "{x}",
+        "end\n\nagain",
+        "\x01 control"};
     static const char *const names[] = {"d.yaml", "d.json", "d.txt"};
     static const char *const befores[] = {NULL, "# mine\nfirst: my own\n", "{first: my own}",
                                           "- [first, my own]\n", "first: my own\n..."};
@@ -507,7 +544,9 @@ static void test_writing(void **state) {
             }
             nf_file file;
             assert_ok(nf_file_open(&file, path, &error), &error);
-            const char *begin = b == 1 ? befores[1] : strcmp(names[n], "d.json") ? "# A heading" : "{";
+            const char *begin = b == 1                       ? befores[1]
+                                : strcmp(names[n], "d.json") ? "# A heading"
+                                                             : "{";
             if (b < 2) assert_memory_equal(file.data, begin, strlen(begin));
             nf_file_close(&file);
             nf_descriptions_free(&d);

@@ -17,7 +17,8 @@ static nerfit_status ask(nerfit_error *error) {
     nf_llm llm;
     char *body = NULL, *text = NULL;
     nerfit_status status = nf_llm_open(&llm, &arena, "huggingface/p/a/b", error);
-    if (status == NERFIT_OK && !(body = nf_llm_body(&llm, "s", "q"))) status = nf_no_memory(error, 0);
+    if (status == NERFIT_OK && !(body = nf_llm_body(&llm, "s", "q")))
+        status = nf_no_memory(error, 0);
     if (status == NERFIT_OK) status = nf_llm_read(&llm, answer, sizeof answer - 1, &text, error);
     free(body);
     free(text);
@@ -33,8 +34,7 @@ static nerfit_status describe(nerfit_error *error) {
     const nf_corpus *corpora[] = {&corpus};
     nerfit_status status = nf_annotations_parse(&corpus, lines, sizeof lines - 1, "t",
                                                 NF_FORMAT_BRACKETS, NULL, error);
-    if (status == NERFIT_OK)
-        status = nf_describing_question(&question, corpora, 1, "a", 1, error);
+    if (status == NERFIT_OK) status = nf_describing_question(&question, corpora, 1, "a", 1, error);
     for (int i = 0; i < 3 && status == NERFIT_OK; i++) {
         char label[] = {(char)('a' + i), 0};
         status = nf_descriptions_add(&d, label, "words: words", error);

@@ -3,8 +3,12 @@
 #include <stdio.h>
 #include <string.h>
 
-static uint32_t left(uint32_t x, int n) { return x << n | x >> (32 - n); }
-static uint32_t right(uint32_t x, int n) { return x >> n | x << (32 - n); }
+static uint32_t left(uint32_t x, int n) {
+    return x << n | x >> (32 - n);
+}
+static uint32_t right(uint32_t x, int n) {
+    return x >> n | x << (32 - n);
+}
 
 static uint32_t word_at(const unsigned char *p) {
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
@@ -34,8 +38,8 @@ static void sha256_block(uint32_t *state, const unsigned char *block) {
         uint32_t e = s[4], a = s[0];
         uint32_t t1 = s[7] + (right(e, 6) ^ right(e, 11) ^ right(e, 25)) +
                       ((e & s[5]) ^ (~e & s[6])) + k[i] + w[i];
-        uint32_t t2 = (right(a, 2) ^ right(a, 13) ^ right(a, 22)) +
-                      ((a & s[1]) ^ (a & s[2]) ^ (s[1] & s[2]));
+        uint32_t t2 =
+            (right(a, 2) ^ right(a, 13) ^ right(a, 22)) + ((a & s[1]) ^ (a & s[2]) ^ (s[1] & s[2]));
         memmove(s + 1, s, 7 * sizeof *s);
         s[4] += t1;
         s[0] = t1 + t2;

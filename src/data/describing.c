@@ -15,8 +15,10 @@
 const char nf_describing_system[] = "You are a helpful assistant.";
 
 static const char QUESTION[] =
-    "You are an expert in labelling data for named entity recognition. Describe what the label \"%s\" "
-    "stands for, judging by the samples below; the words that have the label follow each sample. Write "
+    "You are an expert in labelling data for named entity recognition. Describe what the label "
+    "\"%s\" "
+    "stands for, judging by the samples below; the words that have the label follow each sample. "
+    "Write "
     "in the language that the samples are written in. Answer with the description alone, in one to "
     "three plain sentences, without a heading.\n\nSamples:\n";
 
@@ -125,7 +127,8 @@ size_t nf_descriptions_find(const nf_descriptions *d, const char *label) {
 nerfit_status nf_descriptions_add(nf_descriptions *d, const char *label, const char *text,
                                   nerfit_error *err) {
     size_t size = (d->count + 1) * sizeof *d->labels; /* the old lists stay in the arena */
-    const char **labels = nf_arena_alloc(&d->arena, size), **texts = nf_arena_alloc(&d->arena, size);
+    const char **labels = nf_arena_alloc(&d->arena, size),
+               **texts = nf_arena_alloc(&d->arena, size);
     char *label_copy = nf_arena_strdup(&d->arena, label);
     char *text_copy = nf_arena_strdup(&d->arena, text);
     if (!labels || !texts || !label_copy || !text_copy) return nf_no_memory(err, size);
@@ -148,8 +151,8 @@ static bool emit(yaml_emitter_t *emitter, yaml_event_t *event, int made) {
 static bool emit_text(yaml_emitter_t *emitter, const char *text) {
     yaml_event_t event;
     /* quoted: no text is taken for a number or a truth value then */
-    yaml_scalar_style_t style = strchr(text, '\n') ? YAML_LITERAL_SCALAR_STYLE
-                                                   : YAML_DOUBLE_QUOTED_SCALAR_STYLE;
+    yaml_scalar_style_t style =
+        strchr(text, '\n') ? YAML_LITERAL_SCALAR_STYLE : YAML_DOUBLE_QUOTED_SCALAR_STYLE;
     return emit(emitter, &event,
                 yaml_scalar_event_initialize(&event, NULL, NULL, (const yaml_char_t *)text,
                                              (int)strlen(text), 1, 1, style));
@@ -170,13 +173,11 @@ static bool append_mapping(nf_str *out, const nf_descriptions *d, const nf_descr
     yaml_emitter_set_output(&emitter, append_yaml, out);
     yaml_emitter_set_unicode(&emitter, 1);
     yaml_emitter_set_width(&emitter, 100);
-    bool ok = emit(&emitter, &event,
-                   yaml_stream_start_event_initialize(&event, YAML_UTF8_ENCODING)) &&
-              emit(&emitter, &event,
-                   yaml_document_start_event_initialize(&event, NULL, NULL, NULL, 1)) &&
-              emit(&emitter, &event,
-                   yaml_mapping_start_event_initialize(&event, NULL, NULL, 1,
-                                                       YAML_BLOCK_MAPPING_STYLE));
+    bool ok =
+        emit(&emitter, &event, yaml_stream_start_event_initialize(&event, YAML_UTF8_ENCODING)) &&
+        emit(&emitter, &event, yaml_document_start_event_initialize(&event, NULL, NULL, NULL, 1)) &&
+        emit(&emitter, &event,
+             yaml_mapping_start_event_initialize(&event, NULL, NULL, 1, YAML_BLOCK_MAPPING_STYLE));
     for (size_t i = 0; ok && i < d->count; i++)
         if (nf_descriptions_find(known, d->labels[i]) == known->count)
             ok = emit_key(&emitter, d->labels[i]) && emit_text(&emitter, d->texts[i]);
@@ -191,7 +192,8 @@ static bool append_json(nf_str *out, const nf_descriptions *d) {
     json_t *json = json_object();
     for (size_t i = 0; json && i < d->count; i++)
         json_object_set_new(json, d->labels[i], json_string(d->texts[i]));
-    char *text = json && json_object_size(json) == d->count ? nf_json_text(json, JSON_INDENT(2)) : NULL;
+    char *text =
+        json && json_object_size(json) == d->count ? nf_json_text(json, JSON_INDENT(2)) : NULL;
     if (text) nf_str_append_text(out, text);
     nf_str_append_char(out, '\n');
     free(text);
@@ -210,8 +212,7 @@ static nerfit_status reads_back(const nf_str *text, const char *path, const nf_d
     nf_descriptions read = {0};
     *same = false;
     if (text->failed) return nf_no_memory(err, text->length);
-    nerfit_status status =
-        nf_descriptions_parse(&read, nf_str_text(text), text->length, path, err);
+    nerfit_status status = nf_descriptions_parse(&read, nf_str_text(text), text->length, path, err);
     if (status == NERFIT_NO_MEMORY) return status;
     *same = status == NERFIT_OK && read.count == d->count;
     for (size_t i = 0; *same && i < d->count; i++) {
@@ -242,8 +243,8 @@ static nerfit_status append_to_file(nf_str *out, const nf_descriptions *d, const
     return status == NERFIT_NO_MEMORY ? status : NERFIT_OK; /* of another form: written anew */
 }
 
-nerfit_status nf_descriptions_write(const nf_descriptions *d, const char *path,
-                                    const char *heading, nerfit_error *err) {
+nerfit_status nf_descriptions_write(const nf_descriptions *d, const char *path, const char *heading,
+                                    nerfit_error *err) {
     nf_str text = {0};
     bool json = nf_path_has_ending(path, ".json"), fits;
     nerfit_status status = append_to_file(&text, d, path, &fits, err);

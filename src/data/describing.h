@@ -1,10 +1,10 @@
 /* What a language model is asked to describe a label, and where its answers are kept.
  *
  * The question has what the original package's has (nerfit/utils.py, build_lookup_table): an expert
- * who labels data for entity recognition should describe the label, by up to ten texts that have it,
- * in the language of these texts. Added is what the entities in them are, and that the answer should be
- * the description alone. The texts are drawn with the seed, for each label by itself: another label
- * more, or one that is described already, changes none of the others' questions. */
+ * who labels data for entity recognition should describe the label, by up to ten texts that have
+ * it, in the language of these texts. Added is what the entities in them are, and that the answer
+ * should be the description alone. The texts are drawn with the seed, for each label by itself:
+ * another label more, or one that is described already, changes none of the others' questions. */
 #ifndef NF_DATA_DESCRIBING_H
 #define NF_DATA_DESCRIBING_H
 
@@ -26,9 +26,9 @@ nerfit_status nf_descriptions_add(nf_descriptions *descriptions, const char *lab
 size_t nf_descriptions_find(const nf_descriptions *descriptions, const char *label);
 /* Appends them as a mapping in JSON or YAML; out->failed tells of a failure. */
 void nf_descriptions_format(nf_str *out, const nf_descriptions *descriptions, bool json);
-/* Writes all descriptions; `heading` (may be NULL) is a comment at the head of a new YAML file. A YAML
- * file that is there keeps its text, comments included, and receives what it lacks at its end, if that
- * is enough; else it is written anew, as a file whose name ends in .json is. */
+/* Writes all descriptions; `heading` (may be NULL) is a comment at the head of a new YAML file. A
+ * YAML file that is there keeps its text, comments included, and receives what it lacks at its end,
+ * if that is enough; else it is written anew, as a file whose name ends in .json is. */
 nerfit_status nf_descriptions_write(const nf_descriptions *descriptions, const char *path,
                                     const char *heading, nerfit_error *err);
 

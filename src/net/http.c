@@ -1,5 +1,5 @@
-/* One try is a chain of redirects (`follow`), each hop one curl handle's transfer (`hop`); nf_http_send
- * repeats tries. */
+/* One try is a chain of redirects (`follow`), each hop one curl handle's transfer (`hop`);
+ * nf_http_send repeats tries. */
 #include "net/http.h"
 
 #include <ctype.h>
@@ -30,7 +30,7 @@ typedef struct transfer {
     char curl_text[CURL_ERROR_SIZE];
     int64_t had; /* bytes of the file that are not asked for again */
     uint64_t done, total;
-    bool begun;  /* the body's first byte has come */
+    bool begun; /* the body's first byte has come */
     bool to_file;
     bool cancelled, too_large, no_memory, not_written;
 } transfer;
@@ -68,7 +68,8 @@ void nf_http_escape(nf_str *out, const char *text, bool path) {
         unsigned char c = (unsigned char)*text;
         if ((c < 128 && isalnum(c)) || strchr("-._~", c) || (path && c == '/'))
             nf_str_append_char(out, (char)c);
-        else nf_str_appendf(out, "%%%02X", c);
+        else
+            nf_str_appendf(out, "%%%02X", c);
     }
 }
 
@@ -147,7 +148,9 @@ double nf_http_retry_after(const char *value, size_t size, int64_t now) {
     return (int64_t)date > now ? (double)((int64_t)date - now) : 0;
 }
 
-static double or_else(double value, double fallback) { return value > 0 ? value : fallback; }
+static double or_else(double value, double fallback) {
+    return value > 0 ? value : fallback;
+}
 
 double nf_http_wait_of(const nf_http_policy *policy, int retry, double retry_after,
                        double uniform) {
@@ -197,8 +200,8 @@ static bool begin_body(transfer *t) {
     /* the server sends everything, or something else than was asked for */
     t->had = 0;
     t->response->resumed = false;
-    t->not_written = ftruncate(*t->request->file, 0) != 0 ||
-                     lseek(*t->request->file, 0, SEEK_SET) != 0;
+    t->not_written =
+        ftruncate(*t->request->file, 0) != 0 || lseek(*t->request->file, 0, SEEK_SET) != 0;
     return !t->not_written && status == 200;
 }
 
@@ -246,11 +249,11 @@ static bool make_headers(transfer *t) {
     struct curl_slist **lists[] = {&t->open_headers, &t->all_headers};
     for (int i = 0; i < 2; i++) {
         for (size_t k = 0; k < r->n_headers + 3; k++) {
-            const char *line = k < r->n_headers         ? r->headers[k]
-                               : k == r->n_headers      ? "Expect:"
-                               : k == r->n_headers + 1  ? (r->body ? "Content-Type: application/json"
-                                                                   : NULL)
-                                                        : (i == 1 ? r->secret : NULL);
+            const char *line = k < r->n_headers    ? r->headers[k]
+                               : k == r->n_headers ? "Expect:"
+                               : k == r->n_headers + 1
+                                   ? (r->body ? "Content-Type: application/json" : NULL)
+                                   : (i == 1 ? r->secret : NULL);
             struct curl_slist *grown = line ? curl_slist_append(*lists[i], line) : *lists[i];
             if (line && !grown) return false;
             *lists[i] = grown;
@@ -279,7 +282,8 @@ static bool set_options(transfer *t, const char *url, bool trusted) {
     curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)(1e3 * or_else(p->connect_timeout, 10)));
     curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)or_else(p->stall_timeout, 30));
-    if (p->total_timeout > 0) curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)(1e3 * p->total_timeout));
+    if (p->total_timeout > 0)
+        curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)(1e3 * p->total_timeout));
     curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(c, CURLOPT_HEADERDATA, t);
     curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
@@ -324,7 +328,8 @@ static bool redirected(const transfer *t, const char *url, nf_str *next) {
     size_t size;
     const char *value = nf_http_header(t->response, "location", &size);
     size_t unused;
-    if (t->request->stop_at && nf_http_header(t->response, t->request->stop_at, &unused)) return false;
+    if (t->request->stop_at && nf_http_header(t->response, t->request->stop_at, &unused))
+        return false;
     if (t->request->body || !value || !(s == 301 || s == 302 || s == 303 || s == 307 || s == 308))
         return false;
     nf_str location = {0};
@@ -362,9 +367,10 @@ static CURLcode follow(transfer *t) {
 
 static bool may_pass(CURLcode code) {
     static const CURLcode codes[] = {
-        CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_CONNECT, CURLE_OPERATION_TIMEDOUT,
-        CURLE_PARTIAL_FILE, CURLE_SEND_ERROR, CURLE_RECV_ERROR, CURLE_GOT_NOTHING,
-        CURLE_SSL_CONNECT_ERROR, CURLE_HTTP2, CURLE_HTTP2_STREAM, CURLE_WEIRD_SERVER_REPLY};
+        CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_CONNECT,   CURLE_OPERATION_TIMEDOUT,
+        CURLE_PARTIAL_FILE,         CURLE_SEND_ERROR,        CURLE_RECV_ERROR,
+        CURLE_GOT_NOTHING,          CURLE_SSL_CONNECT_ERROR, CURLE_HTTP2,
+        CURLE_HTTP2_STREAM,         CURLE_WEIRD_SERVER_REPLY};
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
         if (code == codes[i]) return true;
     return false;
@@ -389,8 +395,8 @@ static bool wait(transfer *t, double seconds) {
 
 static nerfit_status fail(transfer *t, nerfit_status status, const char *what) {
     nf_str url = {0};
-    nf_http_url_shown(&url, t->response->location.length ? t->response->location.data
-                                                         : t->request->url);
+    nf_http_url_shown(&url,
+                      t->response->location.length ? t->response->location.data : t->request->url);
     nf_fail(t->err, status, "%s: %s", nf_str_text(&url), what);
     nf_str_free(&url);
     return status;
@@ -405,7 +411,8 @@ static nerfit_status final_error(transfer *t, CURLcode code) {
     if (t->cancelled) return fail(t, NERFIT_CANCELLED, "cancelled");
     if (t->no_memory || code == CURLE_OUT_OF_MEMORY) return nf_no_memory(t->err, 0);
     if (t->not_written)
-        return nf_fail(t->err, NERFIT_IO, "a file being fetched cannot be written: %s", strerror(errno));
+        return nf_fail(t->err, NERFIT_IO, "a file being fetched cannot be written: %s",
+                       strerror(errno));
     if (t->too_large) return fail(t, NERFIT_IO, "the answer is larger than 64 MiB");
     if (code != CURLE_OK && !may_pass(code) && code != CURLE_WRITE_ERROR)
         return fail(t, NERFIT_IO, text_of(t, code));
@@ -475,7 +482,8 @@ nerfit_status nf_http_send(const nf_http_request *request, const nf_http_policy 
                   .err = err,
                   .curl = curl_easy_init()};
     *response = (nf_http_response){0};
-    nerfit_status status = t.curl && make_headers(&t) ? send_until_answered(&t) : nf_no_memory(err, 0);
+    nerfit_status status =
+        t.curl && make_headers(&t) ? send_until_answered(&t) : nf_no_memory(err, 0);
     curl_easy_cleanup(t.curl);
     curl_slist_free_all(t.open_headers);
     curl_slist_free_all(t.all_headers);

@@ -5,9 +5,9 @@
  * says. What is fetched into a file goes on from where it stopped. Proxies are libcurl's business
  * (http_proxy, https_proxy, no_proxy).
  *
- * Redirects are followed here, not by libcurl: the secret header goes to the first URL's own scheme,
- * host and port only, and never into a message. URLs in messages are without user, password and
- * query, for these may hold secrets too. */
+ * Redirects are followed here, not by libcurl: the secret header goes to the first URL's own
+ * scheme, host and port only, and never into a message. URLs in messages are without user, password
+ * and query, for these may hold secrets too. */
 #ifndef NF_NET_HTTP_H
 #define NF_NET_HTTP_H
 
@@ -20,21 +20,21 @@
 
 /* Time-outs in seconds; zero-initialised fields take the defaults. */
 typedef struct nf_http_policy {
-    int retries;         /* without progress; default 4, negative: none */
-    double first_wait;   /* default 0.5 */
-    double longest_wait; /* of a wait of ours: default 8 */
-    double most_patience; /* a Retry-After beyond it is an error: default 120 */
-    double connect_timeout;  /* default 10 */
-    double stall_timeout;    /* without a byte: default 30 */
-    double total_timeout;    /* of one try; default 0: none */
-    uint64_t seed;           /* of the jitter; 0: from clock and process */
+    int retries;            /* without progress; default 4, negative: none */
+    double first_wait;      /* default 0.5 */
+    double longest_wait;    /* of a wait of ours: default 8 */
+    double most_patience;   /* a Retry-After beyond it is an error: default 120 */
+    double connect_timeout; /* default 10 */
+    double stall_timeout;   /* without a byte: default 30 */
+    double total_timeout;   /* of one try; default 0: none */
+    uint64_t seed;          /* of the jitter; 0: from clock and process */
     /* For tests: waits in the place of the real wait. false: stop. */
     bool (*wait)(void *user, double seconds);
     void *wait_user;
 } nf_http_policy;
 
-/* The seconds to wait before a retry (0: the first): the server's, if it said (negative: it did not),
- * else first_wait * 2^retry up to longest_wait, times 0.5 to 1 (`uniform` in [0, 1)). */
+/* The seconds to wait before a retry (0: the first): the server's, if it said (negative: it did
+ * not), else first_wait * 2^retry up to longest_wait, times 0.5 to 1 (`uniform` in [0, 1)). */
 double nf_http_wait_of(const nf_http_policy *policy, int retry, double retry_after, double uniform);
 
 /* Is told of bytes received, also while nothing comes (several times a second); false: cancel.
@@ -50,11 +50,11 @@ typedef struct nf_http_request {
     const char *url;
     const char *const *headers; /* "Name: value" */
     size_t n_headers;
-    const char *secret; /* a header as well, kept secret; or NULL */
-    const char *body;   /* of POST: JSON */
+    const char *secret;  /* a header as well, kept secret; or NULL */
+    const char *body;    /* of POST: JSON */
     const char *stop_at; /* a redirect with this header is the answer, and not followed; or NULL */
-    /* Where an answer of 200 or 206 goes instead of into the response's body: a file that is open for
-     * writing. What it holds already is not fetched again. NULL: into the body. */
+    /* Where an answer of 200 or 206 goes instead of into the response's body: a file that is open
+     * for writing. What it holds already is not fetched again. NULL: into the body. */
     const int *file;
 } nf_http_request;
 
@@ -66,8 +66,8 @@ typedef struct nf_http_response {
     bool resumed;    /* the file's first bytes are from before */
 } nf_http_response;
 
-/* NERFIT_OK: there is an answer, whatever its status. Else no answer came (NERFIT_IO), or a callback
- * cancelled (NERFIT_CANCELLED). The response is freed by the caller in any case. */
+/* NERFIT_OK: there is an answer, whatever its status. Else no answer came (NERFIT_IO), or a
+ * callback cancelled (NERFIT_CANCELLED). The response is freed by the caller in any case. */
 nerfit_status nf_http_send(const nf_http_request *request, const nf_http_policy *policy,
                            const nf_http_watch *watch, nf_http_response *response,
                            nerfit_error *err);
@@ -83,7 +83,8 @@ void nf_http_escape(nf_str *out, const char *text, bool path);
 void nf_http_url_join(nf_str *out, const char *base, const char *location);
 /* Whether scheme, host and port are the same. */
 bool nf_http_same_origin(const char *a, const char *b);
-/* Seconds of a Retry-After (a number, or a date: then from `now`, in Unix time); negative: neither. */
+/* Seconds of a Retry-After (a number, or a date: then from `now`, in Unix time); negative: neither.
+ */
 double nf_http_retry_after(const char *value, size_t size, int64_t now);
 
 /* An environment variable's value; NULL if it is not set, or empty. */

@@ -1,5 +1,6 @@
-/* Downloads from the hub as huggingface_hub does them: the API lists a revision's files, a HEAD request
- * tells a file's checksum (ETag) and size, a GET fetches it, from where an earlier one stopped. */
+/* Downloads from the hub as huggingface_hub does them: the API lists a revision's files, a HEAD
+ * request tells a file's checksum (ETag) and size, a GET fetches it, from where an earlier one
+ * stopped. */
 #include "net/hub.h"
 
 #include <errno.h>
@@ -61,9 +62,10 @@ static nerfit_status open_hub(hub *h) {
     const char *token = is_true("HF_HUB_DISABLE_IMPLICIT_TOKEN") ? NULL : nf_hub_token(h->arena);
     for (const char *at = token; at && *at; at++)
         if ((unsigned char)*at <= ' ' || (unsigned char)*at > '~')
-            return nf_fail(h->err, NERFIT_ARGUMENT,
-                           "the hub's token (HF_TOKEN, or the file that \"hf auth login\" wrote) has a "
-                           "space or a character that no token has");
+            return nf_fail(
+                h->err, NERFIT_ARGUMENT,
+                "the hub's token (HF_TOKEN, or the file that \"hf auth login\" wrote) has a "
+                "space or a character that no token has");
     if (token) {
         nf_str header = {0};
         nf_str_appendf(&header, "Authorization: Bearer %s", token);
@@ -103,19 +105,24 @@ static nerfit_status refused(hub *h, const nf_http_response *r, const char *file
     snprintf(what, sizeof what, "%s%s%s", id, file ? ": " : "", file ? file : "");
     nerfit_status bad = NERFIT_IO;
     if (code && size == 9 && !strncmp(code, "GatedRepo", size))
-        return nf_fail(h->err, bad,
-                       "%s is gated: accept its terms at %s/%s, and set HF_TOKEN to a token of that "
-                       "account (asked %s)", id, where, id, token);
+        return nf_fail(
+            h->err, bad,
+            "%s is gated: accept its terms at %s/%s, and set HF_TOKEN to a token of that "
+            "account (asked %s)",
+            id, where, id, token);
     if (code && size == 16 && !strncmp(code, "RevisionNotFound", size))
         return nf_fail(h->err, bad, "%s has no revision \"%s\" at %s", id, h->name.revision, where);
     if (r->status == 401 || r->status == 403 || (r->status == 404 && !file))
-        return nf_fail(h->err, bad,
-                       "%s is not a folder, and %s has no model of that name, or it is private (HTTP "
-                       "status %ld, asked %s; set HF_TOKEN for private ones)",
-                       id, where, r->status, token);
+        return nf_fail(
+            h->err, bad,
+            "%s is not a folder, and %s has no model of that name, or it is private (HTTP "
+            "status %ld, asked %s; set HF_TOKEN for private ones)",
+            id, where, r->status, token);
     if (r->status == 429)
-        return nf_fail(h->err, bad, "%s: %s has had too many requests from here (HTTP status 429); try "
-                       "later%s", what, where, h->secret ? "" : ", or set HF_TOKEN");
+        return nf_fail(h->err, bad,
+                       "%s: %s has had too many requests from here (HTTP status 429); try "
+                       "later%s",
+                       what, where, h->secret ? "" : ", or set HF_TOKEN");
     return nf_fail(h->err, bad, "%s: %s answered with HTTP status %ld", what, where, r->status);
 }
 
@@ -146,23 +153,28 @@ static nerfit_status make_url(hub *h, nf_str *url, const char *file) {
 
 static nerfit_status read_list(hub *h, const nf_http_response *r) {
     json_t *json;
-    NF_TRY(nf_json_parse(&json, nf_str_text(&r->body), r->body.length, "the hub's answer", 1, h->err));
+    NF_TRY(
+        nf_json_parse(&json, nf_str_text(&r->body), r->body.length, "the hub's answer", 1, h->err));
     const char *sha = json_string_value(json_object_get(json, "sha"));
     const json_t *list = json_object_get(json, "siblings");
     nerfit_status status = NERFIT_OK;
     if (!sha || !nf_hub_is_commit(sha) || !json_is_array(list))
-        status = nf_fail(h->err, NERFIT_FORMAT, "%s: %s gave no list of files (expected \"sha\" and "
-                         "\"siblings\"); is it a hub?", h->name.id, shown_endpoint(h));
-    else status = nf_hub_paths_set_commit(&h->paths, h->arena, sha, h->err);
+        status = nf_fail(h->err, NERFIT_FORMAT,
+                         "%s: %s gave no list of files (expected \"sha\" and "
+                         "\"siblings\"); is it a hub?",
+                         h->name.id, shown_endpoint(h));
+    else
+        status = nf_hub_paths_set_commit(&h->paths, h->arena, sha, h->err);
     size_t count = json_array_size(list);
     h->files = nf_arena_calloc(h->arena, count + 1, sizeof *h->files);
     for (size_t i = 0; status == NERFIT_OK && i < count; i++) {
-        const char *name =
-            json_string_value(json_object_get(json_array_get(list, i), "rfilename"));
+        const char *name = json_string_value(json_object_get(json_array_get(list, i), "rfilename"));
         if (!name || !nf_hub_file_name_valid(name)) continue; /* nothing that we would ask for */
         const char *copy = h->files ? nf_arena_strdup(h->arena, name) : NULL;
-        if (copy) h->files[h->n_files++] = copy;
-        else status = nf_no_memory(h->err, 0);
+        if (copy)
+            h->files[h->n_files++] = copy;
+        else
+            status = nf_no_memory(h->err, 0);
     }
     json_decref(json);
     return status;
@@ -175,8 +187,10 @@ static nerfit_status list_files(hub *h) {
     nerfit_status status = make_url(h, &url, NULL);
     if (status == NERFIT_OK) status = request(h, "GET", url.data, NULL, &response);
     if (status == NERFIT_IO)
-        nf_fail_within(h->err, status, "%s is not a folder, and the hub cannot be asked for a model of "
-                       "that name", h->name.id);
+        nf_fail_within(h->err, status,
+                       "%s is not a folder, and the hub cannot be asked for a model of "
+                       "that name",
+                       h->name.id);
     if (status == NERFIT_OK)
         status = response.status == 200 ? read_list(h, &response) : refused(h, &response, NULL);
     nf_http_response_free(&response);
@@ -205,8 +219,8 @@ static nerfit_status read_head(hub *h, const char *name, const nf_http_response 
     if (etag && size > 2 && etag[0] == '"' && etag[size - 1] == '"') etag++, size -= 2;
     char *copy = etag ? nf_arena_copy(h->arena, etag, size) : NULL;
     if (!copy || strchr(copy, '/') || !nf_hub_file_name_valid(copy) || size > 200)
-        return nf_fail(h->err, NERFIT_FORMAT, "%s: %s: the hub gave no ETag to check it by", h->name.id,
-                       name);
+        return nf_fail(h->err, NERFIT_FORMAT, "%s: %s: the hub gave no ETag to check it by",
+                       h->name.id, name);
     const char *length = nf_http_header(r, "x-linked-size", &size);
     if (!length && r->status == 200) length = nf_http_header(r, "content-length", &size);
     *out = (blob){copy, length ? strtoll(length, NULL, 10) : -1};
@@ -217,8 +231,8 @@ static nerfit_status ask_head(hub *h, const char *url, const char *name, blob *o
     nf_http_response r = {0};
     nerfit_status status = request(h, "HEAD", url, NULL, &r);
     if (status == NERFIT_OK)
-        status = r.status >= 200 && r.status < 400 ? read_head(h, name, &r, out)
-                                                   : refused(h, &r, name);
+        status =
+            r.status >= 200 && r.status < 400 ? read_head(h, name, &r, out) : refused(h, &r, name);
     nf_http_response_free(&r);
     return status;
 }
@@ -257,9 +271,11 @@ static nerfit_status fetch_into(hub *h, const char *url, const char *name, const
     *resumed = r.resumed;
     if (status == NERFIT_OK && r.status != 200 && r.status != 206) status = refused(h, &r, name);
     if (status == NERFIT_OK && fsync(fd) != 0)
-        status = nf_fail_at(h->err, NERFIT_IO, path, 0, 0, "cannot be written: %s", strerror(errno));
+        status =
+            nf_fail_at(h->err, NERFIT_IO, path, 0, 0, "cannot be written: %s", strerror(errno));
     if (close(fd) != 0 && status == NERFIT_OK)
-        status = nf_fail_at(h->err, NERFIT_IO, path, 0, 0, "cannot be written: %s", strerror(errno));
+        status =
+            nf_fail_at(h->err, NERFIT_IO, path, 0, 0, "cannot be written: %s", strerror(errno));
     nf_http_response_free(&r);
     return status;
 }
@@ -282,8 +298,9 @@ static nerfit_status fetch_blob(hub *h, const char *url, const char *name, const
         if (status == NERFIT_OK && why.length) unlink(incomplete.data);
     }
     if (status == NERFIT_OK && why.length)
-        status = nf_fail(h->err, NERFIT_IO, "%s: %s came damaged: %s; nothing of it is kept, try again",
-                         h->name.id, name, why.data);
+        status =
+            nf_fail(h->err, NERFIT_IO, "%s: %s came damaged: %s; nothing of it is kept, try again",
+                    h->name.id, name, why.data);
     if (status == NERFIT_OK) status = nf_file_rename(incomplete.data, path, h->err);
     nf_str_free(&incomplete);
     nf_str_free(&why);
@@ -300,14 +317,16 @@ static void tell_size(const hub *h, const char *name, const blob *b) {
     const nf_log *log = h->watch ? h->watch->log : NULL;
     if (b->size >= 100000)
         nf_log_info(log, "%s: fetching %s (%.1f MB)", h->name.id, name, 1e-6 * (double)b->size);
-    else nf_log_info(log, "%s: fetching %s", h->name.id, name);
+    else
+        nf_log_info(log, "%s: fetching %s", h->name.id, name);
 }
 
 /* CACHE/.locks/MODEL/NAME.lock */
 static nerfit_status take_lock(hub *h, const char *name, int *lock) {
     nf_str path = {0};
     nf_str_appendf(&path, "%s/.locks/%s", h->cache, strrchr(h->paths.model, '/') + 1);
-    nerfit_status status = path.failed ? nf_no_memory(h->err, 0) : nf_directory_make(path.data, h->err);
+    nerfit_status status =
+        path.failed ? nf_no_memory(h->err, 0) : nf_directory_make(path.data, h->err);
     nf_str_appendf(&path, "/%s.lock", name);
     if (status == NERFIT_OK && path.failed) status = nf_no_memory(h->err, 0);
     if (status == NERFIT_OK) status = nf_hub_lock(lock, path.data, pause_for_lock, h, h->err);
@@ -365,24 +384,27 @@ static nerfit_status get_shards(hub *h, const char *folder, const char *index) {
         const char *name = shard ? in_folder(h, folder, shard) : NULL;
         if (status != NERFIT_OK) break;
         if (!name || !listed(h, name))
-            status = nf_fail_at(h->err, NERFIT_FORMAT, path, 0, 0,
-                                "names the file \"%s\", which the model has not", shard ? shard : "");
-        else status = get_file(h, name); /* the second time it is there */
+            status =
+                nf_fail_at(h->err, NERFIT_FORMAT, path, 0, 0,
+                           "names the file \"%s\", which the model has not", shard ? shard : "");
+        else
+            status = get_file(h, name); /* the second time it is there */
     }
     json_decref(json);
     return status;
 }
 
 static nerfit_status only_pickled(hub *h) {
-    return nf_fail(h->err, NERFIT_UNSUPPORTED,
-                   "%s has its weights as pytorch_model.bin only, a pickle, which can run code when "
-                   "read; convert it to safetensors once, in Python:\n"
-                   "  from transformers import AutoModel, AutoTokenizer\n"
-                   "  AutoModel.from_pretrained(\"%s\").save_pretrained(\"FOLDER\")\n"
-                   "  AutoTokenizer.from_pretrained(\"%s\").save_pretrained(\"FOLDER\")\n"
-                   "and give FOLDER (or a revision that has model.safetensors, such as "
-                   "%s@refs/pr/N)",
-                   h->name.id, h->name.id, h->name.id, h->name.id);
+    return nf_fail(
+        h->err, NERFIT_UNSUPPORTED,
+        "%s has its weights as pytorch_model.bin only, a pickle, which can run code when "
+        "read; convert it to safetensors once, in Python:\n"
+        "  from transformers import AutoModel, AutoTokenizer\n"
+        "  AutoModel.from_pretrained(\"%s\").save_pretrained(\"FOLDER\")\n"
+        "  AutoTokenizer.from_pretrained(\"%s\").save_pretrained(\"FOLDER\")\n"
+        "and give FOLDER (or a revision that has model.safetensors, such as "
+        "%s@refs/pr/N)",
+        h->name.id, h->name.id, h->name.id, h->name.id);
 }
 
 /* `needed`: a folder without weights is an error. */
@@ -403,8 +425,10 @@ static nerfit_status get_weights(hub *h, const char *folder, bool needed) {
         if (name && listed(h, name) && !listed(h, adapter)) return only_pickled(h);
     }
     if (!needed || listed(h, adapter)) return NERFIT_OK;
-    return nf_fail(h->err, NERFIT_UNSUPPORTED, "%s has no model.safetensors; expected a model in "
-                   "transformers' format", h->name.id);
+    return nf_fail(h->err, NERFIT_UNSUPPORTED,
+                   "%s has no model.safetensors; expected a model in "
+                   "transformers' format",
+                   h->name.id);
 }
 
 static nerfit_status get_folder(hub *h, const char *folder, bool needed) {
@@ -495,9 +519,11 @@ static nerfit_status find(hub *h, const char **folder) {
                        known && nf_directory_exists(known) ? "whole" : "there", h->cache);
     nerfit_status status = download(h);
     if (status != NERFIT_OK && status != NERFIT_CANCELLED && state.usable) {
-        nf_log_warning(h->watch ? h->watch->log : NULL,
-                       "the hub could not be asked whether %s has more files; what is in the cache is "
-                       "used (%s)", h->name.id, h->err ? h->err->text : "");
+        nf_log_warning(
+            h->watch ? h->watch->log : NULL,
+            "the hub could not be asked whether %s has more files; what is in the cache is "
+            "used (%s)",
+            h->name.id, h->err ? h->err->text : "");
         return NERFIT_OK;
     }
     *folder = h->paths.snapshot;

@@ -1,6 +1,6 @@
-/* Models by name: a folder, or "owner/name" ("name@revision") from Hugging Face's hub, looked for in
- * the cache first and downloaded if it is not there. A model that the cache has is used without asking
- * the hub whether there is a newer one.
+/* Models by name: a folder, or "owner/name" ("name@revision") from Hugging Face's hub, looked for
+ * in the cache first and downloaded if it is not there. A model that the cache has is used without
+ * asking the hub whether there is a newer one.
  *
  * Environment, as huggingface_hub reads it: HF_ENDPOINT, HF_HUB_OFFLINE, TRANSFORMERS_OFFLINE,
  * HF_HUB_ETAG_TIMEOUT, HF_HUB_DOWNLOAD_TIMEOUT, and those of hub_cache.h. */
@@ -28,8 +28,8 @@ typedef struct nf_hub_watch {
     const nf_log *log; /* may be NULL */
 } nf_hub_watch;
 
-/* *folder is in the arena. What is neither a folder nor a possible name comes back as it is: whoever
- * opens it has the better words. */
+/* *folder is in the arena. What is neither a folder nor a possible name comes back as it is:
+ * whoever opens it has the better words. */
 nerfit_status nf_hub_folder(const char **folder, nf_arena *arena, const char *reference,
                             nf_hub_kind kind, const nf_hub_watch *watch, nerfit_error *err);
 

@@ -17,9 +17,12 @@
 
 /* ---------------------------------------------------------------- names */
 
-static bool plain(char c) { return isalnum((unsigned char)c) || strchr("-._", c); }
+static bool plain(char c) {
+    return isalnum((unsigned char)c) || strchr("-._", c);
+}
 
-/* huggingface_hub's validate_repo_id: letters, digits, "-", "_", "."; no "--" or ".."; neither "-" nor
+/* huggingface_hub's validate_repo_id: letters, digits, "-", "_", "."; no "--" or ".."; neither "-"
+ * nor
  * "." at an edge; at most 96 characters. */
 static bool valid_part(const char *part, size_t size) {
     if (size == 0 || strchr("-.", part[0]) || strchr("-.", part[size - 1])) return false;
@@ -191,7 +194,7 @@ static bool has(nf_arena *arena, const char *folder, const char *name) {
 
 static bool has_tokenizer(nf_arena *arena, const char *folder) {
     static const char *const names[] = {"tokenizer.json", "vocab.txt", "sentencepiece.bpe.model",
-                                        "spiece.model", "spm.model", "tokenizer.model"};
+                                        "spiece.model",   "spm.model", "tokenizer.model"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (has(arena, folder, names[i])) return true;
     return has(arena, folder, "vocab.json") && has(arena, folder, "merges.txt");
@@ -201,7 +204,8 @@ static bool has_tokenizer(nf_arena *arena, const char *folder) {
 static bool has_shards(nf_arena *arena, const char *folder, const char *index) {
     const char *path = within(arena, folder, index), *tensor;
     json_t *json = NULL, *file;
-    if (!path || !nf_file_exists(path) || nf_json_load(&json, path, NULL) != NERFIT_OK) return false;
+    if (!path || !nf_file_exists(path) || nf_json_load(&json, path, NULL) != NERFIT_OK)
+        return false;
     bool all = true;
     const char *last = "";
     json_object_foreach(json_object_get(json, "weight_map"), tensor, file) {
@@ -240,8 +244,8 @@ static bool has_modules(nf_arena *arena, const char *snapshot, const char **tran
 }
 
 static bool known_missing(nf_arena *arena, const nf_hub_paths *paths, const char *name) {
-    const char *folder = within(arena, nf_path_join(arena, paths->model, ".no_exist"),
-                                paths->commit);
+    const char *folder =
+        within(arena, nf_path_join(arena, paths->model, ".no_exist"), paths->commit);
     return folder && has(arena, folder, name);
 }
 
@@ -255,8 +259,10 @@ nf_hub_state nf_hub_state_of(nf_arena *arena, const nf_hub_paths *paths, nf_hub_
     bool adapter = has(arena, snapshot, "adapter_config.json") &&
                    has(arena, snapshot, "adapter_model.safetensors");
     bool tokenizer = has_tokenizer(arena, main_folder);
-    if (kind == NF_HUB_TOKENIZER) state.usable = tokenizer;
-    else state.usable = ((model && tokenizer) || adapter) && modules_whole;
+    if (kind == NF_HUB_TOKENIZER)
+        state.usable = tokenizer;
+    else
+        state.usable = ((model && tokenizer) || adapter) && modules_whole;
     state.complete = state.usable && (kind != NF_HUB_SENTENCE || modules || adapter ||
                                       known_missing(arena, paths, "modules.json"));
     return state;
@@ -285,7 +291,9 @@ nerfit_status nf_hub_lock(int *lock, const char *path, bool (*pause)(void *user)
     }
 }
 
-void nf_hub_unlock(int lock) { close(lock); }
+void nf_hub_unlock(int lock) {
+    close(lock);
+}
 
 nerfit_status nf_hub_link(nf_arena *arena, const nf_hub_paths *paths, const char *name,
                           const char *etag, nerfit_error *err) {

@@ -1,5 +1,5 @@
-/* The cache of Hugging Face's hub on disk, shared with Python's huggingface_hub (layout as of 0.2x to
- * 2.x): each side finds what the other downloaded.
+/* The cache of Hugging Face's hub on disk, shared with Python's huggingface_hub (layout as of 0.2x
+ * to 2.x): each side finds what the other downloaded.
  *
  *   CACHE/models--owner--name/
  *     refs/main                  the commit that a branch or tag stood for when it was last asked
@@ -63,8 +63,8 @@ bool nf_hub_file_wanted(const char *base_name, nf_hub_kind kind);
 nerfit_status nf_hub_lock(int *lock, const char *path, bool (*wait)(void *user), void *user,
                           nerfit_error *err);
 void nf_hub_unlock(int lock);
-/* snapshot/name -> the blob, a relative link put in place at once; where links are not possible, the
- * blob itself is moved there. */
+/* snapshot/name -> the blob, a relative link put in place at once; where links are not possible,
+ * the blob itself is moved there. */
 nerfit_status nf_hub_link(nf_arena *arena, const nf_hub_paths *paths, const char *name,
                           const char *etag, nerfit_error *err);
 

@@ -7,95 +7,6 @@
 #include "base/file.h"
 #include "base/json.h"
 
-/* Addresses and variables as litellm has them (llms/ and get_llm_provider_logic.py of 1.7x); Gemini is
- * asked through Google's OpenAI-style address, Ollama through its own of that kind. */
-static const char CHAT[] = "/chat/completions";
-
-static const nf_llm_provider providers[] = {
-    {"openai", NF_LLM_OPENAI, {"OPENAI_API_KEY"}, {"OPENAI_BASE_URL", "OPENAI_API_BASE"},
-     "https://api.openai.com/v1", CHAT, false},
-    {"anthropic", NF_LLM_ANTHROPIC, {"ANTHROPIC_API_KEY"},
-     {"ANTHROPIC_API_BASE", "ANTHROPIC_BASE_URL"}, "https://api.anthropic.com", "/v1/messages", false},
-    {"azure", NF_LLM_AZURE, {"AZURE_API_KEY", "AZURE_OPENAI_API_KEY"}, {"AZURE_API_BASE"}, NULL,
-     CHAT, false},
-    {"gemini", NF_LLM_OPENAI, {"GEMINI_API_KEY", "GOOGLE_API_KEY"}, {"GEMINI_API_BASE"},
-     "https://generativelanguage.googleapis.com/v1beta/openai", CHAT, false},
-    {"mistral", NF_LLM_OPENAI, {"MISTRAL_API_KEY"}, {"MISTRAL_API_BASE", "MISTRAL_AZURE_API_BASE"},
-     "https://api.mistral.ai/v1", CHAT, false},
-    {"groq", NF_LLM_OPENAI, {"GROQ_API_KEY"}, {"GROQ_API_BASE"}, "https://api.groq.com/openai/v1",
-     CHAT, false},
-    {"openrouter", NF_LLM_OPENAI, {"OPENROUTER_API_KEY", "OR_API_KEY"}, {"OPENROUTER_API_BASE"},
-     "https://openrouter.ai/api/v1", CHAT, false},
-    {"deepseek", NF_LLM_OPENAI, {"DEEPSEEK_API_KEY"}, {"DEEPSEEK_API_BASE"},
-     "https://api.deepseek.com/beta", CHAT, false},
-    {"together_ai", NF_LLM_OPENAI,
-     {"TOGETHER_API_KEY", "TOGETHER_AI_API_KEY", "TOGETHERAI_API_KEY", "TOGETHER_AI_TOKEN"},
-     {"TOGETHER_AI_API_BASE"}, "https://api.together.xyz/v1", CHAT, false},
-    {"fireworks_ai", NF_LLM_OPENAI, {"FIREWORKS_API_KEY", "FIREWORKS_AI_API_KEY"},
-     {"FIREWORKS_API_BASE"}, "https://api.fireworks.ai/inference/v1", CHAT, false},
-    {"xai", NF_LLM_OPENAI, {"XAI_API_KEY"}, {"XAI_API_BASE"}, "https://api.x.ai/v1", CHAT, false},
-    {"perplexity", NF_LLM_OPENAI, {"PERPLEXITYAI_API_KEY", "PERPLEXITY_API_KEY"},
-     {"PERPLEXITY_API_BASE"}, "https://api.perplexity.ai", CHAT, false},
-    {"deepinfra", NF_LLM_OPENAI, {"DEEPINFRA_API_KEY"}, {"DEEPINFRA_API_BASE"},
-     "https://api.deepinfra.com/v1/openai", CHAT, false},
-    {"cerebras", NF_LLM_OPENAI, {"CEREBRAS_API_KEY"}, {"CEREBRAS_API_BASE"},
-     "https://api.cerebras.ai/v1", CHAT, false},
-    {"nvidia_nim", NF_LLM_OPENAI, {"NVIDIA_NIM_API_KEY"}, {"NVIDIA_NIM_API_BASE"},
-     "https://integrate.api.nvidia.com/v1", CHAT, false},
-    {"huggingface", NF_LLM_OPENAI, {"HUGGINGFACE_API_KEY", "HF_TOKEN"},
-     {"HUGGINGFACE_API_BASE", "HF_API_BASE"}, "https://router.huggingface.co/v1", CHAT, false},
-    {"ollama", NF_LLM_OPENAI, {"OLLAMA_API_KEY"}, {"OLLAMA_API_BASE"}, "http://localhost:11434",
-     "/v1/chat/completions", true},
-    {"ollama_chat", NF_LLM_OPENAI, {"OLLAMA_API_KEY"}, {"OLLAMA_API_BASE"}, "http://localhost:11434",
-     "/v1/chat/completions", true},
-    {"hosted_vllm", NF_LLM_OPENAI, {"HOSTED_VLLM_API_KEY"}, {"HOSTED_VLLM_API_BASE"}, NULL, CHAT, true},
-    {"lm_studio", NF_LLM_OPENAI, {"LM_STUDIO_API_KEY"}, {"LM_STUDIO_API_BASE"}, NULL, CHAT, true},
-    {"litellm_proxy", NF_LLM_OPENAI, {"LITELLM_PROXY_API_KEY"}, {"LITELLM_PROXY_API_BASE"}, NULL, CHAT,
-     true},
-};
-enum { N_PROVIDERS = sizeof providers / sizeof *providers };
-
-/* Names without a provider; litellm has lists of models, here the beginning tells. */
-static const struct {
-    const char *beginning, *provider;
-} bare_names[] = {{"gpt-", "openai"},   {"chatgpt-", "openai"}, {"o1", "openai"},
-                  {"o3", "openai"},     {"o4", "openai"},       {"ft:gpt-", "openai"},
-                  {"claude-", "anthropic"}, {"gemini-", "gemini"}};
-
-static const nf_llm_provider *by_name(const char *name, size_t size) {
-    for (size_t i = 0; i < N_PROVIDERS; i++)
-        if (strlen(providers[i].name) == size && memcmp(providers[i].name, name, size) == 0)
-            return &providers[i];
-    return NULL;
-}
-
-static nerfit_status unknown(const char *name, nerfit_error *err) {
-    nf_str known = {0};
-    for (size_t i = 0; i < N_PROVIDERS; i++)
-        nf_str_appendf(&known, "%s%s/", i ? ", " : "", providers[i].name);
-    nf_fail(err, NERFIT_ARGUMENT,
-            "llm: \"%s\" is no model that is known here; expected gpt-..., claude-..., gemini-..., or "
-            "a model after one of %s", name, nf_str_text(&known));
-    nf_str_free(&known);
-    return NERFIT_ARGUMENT;
-}
-
-nerfit_status nf_llm_provider_find(const nf_llm_provider **provider, const char **model,
-                                   const char *name, nerfit_error *err) {
-    size_t prefix = strcspn(name, "/");
-    *provider = NULL;
-    *model = name;
-    if (name[prefix] == '/' && name[prefix + 1]) {
-        *provider = by_name(name, prefix);
-        *model = name + prefix + 1;
-    } else if (!name[prefix]) {
-        for (size_t i = 0; i < sizeof bare_names / sizeof *bare_names && !*provider; i++)
-            if (strncmp(name, bare_names[i].beginning, strlen(bare_names[i].beginning)) == 0)
-                *provider = by_name(bare_names[i].provider, strlen(bare_names[i].provider));
-    }
-    return *provider ? NERFIT_OK : unknown(name, err);
-}
-
 /* ---------------------------------------------------------------- from the environment */
 
 static const char *first_set(const char *const names[NF_LLM_NAMES]) {
@@ -134,7 +45,8 @@ static void openai_url(nf_str *url, const char *base, const char *path) {
     char first[16] = {0};
     if (slash < sizeof first) memcpy(first, path, slash);
     nf_str_append_text(url, path[slash] && ends_with(base, size, first) && strcmp(first, "/chat")
-                                ? path + slash : path);
+                                ? path + slash
+                                : path);
 }
 
 static void azure_url(nf_str *url, const char *base, const char *deployment) {
@@ -175,8 +87,10 @@ static nerfit_status take_key(nf_llm *llm, nf_arena *arena, nerfit_error *err) {
     for (size_t i = 0; i < trimmed.length; i++)
         if ((unsigned char)trimmed.data[i] <= ' ' || (unsigned char)trimmed.data[i] > '~') {
             nf_str_free(&trimmed);
-            nf_fail(err, NERFIT_ARGUMENT, "llm: the key of %s has a space or a character that no key "
-                    "has", llm->name);
+            nf_fail(err, NERFIT_ARGUMENT,
+                    "llm: the key of %s has a space or a character that no key "
+                    "has",
+                    llm->name);
             return NERFIT_ARGUMENT;
         }
     if (!trimmed.length && !trimmed.failed) {
@@ -202,8 +116,10 @@ nerfit_status nf_llm_open(nf_llm *llm, nf_arena *arena, const char *name, nerfit
     if (!base) base = p->base;
     if (!base) return missing(llm->name, "an address", p->bases, err);
     NF_TRY(take_key(llm, arena, err));
-    if (p->form == NF_LLM_AZURE) azure_url(&url, base, llm->model);
-    else openai_url(&url, base, p->path);
+    if (p->form == NF_LLM_AZURE)
+        azure_url(&url, base, llm->model);
+    else
+        openai_url(&url, base, p->path);
     llm->url = kept(arena, &url);
     double seconds = timeout ? atof(timeout) : 0;
     if (seconds <= 0) seconds = 600; /* as OpenAI's client */
@@ -221,8 +137,8 @@ char *nf_llm_body(const nf_llm *llm, const char *system, const char *question) {
                          MOST_TOKENS, "system", system, "messages", "role", "user", "content",
                          question);
     else
-        body = json_pack("{s:s, s:[{s:s, s:s}, {s:s, s:s}]}", "model", llm->model, "messages", "role",
-                         "system", "content", system, "role", "user", "content", question);
+        body = json_pack("{s:s, s:[{s:s, s:s}, {s:s, s:s}]}", "model", llm->model, "messages",
+                         "role", "system", "content", system, "role", "user", "content", question);
     char *text = body ? nf_json_text(body, JSON_COMPACT) : NULL;
     json_decref(body);
     return text;
@@ -248,12 +164,13 @@ static nerfit_status check_answer(const nf_llm *llm, const char *reason, const j
                                   const nf_str *text, nerfit_error *err) {
     if (text->failed) return nf_no_memory(err, 0);
     if (is_one_of(reason, "content_filter", "refusal", "safety") || json_is_string(refusal))
-        return nf_fail(err, NERFIT_UNSUPPORTED, "llm: %s: the provider filtered or refused the answer (%s)",
-                       llm->name, json_is_string(refusal) ? json_string_value(refusal) : reason);
+        return nf_fail(err, NERFIT_UNSUPPORTED,
+                       "llm: %s: the provider filtered or refused the answer (%s)", llm->name,
+                       json_is_string(refusal) ? json_string_value(refusal) : reason);
     if (is_one_of(reason, "length", "max_tokens", "model_length"))
         return nf_fail(err, NERFIT_UNSUPPORTED,
-                       "llm: %s: the answer was cut off at the model's limit of tokens (%s)", llm->name,
-                       reason);
+                       "llm: %s: the answer was cut off at the model's limit of tokens (%s)",
+                       llm->name, reason);
     const char *at = nf_str_text(text);
     while (isspace((unsigned char)*at)) at++;
     if (!*at) return nf_fail(err, NERFIT_FORMAT, "llm: %s: the answer is empty", llm->name);
@@ -293,10 +210,12 @@ nerfit_status nf_llm_read(const nf_llm *llm, const char *answer, size_t size, ch
     }
     append_content(&text, content);
     if (!json_is_object(holder) || (!content && !reason && !json_is_string(refusal)))
-        status = nf_fail(err, NERFIT_FORMAT, "llm: %s: the answer is not of the form expected (%s)",
-                         llm->name, llm->provider->form == NF_LLM_ANTHROPIC
-                             ? "\"content\" with texts" : "\"choices\" with a \"message\"");
-    else status = check_answer(llm, reason, refusal, &text, err);
+        status = nf_fail(
+            err, NERFIT_FORMAT, "llm: %s: the answer is not of the form expected (%s)", llm->name,
+            llm->provider->form == NF_LLM_ANTHROPIC ? "\"content\" with texts"
+                                                    : "\"choices\" with a \"message\"");
+    else
+        status = check_answer(llm, reason, refusal, &text, err);
     if (status == NERFIT_OK && !(*out = stripped(&text))) status = nf_no_memory(err, 0);
     nf_str_free(&text);
     json_decref(json);
@@ -331,14 +250,16 @@ static nerfit_status refused(const nf_llm *llm, const nf_http_response *r, nerfi
     nf_http_url_shown(&url, llm->url);
     list_names(&keys, llm->provider->keys);
     if (r->status == 401 || r->status == 403)
-        nf_fail(err, NERFIT_IO, "llm: %s: %s refused the key (HTTP status %ld); check %s%s", llm->name,
-                nf_str_text(&url), r->status, nf_str_text(&keys), nf_str_text(&why));
+        nf_fail(err, NERFIT_IO, "llm: %s: %s refused the key (HTTP status %ld); check %s%s",
+                llm->name, nf_str_text(&url), r->status, nf_str_text(&keys), nf_str_text(&why));
     else if (r->status == 404)
         nf_fail(err, NERFIT_IO, "llm: %s: %s knows no such model or address (HTTP status 404)%s",
                 llm->name, nf_str_text(&url), nf_str_text(&why));
     else if (r->status == 429)
-        nf_fail(err, NERFIT_IO, "llm: %s: too many requests, or the account's quota is used up (HTTP "
-                "status 429)%s", llm->name, nf_str_text(&why));
+        nf_fail(err, NERFIT_IO,
+                "llm: %s: too many requests, or the account's quota is used up (HTTP "
+                "status 429)%s",
+                llm->name, nf_str_text(&why));
     else
         nf_fail(err, NERFIT_IO, "llm: %s: %s answered with HTTP status %ld%s", llm->name,
                 nf_str_text(&url), r->status, nf_str_text(&why));
@@ -362,9 +283,12 @@ nerfit_status nf_llm_ask(const nf_llm *llm, const char *system, const char *ques
                                .body = body};
     nf_http_response response = {0};
     nerfit_status status = nf_http_send(&request, &llm->policy, watch, &response, err);
-    if (status != NERFIT_OK) status = nf_fail_within(err, status, "llm: %s", llm->name);
-    else if (response.status != 200) status = refused(llm, &response, err);
-    else status = nf_llm_read(llm, nf_str_text(&response.body), response.body.length, text, err);
+    if (status != NERFIT_OK)
+        status = nf_fail_within(err, status, "llm: %s", llm->name);
+    else if (response.status != 200)
+        status = refused(llm, &response, err);
+    else
+        status = nf_llm_read(llm, nf_str_text(&response.body), response.body.length, text, err);
     nf_http_response_free(&response);
     free(body);
     return status;

@@ -1,6 +1,6 @@
-/* Language models by litellm's names ("gpt-4o-mini", "anthropic/claude-...", "ollama/llama3"), with the
- * environment variables that litellm reads. Three forms of request: OpenAI's chat completions, which
- * most providers offer, Azure's way to them, and Anthropic's messages. */
+/* Language models by litellm's names ("gpt-4o-mini", "anthropic/claude-...", "ollama/llama3"), with
+ * the environment variables that litellm reads. Three forms of request: OpenAI's chat completions,
+ * which most providers offer, Azure's way to them, and Anthropic's messages. */
 #ifndef NF_NET_LLM_H
 #define NF_NET_LLM_H
 
@@ -17,8 +17,8 @@ typedef struct nf_llm_provider {
     nf_llm_form form;
     const char *keys[NF_LLM_NAMES];  /* variables, the first that is set counts */
     const char *bases[NF_LLM_NAMES]; /* variables of the address */
-    const char *base;   /* the address without them; NULL: one must be set */
-    const char *path;   /* from the address to the requests' place */
+    const char *base;                /* the address without them; NULL: one must be set */
+    const char *path;                /* from the address to the requests' place */
     bool key_optional;
 } nf_llm_provider;
 
@@ -39,8 +39,8 @@ typedef struct nf_llm {
 nerfit_status nf_llm_open(nf_llm *llm, nf_arena *arena, const char *name, nerfit_error *err);
 /* The request's body, freed by the caller; NULL when out of memory. */
 char *nf_llm_body(const nf_llm *llm, const char *system, const char *question);
-/* The text of an answer [size], stripped; freed by the caller. One that was cut off, filtered, refused
- * or is empty is an error. */
+/* The text of an answer [size], stripped; freed by the caller. One that was cut off, filtered,
+ * refused or is empty is an error. */
 nerfit_status nf_llm_read(const nf_llm *llm, const char *answer, size_t size, char **text,
                           nerfit_error *err);
 /* Asks, with retries. *text is freed by the caller. */

@@ -7,7 +7,7 @@ DESTDIR ?=
 CC ?= cc
 VERSION := $(shell sed -n 's/.*define NERFIT_VERSION "\(.*\)"/\1/p' include/nerfit.h)
 
-PACKAGES := jansson yaml-0.1 libutf8proc
+PACKAGES := jansson yaml-0.1 libutf8proc libcurl
 OPT ?= -O2
 WARN := -Wno-unknown-warning-option -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wno-format-truncation -Wstrict-prototypes -Wvla -Werror
 CFLAGS ?= -g

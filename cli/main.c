@@ -14,6 +14,7 @@ static const command *const commands[] = {
     &command_train, &command_predict, &command_eval,
     &command_score, &command_embed,   &command_tokenize, &command_data, &command_fewshot,
     &command_pretrain,
+    &command_describe, &command_download,
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 

@@ -9,6 +9,7 @@
 typedef struct progress {
     bool quiet, log_json;
     cli_bar bar;
+    cli_transfer transfer;
     double began; /* seconds */
     int64_t first_step;
 } progress;
@@ -65,9 +66,15 @@ static bool on_event(void *user, const nerfit_event *event) {
     return !cli_interrupted();
 }
 
+static bool on_transfer(void *user, const nerfit_transfer *transfer) {
+    progress *p = user;
+    return cli_on_transfer(&p->transfer, transfer);
+}
+
 static void on_log(void *user, nerfit_log_level level, const char *message) {
     progress *p = user;
     cli_bar_clear(&p->bar);
+    cli_bar_clear(&p->transfer.bar);
     if (p->log_json && level == NERFIT_LOG_INFO) return;
     cli_log(&p->quiet, level, message);
 }
@@ -78,9 +85,11 @@ typedef nerfit_status work(const nerfit_config *config, const nerfit_callbacks *
 static int train(work *run, nerfit_config *config, progress *p, bool json) {
     nerfit_error error;
     nerfit_train_result result;
-    nerfit_callbacks callbacks = {.log = on_log, .event = on_event, .user = p};
+    nerfit_callbacks callbacks = {
+        .log = on_log, .event = on_event, .transfer = on_transfer, .user = p};
     nerfit_status status = run(config, &callbacks, &result, &error);
     cli_bar_clear(&p->bar);
+    cli_bar_clear(&p->transfer.bar);
     if (status == NERFIT_CANCELLED) {
         fprintf(stderr, "nerfit: %s (add --resume_from_checkpoint true)\n", error.text);
         return 130;
@@ -112,6 +121,7 @@ static int run_with(work *run, const command *self, int argc, char **argv) {
     if (nerfit_config_new(&config, &error) != NERFIT_OK) return cli_fail(&error);
     int status = cli_read_config(self, argc, argv, config, options, 3);
     p.bar.terminal = isatty(STDERR_FILENO) && !p.quiet && !p.log_json;
+    cli_transfer_begin(&p.transfer, p.quiet || p.log_json);
     if (status < 0) {
         cli_catch_interrupts();
         status = train(run, config, &p, json);

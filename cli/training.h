@@ -1,4 +1,5 @@
-/* What the commands that train share: config and options, interrupts, the bar. */
+/* What the commands that train, or wait for the network, share: config and options, interrupts, the
+ * bar. */
 #ifndef NF_CLI_TRAINING_H
 #define NF_CLI_TRAINING_H
 
@@ -28,5 +29,13 @@ bool cli_bar_due(cli_bar *bar, bool last);
 void cli_bar_draw(cli_bar *bar, const char *before, int64_t done, int64_t total,
                   const char *format, ...) NERFIT_PRINTF(5, 6);
 void cli_bar_clear(cli_bar *bar);
+
+/* The bar of downloads. */
+typedef struct cli_transfer {
+    cli_bar bar;
+} cli_transfer;
+void cli_transfer_begin(cli_transfer *transfer, bool quiet);
+/* For a nerfit_transfer_function. false: interrupted. */
+bool cli_on_transfer(cli_transfer *transfer, const nerfit_transfer *t);
 
 #endif

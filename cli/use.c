@@ -1,5 +1,5 @@
 /* The commands that use a finished model: predict, eval, score, embed, tokenize. */
-#include "cli.h"
+#include "training.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +9,7 @@
 typedef struct machine {
     const char *precision, *threads, *backend, *decoder, *labels, *sentences;
     bool quiet;
+    cli_transfer transfer;
 } machine;
 
 #define MACHINE_OPTIONS(m)                                                                         \
@@ -29,16 +30,29 @@ typedef struct machine {
      "descriptions, or names divided by commas", &(m).labels, NULL},                               \
     {"--st_model_name", "FOLDER", "with --labels: the sentence encoder, if not the one of "        \
      "pre-training", &(m).sentences, NULL}
+static void on_log(void *user, nerfit_log_level level, const char *message) {
+    machine *m = user;
+    cli_bar_clear(&m->transfer.bar);
+    cli_log(&m->quiet, level, message);
+}
+
+static bool on_transfer(void *user, const nerfit_transfer *transfer) {
+    machine *m = user;
+    return cli_on_transfer(&m->transfer, transfer);
+}
 
 static nerfit_model_options options_of(machine *m) {
+    cli_transfer_begin(&m->transfer, m->quiet);
     return (nerfit_model_options){.backend = m->backend,
                                   .precision = m->precision,
                                   .threads = m->threads ? atoi(m->threads) : 0,
                                   .decoder = m->decoder,
                                   .labels = m->labels,
                                   .sentence_encoder = m->sentences,
-                                  .log = cli_log,
-                                  .log_user = &m->quiet};
+                                  .log = on_log,
+                                  .log_user = m,
+                                  .transfer = on_transfer,
+                                  .transfer_user = m};
 }
 
 /* A model with one session. */
@@ -51,6 +65,7 @@ static nerfit_status load(loaded *out, const char *folder, machine *m, nerfit_er
     nerfit_model_options options = options_of(m);
     *out = (loaded){0};
     nerfit_status status = nerfit_model_load(&out->model, folder, &options, error);
+    cli_bar_clear(&m->transfer.bar);
     if (status == NERFIT_OK) status = nerfit_session_new(&out->session, out->model, error);
     return status;
 }
@@ -97,7 +112,8 @@ static int run_predict(const command *self, int argc, char **argv) {
 const command command_predict = {
     "predict", "MODEL [FILE|-] [options]", "tag texts with a trained model",
     "Reads FILE or standard input, writes a line for each text in the same order.\n"
-    "MODEL is a folder that nerfit train or transformers wrote, or a PEFT adapter's.\n\n"
+    "MODEL is a folder that nerfit train or transformers wrote, or a PEFT adapter's; or the name of one\n"
+    "on Hugging Face's hub (owner/name).\n\n"
     "  nerfit predict runs/alarm/best texts.txt\n"
     "  echo 'wake me at nine' | nerfit predict runs/alarm/best --output brackets",
     run_predict};
@@ -223,7 +239,7 @@ static int run_embed(const command *self, int argc, char **argv) {
 
 const command command_embed = {"embed", "MODEL [FILE|-] [options]",
                                "sentence embeddings, one JSON array a line",
-                               "MODEL is a sentence encoder's folder (modules.json).", run_embed};
+                               "MODEL is a sentence encoder's folder (modules.json), or its name on the hub.", run_embed};
 
 /* ---------------------------------------------------------------- tokenize */
 

@@ -3,6 +3,7 @@
  * This is the only public header. The parts:
  *   - status and error record (every fallible function returns a status and fills the error)
  *   - log messages (a callback of yours)
+ *   - transfers: models by name are downloaded, language models asked
  *   - models, and prediction in sessions: one a thread, over a shared model
  *   - annotated texts in memory and in files
  *   - scores, tokens, sentence embeddings
@@ -75,6 +76,18 @@ typedef enum nerfit_log_level { NERFIT_LOG_INFO, NERFIT_LOG_WARNING } nerfit_log
 /* Receives one message (UTF-8, no newline at its end); called on the thread that does the work. */
 typedef void (*nerfit_log_function)(void *user, nerfit_log_level level, const char *message);
 
+/* ---------------------------------------------------------------- transfers */
+
+/* Bytes that come over the network. */
+typedef struct nerfit_transfer {
+    const char *model; /* "owner/name"; or the language model's name */
+    const char *file;  /* of the model; NULL: an answer of a language model */
+    uint64_t done, total; /* bytes; total 0: unknown */
+} nerfit_transfer;
+/* Called several times a second while something is fetched, or waited for; false: cancel, which gives
+ * NERFIT_CANCELLED. A file that was cut short is gone on with the next time. */
+typedef bool (*nerfit_transfer_function)(void *user, const nerfit_transfer *transfer);
+
 /* ---------------------------------------------------------------- models */
 
 typedef struct nerfit_model_options {
@@ -95,10 +108,22 @@ typedef struct nerfit_model_options {
     const char *labels;
     /* With labels: the folder of the sentence encoder; NULL: the one that pre-training used. */
     const char *sentence_encoder;
+    nerfit_transfer_function transfer; /* of downloads; may be NULL */
+    void *transfer_user;
 } nerfit_model_options;
 
 /* A loaded token-classification model: immutable, may be shared by threads. */
 typedef struct nerfit_model nerfit_model;
+
+/* Wherever this header takes a model's folder, a name on Hugging Face's hub will do: "owner/name",
+ * "owner/name@revision", or a bare name as the first models have. A folder of that name goes first, then
+ * the cache that is shared with Python's huggingface_hub, then it is downloaded into it. This gives
+ * the folder, and downloads what is missing; kind: "model" (NULL), "sentence" (with what modules.json
+ * names), "tokenizer". options (may be NULL): log and transfer count. *folder is freed with nerfit_free.
+ * The environment has its say as in huggingface_hub: docs/network.md. */
+NERFIT_API nerfit_status nerfit_model_find(const char *name, const char *kind,
+                                           const nerfit_model_options *options, char **folder,
+                                           nerfit_error *error);
 
 /* Loads a folder in transformers' format (config.json, model.safetensors, tokenizer files), or a
  * PEFT adapter folder (its base model is loaded and the adapter merged). options may be NULL. */
@@ -259,6 +284,29 @@ NERFIT_API nerfit_status nerfit_corpus_sample(const nerfit_corpus *corpus, size_
 NERFIT_API long nerfit_corpus_line(const nerfit_corpus *corpus, size_t index);
 NERFIT_API const char *nerfit_corpus_file(const nerfit_corpus *corpus, size_t index);
 
+/* Descriptions of labels by a language model. Every function may be NULL. */
+typedef struct nerfit_describe_options {
+    const char *llm;  /* by litellm's name: "gpt-4o-mini", "anthropic/...", "ollama/..."; its key comes
+                         from the environment, as litellm has it */
+    uint64_t seed;    /* up to ten texts a label are drawn with it */
+    const char *file; /* YAML or JSON: what it has is not asked for, and it is written after every
+                         answer; or NULL */
+    const char *const *labels, *const *descriptions; /* [n_known], which are not asked for either */
+    size_t n_known;
+    const char *format; /* of the result: "json" (NULL), "yaml" */
+    nerfit_log_function log;
+    nerfit_transfer_function transfer;
+    /* Is told of every label; false: stop, which gives NERFIT_CANCELLED. */
+    bool (*described)(void *user, const char *label, const char *description, size_t done,
+                      size_t count);
+    void *user;
+} nerfit_describe_options;
+/* Describes every label of the corpora. *text, a mapping of all labels, those known before included, to
+ * their descriptions, is freed with nerfit_free. */
+NERFIT_API nerfit_status nerfit_describe(const nerfit_corpus *const *corpora, size_t count,
+                                         const nerfit_describe_options *options, char **text,
+                                         nerfit_error *error);
+
 /* ---------------------------------------------------------------- scores */
 
 /* Precision, recall and F1 by entity type and averaged, as a table and as JSON. */
@@ -394,6 +442,8 @@ typedef struct nerfit_callbacks {
      * error that names file and line. A line for which no text is set is passed over. */
     nerfit_status (*parse)(void *user, const char *line, size_t size,
                            nerfit_annotation *annotation);
+    /* While a model is downloaded, or a language model asked (llm). */
+    nerfit_transfer_function transfer;
     void *user;
 } nerfit_callbacks;
 

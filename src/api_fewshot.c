@@ -2,6 +2,7 @@
  * model is loaded and scored as any user's would be. */
 #include <stdlib.h>
 
+#include "api_net.h"
 #include "api_train.h"
 #include "base/json.h"
 #include "train/fewshot.h"
@@ -82,6 +83,10 @@ static nerfit_status run(void *user, const nf_train_options *options, const nf_t
     experiment *e = user;
     nf_train_data training = *data;
     nf_train_result result;
+    nf_net net = {.log = e->warnings};
+    nf_train_services services = nf_net_services(&net);
+    services.describe = NULL; /* every run would ask anew */
+    training.services = &services;
     training.test = NULL; /* scored on words below */
     nerfit_status status = nf_train_run(options, &training, &e->warnings, on_report, e, &result,
                                         error);
@@ -111,6 +116,22 @@ static nerfit_status hand_out(const json_t *json, nerfit_fewshot_result *result,
     return nf_no_memory(error, 0);
 }
 
+/* Names become folders once, for all runs; the runs' keys tell weights apart by their files. */
+static nerfit_status find_models(experiment *e, nf_arena *arena, nf_train_options *o,
+                                 nf_fewshot_options *options, nerfit_error *error) {
+    nf_net net = {.log = e->warnings};
+    const char *places[] = {o->model_name, options->pretrained, o->st_model_name};
+    for (size_t i = 0; i < 3; i++)
+        if (places[i])
+            NF_TRY(nf_net_folder(&net, arena, places[i],
+                                 i == 2 || !o->st_model_name ? NF_HUB_SENTENCE : NF_HUB_MODEL,
+                                 &places[i], NULL, error));
+    o->model_name = (char *)(uintptr_t)places[0];
+    options->pretrained = places[1];
+    o->st_model_name = (char *)(uintptr_t)places[2];
+    return NERFIT_OK;
+}
+
 nerfit_status nerfit_fewshot(const nerfit_config *config, const nerfit_fewshot_options *options,
                              nerfit_log_function log,
                              bool (*progress)(void *user, const nerfit_fewshot_progress *progress),
@@ -123,10 +144,14 @@ nerfit_status nerfit_fewshot(const nerfit_config *config, const nerfit_fewshot_o
                                      options->samples, options->pretrained, options->negatives};
     nf_fewshot_work work = {.run = run, .progress = on_progress, .user = &e, .log = &e.warnings};
     nf_train_data data = nf_config_data(config);
-    json_t *json;
+    nf_train_options found = config->options; /* its texts are the config's */
+    nf_arena arena = {0};
+    json_t *json = NULL;
     *result = (nerfit_fewshot_result){0};
-    nerfit_status status = nf_fewshot_run(&config->options, &data, &inner, &work, &json, error);
+    nerfit_status status = find_models(&e, &arena, &found, &inner, error);
+    if (status == NERFIT_OK) status = nf_fewshot_run(&found, &data, &inner, &work, &json, error);
     if (status == NERFIT_OK) status = hand_out(json, result, error);
     json_decref(json);
+    nf_arena_free(&arena);
     return status;
 }

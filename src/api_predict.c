@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api_corpus.h"
+#include "api_net.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/str.h"
@@ -67,21 +68,35 @@ static nf_log log_of(const nerfit_model_options *options) {
     return options ? (nf_log){options->log, options->log_user} : (nf_log){0};
 }
 
+static nf_net net_of(const nerfit_model_options *options) {
+    return (nf_net){options ? options->transfer : NULL, options ? options->transfer_user : NULL,
+                    log_of(options)};
+}
+
 nerfit_status nerfit_model_load(nerfit_model **out, const char *folder,
                                 const nerfit_model_options *options, nerfit_error *error) {
     *out = NULL;
     nerfit_model *model = calloc(1, sizeof *model);
     if (!model) return nf_no_memory(error, sizeof *model);
     nf_log log = log_of(options);
+    nf_net net = net_of(options);
+    nf_arena arena = {0};
+    const char *base = NULL, *sentences = options ? options->sentence_encoder : NULL, *none;
     nerfit_status status = find_decoder(&model->decode, options, error);
     if (status == NERFIT_OK) status = make_backend(&model->be, options, error);
-    if (status == NERFIT_OK) status = nf_model_load(&model->model, folder, model->be, &log, error);
+    if (status == NERFIT_OK)
+        status = nf_net_folder(&net, &arena, folder, NF_HUB_MODEL, &folder, &base, error);
+    if (status == NERFIT_OK && sentences)
+        status = nf_net_folder(&net, &arena, sentences, NF_HUB_SENTENCE, &sentences, &none, error);
+    if (status == NERFIT_OK)
+        status = nf_model_load_over(&model->model, folder, base, model->be, &log, error);
     if (status == NERFIT_OK) status = nf_adapter_merge(model->model, error);
     if (status == NERFIT_OK && options && options->labels)
         status = nf_pretrained_label(model->model, folder, options->labels,
-                                     options->sentence_encoder, &log, error);
+                                     sentences, &log, error);
     if (status == NERFIT_OK) status = nf_network_prepare(&model->model->net, false, error);
     if (status == NERFIT_OK) nf_safetensors_forget(model->model->weights);
+    nf_arena_free(&arena);
     if (status == NERFIT_OK) *out = model;
     else nerfit_model_free(model);
     return status;
@@ -369,7 +384,14 @@ nerfit_status nerfit_score_files(const char *gold_path, const char *predicted_pa
 
 nerfit_status nerfit_tokenizer_load(nerfit_tokenizer **out, const char *folder,
                                     nerfit_error *error) {
-    return nf_tokenizer_load((nf_tokenizer **)out, folder, error);
+    nf_net net = {0};
+    nf_arena arena = {0};
+    *out = NULL;
+    nerfit_status status =
+        nf_net_folder(&net, &arena, folder, NF_HUB_TOKENIZER, &folder, NULL, error);
+    if (status == NERFIT_OK) status = nf_tokenizer_load((nf_tokenizer **)out, folder, error);
+    nf_arena_free(&arena);
+    return status;
 }
 
 void nerfit_tokenizer_free(nerfit_tokenizer *tokenizer) {
@@ -396,9 +418,14 @@ nerfit_status nerfit_encoder_load(nerfit_encoder **out, const char *folder,
     nerfit_encoder *encoder = calloc(1, sizeof *encoder);
     if (!encoder) return nf_no_memory(error, sizeof *encoder);
     nf_log log = log_of(options);
+    nf_net net = net_of(options);
+    nf_arena arena = {0};
     nerfit_status status = make_backend(&encoder->be, options, error);
     if (status == NERFIT_OK)
+        status = nf_net_folder(&net, &arena, folder, NF_HUB_SENTENCE, &folder, NULL, error);
+    if (status == NERFIT_OK)
         status = nf_sentence_encoder_load(&encoder->encoder, folder, encoder->be, &log, error);
+    nf_arena_free(&arena);
     if (status == NERFIT_OK) *out = encoder;
     else nerfit_encoder_free(encoder);
     return status;

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api_net.h"
 #include "api_train.h"
 #include "base/json.h"
 
@@ -162,7 +163,10 @@ nerfit_status nerfit_train(const nerfit_config *config, const nerfit_callbacks *
     nf_log log = {callbacks->log, callbacks->user};
     nf_corpus parsed[3];
     memset(parsed, 0, sizeof parsed);
+    nf_net net = {callbacks->transfer, callbacks->user, log};
+    nf_train_services services = nf_net_services(&net);
     nf_train_data data = nf_config_data(config);
+    data.services = &services;
     const nf_corpus **places[] = {&data.train, &data.validation, &data.test};
     const nf_train_options *o = &config->options;
     const char *const paths[] = {o->train_annotations, o->val_annotations, o->test_annotations};
@@ -188,10 +192,13 @@ nerfit_status nerfit_pretrain(const nerfit_config *config, const nerfit_callback
     static const nerfit_callbacks none = {0};
     if (!callbacks) callbacks = &none;
     nf_log log = {callbacks->log, callbacks->user};
+    nf_net net = {callbacks->transfer, callbacks->user, log};
+    nf_train_services services = nf_net_services(&net);
+    const nf_train_data data = {.services = &services};
     nf_train_result inner = {0};
     *result = (nerfit_train_result){0};
     nerfit_status status =
-        nf_pretrain_run(&config->options, &log, callbacks->event ? observe : NULL,
+        nf_pretrain_run(&config->options, &data, &log, callbacks->event ? observe : NULL,
                         (void *)(uintptr_t)callbacks, &inner, error);
     if (status == NERFIT_OK) status = hand_out(&inner, result, error);
     nf_train_result_free(&inner);

@@ -2,6 +2,7 @@
 # The program from outside: exit codes, messages, formats, closed pipes. Usage: test_cli.sh NERFIT
 # Needs no downloads: the model is tests/golden/bert's tiny one with a vocabulary made here.
 set -u
+export HF_HUB_OFFLINE=1
 nerfit=$(realpath "$1")
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
@@ -39,7 +40,7 @@ expect "help" 0 'predict +tag texts' "$nerfit" --help
 expect "man page" 0 '^\.B --?learning_rate' "$nerfit" help --man
 expect "version" 0 '^nerfit [0-9]+\.[0-9]+\.[0-9]+$' "$nerfit" --version
 expect "unknown command" 2 'unknown command "trian"' "$nerfit" trian
-for command in train predict eval score embed tokenize fewshot data 'data check' 'data sample'; do
+for command in train predict eval score embed tokenize fewshot describe download data 'data check' 'data sample'; do
     expect "$command --help" 0 "usage: nerfit ${command% *}" "$nerfit" $command --help
 done
 expect "help train lists options" 0 'lr_scheduler_type' "$nerfit" help train
@@ -92,6 +93,13 @@ expect "data sample, its lines" 0 '"lines": \[[12], 4\]' cat "$root/lines.json"
 expect "data sample, warning" 0 'warning: 2 entity types have fewer than 5 mentions' "$nerfit" data sample "$root/data.txt" --k 5
 expect "data sample, bad k" 2 'k "4x" is not a whole number' "$nerfit" data sample "$root/data.txt" --k 4x
 
+# a language model: tests/test_net.py has the rest
+expect "describe, no data" 2 'DATA is missing' "$nerfit" describe --llm gpt-4o
+expect "describe, no model" 2 '--llm is missing' "$nerfit" describe "$root/train.txt"
+expect "describe, unknown model" 1 '"llama" is no model that is known here' "$nerfit" describe "$root/train.txt" --llm llama
+expect "describe, no key" 1 'set the environment variable GROQ_API_KEY' env -u GROQ_API_KEY "$nerfit" describe "$root/train.txt" --llm groq/x
+expect "describe, bad seed" 2 'seed "x" is not a whole number' "$nerfit" describe "$root/train.txt" --llm gpt-4o --seed x
+expect "a name, not in the cache" 1 'acme/x is not a folder, nor is the model there in the cache' env HF_HOME="$root/hf" "$nerfit" predict acme/x
 expect "train, nothing given" 1 'model_name is missing' "$nerfit" train
 expect "train, misspelt option" 2 'unknown option "learning_rte"; did you mean "learning_rate"' "$nerfit" train --learning_rte 1
 expect "train, bad value" 2 'max_steps: "many" is not a whole number' "$nerfit" train --max_steps many

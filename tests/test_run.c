@@ -483,7 +483,7 @@ static void test_memory_messages(void **state) {
     (void)state;
     static const nerfit_span spans[] = {{0, 4, "time"}, {2, 9, "place"}};
     nerfit_corpus *corpus = corpus_of("");
-    nerfit_config *config = configure("messages", NULL);
+    nerfit_config *config = configure("memory-messages", NULL);
     static const char *const labels[] = {"time", "place", "time", ""};
     static const char *const texts[] = {"a time of day", " ", "again", "nothing"};
     const float nan_vector[] = {0, 0.0f / 0.0f};

@@ -17,8 +17,9 @@ with the package; messages go to the logger "nerfit".
 
 from . import errors
 from ._arguments import TrainingArguments
+from ._describe import describe
 from ._library import version as _version
-from ._model import Entity, Model, Report, Token, load
+from ._model import Entity, Model, Report, Token, download, load
 from ._trainer import Event, Trainer, TrainResult
 from .errors import NerfitError
 
@@ -34,6 +35,8 @@ __all__ = [
     "TrainResult",
     "Trainer",
     "TrainingArguments",
+    "describe",
+    "download",
     "errors",
     "load",
 ]

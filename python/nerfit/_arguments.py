@@ -117,7 +117,8 @@ class TrainingArguments:
     names the nearest one; a value out of range is an :class:`~nerfit.errors.ArgumentError`.
 
     Args:
-        model_name: folder of the encoder to train, in Hugging Face format.
+        model_name: the encoder to train: a folder in Hugging Face format, or a name on the hub
+            ("owner/name", "owner/name@revision").
         train_annotations: texts to learn from: a list, or a file in one of nerfit's formats. Items
             of a list are what ``Trainer._parse_annotation`` takes; by default bracket text
             (``"wake me at [time : nine]"``) or ``{"text": ..., "entities": [[start, end, label],
@@ -125,7 +126,7 @@ class TrainingArguments:
         val_annotations: the same, to evaluate on while training; chooses the best checkpoint.
         ent2emb: what each label means: a dictionary of descriptions, or of embeddings (tensors,
             arrays or lists of numbers, all of one size), or a file of either (JSON, YAML,
-            safetensors).
+            safetensors). ``None``: the language model `llm` writes descriptions.
         **options: see below.
     """
 

@@ -24,6 +24,7 @@ from ctypes import (
     c_long,
     c_size_t,
     c_uint32,
+    c_uint64,
     c_void_p,
 )
 from pathlib import Path
@@ -47,6 +48,18 @@ class Error(ctypes.Structure):
 LogFunction = CFUNCTYPE(None, c_void_p, c_int, c_char_p)
 
 
+class Transfer(ctypes.Structure):
+    _fields_ = [
+        ("model", c_char_p),
+        ("file", c_char_p),
+        ("done", c_uint64),
+        ("total", c_uint64),
+    ]
+
+
+TransferFunction = CFUNCTYPE(c_bool, c_void_p, POINTER(Transfer))
+
+
 class ModelOptions(ctypes.Structure):
     _fields_ = [
         ("backend", c_char_p),
@@ -57,6 +70,8 @@ class ModelOptions(ctypes.Structure):
         ("decoder", c_char_p),
         ("labels", c_char_p),
         ("sentence_encoder", c_char_p),
+        ("transfer", TransferFunction),
+        ("transfer_user", c_void_p),
     ]
 
 
@@ -126,6 +141,37 @@ class Callbacks(ctypes.Structure):
         ("log", LogFunction),
         ("event", EventFunction),
         ("parse", c_void_p),  # texts are parsed before they are handed over: see _data.py
+        ("transfer", TransferFunction),
+        ("user", c_void_p),
+    ]
+
+
+class ReadOptions(ctypes.Structure):
+    _fields_ = [
+        ("format", c_char_p),
+        ("overlap", c_char_p),
+        ("tagging", c_char_p),
+        ("max_errors", c_size_t),
+        ("finding", c_void_p),
+        ("user", c_void_p),
+    ]
+
+
+DescribedFunction = CFUNCTYPE(c_bool, c_void_p, c_char_p, c_char_p, c_size_t, c_size_t)
+
+
+class DescribeOptions(ctypes.Structure):
+    _fields_ = [
+        ("llm", c_char_p),
+        ("seed", c_uint64),
+        ("file", c_char_p),
+        ("labels", POINTER(c_char_p)),
+        ("descriptions", POINTER(c_char_p)),
+        ("n_known", c_size_t),
+        ("format", c_char_p),
+        ("log", LogFunction),
+        ("transfer", TransferFunction),
+        ("described", DescribedFunction),
         ("user", c_void_p),
     ]
 
@@ -164,6 +210,14 @@ STATUS = object()  # the result of a function that takes an error record last, a
 _FUNCTIONS = {
     "nerfit_version": (c_char_p, []),
     "nerfit_free": (None, [c_void_p]),
+    "nerfit_model_find": (
+        STATUS,
+        [c_char_p, c_char_p, POINTER(ModelOptions), POINTER(c_void_p), _error],
+    ),
+    "nerfit_describe": (
+        STATUS,
+        [POINTER(c_void_p), c_size_t, POINTER(DescribeOptions), POINTER(c_void_p), _error],
+    ),
     "nerfit_model_load": (
         STATUS,
         [POINTER(c_void_p), c_char_p, POINTER(ModelOptions), _error],
@@ -187,6 +241,10 @@ _FUNCTIONS = {
     "nerfit_corpus_parse": (
         STATUS,
         [c_void_p, c_char_p, c_size_t, c_char_p, c_char_p, _error],
+    ),
+    "nerfit_corpus_read": (
+        STATUS,
+        [c_void_p, c_char_p, POINTER(ReadOptions), _error],
     ),
     "nerfit_evaluate": (
         STATUS,
@@ -225,7 +283,7 @@ def _open() -> ctypes.CDLL:
     except OSError as reason:
         raise ImportError(
             f"nerfit's library cannot be loaded: {reason}. It takes the Debian packages libdnnl3, "
-            "libjansson4, libyaml-0-2, libutf8proc2 and libgomp1, or their like; if those are "
+            "libjansson4, libyaml-0-2, libutf8proc2, libcurl4 and libgomp1, or their like; if those are "
             "there, install nerfit again, so that it is built for them."
         ) from None
     for name, (result, arguments) in _FUNCTIONS.items():

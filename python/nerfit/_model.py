@@ -7,12 +7,12 @@ import json
 import logging
 import os
 import threading
-from ctypes import POINTER, byref, c_size_t
+from ctypes import POINTER, byref, c_size_t, c_void_p
 from dataclasses import dataclass
 from typing import Any, NamedTuple, overload
 from collections.abc import Iterator, Sequence
 
-from . import _data, _library
+from . import _data, _library, _transfer
 from .errors import ArgumentError
 
 _logger = logging.getLogger("nerfit")
@@ -94,7 +94,9 @@ class Model:
     """A loaded model. Threads may share it: each gets a session of its own, and they run at once.
 
     Args:
-        folder: a model in transformers' format with a token-classification head, or a PEFT adapter.
+        folder: a model in transformers' format with a token-classification head, or a PEFT adapter;
+            or its name on Hugging Face's hub ("owner/name", "owner/name@revision"), from where it is
+            downloaded into the cache that huggingface_hub uses too.
         backend: "auto" (None), "cpu", "ref".
         precision: "auto" (None: bf16 where the CPU multiplies it), "f32", "bf16".
         threads: CPU threads; 0: all cores.
@@ -122,17 +124,20 @@ class Model:
         labels: str | os.PathLike[str] | None = None,
         sentence_encoder: str | os.PathLike[str] | None = None,
     ) -> None:
-        options = _library.ModelOptions(
-            None if backend is None else _library.encode(backend, "backend"),
-            None if precision is None else _library.encode(precision, "precision"),
-            threads,
-            log_function,
-            None,
-            None if decoder is None else _library.encode(decoder, "decoder"),
-            None if labels is None else os.fsencode(labels),
-            None if sentence_encoder is None else os.fsencode(sentence_encoder),
-        )
-        self._model = _Loaded(os.fsencode(folder), options)
+        with _transfer.Transfers() as transfers:
+            options = _library.ModelOptions(
+                None if backend is None else _library.encode(backend, "backend"),
+                None if precision is None else _library.encode(precision, "precision"),
+                threads,
+                log_function,
+                None,
+                None if decoder is None else _library.encode(decoder, "decoder"),
+                None if labels is None else os.fsencode(labels),
+                None if sentence_encoder is None else os.fsencode(sentence_encoder),
+                transfers.function,
+                None,
+            )
+            self._model = _Loaded(os.fsencode(folder), options)
         self._local = threading.local()
         self.folder: str = os.fsdecode(folder)
         count = _library.call("model_label_count", self._model.address)
@@ -252,6 +257,22 @@ def _texts(texts: str | Sequence[str]) -> list[str]:
         if not isinstance(text, str):
             raise ArgumentError(f"texts[{i}]: expected a text, not {type(text).__name__}")
     return many
+
+
+def download(name: str, kind: str = "model") -> str:
+    """Downloads a model from Hugging Face's hub, if the cache that huggingface_hub uses does not have
+    it, and returns its folder; a folder is returned as it is.
+
+    Args:
+        name: "owner/name", "owner/name@revision".
+        kind: "model"; "sentence": with what modules.json names; "tokenizer": that alone.
+    """
+    out = c_void_p()
+    with _transfer.Transfers() as transfers:
+        options = _library.ModelOptions(log=log_function, transfer=transfers.function)
+        given = _library.encode(name, "name"), _library.encode(kind, "kind")
+        _library.call("model_find", *given, byref(options), byref(out))
+    return _library.take_text(out.value)
 
 
 def load(

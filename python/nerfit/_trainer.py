@@ -5,15 +5,14 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-import signal
-import threading
 from ctypes import byref
 from dataclasses import dataclass
 from typing import Any, Callable, Optional, overload
 from collections.abc import Iterable, Mapping, Sequence
 
-from . import _data, _library, _progress
+from . import _data, _library, _progress, _transfer
 from ._arguments import TrainingArguments
+from ._interrupt import Interrupt
 from ._model import Entity, Model, Report, load, log_function, make_report
 from .errors import ArgumentError, CancelledError
 
@@ -73,20 +72,16 @@ def _event(given: _library.Event) -> Event:
     )
 
 
-class _Watch:
+class _Watch(Interrupt):
     """Receives the library's events: passes them on, and stops the run when a callback says so or
-    raises, or on Ctrl-C.
-
-    Python would raise KeyboardInterrupt inside a callback of C, where it cannot pass through; so
-    during the run Ctrl-C only leaves a mark, which the next event finds.
+    raises, or when it finds Ctrl-C's mark.
     """
 
     def __init__(self, callbacks: Sequence[Callback]) -> None:
+        super().__init__()
         self.callbacks = callbacks
         self.raised: BaseException | None = None
-        self.interrupted = False
         self.function = _library.EventFunction(self._on_event)
-        self._previous: Any = None
 
     def _on_event(self, user: Any, given: Any) -> bool:
         try:
@@ -100,18 +95,6 @@ class _Watch:
             return False
         return not self.interrupted
 
-    def _on_interrupt(self, number: int, frame: Any) -> None:
-        self.interrupted = True
-
-    def __enter__(self) -> _Watch:
-        main = threading.current_thread() is threading.main_thread()
-        if main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            self._previous = signal.signal(signal.SIGINT, self._on_interrupt)
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        if self._previous is not None:
-            signal.signal(signal.SIGINT, self._previous)
 
 
 class Trainer:
@@ -187,17 +170,21 @@ class Trainer:
                 checkpoint's folder. The result has the same bits as that of a run never stopped.
 
         Raises:
-            KeyboardInterrupt: Ctrl-C; a checkpoint was written after the current step.
+            KeyboardInterrupt: Ctrl-C; a checkpoint was written after the current step (while a model
+                is downloaded: what has come is kept).
             CancelledError: a callback returned False; a checkpoint was written.
             NerfitError: what else went wrong, with the place in the input.
         """
         config = self._configure(resume_from_checkpoint)
         progress = _progress.make() if self.progress else None
         watch = _Watch([*([progress] if progress else []), *self.callbacks])
-        callbacks = _library.Callbacks(log=log_function, event=watch.function)
+        transfers = _transfer.Transfers(watch, self.progress)
+        callbacks = _library.Callbacks(
+            log=log_function, event=watch.function, transfer=transfers.function
+        )
         result = _library.TrainResult()
         try:
-            with watch:
+            with watch, transfers:
                 _library.call("train", config.address, byref(callbacks), byref(result))
             self.result = _take_result(result)
             self._model = None

@@ -1,5 +1,6 @@
 """A tiny BERT with a vocabulary of letters, and annotations to train it on."""
 
+import os
 import shutil
 import string
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # what a test downloads comes from a server of its own
 
 WORDS = ["wake", "me", "up", "at", "nine", "in", "madrid", "play", "jazz", "now", "please", "ten",
          "call", "rome", "bob"]  # fmt: skip
@@ -47,6 +50,20 @@ def make_encoder(folder: Path) -> Path:
     vocabulary += [f"[unused{i}]" for i in range(100 - len(vocabulary))]
     (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n")
     return folder
+
+
+def put_into_cache(cache, name, folder):
+    """The hub's cache with a model, laid out as huggingface_hub does it."""
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    model = cache / ("models--" + name.replace("/", "--"))
+    snapshot = model / "snapshots" / commit
+    for place in (model / "refs", model / "blobs", snapshot):
+        place.mkdir(parents=True)
+    (model / "refs" / "main").write_text(commit)
+    for number, path in enumerate(sorted(folder.iterdir())):
+        shutil.copy(path, model / "blobs" / f"{number:040}")
+        (snapshot / path.name).symlink_to(f"../../blobs/{number:040}")
+    return snapshot
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from nerfit import TrainingArguments
 from nerfit.errors import ArgumentError
 
 # The original's fields (nerfit/args.py at ef22edd) with their defaults, in order. Two differ: it
-# takes LaBSE for st_model_name, which would be a download; and its stage 1 never saves, whatever
+# takes LaBSE for st_model_name, as we do if model_name is no sentence encoder; and its stage 1 never saves, whatever
 # it is told.
 ORIGINAL = {
     "model_name": inspect.Parameter.empty,
@@ -212,6 +212,8 @@ def test_config_files(tmp_path):
         "model_name: encoder\ntrain_annotations: train.txt\nseed: [1, 2]\n"
         "peft_lora: true\npeft_config: {lora_r: 4}\n"
     )
+    assert TrainingArguments.from_yaml(config).model_name == "encoder"  # a name, on the hub
+    (tmp_path / "encoder").mkdir()
     args = TrainingArguments.from_yaml(config, learning_rate=1e-3)
     assert args.model_name == str(tmp_path / "encoder")  # paths count from the file's folder
     assert args.seed == (1, 2) and args.learning_rate == (1e-3, 1e-3)

@@ -14,7 +14,10 @@ from conftest import ROOT
 HEADER = ROOT / "include" / "nerfit.h"
 STRUCTS = {
     "nerfit_error": _library.Error,
+    "nerfit_transfer": _library.Transfer,
     "nerfit_model_options": _library.ModelOptions,
+    "nerfit_read_options": _library.ReadOptions,
+    "nerfit_describe_options": _library.DescribeOptions,
     "nerfit_entity": _library.Entity,
     "nerfit_token": _library.Token,
     "nerfit_prediction": _library.Prediction,

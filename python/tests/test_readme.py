@@ -13,7 +13,7 @@ import pytest
 
 import nerfit
 
-from conftest import ROOT, make_encoder
+from conftest import ROOT, make_encoder, put_into_cache
 
 HERE = Path(__file__).resolve().parent
 DATA = Path(os.environ.get("NERFIT_TEST_DATA", ROOT.parent / "shared" / "data"))
@@ -62,13 +62,26 @@ def has_torch():
     return True
 
 
-@pytest.mark.parametrize("artifacts", [own_artifacts, originals_artifacts])
-def test_the_readme_of_the_original(tmp_path, artifacts):
+def in_the_cache(folder, environment):
+    """As huggingface_hub leaves a model that it downloaded; there is no network."""
+    cache = folder / "cache"
+    put_into_cache(cache, "roberta-base", make_encoder(folder / "made"))
+    environment.update(HF_HUB_CACHE=str(cache), HF_HUB_OFFLINE="1")
+
+
+def as_a_folder(folder, environment):
+    make_encoder(folder / "roberta-base")
+
+
+@pytest.mark.parametrize(
+    "artifacts, model", [(own_artifacts, in_the_cache), (originals_artifacts, as_a_folder)]
+)
+def test_the_readme_of_the_original(tmp_path, artifacts, model):
     folder = tmp_path / "tests" / "artifacts"
     folder.mkdir(parents=True)
     artifacts(folder)
-    make_encoder(tmp_path / "roberta-base")
     environment = dict(os.environ)
+    model(tmp_path, environment)
     if not has_torch():
         environment["PYTHONPATH"] = str(HERE / "stand_in")
     done = subprocess.run(

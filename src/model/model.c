@@ -151,13 +151,17 @@ static nerfit_status read_decoding(nf_model *model, const char *folder, nerfit_e
     return NERFIT_OK;
 }
 
-static nerfit_status load(nf_model *model, const char *folder, nerfit_error *err) {
+static nerfit_status load(nf_model *model, const char *folder, const char *base,
+                          nerfit_error *err) {
     if (!nf_adapter_folder(folder)) {
         NF_TRY(load_base(model, folder, err));
         return read_decoding(model, folder, err);
     }
-    char *base;
-    NF_TRY(nf_adapter_base(&base, &model->net.arena, folder, err));
+    char *own;
+    if (!base) {
+        NF_TRY(nf_adapter_base(&own, &model->net.arena, folder, err));
+        base = own;
+    }
     nerfit_status status = load_base(model, base, err);
     if (status != NERFIT_OK)
         return nf_fail_within(err, status, "base model of the adapter %s", folder);
@@ -167,11 +171,16 @@ static nerfit_status load(nf_model *model, const char *folder, nerfit_error *err
 
 nerfit_status nf_model_load(nf_model **out, const char *folder, nf_backend *be, const nf_log *log,
                             nerfit_error *err) {
+    return nf_model_load_over(out, folder, NULL, be, log, err);
+}
+
+nerfit_status nf_model_load_over(nf_model **out, const char *folder, const char *base,
+                                 nf_backend *be, const nf_log *log, nerfit_error *err) {
     *out = NULL;
     nf_model *model = calloc(1, sizeof *model);
     if (!model) return nf_no_memory(err, sizeof *model);
     nf_network_init(&model->net, be);
-    nerfit_status status = load(model, folder, err);
+    nerfit_status status = load(model, folder, base, err);
     if (status != NERFIT_OK) {
         nf_model_free(model);
         return status;

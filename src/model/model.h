@@ -41,6 +41,9 @@ typedef struct nf_model {
  * borrowed. */
 nerfit_status nf_model_load(nf_model **out, const char *folder, nf_backend *be, const nf_log *log,
                             nerfit_error *err);
+/* The same; `base`: the folder of an adapter's base model, whatever the adapter calls it; or NULL. */
+nerfit_status nf_model_load_over(nf_model **out, const char *folder, const char *base,
+                                 nf_backend *be, const nf_log *log, nerfit_error *err);
 void nf_model_free(nf_model *model);
 
 /* A folder's model.safetensors or its index; a pickled checkpoint is an error that says what to do. */

@@ -153,7 +153,7 @@ nerfit_status nf_pretraining_defaults(nf_train_options *out, const nf_train_opti
         {"projection_learning_rate", "1e-3"}, {"lr_scheduler_type", "linear"},
         {"warmup_steps", "0"},          {"warmup_ratio", "0.1"},
         {"save_strategy", "no"},        {"load_best_model_at_end", "false"},
-        {"eval_strategy", "no"},
+        {"eval_strategy", "no"},        {"pretrained", "none"},
     };
     const nf_train_size size = {0};
     *out = *given;

@@ -11,7 +11,9 @@
 
 #include "base/file.h"
 
-typedef enum option_type { BOOL, INT, REAL, TEXT, PATH, CHOICE, NAMES, PATHS } option_type;
+typedef enum option_type {
+    BOOL, INT, REAL, TEXT, PATH, CHOICE, NAMES, PATHS, MODEL
+} option_type;
 
 typedef struct option {
     const char *name;
@@ -32,8 +34,9 @@ static const char DATA[] = "Data and models", PEFT[] = "peft_config", STAGES[] =
                   MACHINE[] = "The run and the machine";
 
 static const option table[] = {
-    {"model_name", PATH, false, AT(model_name), NULL, 0, 0, NULL, DATA,
-     "Folder of the encoder to train (config.json, model.safetensors, tokenizer)."},
+    {"model_name", MODEL, false, AT(model_name), NULL, 0, 0, NULL, DATA,
+     "The encoder to train: a folder (config.json, model.safetensors, tokenizer), or a name on Hugging "
+     "Face's hub (owner/name, name@revision)."},
     {"train_annotations", PATH, false, AT(train_annotations), NULL, 0, 0, NULL, DATA,
      "File of annotated texts to learn from."},
     {"val_annotations", PATH, false, AT(val_annotations), NULL, 0, 0, NULL, DATA,
@@ -44,10 +47,12 @@ static const option table[] = {
      "auto, jsonl, json, brackets, conll or seq; auto tells by ending and content."},
     {"ent2emb", PATH, false, AT(ent2emb), NULL, 0, 0, NULL, DATA,
      "What each label means: safetensors of embeddings, or JSON/YAML of label: description."},
-    {"st_model_name", PATH, false, AT(st_model_name), NULL, 0, 0, NULL, DATA,
-     "Folder of the sentence encoder for descriptions; without it, model_name serves if it is one."},
+    {"st_model_name", MODEL, false, AT(st_model_name), NULL, 0, 0, NULL, DATA,
+     "The sentence encoder for descriptions: a folder or a name; without it, model_name serves if it is "
+     "one, else sentence-transformers/LaBSE."},
     {"llm", TEXT, false, AT(llm), "no", 0, 0, NULL, DATA,
-     "Language model that writes missing descriptions; \"no\" for none (the only choice yet)."},
+     "Language model that writes the descriptions if ent2emb is not given, by litellm's name "
+     "(gpt-4o-mini, anthropic/..., ollama/...); \"no\" for none."},
     {"recipe", CHOICE, false, AT(recipe), "nerfit", 0, 0, "original|nerfit", DATA,
      "nerfit: words are compared with their types' descriptions in both stages, and decoded by a CRF; "
      "options that are not given follow from the number of texts. original: the contrastive stage, "
@@ -269,8 +274,13 @@ static bool is_list(const option *o) { return o->type == NAMES || o->type == PAT
 static char *copy_text(nf_train_options *options, const option *o, const char *text,
                        const origin *from) {
     bool is_path = (o->type == PATH && !(o->choices && find_choice(o->choices, text) >= 0)) ||
-                   o->type == PATHS;
-    if (is_path && from->folder) return nf_path_join(&options->arena, from->folder, text);
+                   o->type == PATHS || o->type == MODEL;
+    if (is_path && from->folder) {
+        char *path = nf_path_join(&options->arena, from->folder, text);
+        /* "owner/name" beside the config file is a folder only if it is there */
+        bool name = o->type == MODEL && strchr("./~", text[0]) == NULL;
+        if (!path || !name || nf_directory_exists(path)) return path;
+    }
     return nf_arena_strdup(&options->arena, text);
 }
 
@@ -563,11 +573,6 @@ nerfit_status nf_train_options_check_needed(const nf_train_options *o, nerfit_er
 nerfit_status nf_train_options_check(const nf_train_options *o, const nf_log *log,
                                      nerfit_error *err) {
     NF_TRY(nf_train_options_check_needed(o, err));
-    if (strcmp(o->llm, "no") != 0)
-        return nf_fail(err, NERFIT_UNSUPPORTED,
-                       "llm: \"%s\": descriptions by a language model are not supported yet; give "
-                       "them in ent2emb",
-                       o->llm);
     if (o->peft_lora && o->inference_mode)
         return nf_fail(err, NERFIT_ARGUMENT,
                        "inference_mode: true freezes the adapter; expected false for training");
@@ -638,7 +643,8 @@ static json_t *choices_to_json(const char *choices) {
 }
 
 json_t *nf_train_options_table(const nf_train_options *defaults) {
-    static const char *const types[] = {"bool", "int", "real", "text", "path", "choice", "names", "paths"};
+    static const char *const types[] = {"bool",   "int",   "real",  "text", "path",
+                                        "choice", "names", "paths", "path"};
     json_t *list = json_array();
     for (size_t i = 0; i < N_OPTIONS; i++) {
         const option *o = &table[i];
@@ -679,7 +685,8 @@ static void wrap(nf_str *out, const char *text, int indent, int width) {
 }
 
 static void describe(nf_str *out, const option *o) {
-    static const char *const kinds[] = {"true|false", "N", "X", "TEXT", "PATH", "", "NAMES", "PATHS"};
+    static const char *const kinds[] = {"true|false", "N",     "X",     "TEXT", "PATH", "",
+                                        "NAMES",      "PATHS", "MODEL"};
     nf_str_appendf(out, "--%s %s", o->name, o->type == CHOICE ? o->choices : kinds[o->type]);
 }
 

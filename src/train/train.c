@@ -29,6 +29,7 @@ typedef struct run {
     nerfit_error *err;
     nf_arena arena;
     nf_backend *be;
+    const char *model_folder, *model_base, *sentence_folder; /* NULL: none */
     nf_model *model;
     nf_embeddings own_embeddings;
     const nf_embeddings *embeddings; /* NULL: none */
@@ -80,13 +81,68 @@ static nerfit_status read_corpora(run *r) {
     return NERFIT_OK;
 }
 
-/* The sentence encoder's folder: as given, or the encoder itself if it is one. */
-static const char *sentence_folder(run *r) {
+static nerfit_status find_model(run *r, const char *name, bool sentence, const char **folder,
+                                const char **base) {
+    const nf_train_services *s = r->data->services;
+    *folder = name;
+    *base = NULL;
+    return s ? s->find_model(s->user, &r->arena, name, sentence, folder, base, r->err) : NERFIT_OK;
+}
+
+/* The folders of the encoder, and of the sentence encoder: as given, or the encoder itself if it is
+ * one. */
+static nerfit_status find_models(run *r) {
     const nf_train_options *o = r->options;
-    if (o->st_model_name) return o->st_model_name;
-    if (r->pretrained.sentence_encoder) return r->pretrained.sentence_encoder;
-    const char *modules = nf_path_join(&r->arena, o->model_name, "modules.json");
-    return modules && nf_file_exists(modules) ? o->model_name : NULL;
+    const char *base;
+    bool embedded = r->data->embeddings ||
+                    (o->ent2emb && nf_path_has_ending(o->ent2emb, ".safetensors"));
+    NF_TRY(find_model(r, o->model_name, !embedded && !o->st_model_name, &r->model_folder,
+                      &r->model_base));
+    if (o->recipe == NF_RECIPE_NERFIT)
+        NF_TRY(nf_pretrained_find(&r->pretrained, r->model_folder, o->pretrained, r->log, r->err));
+    if (embedded) return NERFIT_OK;
+    if (o->st_model_name)
+        return find_model(r, o->st_model_name, true, &r->sentence_folder, &base);
+    r->sentence_folder = r->pretrained.sentence_encoder;
+    const char *modules = nf_path_join(&r->arena, r->model_folder, "modules.json");
+    if (!r->sentence_folder && modules && nf_file_exists(modules))
+        r->sentence_folder = r->model_folder;
+    return NERFIT_OK;
+}
+
+/* Descriptions take a sentence encoder; without one it is the original's default, if it can be had. */
+static nerfit_status need_sentence_encoder(run *r) {
+    static const char DEFAULT[] = "sentence-transformers/LaBSE";
+    const char *base;
+    if (r->sentence_folder || !r->data->services) return NERFIT_OK; /* nf_embeddings says what is missing */
+    nf_log_info(r->log, "st_model_name is not given, and model_name is no sentence encoder: %s embeds the "
+                "descriptions, as in the original package", DEFAULT);
+    nerfit_status status = find_model(r, DEFAULT, true, &r->sentence_folder, &base);
+    return status == NERFIT_OK
+               ? NERFIT_OK
+               : nf_fail_within(r->err, status, "st_model_name is not given, and its default cannot be had");
+}
+
+/* Descriptions by the language model. */
+static nerfit_status describe_labels(run *r) {
+    const nf_train_options *o = r->options;
+    const nf_train_services *s = r->data->services;
+    const char *file = nf_path_join(&r->arena, o->output_dir, "descriptions.yaml");
+    nf_descriptions descriptions = {0};
+    if (!file) return nf_no_memory(r->err, 0);
+    if (!s || !s->describe)
+        return nf_fail(r->err, NERFIT_UNSUPPORTED,
+                       "llm: no language model is asked here; give descriptions in ent2emb (nerfit "
+                       "describe writes them)");
+    NF_TRY(need_sentence_encoder(r)); /* before it costs anything */
+    NF_TRY(nf_directory_make(o->output_dir, r->err));
+    nerfit_status status = s->describe(s->user, o->llm, r->corpora, N_SPLITS, (uint64_t)o->seed[0],
+                                       file, &descriptions, r->err);
+    if (status == NERFIT_OK)
+        status = nf_embeddings_describe(&r->own_embeddings, &descriptions, file, r->sentence_folder,
+                                        r->be, r->log, r->err);
+    nf_descriptions_free(&descriptions);
+    return status;
 }
 
 static bool same_file(run *r, const char *a, const char *b, const char *name) {
@@ -113,17 +169,23 @@ static nerfit_status read_embeddings(run *r) {
         r->embeddings = r->data->embeddings;
         return NERFIT_OK;
     }
+    bool described = r->data->descriptions ||
+                     (o->ent2emb && !nf_path_has_ending(o->ent2emb, ".safetensors"));
+    if (described) NF_TRY(need_sentence_encoder(r));
     if (r->data->descriptions)
         NF_TRY(nf_embeddings_describe(&r->own_embeddings, r->data->descriptions, "ent2emb",
-                                      sentence_folder(r), r->be, r->log, r->err));
+                                      r->sentence_folder, r->be, r->log, r->err));
     else if (o->ent2emb)
-        NF_TRY(nf_embeddings_read(&r->own_embeddings, o->ent2emb, sentence_folder(r), r->be,
-                                  r->log, r->err));
+        NF_TRY(nf_embeddings_read(&r->own_embeddings, o->ent2emb, r->sentence_folder, r->be, r->log,
+                                  r->err));
+    else if (strcmp(o->llm, "no") != 0 &&
+             (o->max_steps[0] != 0 || o->recipe == NF_RECIPE_NERFIT))
+        NF_TRY(describe_labels(r));
     else return NERFIT_OK;
     r->embeddings = &r->own_embeddings;
     r->own_descriptions =
-        r->data->descriptions || !nf_path_has_ending(o->ent2emb, ".safetensors");
-    r->same_space = r->own_descriptions && same_encoder(r, sentence_folder(r), o->model_name);
+        r->data->descriptions || !o->ent2emb || !nf_path_has_ending(o->ent2emb, ".safetensors");
+    r->same_space = r->own_descriptions && same_encoder(r, r->sentence_folder, r->model_folder);
     return NERFIT_OK;
 }
 
@@ -145,7 +207,7 @@ static nerfit_status labels_of_corpora(run *r) {
 /* The recipe nerfit without ent2emb: the labels' names say something, if there is a sentence encoder
  * to read them. */
 static nerfit_status describe_names(run *r) {
-    const char *folder = sentence_folder(r);
+    const char *folder = r->sentence_folder;
     size_t n = r->labels.n_types;
     if (!folder) {
         nf_log_info(r->log, "neither ent2emb nor a sentence encoder: types are told apart by the "
@@ -164,7 +226,7 @@ static nerfit_status describe_names(run *r) {
                                   r->err));
     r->embeddings = &r->own_embeddings;
     r->own_descriptions = true;
-    r->same_space = same_encoder(r, folder, r->options->model_name);
+    r->same_space = same_encoder(r, folder, r->model_folder);
     return NERFIT_OK;
 }
 
@@ -180,9 +242,10 @@ static nerfit_status make_labels(run *r) {
     if (!r->embeddings && o->max_steps[0] != 0)
         return nf_fail(r->err, NERFIT_ARGUMENT,
                        "ent2emb is missing: stage 1 takes a description or an embedding of "
-                       "every label (max_steps: [0, N] leaves stage 1 out)");
+                       "every label, or an llm that describes them (max_steps: [0, N] leaves stage 1 "
+                       "out)");
     if (!r->embeddings) return r->labels.n_types ? NERFIT_OK : labels_of_corpora(r);
-    bool in_memory = r->data->embeddings || r->data->descriptions;
+    bool in_memory = r->data->embeddings || r->data->descriptions || !o->ent2emb;
     NF_TRY(nf_label_set_make(&r->labels, r->embeddings->types, r->embeddings->count, r->err));
     for (int i = 0; i < N_SPLITS; i++)
         for (size_t k = 0; r->corpora[i] && k < r->corpora[i]->n_labels; k++)
@@ -203,7 +266,7 @@ static nerfit_status length_limit(run *r, size_t *limit) {
                        *limit);
     if (wanted) *limit = wanted;
     if (!r->model->tokenizer)
-        return nf_fail_at(r->err, NERFIT_FORMAT, r->options->model_name, 0, 0,
+        return nf_fail_at(r->err, NERFIT_FORMAT, r->model_folder, 0, 0,
                           "has no tokenizer (tokenizer.json, vocab.txt, or vocab.json and "
                           "merges.txt)");
     return NERFIT_OK;
@@ -374,7 +437,7 @@ static const char FINISHED[] = "finished";
 
 /* What the head has learned beside what it was learned with. */
 static nerfit_status save_head(run *r, const char *folder) {
-    const char *sentences = r->own_descriptions ? sentence_folder(r) : NULL;
+    const char *sentences = r->own_descriptions ? r->sentence_folder : NULL;
     char *path = sentences ? realpath(sentences, NULL) : NULL;
     nerfit_status status = nf_description_file_save(r->model, folder, path, false, r->err);
     free(path);
@@ -474,9 +537,9 @@ static nerfit_status run_description_stage1(run *r) {
  * with: other vectors, as far as one can tell, need another. */
 static nerfit_status load_head(run *r) {
     const nf_pretrained *p = &r->pretrained;
-    const char *theirs = p->builtin ? r->options->model_name : p->sentence_encoder;
+    const char *theirs = p->builtin ? r->model_folder : p->sentence_encoder;
     if (!p->head) return NERFIT_OK;
-    bool projected = !r->own_descriptions || !theirs || same_encoder(r, sentence_folder(r), theirs);
+    bool projected = !r->own_descriptions || !theirs || same_encoder(r, r->sentence_folder, theirs);
     NF_TRY(nf_description_file_load(r->model, p->head, &projected, r->err));
     if (r->embeddings && !projected)
         nf_log_warning(r->log, "%s: pre-trained with another sentence encoder than ent2emb's; a new "
@@ -563,22 +626,32 @@ static nerfit_status save_model(run *r, nf_train_result *result) {
                                r->err);
 }
 
-static nerfit_status open_output(run *r) {
+static bool resumes(const nf_train_options *o) {
+    return o->resume_from_checkpoint && strcmp(o->resume_from_checkpoint, "false") != 0;
+}
+
+/* Before anything is downloaded or asked for. */
+static nerfit_status check_output(run *r) {
     const nf_train_options *o = r->options;
     const char *best = nf_path_join(&r->arena, o->output_dir, "best");
-    const char *metrics = nf_path_join(&r->arena, o->output_dir, "metrics.jsonl");
-    if (!best || !metrics) return nf_no_memory(r->err, 0);
-    bool resumes = o->resume_from_checkpoint && strcmp(o->resume_from_checkpoint, "false") != 0;
-    if (nf_directory_exists(best) && !o->overwrite_output_dir && !resumes)
+    if (!best) return nf_no_memory(r->err, 0);
+    if (nf_directory_exists(best) && !o->overwrite_output_dir && !resumes(o))
         return nf_fail_at(r->err, NERFIT_ARGUMENT, o->output_dir, 0, 0,
                           "holds an earlier run; choose another output_dir, or give "
                           "overwrite_output_dir or resume_from_checkpoint");
-    if (!resumes) {
+    return NERFIT_OK;
+}
+
+static nerfit_status open_output(run *r) {
+    const nf_train_options *o = r->options;
+    const char *metrics = nf_path_join(&r->arena, o->output_dir, "metrics.jsonl");
+    if (!metrics) return nf_no_memory(r->err, 0);
+    if (!resumes(o)) {
         /* checkpoints of the earlier run must not be taken for this one's */
         for (int s = 0; s < 2; s++) NF_TRY(nf_directory_remove(stage_folder(r, s), r->err));
     }
     NF_TRY(nf_directory_make(o->output_dir, r->err));
-    r->metrics = fopen(metrics, resumes ? "ae" : "we");
+    r->metrics = fopen(metrics, resumes(o) ? "ae" : "we");
     if (!r->metrics) return nf_fail_at(r->err, NERFIT_IO, metrics, 0, 0, "cannot be written");
     return save_record(r, "training_args.json", nf_train_options_to_json(o));
 }
@@ -586,17 +659,17 @@ static nerfit_status open_output(run *r) {
 static nerfit_status train(run *r, nf_train_result *result) {
     nf_task *task = NULL;
     NF_TRY(nf_train_options_check_needed(r->options, r->err));
+    NF_TRY(check_output(r));
     NF_TRY(read_corpora(r));
     const nf_train_size size = {r->corpora[TRAIN]->n_documents, r->corpora[VALIDATION] != NULL};
     NF_TRY(nf_train_defaults(&r->own_options, r->options, &size, r->log, r->err));
     const nf_train_options *o = r->options = &r->own_options;
     NF_TRY(nf_train_options_check(o, r->log, r->err));
     NF_TRY(nf_train_backend(o, &r->be, r->err));
-    if (o->recipe == NF_RECIPE_NERFIT)
-        NF_TRY(nf_pretrained_find(&r->pretrained, o->model_name, o->pretrained, r->log, r->err));
+    NF_TRY(find_models(r));
     NF_TRY(make_labels(r));
     bool changed;
-    NF_TRY(nf_model_load(&r->model, o->model_name, r->be, r->log, r->err));
+    NF_TRY(nf_model_load_over(&r->model, r->model_folder, r->model_base, r->be, r->log, r->err));
     NF_TRY(nf_pretrained_apply(&r->pretrained, r->model, &changed, r->err));
     NF_TRY(make_examples(r));
     NF_TRY(open_output(r));
@@ -630,23 +703,29 @@ static nerfit_status save_pretrained(run *r, nf_train_result *result) {
 
 static nerfit_status pretrain_with(run *r, nf_pretraining *p, nf_train_result *result) {
     const nf_train_options *o = r->options;
-    const char *sentences = sentence_folder(r);
     size_t size;
+    NF_TRY(find_models(r));
+    NF_TRY(need_sentence_encoder(r));
+    const char *sentences = r->sentence_folder;
     if (!sentences)
         return nf_fail(r->err, NERFIT_ARGUMENT,
                        "pre-training takes a sentence encoder for the descriptions: give its folder in "
                        "st_model_name");
     NF_TRY(nf_pretraining_embed(p, sentences, r->be, r->log, &size, r->err));
-    NF_TRY(nf_model_load(&r->model, o->model_name, r->be, r->log, r->err));
+    NF_TRY(nf_model_load_over(&r->model, r->model_folder, r->model_base, r->be, r->log, r->err));
+    bool changed;
+    NF_TRY(nf_pretrained_apply(&r->pretrained, r->model, &changed, r->err));
     size_t limit;
     NF_TRY(length_limit(r, &limit));
     NF_TRY(nf_pretraining_encode(p, r->model, limit, r->log, r->err));
     NF_TRY(open_output(r));
+    if (changed && o->peft_lora) NF_TRY(keep_base(r));
     NF_TRY(nf_workspace_new(&r->ws, r->be, r->err));
     nf_model_remove_classifier(r->model);
-    bool identity = size == r->model->encoder.hidden && same_encoder(r, sentences, o->model_name);
-    r->own_descriptions = true;
+    bool identity = size == r->model->encoder.hidden && same_encoder(r, sentences, r->model_folder);
     NF_TRY(nf_model_add_description_head(r->model, size, identity, (uint64_t)o->seed[0], r->err));
+    r->own_descriptions = true;
+    NF_TRY(load_head(r));
     set_precision(r, 0);
     NF_TRY(start_training(r, true));
     nf_task *task;
@@ -660,6 +739,8 @@ static nerfit_status pretrain_with(run *r, nf_pretraining *p, nf_train_result *r
 
 static nerfit_status pretrain(run *r, nf_train_result *result) {
     nf_pretraining *p;
+    NF_TRY(nf_train_options_check_needed(r->options, r->err));
+    NF_TRY(check_output(r));
     NF_TRY(nf_pretraining_defaults(&r->own_options, r->options, r->log, r->err));
     r->options = &r->own_options;
     NF_TRY(nf_train_options_check(r->options, r->log, r->err));
@@ -710,10 +791,10 @@ nerfit_status nf_train_run(const nf_train_options *options, const nf_train_data 
     return run_all(train, options, data, log, observer, user, result, err);
 }
 
-nerfit_status nf_pretrain_run(const nf_train_options *options, const nf_log *log,
-                              nf_stage_observer observer, void *user, nf_train_result *result,
-                              nerfit_error *err) {
-    return run_all(pretrain, options, NULL, log, observer, user, result, err);
+nerfit_status nf_pretrain_run(const nf_train_options *options, const nf_train_data *data,
+                              const nf_log *log, nf_stage_observer observer, void *user,
+                              nf_train_result *result, nerfit_error *err) {
+    return run_all(pretrain, options, data, log, observer, user, result, err);
 }
 
 void nf_train_result_free(nf_train_result *result) {

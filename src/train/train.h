@@ -7,6 +7,7 @@
  *   training_args.json   every option
  *   trainer_state.json   the log history of both stages
  *   metrics.jsonl        the same, a line as it happens
+ *   descriptions.yaml    with llm: what it wrote; edit it, and the next run takes it as it is
  *   README.md            model card */
 #ifndef NF_TRAIN_TRAIN_H
 #define NF_TRAIN_TRAIN_H
@@ -23,11 +24,26 @@ typedef struct nf_train_result {
     double seconds;
 } nf_train_result;
 
+/* What a run needs from outside, where there is a network; see api_net.h. */
+typedef struct nf_train_services {
+    /* The folder of a model by its name. sentence: it may be a sentence encoder. *base: the folder of an
+     * adapter's base model; NULL: where the adapter says. Both are in `arena`. */
+    nerfit_status (*find_model)(void *user, nf_arena *arena, const char *name, bool sentence,
+                                const char **folder, const char **base, nerfit_error *err);
+    /* Descriptions of all labels of the corpora [count; some NULL], written by the language model and
+     * kept in the file, which may have some, or all, already. May be NULL. */
+    nerfit_status (*describe)(void *user, const char *llm, const nf_corpus *const *corpora,
+                              size_t count, uint64_t seed, const char *file, nf_descriptions *out,
+                              nerfit_error *err);
+    void *user;
+} nf_train_services;
+
 /* What is in memory already, in the place of the options' files; each may be NULL. */
 typedef struct nf_train_data {
     const nf_corpus *train, *validation, *test;
     const nf_embeddings *embeddings; /* one of these two, for ent2emb */
     const nf_descriptions *descriptions;
+    const nf_train_services *services; /* NULL: models are folders, and there is no language model */
 } nf_train_data;
 
 /* `data` may be NULL. */
@@ -37,9 +53,9 @@ nerfit_status nf_train_run(const nf_train_options *options, const nf_train_data 
 /* Pre-training (pretraining.h): stage 1 alone, over several annotated files. The folder's best/ holds
  * the encoder, or with peft_lora an adapter of it, and description_head.safetensors; there is no
  * report. */
-nerfit_status nf_pretrain_run(const nf_train_options *options, const nf_log *log,
-                              nf_stage_observer observer, void *user, nf_train_result *result,
-                              nerfit_error *err);
+nerfit_status nf_pretrain_run(const nf_train_options *options, const nf_train_data *data,
+                              const nf_log *log, nf_stage_observer observer, void *user,
+                              nf_train_result *result, nerfit_error *err);
 void nf_train_result_free(nf_train_result *result);
 
 /* The backend that the options ask for. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/str.h"
 #include "base/utf8.h"
 #include "predict/spans.h"
 #include "text/windows.h"
@@ -16,6 +17,9 @@ struct nf_tagger {
     nf_workspace *ws;
     nf_arena arena; /* of the results */
     size_t before, after;
+    nf_calibration calibration;
+    double threshold;
+    double *thresholds; /* [n_labels] of the type of each of the model's labels; negative: none; or NULL */
 };
 
 /* A window of a text as one sequence of a batch. */
@@ -39,6 +43,7 @@ nerfit_status nf_tagger_new(nf_tagger **out, const nf_model *model, nf_backend *
     if (!tagger) return nf_no_memory(err, sizeof *tagger);
     tagger->model = model;
     tagger->be = be;
+    tagger->calibration = NF_CALIBRATION_NONE;
     nf_tokenizer_special_counts(model->tokenizer, &tagger->before, &tagger->after);
     nerfit_status status = nf_workspace_new(&tagger->ws, be, err);
     if (status == NERFIT_OK) *out = tagger;
@@ -50,10 +55,61 @@ void nf_tagger_free(nf_tagger *tagger) {
     if (!tagger) return;
     nf_workspace_free(tagger->ws);
     nf_arena_free(&tagger->arena);
+    free(tagger->thresholds);
     free(tagger);
 }
 
 const nf_model *nf_tagger_model(const nf_tagger *tagger) { return tagger->model; }
+
+/* ---------------------------------------------------------------- scores and thresholds */
+
+void nf_tagger_set_calibration(nf_tagger *t, const nf_calibration *calibration) {
+    t->calibration = *calibration;
+}
+
+/* The type in "B-time". */
+static const char *type_of(const char *label) {
+    const char *dash = strchr(label, '-');
+    return dash ? dash + 1 : label;
+}
+
+static nerfit_status unknown_type(const nf_tagger *t, const char *type, nerfit_error *err) {
+    size_t best = 0, least = SIZE_MAX;
+    for (size_t i = 0; i < t->model->n_labels; i++) {
+        size_t distance = nf_str_distance(type, type_of(t->model->labels[i]));
+        if (distance < least) least = distance, best = i;
+    }
+    return nf_fail(err, NERFIT_ARGUMENT,
+                   "threshold: the model has no entity type \"%s\"; did you mean \"%s\"?", type,
+                   type_of(t->model->labels[best]));
+}
+
+nerfit_status nf_tagger_set_threshold(nf_tagger *t, const char *type, double threshold,
+                                      nerfit_error *err) {
+    size_t n = t->model->n_labels, known = 0;
+    if (!(threshold >= 0 && threshold <= 1))
+        return nf_fail(err, NERFIT_ARGUMENT, "threshold: %g is not a number from 0 to 1", threshold);
+    if (!type) {
+        t->threshold = threshold;
+        return NERFIT_OK;
+    }
+    if (!t->thresholds) {
+        t->thresholds = malloc(n * sizeof *t->thresholds + 1);
+        if (!t->thresholds) return nf_no_memory(err, n * sizeof *t->thresholds);
+        for (size_t i = 0; i < n; i++) t->thresholds[i] = -1;
+    }
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(type_of(t->model->labels[i]), type) == 0 && strchr(t->model->labels[i], '-'))
+            t->thresholds[i] = threshold, known++;
+    return known ? NERFIT_OK : unknown_type(t, type, err);
+}
+
+static double threshold_of(const nf_tagger *t, const char *type) {
+    for (size_t i = 0; t->thresholds && i < t->model->n_labels; i++)
+        if (t->thresholds[i] >= 0 && strcmp(type_of(t->model->labels[i]), type) == 0)
+            return t->thresholds[i];
+    return t->threshold;
+}
 
 /* ---------------------------------------------------------------- pieces */
 
@@ -225,7 +281,11 @@ static nerfit_status find_entities(nf_tagger *t, const nf_text *text, nf_tagged 
     }
     for (size_t i = 0; i < count && status == NERFIT_OK; i++) {
         nf_entity e = make_entity(text, tagged, words, &spans[i]);
-        if (e.start < e.end) tagged->entities[tagged->n_entities++] = e;
+        e.score = nf_calibration_apply(&t->calibration, e.score);
+        if (e.score < threshold_of(t, e.label))
+            for (size_t k = words[spans[i].start]; k < words[spans[i].end]; k++)
+                tagged->tokens[k].left_out = true;
+        else if (e.start < e.end) tagged->entities[tagged->n_entities++] = e;
     }
     free(labels);
     free(spans);

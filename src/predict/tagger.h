@@ -4,12 +4,14 @@
  * cut off. Each sub-word takes its most probable label. Entities are made of whole words: a word
  * takes its first sub-word's label (transformers' aggregation "first"), and entities are read by
  * seqeval's default rules (spans.h). A span goes from its first word's start to its last one's end,
- * less white space at the edges; its score is the mean probability of its words' labels. */
+ * less white space at the edges; its score is the mean probability of its words' labels, calibrated if
+ * the model is. Entities whose score is under their threshold are left out. */
 #ifndef NF_PREDICT_TAGGER_H
 #define NF_PREDICT_TAGGER_H
 
 #include "data/document.h"
 #include "model/model.h"
+#include "predict/calibration.h"
 
 typedef struct nf_entity {
     uint32_t start, end; /* code points */
@@ -25,6 +27,7 @@ typedef struct nf_tagged_token {
     int32_t label; /* of the model's labels */
     float score;   /* its probability */
     bool starts_word;
+    bool left_out; /* its entity's score is under the threshold */
 } nf_tagged_token;
 
 typedef struct nf_tagged {
@@ -42,6 +45,12 @@ nerfit_status nf_tagger_new(nf_tagger **out, const nf_model *model, nf_backend *
                             nerfit_error *err);
 void nf_tagger_free(nf_tagger *tagger);
 const nf_model *nf_tagger_model(const nf_tagger *tagger);
+/* What is done with entities' scores; a new tagger leaves them as they are. */
+void nf_tagger_set_calibration(nf_tagger *tagger, const nf_calibration *calibration);
+/* Entities of the type (NULL: of all that have none of their own) with a smaller score are left out.
+ * A type that the model does not know and a threshold outside of 0 to 1 are errors. */
+nerfit_status nf_tagger_set_threshold(nf_tagger *tagger, const char *type, double threshold,
+                                      nerfit_error *err);
 
 typedef struct nf_text {
     const char *text;

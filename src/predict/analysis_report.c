@@ -64,8 +64,9 @@ static void confusion_row(const nf_confusion *c, const size_t *columns, size_t n
     nf_str_appendf(out, "%2zu %s%*s", row + 1, name, name_width - width_of(name), "");
     for (size_t i = 0; i < n; i++) {
         size_t count = nf_confusion_at(c, type, columns[i]);
+        if (type == c->n_types && columns[i] == type) break; /* nothing cannot be taken for nothing */
         if (count) nf_str_appendf(out, " %*zu", cell_width, count);
-        else nf_str_appendf(out, " %*s", cell_width, row + 1 == n && i + 1 == n ? "" : ".");
+        else nf_str_appendf(out, " %*s", cell_width, ".");
     }
     nf_str_append_char(out, '\n');
 }
@@ -114,8 +115,7 @@ static void semeval_text(const nf_semeval *s, nf_str *out) {
 }
 
 void nf_analysis_text(const nf_analysis *a, nf_str *out) {
-    nf_str_appendf(out, "%zu mistakes in %zu of %zu texts:", a->n_mistakes, a->n_wrong_texts,
-                   a->n_texts);
+    nf_str_appendf(out, "Mistakes in %zu of %zu texts:", a->n_wrong_texts, a->n_texts);
     for (nf_match_kind kind = 0; kind < NF_CORRECT; kind++)
         nf_str_appendf(out, "%s %zu %s", kind ? "," : "", a->counts[kind], nf_match_name(kind));
     nf_str_appendf(out, "; %zu correct.\n\n", a->counts[NF_CORRECT]);

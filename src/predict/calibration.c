@@ -117,14 +117,14 @@ nf_calibration nf_calibration_fit(const nf_scored *items, size_t count) {
 
 static const char FILE_NAME[] = "nerfit.json", KEY[] = "calibration";
 
-/* *path and *json: of folder/nerfit.json; *json is an empty object if it is not there. */
+/* *path and *json: of folder/nerfit.json; *json is {"format": 1} if it is not there. */
 static nerfit_status read_file(nf_arena *arena, const char *folder, const char **path, json_t **json,
                                nerfit_error *err) {
     *json = NULL;
     *path = nf_path_join(arena, folder, FILE_NAME);
     if (!*path) return nf_no_memory(err, 0);
     if (nf_file_exists(*path)) NF_TRY(nf_json_load(json, *path, err));
-    else *json = json_object();
+    else *json = json_pack("{s:i}", "format", 1);
     if (!*json) return nf_no_memory(err, 0);
     if (json_is_object(*json)) return NERFIT_OK;
     return nf_fail_at(err, NERFIT_FORMAT, *path, 0, 0, "is not a JSON object");
@@ -165,14 +165,14 @@ nerfit_status nf_calibration_save(const nf_calibration *c, const char *from, con
     const char *path;
     json_t *json;
     nerfit_status status = read_file(&arena, folder, &path, &json, err);
+    bool changed = c->n_entities || (json && json_object_get(json, KEY));
     if (status == NERFIT_OK && c->n_entities) {
         json_t *own = json_pack("{s:f, s:f, s:I, s:s}", "temperature", c->temperature, "shift",
                                 c->shift, "entities", (json_int_t)c->n_entities, "from", from);
         if (!own || json_object_set_new(json, KEY, own) != 0) status = nf_no_memory(err, 0);
     }
-    if (status == NERFIT_OK && !c->n_entities) json_object_del(json, KEY);
-    if (status == NERFIT_OK && (json_object_size(json) || nf_file_exists(path)))
-        status = nf_json_save(json, path, err);
+    if (status == NERFIT_OK && changed && !c->n_entities) json_object_del(json, KEY);
+    if (status == NERFIT_OK && changed) status = nf_json_save(json, path, err);
     json_decref(json);
     nf_arena_free(&arena);
     return status;

@@ -12,6 +12,8 @@
 #include "predict/report.h"
 #include "train/card.h"
 #include "train/checkpoint.h"
+#include "train/report_page.h"
+#include "train/review.h"
 
 enum { TRAIN, VALIDATION, TEST, N_SPLITS };
 
@@ -392,6 +394,76 @@ static nerfit_status save_model(run *r, nf_train_result *result) {
                                r->err);
 }
 
+/* ---------------------------------------------------------------- the report */
+
+static json_t *count_json(const nf_corpus *corpus) {
+    if (!corpus) return json_null();
+    return json_pack("{s:I, s:I}", "texts", (json_int_t)corpus->n_documents, "entities",
+                     (json_int_t)corpus->n_spans);
+}
+
+static json_t *calibration_json(const nf_review *review) {
+    const nf_calibration *c = &review->calibration;
+    if (!review->calibrated_on) return json_null();
+    return json_pack("{s:f, s:f, s:I, s:s, s:f, s:f}", "temperature", c->temperature, "shift",
+                     c->shift, "entities", (json_int_t)c->n_entities, "from", review->calibrated_on,
+                     "error_before", review->error_before, "error_after", review->error_after);
+}
+
+/* What report.html shows, and report.json holds: see report_page.h. */
+static nerfit_status make_page(run *r, const nf_review *review, const nf_train_result *result,
+                               json_t **page) {
+    nf_train_options defaults;
+    NF_TRY(nf_train_options_init(&defaults, r->err));
+    *page = json_pack("{s:s, s:o, s:o, s:O, s:O?, s:s?, s:{s:o, s:o, s:o}, s:I, s:o}", "model",
+                      result->model_folder, "options", nf_train_options_to_json(r->options),
+                      "defaults", nf_train_options_to_json(&defaults), "history", r->history,
+                      "report", result->report, "report_of", result->report_of, "data", "train",
+                      count_json(r->corpora[TRAIN]), "validation",
+                      count_json(r->corpora[VALIDATION]), "test", count_json(r->corpora[TEST]),
+                      "types", (json_int_t)r->labels.n_types, "fit", calibration_json(review));
+    nf_train_options_free(&defaults);
+    return *page ? NERFIT_OK : nf_no_memory(r->err, 0);
+}
+
+static nerfit_status write_page(run *r, json_t *page) {
+    const char *path = nf_path_join(&r->arena, r->options->output_dir, "report.html");
+    nf_str html = {0};
+    nf_report_page_html(page, &html);
+    nerfit_status status = path && !html.failed
+                               ? nf_file_write(path, html.data, html.length, r->err)
+                               : nf_no_memory(r->err, 0);
+    nf_str_free(&html);
+    return status;
+}
+
+/* Calibrates the finished model, looks at its mistakes, and writes the report. */
+static nerfit_status review(run *r, nf_train_result *result) {
+    bool adapter = r->model->adapter != NULL;
+    nf_model_free(r->model); /* it is loaded anew, as its users will */
+    r->model = NULL;
+    nf_review review = {.options = r->options,
+                        .folder = result->model_folder,
+                        .adapter_folder =
+                            adapter ? nf_path_join(&r->arena, r->options->output_dir, "adapter") : NULL,
+                        .be = r->be,
+                        .train = r->corpora[TRAIN],
+                        .validation = r->corpora[VALIDATION],
+                        .shown = r->corpora[TEST] ? r->corpora[TEST] : r->corpora[VALIDATION],
+                        .embeddings = r->embeddings,
+                        .log = r->log,
+                        .observer = r->observer,
+                        .user = r->user};
+    json_t *page = NULL;
+    nerfit_status status = nf_review_run(&review, r->err);
+    if (status == NERFIT_OK && result->report)
+        status = nf_analysis_json(&review.analysis, result->report, r->err);
+    if (status == NERFIT_OK) status = make_page(r, &review, result, &page);
+    if (status == NERFIT_OK) status = write_page(r, page);
+    nf_review_free(&review);
+    return status == NERFIT_OK ? save_record(r, "report.json", page) : (json_decref(page), status);
+}
+
 static nerfit_status open_output(run *r) {
     const nf_train_options *o = r->options;
     const char *best = nf_path_join(&r->arena, o->output_dir, "best");
@@ -417,6 +489,7 @@ static nerfit_status train(run *r, nf_train_result *result) {
     nf_task *task = NULL;
     NF_TRY(nf_train_options_check(o, r->log, r->err));
     NF_TRY(read_corpora(r));
+    NF_TRY(nf_review_check(o, r->corpora[TRAIN], r->corpora[VALIDATION], r->err));
     NF_TRY(nf_train_backend(o, &r->be, r->err));
     NF_TRY(make_labels(r));
     NF_TRY(nf_model_load(&r->model, o->model_name, r->be, r->log, r->err));
@@ -429,6 +502,7 @@ static nerfit_status train(run *r, nf_train_result *result) {
     if (task) task->free(task);
     NF_TRY(status);
     NF_TRY(save_model(r, result));
+    NF_TRY(review(r, result));
     return save_record(r, "trainer_state.json", json_pack("{s:O}", "log_history", r->history));
 }
 

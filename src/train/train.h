@@ -7,7 +7,10 @@
  *   training_args.json   every option
  *   trainer_state.json   the log history of both stages
  *   metrics.jsonl        the same, a line as it happens
- *   README.md            model card */
+ *   report.html          options, curves, scores, the mistakes in their texts; one file
+ *   report.json          what it shows
+ *   best/README.md       model card
+ *   best/nerfit.json     what is nerfit's own of the model, such as its scores' calibration */
 #ifndef NF_TRAIN_TRAIN_H
 #define NF_TRAIN_TRAIN_H
 

@@ -58,8 +58,10 @@ static void put_marked(const nerfit_mistake *m, const style *s) {
     const nerfit_entity *g = &m->gold, *p = &m->predicted;
     size_t n = 0, from, to, at;
     mark marks[4];
-    /* in the order of the text; the found entity is the outer one where both begin or end */
-    bool gold_ends_first = !p->label || (g->label && g->byte_end <= p->byte_end);
+    /* in the order of the text; where both begin, the found entity is the outer one, and where both
+     * end, the one that began first */
+    bool gold_ends_first = !p->label || g->byte_end < p->byte_end ||
+                           (g->byte_end == p->byte_end && g->byte_start >= p->byte_start);
     if (p->label) marks[n++] = (mark){p->byte_start, "{", s->found};
     if (g->label) marks[n++] = (mark){g->byte_start, "[", s->gold};
     if (n == 2 && g->byte_start < p->byte_start) {

@@ -21,9 +21,12 @@ void nf_analysis_scores_text(nf_analysis *a, nf_str *out) {
                    "error %.4f\n(%zu bins of equal mass).\n\n",
                    r.count, r.score, r.precision, r.error, r.n_bins);
     nf_str_append_text(out, "threshold  entities  precision    recall        F1\n");
-    for (size_t i = 0; i < NF_THRESHOLDS; i++)
-        nf_str_appendf(out, "%9.2f %9zu %10.4f %9.4f %9.4f\n", rows[i].threshold, rows[i].predicted,
-                       rows[i].precision, rows[i].recall, rows[i].f1);
+    for (size_t i = 0; i < NF_THRESHOLDS; i++) {
+        nf_str_appendf(out, "%9.2f %9zu ", rows[i].threshold, rows[i].predicted);
+        if (rows[i].predicted) nf_str_appendf(out, "%10.4f", rows[i].precision);
+        else nf_str_appendf(out, "%10s", "-"); /* of nothing */
+        nf_str_appendf(out, " %9.4f %9.4f\n", rows[i].recall, rows[i].f1);
+    }
     nf_str_appendf(out, "\nThe best F1 on these texts, %.4f, is at threshold %.4f.\n", best.f1,
                    best.threshold);
 }

@@ -24,14 +24,17 @@ static const char HEAD[] =
     "max-width:72rem;padding:2rem 1.25rem 5rem;font:15px/1.5 system-ui,sans-serif}\n"
     "h1{font-size:1.6rem;margin:0}h2{font-size:1.2rem;margin:2.75rem 0 .75rem}"
     "p{margin:.25rem 0 .75rem}.muted{color:var(--muted)}code{font-size:.92em}\n"
-    ".cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(9.5rem,1fr));gap:.75rem;"
+    ".cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(8.4rem,1fr));gap:.75rem;"
     "margin:1.5rem 0}.card{background:var(--card);border:1px solid var(--line);border-radius:8px;"
     "padding:.7rem .9rem}.card b{display:block;font-size:1.5rem;line-height:1.25;"
     "font-variant-numeric:tabular-nums}.card span{color:var(--muted);font-size:.85rem}\n"
     ".plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(27rem,100%),1fr));"
     "gap:1rem}.plots>*{background:var(--card);border:1px solid var(--line);border-radius:8px;"
     "padding:.75rem}svg{display:block;width:100%;height:auto;fill:var(--fg)}"
-    "svg [stroke=\"#ddd\"]{stroke:var(--line)}svg [stroke=\"#444\"]{stroke:var(--muted)}\n"
+    "svg [stroke=\"#ddd\"]{stroke:var(--line)}svg [stroke=\"#444\"]{stroke:var(--muted)}"
+    "svg [stroke=\"#0072b2\"]{stroke:var(--p)}svg [fill=\"#0072b2\"]{fill:var(--p)}"
+    "svg [stroke=\"#d55e00\"]{stroke:var(--r)}svg [fill=\"#d55e00\"]{fill:var(--r)}"
+    "svg [stroke=\"#009e73\"]{stroke:var(--f)}svg [fill=\"#009e73\"]{fill:var(--f)}\n"
     "table{border-collapse:collapse;font-variant-numeric:tabular-nums}"
     "th,td{padding:.25rem .6rem;text-align:right;border-bottom:1px solid var(--line)}"
     "th{font-weight:600;color:var(--muted);font-size:.85rem}"
@@ -159,9 +162,9 @@ static void plot_history(nf_str *out, const json_t *history, int stage, const ch
 
 static void curves(nf_str *out, const json_t *run) {
     static const curve losses[] = {{"training", "loss"}, {"validation", "eval_loss"}};
-    static const curve scores[] = {{"F1", "eval_overall_f1"},
-                                   {"precision", "eval_overall_precision"},
-                                   {"recall", "eval_overall_recall"}};
+    static const curve scores[] = {{"precision", "eval_overall_precision"},
+                                   {"recall", "eval_overall_recall"},
+                                   {"F1", "eval_overall_f1"}}; /* in the colours of the bars */
     const json_t *history = json_object_get(run, "history");
     if (!json_array_size(history)) return;
     nf_str_append_text(out, "<h2>Training</h2>\n<div class=\"plots\">\n");
@@ -265,16 +268,17 @@ static void plot_reliability(nf_str *out, const json_t *calibration) {
 
 static void plot_thresholds(nf_str *out, const json_t *table) {
     enum { MOST = 32 };
-    static const char *const names[] = {"F1", "precision", "recall"};
-    static const char *const keys[] = {"f1", "precision", "recall"};
+    static const char *const names[] = {"precision", "recall", "F1"};
+    static const char *const keys[] = {"precision", "recall", "f1"};
     nf_plot_point points[3][MOST];
     nf_plot_series series[3];
     size_t n = json_array_size(table) < MOST ? json_array_size(table) : MOST;
     for (int s = 0; s < 3; s++) {
         for (size_t i = 0; i < n; i++) {
             const json_t *row = json_array_get(table, i);
+            bool any = nf_page_count(row, "predicted") > 0; /* else there is nothing to divide by */
             points[s][i] = (nf_plot_point){100 * nf_page_number(row, "threshold"),
-                                           100 * nf_page_number(row, keys[s]), 0};
+                                           any ? 100 * nf_page_number(row, keys[s]) : NAN, 0};
         }
         series[s] = (nf_plot_series){names[s], points[s], n};
     }
@@ -312,7 +316,15 @@ static void scores(nf_str *out, const json_t *run) {
 
 /* ---------------------------------------------------------------- options */
 
+/* A pair of equal values is one; lists are divided by commas. */
 static void option_value(nf_str *out, const json_t *value) {
+    size_t n = json_array_size(value);
+    if (n == 2 && json_equal(json_array_get(value, 0), json_array_get(value, 1))) n = 1;
+    for (size_t i = 0; i < n; i++) {
+        if (i) nf_str_append_text(out, ", ");
+        option_value(out, json_array_get(value, i));
+    }
+    if (json_is_array(value)) return;
     char *text = json_is_string(value) ? NULL : nf_json_text(value, JSON_REAL_PRECISION(6));
     if (json_is_string(value)) nf_page_text(out, value);
     else if (json_is_null(value)) nf_str_append_text(out, "\xE2\x80\x93");

@@ -438,8 +438,7 @@ static nerfit_status write_page(run *r, json_t *page) {
 }
 
 /* Calibrates the finished model, looks at its mistakes, and writes the report. */
-static nerfit_status review(run *r, nf_train_result *result) {
-    bool adapter = r->model->adapter != NULL;
+static nerfit_status review(run *r, bool adapter, nf_train_result *result) {
     nf_model_free(r->model); /* it is loaded anew, as its users will */
     r->model = NULL;
     nf_review review = {.options = r->options,
@@ -501,8 +500,9 @@ static nerfit_status train(run *r, nf_train_result *result) {
     if (status == NERFIT_OK) status = final_report(r, task, result);
     if (task) task->free(task);
     NF_TRY(status);
+    bool adapter = r->model->adapter != NULL; /* saving merges it */
     NF_TRY(save_model(r, result));
-    NF_TRY(review(r, result));
+    NF_TRY(review(r, adapter, result));
     return save_record(r, "trainer_state.json", json_pack("{s:O}", "log_history", r->history));
 }
 

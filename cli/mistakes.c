@@ -32,9 +32,12 @@ static void put_text(const char *text, size_t from, size_t to) {
         putchar((unsigned char)text[i] < 0x20 || text[i] == 0x7F ? ' ' : text[i]);
 }
 
-static bool is_inside(char byte) { return ((unsigned char)byte & 0xC0) == 0x80; }
+static bool is_inside(char byte) {
+    return ((unsigned char)byte & 0xC0) == 0x80;
+}
 
-/* What is shown of the text: CONTEXT bytes around, but whole characters and, nearly, whole words. */
+/* What is shown of the text: CONTEXT bytes around, but whole characters and, nearly, whole words.
+ */
 static void excerpt_of(const nerfit_mistake *m, size_t *from, size_t *to) {
     const nerfit_entity *a = m->gold.label ? &m->gold : &m->predicted;
     const nerfit_entity *b = m->predicted.label ? &m->predicted : &m->gold;
@@ -43,7 +46,7 @@ static void excerpt_of(const nerfit_mistake *m, size_t *from, size_t *to) {
     *from = start > CONTEXT ? start - CONTEXT : 0;
     *to = m->text_size - end > CONTEXT ? end + CONTEXT : m->text_size;
     while (*from > 0 && *from < start && m->text[*from - 1] != ' ') ++*from;
-    while (*to < m->text_size && *to > end && m->text[*to] != ' ') --*to;
+    while (*to<m->text_size && * to> end && m->text[*to] != ' ') --*to;
     while (*from > 0 && is_inside(m->text[*from])) --*from;
     while (*to < m->text_size && is_inside(m->text[*to])) ++*to;
 }
@@ -91,11 +94,14 @@ static void put_score(const nerfit_entity *entity) {
 }
 
 static void put_headline(const nerfit_mistake *m, const style *s) {
-    printf("%s%s:%ld:%s %s%s%s: ", s->place, m->file[0] ? m->file : "text", m->line, s->off, s->kind,
-           nerfit_mistake_text(m->kind), s->off);
-    if (!m->predicted.label) printf("%s", m->gold.label);
-    else if (!m->gold.label || m->kind == NERFIT_WRONG_BOUNDARY) printf("%s", m->predicted.label);
-    else printf("%s, found as %s", m->gold.label, m->predicted.label);
+    printf("%s%s:%ld:%s %s%s%s: ", s->place, m->file[0] ? m->file : "text", m->line, s->off,
+           s->kind, nerfit_mistake_text(m->kind), s->off);
+    if (!m->predicted.label)
+        printf("%s", m->gold.label);
+    else if (!m->gold.label || m->kind == NERFIT_WRONG_BOUNDARY)
+        printf("%s", m->predicted.label);
+    else
+        printf("%s, found as %s", m->gold.label, m->predicted.label);
     if (m->predicted.label) put_score(&m->predicted);
     putchar('\n');
 }

@@ -87,8 +87,9 @@ static int train(nerfit_config *config, progress *p, bool json) {
         if (json) printf("%s\n", result.report.json);
         else printf("Scores on the %s data:\n\n%s\n", result.report_of, result.report.text);
     }
-    fprintf(json ? stderr : stdout, "The model is in %s (%.1f s). Try:\n  nerfit predict %s FILE\n",
-            result.model_folder, result.seconds, result.model_folder);
+    fprintf(json ? stderr : stdout,
+            "The model is in %s (%.1f s), a report in %s. Try:\n  nerfit predict %s FILE\n",
+            result.model_folder, result.seconds, result.page, result.model_folder);
     nerfit_train_result_free(&result);
     return DONE;
 }

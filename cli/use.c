@@ -57,8 +57,8 @@ static int set_thresholds(const command *self, nerfit_session *session, const ch
         if (equals) *equals = '\0';
         double threshold = strtod(number, &end);
         if (end == number || *end || size >= sizeof part)
-            return cli_usage(self, "--threshold \"%.*s\" is not a number, or LABEL=NUMBER", (int)size,
-                             list);
+            return cli_usage(self, "--threshold \"%.*s\" is not a number, or LABEL=NUMBER",
+                             (int)size, list);
         if (nerfit_session_set_threshold(session, equals ? part : NULL, threshold, &error) !=
             NERFIT_OK)
             return cli_usage(self, "%s", error.text);

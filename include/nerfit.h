@@ -263,8 +263,8 @@ typedef enum nerfit_mistake_kind {
     NERFIT_WRONG_TYPE_AND_BOUNDARY
 } nerfit_mistake_kind;
 
-/* An annotated entity that was not found as it is, or a found one that is not annotated so. Labels are
- * NULL where there is none of that side, and the offsets then 0. */
+/* An annotated entity that was not found as it is, or a found one that is not annotated so. Labels
+ * are NULL where there is none of that side, and the offsets then 0. */
 typedef struct nerfit_mistake {
     nerfit_mistake_kind kind;
     const char *file; /* of the text; "" if unknown */
@@ -287,8 +287,8 @@ NERFIT_API const char *nerfit_mistake_text(nerfit_mistake_kind kind);
  *                  found; last row and column: none
  *   "errors"       {"missed": n, "spurious", "wrong_boundary", "wrong_type",
  *                  "wrong_type_and_boundary", "correct", "texts", "wrong_texts", "list": [...]}
- *   "calibration"  {"error", "score", "precision", "brier", "entities", "bins"}: what the scores are
- *                  worth; this and what follows only where there are scores
+ *   "calibration"  {"error", "score", "precision", "brier", "entities", "bins"}: what the scores
+ *                  are worth; this and what follows only where there are scores
  *   "thresholds"   [{"threshold", "precision", "recall", "f1", "predicted", "correct"}, ...], and
  *                  "best_threshold", one of these */
 typedef struct nerfit_report {
@@ -433,6 +433,7 @@ typedef struct nerfit_train_result {
     nerfit_report report;    /* of the final model; texts NULL if there was nothing to score */
     const char *report_of;   /* "test" or "validation" */
     double seconds;
+    char *page;              /* report.html: curves, scores, the mistakes in their texts */
 } nerfit_train_result;
 NERFIT_API void nerfit_train_result_free(nerfit_train_result *result);
 

@@ -51,8 +51,8 @@ static const char *own_label(nf_arena *arena, labels *l, const char *label) {
 static bool hand_out_entity(nf_arena *arena, labels *l, const nf_mention *m, nerfit_entity *out) {
     *out = (nerfit_entity){.score = -1};
     if (!m->label) return true;
-    *out = (nerfit_entity){m->start,   m->end, m->byte_start, m->byte_end, own_label(arena, l, m->label),
-                           m->score};
+    *out = (nerfit_entity){
+        m->start, m->end, m->byte_start, m->byte_end, own_label(arena, l, m->label), m->score};
     return out->label;
 }
 
@@ -100,7 +100,8 @@ nerfit_status nf_evaluation_report(nf_evaluation *e, nerfit_report *out, nerfit_
     json_decref(json);
     if (!out->json || text.failed || scores.failed || analysis.failed)
         status = nf_no_memory(error, 0);
-    else status = hand_out_mistakes(&e->analysis, out, error);
+    else
+        status = hand_out_mistakes(&e->analysis, out, error);
     if (status != NERFIT_OK) nerfit_report_free(out);
     return status;
 }
@@ -121,8 +122,12 @@ static nerfit_status mentions_of(nf_arena *arena, const char *const *word_labels
         const nf_label_span *s = &spans[i];
         const char *label = nf_arena_copy(arena, s->type, s->type_size);
         if (!label) return nf_no_memory(error, s->type_size);
-        mentions[i] = (nf_mention){(uint32_t)s->start,   (uint32_t)s->end, byte_starts[s->start],
-                                   byte_ends[s->end - 1], label,            -1};
+        mentions[i] = (nf_mention){(uint32_t)s->start,
+                                   (uint32_t)s->end,
+                                   byte_starts[s->start],
+                                   byte_ends[s->end - 1],
+                                   label,
+                                   -1};
     }
     return NERFIT_OK;
 }
@@ -155,6 +160,5 @@ nerfit_status nf_evaluation_add_words(nf_evaluation *e, const nf_labelled_words 
     if (status == NERFIT_OK) status = add_words(&arena, &e->analysis, w, scheme, &text, error);
     nf_str_free(&text);
     nf_arena_free(&arena);
-    return status == NERFIT_OK ? status
-                               : nf_fail_within(error, status, "%s:%ld", w->file, w->line);
+    return status == NERFIT_OK ? status : nf_fail_within(error, status, "%s:%ld", w->file, w->line);
 }

@@ -26,7 +26,8 @@ typedef struct nf_labelled_words {
     long line; /* of the first */
 } nf_labelled_words;
 
-/* Adds a text of words: its entities are compared by words, and shown in the words joined by spaces. */
+/* Adds a text of words: its entities are compared by words, and shown in the words joined by
+ * spaces. */
 nerfit_status nf_evaluation_add_words(nf_evaluation *evaluation, const nf_labelled_words *words,
                                       nf_scheme scheme, nerfit_error *error);
 

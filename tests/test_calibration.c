@@ -27,8 +27,8 @@ static nf_scored *make_items(size_t count, const nf_calibration *truth, uint64_t
 
 static void check_truth(void **state) {
     (void)state;
-    static const nf_calibration truths[] = {
-        {1, 0, 1}, {2, 0, 1}, {0.5, 0, 1}, {4, -1, 1}, {1.5, 0.7, 1}, {3, -3, 1}};
+    static const nf_calibration truths[] = {{1, 0, 1},  {2, 0, 1},     {0.5, 0, 1},
+                                            {4, -1, 1}, {1.5, 0.7, 1}, {3, -3, 1}};
     for (size_t i = 0; i < sizeof truths / sizeof *truths; i++) {
         enum { COUNT = 40000 };
         nf_scored *items = make_items(COUNT, &truths[i], 7 + i);
@@ -42,8 +42,10 @@ static void check_truth(void **state) {
         double least = nf_calibration_loss(&got, items, COUNT);
         for (int side = 0; side < 4; side++) {
             nf_calibration near = got;
-            if (side < 2) near.temperature *= side ? 1.02 : 0.98;
-            else near.shift += side == 3 ? 0.02 : -0.02;
+            if (side < 2)
+                near.temperature *= side ? 1.02 : 0.98;
+            else
+                near.shift += side == 3 ? 0.02 : -0.02;
             assert_true(nf_calibration_loss(&near, items, COUNT) > least - 1e-6);
         }
         /* on other entities of the same truth, scores are now what they say */
@@ -137,7 +139,8 @@ static void check_bad_file(void **state) {
     static const char *const cases[][2] = {
         {"[1]", "nerfit.json: is not a JSON object"},
         {"{\"calibration\": {}}", "calibration.temperature is not a number above 0"},
-        {"{\"calibration\": {\"temperature\": 0}}", "calibration.temperature is not a number above 0"},
+        {"{\"calibration\": {\"temperature\": 0}}",
+         "calibration.temperature is not a number above 0"},
         {"{\"calibration\": {\"temperature\": \"1\"}}",
          "calibration.temperature is not a number above 0"},
         {"{\"calibration\": {\"temperature\": 1, \"shift\": \"a\"}}",
@@ -164,7 +167,9 @@ static void check_bad_file(void **state) {
 
 /* ---------------------------------------------------------------- reliability */
 
-static bool near(double a, double b) { return fabs(a - b) < 1e-12; }
+static bool near(double a, double b) {
+    return fabs(a - b) < 1e-12;
+}
 
 static void check_error(void **state) {
     (void)state;

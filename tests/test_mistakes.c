@@ -47,7 +47,7 @@ static void check_matches(void **state) {
         {"0-2:a", "0-2:b", "wrong type g0 p0"},
         {"0-2:a", "1-3:a", "wrong boundary g0 p0"},
         {"0-2:a", "1-3:b", "wrong type and boundary g0 p0"},
-        {"0-2:a", "2-4:a", "missed g0; spurious p0"}, /* only touching */
+        {"0-2:a", "2-4:a", "missed g0; spurious p0"},                  /* only touching */
         {"0-6:a", "0-2:a 2-6:a", "spurious p0; wrong boundary g0 p1"}, /* the larger overlap */
         {"0-6:a", "0-3:a 3-6:a", "wrong boundary g0 p0; spurious p1"}, /* else the earlier */
         {"0-2:a 2-6:a", "0-6:a", "missed g0; wrong boundary g1 p0"},
@@ -151,15 +151,21 @@ static void check_text(void **state) {
         " 3 time    .  .  1  1\n"
         " 4 (none)  .  .  1\n"
         "\n"
-        "SemEval'13   correct incorrect   partial    missed  spurious precision    recall        F1\n"
-        "strict             2         2         0         1         1    0.4000    0.4000    0.4000\n"
-        "exact              3         1         0         1         1    0.6000    0.6000    0.6000\n"
-        "partial            3         0         1         1         1    0.7000    0.7000    0.7000\n"
-        "type               3         1         0         1         1    0.6000    0.6000    0.6000\n");
+        "SemEval'13   correct incorrect   partial    missed  spurious precision    recall        "
+        "F1\n"
+        "strict             2         2         0         1         1    0.4000    0.4000    "
+        "0.4000\n"
+        "exact              3         1         0         1         1    0.6000    0.6000    "
+        "0.6000\n"
+        "partial            3         0         1         1         1    0.7000    0.7000    "
+        "0.7000\n"
+        "type               3         1         0         1         1    0.6000    0.6000    "
+        "0.6000\n");
     nf_analysis_scores_text(&a, &scores);
     /* bins of one entity each: |0.125| + |0.25| + |0.5| + |0.75 - 1| + |0.9 - 1|, over 5 */
-    assert_non_null(strstr(nf_str_text(&scores), "Scores of 5 entities: mean 0.505, 0.400 of them are "
-                                                 "right; expected calibration error 0.2450\n"));
+    assert_non_null(strstr(nf_str_text(&scores),
+                           "Scores of 5 entities: mean 0.505, 0.400 of them are "
+                           "right; expected calibration error 0.2450\n"));
     assert_non_null(strstr(nf_str_text(&scores), "\n     0.60         2     1.0000    0.4000    "
                                                  "0.5714\n"));
     assert_non_null(strstr(nf_str_text(&scores), "\n     0.95         0          -    0.0000"));
@@ -193,7 +199,8 @@ static void check_json(void **state) {
     static const char *const expected[] = {
         "\"confusion\":{\"types\":[\"person\",\"song\",\"time\"],\"table\":[[1,1,0,0],[0,1,0,0],"
         "[0,0,1,1],[0,0,1,0]]}",
-        "\"errors\":{\"texts\":4,\"wrong_texts\":3,\"missed\":1,\"spurious\":1,\"wrong_boundary\":1,"
+        "\"errors\":{\"texts\":4,\"wrong_texts\":3,\"missed\":1,\"spurious\":1,\"wrong_boundary\":"
+        "1,"
         "\"wrong_type\":1,\"wrong_type_and_boundary\":0,\"correct\":2,\"list\":[{\"kind\":\"wrong "
         "type\",\"file\":\"f.txt\",\"line\":2,\"text\":\"bob plays jazz\",\"gold\":{\"start\":0,"
         "\"end\":3,\"label\":\"person\",\"text\":\"bob\"},\"predicted\":{\"start\":0,\"end\":3,"
@@ -220,8 +227,8 @@ static void check_json(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(check_matches),    cmocka_unit_test(check_confusion),
-        cmocka_unit_test(check_text),       cmocka_unit_test(check_many_types),
+        cmocka_unit_test(check_matches), cmocka_unit_test(check_confusion),
+        cmocka_unit_test(check_text),    cmocka_unit_test(check_many_types),
         cmocka_unit_test(check_json),
     };
     return cmocka_run_group_tests_name("mistakes", tests, NULL, NULL);

@@ -1,4 +1,5 @@
-/* Missing memory while mistakes are collected and told, and while the report page is made: see oom.h. */
+/* Missing memory while mistakes are collected and told, and while the report page is made: see
+ * oom.h. */
 #include "oom.h"
 
 #include <unistd.h>

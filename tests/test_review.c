@@ -1,5 +1,5 @@
-/* What a run does when its model is finished: calibration on validation texts and by cross-validation,
- * the report's files, thresholds in use; on a tiny model. */
+/* What a run does when its model is finished: calibration on validation texts and by
+ * cross-validation, the report's files, thresholds in use; on a tiny model. */
 #include "tiny_model.h"
 
 #include <math.h>
@@ -65,11 +65,31 @@ static bool watch(void *user, const nerfit_event *event) {
 /* `extra`: NULL-terminated name, value pairs. */
 static nerfit_status train(const char *output, const char *const *extra, heard *h,
                            nerfit_train_result *result) {
-    const char *const settings[] = {
-        "model_name", in_root("encoder"), "train_annotations", in_root("train.txt"),
-        "output_dir", in_root(output), "max_steps", "0,60", "warmup_steps", "2", "learning_rate",
-        "5e-3", "eval_strategy", "no", "save_strategy", "no", "load_best_model_at_end", "false",
-        "logging_steps", "20", "precision", "f32", "threads", "1", NULL};
+    const char *const settings[] = {"model_name",
+                                    in_root("encoder"),
+                                    "train_annotations",
+                                    in_root("train.txt"),
+                                    "output_dir",
+                                    in_root(output),
+                                    "max_steps",
+                                    "0,60",
+                                    "warmup_steps",
+                                    "2",
+                                    "learning_rate",
+                                    "5e-3",
+                                    "eval_strategy",
+                                    "no",
+                                    "save_strategy",
+                                    "no",
+                                    "load_best_model_at_end",
+                                    "false",
+                                    "logging_steps",
+                                    "20",
+                                    "precision",
+                                    "f32",
+                                    "threads",
+                                    "1",
+                                    NULL};
     nerfit_config *config;
     assert_ok(nerfit_config_new(&config, &error), &error);
     for (const char *const *s = settings; *s; s += 2)
@@ -132,8 +152,13 @@ static void check_use(const char *folder, const char *from) {
 
 static void test_validation(void **state) {
     (void)state;
-    const char *const extra[] = {"val_annotations", in_root("other.txt"), "calibration", "validation",
-                                 "overwrite_output_dir", "true", NULL};
+    const char *const extra[] = {"val_annotations",
+                                 in_root("other.txt"),
+                                 "calibration",
+                                 "validation",
+                                 "overwrite_output_dir",
+                                 "true",
+                                 NULL};
     heard h;
     nerfit_train_result result;
     assert_ok(train("validated", extra, &h, &result), &error);
@@ -158,7 +183,8 @@ static void test_auto(void **state) {
 static void test_cross_validation(void **state) {
     (void)state;
     const char *const plain[] = {"calibration", "none", NULL};
-    const char *const crossed[] = {"calibration", "cross-validation", "calibration_folds", "4", NULL};
+    const char *const crossed[] = {"calibration", "cross-validation", "calibration_folds", "4",
+                                   NULL};
     heard h, alone;
     nerfit_train_result result;
     nf_file a, b;
@@ -180,9 +206,19 @@ static void test_cross_validation(void **state) {
 
 static void test_adapter(void **state) {
     (void)state;
-    const char *const extra[] = {"val_annotations", in_root("other.txt"), "calibration", "validation",
-                                 "peft_lora", "true", "lora_r", "4", "learning_rate", "3e-2",
-                                 "max_steps", "0,150", NULL};
+    const char *const extra[] = {"val_annotations",
+                                 in_root("other.txt"),
+                                 "calibration",
+                                 "validation",
+                                 "peft_lora",
+                                 "true",
+                                 "lora_r",
+                                 "4",
+                                 "learning_rate",
+                                 "3e-2",
+                                 "max_steps",
+                                 "0,150",
+                                 NULL};
     heard h;
     nerfit_train_result result;
     assert_ok(train("adapted", extra, &h, &result), &error);
@@ -248,8 +284,8 @@ static void test_evaluation(void **state) {
         assert_true(m->gold.label || m->predicted.label);
     }
     /* without thresholds and by words, seqeval's micro F1 is SemEval's strict one */
-    const json_t *strict = json_object_get(
-        json_object_get(json_object_get(json, "semeval"), "overall"), "strict");
+    const json_t *strict =
+        json_object_get(json_object_get(json_object_get(json, "semeval"), "overall"), "strict");
     assert_true(fabs(json_number_value(json_object_get(strict, "f1")) - report.f1) < 1e-12);
     assert_non_null(strstr(report.scores, "expected calibration error"));
     json_decref(json);
@@ -262,9 +298,8 @@ static void test_evaluation(void **state) {
     assert_ok(nf_json_parse(&json, report.json, strlen(report.json), NULL, 1, &error), &error);
     const char *label;
     json_t *score;
-    json_object_foreach(json_object_get(json, "types"), label, score)
-        assert_int_equal(json_integer_value(json_object_get(score, "predicted")) > 0,
-                         strcmp(label, "time") == 0);
+    json_object_foreach(json_object_get(json, "types"), label, score) assert_int_equal(
+        json_integer_value(json_object_get(score, "predicted")) > 0, strcmp(label, "time") == 0);
     json_decref(json);
     nerfit_report_free(&report);
     static const struct {
@@ -276,9 +311,9 @@ static void test_evaluation(void **state) {
                  {"tiem", 0.5, "no entity type \"tiem\"; did you mean \"time\"?"},
                  {"O", 0.5, "no entity type \"O\""}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        assert_int_equal(nerfit_session_set_threshold(session, wrong[i].label, wrong[i].threshold,
-                                                      &error),
-                         NERFIT_ARGUMENT);
+        assert_int_equal(
+            nerfit_session_set_threshold(session, wrong[i].label, wrong[i].threshold, &error),
+            NERFIT_ARGUMENT);
         if (!strstr(error.text, wrong[i].expected)) fail_msg("%s", error.text);
     }
     nerfit_session_free(session);
@@ -289,13 +324,26 @@ static void test_evaluation(void **state) {
 
 static void test_report(void **state) {
     (void)state;
-    static const char *const expected[] = {
-        "<h1>Training report</h1>", "calibration error (%)", "<h2>Entity types</h2>",
-        "What counts as found", "Which types were taken for which", "Loss, stage 2",
-        "Validation scores", "What the scores are worth", "<code>max_steps</code></td><td>0, 60</td>",
-        "<h2>Mistakes</h2>", "<mark class=\"g\">", "<mark class=\"f\">", "other.txt:3"};
-    const char *const extra[] = {"val_annotations", in_root("other.txt"), "eval_strategy", "steps",
-                                 "eval_steps", "30", NULL};
+    static const char *const expected[] = {"<h1>Training report</h1>",
+                                           "calibration error (%)",
+                                           "<h2>Entity types</h2>",
+                                           "What counts as found",
+                                           "Which types were taken for which",
+                                           "Loss, stage 2",
+                                           "Validation scores",
+                                           "What the scores are worth",
+                                           "<code>max_steps</code></td><td>0, 60</td>",
+                                           "<h2>Mistakes</h2>",
+                                           "<mark class=\"g\">",
+                                           "<mark class=\"f\">",
+                                           "other.txt:3"};
+    const char *const extra[] = {"val_annotations",
+                                 in_root("other.txt"),
+                                 "eval_strategy",
+                                 "steps",
+                                 "eval_steps",
+                                 "30",
+                                 NULL};
     heard h;
     nerfit_train_result result;
     nf_file page;
@@ -330,20 +378,21 @@ static void test_page_escapes(void **state) {
     nf_str text = {0}, out = {0};
     for (int i = 0; i < 300; i++) nf_str_append_text(&text, "\xC3\xA9 ");
     nf_str_append_text(&text, "<b>wake");
-    json_t *one = json_pack(
-        "{s:s, s:s, s:i, s:s, s:n, s:{s:i, s:i, s:s, s:f}}", "kind", "spurious", "file", "a<b>.txt",
-        "line", 3, "text", nf_str_text(&text), "gold", "predicted", "start", 603, "end", 607, "label",
-        "x&y", "score", 0.5);
-    json_t *run = json_pack("{s:s, s:{s:s}, s:{s:s}, s:[], s:s, s:{s:{}, s:{s:i, s:i, s:i, s:[o]}}}",
-                            "model", "<m>", "options", "model_name", "<e>", "defaults", "model_name",
-                            "", "history", "report_of", "test", "report", "types", "errors", "texts",
-                            1, "wrong_texts", 1, "spurious", 1, "list", one);
+    json_t *one = json_pack("{s:s, s:s, s:i, s:s, s:n, s:{s:i, s:i, s:s, s:f}}", "kind", "spurious",
+                            "file", "a<b>.txt", "line", 3, "text", nf_str_text(&text), "gold",
+                            "predicted", "start", 603, "end", 607, "label", "x&y", "score", 0.5);
+    json_t *run =
+        json_pack("{s:s, s:{s:s}, s:{s:s}, s:[], s:s, s:{s:{}, s:{s:i, s:i, s:i, s:[o]}}}", "model",
+                  "<m>", "options", "model_name", "<e>", "defaults", "model_name", "", "history",
+                  "report_of", "test", "report", "types", "errors", "texts", 1, "wrong_texts", 1,
+                  "spurious", 1, "list", one);
     assert_non_null(run);
     nf_report_page_html(run, &out);
     const char *html = nf_str_text(&out);
     assert_non_null(strstr(html, "<code>&lt;m&gt;</code>"));
     assert_non_null(strstr(html, "a&lt;b&gt;.txt:3"));
-    assert_non_null(strstr(html, "&lt;b&gt;<mark class=\"f\">wake<small>x&amp;y 0.50</small></mark>"));
+    assert_non_null(
+        strstr(html, "&lt;b&gt;<mark class=\"f\">wake<small>x&amp;y 0.50</small></mark>"));
     assert_non_null(strstr(html, "\xE2\x80\xA6"));
     assert_null(strstr(html, "<b>wake"));
     size_t shown = 0;

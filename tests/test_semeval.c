@@ -10,10 +10,10 @@ static size_t mentions_of(const json_t *list, nf_mention *out) {
     size_t i;
     json_t *item;
     assert_true(json_array_size(list) <= MOST);
-    json_array_foreach(list, i, item)
-        out[i] = (nf_mention){.start = (uint32_t)json_integer_value(json_array_get(item, 0)),
-                              .end = (uint32_t)json_integer_value(json_array_get(item, 1)),
-                              .label = json_string_value(json_array_get(item, 2))};
+    json_array_foreach(list, i, item) out[i] =
+        (nf_mention){.start = (uint32_t)json_integer_value(json_array_get(item, 0)),
+                     .end = (uint32_t)json_integer_value(json_array_get(item, 1)),
+                     .label = json_string_value(json_array_get(item, 2))};
     return json_array_size(list);
 }
 
@@ -24,15 +24,17 @@ static bool same_scores(size_t number, const char *label, const nf_semeval_score
     for (nf_semeval_measure m = 0; m < NF_SEMEVAL_MEASURES; m++) {
         const nf_semeval_score *s = &scores[m];
         const json_t *row = json_object_get(wanted, nf_semeval_name(m));
-        double got[] = {(double)s->correct,  (double)s->incorrect, (double)s->partial,
-                        (double)s->missed,   (double)s->spurious,  (double)s->possible,
-                        (double)s->actual,   s->precision,         s->recall,
-                        s->f1};
+        double got[] = {(double)s->correct,  (double)s->incorrect,
+                        (double)s->partial,  (double)s->missed,
+                        (double)s->spurious, (double)s->possible,
+                        (double)s->actual,   s->precision,
+                        s->recall,           s->f1};
         assert_int_equal(json_array_size(row), sizeof got / sizeof *got);
         for (size_t i = 0; i < sizeof got / sizeof *got; i++)
             if (got[i] != json_number_value(json_array_get(row, i))) {
                 print_error("case %zu, %s, %s: field %zu is %.17g, expected %.17g\n", number, label,
-                            nf_semeval_name(m), i, got[i], json_number_value(json_array_get(row, i)));
+                            nf_semeval_name(m), i, got[i],
+                            json_number_value(json_array_get(row, i)));
                 same = false;
             }
     }

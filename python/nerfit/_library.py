@@ -138,6 +138,7 @@ class TrainResult(ctypes.Structure):
         ("report", Report),
         ("report_of", c_char_p),
         ("seconds", c_double),
+        ("page", c_void_p),
     ]
 
 

@@ -57,6 +57,8 @@ class TrainResult:
     report_of: str | None
     """"test" or "validation"."""
     seconds: float
+    page: str
+    """report.html: curves, scores, the mistakes in their texts."""
 
 
 def _event(given: _library.Event) -> Event:
@@ -261,6 +263,7 @@ def _take_result(given: _library.TrainResult) -> TrainResult:
             report=make_report(given.report) if given.report.text else None,
             report_of=given.report_of.decode() if given.report_of else None,
             seconds=given.seconds,
+            page=os.fsdecode(ctypes.string_at(given.page)),
         )
     finally:
         _library.call("train_result_free", byref(given))

@@ -41,14 +41,14 @@ static nerfit_status keep_mistakes(nf_analysis *a, const nf_analysed_text *text,
     if (!copy || (text->file && !file)) return nf_no_memory(err, text->size);
     for (size_t i = 0; i < count; i++)
         if (matches[i].kind != NF_CORRECT)
-            a->mistakes[a->n_mistakes++] = (nf_mistake){.kind = matches[i].kind,
-                                                        .file = file,
-                                                        .text = copy,
-                                                        .line = text->line,
-                                                        .text_size = text->size,
-                                                        .gold = own_mention(a, matches[i].gold),
-                                                        .predicted =
-                                                            own_mention(a, matches[i].predicted)};
+            a->mistakes[a->n_mistakes++] =
+                (nf_mistake){.kind = matches[i].kind,
+                             .file = file,
+                             .text = copy,
+                             .line = text->line,
+                             .text_size = text->size,
+                             .gold = own_mention(a, matches[i].gold),
+                             .predicted = own_mention(a, matches[i].predicted)};
     a->n_wrong_texts++;
     return NERFIT_OK;
 }

@@ -1,5 +1,6 @@
 /* What a set of annotated texts says about a tagger's entities, beyond F1: the mistakes with their
- * texts, which types were taken for which, the SemEval'13 measures, and what the scores are worth. */
+ * texts, which types were taken for which, the SemEval'13 measures, and what the scores are worth.
+ */
 #ifndef NF_PREDICT_ANALYSIS_H
 #define NF_PREDICT_ANALYSIS_H
 
@@ -57,8 +58,8 @@ void nf_analysis_free(nf_analysis *analysis);
 void nf_analysis_scores_text(nf_analysis *analysis, nf_str *out);
 /* Counts of mistakes, the confusion table and the SemEval'13 measures. */
 void nf_analysis_text(const nf_analysis *analysis, nf_str *out);
-/* Adds to a report's JSON, see nerfit_report in nerfit.h: "semeval", "confusion", "errors", and with
- * scores "calibration" and "thresholds". Sorts the scored entities. */
+/* Adds to a report's JSON, see nerfit_report in nerfit.h: "semeval", "confusion", "errors", and
+ * with scores "calibration" and "thresholds". Sorts the scored entities. */
 nerfit_status nf_analysis_json(nf_analysis *analysis, json_t *report, nerfit_error *err);
 
 #endif

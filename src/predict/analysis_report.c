@@ -5,7 +5,9 @@
 #include "base/utf8.h"
 #include "predict/analysis.h"
 
-static int width_of(const char *text) { return (int)nf_utf8_count(text, strlen(text)); }
+static int width_of(const char *text) {
+    return (int)nf_utf8_count(text, strlen(text));
+}
 
 /* ---------------------------------------------------------------- scores */
 
@@ -16,15 +18,18 @@ void nf_analysis_scores_text(nf_analysis *a, nf_str *out) {
     nf_reliability_measure(&r, a->scored, a->n_scored);
     nf_threshold_table(rows, a->scored, a->n_scored, a->n_gold);
     nf_threshold_score best = nf_threshold_best(a->scored, a->n_scored, a->n_gold);
-    nf_str_appendf(out,
-                   "Scores of %zu entities: mean %.3f, %.3f of them are right; expected calibration "
-                   "error %.4f\n(%zu bins of equal mass).\n\n",
-                   r.count, r.score, r.precision, r.error, r.n_bins);
+    nf_str_appendf(
+        out,
+        "Scores of %zu entities: mean %.3f, %.3f of them are right; expected calibration "
+        "error %.4f\n(%zu bins of equal mass).\n\n",
+        r.count, r.score, r.precision, r.error, r.n_bins);
     nf_str_append_text(out, "threshold  entities  precision    recall        F1\n");
     for (size_t i = 0; i < NF_THRESHOLDS; i++) {
         nf_str_appendf(out, "%9.2f %9zu ", rows[i].threshold, rows[i].predicted);
-        if (rows[i].predicted) nf_str_appendf(out, "%10.4f", rows[i].precision);
-        else nf_str_appendf(out, "%10s", "-"); /* of nothing */
+        if (rows[i].predicted)
+            nf_str_appendf(out, "%10.4f", rows[i].precision);
+        else
+            nf_str_appendf(out, "%10s", "-"); /* of nothing */
         nf_str_appendf(out, " %9.4f %9.4f\n", rows[i].recall, rows[i].f1);
     }
     nf_str_appendf(out, "\nThe best F1 on these texts, %.4f, is at threshold %.4f.\n", best.f1,
@@ -39,8 +44,7 @@ enum { MOST_COLUMNS = 12 };
 static size_t mistakes_of(const nf_confusion *c, size_t type) {
     size_t sum = 0;
     for (size_t other = 0; other <= c->n_types; other++)
-        if (other != type)
-            sum += nf_confusion_at(c, type, other) + nf_confusion_at(c, other, type);
+        if (other != type) sum += nf_confusion_at(c, type, other) + nf_confusion_at(c, other, type);
     return sum;
 }
 
@@ -67,9 +71,12 @@ static void confusion_row(const nf_confusion *c, const size_t *columns, size_t n
     nf_str_appendf(out, "%2zu %s%*s", row + 1, name, name_width - width_of(name), "");
     for (size_t i = 0; i < n; i++) {
         size_t count = nf_confusion_at(c, type, columns[i]);
-        if (type == c->n_types && columns[i] == type) break; /* nothing cannot be taken for nothing */
-        if (count) nf_str_appendf(out, " %*zu", cell_width, count);
-        else nf_str_appendf(out, " %*s", cell_width, ".");
+        if (type == c->n_types && columns[i] == type)
+            break; /* nothing cannot be taken for nothing */
+        if (count)
+            nf_str_appendf(out, " %*zu", cell_width, count);
+        else
+            nf_str_appendf(out, " %*s", cell_width, ".");
     }
     nf_str_append_char(out, '\n');
 }
@@ -99,21 +106,21 @@ static void confusion_text(const nf_confusion *c, nf_str *out) {
     nf_str_appendf(out, ":\n\n%*s", name_width + 3, "");
     for (size_t i = 0; i < n; i++) nf_str_appendf(out, " %*zu", cell_width, i + 1);
     nf_str_append_char(out, '\n');
-    for (size_t i = 0; i < n; i++)
-        confusion_row(c, columns, n, i, name_width, cell_width, out);
+    for (size_t i = 0; i < n; i++) confusion_row(c, columns, n, i, name_width, cell_width, out);
     free(columns);
 }
 
 /* ---------------------------------------------------------------- all as text */
 
 static void semeval_text(const nf_semeval *s, nf_str *out) {
-    nf_str_append_text(out, "SemEval'13   correct incorrect   partial    missed  spurious precision "
-                            "   recall        F1\n");
+    nf_str_append_text(out,
+                       "SemEval'13   correct incorrect   partial    missed  spurious precision "
+                       "   recall        F1\n");
     for (nf_semeval_measure m = 0; m < NF_SEMEVAL_MEASURES; m++) {
         const nf_semeval_score *x = &s->overall[m];
-        nf_str_appendf(out, "%-10s %9zu %9zu %9zu %9zu %9zu %9.4f %9.4f %9.4f\n", nf_semeval_name(m),
-                       x->correct, x->incorrect, x->partial, x->missed, x->spurious, x->precision,
-                       x->recall, x->f1);
+        nf_str_appendf(out, "%-10s %9zu %9zu %9zu %9zu %9zu %9.4f %9.4f %9.4f\n",
+                       nf_semeval_name(m), x->correct, x->incorrect, x->partial, x->missed,
+                       x->spurious, x->precision, x->recall, x->f1);
     }
 }
 
@@ -133,12 +140,12 @@ static json_t *semeval_scores(const nf_semeval_score *scores) {
     json_t *out = json_object();
     for (nf_semeval_measure m = 0; m < NF_SEMEVAL_MEASURES && out; m++) {
         const nf_semeval_score *s = &scores[m];
-        json_t *one = json_pack(
-            "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f}", "correct", (json_int_t)s->correct,
-            "incorrect", (json_int_t)s->incorrect, "partial", (json_int_t)s->partial, "missed",
-            (json_int_t)s->missed, "spurious", (json_int_t)s->spurious, "possible",
-            (json_int_t)s->possible, "actual", (json_int_t)s->actual, "precision", s->precision,
-            "recall", s->recall, "f1", s->f1);
+        json_t *one = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f}", "correct",
+                                (json_int_t)s->correct, "incorrect", (json_int_t)s->incorrect,
+                                "partial", (json_int_t)s->partial, "missed", (json_int_t)s->missed,
+                                "spurious", (json_int_t)s->spurious, "possible",
+                                (json_int_t)s->possible, "actual", (json_int_t)s->actual,
+                                "precision", s->precision, "recall", s->recall, "f1", s->f1);
         if (json_object_set_new(out, nf_semeval_name(m), one) != 0) {
             json_decref(out);
             return NULL;
@@ -184,9 +191,9 @@ static json_t *confusion_json(const nf_confusion *c) {
 /* {"start", "end", "label", "text", "score"}, or null. */
 static json_t *mention_json(const nf_mention *m, const char *text) {
     if (!m->label) return json_null();
-    json_t *out = json_pack("{s:I, s:I, s:s, s:s%}", "start", (json_int_t)m->start, "end",
-                            (json_int_t)m->end, "label", m->label, "text", text + m->byte_start,
-                            m->byte_end - m->byte_start);
+    json_t *out =
+        json_pack("{s:I, s:I, s:s, s:s%}", "start", (json_int_t)m->start, "end", (json_int_t)m->end,
+                  "label", m->label, "text", text + m->byte_start, m->byte_end - m->byte_start);
     if (out && m->score >= 0 && json_object_set_new(out, "score", json_real(m->score)) != 0) {
         json_decref(out);
         return NULL;
@@ -198,7 +205,8 @@ static json_t *mistakes_json(const nf_analysis *a) {
     json_t *list = json_array();
     for (size_t i = 0; i < a->n_mistakes && list; i++) {
         const nf_mistake *m = &a->mistakes[i];
-        json_t *gold = mention_json(&m->gold, m->text), *found = mention_json(&m->predicted, m->text);
+        json_t *gold = mention_json(&m->gold, m->text),
+               *found = mention_json(&m->predicted, m->text);
         json_t *one = json_pack("{s:s, s:s?, s:I, s:s%, s:o, s:o}", "kind", nf_match_name(m->kind),
                                 "file", m->file, "line", (json_int_t)m->line, "text", m->text,
                                 m->text_size, "gold", gold, "predicted", found);
@@ -236,9 +244,10 @@ static json_t *calibration_json(const nf_reliability *r) {
     int failed = !bins;
     for (size_t i = 0; i < r->n_bins && !failed; i++) {
         const nf_reliability_bin *b = &r->bins[i];
-        failed |= json_array_append_new(
-            bins, json_pack("{s:f, s:f, s:I, s:f, s:f}", "least", b->least, "most", b->most, "count",
-                            (json_int_t)b->count, "score", b->score, "precision", b->precision));
+        failed |=
+            json_array_append_new(bins, json_pack("{s:f, s:f, s:I, s:f, s:f}", "least", b->least,
+                                                  "most", b->most, "count", (json_int_t)b->count,
+                                                  "score", b->score, "precision", b->precision));
     }
     if (!failed)
         return json_pack("{s:f, s:f, s:f, s:f, s:I, s:o}", "error", r->error, "score", r->score,

@@ -1,6 +1,6 @@
-/* The negative log-likelihood of logistic regression is convex in (1 / temperature, shift). For a given
- * temperature the best shift is found by Newton steps within a shrinking interval; the temperature by
- * golden section over its logarithm, in which what is left is unimodal. */
+/* The negative log-likelihood of logistic regression is convex in (1 / temperature, shift). For a
+ * given temperature the best shift is found by Newton steps within a shrinking interval; the
+ * temperature by golden section over its logarithm, in which what is left is unimodal. */
 #include "predict/calibration.h"
 
 #include <math.h>
@@ -8,7 +8,9 @@
 #include "base/file.h"
 #include "base/json.h"
 
-static double sigmoid(double x) { return 1 / (1 + exp(-x)); }
+static double sigmoid(double x) {
+    return 1 / (1 + exp(-x));
+}
 
 /* Scores that are 0 or 1 in floating point are not taken at their word. */
 static double logit(double p) {
@@ -45,7 +47,9 @@ typedef struct fit {
 } fit;
 
 /* log(1 + exp(x)) */
-static double softplus(double x) { return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x)); }
+static double softplus(double x) {
+    return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x));
+}
 
 static double loss_at(const fit *f, double temperature, double shift) {
     double sum = 0;
@@ -68,8 +72,10 @@ static double best_shift(const fit *f, double temperature) {
             curve += p * (1 - p);
         }
         if (fabs(slope) < 1e-12 * (double)f->count) break;
-        if (slope > 0) high = shift;
-        else low = shift;
+        if (slope > 0)
+            high = shift;
+        else
+            low = shift;
         double next = curve > 0 ? shift - slope / curve : low;
         shift = next > low && next < high ? next : (low + high) / 2;
     }
@@ -108,7 +114,8 @@ nf_calibration nf_calibration_fit(const nf_scored *items, size_t count) {
     fit f = {.items = items, .count = count};
     f.target[1] = (double)(correct + 1) / (double)(correct + 2);
     f.target[0] = 1 / (double)(wrong + 2);
-    f.has_shift = correct >= NF_CALIBRATION_LEAST_FOR_SHIFT && wrong >= NF_CALIBRATION_LEAST_FOR_SHIFT;
+    f.has_shift =
+        correct >= NF_CALIBRATION_LEAST_FOR_SHIFT && wrong >= NF_CALIBRATION_LEAST_FOR_SHIFT;
     double temperature = best_temperature(&f);
     return (nf_calibration){temperature, best_shift(&f, temperature), count};
 }
@@ -118,13 +125,15 @@ nf_calibration nf_calibration_fit(const nf_scored *items, size_t count) {
 static const char FILE_NAME[] = "nerfit.json", KEY[] = "calibration";
 
 /* *path and *json: of folder/nerfit.json; *json is {"format": 1} if it is not there. */
-static nerfit_status read_file(nf_arena *arena, const char *folder, const char **path, json_t **json,
-                               nerfit_error *err) {
+static nerfit_status read_file(nf_arena *arena, const char *folder, const char **path,
+                               json_t **json, nerfit_error *err) {
     *json = NULL;
     *path = nf_path_join(arena, folder, FILE_NAME);
     if (!*path) return nf_no_memory(err, 0);
-    if (nf_file_exists(*path)) NF_TRY(nf_json_load(json, *path, err));
-    else *json = json_pack("{s:i}", "format", 1);
+    if (nf_file_exists(*path))
+        NF_TRY(nf_json_load(json, *path, err));
+    else
+        *json = json_pack("{s:i}", "format", 1);
     if (!*json) return nf_no_memory(err, 0);
     if (json_is_object(*json)) return NERFIT_OK;
     return nf_fail_at(err, NERFIT_FORMAT, *path, 0, 0, "is not a JSON object");
@@ -133,15 +142,16 @@ static nerfit_status read_file(nf_arena *arena, const char *folder, const char *
 static nerfit_status from_json(nf_calibration *out, const json_t *json, const char *path,
                                nerfit_error *err) {
     const json_t *temperature = json_object_get(json, "temperature");
-    const json_t *shift = json_object_get(json, "shift"), *count = json_object_get(json, "entities");
+    const json_t *shift = json_object_get(json, "shift"),
+                 *count = json_object_get(json, "entities");
     double t = json_number_value(temperature), s = json_number_value(shift);
     if (!json_is_number(temperature) || !isfinite(t) || t <= 0)
         return nf_fail_at(err, NERFIT_FORMAT, path, 0, 0,
                           "calibration.temperature is not a number above 0");
     if ((shift && !json_is_number(shift)) || !isfinite(s))
         return nf_fail_at(err, NERFIT_FORMAT, path, 0, 0, "calibration.shift is not a number");
-    json_int_t n = json_is_integer(count) && json_integer_value(count) > 0 ? json_integer_value(count)
-                                                                          : 1;
+    json_int_t n =
+        json_is_integer(count) && json_integer_value(count) > 0 ? json_integer_value(count) : 1;
     *out = (nf_calibration){t, s, (size_t)n};
     return NERFIT_OK;
 }

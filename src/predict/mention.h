@@ -1,4 +1,5 @@
-/* An entity as it is compared and shown: where it lies, its type, and how sure the model is of it. */
+/* An entity as it is compared and shown: where it lies, its type, and how sure the model is of it.
+ */
 #ifndef NF_PREDICT_MENTION_H
 #define NF_PREDICT_MENTION_H
 

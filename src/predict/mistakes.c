@@ -3,9 +3,8 @@
 #include <stdlib.h>
 
 const char *nf_match_name(nf_match_kind kind) {
-    static const char *const names[] = {"missed",         "spurious",   "wrong boundary",
-                                        "wrong type",     "wrong type and boundary",
-                                        "correct"};
+    static const char *const names[] = {
+        "missed", "spurious", "wrong boundary", "wrong type", "wrong type and boundary", "correct"};
     return names[kind];
 }
 

@@ -36,8 +36,8 @@ nerfit_status nf_mentions_match(const nf_mention *gold, size_t n_gold, const nf_
                                 size_t n_predicted, nf_match *matches, size_t *count,
                                 nerfit_error *err);
 
-/* Which types were taken for which: counts of matches by gold and predicted type. The last row holds
- * what is spurious, the last column what is missed. Zero-initialise. */
+/* Which types were taken for which: counts of matches by gold and predicted type. The last row
+ * holds what is spurious, the last column what is missed. Zero-initialise. */
 typedef struct nf_confusion {
     char **types; /* in order of first appearance */
     size_t n_types, capacity;

@@ -51,8 +51,8 @@ static nf_threshold_score score_at(double threshold, size_t predicted, size_t co
     return s;
 }
 
-void nf_threshold_table(nf_threshold_score rows[NF_THRESHOLDS], const nf_scored *items, size_t count,
-                        size_t n_gold) {
+void nf_threshold_table(nf_threshold_score rows[NF_THRESHOLDS], const nf_scored *items,
+                        size_t count, size_t n_gold) {
     static const double thresholds[NF_THRESHOLDS] = {0,   0.1, 0.2, 0.3, 0.4,  0.5,
                                                      0.6, 0.7, 0.8, 0.9, 0.95, 0.99};
     size_t at = count, correct = 0;

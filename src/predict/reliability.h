@@ -1,5 +1,5 @@
-/* How far an entity's score can be taken as a probability, and what a threshold on it brings. An item is
- * one predicted entity: its score, and whether a gold entity has its place and type. */
+/* How far an entity's score can be taken as a probability, and what a threshold on it brings. An
+ * item is one predicted entity: its score, and whether a gold entity has its place and type. */
 #ifndef NF_PREDICT_RELIABILITY_H
 #define NF_PREDICT_RELIABILITY_H
 
@@ -21,11 +21,11 @@ typedef struct nf_reliability_bin {
     double score, precision; /* means */
 } nf_reliability_bin;
 
-/* Expected calibration error with bins of equal mass (Nguyen and O'Connor, 2015): entities in the order
- * of their scores are divided into 15 bins of about the same number, equal scores never divided;
- *   error = sum over bins of count / all * |mean score - share of correct ones|.
- * Bins of equal width (Guo et al., 2017) would hold nearly everything in the last one, since most
- * scores of a trained tagger are near 1. */
+/* Expected calibration error with bins of equal mass (Nguyen and O'Connor, 2015): entities in the
+ * order of their scores are divided into 15 bins of about the same number, equal scores never
+ * divided; error = sum over bins of count / all * |mean score - share of correct ones|. Bins of
+ * equal width (Guo et al., 2017) would hold nearly everything in the last one, since most scores of
+ * a trained tagger are near 1. */
 typedef struct nf_reliability {
     double error;
     double score, precision; /* means over all */
@@ -48,8 +48,8 @@ typedef struct nf_threshold_score {
 enum { NF_THRESHOLDS = 12 };
 
 /* Rows for 0, 0.1, ..., 0.9, 0.95, 0.99. `items` sorted by score; n_gold: entities to be found. */
-void nf_threshold_table(nf_threshold_score rows[NF_THRESHOLDS], const nf_scored *items, size_t count,
-                        size_t n_gold);
+void nf_threshold_table(nf_threshold_score rows[NF_THRESHOLDS], const nf_scored *items,
+                        size_t count, size_t n_gold);
 /* The threshold with the best F1 on these items; the lowest one of several. */
 nf_threshold_score nf_threshold_best(const nf_scored *items, size_t count, size_t n_gold);
 

@@ -42,8 +42,8 @@ static uint32_t distance(const nf_mention *a, const nf_mention *b) {
     return start + end;
 }
 
-/* The gold entity that a predicted one has found: the first, or by type the nearest. *other: the first
- * one that it overlaps without finding it. */
+/* The gold entity that a predicted one has found: the first, or by type the nearest. *other: the
+ * first one that it overlaps without finding it. */
 static ptrdiff_t find(const comparison *c, nf_semeval_measure measure, const nf_mention *p,
                       ptrdiff_t *other) {
     ptrdiff_t found = NONE;
@@ -55,7 +55,8 @@ static ptrdiff_t find(const comparison *c, nf_semeval_measure measure, const nf_
             if (measure != NF_SEMEVAL_TYPE) return (ptrdiff_t)i;
             if (found == NONE || distance(p, g) < distance(p, &c->gold[found]))
                 found = (ptrdiff_t)i;
-        } else if (*other == NONE && overlaps(p, g)) *other = (ptrdiff_t)i;
+        } else if (*other == NONE && overlaps(p, g))
+            *other = (ptrdiff_t)i;
     }
     return found;
 }
@@ -66,10 +67,14 @@ static void count(const comparison *c, nf_semeval_measure measure, nf_semeval_sc
         const nf_mention *p = &c->predicted[i];
         if (c->type && strcmp(p->label, c->type) != 0) continue;
         ptrdiff_t other, found = find(c, measure, p, &other);
-        if (found != NONE) s->correct++;
-        else if (other == NONE) s->spurious++;
-        else if (measure == NF_SEMEVAL_PARTIAL) s->partial++;
-        else s->incorrect++;
+        if (found != NONE)
+            s->correct++;
+        else if (other == NONE)
+            s->spurious++;
+        else if (measure == NF_SEMEVAL_PARTIAL)
+            s->partial++;
+        else
+            s->incorrect++;
         if (found != NONE || other != NONE) c->taken[found != NONE ? found : other] = true;
     }
     for (size_t i = 0; i < c->n_gold; i++)
@@ -94,8 +99,10 @@ static size_t place_of(const nf_semeval *s, const char *label) {
     size_t low = 0, high = s->n_types;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        if (strcmp(s->types[middle].label, label) < 0) low = middle + 1;
-        else high = middle;
+        if (strcmp(s->types[middle].label, label) < 0)
+            low = middle + 1;
+        else
+            high = middle;
     }
     return low;
 }
@@ -119,11 +126,11 @@ static nerfit_status add_type(nf_semeval *s, const char *label, nerfit_error *er
 
 /* Whether a label was not seen before in the text. */
 static bool is_first(const comparison *c, size_t index) {
-    const char *label = index < c->n_gold ? c->gold[index].label
-                                          : c->predicted[index - c->n_gold].label;
+    const char *label =
+        index < c->n_gold ? c->gold[index].label : c->predicted[index - c->n_gold].label;
     for (size_t i = 0; i < index; i++)
-        if (strcmp(label, i < c->n_gold ? c->gold[i].label
-                                        : c->predicted[i - c->n_gold].label) == 0)
+        if (strcmp(label, i < c->n_gold ? c->gold[i].label : c->predicted[i - c->n_gold].label) ==
+            0)
             return false;
     return true;
 }

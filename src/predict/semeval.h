@@ -1,5 +1,5 @@
-/* The measures of SemEval-2013 task 9.1 (Segura-Bedmar et al.), equal to nervaluate 1.2.1: what counts
- * as found when a predicted entity only overlaps a gold one, or has another type.
+/* The measures of SemEval-2013 task 9.1 (Segura-Bedmar et al.), equal to nervaluate 1.2.1: what
+ * counts as found when a predicted entity only overlaps a gold one, or has another type.
  *
  *   strict   type and boundaries must be right
  *   exact    the boundaries must be right, whatever the type
@@ -7,9 +7,9 @@
  *   type     any overlap counts if the type is right
  *
  * Predicted entities are taken in their order; each is matched with one gold entity that is still
- * free. Overlap means at least 1 % of the gold entity's length (nervaluate's default). The scores of a
- * type compare the entities of that type alone, so an entity of the wrong type is missed for one type
- * and spurious for another. */
+ * free. Overlap means at least 1 % of the gold entity's length (nervaluate's default). The scores
+ * of a type compare the entities of that type alone, so an entity of the wrong type is missed for
+ * one type and spurious for another. */
 #ifndef NF_PREDICT_SEMEVAL_H
 #define NF_PREDICT_SEMEVAL_H
 

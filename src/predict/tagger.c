@@ -19,7 +19,7 @@ struct nf_tagger {
     size_t before, after;
     nf_calibration calibration;
     double threshold;
-    double *thresholds; /* [n_labels] of the type of each of the model's labels; negative: none; or NULL */
+    double *thresholds; /* [n_labels] of each label's type; negative: none. NULL: no type has one */
 };
 
 /* A window of a text as one sequence of a batch. */
@@ -88,7 +88,8 @@ nerfit_status nf_tagger_set_threshold(nf_tagger *t, const char *type, double thr
                                       nerfit_error *err) {
     size_t n = t->model->n_labels, known = 0;
     if (!(threshold >= 0 && threshold <= 1))
-        return nf_fail(err, NERFIT_ARGUMENT, "threshold: %g is not a number from 0 to 1", threshold);
+        return nf_fail(err, NERFIT_ARGUMENT, "threshold: %g is not a number from 0 to 1",
+                       threshold);
     if (!type) {
         t->threshold = threshold;
         return NERFIT_OK;

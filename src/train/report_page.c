@@ -88,7 +88,8 @@ static void card(nf_str *out, const char *label, const char *format, double valu
 }
 
 static void cards(nf_str *out, const json_t *run) {
-    const json_t *report = json_object_get(run, "report"), *micro = json_object_get(report, "micro");
+    const json_t *report = json_object_get(run, "report"),
+                 *micro = json_object_get(report, "micro");
     const json_t *calibration = json_object_get(report, "calibration");
     const json_t *train = json_object_get(json_object_get(run, "data"), "train");
     nf_str_append_text(out, "<div class=\"cards\">\n");
@@ -193,7 +194,8 @@ static void bar(nf_str *out, const char *kind, double share) {
 }
 
 static void type_cells(nf_str *out, const char *label, const json_t *score) {
-    static const char *const names[] = {"precision", "recall", "f1"}, *const bars[] = {"bp", "br", "bf"};
+    static const char *const names[] = {"precision", "recall", "f1"}, *const bars[] = {"bp", "br",
+                                                                                       "bf"};
     nf_str_append_text(out, "<tr><td>");
     nf_str_append_html(out, label, strlen(label));
     nf_str_append_text(out, "</td><td class=\"b\">");
@@ -214,11 +216,12 @@ static void types(nf_str *out, const json_t *report) {
     json_object_foreach(all, label, score) rows[i++] = (type_row){label, score};
     qsort(rows, n, sizeof *rows, by_support);
     nf_str_append_text(
-        out, "<h2>Entity types</h2>\n<p class=\"muted\">Type and boundaries right (seqeval's default "
-             "mode), as nerfit train printed them.<span class=\"key bp\"></span>precision"
-             "<span class=\"key br\"></span>recall<span class=\"key bf\"></span>F1</p>\n"
-             "<div class=\"wide\"><table class=\"types\"><tr><th>type</th><th></th>"
-             "<th>precision</th><th>recall</th><th>F1</th><th>entities</th></tr>\n");
+        out,
+        "<h2>Entity types</h2>\n<p class=\"muted\">Type and boundaries right (seqeval's default "
+        "mode), as nerfit train printed them.<span class=\"key bp\"></span>precision"
+        "<span class=\"key br\"></span>recall<span class=\"key bf\"></span>F1</p>\n"
+        "<div class=\"wide\"><table class=\"types\"><tr><th>type</th><th></th>"
+        "<th>precision</th><th>recall</th><th>F1</th><th>entities</th></tr>\n");
     for (i = 0; i < n; i++) type_cells(out, rows[i].label, rows[i].score);
     type_cells(out, "all (micro average)", json_object_get(report, "micro"));
     nf_str_append_text(out, "</table></div>\n");
@@ -231,13 +234,13 @@ static void semeval(nf_str *out, const json_t *report) {
     json_t *all = json_object_get(json_object_get(report, "semeval"), "overall"), *score;
     const char *measure;
     if (!all) return;
-    nf_str_append_text(out,
-                       "<h2>What counts as found</h2>\n<p class=\"muted\">SemEval-2013's measures. "
-                       "strict: type and boundaries; exact: boundaries, whatever the type; partial: "
-                       "an overlap counts half; type: an overlap of the right type.</p>\n"
-                       "<div class=\"wide\"><table><tr><th></th><th>correct</th><th>incorrect</th>"
-                       "<th>partial</th><th>missed</th><th>spurious</th><th>precision</th>"
-                       "<th>recall</th><th>F1</th></tr>\n");
+    nf_str_append_text(
+        out, "<h2>What counts as found</h2>\n<p class=\"muted\">SemEval-2013's measures. "
+             "strict: type and boundaries; exact: boundaries, whatever the type; partial: "
+             "an overlap counts half; type: an overlap of the right type.</p>\n"
+             "<div class=\"wide\"><table><tr><th></th><th>correct</th><th>incorrect</th>"
+             "<th>partial</th><th>missed</th><th>spurious</th><th>precision</th>"
+             "<th>recall</th><th>F1</th></tr>\n");
     json_object_foreach(all, measure, score) {
         nf_str_appendf(out, "<tr><td>%s</td>", measure);
         for (int i = 0; i < 5; i++)
@@ -297,14 +300,17 @@ static void scores(nf_str *out, const json_t *run) {
                    100 * nf_page_number(calibration, "score"),
                    100 * nf_page_number(calibration, "precision"));
     if (json_is_object(fit)) {
-        nf_str_appendf(out, "Calibrated with temperature %.2f and shift %.2f, fitted to %lld entities "
-                            "(", nf_page_number(fit, "temperature"), nf_page_number(fit, "shift"),
+        nf_str_appendf(out,
+                       "Calibrated with temperature %.2f and shift %.2f, fitted to %lld entities "
+                       "(",
+                       nf_page_number(fit, "temperature"), nf_page_number(fit, "shift"),
                        (long long)nf_page_count(fit, "entities"));
         nf_page_text(out, json_object_get(fit, "from"));
         nf_str_appendf(out, "), on which the error was %.1f %% before and is %.1f %% now. ",
                        100 * nf_page_number(fit, "error_before"),
                        100 * nf_page_number(fit, "error_after"));
-    } else nf_str_append_text(out, "The scores are not calibrated. ");
+    } else
+        nf_str_append_text(out, "The scores are not calibrated. ");
     nf_str_appendf(out, "The best F1 on these texts, %.1f %%, is at threshold %.2f.</p>\n",
                    100 * nf_page_number(best, "f1"), nf_page_number(best, "threshold"));
     nf_str_append_text(out, "<div class=\"plots\"><div>");
@@ -326,10 +332,14 @@ static void option_value(nf_str *out, const json_t *value) {
     }
     if (json_is_array(value)) return;
     char *text = json_is_string(value) ? NULL : nf_json_text(value, JSON_REAL_PRECISION(6));
-    if (json_is_string(value)) nf_page_text(out, value);
-    else if (json_is_null(value)) nf_str_append_text(out, "\xE2\x80\x93");
-    else if (text) nf_str_append_html(out, text, strlen(text));
-    else out->failed = true;
+    if (json_is_string(value))
+        nf_page_text(out, value);
+    else if (json_is_null(value))
+        nf_str_append_text(out, "\xE2\x80\x93");
+    else if (text)
+        nf_str_append_html(out, text, strlen(text));
+    else
+        out->failed = true;
     free(text);
 }
 
@@ -359,7 +369,8 @@ static void option_rows(nf_str *out, const json_t *options, const json_t *defaul
 }
 
 static void options(nf_str *out, const json_t *run) {
-    const json_t *values = json_object_get(run, "options"), *usual = json_object_get(run, "defaults");
+    const json_t *values = json_object_get(run, "options"),
+                 *usual = json_object_get(run, "defaults");
     nf_str_append_text(out, "<h2>Options</h2>\n<div class=\"wide\"><table class=\"options\"><tr>"
                             "<th>option</th><th style=\"text-align:left\">value</th>"
                             "<th style=\"text-align:left\">default</th></tr>\n");

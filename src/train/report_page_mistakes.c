@@ -1,5 +1,6 @@
-/* The report page's confusion table, and the mistakes in their texts: for each text one line with what
- * is annotated and one with what was found. Which kinds are shown is chosen by radio buttons and CSS. */
+/* The report page's confusion table, and the mistakes in their texts: for each text one line with
+ * what is annotated and one with what was found. Which kinds are shown is chosen by radio buttons
+ * and CSS. */
 #include <stdio.h>
 #include <string.h>
 
@@ -9,8 +10,10 @@
 /* ---------------------------------------------------------------- confusion */
 
 static void name_cell(nf_str *out, const json_t *types, size_t index) {
-    if (index < json_array_size(types)) nf_page_text(out, json_array_get(types, index));
-    else nf_str_append_text(out, "(none)");
+    if (index < json_array_size(types))
+        nf_page_text(out, json_array_get(types, index));
+    else
+        nf_str_append_text(out, "(none)");
 }
 
 static void confusion_row(nf_str *out, const json_t *types, const json_t *row, size_t index) {
@@ -85,7 +88,8 @@ static void excerpt_of(const json_t *list, size_t first, size_t end, size_t *fro
     if (size <= SHORT_TEXT) return;
     for (size_t i = first; i < end; i++)
         for (int side = 0; side < 2; side++) {
-            const json_t *entity = json_object_get(json_array_get(list, i), side ? "gold" : "predicted");
+            const json_t *entity =
+                json_object_get(json_array_get(list, i), side ? "gold" : "predicted");
             if (!json_is_object(entity)) continue;
             size_t start = byte_at(text, entity, "start"), stop = byte_at(text, entity, "end");
             if (start < low) low = start;
@@ -158,24 +162,29 @@ static void buttons(nf_str *out, const json_t *errors, size_t n) {
     nf_str_append_text(out, "<style>");
     for (size_t k = 0; k < N_KINDS; k++)
         nf_str_appendf(out, "#show%zu:checked~article:not(.k%zu){display:none}", k, k);
-    nf_str_appendf(out, "</style>\n<input type=\"radio\" name=\"show\" id=\"all\" checked>"
-                        "<label for=\"all\">all %zu</label>\n", n);
+    nf_str_appendf(out,
+                   "</style>\n<input type=\"radio\" name=\"show\" id=\"all\" checked>"
+                   "<label for=\"all\">all %zu</label>\n",
+                   n);
     for (size_t k = 0; k < N_KINDS; k++) {
         char key[32];
         snprintf(key, sizeof key, "%s", kinds[k]);
         for (char *at = key; (at = strchr(at, ' '));) *at = '_';
-        nf_str_appendf(out, "<input type=\"radio\" name=\"show\" id=\"show%zu\">"
-                            "<label for=\"show%zu\">%s %lld</label>\n", k, k, kinds[k],
-                       (long long)nf_page_count(errors, key));
+        nf_str_appendf(out,
+                       "<input type=\"radio\" name=\"show\" id=\"show%zu\">"
+                       "<label for=\"show%zu\">%s %lld</label>\n",
+                       k, k, kinds[k], (long long)nf_page_count(errors, key));
     }
 }
 
 void nf_page_mistakes(nf_str *out, const json_t *report, const char *report_of) {
-    const json_t *errors = json_object_get(report, "errors"), *list = json_object_get(errors, "list");
+    const json_t *errors = json_object_get(report, "errors"),
+                 *list = json_object_get(errors, "list");
     size_t n = json_array_size(list), texts = 0, end = 0;
     if (!json_is_object(errors)) return;
-    nf_str_appendf(out, "<h2>Mistakes</h2>\n<p class=\"muted\">%lld of %lld %s texts have one. An "
-                        "entity is right if its place and its type are.</p>\n",
+    nf_str_appendf(out,
+                   "<h2>Mistakes</h2>\n<p class=\"muted\">%lld of %lld %s texts have one. An "
+                   "entity is right if its place and its type are.</p>\n",
                    (long long)nf_page_count(errors, "wrong_texts"),
                    (long long)nf_page_count(errors, "texts"), report_of ? report_of : "");
     if (!n) return;
@@ -188,6 +197,7 @@ void nf_page_mistakes(nf_str *out, const json_t *report, const char *report_of) 
         article(out, list, first, end);
     }
     if (end < n)
-        nf_str_appendf(out, "<p class=\"muted\">%zu more mistakes are in report.json.</p>\n", n - end);
+        nf_str_appendf(out, "<p class=\"muted\">%zu more mistakes are in report.json.</p>\n",
+                       n - end);
     nf_str_append_text(out, "</div>\n");
 }

@@ -10,7 +10,9 @@
 /* With fewer entities auto does not calibrate: the fit would be worth less than nothing. */
 enum { LEAST_ENTITIES = 30 };
 
-void nf_review_free(nf_review *review) { nf_analysis_free(&review->analysis); }
+void nf_review_free(nf_review *review) {
+    nf_analysis_free(&review->analysis);
+}
 
 nerfit_status nf_review_check(const nf_train_options *o, const nf_corpus *train,
                               const nf_corpus *validation, nerfit_error *err) {
@@ -105,8 +107,8 @@ static nerfit_status train_fold(fold *f, char **model_folder, nerfit_error *err)
     nf_train_data data = {.train = &f->train, .embeddings = review->embeddings};
     nf_train_result result;
     if (!review->embeddings) options.ent2emb = NULL;
-    NF_TRY(nf_train_run(&options, &data, &silent, review->observer ? observe : NULL, review, &result,
-                        err));
+    NF_TRY(nf_train_run(&options, &data, &silent, review->observer ? observe : NULL, review,
+                        &result, err));
     *model_folder = result.model_folder;
     result.model_folder = NULL;
     nf_train_result_free(&result);
@@ -171,16 +173,19 @@ static void fit(nf_review *review, nf_analysis *found, const char *on) {
         return;
     }
     if (few)
-        nf_log_warning(review->log, "scores are calibrated with %zu entities only; %d or more make "
-                                    "a fit worth having", n, LEAST_ENTITIES);
+        nf_log_warning(review->log,
+                       "scores are calibrated with %zu entities only; %d or more make "
+                       "a fit worth having",
+                       n, LEAST_ENTITIES);
     review->calibration = nf_calibration_fit(found->scored, n);
     review->calibrated_on = on;
     review->error_before = error_of(found->scored, n);
     for (size_t i = 0; i < n; i++)
         found->scored[i].score = nf_calibration_apply(&review->calibration, found->scored[i].score);
     review->error_after = error_of(found->scored, n);
-    nf_log_info(review->log, "scores are calibrated on %zu entities (%s): temperature %.3f, shift "
-                             "%.3f; expected calibration error there %.3f, before %.3f",
+    nf_log_info(review->log,
+                "scores are calibrated on %zu entities (%s): temperature %.3f, shift "
+                "%.3f; expected calibration error there %.3f, before %.3f",
                 n, on, review->calibration.temperature, review->calibration.shift,
                 review->error_after, review->error_before);
 }
@@ -222,8 +227,7 @@ nerfit_status nf_review_run(nf_review *review, nerfit_error *err) {
     if (crossed) NF_TRY(calibrate_crossed(review, err));
     if (!validated && !review->shown) return NERFIT_OK;
     NF_TRY(load(&l, review->folder, review->be, review->log, err));
-    nerfit_status status =
-        validated ? calibrate_on_validation(review, l.tagger, err) : NERFIT_OK;
+    nerfit_status status = validated ? calibrate_on_validation(review, l.tagger, err) : NERFIT_OK;
     nf_tagger_set_calibration(l.tagger, &review->calibration);
     if (status == NERFIT_OK && review->shown)
         status = nf_analysis_add_corpus(&review->analysis, l.tagger, review->shown, err);

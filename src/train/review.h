@@ -1,5 +1,6 @@
 /* What a finished run is worth. Its model is loaded from its folder, as a user would load it; the
- * entities' scores are calibrated, and its mistakes on the test or validation texts are collected. */
+ * entities' scores are calibrated, and its mistakes on the test or validation texts are collected.
+ */
 #ifndef NF_TRAIN_REVIEW_H
 #define NF_TRAIN_REVIEW_H
 
@@ -12,14 +13,15 @@ typedef struct nf_review {
     const char *folder;         /* the model's */
     const char *adapter_folder; /* receives the calibration too; NULL: there is none */
     nf_backend *be;             /* borrowed */
-    const nf_corpus *train, *validation, *shown; /* shown: whose mistakes are collected; may be NULL */
-    const nf_embeddings *embeddings;             /* of the run; NULL: none */
+    const nf_corpus *train, *validation,
+        *shown;                      /* shown: whose mistakes are collected; may be NULL */
+    const nf_embeddings *embeddings; /* of the run; NULL: none */
     const nf_log *log;
     nf_stage_observer observer; /* of the trainings of a cross-validation; may be NULL */
     void *user;
     /* the results */
     nf_calibration calibration;
-    const char *calibrated_on; /* "validation", "cross-validation"; NULL: nothing */
+    const char *calibrated_on;        /* "validation", "cross-validation"; NULL: nothing */
     double error_before, error_after; /* expected calibration error on those entities */
     nf_analysis analysis;             /* of `shown` */
 } nf_review;

@@ -426,11 +426,11 @@ static nerfit_status make_page(run *r, const nf_review *review, const nf_train_r
     return *page ? NERFIT_OK : nf_no_memory(r->err, 0);
 }
 
-static nerfit_status write_page(run *r, json_t *page) {
+static nerfit_status write_page(run *r, const json_t *page, nf_train_result *result) {
     const char *path = nf_path_join(&r->arena, r->options->output_dir, "report.html");
     nf_str html = {0};
     nf_report_page_html(page, &html);
-    nerfit_status status = path && !html.failed
+    nerfit_status status = path && !html.failed && (result->page = strdup(path))
                                ? nf_file_write(path, html.data, html.length, r->err)
                                : nf_no_memory(r->err, 0);
     nf_str_free(&html);
@@ -458,7 +458,7 @@ static nerfit_status review(run *r, bool adapter, nf_train_result *result) {
     if (status == NERFIT_OK && result->report)
         status = nf_analysis_json(&review.analysis, result->report, r->err);
     if (status == NERFIT_OK) status = make_page(r, &review, result, &page);
-    if (status == NERFIT_OK) status = write_page(r, page);
+    if (status == NERFIT_OK) status = write_page(r, page, result);
     nf_review_free(&review);
     return status == NERFIT_OK ? save_record(r, "report.json", page) : (json_decref(page), status);
 }
@@ -538,6 +538,7 @@ nerfit_status nf_train_run(const nf_train_options *options, const nf_train_data 
 void nf_train_result_free(nf_train_result *result) {
     free(result->model_folder);
     free(result->report_text);
+    free(result->page);
     json_decref(result->report);
     *result = (nf_train_result){0};
 }

@@ -24,6 +24,7 @@ typedef struct nf_train_result {
     char *report_text;     /* malloc'ed: the same as a table; NULL without either */
     const char *report_of; /* "test", "validation" */
     double seconds;
+    char *page;            /* malloc'ed: output_dir/report.html */
 } nf_train_result;
 
 /* What is in memory already, in the place of the options' files; each may be NULL. */

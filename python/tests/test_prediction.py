@@ -89,22 +89,25 @@ def test_evaluation_of_files_and_lists(trained, tmp_path):
 
 def test_thresholds(trained):
     model = nerfit.load(trained.result.model_folder, precision="f32", threads=1)
-    text = "wake me up at nine and play jazz in madrid"
-    every = model.predict(text)
-    assert len(every) == 3
+    texts = ["wake me up at nine", "play jazz in madrid"]
+
+    def found(**options):
+        return [entity for entities in model.predict(texts, **options) for entity in entities]
+
+    every = found()
+    assert [e.label for e in every] == ["time", "song", "place"]
     scores = sorted(e.score for e in every)
     assert scores[0] < scores[1]
-    high = model.predict(text, threshold=scores[1])
-    assert high == [e for e in every if e.score >= scores[1]]
-    assert [e.label for e in model.predict(text, threshold={"time": 1.0})] == ["song", "place"]
-    assert [e.label for e in model.predict(text, threshold={"song": 0, None: 1})] == ["song"]
-    assert model.predict(text) == every  # what an earlier call set does not stay
+    assert found(threshold=scores[1]) == [e for e in every if e.score >= scores[1]]
+    assert [e.label for e in found(threshold={"time": 1.0})] == ["song", "place"]
+    assert [e.label for e in found(threshold={"song": 0, None: 1})] == ["song"]
+    assert found() == every  # what an earlier call set does not stay
     assert model.evaluate(ANNOTATIONS, threshold=1.0).recall == 0
     assert model.evaluate(ANNOTATIONS).recall > 0.9
     for wrong in (1.5, -0.1, {"tiem": 0.5}):
         with pytest.raises(ArgumentError, match="threshold"):
-            model.predict(text, threshold=wrong)
-    assert model.predict(text) == every
+            model.predict(texts, threshold=wrong)
+    assert found() == every
 
 
 def test_evaluation_tells_of_mistakes(trained):

@@ -16,15 +16,28 @@ static void name_cell(nf_str *out, const json_t *types, size_t index) {
         nf_str_append_text(out, "(none)");
 }
 
-static void confusion_row(nf_str *out, const json_t *types, const json_t *row, size_t index) {
-    size_t n = json_array_size(row), i;
+static json_int_t cell(const json_t *table, size_t row, size_t column) {
+    return json_integer_value(json_array_get(json_array_get(table, row), column));
+}
+
+/* Of a row or a column: those without any are left out. */
+static json_int_t sum_of(const json_t *table, size_t index, bool column) {
     json_int_t sum = 0;
-    for (i = 0; i < n; i++) sum += json_integer_value(json_array_get(row, i));
+    for (size_t i = 0; i < json_array_size(table); i++)
+        sum += column ? cell(table, i, index) : cell(table, index, i);
+    return sum;
+}
+
+static void confusion_row(nf_str *out, const json_t *types, const json_t *table, size_t index) {
+    size_t n = json_array_size(table), i;
+    json_int_t sum = sum_of(table, index, false);
+    if (!sum) return;
     nf_str_append_text(out, "<tr><th>");
     name_cell(out, types, index);
     nf_str_append_text(out, "</th>");
     for (i = 0; i < n; i++) {
-        json_int_t count = json_integer_value(json_array_get(row, i));
+        json_int_t count = cell(table, index, i);
+        if (!sum_of(table, i, true)) continue;
         if (!count) {
             nf_str_append_text(out, "<td></td>");
             continue;
@@ -48,12 +61,13 @@ void nf_page_confusion(nf_str *out, const json_t *report) {
                             "last row what is spurious.</p>\n<div class=\"wide\">"
                             "<table class=\"confusion\"><thead><tr><th></th>");
     for (size_t i = 0; i < n; i++) {
+        if (!sum_of(table, i, true)) continue;
         nf_str_append_text(out, "<th><span>");
         name_cell(out, types, i);
         nf_str_append_text(out, "</span></th>");
     }
     nf_str_append_text(out, "</tr></thead><tbody>\n");
-    for (size_t i = 0; i < n; i++) confusion_row(out, types, json_array_get(table, i), i);
+    for (size_t i = 0; i < n; i++) confusion_row(out, types, table, i);
     nf_str_append_text(out, "</tbody></table></div>\n");
 }
 

@@ -53,6 +53,9 @@ bool cli_write(void *user, const char *data, size_t size);
 int cli_each_line(const char *path, int (*each)(void *user, char *line, size_t size, long number),
                   void *user);
 
+/* A report's mistakes on stdout, with their texts in view. */
+void cli_print_mistakes(const nerfit_report *report);
+
 extern const command command_train, command_predict, command_eval, command_score, command_embed,
     command_tokenize, command_data, command_fewshot, command_pretrain, command_describe,
     command_download;

@@ -101,7 +101,9 @@ static int train(work *run, nerfit_config *config, progress *p, bool json) {
     }
     FILE *out = json ? stderr : stdout;
     const char *next = run == nerfit_train ? "nerfit predict %s FILE" : "nerfit train --model_name %s ...";
-    fprintf(out, "The model is in %s (%.1f s). Try:\n  ", result.model_folder, result.seconds);
+    fprintf(out, "The model is in %s (%.1f s)", result.model_folder, result.seconds);
+    if (result.page) fprintf(out, ", a report in %s", result.page);
+    fputs(". Try:\n  ", out);
     fprintf(out, next, result.model_folder);
     fputc('\n', out);
     nerfit_train_result_free(&result);

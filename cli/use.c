@@ -75,11 +75,37 @@ static void unload(loaded *l) {
     nerfit_model_free(l->model);
 }
 
+/* "0.5", "time=0.7", "0.5,time=0.7,song=0.6". Returns -1 to go on, or an exit status. */
+static int set_thresholds(const command *self, nerfit_session *session, const char *list) {
+    nerfit_error error;
+    while (list && *list) {
+        char part[256], *end;
+        size_t size = strcspn(list, ",");
+        snprintf(part, sizeof part, "%.*s", (int)size, list);
+        char *equals = strrchr(part, '=');
+        const char *number = equals ? equals + 1 : part;
+        if (equals) *equals = '\0';
+        double threshold = strtod(number, &end);
+        if (end == number || *end || size >= sizeof part)
+            return cli_usage(self, "--threshold \"%.*s\" is not a number, or LABEL=NUMBER",
+                             (int)size, list);
+        if (nerfit_session_set_threshold(session, equals ? part : NULL, threshold, &error) !=
+            NERFIT_OK)
+            return cli_usage(self, "%s", error.text);
+        list += size + (list[size] == ',');
+    }
+    return -1;
+}
+
+#define THRESHOLD_OPTION(place)                                                                    \
+    {"--threshold", "X,LABEL=X", "leave out entities with a smaller score: for all, for a label",  \
+     &(place), NULL}
+
 /* ---------------------------------------------------------------- predict */
 
 static int run_predict(const command *self, int argc, char **argv) {
     machine m = {0};
-    const char *input = "text", *output = "jsonl", *operands[2];
+    const char *input = "text", *output = "jsonl", *threshold = NULL, *operands[2];
     size_t n;
     const cli_option options[] = {
         {"--input", "FORMAT", "text (a text a line), jsonl ({\"text\": ...} a line), conll", &input,
@@ -87,6 +113,7 @@ static int run_predict(const command *self, int argc, char **argv) {
         {"--output", "FORMAT", "jsonl, conll, brackets, tokens or html", &output, NULL},
         DECODER_OPTION(m),
         LABELS_OPTIONS(m),
+        THRESHOLD_OPTION(threshold),
         MACHINE_OPTIONS(m)};
     int status = cli_parse(self, argc, argv, options, sizeof options / sizeof *options, operands, 2,
                            &n);
@@ -102,11 +129,14 @@ static int run_predict(const command *self, int argc, char **argv) {
                             .name = file.name,
                             .input = input,
                             .output = output};
-    nerfit_status result = load(&l, operands[0], &m, &error);
-    if (result == NERFIT_OK) result = nerfit_predict_stream(l.session, &stream, NULL, &error);
+    if (load(&l, operands[0], &m, &error) != NERFIT_OK) status = cli_fail(&error);
+    else if ((status = set_thresholds(self, l.session, threshold)) < 0)
+        status = nerfit_predict_stream(l.session, &stream, NULL, &error) == NERFIT_OK
+                     ? DONE
+                     : cli_fail(&error);
     unload(&l);
     if (file.fd != STDIN_FILENO) close(file.fd);
-    return result == NERFIT_OK ? DONE : cli_fail(&error);
+    return status;
 }
 
 const command command_predict = {
@@ -115,31 +145,46 @@ const command command_predict = {
     "MODEL is a folder that nerfit train or transformers wrote, or a PEFT adapter's; or the name of one\n"
     "on Hugging Face's hub (owner/name).\n\n"
     "  nerfit predict runs/alarm/best texts.txt\n"
-    "  echo 'wake me at nine' | nerfit predict runs/alarm/best --output brackets",
+    "  echo 'wake me at nine' | nerfit predict runs/alarm/best --output brackets\n"
+    "  nerfit predict runs/alarm/best texts.txt --threshold 0.5,time=0.7",
     run_predict};
 
 /* ---------------------------------------------------------------- eval, score */
 
-static int print_report(nerfit_report *report, bool json) {
-    fputs(json ? report->json : report->text, stdout);
-    if (json) putchar('\n');
+/* What is printed of a report. */
+typedef struct shown {
+    bool json, errors, analysis;
+} shown;
+
+static int print_report(nerfit_report *report, const shown *show) {
+    if (show->json) puts(report->json);
+    else {
+        fputs(report->text, stdout);
+        if (report->scores) printf("\n%s", report->scores);
+        if (show->errors) cli_print_mistakes(report);
+        if (show->errors || show->analysis) printf("\n%s", report->analysis);
+    }
     nerfit_report_free(report);
     return DONE;
 }
 
 static int run_eval(const command *self, int argc, char **argv) {
     machine m = {0};
-    const char *format = NULL, *mode = NULL, *operands[2];
-    bool json = false, words = false;
+    const char *format = NULL, *mode = NULL, *threshold = NULL, *operands[2];
+    shown show = {0};
+    bool words = false;
     size_t n;
     const cli_option options[] = {
         {"--format", "FORMAT", "of DATA: auto, jsonl, json, brackets, conll, seq", &format, NULL},
         {"--mode", "MODE", "default, or strict in a scheme: iob1 iob2 ioe1 ioe2 bioes bilou", &mode,
          NULL},
         {"--words", NULL, "score the first sub-word of every word, not all", NULL, &words},
-        {"--json", NULL, "as JSON, with counts", NULL, &json},
+        {"--errors", NULL, "every mistake in its text, the confusion of types, SemEval'13", NULL,
+         &show.errors},
+        {"--json", NULL, "all of it as JSON, with counts", NULL, &show.json},
         DECODER_OPTION(m),
         LABELS_OPTIONS(m),
+        THRESHOLD_OPTION(threshold),
         MACHINE_OPTIONS(m)};
     int status = cli_parse(self, argc, argv, options, sizeof options / sizeof *options, operands, 2,
                            &n);
@@ -148,26 +193,35 @@ static int run_eval(const command *self, int argc, char **argv) {
     nerfit_error error;
     nerfit_report report;
     loaded l;
-    nerfit_status result = load(&l, operands[0], &m, &error);
-    if (result == NERFIT_OK)
-        result = nerfit_evaluate(l.session, operands[1], format, mode, words, &report, &error);
+    if (load(&l, operands[0], &m, &error) != NERFIT_OK) status = cli_fail(&error);
+    else if ((status = set_thresholds(self, l.session, threshold)) < 0)
+        status = nerfit_evaluate(l.session, operands[1], format, mode, words, &report, &error) ==
+                         NERFIT_OK
+                     ? print_report(&report, &show)
+                     : cli_fail(&error);
     unload(&l);
-    return result == NERFIT_OK ? print_report(&report, json) : cli_fail(&error);
+    return status;
 }
 
 const command command_eval = {
     "eval", "MODEL DATA [options]", "score a model on annotated texts",
-    "Precision, recall and F1 by entity type and averaged, equal to seqeval's.\n\n"
-    "  nerfit eval runs/alarm/best test.jsonl", run_eval};
+    "Precision, recall and F1 by entity type and averaged, equal to seqeval's; what the scores of\n"
+    "entities are worth, and precision and recall by threshold. --errors lists every mistake.\n\n"
+    "  nerfit eval runs/alarm/best test.jsonl\n"
+    "  nerfit eval runs/alarm/best test.jsonl --errors",
+    run_eval};
 
 static int run_score(const command *self, int argc, char **argv) {
     const char *mode = NULL, *operands[2];
-    bool json = false;
+    shown show = {0};
     size_t n;
     const cli_option options[] = {
         {"--mode", "MODE", "default, or strict in a scheme: iob1 iob2 ioe1 ioe2 bioes bilou", &mode,
          NULL},
-        {"--json", NULL, "as JSON, with counts", NULL, &json}};
+        {"--semeval", NULL, "the confusion of types and the SemEval'13 measures too", NULL,
+         &show.analysis},
+        {"--errors", NULL, "the same, and every mistake in its text", NULL, &show.errors},
+        {"--json", NULL, "all of it as JSON, with counts", NULL, &show.json}};
     int status = cli_parse(self, argc, argv, options, sizeof options / sizeof *options, operands, 2,
                            &n);
     if (status >= 0) return status;
@@ -176,7 +230,7 @@ static int run_score(const command *self, int argc, char **argv) {
     nerfit_report report;
     if (nerfit_score_files(operands[0], operands[1], mode, &report, &error) != NERFIT_OK)
         return cli_fail(&error);
-    return print_report(&report, json);
+    return print_report(&report, &show);
 }
 
 const command command_score = {"score", "GOLD PRED [options]",

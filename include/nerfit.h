@@ -145,7 +145,8 @@ typedef struct nerfit_entity {
     uint32_t start, end;           /* code points of the text, end exclusive */
     size_t byte_start, byte_end;   /* the same as bytes of the UTF-8 */
     const char *label;             /* entity type; belongs to the model */
-    double score;                  /* mean probability of its words' labels, 0 to 1 */
+    double score;                  /* how sure the model is that it is one, 0 to 1; see
+                                      docs/behaviour.md */
 } nerfit_entity;
 
 /* A sub-word with its own label; special tokens are left out. */
@@ -167,6 +168,11 @@ typedef struct nerfit_prediction {
 NERFIT_API nerfit_status nerfit_session_new(nerfit_session **session, const nerfit_model *model,
                                             nerfit_error *error);
 NERFIT_API void nerfit_session_free(nerfit_session *session);
+/* From now on entities of this type (NULL: of every type that has no threshold of its own) with a
+ * smaller score are left out of predictions and evaluations. At first the threshold is 0. A type that
+ * the model does not have and a threshold outside of 0 to 1 are errors. */
+NERFIT_API nerfit_status nerfit_session_set_threshold(nerfit_session *session, const char *label,
+                                                      double threshold, nerfit_error *error);
 
 /* Tags `count` texts (UTF-8; sizes in bytes, or sizes NULL for NUL-terminated texts). Texts longer
  * than the model takes are covered by overlapping windows: nothing is cut off. *predictions points
@@ -309,11 +315,51 @@ NERFIT_API nerfit_status nerfit_describe(const nerfit_corpus *const *corpora, si
 
 /* ---------------------------------------------------------------- scores */
 
-/* Precision, recall and F1 by entity type and averaged, as a table and as JSON. */
+typedef enum nerfit_mistake_kind {
+    NERFIT_MISSED,
+    NERFIT_SPURIOUS,
+    NERFIT_WRONG_BOUNDARY, /* the entities overlap and have the same type */
+    NERFIT_WRONG_TYPE,     /* in the same place */
+    NERFIT_WRONG_TYPE_AND_BOUNDARY
+} nerfit_mistake_kind;
+
+/* An annotated entity that was not found as it is, or a found one that is not annotated so. Labels
+ * are NULL where there is none of that side, and the offsets then 0. */
+typedef struct nerfit_mistake {
+    nerfit_mistake_kind kind;
+    const char *file; /* of the text; "" if unknown */
+    long line;        /* 0: unknown */
+    const char *text;
+    size_t text_size;
+    nerfit_entity gold, predicted; /* scores are negative where there is none */
+} nerfit_mistake;
+
+/* "wrong boundary": a constant text. */
+NERFIT_API const char *nerfit_mistake_text(nerfit_mistake_kind kind);
+
+/* Precision, recall and F1 by entity type and averaged, as a table and as JSON:
+ *   {"types": {label: {...}}, "micro": {...}, "macro", "weighted", "accuracy", "tokens"}
+ *                  {...}: precision, recall, f1, support, predicted, correct
+ * and of the entities, as nerfit_predict gives them (whole words):
+ *   "semeval"      {"overall": {measure: {...}}, "types": {label: {measure: {...}}}}, measure: strict,
+ *                  exact, partial, type; equal to nervaluate's
+ *   "confusion"    {"types": [label, ...], "table": [[count, ...], ...]}: rows annotated, columns
+ *                  found; last row and column: none
+ *   "errors"       {"missed": n, "spurious", "wrong_boundary", "wrong_type",
+ *                  "wrong_type_and_boundary", "correct", "texts", "wrong_texts", "list": [...]}
+ *   "calibration"  {"error", "score", "precision", "brier", "entities", "bins"}: what the scores
+ *                  are worth; this and what follows only where there are scores
+ *   "thresholds"   [{"threshold", "precision", "recall", "f1", "predicted", "correct"}, ...], and
+ *                  "best_threshold", one of these */
 typedef struct nerfit_report {
     char *text;
     char *json;
     double precision, recall, f1; /* micro averages */
+    char *scores;                 /* calibration error and thresholds as text; NULL: no scores */
+    char *analysis;               /* mistakes counted, confusion table, SemEval'13; or NULL */
+    const nerfit_mistake *mistakes;
+    size_t n_mistakes;
+    void *memory; /* of the mistakes */
 } nerfit_report;
 NERFIT_API void nerfit_report_free(nerfit_report *report);
 
@@ -452,6 +498,7 @@ typedef struct nerfit_train_result {
     nerfit_report report;    /* of the final model; texts NULL if there was nothing to score */
     const char *report_of;   /* "test" or "validation" */
     double seconds;
+    char *page;              /* report.html: curves, scores, the mistakes in their texts */
 } nerfit_train_result;
 NERFIT_API void nerfit_train_result_free(nerfit_train_result *result);
 

@@ -4,14 +4,13 @@
 
 #include "api_corpus.h"
 #include "api_net.h"
+#include "api_report.h"
 #include "base/file.h"
-#include "base/json.h"
 #include "base/str.h"
 #include "data/annotations.h"
 #include "data/conll.h"
 #include "model/adapter.h"
 #include "model/sentence.h"
-#include "predict/report.h"
 #include "predict/stream.h"
 #include "text/tokenizer.h"
 #include "train/pretrained.h"
@@ -20,6 +19,7 @@ struct nerfit_model {
     nf_backend *be;
     nf_model *model;
     nf_decode decode;
+    nf_calibration calibration;
 };
 
 struct nerfit_session {
@@ -90,6 +90,7 @@ nerfit_status nerfit_model_load(nerfit_model **out, const char *folder,
         status = nf_net_folder(&net, &arena, sentences, NF_HUB_SENTENCE, &sentences, &none, error);
     if (status == NERFIT_OK)
         status = nf_model_load_over(&model->model, folder, base, model->be, &log, error);
+    if (status == NERFIT_OK) status = nf_calibration_load(&model->calibration, folder, error);
     if (status == NERFIT_OK) status = nf_adapter_merge(model->model, error);
     if (status == NERFIT_OK && options && options->labels)
         status = nf_pretrained_label(model->model, folder, options->labels,
@@ -127,6 +128,7 @@ nerfit_status nerfit_session_new(nerfit_session **out, const nerfit_model *model
     if (status == NERFIT_OK)
         status = nf_tagger_new(&session->tagger, model->model, session->be, error);
     if (status == NERFIT_OK) status = nf_tagger_decode(session->tagger, model->decode, error);
+    if (status == NERFIT_OK) nf_tagger_set_calibration(session->tagger, &model->calibration);
     if (status == NERFIT_OK) *out = session;
     else nerfit_session_free(session);
     return status;
@@ -138,6 +140,11 @@ void nerfit_session_free(nerfit_session *session) {
     if (session->be) session->be->free(session->be);
     nf_arena_free(&session->arena);
     free(session);
+}
+
+nerfit_status nerfit_session_set_threshold(nerfit_session *session, const char *label,
+                                           double threshold, nerfit_error *error) {
+    return nf_tagger_set_threshold(session->tagger, label, threshold, error);
 }
 
 static nerfit_status hand_out(nerfit_session *session, const nf_tagged *tagged,
@@ -194,12 +201,6 @@ nerfit_status nerfit_predict_stream(nerfit_session *session, const nerfit_stream
 
 /* ---------------------------------------------------------------- scores */
 
-void nerfit_report_free(nerfit_report *report) {
-    free(report->text);
-    free(report->json);
-    *report = (nerfit_report){0};
-}
-
 static nerfit_status find_mode(const char *mode, nf_scheme *scheme, nerfit_error *error) {
     static const struct {
         const char *name;
@@ -216,23 +217,6 @@ static nerfit_status find_mode(const char *mode, nf_scheme *scheme, nerfit_error
                    "mode \"%s\" is not one of default, iob1, iob2, ioe1, ioe2, bioes, bilou", mode);
 }
 
-static nerfit_status make_report(nf_scorer *scorer, nerfit_report *out, nerfit_error *error) {
-    const nf_report *report;
-    NF_TRY(nf_scorer_report(scorer, &report, error));
-    nf_str text = {0};
-    nf_report_text(report, &text);
-    json_t *json = nf_report_json(report);
-    *out = (nerfit_report){.text = text.data,
-                           .json = json ? nf_json_text(json, JSON_INDENT(2)) : NULL,
-                           .precision = report->micro.precision,
-                           .recall = report->micro.recall,
-                           .f1 = report->micro.f1};
-    json_decref(json);
-    if (out->json && !text.failed) return NERFIT_OK;
-    nerfit_report_free(out);
-    return nf_no_memory(error, 0);
-}
-
 /* Keeps the first sub-word of every word. */
 static size_t first_of_words(const nf_tagged *tagged, const char **gold, const char **predicted) {
     size_t kept = 0;
@@ -244,9 +228,8 @@ static size_t first_of_words(const nf_tagged *tagged, const char **gold, const c
     return kept;
 }
 
-static nerfit_status score_document(nerfit_session *session, nf_scorer *scorer,
-                                    const nf_document *d, const nf_tagged *tagged, bool words,
-                                    nerfit_error *error) {
+static nerfit_status score_document(nerfit_session *session, nf_file_evaluation *e, const nf_document *d,
+                                    const nf_tagged *tagged, bool words, nerfit_error *error) {
     size_t n = tagged->n_tokens;
     nf_arena arena = {0};
     const char **gold = nf_arena_calloc(&arena, n + 1, sizeof *gold);
@@ -254,16 +237,18 @@ static nerfit_status score_document(nerfit_session *session, nf_scorer *scorer,
     nerfit_status status = gold && predicted ? NERFIT_OK : nf_no_memory(error, n);
     if (status == NERFIT_OK) status = nf_tagger_gold(d, tagged, &arena, gold, error);
     for (size_t i = 0; i < n && status == NERFIT_OK; i++)
-        predicted[i] = session->model->model->labels[tagged->tokens[i].label];
+        predicted[i] = tagged->tokens[i].left_out
+                           ? "O"
+                           : session->model->model->labels[tagged->tokens[i].label];
     if (status == NERFIT_OK && words) n = first_of_words(tagged, gold, predicted);
-    if (status == NERFIT_OK) status = nf_scorer_add(scorer, gold, predicted, n, error);
+    if (status == NERFIT_OK) status = nf_scorer_add(e->scorer, gold, predicted, n, error);
+    if (status == NERFIT_OK) status = nf_analysis_add_tagged(&e->analysis, d, tagged, error);
     if (status != NERFIT_OK) nf_fail_within(error, status, "%s:%ld", d->file, d->line);
     nf_arena_free(&arena);
     return status;
 }
 
-static nerfit_status score_corpus(nerfit_session *session, nf_scorer *scorer,
-                                  const nf_corpus *corpus, bool words, nerfit_error *error) {
+static nerfit_status score_corpus(nerfit_session *session, nf_file_evaluation *e, const nf_corpus *corpus, bool words, nerfit_error *error) {
     enum { WINDOW = 256 };
     nf_text texts[WINDOW];
     nf_tagged tagged[WINDOW];
@@ -274,7 +259,7 @@ static nerfit_status score_corpus(nerfit_session *session, nf_scorer *scorer,
             texts[i] = (nf_text){documents[i].text, documents[i].text_size};
         NF_TRY(nf_tagger_tag(session->tagger, texts, count, tagged, error));
         for (size_t i = 0; i < count; i++)
-            NF_TRY(score_document(session, scorer, &documents[i], &tagged[i], words, error));
+            NF_TRY(score_document(session, e, &documents[i], &tagged[i], words, error));
     }
     return NERFIT_OK;
 }
@@ -283,11 +268,11 @@ static nerfit_status evaluate(nerfit_session *session, const nf_corpus *corpus, 
                               bool words, nerfit_report *report, nerfit_error *error) {
     nf_scheme scheme;
     NF_TRY(find_mode(mode, &scheme, error));
-    nf_scorer *scorer;
-    NF_TRY(nf_scorer_new(&scorer, scheme, error));
-    nerfit_status status = score_corpus(session, scorer, corpus, words, error);
-    if (status == NERFIT_OK) status = make_report(scorer, report, error);
-    nf_scorer_free(scorer);
+    nf_file_evaluation e;
+    NF_TRY(nf_file_evaluation_begin(&e, scheme, error));
+    nerfit_status status = score_corpus(session, &e, corpus, words, error);
+    if (status == NERFIT_OK) status = nf_file_evaluation_report(&e, report, error);
+    nf_file_evaluation_end(&e);
     return status;
 }
 
@@ -318,20 +303,21 @@ static char *label_text(nf_arena *arena, const nf_conll_row *row) {
     return nf_arena_copy(arena, row->label, row->label_size);
 }
 
-static nerfit_status score_rows(nf_scorer *scorer, const nf_conll *gold, const nf_conll *predicted,
-                                const char *gold_name, const char *predicted_name,
-                                nerfit_error *error) {
+static nerfit_status score_rows(nf_file_evaluation *e, nf_scheme scheme, const nf_conll *gold,
+                                const nf_conll *predicted, const char *gold_name,
+                                const char *predicted_name, nerfit_error *error) {
     if (gold->n_sentences != predicted->n_sentences || gold->n_rows != predicted->n_rows)
         return nf_fail_at(error, NERFIT_ARGUMENT, predicted_name, 0, 0,
                           "has %zu texts of %zu words in all; %s has %zu of %zu",
                           predicted->n_sentences, predicted->n_rows, gold_name, gold->n_sentences,
                           gold->n_rows);
     nf_arena arena = {0};
-    const char **labels = nf_arena_calloc(&arena, 2 * gold->n_rows + 1, sizeof *labels);
-    nerfit_status status = labels ? NERFIT_OK : nf_no_memory(error, gold->n_rows);
+    const char **texts = nf_arena_calloc(&arena, 3 * gold->n_rows + 1, sizeof *texts);
+    size_t *sizes = nf_arena_calloc(&arena, gold->n_rows + 1, sizeof *sizes);
+    nerfit_status status = texts && sizes ? NERFIT_OK : nf_no_memory(error, gold->n_rows);
     for (size_t s = 0, start = 0; s < gold->n_sentences && status == NERFIT_OK; s++) {
         size_t n = gold->ends[s] - start;
-        const char **g = labels, **p = labels + gold->n_rows;
+        const char **g = texts, **p = texts + gold->n_rows, **words = p + gold->n_rows;
         for (size_t i = 0; i < n && status == NERFIT_OK; i++) {
             const nf_conll_row *a = &gold->rows[start + i], *b = &predicted->rows[start + i];
             if (predicted->ends[s] != gold->ends[s] || a->word_size != b->word_size ||
@@ -341,13 +327,12 @@ static nerfit_status score_rows(nf_scorer *scorer, const nf_conll *gold, const n
                                     b->word, (int)a->word_size, a->word, gold_name, a->line);
             g[i] = label_text(&arena, a);
             p[i] = label_text(&arena, b);
+            words[i] = a->word;
+            sizes[i] = a->word_size;
             if (!g[i] || !p[i]) status = nf_no_memory(error, 0);
         }
-        if (status == NERFIT_OK) {
-            status = nf_scorer_add(scorer, g, p, n, error);
-            if (status != NERFIT_OK)
-                nf_fail_within(error, status, "%s:%ld", gold_name, gold->rows[start].line);
-        }
+        nf_labelled_words row = {words, sizes, g, p, n, gold_name, gold->rows[start].line};
+        if (status == NERFIT_OK) status = nf_file_evaluation_add_words(e, &row, scheme, error);
         start = gold->ends[s];
     }
     nf_arena_free(&arena);
@@ -361,18 +346,18 @@ nerfit_status nerfit_score_files(const char *gold_path, const char *predicted_pa
     NF_TRY(find_mode(mode, &scheme, error));
     nf_file files[2] = {{0}, {0}};
     nf_conll gold = {0}, predicted = {0};
-    nf_scorer *scorer = NULL;
+    nf_file_evaluation e = {0};
     nerfit_status status = nf_file_open(&files[0], gold_path, error);
     if (status == NERFIT_OK) status = nf_file_open(&files[1], predicted_path, error);
     if (status == NERFIT_OK)
         status = nf_conll_parse(&gold, files[0].data, files[0].size, gold_path, error);
     if (status == NERFIT_OK)
         status = nf_conll_parse(&predicted, files[1].data, files[1].size, predicted_path, error);
-    if (status == NERFIT_OK) status = nf_scorer_new(&scorer, scheme, error);
+    if (status == NERFIT_OK) status = nf_file_evaluation_begin(&e, scheme, error);
     if (status == NERFIT_OK)
-        status = score_rows(scorer, &gold, &predicted, gold_path, predicted_path, error);
-    if (status == NERFIT_OK) status = make_report(scorer, report, error);
-    nf_scorer_free(scorer);
+        status = score_rows(&e, scheme, &gold, &predicted, gold_path, predicted_path, error);
+    if (status == NERFIT_OK) status = nf_file_evaluation_report(&e, report, error);
+    nf_file_evaluation_end(&e);
     nf_conll_free(&gold);
     nf_conll_free(&predicted);
     nf_file_close(&files[0]);

@@ -135,8 +135,9 @@ static nerfit_status hand_out(nf_train_result *inner, nerfit_train_result *resul
                               nerfit_error *error) {
     *result = (nerfit_train_result){.model_folder = inner->model_folder,
                                     .report_of = inner->report_of,
-                                    .seconds = inner->seconds};
-    inner->model_folder = NULL;
+                                    .seconds = inner->seconds,
+                                    .page = inner->page};
+    inner->model_folder = inner->page = NULL;
     if (!inner->report) return NERFIT_OK;
     const json_t *micro = json_object_get(inner->report, "micro");
     result->report = (nerfit_report){
@@ -152,6 +153,7 @@ static nerfit_status hand_out(nf_train_result *inner, nerfit_train_result *resul
 
 void nerfit_train_result_free(nerfit_train_result *result) {
     free(result->model_folder);
+    free(result->page);
     nerfit_report_free(&result->report);
     *result = (nerfit_train_result){0};
 }

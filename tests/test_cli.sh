@@ -61,6 +61,22 @@ expect "not UTF-8" 1 'not valid UTF-8|not UTF-8' bash -c "printf 'ok\n\xff\n' | 
 expect "eval" 0 'micro avg' "$nerfit" eval "$root/model" "$root/train.txt"
 expect "eval --json" 0 '"micro"' "$nerfit" eval "$root/model" "$root/train.txt" --json --words
 expect "score" 0 'micro avg +0.5000 +0.5000 +0.5000 +2' "$nerfit" score "$root/gold.conll" "$root/pred.conll"
+expect "eval, its scores" 0 '^threshold  entities  precision' "$nerfit" eval "$root/model" "$root/train.txt"
+expect "eval --errors" 0 '^.*train.txt:1: ' "$nerfit" eval "$root/model" "$root/train.txt" --errors
+expect "eval --errors, confusion" 0 'Which types were taken for which' "$nerfit" eval "$root/model" "$root/train.txt" --errors
+expect "eval, all left out" 0 'found: 0 phrases' "$nerfit" eval "$root/model" "$root/train.txt" --threshold 1
+expect "predict --threshold" 0 '"entities": \[\]' "$nerfit" predict "$root/model" "$root/texts.txt" --threshold 1,a=1
+expect "threshold, no number" 2 'threshold "0,5x" is not a number|threshold "5x" is not a number' "$nerfit" predict "$root/model" "$root/texts.txt" --threshold 0,5x
+expect "threshold, too large" 2 '7 is not a number from 0 to 1' "$nerfit" predict "$root/model" "$root/texts.txt" --threshold a=7
+expect "threshold, no such type" 2 'no entity type "zz"; did you mean' "$nerfit" predict "$root/model" "$root/texts.txt" --threshold zz=0.7
+expect "score --errors" 0 'gold.conll:4: wrong type: b, found as c' "$nerfit" score "$root/gold.conll" "$root/pred.conll" --errors
+expect "score --errors, in the text" 0 '^    \{\[up\]\}$' "$nerfit" score "$root/gold.conll" "$root/pred.conll" --errors
+expect "score --semeval" 0 '^exact +2 +0 +0 +0 +0 +1.0000' "$nerfit" score "$root/gold.conll" "$root/pred.conll" --semeval
+expect "score --json" 0 '"wrong_type": 1' "$nerfit" score "$root/gold.conll" "$root/pred.conll" --json
+printf 'wake\tB-a\n\033[2Jup\tO\n' >"$root/escape.conll"
+printf 'wake\tO\n\033[2Jup\tO\n' >"$root/escape2.conll"
+escape=$("$nerfit" score "$root/escape.conll" "$root/escape2.conll" --errors | tr -d '\n' | grep -c $'\033')
+[ "$escape" = 0 ] || { echo "FAIL: a control character of the text reaches the terminal"; failures=$((failures + 1)); }
 expect "score, other words" 1 'pred2.conll' bash -c "sed s/up/down/ '$root/pred.conll' >'$root/pred2.conll'; '$nerfit' score '$root/gold.conll' '$root/pred2.conll'"
 expect "tokenize" 0 '"tokens": \["\[CLS\]", ?"wake"' "$nerfit" tokenize "$root/model" "$root/texts.txt"
 expect "embed" 0 '^\[-?[0-9]' "$nerfit" embed "$root/encoder" "$root/texts.txt"
@@ -128,6 +144,9 @@ expect "train again" 1 'holds an earlier run' "$nerfit" train "$root/config.yaml
 expect "train, JSON log" 0 '"stage":2,' "$nerfit" train "$root/config.yaml" --overwrite_output_dir true --log-json
 quiet=$("$nerfit" train "$root/config.yaml" --overwrite_output_dir true --quiet 2>&1 >/dev/null | grep -v warning)
 [ -z "$quiet" ] || { echo "FAIL --quiet said: $quiet"; failures=$((failures + 1)); }
+expect "train, its report" 0 '<h1>Training report</h1>' cat "$root/out/report.html"
+expect "train, calibrated by force" 0 'scores are calibrated on|scores are not calibrated' "$nerfit" train "$root/config.yaml" --overwrite_output_dir true --calibration cross-validation --calibration_folds 2
+expect "train, nothing to calibrate with" 1 'calibration: validation takes val_annotations' "$nerfit" train --model_name "$root/encoder" --train_annotations "$root/train.txt" --max_steps 0,2 --calibration validation --output_dir "$root/other"
 expect "predict with it" 0 '"entities"' "$nerfit" predict "$root/out/best" "$root/texts.txt"
 
 # few-shot runs

@@ -116,6 +116,11 @@ class Report(ctypes.Structure):
         ("precision", c_double),
         ("recall", c_double),
         ("f1", c_double),
+        ("scores", c_void_p),
+        ("analysis", c_void_p),
+        ("mistakes", c_void_p),
+        ("n_mistakes", c_size_t),
+        ("memory", c_void_p),
     ]
 
 
@@ -182,6 +187,7 @@ class TrainResult(ctypes.Structure):
         ("report", Report),
         ("report_of", c_char_p),
         ("seconds", c_double),
+        ("page", c_void_p),
     ]
 
 
@@ -227,6 +233,7 @@ _FUNCTIONS = {
     "nerfit_model_label": (c_char_p, [c_void_p, c_size_t]),
     "nerfit_session_new": (STATUS, [POINTER(c_void_p), c_void_p, _error]),
     "nerfit_session_free": (None, [c_void_p]),
+    "nerfit_session_set_threshold": (STATUS, [c_void_p, c_char_p, c_double, _error]),
     "nerfit_predict": (
         STATUS,
         [c_void_p, _texts, POINTER(c_size_t), c_size_t, POINTER(POINTER(Prediction)), _error],

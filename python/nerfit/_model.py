@@ -9,13 +9,16 @@ import os
 import threading
 from ctypes import POINTER, byref, c_size_t, c_void_p
 from dataclasses import dataclass
-from typing import Any, NamedTuple, overload
-from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, Union, overload
+from collections.abc import Iterator, Mapping, Sequence
 
 from . import _data, _library, _transfer
 from .errors import ArgumentError
 
 _logger = logging.getLogger("nerfit")
+
+#: One for all entities, or by label; the key None is for the labels that are not named.
+Threshold = Union[float, "Mapping[str | None, float]"]
 
 
 class Entity(NamedTuple):
@@ -26,7 +29,7 @@ class Entity(NamedTuple):
     label: str
     text: str
     score: float
-    """Probability, 0 to 1."""
+    """How sure the model is, 0 to 1; a probability if training calibrated it."""
 
 
 class Token(NamedTuple):
@@ -52,9 +55,14 @@ class Report:
     f1: float
     """Micro average."""
     details: dict[str, Any]
-    """The same by entity type ("types") and averaged ("micro", "macro", "weighted")."""
+    """The same by entity type ("types") and averaged ("micro", "macro", "weighted"); of an evaluation
+    also every mistake ("errors"), "confusion", "semeval", "calibration" and "thresholds"."""
     text: str
     """As a table; what ``print(report)`` shows."""
+    scores: str = ""
+    """What the entities' scores are worth, and precision and recall by threshold, as text."""
+    analysis: str = ""
+    """Mistakes counted, the confusion of types and the SemEval'13 measures, as text."""
 
     def __str__(self) -> str:
         return self.text
@@ -63,8 +71,11 @@ class Report:
 def make_report(given: _library.Report) -> Report:
     """From the library's report; frees nothing."""
     details = json.loads(ctypes.string_at(given.json))
-    text = ctypes.string_at(given.text).decode()
-    return Report(given.precision, given.recall, given.f1, details, text)
+    text, scores, analysis = (
+        ctypes.string_at(t).decode() if t else ""
+        for t in (given.text, given.scores, given.analysis)
+    )
+    return Report(given.precision, given.recall, given.f1, details, text, scores, analysis)
 
 
 def _log(user: Any, level: int, message: bytes) -> None:
@@ -87,7 +98,17 @@ class _Session(_library.Handle):
 
     def __init__(self, model: _Loaded) -> None:
         self.model = model  # must outlive the session
+        self.thresholds: dict[str | None, float] = {None: 0.0}
         super().__init__(model.address)
+
+    def set_thresholds(self, thresholds: dict[str | None, float]) -> None:
+        if thresholds == self.thresholds:
+            return
+        self.thresholds = {}  # should one of them be refused, all are set anew next time
+        for label, value in thresholds.items():
+            name = None if label is None else _library.encode(label, "threshold")
+            _library.call("session_set_threshold", self.address, name, value)
+        self.thresholds = thresholds
 
 
 class Model:
@@ -146,14 +167,22 @@ class Model:
         ]
         """Labels by id: "O", "B-time", ..."""
 
-    def _session(self) -> _Session:
+    def _session(self, threshold: Threshold = 0.0) -> _Session:
         session: _Session | None = getattr(self._local, "session", None)
         if session is None:
             session = self._local.session = _Session(self._model)
+        own: dict[str | None, float] = {}
+        own.update(threshold if isinstance(threshold, Mapping) else {None: threshold})
+        rest = own.setdefault(None, 0.0)
+        # every type is named: what an earlier call set must not stay
+        types = (label.split("-", 1)[1] for label in self.labels if "-" in label)
+        session.set_thresholds({**dict.fromkeys(types, rest), **own})
         return session
 
-    def _predictions(self, texts: Sequence[str]) -> Iterator[_library.Prediction]:
-        session = self._session()
+    def _predictions(
+        self, texts: Sequence[str], threshold: Threshold = 0.0
+    ) -> Iterator[_library.Prediction]:
+        session = self._session(threshold)
         for first in range(0, len(texts), self._CHUNK):
             chunk = texts[first : first + self._CHUNK]
             data = [_library.encode_text(t, f"texts[{first + i}]") for i, t in enumerate(chunk)]
@@ -170,11 +199,18 @@ class Model:
             yield from out[: len(data)]
 
     @overload
-    def predict(self, texts: str) -> list[Entity]: ...  # type: ignore[overload-overlap]
+    def predict(  # type: ignore[overload-overlap]
+        self, texts: str, threshold: Threshold = ...
+    ) -> list[Entity]: ...
     @overload
-    def predict(self, texts: Sequence[str]) -> list[list[Entity]]: ...
-    def predict(self, texts: str | Sequence[str]) -> list[Entity] | list[list[Entity]]:
+    def predict(self, texts: Sequence[str], threshold: Threshold = ...) -> list[list[Entity]]: ...
+    def predict(
+        self, texts: str | Sequence[str], threshold: Threshold = 0.0
+    ) -> list[Entity] | list[list[Entity]]:
         """The entities of one text, or a list of them for every text of a list.
+
+        Entities with a smaller score than ``threshold`` are left out: one for all, or
+        ``{"time": 0.7, None: 0.5}``, where ``None`` is for the other labels.
 
         Texts of any length: longer ones than the encoder takes are covered by overlapping windows.
         Entities are in order and do not overlap; offsets are indices of the ``str``.
@@ -185,7 +221,7 @@ class Model:
                 Entity(e.start, e.end, e.label.decode(), text[e.start : e.end], e.score)
                 for e in prediction.entities[: prediction.n_entities]
             ]
-            for text, prediction in zip(many, self._predictions(many))
+            for text, prediction in zip(many, self._predictions(many, threshold))
         ]
         return found[0] if isinstance(texts, str) else found
 
@@ -211,6 +247,7 @@ class Model:
         mode: str = "default",
         words: bool = False,
         format: str = "auto",
+        threshold: Threshold = 0.0,
     ) -> Report:
         """Tags annotated texts and scores the result, over sub-words.
 
@@ -221,22 +258,25 @@ class Model:
             words: score the first sub-word of every word instead.
             format: of a file, or of the texts of a list: "auto", "jsonl", "json", "brackets",
                 "conll", "seq".
+            threshold: as in ``predict``.
         """
         if isinstance(annotations, (str, os.PathLike)):
-            path = os.fsencode(annotations)
-            return self._report("evaluate", path, _library.encode(format, "format"), mode, words)
+            data = os.fsencode(annotations), _library.encode(format, "format")
+            return self._report("evaluate", *data, mode, words, threshold)
         corpus = _data.fill(annotations, "annotations", list, log_function, format)
-        return self.evaluate_corpus(corpus, mode, words)
+        return self.evaluate_corpus(corpus, mode, words, threshold)
 
-    def evaluate_corpus(self, corpus: _data.Corpus, mode: str, words: bool) -> Report:
-        return self._report("evaluate_corpus", corpus.address, mode, words)
+    def evaluate_corpus(
+        self, corpus: _data.Corpus, mode: str, words: bool, threshold: Threshold = 0.0
+    ) -> Report:
+        return self._report("evaluate_corpus", corpus.address, mode, words, threshold)
 
     def _report(self, function: str, *arguments: Any) -> Report:
-        *data, mode, words = arguments
+        *data, mode, words, threshold = arguments
         report = _library.Report()
         _library.call(
             function,
-            self._session().address,
+            self._session(threshold).address,
             *data,
             _library.encode(mode, "mode"),
             words,

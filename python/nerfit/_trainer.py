@@ -56,6 +56,8 @@ class TrainResult:
     report_of: str | None
     """"test" or "validation"."""
     seconds: float
+    page: str
+    """report.html: curves, scores, the mistakes in their texts."""
 
 
 def _event(given: _library.Event) -> Event:
@@ -248,6 +250,7 @@ def _take_result(given: _library.TrainResult) -> TrainResult:
             report=make_report(given.report) if given.report.text else None,
             report_of=given.report_of.decode() if given.report_of else None,
             seconds=given.seconds,
+            page=os.fsdecode(ctypes.string_at(given.page)),
         )
     finally:
         _library.call("train_result_free", byref(given))

@@ -195,7 +195,11 @@ def test_files(options, tmp_path):
     assert (
         open(f"{a}/model.safetensors", "rb").read() == open(f"{b}/model.safetensors", "rb").read()
     )
-    assert from_file.evaluate().details == in_memory.evaluate().details
+    details = [trainer.evaluate().details for trainer in (from_file, in_memory)]
+    for one in details:
+        for mistake in one["errors"]["list"]:
+            del mistake["file"], mistake["line"]
+    assert details[0] == details[1]
 
     path.write_text('{"text": "wake me"}\n{"text": 3}')
     with pytest.raises(FormatError) as caught:

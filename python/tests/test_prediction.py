@@ -87,6 +87,40 @@ def test_evaluation_of_files_and_lists(trained, tmp_path):
     assert model.evaluate(conll).details["types"]["time"]["support"] == 1
 
 
+def test_thresholds(trained):
+    model = nerfit.load(trained.result.model_folder, precision="f32", threads=1)
+    texts = ["wake me up at nine", "play jazz in madrid"]
+
+    def found(**options):
+        return [entity for entities in model.predict(texts, **options) for entity in entities]
+
+    every = found()
+    assert [e.label for e in every] == ["time", "song", "place"]
+    scores = sorted(e.score for e in every)
+    assert scores[0] < scores[1]
+    assert found(threshold=scores[1]) == [e for e in every if e.score >= scores[1]]
+    assert [e.label for e in found(threshold={"time": 1.0})] == ["song", "place"]
+    assert [e.label for e in found(threshold={"song": 0, None: 1})] == ["song"]
+    assert found() == every  # what an earlier call set does not stay
+    assert model.evaluate(ANNOTATIONS, threshold=1.0).recall == 0
+    assert model.evaluate(ANNOTATIONS).recall > 0.9
+    for wrong in (1.5, -0.1, {"tiem": 0.5}):
+        with pytest.raises(ArgumentError, match="threshold"):
+            model.predict(texts, threshold=wrong)
+    assert found() == every
+
+
+def test_evaluation_tells_of_mistakes(trained):
+    report = trained.evaluate(["wake me up at [song : nine]", "play jazz in [place : madrid]"])
+    wrong, spurious = report.details["errors"]["list"]
+    assert wrong["kind"] == "wrong type" and wrong["line"] == 1
+    assert wrong["gold"]["label"] == "song" and wrong["predicted"]["label"] == "time"
+    assert spurious["kind"] == "spurious" and spurious["predicted"]["text"] == "jazz"
+    assert report.details["semeval"]["overall"]["exact"]["correct"] == 2
+    assert report.details["confusion"]["types"] == ["place", "song", "time"]
+    assert "SemEval" in report.analysis and "threshold" in report.scores
+
+
 def test_mistakes(trained, tmp_path):
     model = trained.model
     with pytest.raises(ArgumentError, match=r"texts\[1\]: expected a text, not int"):

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/str.h"
 #include "base/utf8.h"
 #include "predict/decoder.h"
 #include "predict/spans.h"
@@ -25,6 +26,9 @@ struct nf_tagger {
     int32_t *ids; /* [2 n_types + 1] the model's label of each of the decoder's, -1: none */
     size_t n_types;
     double **logits; /* [texts] of a call: [words, 2 n_types + 1], in the arena */
+    nf_calibration calibration;
+    double threshold;
+    double *thresholds; /* [n_labels] of each label's type; negative: none. NULL: no type has one */
 };
 
 /* A window of a text as one sequence of a batch. */
@@ -48,6 +52,7 @@ nerfit_status nf_tagger_new(nf_tagger **out, const nf_model *model, nf_backend *
     if (!tagger) return nf_no_memory(err, sizeof *tagger);
     tagger->model = model;
     tagger->be = be;
+    tagger->calibration = NF_CALIBRATION_NONE;
     nf_tokenizer_special_counts(model->tokenizer, &tagger->before, &tagger->after);
     nerfit_status status = nf_workspace_new(&tagger->ws, be, err);
     if (status == NERFIT_OK) status = nf_tagger_decode(tagger, NF_DECODE_AUTO, err);
@@ -62,6 +67,7 @@ void nf_tagger_free(nf_tagger *tagger) {
     nf_arena_free(&tagger->arena);
     nf_decoder_free(tagger->decoder);
     free(tagger->ids);
+    free(tagger->thresholds);
     free(tagger);
 }
 
@@ -156,6 +162,57 @@ static nerfit_status decode_words(nf_tagger *t, nf_tagged *tagged, const double 
 }
 
 const nf_model *nf_tagger_model(const nf_tagger *tagger) { return tagger->model; }
+
+/* ---------------------------------------------------------------- scores and thresholds */
+
+void nf_tagger_set_calibration(nf_tagger *t, const nf_calibration *calibration) {
+    t->calibration = *calibration;
+}
+
+/* The type in "B-time". */
+static const char *type_of(const char *label) {
+    const char *dash = strchr(label, '-');
+    return dash ? dash + 1 : label;
+}
+
+static nerfit_status unknown_type(const nf_tagger *t, const char *type, nerfit_error *err) {
+    size_t best = 0, least = SIZE_MAX;
+    for (size_t i = 0; i < t->model->n_labels; i++) {
+        size_t distance = nf_str_distance(type, type_of(t->model->labels[i]));
+        if (distance < least) least = distance, best = i;
+    }
+    return nf_fail(err, NERFIT_ARGUMENT,
+                   "threshold: the model has no entity type \"%s\"; did you mean \"%s\"?", type,
+                   type_of(t->model->labels[best]));
+}
+
+nerfit_status nf_tagger_set_threshold(nf_tagger *t, const char *type, double threshold,
+                                      nerfit_error *err) {
+    size_t n = t->model->n_labels, known = 0;
+    if (!(threshold >= 0 && threshold <= 1))
+        return nf_fail(err, NERFIT_ARGUMENT, "threshold: %g is not a number from 0 to 1",
+                       threshold);
+    if (!type) {
+        t->threshold = threshold;
+        return NERFIT_OK;
+    }
+    if (!t->thresholds) {
+        t->thresholds = malloc(n * sizeof *t->thresholds + 1);
+        if (!t->thresholds) return nf_no_memory(err, n * sizeof *t->thresholds);
+        for (size_t i = 0; i < n; i++) t->thresholds[i] = -1;
+    }
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(type_of(t->model->labels[i]), type) == 0 && strchr(t->model->labels[i], '-'))
+            t->thresholds[i] = threshold, known++;
+    return known ? NERFIT_OK : unknown_type(t, type, err);
+}
+
+static double threshold_of(const nf_tagger *t, const char *type) {
+    for (size_t i = 0; t->thresholds && i < t->model->n_labels; i++)
+        if (t->thresholds[i] >= 0 && strcmp(type_of(t->model->labels[i]), type) == 0)
+            return t->thresholds[i];
+    return t->threshold;
+}
 
 /* ---------------------------------------------------------------- pieces */
 
@@ -351,7 +408,11 @@ static nerfit_status find_entities(nf_tagger *t, const nf_text *text, nf_tagged 
         if (t->decoder)
             e.score = nf_decoder_span(t->decoder, (size_t)nf_label_type(path[spans[i].start]),
                                       spans[i].start, spans[i].end);
-        if (e.start < e.end) tagged->entities[tagged->n_entities++] = e;
+        e.score = nf_calibration_apply(&t->calibration, e.score);
+        if (e.score < threshold_of(t, e.label))
+            for (size_t k = words[spans[i].start]; k < words[spans[i].end]; k++)
+                tagged->tokens[k].left_out = true;
+        else if (e.start < e.end) tagged->entities[tagged->n_entities++] = e;
     }
     free(labels);
     free(spans);

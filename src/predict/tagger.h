@@ -1,8 +1,8 @@
 /* Tagging: texts to entities by a token-classification model.
  *
  * A text that does not fit the model is covered by overlapping windows (text/windows.h): nothing is
- * cut off. Entities are made of whole words (text/word_starts.h): a word's label is read from its first sub-word
- * (transformers' aggregation "first"). A span goes from its first word's start to its last one's
+ * cut off. Entities are made of whole words (text/word_starts.h): a word's label is
+ * read from its first sub-word (transformers' aggregation "first"). A span goes from its first word's start to its last one's
  * end, less white space at the edges. How labels are found:
  *
  *   labels   each sub-word takes its most probable label, and entities are read by seqeval's default
@@ -12,12 +12,14 @@
  *   crf      the same with the transitions of nerfit.json, which models of the recipe nerfit have
  *            (model/decoding.h); scores are taken at its temperature
  *
- * With the last two, a word's other sub-words get its label (I- after B-). */
+ * With the last two, a word's other sub-words get its label (I- after B-). Scores are calibrated if the
+ * model is (calibration.h); entities whose score is under their threshold are left out. */
 #ifndef NF_PREDICT_TAGGER_H
 #define NF_PREDICT_TAGGER_H
 
 #include "data/document.h"
 #include "model/model.h"
+#include "predict/calibration.h"
 
 typedef struct nf_entity {
     uint32_t start, end; /* code points */
@@ -34,6 +36,7 @@ typedef struct nf_tagged_token {
     float score;   /* its probability */
     bool starts_word;
     uint32_t word; /* of the text */
+    bool left_out; /* its entity's score is under the threshold */
 } nf_tagged_token;
 
 typedef struct nf_tagged {
@@ -63,6 +66,12 @@ nerfit_status nf_tagger_new(nf_tagger **out, const nf_model *model, nf_backend *
 nerfit_status nf_tagger_decode(nf_tagger *tagger, nf_decode decode, nerfit_error *err);
 void nf_tagger_free(nf_tagger *tagger);
 const nf_model *nf_tagger_model(const nf_tagger *tagger);
+/* What is done with entities' scores; a new tagger leaves them as they are. */
+void nf_tagger_set_calibration(nf_tagger *tagger, const nf_calibration *calibration);
+/* Entities of the type (NULL: of all that have none of their own) with a smaller score are left out.
+ * A type that the model does not know and a threshold outside of 0 to 1 are errors. */
+nerfit_status nf_tagger_set_threshold(nf_tagger *tagger, const char *type, double threshold,
+                                      nerfit_error *err);
 
 typedef struct nf_text {
     const char *text;

@@ -162,6 +162,14 @@ static const option table[] = {
     {"dataloader_num_workers", INT, true, AT(dataloader_num_workers), "4", 0, 1024, NULL, STAGES,
      "Accepted for the original's sake; has no effect: batches are made in no time."},
 
+    {"calibration", CHOICE, false, AT(calibration), "auto", 0, 0,
+     "auto|none|validation|cross-validation", STAGES,
+     "What entities' scores are made probabilities with: the validation texts, or the training texts, "
+     "each tagged by a model trained without it (calibration_folds trainings more); auto: validation "
+     "texts if there are some and 30 entities are found in them, else none."},
+    {"calibration_folds", INT, false, AT(calibration_folds), "5", 2, 100, NULL, STAGES,
+     "Parts of the training texts for calibration: cross-validation."},
+
     {"report_to", TEXT, false, AT(report_to), "none", 0, 0, NULL, MACHINE,
      "Accepted for the original's sake; metrics.jsonl has every number."},
     {"backend", CHOICE, false, AT(backend), "auto", 0, 0, "auto|cpu|ref", MACHINE,

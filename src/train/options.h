@@ -24,6 +24,12 @@ typedef struct nf_names {
 enum { NF_RECIPE_ORIGINAL, NF_RECIPE_NERFIT };
 enum { NF_CHOICE_NO, NF_CHOICE_STEPS, NF_CHOICE_EPOCH };
 enum { NF_CHOICE_AUTO, NF_CHOICE_TRUE, NF_CHOICE_FALSE };
+enum {
+    NF_CALIBRATION_AUTO,
+    NF_CALIBRATION_OFF,
+    NF_CALIBRATION_VALIDATION,
+    NF_CALIBRATION_CROSS_VALIDATION
+};
 enum { NF_BACKEND_AUTO, NF_BACKEND_CPU, NF_BACKEND_REF };
 
 /* Texts are NULL when not given. Pairs are [0] stage 1, [1] stage 2. */
@@ -68,6 +74,7 @@ typedef struct nf_train_options {
     int64_t early_stopping_patience[2];
     double early_stopping_threshold[2];
     int64_t dataloader_num_workers[2];
+    int64_t calibration, calibration_folds;
     char *report_to;
     /* the machine */
     int64_t backend;

@@ -16,6 +16,8 @@
 #include "train/defaults.h"
 #include "train/pretrained.h"
 #include "train/pretraining.h"
+#include "train/report_page.h"
+#include "train/review.h"
 
 enum { TRAIN, VALIDATION, TEST, N_SPLITS };
 
@@ -167,6 +169,7 @@ static nerfit_status read_embeddings(run *r) {
     const nf_train_options *o = r->options;
     if (r->data->embeddings) {
         r->embeddings = r->data->embeddings;
+        r->same_space = r->data->own_space;
         return NERFIT_OK;
     }
     bool described = r->data->descriptions ||
@@ -630,6 +633,78 @@ static bool resumes(const nf_train_options *o) {
     return o->resume_from_checkpoint && strcmp(o->resume_from_checkpoint, "false") != 0;
 }
 
+/* ---------------------------------------------------------------- the report */
+
+static json_t *count_json(const nf_corpus *corpus) {
+    if (!corpus) return json_null();
+    return json_pack("{s:I, s:I}", "texts", (json_int_t)corpus->n_documents, "entities",
+                     (json_int_t)corpus->n_spans);
+}
+
+static json_t *calibration_json(const nf_review *review) {
+    const nf_calibration *c = &review->calibration;
+    if (!review->calibrated_on) return json_null();
+    return json_pack("{s:f, s:f, s:I, s:s, s:f, s:f}", "temperature", c->temperature, "shift",
+                     c->shift, "entities", (json_int_t)c->n_entities, "from", review->calibrated_on,
+                     "error_before", review->error_before, "error_after", review->error_after);
+}
+
+/* What report.html shows, and report.json holds: see report_page.h. */
+static nerfit_status make_page(run *r, const nf_review *review, const nf_train_result *result,
+                               json_t **page) {
+    nf_train_options defaults;
+    NF_TRY(nf_train_options_init(&defaults, r->err));
+    *page = json_pack("{s:s, s:o, s:o, s:O, s:O?, s:s?, s:{s:o, s:o, s:o}, s:I, s:o}", "model",
+                      result->model_folder, "options", nf_train_options_to_json(r->options),
+                      "defaults", nf_train_options_to_json(&defaults), "history", r->history,
+                      "report", result->report, "report_of", result->report_of, "data", "train",
+                      count_json(r->corpora[TRAIN]), "validation",
+                      count_json(r->corpora[VALIDATION]), "test", count_json(r->corpora[TEST]),
+                      "types", (json_int_t)r->labels.n_types, "fit", calibration_json(review));
+    nf_train_options_free(&defaults);
+    return *page ? NERFIT_OK : nf_no_memory(r->err, 0);
+}
+
+static nerfit_status write_page(run *r, const json_t *page, nf_train_result *result) {
+    const char *path = nf_path_join(&r->arena, r->options->output_dir, "report.html");
+    nf_str html = {0};
+    nf_report_page_html(page, &html);
+    nerfit_status status = path && !html.failed && (result->page = strdup(path))
+                               ? nf_file_write(path, html.data, html.length, r->err)
+                               : nf_no_memory(r->err, 0);
+    nf_str_free(&html);
+    return status;
+}
+
+/* Calibrates the finished model, looks at its mistakes, and writes the report. */
+static nerfit_status review(run *r, bool adapter, nf_train_result *result) {
+    nf_model_free(r->model); /* it is loaded anew, as its users will */
+    r->model = NULL;
+    nf_review review = {.options = r->options,
+                        .folder = result->model_folder,
+                        .adapter_folder =
+                            adapter ? nf_path_join(&r->arena, r->options->output_dir, "adapter") : NULL,
+                        .be = r->be,
+                        .train = r->corpora[TRAIN],
+                        .validation = r->corpora[VALIDATION],
+                        .shown = r->corpora[TEST] ? r->corpora[TEST] : r->corpora[VALIDATION],
+                        .embeddings = r->embeddings,
+                        .own_space = r->same_space,
+                        .encoder = r->model_folder,
+                        .services = r->data->services,
+                        .log = r->log,
+                        .observer = r->observer,
+                        .user = r->user};
+    json_t *page = NULL;
+    nerfit_status status = nf_review_run(&review, r->err);
+    if (status == NERFIT_OK && result->report)
+        status = nf_analysis_json(&review.analysis, result->report, r->err);
+    if (status == NERFIT_OK) status = make_page(r, &review, result, &page);
+    if (status == NERFIT_OK) status = write_page(r, page, result);
+    nf_review_free(&review);
+    return status == NERFIT_OK ? save_record(r, "report.json", page) : (json_decref(page), status);
+}
+
 /* Before anything is downloaded or asked for. */
 static nerfit_status check_output(run *r) {
     const nf_train_options *o = r->options;
@@ -665,6 +740,7 @@ static nerfit_status train(run *r, nf_train_result *result) {
     NF_TRY(nf_train_defaults(&r->own_options, r->options, &size, r->log, r->err));
     const nf_train_options *o = r->options = &r->own_options;
     NF_TRY(nf_train_options_check(o, r->log, r->err));
+    NF_TRY(nf_review_check(o, r->corpora[TRAIN], r->corpora[VALIDATION], r->err));
     NF_TRY(nf_train_backend(o, &r->be, r->err));
     NF_TRY(find_models(r));
     NF_TRY(make_labels(r));
@@ -685,7 +761,9 @@ static nerfit_status train(run *r, nf_train_result *result) {
     if (status == NERFIT_OK) status = final_report(r, task, result);
     if (task) task->free(task);
     NF_TRY(status);
+    bool adapter = r->model->adapter != NULL; /* saving merges it */
     NF_TRY(save_model(r, result));
+    NF_TRY(review(r, adapter, result));
     return save_record(r, "trainer_state.json", json_pack("{s:O}", "log_history", r->history));
 }
 
@@ -800,6 +878,7 @@ nerfit_status nf_pretrain_run(const nf_train_options *options, const nf_train_da
 void nf_train_result_free(nf_train_result *result) {
     free(result->model_folder);
     free(result->report_text);
+    free(result->page);
     json_decref(result->report);
     *result = (nf_train_result){0};
 }

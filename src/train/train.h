@@ -8,7 +8,10 @@
  *   trainer_state.json   the log history of both stages
  *   metrics.jsonl        the same, a line as it happens
  *   descriptions.yaml    with llm: what it wrote; edit it, and the next run takes it as it is
- *   README.md            model card */
+ *   report.html          options, curves, scores, the mistakes in their texts; one file
+ *   report.json          what it shows
+ *   best/README.md       model card
+ *   best/nerfit.json     what is nerfit's own of the model: its decoder, its scores' calibration */
 #ifndef NF_TRAIN_TRAIN_H
 #define NF_TRAIN_TRAIN_H
 
@@ -22,6 +25,7 @@ typedef struct nf_train_result {
     char *report_text;     /* malloc'ed: the same as a table; NULL without either */
     const char *report_of; /* "test", "validation" */
     double seconds;
+    char *page;            /* malloc'ed: output_dir/report.html */
 } nf_train_result;
 
 /* What a run needs from outside, where there is a network; see api_net.h. */
@@ -42,6 +46,7 @@ typedef struct nf_train_services {
 typedef struct nf_train_data {
     const nf_corpus *train, *validation, *test;
     const nf_embeddings *embeddings; /* one of these two, for ent2emb */
+    bool own_space; /* the encoder that is trained embedded them itself */
     const nf_descriptions *descriptions;
     const nf_train_services *services; /* NULL: models are folders, and there is no language model */
 } nf_train_data;

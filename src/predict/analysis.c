@@ -1,0 +1,135 @@
+#include "predict/analysis.h"
+
+#include <stdlib.h>
+
+#include "base/utf8.h"
+
+void nf_analysis_free(nf_analysis *a) {
+    nf_arena_free(&a->arena);
+    nf_semeval_free(&a->semeval);
+    nf_confusion_free(&a->confusion);
+    free(a->mistakes);
+    free(a->scored);
+    *a = (nf_analysis){0};
+}
+
+/* Room for `more` items; the capacity doubles. */
+static nerfit_status reserve(void **items, size_t count, size_t *capacity, size_t more, size_t size,
+                             nerfit_error *err) {
+    if (count + more <= *capacity) return NERFIT_OK;
+    size_t room = 2 * (count + more) + 16;
+    void *grown = realloc(*items, room * size);
+    if (!grown) return nf_no_memory(err, room * size);
+    *items = grown;
+    *capacity = room;
+    return NERFIT_OK;
+}
+
+/* ---------------------------------------------------------------- adding */
+
+static nf_mention own_mention(const nf_analysis *a, const nf_mention *mention) {
+    if (!mention) return (nf_mention){.score = -1};
+    nf_mention own = *mention;
+    own.label = nf_confusion_label(&a->confusion, mention->label);
+    return own;
+}
+
+static nerfit_status keep_mistakes(nf_analysis *a, const nf_analysed_text *text,
+                                   const nf_match *matches, size_t count, nerfit_error *err) {
+    const char *copy = nf_arena_copy(&a->arena, text->text, text->size);
+    const char *file = text->file ? nf_arena_strdup(&a->arena, text->file) : NULL;
+    if (!copy || (text->file && !file)) return nf_no_memory(err, text->size);
+    for (size_t i = 0; i < count; i++)
+        if (matches[i].kind != NF_CORRECT)
+            a->mistakes[a->n_mistakes++] =
+                (nf_mistake){.kind = matches[i].kind,
+                             .file = file,
+                             .text = copy,
+                             .line = text->line,
+                             .text_size = text->size,
+                             .gold = own_mention(a, matches[i].gold),
+                             .predicted = own_mention(a, matches[i].predicted)};
+    a->n_wrong_texts++;
+    return NERFIT_OK;
+}
+
+static nerfit_status add_matches(nf_analysis *a, const nf_analysed_text *text,
+                                 const nf_match *matches, size_t count, nerfit_error *err) {
+    size_t wrong = 0;
+    for (size_t i = 0; i < count; i++) {
+        wrong += matches[i].kind != NF_CORRECT;
+        NF_TRY(nf_confusion_add(&a->confusion, &matches[i], err));
+    }
+    NF_TRY(reserve((void **)&a->mistakes, a->n_mistakes, &a->mistakes_capacity, wrong,
+                   sizeof *a->mistakes, err));
+    NF_TRY(reserve((void **)&a->scored, a->n_scored, &a->scored_capacity, count, sizeof *a->scored,
+                   err));
+    if (wrong) NF_TRY(keep_mistakes(a, text, matches, count, err));
+    for (size_t i = 0; i < count; i++) {
+        const nf_match *m = &matches[i];
+        a->counts[m->kind]++;
+        if (m->predicted && m->predicted->score >= 0)
+            a->scored[a->n_scored++] = (nf_scored){m->predicted->score, m->kind == NF_CORRECT};
+    }
+    return NERFIT_OK;
+}
+
+nerfit_status nf_analysis_add(nf_analysis *a, const nf_analysed_text *text, const nf_mention *gold,
+                              size_t n_gold, const nf_mention *predicted, size_t n_predicted,
+                              nerfit_error *err) {
+    size_t count;
+    nf_match *matches = malloc((n_gold + n_predicted) * sizeof *matches + 1);
+    if (!matches) return nf_no_memory(err, n_gold + n_predicted);
+    nerfit_status status =
+        nf_mentions_match(gold, n_gold, predicted, n_predicted, matches, &count, err);
+    if (status == NERFIT_OK) status = add_matches(a, text, matches, count, err);
+    if (status == NERFIT_OK)
+        status = nf_semeval_add(&a->semeval, gold, n_gold, predicted, n_predicted, err);
+    a->n_texts++;
+    a->n_gold += n_gold;
+    free(matches);
+    return status;
+}
+
+nerfit_status nf_analysis_add_tagged(nf_analysis *a, const nf_document *d, const nf_tagged *tagged,
+                                     nerfit_error *err) {
+    nf_mention *gold = calloc(d->n_spans + tagged->n_entities + 1, sizeof *gold);
+    if (!gold) return nf_no_memory(err, d->n_spans * sizeof *gold);
+    nf_mention *predicted = gold + d->n_spans;
+    size_t at = 0; /* bytes of the code points before `index` */
+    uint32_t index = 0;
+    for (size_t i = 0; i < d->n_spans; i++) {
+        const nf_span *span = &d->spans[i];
+        at += nf_utf8_offset(d->text + at, d->text_size - at, span->start - index);
+        index = span->start;
+        size_t size = nf_utf8_offset(d->text + at, d->text_size - at, span->end - span->start);
+        gold[i] = (nf_mention){span->start, span->end, at, at + size, span->label, -1};
+    }
+    for (size_t i = 0; i < tagged->n_entities; i++) {
+        const nf_entity *e = &tagged->entities[i];
+        predicted[i] =
+            (nf_mention){e->start, e->end, e->byte_start, e->byte_end, e->label, e->score};
+    }
+    nf_analysed_text text = {d->file, d->text, d->line, d->text_size};
+    nerfit_status status =
+        nf_analysis_add(a, &text, gold, d->n_spans, predicted, tagged->n_entities, err);
+    free(gold);
+    return status;
+}
+
+nerfit_status nf_analysis_add_corpus(nf_analysis *a, nf_tagger *tagger, const nf_corpus *corpus,
+                                     nerfit_error *err) {
+    enum { WINDOW = 256 };
+    nf_text texts[WINDOW];
+    nf_tagged tagged[WINDOW];
+    for (size_t first = 0; first < corpus->n_documents; first += WINDOW) {
+        size_t count = corpus->n_documents - first < WINDOW ? corpus->n_documents - first : WINDOW;
+        const nf_document *documents = corpus->documents + first;
+        for (size_t i = 0; i < count; i++)
+            texts[i] = (nf_text){documents[i].text, documents[i].text_size};
+        NF_TRY(nf_tagger_tag(tagger, texts, count, tagged, err));
+        for (size_t i = 0; i < count; i++)
+            NF_TRY(nf_analysis_add_tagged(a, &documents[i], &tagged[i], err));
+    }
+    return NERFIT_OK;
+}

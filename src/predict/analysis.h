@@ -1,0 +1,65 @@
+/* What a set of annotated texts says about a tagger's entities, beyond F1: the mistakes with their
+ * texts, which types were taken for which, the SemEval'13 measures, and what the scores are worth.
+ */
+#ifndef NF_PREDICT_ANALYSIS_H
+#define NF_PREDICT_ANALYSIS_H
+
+#include <jansson.h>
+
+#include "base/str.h"
+#include "predict/calibration.h"
+#include "predict/mistakes.h"
+#include "predict/semeval.h"
+#include "predict/tagger.h"
+
+/* One match that is not correct. Everything it points to belongs to the analysis. */
+typedef struct nf_mistake {
+    nf_match_kind kind;
+    const char *file, *text; /* the file may be NULL */
+    long line;
+    size_t text_size;
+    nf_mention gold, predicted; /* label NULL: there is none */
+} nf_mistake;
+
+/* Zero-initialise. */
+typedef struct nf_analysis {
+    nf_arena arena;
+    nf_semeval semeval;
+    nf_confusion confusion;
+    size_t n_texts, n_wrong_texts, n_gold;
+    size_t counts[NF_MATCH_KINDS];
+    nf_mistake *mistakes; /* in the order of the texts */
+    size_t n_mistakes, mistakes_capacity;
+    nf_scored *scored; /* every predicted entity that has a score */
+    size_t n_scored, scored_capacity;
+} nf_analysis;
+
+/* A text with where it stands; nothing of it is kept but by copy. */
+typedef struct nf_analysed_text {
+    const char *file, *text;
+    long line;
+    size_t size;
+} nf_analysed_text;
+
+nerfit_status nf_analysis_add(nf_analysis *analysis, const nf_analysed_text *text,
+                              const nf_mention *gold, size_t n_gold, const nf_mention *predicted,
+                              size_t n_predicted, nerfit_error *err);
+/* The same for a document and what the tagger says of it. */
+nerfit_status nf_analysis_add_tagged(nf_analysis *analysis, const nf_document *document,
+                                     const nf_tagged *tagged, nerfit_error *err);
+/* Tags a corpus and adds all of it. */
+nerfit_status nf_analysis_add_corpus(nf_analysis *analysis, nf_tagger *tagger,
+                                     const nf_corpus *corpus, nerfit_error *err);
+void nf_analysis_free(nf_analysis *analysis);
+
+/* Texts for a terminal. `failed` of `out` tells of missing memory. */
+/* What the scores are worth: calibration error, precision and recall by threshold; nothing without
+ * scores. Sorts the scored entities. */
+void nf_analysis_scores_text(nf_analysis *analysis, nf_str *out);
+/* Counts of mistakes, the confusion table and the SemEval'13 measures. */
+void nf_analysis_text(const nf_analysis *analysis, nf_str *out);
+/* Adds to a report's JSON, see nerfit_report in nerfit.h: "semeval", "confusion", "errors", and
+ * with scores "calibration" and "thresholds". Sorts the scored entities. */
+nerfit_status nf_analysis_json(nf_analysis *analysis, json_t *report, nerfit_error *err);
+
+#endif

@@ -1,0 +1,240 @@
+#include "train/review.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/file.h"
+#include "data/selection.h"
+#include "model/adapter.h"
+
+/* With fewer entities auto does not calibrate: the fit would be worth less than nothing. */
+enum { LEAST_ENTITIES = 30 };
+
+void nf_review_free(nf_review *review) {
+    nf_analysis_free(&review->analysis);
+}
+
+nerfit_status nf_review_check(const nf_train_options *o, const nf_corpus *train,
+                              const nf_corpus *validation, nerfit_error *err) {
+    if (o->calibration == NF_CALIBRATION_VALIDATION && !validation)
+        return nf_fail(err, NERFIT_ARGUMENT,
+                       "calibration: validation takes val_annotations, which are missing");
+    if (o->calibration == NF_CALIBRATION_CROSS_VALIDATION && train->n_documents < 2)
+        return nf_fail(err, NERFIT_ARGUMENT,
+                       "calibration: cross-validation takes at least 2 training texts");
+    return NERFIT_OK;
+}
+
+/* ---------------------------------------------------------------- a loaded model */
+
+typedef struct loaded {
+    nf_model *model;
+    nf_tagger *tagger;
+} loaded;
+
+static void unload(loaded *l) {
+    nf_tagger_free(l->tagger);
+    nf_model_free(l->model);
+    *l = (loaded){0};
+}
+
+static nerfit_status load(loaded *l, const char *folder, nf_backend *be, const nf_log *log,
+                          nerfit_error *err) {
+    *l = (loaded){0};
+    nerfit_status status = nf_model_load(&l->model, folder, be, log, err);
+    if (status == NERFIT_OK) status = nf_network_prepare(&l->model->net, false, err);
+    if (status == NERFIT_OK) status = nf_tagger_new(&l->tagger, l->model, be, err);
+    if (status != NERFIT_OK) unload(l);
+    return status;
+}
+
+/* ---------------------------------------------------------------- cross-validation */
+
+/* One training on all texts but a part's. */
+typedef struct fold {
+    nf_review *review;
+    uint32_t part, n_parts;
+    char folder[4096];
+    nf_corpus train, held_out;
+} fold;
+
+/* The run's log and metrics are not told of a fold's: only its steps go on to the caller. */
+static bool observe(void *user, const nf_stage_report *report) {
+    const nf_review *review = user;
+    return report->entry || report->path || review->observer(review->user, report);
+}
+
+static nerfit_status divide(fold *f, const uint32_t *part_of, nerfit_error *err) {
+    const nf_corpus *all = f->review->train;
+    uint32_t *chosen = malloc(all->n_documents * sizeof *chosen);
+    if (!chosen) return nf_no_memory(err, all->n_documents * sizeof *chosen);
+    nerfit_status status = NERFIT_OK;
+    for (int held_out = 0; held_out < 2 && status == NERFIT_OK; held_out++) {
+        size_t count = 0;
+        for (uint32_t i = 0; i < all->n_documents; i++)
+            if ((part_of[i] == f->part) == held_out) chosen[count++] = i;
+        status = nf_corpus_take(held_out ? &f->held_out : &f->train, all, chosen, count, err);
+    }
+    free(chosen);
+    return status;
+}
+
+/* The run's own options, without what only the whole run needs. */
+static nf_train_options options_of(fold *f) {
+    nf_train_options o = *f->review->options; /* its texts are borrowed */
+    o.output_dir = f->folder;
+    o.model_name = (char *)(uintptr_t)f->review->encoder;
+    o.val_annotations = o.test_annotations = o.resume_from_checkpoint = NULL;
+    o.calibration = NF_CALIBRATION_OFF;
+    o.overwrite_output_dir = true;
+    for (int s = 0; s < 2; s++) {
+        o.eval_strategy[s] = o.save_strategy[s] = NF_CHOICE_NO;
+        o.load_best_model_at_end[s] = false;
+        o.early_stopping_patience[s] = 0;
+    }
+    return o;
+}
+
+static void mute(void *user, nerfit_log_level level, const char *message) {
+    (void)user;
+    (void)level;
+    (void)message;
+}
+
+static nerfit_status train_fold(fold *f, char **model_folder, nerfit_error *err) {
+    static const nf_log silent = {mute, NULL}; /* the texts' warnings were given */
+    nf_review *review = f->review;
+    nf_train_options options = options_of(f);
+    nf_train_data data = {.train = &f->train,
+                          .embeddings = review->embeddings,
+                          .own_space = review->own_space,
+                          .services = review->services};
+    nf_train_result result;
+    if (!review->embeddings) options.ent2emb = NULL;
+    NF_TRY(nf_train_run(&options, &data, &silent, review->observer ? observe : NULL, review,
+                        &result, err));
+    *model_folder = result.model_folder;
+    result.model_folder = NULL;
+    nf_train_result_free(&result);
+    return NERFIT_OK;
+}
+
+static nerfit_status run_fold(fold *f, const uint32_t *part_of, nf_analysis *found,
+                              nerfit_error *err) {
+    nf_review *review = f->review;
+    char *model_folder = NULL;
+    loaded l = {0};
+    nf_log_info(review->log, "calibration: training %u of %u", f->part + 1, f->n_parts);
+    nerfit_status status = divide(f, part_of, err);
+    if (status == NERFIT_OK && f->train.n_spans && f->held_out.n_documents) {
+        status = train_fold(f, &model_folder, err);
+        if (status == NERFIT_OK) status = load(&l, model_folder, review->be, review->log, err);
+        if (status == NERFIT_OK)
+            status = nf_analysis_add_corpus(found, l.tagger, &f->held_out, err);
+    }
+    unload(&l);
+    free(model_folder);
+    nf_corpus_free(&f->train);
+    nf_corpus_free(&f->held_out);
+    return status;
+}
+
+static nerfit_status cross_validate(nf_review *review, nf_analysis *found, nerfit_error *err) {
+    enum { MOST = 100 };
+    const nf_corpus *all = review->train;
+    size_t n = (size_t)review->options->calibration_folds;
+    if (n > all->n_documents) n = all->n_documents;
+    nf_amount sizes[MOST];
+    for (size_t i = 0; i < n; i++)
+        sizes[i] = i + 1 < n ? (nf_amount){NF_AMOUNT_COUNT, (double)(all->n_documents / n)}
+                             : (nf_amount){NF_AMOUNT_REST, 0};
+    uint32_t *part_of = malloc(all->n_documents * sizeof *part_of);
+    if (!part_of) return nf_no_memory(err, all->n_documents * sizeof *part_of);
+    fold f = {.review = review, .n_parts = (uint32_t)n};
+    snprintf(f.folder, sizeof f.folder, "%s/calibration", review->options->output_dir);
+    nerfit_status status =
+        nf_split(all, sizes, n, (uint64_t)review->options->seed[0], part_of, err);
+    for (; f.part < n && status == NERFIT_OK; f.part++) status = run_fold(&f, part_of, found, err);
+    if (status == NERFIT_OK) status = nf_directory_remove(f.folder, err);
+    free(part_of);
+    return status;
+}
+
+/* ---------------------------------------------------------------- calibration */
+
+static double error_of(nf_scored *items, size_t count) {
+    nf_reliability r;
+    nf_reliability_measure(&r, items, count);
+    return r.error;
+}
+
+static void fit(nf_review *review, nf_analysis *found, const char *on) {
+    size_t n = found->n_scored;
+    bool few = n < LEAST_ENTITIES;
+    if (n == 0 || (few && review->options->calibration == NF_CALIBRATION_AUTO)) {
+        nf_log_info(review->log, "scores are not calibrated: %zu entities found in the %s texts", n,
+                    on);
+        return;
+    }
+    if (few)
+        nf_log_warning(review->log,
+                       "scores are calibrated with %zu entities only; %d or more make "
+                       "a fit worth having",
+                       n, LEAST_ENTITIES);
+    review->calibration = nf_calibration_fit(found->scored, n);
+    review->calibrated_on = on;
+    review->error_before = error_of(found->scored, n);
+    for (size_t i = 0; i < n; i++)
+        found->scored[i].score = nf_calibration_apply(&review->calibration, found->scored[i].score);
+    review->error_after = error_of(found->scored, n);
+    nf_log_info(review->log,
+                "scores are calibrated on %zu entities (%s): temperature %.3f, shift "
+                "%.3f; expected calibration error there %.3f, before %.3f",
+                n, on, review->calibration.temperature, review->calibration.shift,
+                review->error_after, review->error_before);
+}
+
+/* Fits to raw scores and writes what was found. */
+static nerfit_status calibrate(nf_review *review, nf_analysis *found, const char *on,
+                               nerfit_error *err) {
+    fit(review, found, on);
+    if (!review->calibrated_on) return NERFIT_OK;
+    if (review->adapter_folder)
+        NF_TRY(nf_calibration_save(&review->calibration, on, review->adapter_folder, err));
+    return nf_calibration_save(&review->calibration, on, review->folder, err);
+}
+
+/* By models that are trained here, so that the final one need not be in memory. */
+static nerfit_status calibrate_crossed(nf_review *review, nerfit_error *err) {
+    nf_analysis found = {0};
+    nerfit_status status = cross_validate(review, &found, err);
+    if (status == NERFIT_OK) status = calibrate(review, &found, "cross-validation", err);
+    nf_analysis_free(&found);
+    return status;
+}
+
+static nerfit_status calibrate_on_validation(nf_review *review, nf_tagger *tagger,
+                                             nerfit_error *err) {
+    nf_analysis found = {0};
+    nerfit_status status = nf_analysis_add_corpus(&found, tagger, review->validation, err);
+    if (status == NERFIT_OK) status = calibrate(review, &found, "validation", err);
+    nf_analysis_free(&found);
+    return status;
+}
+
+nerfit_status nf_review_run(nf_review *review, nerfit_error *err) {
+    int64_t how = review->options->calibration;
+    bool crossed = how == NF_CALIBRATION_CROSS_VALIDATION;
+    bool validated = !crossed && how != NF_CALIBRATION_OFF && review->validation;
+    loaded l;
+    review->calibration = NF_CALIBRATION_NONE;
+    if (crossed) NF_TRY(calibrate_crossed(review, err));
+    if (!validated && !review->shown) return NERFIT_OK;
+    NF_TRY(load(&l, review->folder, review->be, review->log, err));
+    nerfit_status status = validated ? calibrate_on_validation(review, l.tagger, err) : NERFIT_OK;
+    nf_tagger_set_calibration(l.tagger, &review->calibration);
+    if (status == NERFIT_OK && review->shown)
+        status = nf_analysis_add_corpus(&review->analysis, l.tagger, review->shown, err);
+    unload(&l);
+    return status;
+}

@@ -49,6 +49,17 @@ static const struct {
      "{\n\"text\":\n\"a\"}\n{\"text\": \"b\"}{\"text\": \"c\"}",
      "a{} | b{} | c{}"},
     {"json: nothing", {0}, "[ ]", ""},
+    {"json: spans and types",
+     {0},
+     "[{\"curid\": \"1\", \"text\": \"ab c\", \"entities\": [{\"name\": \"c\", \"span\": [3, 4], "
+     "\"type\": \"x\"}]}]",
+     "ab c{3-4 x}"},
+    {"json: by label, with the last character's place",
+     {0},
+     "{\"text\": \"\u5317\u4eac a a\", \"label\": {\"address\": {\"\u5317\u4eac\": [[0, 1]]}, \"x\": "
+     "{\"a\": [[3, 3], [5, 5]]}}}",
+     "\u5317\u4eac a a{0-2 address, 3-4 x, 5-6 x}"},
+    {"jsonl: a label that is something else", {0}, "{\"text\": \"a\", \"label\": \"pos\"}", "a{}"},
     {"brackets: both forms",
      {0},
      "at [time : five] in [place: New York] now",

@@ -32,6 +32,14 @@ static const struct {
      "\xF0\x9F\x91\x8D\xF0\x9F\x8F\xBD|\xF0\x9F\x91\xA9\xE2\x80\x8D\xF0\x9F\x92\xBB|!|"
      "\xF0\x9F\x87\xAA"
      "\xF0\x9F\x87\xB8|\xF0\x9F\x87\xAB\xF0\x9F\x87\xB7"},
+    {"Thai by clusters, its digits in runs", "\u0e17\u0e35\u0e48 \u0e19\u0e49\u0e33\u0e51\u0e52",
+     "\u0e17\u0e35\u0e48|\u0e19\u0e49\u0e33|\u0e51\u0e52"},
+    {"Lao, Khmer, Myanmar",
+     "\u0e9e\u0eb2\u0eaa\u0eb2 \u1797\u17b6\u179f\u17b6 \u1019\u103c\u1014\u103a\u1019\u102c",
+     "\u0e9e|\u0eb2|\u0eaa|\u0eb2|\u1797\u17b6|\u179f\u17b6|"
+     "\u1019\u103c|\u1014\u103a|\u1019|\u102c"},
+    {"Thai and Latin", "\u0e44\u0e17\u0e22NER", "\u0e44|\u0e17|\u0e22|NER"},
+    {"full-width digits and letters", "\uff11\uff12\uff21b", "\uff11\uff12\uff21b"},
     {"a joiner inside a Persian word", "\xD9\x85\xDB\x8C\xE2\x80\x8C\xD8\xB4\xD9\x88\xD8\xAF",
      "\xD9\x85\xDB\x8C\xE2\x80\x8C\xD8\xB4\xD9\x88\xD8\xAF"},
 };

@@ -377,6 +377,61 @@ def compare(name, tool, model, tokenizer, texts):
     return wrong
 
 
+def random_pattern(r, depth=0):
+    """A pattern of the constructs that nerfit knows."""
+    atoms = ["a", "b", "c", "é", "s", "k", "ß", ".", r"\s", r"\S", r"\w", r"\W", r"\d", r"\p{L}", r"\P{Lu}", "[ab]", r"[^a\s]",
+             "[a-c1]", r"[\p{L}\d]", r"\p{Han}", "(?i:s)", "(?i:[k-m])", "(?m:.)", r"\n", "東"]
+    asserts = [r"\b", r"\B", "^", "$", r"\A", r"\z", r"\Z", r"(?=\w)", r"(?!\S)", "(?<=a)", "(?<!ab|c)", "(?<=[a-c])", "(?=a*b)"]
+    quantifiers = [""] * 6 + ["*", "+", "?", "*?", "+?", "??", "*+", "++", "?+", "{2}", "{1,2}", "{,2}", "{1,}", "{1,3}?", "{1,2}+"]
+    branches = []
+    for _ in range(r.choice([1, 1, 2, 3])):
+        out = ""
+        for _ in range(r.randrange(1, 5)):
+            kind = r.random()
+            if kind < 0.15:
+                out += r.choice(asserts)
+            elif kind < 0.35 and depth < 2:
+                out += r.choice(["(?:", "(", "(?>"]) + random_pattern(r, depth + 1) + ")" + r.choice(quantifiers)
+            else:
+                out += r.choice(atoms) + r.choice(quantifiers)
+        branches.append(out)
+    return "|".join(branches)
+
+
+def patterns(tool, count, temporary, seed=1):
+    """Random patterns on random texts: what is not refused must split them alike."""
+    r = random.Random(seed)
+    wrong = refused = hard = 0
+    path = os.path.join(temporary, "pattern.json")
+    for _ in range(count):
+        pattern = random_pattern(r)
+        texts = ["".join(r.choice("aaabbc sSkKßſ1é.\n A東") for _ in range(r.randrange(1, 30))) for _ in range(60)]
+        description = {**WORDS, "pre_tokenizer": split(pattern, r.choice(BEHAVIORS), r.random() < 0.3)}
+        with open(path, "w") as file:
+            json.dump(description, file)
+        try:
+            tokenizer = tokenizers.Tokenizer.from_file(path)
+        except Exception:
+            refused += 1
+            continue
+        data = b"".join(struct.pack("=I", len(b)) + b for b in (t.encode("utf-8") for t in texts))
+        run = subprocess.run([tool, path], input=data, capture_output=True)
+        if run.returncode and b"too many steps" in run.stderr:
+            hard += 1
+            continue
+        if run.returncode:
+            refused += 1
+            continue
+        for text, a, b in zip(texts, ours(tool, path, texts), theirs(tokenizer, texts)):
+            if a.shape != b.shape or not (a == b).all():
+                wrong += 1
+                print(f"  pattern {pattern!r} {description['pre_tokenizer']} on {text!r}\n    ours   {a[:, 1:3].tolist()}"
+                      f"\n    theirs {b[:, 1:3].tolist()}")
+                break
+    print(f"patterns: {count}, of which refused {refused}, too hard {hard}; {wrong} differ", flush=True)
+    return wrong
+
+
 def golden(tool, folder, temporary):
     """Published ids, each with its source."""
     with open(os.path.join(folder, "tokenizers/golden/golden.json")) as file:
@@ -402,17 +457,22 @@ def main():
     parser.add_argument("--data", default=os.environ.get("NERFIT_TEST_DATA", "../shared/data"))
     parser.add_argument("--garbage", type=int, default=20000)
     parser.add_argument("--no-lines", action="store_true", help="garbage alone")
+    parser.add_argument("--patterns", type=int, default=2000, help="random patterns")
+    parser.add_argument("--all-lines", action="store_true", help="the made-up tokenizers on real lines, too")
+    parser.add_argument("--every", type=int, default=1, help="take every n-th line only")
     parser.add_argument("names", nargs="*")
     args = parser.parse_args()
     print(f"tokenizers {tokenizers.__version__}")
     noise = list(garbage(args.garbage))
-    texts = ([] if args.no_lines else lines_of(args.data)) + noise
+    texts = ([] if args.no_lines else lines_of(args.data)[:: args.every]) + noise
     chosen = lambda name: not args.names or name in args.names
     files = os.path.join(args.data, "tokenizers")
     wrong = 0
     with tempfile.TemporaryDirectory() as temporary:
         if chosen("golden"):
             wrong += golden(args.tool, args.data, temporary)
+        if chosen("patterns"):
+            wrong += patterns(args.tool, args.patterns, temporary)
         for name, path in JSON_CASES.items():
             if chosen(name):
                 path = os.path.join(files, path)
@@ -434,7 +494,8 @@ def main():
             path = os.path.join(temporary, f"{name}.json")
             with open(path, "w") as file:
                 json.dump(description, file)
-            wrong += compare(name, args.tool, path, tokenizers.Tokenizer.from_file(path), noise)
+            wrong += compare(name, args.tool, path, tokenizers.Tokenizer.from_file(path),
+                             texts if args.all_lines else noise)
         for name, (sources, config, model_type) in FOLDER_CASES.items():
             if not chosen(name):
                 continue

@@ -2,8 +2,9 @@
  * and, where it makes sense, its writer.
  *
  * jsonl     a JSON object a line: {"text": ..., "entities": [[start, end, label], ...]}, the
- * entities also as objects {"start", "end", "label"}; "entities" may be missing or null; other keys
- *           are allowed and not read.
+ * entities also as objects {"start", "end", "label"} or {"span": [start, end], "type"}; "entities"
+ * may be missing or null; instead of it "label" may be an object as CLUENER has it, {label: {text:
+ * [[first, last], ...]}}; other keys are allowed and not read.
  * json      such objects in an array, or one after another, over as many lines as they like.
  * brackets  a text a line, entities as `[label : span]` or `[label: span]`. See brackets.h.
  * conll     a word and its label a line, in columns divided by tabs or spaces; an empty line

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/utf8.h"
 #include "data/json_place.h"
 #include "data/lines.h"
 
@@ -87,8 +88,13 @@ static nerfit_status read_entity(const object *o, size_t index, const json_t *js
         return bad_value(o, entity_place(o, index), index + 1,
                          "expected [start, end, label] or {\"start\", \"end\", \"label\"}");
     const json_t *values[N_PARTS];
+    const json_t *span = list ? NULL : json_object_get(json, "span");
+    bool spanned = json_is_array(span) && json_array_size(span) == 2;
     for (size_t i = 0; i < N_PARTS; i++) {
         values[i] = list ? json_array_get(json, i) : json_object_get(json, parts[i].key);
+        /* {"span": [start, end], "type": label} says the same */
+        if (!list && !values[i] && i < 2 && spanned) values[i] = json_array_get(span, i);
+        if (!list && !values[i] && i == 2) values[i] = json_object_get(json, "type");
         if (!values[i] || json_typeof(values[i]) != parts[i].type)
             return bad_part(o, index, i, values[i], list);
     }
@@ -120,6 +126,52 @@ static nerfit_status read_entities(const object *o, const json_t *text, const js
     return status;
 }
 
+/* CLUENER's {label: {"the entity's text": [[first, last], ...]}}, with the last character's place
+ * instead of the end. The text is compared, because such offsets are easily one off. */
+static nerfit_status read_by_label(const object *o, const json_t *text, const json_t *labels) {
+    nf_given_document given = {
+        .text = json_string_value(text), .text_size = json_string_length(text), .line = o->line};
+    nf_given_span *spans = NULL;
+    size_t capacity = 0, at = nf_json_member(o->text, o->size, 0, "label"), i;
+    nerfit_status status = NERFIT_OK;
+    const char *label, *name;
+    json_t *names, *places, *place;
+    json_object_foreach((json_t *)labels, label, names) json_object_foreach(names, name, places)
+        json_array_foreach(places, i, place) {
+        if (status != NERFIT_OK) break;
+        const json_t *first = json_array_get(place, 0), *last = json_array_get(place, 1);
+        size_t from = 0, to = 0;
+        bool good = json_is_integer(first) && json_is_integer(last) &&
+                    json_integer_value(first) >= 0 &&
+                    json_integer_value(last) >= json_integer_value(first);
+        if (good) {
+            from = nf_utf8_offset(given.text, given.text_size, (size_t)json_integer_value(first));
+            to = nf_utf8_offset(given.text, given.text_size, (size_t)json_integer_value(last) + 1);
+        }
+        if (!good || to - from != strlen(name) || memcmp(given.text + from, name, to - from) != 0) {
+            free(spans);
+            return bad_value(o, at, 0,
+                             "expected \"label\": {label: {text: [[first, last], ...]}}, with the "
+                             "places at which that text stands");
+        }
+        if (given.n_spans == capacity) {
+            capacity = capacity ? 2 * capacity : 8;
+            nf_given_span *grown = realloc(spans, capacity * sizeof *spans);
+            if (!grown) status = nf_no_memory(o->reading->err, capacity * sizeof *spans);
+            if (!grown) break;
+            spans = grown;
+        }
+        spans[given.n_spans++] = (nf_given_span){.start = json_integer_value(first),
+                                                 .end = json_integer_value(last) + 1,
+                                                 .label = label,
+                                                 .label_size = strlen(label)};
+    }
+    given.spans = spans;
+    if (status == NERFIT_OK) status = nf_reading_add(o->reading, &given);
+    free(spans);
+    return status;
+}
+
 /* Without annotations a JSON string is a text, too. */
 static nerfit_status read_text(const object *o, const json_t *text) {
     nf_given_document given = {
@@ -144,6 +196,8 @@ static nerfit_status read_object(const object *o) {
         snprintf(what, sizeof what, "\"entities\" is %s; expected an array", type_name(list));
         return bad_value(o, nf_json_member(o->text, o->size, 0, "entities"), 0, what);
     }
+    const json_t *by_label = json_object_get(o->json, "label");
+    if (!list && json_is_object(by_label)) return read_by_label(o, text, by_label);
     return read_entities(o, text, list);
 }
 

@@ -4,33 +4,12 @@
 
 #include <utf8proc.h>
 
+#include "base/script.h"
 #include "base/utf8.h"
-
-/* Scripts without spaces. */
-static const struct {
-    uint32_t first, last;
-} alone[] = {
-    {0x3005, 0x3007},   /* Han iteration mark, closing mark, zero */
-    {0x3040, 0x30FF},   /* Hiragana, Katakana */
-    {0x31F0, 0x31FF},   /* Katakana phonetic extensions */
-    {0x3400, 0x4DBF},   /* Han extension A */
-    {0x4E00, 0x9FFF},   /* Han */
-    {0xF900, 0xFAFF},   /* Han compatibility */
-    {0xFF66, 0xFF9F},   /* half-width Katakana */
-    {0x1B000, 0x1B16F}, /* Kana supplement and extensions */
-    {0x20000, 0x3FFFF}, /* Han extensions B and later */
-};
-
-static bool stands_alone(uint32_t c) {
-    if (c < alone[0].first) return false;
-    for (size_t i = 0; i < sizeof alone / sizeof *alone; i++)
-        if (c >= alone[i].first && c <= alone[i].last) return true;
-    return false;
-}
 
 static bool is_word_character(uint32_t c) {
     if (c < 128) return c == '_' || (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z');
-    if (stands_alone(c)) return false;
+    if (nf_is_spaceless(c)) return false;
     utf8proc_category_t category = utf8proc_category((utf8proc_int32_t)c);
     return category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_NO;
 }

@@ -2,7 +2,8 @@
  *
  * A run of letters, digits and marks (Unicode categories L, N, M) and "_" is a word. Every other
  * character that is no white space is a word by itself, and so is every character of the scripts
- * that are written without spaces: Han, Hiragana, Katakana. A character that belongs to the one
+ * that are written without spaces (base/script.h): Han, Hiragana, Katakana, Thai, Lao, Khmer and
+ * Myanmar. A character that belongs to the one
  * before it (an extended grapheme cluster of UAX 29: accents, joiners, variation selectors, skin
  * tones, flags) stays with it. */
 #ifndef NF_DATA_WORDS_H

@@ -7,6 +7,7 @@
 #include "base/utf8.h"
 #include "predict/spans.h"
 #include "text/windows.h"
+#include "text/word_starts.h"
 
 enum { TOKENS_A_BATCH = 4096, TEXTS_A_BATCH = 64 };
 
@@ -91,9 +92,9 @@ static nerfit_status prepare(nf_tagger *t, pieces *out, const nf_text *text, siz
         free(starts_word);
         return nf_no_memory(err, n);
     }
+    nf_word_starts(encoding, t->before, n, text->text, text->size, starts_word);
     for (size_t i = 0; i < n; i++) {
         size_t at = t->before + i;
-        starts_word[i] = i == 0 || encoding->words[at] != encoding->words[at - 1];
         result->tokens[i] = (nf_tagged_token){.start = encoding->starts[at],
                                               .end = encoding->ends[at],
                                               .id = encoding->ids[at],

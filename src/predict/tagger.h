@@ -1,8 +1,8 @@
 /* Tagging: texts to entities by a token-classification model.
  *
  * A text that does not fit the model is covered by overlapping windows (text/windows.h): nothing is
- * cut off. Each sub-word takes its most probable label. Entities are made of whole words: a word
- * takes its first sub-word's label (transformers' aggregation "first"), and entities are read by
+ * cut off. Each sub-word takes its most probable label. Entities are made of whole words
+ * (text/word_starts.h): a word takes its first sub-word's label (transformers' aggregation "first"), and entities are read by
  * seqeval's default rules (spans.h). A span goes from its first word's start to its last one's end,
  * less white space at the edges; its score is the mean probability of its words' labels. */
 #ifndef NF_PREDICT_TAGGER_H

@@ -58,12 +58,15 @@ static bool first_bytes(const nf_regex_node *node, uint8_t bytes[256]) {
     }
 }
 
-/* NULL if it can be empty (or out of memory: then it is only slower). */
-static const uint8_t *first_set(const compiler *c, const nf_regex_node *node) {
+/* NULL if it can be empty, or out of memory. */
+static const uint8_t *first_set(compiler *c, const nf_regex_node *node) {
     uint8_t bytes[256] = {0};
     if (first_bytes(node, bytes)) return NULL;
     uint8_t *set = nf_arena_alloc(c->pattern->arena, sizeof bytes);
-    if (set) memcpy(set, bytes, sizeof bytes);
+    if (set)
+        memcpy(set, bytes, sizeof bytes);
+    else if (c->status == NERFIT_OK)
+        c->status = nf_no_memory(c->pattern->err, sizeof bytes);
     return set;
 }
 

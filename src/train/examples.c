@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "text/word_starts.h"
+
 enum { REPORTED = 5 }; /* problems of a kind that are told with their place */
 
 typedef struct maker {
@@ -12,6 +14,7 @@ typedef struct maker {
     const nf_log *log;
     size_t before, after, capacity; /* special tokens; tokens of text an example takes */
     nf_encoding encoding;
+    bool *starts_word; /* of the text's tokens, special ones left out */
 } maker;
 
 void nf_examples_free(nf_examples *examples) {
@@ -97,8 +100,7 @@ static size_t cut_at(const maker *m, size_t start, size_t end, const nf_example_
             bool inside = false;
             for (size_t i = 0; i < count && !inside; i++)
                 inside = (size_t)entities[i].start < at && at < (size_t)entities[i].end;
-            bool word = m->encoding.words[at] != m->encoding.words[at - 1];
-            if (!inside && (word || pass == 1)) return at;
+            if (!inside && (m->starts_word[at - m->before] || pass == 1)) return at;
         }
     }
     return limit; /* one entity fills the whole piece */
@@ -147,9 +149,16 @@ static nerfit_status add_document(maker *m, const nf_corpus *corpus, size_t inde
                                                true, &m->encoding, err);
     if (status != NERFIT_OK)
         return nf_fail_within(err, status, "%s:%ld", document->file, document->line);
-    nf_example_entity *entities = calloc(document->n_spans + 1, sizeof *entities);
-    if (!entities) return nf_no_memory(err, document->n_spans);
     size_t count, end = m->encoding.length - m->after, start = m->before;
+    nf_example_entity *entities = calloc(document->n_spans + 1, sizeof *entities);
+    m->starts_word = malloc(end - start + 1);
+    if (!entities || !m->starts_word) {
+        free(entities);
+        free(m->starts_word);
+        return nf_no_memory(err, document->n_spans);
+    }
+    nf_word_starts(&m->encoding, start, end - start, document->text, document->text_size,
+                   m->starts_word);
     status = find_entities(m, document, entities, &count, err);
     if (end - start > m->capacity) m->out->n_split_documents++;
     do {
@@ -159,6 +168,7 @@ static nerfit_status add_document(maker *m, const nf_corpus *corpus, size_t inde
         start = to;
     } while (start < end);
     free(entities);
+    free(m->starts_word);
     return status;
 }
 

@@ -19,6 +19,8 @@
     {"ner/nerfit-artifacts/sample_data.txt", 517, 820, 0xa467d055b7d69e6eu},
     {"ner/slurp/train.txt", 2033, 2022, 0xd7b123cbe21791dbu},
     {"ner/slurp/test.txt", 2974, 2823, 0x4d5cb34089679ee3u},
+    {"ner/cluener-zh/dev.json", 1343, 3072, 0xeacbf7ca61f2e272u},
+    {"ner/stockmark-ja/ner.json", 5343, 13185, 0xafddf79705a9f571u},
     {"fewshot/mit-movie/k1-s0.jsonl", 11, 18, 0xe09826768e4c750eu},
     {"fewshot/mit-movie/k1-s1.jsonl", 11, 15, 0xf56d7bb5a1331daau},
     {"fewshot/mit-movie/k1-s2.jsonl", 7, 17, 0xf7b9abaa3436c1afu},

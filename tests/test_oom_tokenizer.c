@@ -1,0 +1,59 @@
+/* Missing memory while tokenizers are built and texts encoded: see oom.h. */
+#include "oom.h"
+
+#include "base/json.h"
+#include "text/tokenizer_impl.h"
+
+static const struct {
+    const char *name, *description;
+} tokenizers[] = {
+    {"patterns before bytes",
+     "{\"normalizer\": {\"type\": \"Sequence\", \"normalizers\": [{\"type\": \"NFKD\"}, {\"type\": "
+     "\"Nmt\"}, {\"type\": \"Lowercase\"}]}, \"pre_tokenizer\": {\"type\": \"Sequence\", "
+     "\"pretokenizers\": [{\"type\": \"Split\", \"pattern\": {\"Regex\": "
+     "\"(?i:'s|'re)|[^\\\\p{L}]?\\\\p{Han}+|(?:ab?|[c-e]){2,3}|\\\\s+(?!\\\\S)|(?<=a|bc)d+?\"}, "
+     "\"behavior\": \"MergedWithNext\", \"invert\": false}, {\"type\": \"ByteLevel\", "
+     "\"add_prefix_space\": true, \"trim_offsets\": true}, {\"type\": \"Digits\", "
+     "\"individual_digits\": true}]}, \"model\": {\"type\": \"WordLevel\", \"unk_token\": \"u\", "
+     "\"vocab\": {\"u\": 0, \"the\": 1}}, \"added_tokens\": [{\"id\": 2, \"content\": \"<x>\", "
+     "\"single_word\": false, \"lstrip\": true, \"rstrip\": false, \"normalized\": true, "
+     "\"special\": false}]}"},
+    {"bytes as a normalizer, a literal",
+     "{\"normalizer\": {\"type\": \"ByteLevel\"}, \"pre_tokenizer\": {\"type\": \"Sequence\", "
+     "\"pretokenizers\": [{\"type\": \"Split\", \"pattern\": {\"String\": \"th\"}, \"behavior\": "
+     "\"Contiguous\", \"invert\": true}, {\"type\": \"UnicodeScripts\"}, {\"type\": "
+     "\"Punctuation\"}, {\"type\": \"Whitespace\"}, {\"type\": \"FixedLength\", \"length\": 3}, "
+     "{\"type\": \"CharDelimiterSplit\", \"delimiter\": \"q\"}]}, \"model\": {\"type\": "
+     "\"WordLevel\", \"unk_token\": \"u\", \"vocab\": {\"u\": 0}}}"},
+};
+
+static json_t *description; /* read while there is memory */
+
+static nerfit_status build_and_encode(nerfit_error *error) {
+    static const char text[] = "The cat's 12 <x> 東京abcde d\u00e9  \u0301x, two\n the'RE abcd";
+    nf_tokenizer *t = calloc(1, sizeof *t);
+    nf_encoding e = {0};
+    nerfit_status status =
+        t ? nf_tokenizer_build(t, description, NULL, "oom.json", error) : nf_no_memory(error, 1);
+    if (status == NERFIT_OK)
+        status = nf_tokenizer_encode(t, text, sizeof text - 1, true, &e, error);
+    nf_encoding_free(&e);
+    nf_tokenizer_free(t);
+    return status;
+}
+
+static void check_tokenizers(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof tokenizers / sizeof *tokenizers; i++) {
+        const char *text = tokenizers[i].description;
+        nerfit_error error = {0};
+        assert_ok(nf_json_parse(&description, text, strlen(text), NULL, 0, &error), &error);
+        oom_try_all(tokenizers[i].name, build_and_encode, OOM_IS_SAID);
+        json_decref(description);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(check_tokenizers)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -27,7 +27,8 @@ typedef struct nf_encoding {
 
 /* Loads a model folder's tokenizer: tokenizer.json if there, else vocab.txt (BERT), vocab.json +
  * merges.txt (byte-level BPE) or a SentencePiece file (.model); tokenizer_config.json and
- * special_tokens_map.json are honoured as transformers honours them. `path` may also be a tokenizer.json itself. */
+ * special_tokens_map.json are honoured as transformers honours them. `path` may also be a
+ * tokenizer.json itself. */
 nerfit_status nf_tokenizer_load(nf_tokenizer **out, const char *path, nerfit_error *err);
 void nf_tokenizer_free(nf_tokenizer *tokenizer);
 

@@ -4,6 +4,13 @@
 #include "base/json.h"
 #include "text/tokenizer_impl.h"
 
+#define ZEROS "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+/* A character map that makes "th" of a T. */
+#define MAP_OF_T                                                                                   \
+    "AAQAAAAAAgAAAAC" ZEROS ZEROS ZEROS ZEROS ZEROS ZEROS ZEROS ZEROS ZEROS ZEROS ZEROS ZEROS      \
+        ZEROS ZEROS ZEROS ZEROS ZEROS "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAVFUD" ZEROS ZEROS ZEROS    \
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB0aAA="
+
 static const struct {
     const char *name, *description;
 } tokenizers[] = {
@@ -18,6 +25,15 @@ static const struct {
      "\"vocab\": {\"u\": 0, \"the\": 1}}, \"added_tokens\": [{\"id\": 2, \"content\": \"<x>\", "
      "\"single_word\": false, \"lstrip\": true, \"rstrip\": false, \"normalized\": true, "
      "\"special\": false}]}"},
+    {"a character map, edits, Unigram with bytes",
+     "{\"normalizer\": {\"type\": \"Sequence\", \"normalizers\": [{\"type\": \"Prepend\", "
+     "\"prepend\": \"x \"}, {\"type\": \"Strip\", \"strip_left\": true, \"strip_right\": true}, "
+     "{\"type\": \"Replace\", \"pattern\": {\"Regex\": \"[0-9]+|q*\"}, \"content\": \"<>\"}, "
+     "{\"type\": \"Replace\", \"pattern\": {\"String\": \"ab\"}, \"content\": \"c\"}, "
+     "{\"type\": \"Precompiled\", \"precompiled_charsmap\": "
+     "\"" MAP_OF_T "\"}]}, \"pre_tokenizer\": {\"type\": \"Metaspace\", \"replacement\": \"_\"}, "
+     "\"model\": {\"type\": \"Unigram\", \"unk_id\": 0, \"byte_fallback\": true, \"vocab\": "
+     "[[\"u\", 0], [\"<0xCC>\", -1.5], [\"<0x81>\", -1], [\"th\", -2], [\"_the\", -3]]}}"},
     {"bytes as a normalizer, a literal",
      "{\"normalizer\": {\"type\": \"ByteLevel\"}, \"pre_tokenizer\": {\"type\": \"Sequence\", "
      "\"pretokenizers\": [{\"type\": \"Split\", \"pattern\": {\"String\": \"th\"}, \"behavior\": "

@@ -22,7 +22,7 @@ import tempfile
 import numpy as np
 import tokenizers
 
-# name: files of DATA/tokenizers, tokenizer_config.json, model type in config.json
+# name: files of DATA/tokenizers (FILE:NAME in the folder), tokenizer_config.json, model type in config.json
 JSON_CASES = {
     "bert-base-uncased": "bert-base-uncased/tokenizer.json",
     "bert-base-cased": "bert-base-cased/DERIVED-tokenizer.json",
@@ -58,6 +58,16 @@ FOLDER_CASES = {
         ["bert-base-uncased/tokenizer.json"],
         {"tokenizer_class": "BertTokenizer", "do_lower_case": False}, None,
     ),
+    # The same file under the names of other classes: the ids differ, the file's pieces do not.
+    "deberta-model": (["deberta-v3/spm.model"], None, "deberta-v2"),
+    "deberta-model-options": (["deberta-v3/spm.model"], {
+        "tokenizer_class": "DebertaV2TokenizerFast", "do_lower_case": True, "split_by_punct": True,
+        "add_prefix_space": False, "additional_special_tokens": ["[E1]"]}, None),
+    "xlm-roberta-model": (["deberta-v3/spm.model:sentencepiece.bpe.model"], None, "xlm-roberta"),
+    "camembert-model": (["deberta-v3/spm.model:sentencepiece.bpe.model"], None, "camembert"),
+    "albert-model": (["deberta-v3/spm.model:spiece.model"], None, "albert"),
+    "t5-model": (["deberta-v3/spm.model:spiece.model"], None, "t5"),
+    "any-model": (["deberta-v3/spm.model:tokenizer.model"], {"tokenizer_class": "PreTrainedTokenizerFast"}, None),
     "gpt2": (["gpt2/vocab.json", "gpt2/merges.txt"], None, "gpt2"),
     "gpt2-bos": (
         ["gpt2/vocab.json", "gpt2/merges.txt"],
@@ -504,7 +514,8 @@ def main():
             folder = os.path.join(temporary, name)
             os.makedirs(folder)
             for source in sources:
-                shutil.copy(os.path.join(files, source), folder)
+                source, _, renamed = source.partition(":")
+                shutil.copy(os.path.join(files, source), os.path.join(folder, renamed or os.path.basename(source)))
             if config is not None:
                 with open(os.path.join(folder, "tokenizer_config.json"), "w") as file:
                     json.dump(config, file)

@@ -25,9 +25,10 @@ typedef struct nf_encoding {
     size_t length, capacity;
 } nf_encoding;
 
-/* Loads a model folder's tokenizer: tokenizer.json if there, else vocab.txt (BERT), else
- * vocab.json + merges.txt (byte-level BPE); tokenizer_config.json and special_tokens_map.json are
- * honoured as transformers honours them. `path` may also be a tokenizer.json itself. */
+/* Loads a model folder's tokenizer: tokenizer.json if there, else vocab.txt (BERT), vocab.json +
+ * merges.txt (byte-level BPE) or a SentencePiece file (.model); tokenizer_config.json and
+ * special_tokens_map.json are honoured as transformers honours them. `path` may also be a
+ * tokenizer.json itself. */
 nerfit_status nf_tokenizer_load(nf_tokenizer **out, const char *path, nerfit_error *err);
 void nf_tokenizer_free(nf_tokenizer *tokenizer);
 

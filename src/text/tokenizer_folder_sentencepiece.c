@@ -18,9 +18,10 @@ enum { EXTRA_IDS = 100 };
 /* ---- reading */
 
 nerfit_status nf_recipe_read_pieces(const nf_recipe *recipe, nf_tokenizer_folder *folder,
-                                    nf_sp_model *pieces, nerfit_error *err) {
+                                    nerfit_error *err) {
     const char *path = nf_path_join(folder->arena, folder->path, recipe->files);
-    if (!path) return nf_no_memory(err, strlen(folder->path));
+    nf_sp_model *pieces = nf_arena_calloc(folder->arena, 1, sizeof *pieces);
+    if (!path || !pieces) return nf_no_memory(err, sizeof *pieces);
     folder->pieces = pieces;
     return nf_sp_model_load(pieces, path, folder->arena, err);
 }
@@ -466,6 +467,4 @@ const nf_recipe nf_recipe_llama = {.files = "tokenizer.model",
                                    .parts = llama_parts,
                                    .sentencepiece = true};
 const nf_recipe nf_recipe_sentencepiece = {
-    .files = "tokenizer.model",
-    .parts = sentencepiece_parts,
-    .sentencepiece = true};
+    .files = "tokenizer.model", .parts = sentencepiece_parts, .sentencepiece = true};

@@ -336,7 +336,6 @@ static const nf_recipe *look_at(const nf_recipe *chosen, const nf_sp_model *piec
 nerfit_status nf_tokenizer_folder_describe(nf_tokenizer_folder *folder, json_t **description,
                                            nerfit_error *err) {
     const nf_recipe *chosen;
-    nf_sp_model pieces = {0};
     *description = json_pack("{s:{}}", "model");
     json_t *model = json_object_get(*description, "model");
     if (!model) return nf_no_memory(err, 64);
@@ -344,18 +343,18 @@ nerfit_status nf_tokenizer_folder_describe(nf_tokenizer_folder *folder, json_t *
     bool named = chosen != NULL;
     if (!named) NF_TRY(choose_by_files(&chosen, folder, err));
     if (chosen->sentencepiece)
-        NF_TRY(nf_recipe_read_pieces(chosen, folder, &pieces, err));
+        NF_TRY(nf_recipe_read_pieces(chosen, folder, err));
     else
         NF_TRY(chosen == &bert ? read_words(folder, model, err) : read_merges(folder, model, err));
-    if (!named) chosen = look_at(chosen, &pieces, json_object_get(model, "vocab"));
+    if (!named) chosen = look_at(chosen, folder->pieces, json_object_get(model, "vocab"));
     if (chosen->sentencepiece) NF_TRY(nf_recipe_bring_tokens(chosen, folder, err));
     folder->mask_strips = chosen->mask_strips;
     const char *defaults[NF_NAMED_TOKENS];
     memcpy(defaults, chosen->defaults, sizeof defaults);
     if (chosen == &nf_recipe_sentencepiece) { /* as the file has them */
-        defaults[NF_BOS] = pieces.bos_id >= 0 ? pieces.bos_piece : NULL;
-        defaults[NF_EOS] = pieces.eos_id >= 0 ? pieces.eos_piece : NULL;
-        defaults[NF_UNK] = pieces.unk_piece;
+        defaults[NF_BOS] = folder->pieces->bos_id >= 0 ? folder->pieces->bos_piece : NULL;
+        defaults[NF_EOS] = folder->pieces->eos_id >= 0 ? folder->pieces->eos_piece : NULL;
+        defaults[NF_UNK] = folder->pieces->unk_piece;
     }
     NF_TRY(nf_tokenizer_folder_tokens(folder, *description, defaults, err));
     return chosen->parts(folder, *description, err);

@@ -25,7 +25,7 @@ extern const nf_recipe nf_recipe_xlm_roberta, nf_recipe_camembert, nf_recipe_deb
 
 /* Reads the .model file; folder->pieces points to the result. */
 nerfit_status nf_recipe_read_pieces(const nf_recipe *recipe, nf_tokenizer_folder *folder,
-                                    nf_sp_model *pieces, nerfit_error *err);
+                                    nerfit_error *err);
 /* Fills folder->brought: the special tokens that the .model file and the class bring along. */
 nerfit_status nf_recipe_bring_tokens(const nf_recipe *recipe, nf_tokenizer_folder *folder,
                                      nerfit_error *err);

@@ -33,6 +33,7 @@ static void test_blanks(void **state) {
     check("state-of-the-art don't http://t.co/x", "state-of-the-art|don't|http://t.co/x");
     check("@name #tag $5 5% :)", "@name|#tag|$5|5%|:|)");
     check("U.S. ... a.b.c,", "U.S|.|.|.|.|a.b.c|,");
+    check("it 's 'll 'quoted' '", "it|'s|'ll|'|quoted|'|'");
     check("  a  ", "a");
     check("", "");
 }

@@ -78,6 +78,11 @@ static bool is_one_of(uint32_t c, const uint32_t *list, size_t count) {
 static bool opens(uint32_t c) { return is_one_of(c, opening, sizeof opening / sizeof *opening); }
 static bool closes(uint32_t c) { return is_one_of(c, closing, sizeof closing / sizeof *closing); }
 
+/* "'s", "'ll": corpora write what follows an apostrophe as a word. */
+static bool is_ending(const uint32_t *c, size_t size) {
+    return (c[0] == '\'' || c[0] == 0x2019) && size > 1 && size <= 3 && !closes(c[size - 1]);
+}
+
 /* words[i] receives the number of the word that code point i belongs to (blanks: the word before). */
 static void number_words(const uint32_t *c, size_t n, uint32_t *words) {
     uint32_t word = 0;
@@ -88,7 +93,7 @@ static void number_words(const uint32_t *c, size_t n, uint32_t *words) {
         }
         size_t end = i, core = i;
         while (end < n && !nf_is_space(c[end])) end++;
-        while (core < end && opens(c[core])) words[core++] = ++word;
+        while (core < end && opens(c[core]) && !is_ending(c + core, end - core)) words[core++] = ++word;
         size_t tail = end;
         while (tail > core && closes(c[tail - 1])) tail--;
         if (tail > core) word++;

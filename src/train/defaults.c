@@ -119,8 +119,8 @@ static void tell(const chooser *c) {
     nf_log_info(c->log, "recipe nerfit, %zu texts: what was not given follows from their number",
                 c->size->n_texts);
     if (o->max_steps[0] == 0 && !is_given(c, "max_steps"))
-        nf_log_info(c->log, "stage 1: left out, since on the same texts it adds nothing to stage 2, "
-                            "which learns from the descriptions too (max_steps: [N, M] runs it)");
+        nf_log_info(c->log, "stage 1: left out: stage 2 learns from the same texts and descriptions "
+                            "(max_steps: [N, M] runs it)");
     else if (o->max_steps[0] != 0) tell_steps(c, 0);
     if (o->max_steps[1] != 0) tell_steps(c, 1);
     nf_log_info(c->log, "%s", !c->size->has_validation

@@ -95,8 +95,8 @@ class Model:
 
     Args:
         folder: a model in transformers' format with a token-classification head, or a PEFT
-            adapter; or its name on Hugging Face's hub ("owner/name", "owner/name@revision"), from where it is
-            downloaded into the cache that huggingface_hub uses too.
+            adapter; or its name on Hugging Face's hub ("owner/name", "owner/name@revision"), from
+            where it is downloaded into the cache that huggingface_hub uses too.
         backend: "auto" (None), "cpu", "ref".
         precision: "auto" (None: bf16 where the CPU multiplies it), "f32", "bf16".
         threads: CPU threads; 0: all cores.

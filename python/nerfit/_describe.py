@@ -48,7 +48,9 @@ def describe(
     labels, texts = [], []
     for label, text in (known or {}).items():
         if not isinstance(label, str) or not isinstance(text, str):
-            raise ArgumentError(f"known: expected labels with descriptions, not {label!r}: {text!r}")
+            raise ArgumentError(
+                f"known: expected labels with descriptions, not {label!r}: {text!r}"
+            )
         labels.append(_library.encode(label, "known"))
         texts.append(_library.encode(text, f'known: "{label}"'))
     if not 0 <= seed < 2**63:

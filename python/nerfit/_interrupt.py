@@ -10,9 +10,9 @@ from typing import Any
 class Interrupt:
     """A context in which Ctrl-C only leaves a mark.
 
-    Python would raise KeyboardInterrupt inside a callback of C, even before the callback's first line,
-    and it cannot pass through C. A handler of one's own for SIGINT is left alone, and threads other
-    than the main one get no signals.
+    Python would raise KeyboardInterrupt inside a callback of C, even before the callback's first
+    line, and it cannot pass through C. A handler of one's own for SIGINT is left alone, and threads
+    other than the main one get no signals.
     """
 
     def __init__(self) -> None:

@@ -115,9 +115,9 @@ class Model:
     """A loaded model. Threads may share it: each gets a session of its own, and they run at once.
 
     Args:
-        folder: a model in transformers' format with a token-classification head, or a PEFT adapter;
-            or its name on Hugging Face's hub ("owner/name", "owner/name@revision"), from where it is
-            downloaded into the cache that huggingface_hub uses too.
+        folder: a model in transformers' format with a token-classification head, or a PEFT
+            adapter; or its name on Hugging Face's hub ("owner/name", "owner/name@revision"), from
+            where it is downloaded into the cache that huggingface_hub uses too.
         backend: "auto" (None), "cpu", "ref".
         precision: "auto" (None: bf16 where the CPU multiplies it), "f32", "bf16".
         threads: CPU threads; 0: all cores.
@@ -300,8 +300,8 @@ def _texts(texts: str | Sequence[str]) -> list[str]:
 
 
 def download(name: str, kind: str = "model") -> str:
-    """Downloads a model from Hugging Face's hub, if the cache that huggingface_hub uses does not have
-    it, and returns its folder; a folder is returned as it is.
+    """Downloads a model from Hugging Face's hub, if the cache that huggingface_hub uses does not
+    have it, and returns its folder; a folder is returned as it is.
 
     Args:
         name: "owner/name", "owner/name@revision".

@@ -98,7 +98,6 @@ class _Watch(Interrupt):
         return not self.interrupted
 
 
-
 class Trainer:
     """Trains a model in two stages, and uses it.
 
@@ -172,8 +171,8 @@ class Trainer:
                 checkpoint's folder. The result has the same bits as that of a run never stopped.
 
         Raises:
-            KeyboardInterrupt: Ctrl-C; a checkpoint was written after the current step (while a model
-                is downloaded: what has come is kept).
+            KeyboardInterrupt: Ctrl-C; a checkpoint was written after the current step (while a
+                model is downloaded: what has come is kept).
             CancelledError: a callback returned False; a checkpoint was written.
             NerfitError: what else went wrong, with the place in the input.
         """

@@ -25,7 +25,9 @@ KEY = "sk-TheSecretKeyOfThisTest"
 @pytest.fixture(autouse=True)
 def environment(monkeypatch, tmp_path):
     for name in list(os.environ):
-        if name.startswith(("NERFIT_LLM", "HF_", "HUGGING", "TRANSFORMERS_")) or name.lower().endswith("_proxy"):
+        if name.startswith(
+            ("NERFIT_LLM", "HF_", "HUGGING", "TRANSFORMERS_")
+        ) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("NERFIT_LLM_TIMEOUT", "30")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -57,7 +59,9 @@ def files_of(folder):
 def test_models_by_name(hub, trained, tmp_path):
     hub.add("acme/tagger", files_of(Path(trained.result.model_folder)))
     text = "wake me up at nine"
-    assert nerfit.load("acme/tagger", precision="f32", threads=1).predict(text) == trained.predict(text)
+    assert nerfit.load("acme/tagger", precision="f32", threads=1).predict(text) == trained.predict(
+        text
+    )
     before = len(hub.seen())
     nerfit.load("acme/tagger")
     assert len(hub.seen()) == before

@@ -125,6 +125,22 @@ static nerfit_status need_sentence_encoder(run *r) {
                : nf_fail_within(r->err, status, "st_model_name is not given, and its default cannot be had");
 }
 
+static bool resumes(const nf_train_options *o) {
+    return o->resume_from_checkpoint && strcmp(o->resume_from_checkpoint, "false") != 0;
+}
+
+/* An earlier run is not overwritten unasked. */
+static nerfit_status check_output(run *r) {
+    const nf_train_options *o = r->options;
+    const char *best = nf_path_join(&r->arena, o->output_dir, "best");
+    if (!best) return nf_no_memory(r->err, 0);
+    if (nf_directory_exists(best) && !o->overwrite_output_dir && !resumes(o))
+        return nf_fail_at(r->err, NERFIT_ARGUMENT, o->output_dir, 0, 0,
+                          "holds an earlier run; choose another output_dir, or give "
+                          "overwrite_output_dir or resume_from_checkpoint");
+    return NERFIT_OK;
+}
+
 /* Descriptions by the language model. */
 static nerfit_status describe_labels(run *r) {
     const nf_train_options *o = r->options;
@@ -136,7 +152,8 @@ static nerfit_status describe_labels(run *r) {
         return nf_fail(r->err, NERFIT_UNSUPPORTED,
                        "llm: no language model is asked here; give descriptions in ent2emb (nerfit "
                        "describe writes them)");
-    NF_TRY(need_sentence_encoder(r)); /* before it costs anything */
+    NF_TRY(check_output(r)); /* both before it costs anything */
+    NF_TRY(need_sentence_encoder(r));
     NF_TRY(nf_directory_make(o->output_dir, r->err));
     nerfit_status status = s->describe(s->user, o->llm, r->corpora, N_SPLITS, (uint64_t)o->seed[0],
                                        file, &descriptions, r->err);
@@ -469,8 +486,7 @@ static nerfit_status run_contrastive(run *r) {
     NF_TRY(nf_model_add_projection(r->model, r->embeddings->size, (uint64_t)o->seed[0], r->err));
     set_precision(r, 0);
     NF_TRY(start_training(r, true));
-    bool resumes = o->resume_from_checkpoint && strcmp(o->resume_from_checkpoint, "false") != 0;
-    if (resumes && finished && nf_directory_exists(finished)) {
+    if (resumes(o) && finished && nf_directory_exists(finished)) {
         nf_log_info(r->log, "stage 1 is finished; its result is taken from %s", finished);
         NF_TRY(nf_checkpoint_load_values(r->model, finished, r->err));
     } else {
@@ -506,11 +522,6 @@ static const nf_examples *validation_of(run *r) {
     return r->corpora[VALIDATION] ? &r->examples[VALIDATION] : NULL;
 }
 
-static bool resumes_run(const run *r) {
-    const char *from = r->options->resume_from_checkpoint;
-    return from && strcmp(from, "false") != 0;
-}
-
 /* Stage 1: the description head without types of its own. */
 static nerfit_status run_description_stage1(run *r) {
     const nf_train_options *o = r->options;
@@ -520,7 +531,7 @@ static nerfit_status run_description_stage1(run *r) {
     NF_TRY(nf_type_columns_make(&r->model->type_columns, r->be, e->vectors, e->count, e->size,
                                 r->err));
     NF_TRY(start_training(r, true));
-    if (resumes_run(r) && finished && nf_directory_exists(finished)) {
+    if (resumes(r->options) && finished && nf_directory_exists(finished)) {
         nf_log_info(r->log, "stage 1 is finished; its result is taken from %s", finished);
         NF_TRY(nf_checkpoint_load_values(r->model, finished, r->err));
     } else {
@@ -629,10 +640,6 @@ static nerfit_status save_model(run *r, nf_train_result *result) {
                                r->err);
 }
 
-static bool resumes(const nf_train_options *o) {
-    return o->resume_from_checkpoint && strcmp(o->resume_from_checkpoint, "false") != 0;
-}
-
 /* ---------------------------------------------------------------- the report */
 
 static json_t *count_json(const nf_corpus *corpus) {
@@ -705,22 +712,11 @@ static nerfit_status review(run *r, bool adapter, nf_train_result *result) {
     return status == NERFIT_OK ? save_record(r, "report.json", page) : (json_decref(page), status);
 }
 
-/* Before anything is downloaded or asked for. */
-static nerfit_status check_output(run *r) {
-    const nf_train_options *o = r->options;
-    const char *best = nf_path_join(&r->arena, o->output_dir, "best");
-    if (!best) return nf_no_memory(r->err, 0);
-    if (nf_directory_exists(best) && !o->overwrite_output_dir && !resumes(o))
-        return nf_fail_at(r->err, NERFIT_ARGUMENT, o->output_dir, 0, 0,
-                          "holds an earlier run; choose another output_dir, or give "
-                          "overwrite_output_dir or resume_from_checkpoint");
-    return NERFIT_OK;
-}
-
 static nerfit_status open_output(run *r) {
     const nf_train_options *o = r->options;
     const char *metrics = nf_path_join(&r->arena, o->output_dir, "metrics.jsonl");
     if (!metrics) return nf_no_memory(r->err, 0);
+    NF_TRY(check_output(r));
     if (!resumes(o)) {
         /* checkpoints of the earlier run must not be taken for this one's */
         for (int s = 0; s < 2; s++) NF_TRY(nf_directory_remove(stage_folder(r, s), r->err));
@@ -734,7 +730,6 @@ static nerfit_status open_output(run *r) {
 static nerfit_status train(run *r, nf_train_result *result) {
     nf_task *task = NULL;
     NF_TRY(nf_train_options_check_needed(r->options, r->err));
-    NF_TRY(check_output(r));
     NF_TRY(read_corpora(r));
     const nf_train_size size = {r->corpora[TRAIN]->n_documents, r->corpora[VALIDATION] != NULL};
     NF_TRY(nf_train_defaults(&r->own_options, r->options, &size, r->log, r->err));
@@ -818,7 +813,6 @@ static nerfit_status pretrain_with(run *r, nf_pretraining *p, nf_train_result *r
 static nerfit_status pretrain(run *r, nf_train_result *result) {
     nf_pretraining *p;
     NF_TRY(nf_train_options_check_needed(r->options, r->err));
-    NF_TRY(check_output(r));
     NF_TRY(nf_pretraining_defaults(&r->own_options, r->options, r->log, r->err));
     r->options = &r->own_options;
     NF_TRY(nf_train_options_check(r->options, r->log, r->err));

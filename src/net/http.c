@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -281,7 +282,7 @@ static bool set_options(transfer *t, const char *url, bool trusted) {
     curl_easy_setopt(c, CURLOPT_HTTPHEADER, trusted ? t->all_headers : t->open_headers);
     curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)(1e3 * or_else(p->connect_timeout, 10)));
     curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)or_else(p->stall_timeout, 30));
+    curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)ceil(or_else(p->stall_timeout, 30)));
     if (p->total_timeout > 0)
         curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)(1e3 * p->total_timeout));
     curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);

@@ -38,6 +38,17 @@ static const setting settings[] = {
     {"LoRA, stage 1", "bert", 1, true, false, "gelu"},
     {"LoRA, stage 2", "bert/token-classification", 2, true, false, "gelu"},
     {"DoRA, stage 2", "bert/token-classification", 2, true, true, "gelu"},
+    {"XLM-RoBERTa", "xlm-roberta/token-classification", 2, false, false, "gelu"},
+    {"DistilBERT, stage 1", "distilbert", 1, false, false, "gelu"},
+    {"DistilBERT, LoRA", "distilbert/token-classification", 2, true, false, "gelu"},
+    {"ELECTRA, stage 2", "electra/token-classification", 2, false, false, "gelu"},
+    {"ELECTRA, LoRA on the projection too", "electra/token-classification", 2, true, false, "gelu"},
+    {"ELECTRA, DoRA on the projection too", "electra/token-classification", 2, true, true, "gelu"},
+    {"ELECTRA without projection", "electra-equal/token-classification", 2, false, false, "gelu"},
+    {"ALBERT, stage 1", "albert", 1, false, false, "gelu_new"},
+    {"ALBERT, stage 2", "albert/token-classification", 2, false, false, "gelu_new"},
+    {"ALBERT, LoRA", "albert/token-classification", 2, true, false, "gelu_new"},
+    {"ALBERT, DoRA", "albert/token-classification", 2, true, true, "gelu_new"},
 };
 
 static nf_activation activation_of(const char *name) {
@@ -107,10 +118,12 @@ static void check_setting(const setting *s) {
     if (s->stage == 1) assert_ok(nf_model_add_projection(model, 6, 3, &error), &error);
     nf_rng rng = nf_rng_new(11, 0);
     if (s->lora) {
-        char *targets[] = {"query", "value", "intermediate.dense"};
+        /* those that a model has */
+        char *targets[] = {"query", "value", "intermediate.dense", "q_lin", "v_lin", "lin1",
+                           "embeddings_project", "embedding_hidden_mapping_in", "ffn"};
         nf_adapter_config config = {.r = 3, .lora_alpha = 6, .lora_dropout = 0.3,
                                     .use_dora = s->dora, .target_modules = targets,
-                                    .n_target_modules = 3};
+                                    .n_target_modules = sizeof targets / sizeof *targets};
         assert_ok(nf_adapter_add(model, &config, 5, &error), &error);
         for (size_t i = 0; i < model->net.n_parameters; i++) /* B is 0 at first */
             if (strstr(model->net.parameters[i]->name, "lora_B"))
@@ -151,7 +164,51 @@ static void test_gradients(void **state) {
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) check_setting(&settings[i]);
 }
 
+/* Dropout of a layer that serves at every depth must not drop the same elements at each. That
+ * backward's masks are forward's is what the gradients say; here the sites of backward are seen. */
+enum { MAX_SITES = 64 };
+static uint32_t sites[MAX_SITES];
+static size_t n_sites;
+static nf_backend plain;
+
+static void note_dropout(nf_backend *be, nf_values *y, const nf_values *x, size_t n,
+                         const nf_dropout *dropout) {
+    size_t i = 0;
+    while (i < n_sites && sites[i] != dropout->site) i++;
+    if (i == n_sites && n_sites < MAX_SITES) sites[n_sites++] = dropout->site;
+    plain.dropout(be, y, x, n, dropout);
+}
+
+static void test_shared_dropout(void **state) {
+    (void)state;
+    nf_backend *be;
+    nf_model *model;
+    nf_task *task;
+    assert_ok(nf_backend_ref(&be, sizeof(double), &error), &error);
+    plain = *be;
+    be->dropout = note_dropout;
+    assert_ok(nf_model_load(&model, "tests/golden/albert/token-classification", be, NULL, &error),
+              &error);
+    size_t depth = model->encoder.n_layers;
+    assert_int_equal(depth, 3);
+    model->encoder.hidden_dropout = model->encoder.classifier_dropout = 0.2;
+    nf_model_train_encoder(model, true);
+    assert_ok(nf_network_start_training(&model->net, &error), &error);
+    assert_ok(nf_network_prepare(&model->net, true, &error), &error);
+    assert_ok(nf_task_classification(&task, model, &examples, NULL, 0.1, &error), &error);
+    nf_pass pass = {.be = be, .training = true, .seed = 7, .step = 3};
+    assert_ok(nf_workspace_new(&pass.ws, be, &error), &error);
+    loss_of(task, &pass, true);
+    /* two norms at each depth, the embeddings, the classifier */
+    assert_int_equal(n_sites, 2 * depth + 2);
+    nf_workspace_free(pass.ws);
+    task->free(task);
+    nf_model_free(model);
+    be->free(be);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_gradients)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_gradients),
+                                       cmocka_unit_test(test_shared_dropout)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

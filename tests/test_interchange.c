@@ -10,6 +10,7 @@
 
 static nerfit_error error;
 static nf_safetensors *golden, *inputs;
+static const char *model_name; /* folder of tests/golden whose adapters are checked */
 
 static float *floats(const char *name, size_t *count) {
     const nf_stored *stored = nf_safetensors_find(golden, name);
@@ -45,7 +46,7 @@ static void load_inputs(nf_pass *pass, const nf_model *model) {
 static void check_adapter(nf_backend *be, const char *kind, bool merge) {
     char folder[128], name[128];
     nf_model *model;
-    snprintf(folder, sizeof folder, "tests/golden/bert/adapter-%s", kind);
+    snprintf(folder, sizeof folder, "tests/golden/%s/adapter-%s", model_name, kind);
     assert_ok(nf_model_load(&model, folder, be, NULL, &error), &error);
     if (merge) assert_ok(nf_adapter_merge(model, &error), &error);
     assert_ok(nf_network_prepare(&model->net, false, &error), &error);
@@ -71,17 +72,18 @@ static void check_adapter(nf_backend *be, const char *kind, bool merge) {
     nf_model_free(model);
 }
 
-static void test_adapters(void **state) {
-    static const char *const kinds[] = {"lora", "rslora", "dora", "dora-dense", "stage1"};
-    (void)state;
-    assert_ok(nf_safetensors_open(&golden, "tests/golden/bert/adapters.safetensors", &error),
-              &error);
-    assert_ok(nf_safetensors_open(&inputs, "tests/golden/bert/hidden.safetensors", &error), &error);
+static void check_adapters(const char *name, const char *const *kinds) {
+    char path[128];
+    model_name = name;
+    snprintf(path, sizeof path, "tests/golden/%s/adapters.safetensors", name);
+    assert_ok(nf_safetensors_open(&golden, path, &error), &error);
+    snprintf(path, sizeof path, "tests/golden/%s/hidden.safetensors", name);
+    assert_ok(nf_safetensors_open(&inputs, path, &error), &error);
     for (int b = 0; b < 2; b++) {
         nf_backend *be;
         if (b) assert_ok(nf_backend_cpu(&be, NF_PRECISION_F32, 1, &error), &error);
         else assert_ok(nf_backend_ref(&be, sizeof(float), &error), &error);
-        for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        for (size_t k = 0; kinds[k]; k++) {
             check_adapter(be, kinds[k], false);
             check_adapter(be, kinds[k], true);
         }
@@ -89,6 +91,15 @@ static void test_adapters(void **state) {
     }
     nf_safetensors_close(golden);
     nf_safetensors_close(inputs);
+}
+
+static void test_adapters(void **state) {
+    (void)state;
+    check_adapters("bert", (const char *const[]){"lora", "rslora", "dora", "dora-dense", "stage1",
+                                                 NULL});
+    check_adapters("distilbert", (const char *const[]){"lora", NULL});
+    check_adapters("electra", (const char *const[]){"dora", NULL});
+    check_adapters("albert", (const char *const[]){"dora", NULL});
 }
 
 /* Cosine of at least 0.9999, and for the tiny ones every value within 1e-4. */

@@ -30,7 +30,11 @@ from transformers import AutoModelForTokenClassification, AutoTokenizer
 GOLDEN = Path(__file__).resolve().parent.parent / "tests/golden"
 FOLDERS = ["bert/token-classification", "roberta/token-classification", "bert/sharded", "bert/bf16",
            "bert/f16", "bert/adapter-lora", "bert/adapter-rslora", "bert/adapter-dora",
-           "bert/adapter-dora-dense"]
+           "bert/adapter-dora-dense", "xlm-roberta/token-classification",
+           "camembert/token-classification", "distilbert/token-classification",
+           "electra/token-classification", "electra-equal/token-classification",
+           "albert/token-classification", "distilbert/adapter-lora", "electra/adapter-dora",
+           "albert/adapter-dora"]
 
 
 def complain_about_keys(what, missing, unexpected):
@@ -83,7 +87,8 @@ def read_texts(path, tokenizer, limit):
 
 
 def limit_of(config):
-    offset = config.pad_token_id + 1 if config.model_type == "roberta" else 0
+    past_padding = config.model_type in ("roberta", "xlm-roberta", "camembert")
+    offset = config.pad_token_id + 1 if past_padding else 0
     return config.max_position_embeddings - offset
 
 

@@ -15,7 +15,7 @@
 #include "model/save.h"
 
 static const char PEFT_PREFIX[] = "base_model.model.";
-static const char *const default_targets[] = {"query", "value"};
+static const char *const query_and_value[] = {"query", "value", NULL};
 
 bool nf_adapter_folder(const char *folder) {
     nf_arena arena = {0};
@@ -93,8 +93,11 @@ nerfit_status nf_adapter_add(nf_model *model, const nf_adapter_config *given, ui
     nf_adapter_config *config = &adapter->config;
     if (config->r == 0) return nf_fail(err, NERFIT_ARGUMENT, "lora_r must be at least 1");
     if (!config->target_modules || config->n_target_modules == 0) {
-        config->target_modules = (char **)(uintptr_t)default_targets;
-        config->n_target_modules = sizeof default_targets / sizeof *default_targets;
+        const char *const *targets = model->architecture->lora_targets;
+        if (!targets) targets = query_and_value;
+        config->target_modules = (char **)(uintptr_t)targets;
+        config->n_target_modules = 0;
+        while (targets[config->n_target_modules]) config->n_target_modules++;
     }
     NF_TRY(copy_names(&net->arena, &config->target_modules, config->n_target_modules, err));
     NF_TRY(copy_names(&net->arena, &config->modules_to_save, config->n_modules_to_save, err));

@@ -4,11 +4,14 @@
 
 #include "base/str.h"
 
-extern const nf_architecture nf_architecture_bert, nf_architecture_roberta;
+extern const nf_architecture nf_architecture_bert, nf_architecture_roberta,
+    nf_architecture_xlm_roberta, nf_architecture_camembert, nf_architecture_distilbert,
+    nf_architecture_electra, nf_architecture_albert;
 
 static const nf_architecture *const architectures[] = {
-    &nf_architecture_bert,
-    &nf_architecture_roberta,
+    &nf_architecture_bert,        &nf_architecture_roberta,    &nf_architecture_xlm_roberta,
+    &nf_architecture_camembert,   &nf_architecture_distilbert, &nf_architecture_electra,
+    &nf_architecture_albert,
 };
 enum { N_ARCHITECTURES = sizeof architectures / sizeof *architectures };
 
@@ -67,8 +70,10 @@ nf_activation nf_config_activation(nf_config_reader *in, const char *key, const 
         nf_activation kind;
     } names[] = {
         {"gelu", NF_ACTIVATION_GELU},
+        {"gelu_python", NF_ACTIVATION_GELU},
         {"gelu_new", NF_ACTIVATION_GELU_TANH},
         {"gelu_pytorch_tanh", NF_ACTIVATION_GELU_TANH},
+        {"gelu_fast", NF_ACTIVATION_GELU_TANH},
         {"relu", NF_ACTIVATION_RELU},
         {"tanh", NF_ACTIVATION_TANH},
         {"silu", NF_ACTIVATION_SILU},

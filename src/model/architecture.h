@@ -13,7 +13,10 @@ typedef struct nf_architecture {
     const char *class_name;         /* of the token-classification model, for config.json */
     const char *encoder_class_name; /* of the bare encoder */
     int32_t first_position;         /* 0: positions from 0; else from past the padding id */
-    const char *const *lora_targets; /* names PEFT adapts by default; NULL: query and value */
+    /* Modules that LoRA adapts unless told otherwise, as PEFT's
+     * TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING has them for the type; the end is NULL.
+     * NULL itself: query and value. */
+    const char *const *lora_targets;
     nerfit_status (*build)(nf_encoder *encoder, nf_network *net, const json_t *config,
                            const char *path, nerfit_error *err);
 } nf_architecture;

@@ -1,22 +1,26 @@
-/* Embeddings: word + position + type, layer norm, dropout. */
+/* Embeddings: word + position + type, layer norm, dropout, projection. */
 #include "model/encoder.h"
 
 nerfit_status nf_embedding_forward(const nf_encoder *encoder, const nf_pass *pass, nf_values *y,
                                    nf_embedding_kept *kept) {
     nf_backend *be = pass->be;
     const nf_embedding *embedding = &encoder->embedding;
-    size_t n = (size_t)pass->sequences.n_tokens, c = encoder->hidden;
+    size_t n = (size_t)pass->sequences.n_tokens, c = embedding->size;
     nf_workspace_mark mark = nf_workspace_here(pass->ws);
     nf_values *sum = nf_workspace_reals(pass->ws, n * c);
+    nf_values *embedded = embedding->projection ? nf_workspace_reals(pass->ws, n * c) : y;
     if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
     be->embedding_forward(be, sum, embedding->words->values, pass->ids, n, c, false);
     be->embedding_forward(be, sum, embedding->positions->values, pass->positions, n, c, true);
     if (embedding->types)
         be->embedding_forward(be, sum, embedding->types->values, pass->types, n, c, true);
-    NF_TRY(nf_norm_forward(&embedding->norm, pass, y, sum, NULL, 0.0, c,
+    NF_TRY(nf_norm_forward(&embedding->norm, pass, embedded, sum, NULL, 0.0, c,
                            kept ? &kept->norm : NULL));
     nf_dropout dropout = nf_pass_dropout(pass, embedding->site, encoder->hidden_dropout);
-    if (dropout.p > 0.0) be->dropout(be, y, y, n * c, &dropout);
+    if (dropout.p > 0.0) be->dropout(be, embedded, embedded, n * c, &dropout);
+    if (embedding->projection)
+        NF_TRY(nf_linear_forward(embedding->projection, pass, y, NULL, embedded,
+                                 NF_ACTIVATION_NONE, kept ? &kept->projection : NULL));
     if (!pass->keep) nf_workspace_return(pass->ws, mark);
     return NERFIT_OK;
 }
@@ -25,10 +29,16 @@ nerfit_status nf_embedding_backward(const nf_encoder *encoder, const nf_pass *pa
                                     const nf_values *dy, const nf_embedding_kept *kept) {
     nf_backend *be = pass->be;
     const nf_embedding *embedding = &encoder->embedding;
-    size_t n = (size_t)pass->sequences.n_tokens, c = encoder->hidden;
+    size_t n = (size_t)pass->sequences.n_tokens, c = embedding->size;
     nf_workspace_mark mark = nf_workspace_here(pass->ws);
     nf_values *dsum = nf_workspace_reals(pass->ws, n * c);
+    nf_values *dembedded = embedding->projection ? nf_workspace_reals(pass->ws, n * c) : NULL;
     if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
+    if (embedding->projection) {
+        NF_TRY(nf_linear_backward(embedding->projection, pass, dembedded, dy, &kept->projection,
+                                  false));
+        dy = dembedded;
+    }
     nf_dropout dropout = nf_pass_dropout(pass, embedding->site, encoder->hidden_dropout);
     be->dropout(be, dsum, dy, n * c, &dropout);
     nf_norm_backward(&embedding->norm, pass, dsum, NULL, dsum, 0.0, c, &kept->norm);

@@ -7,7 +7,7 @@ static bool norm_trained(const nf_norm *norm) {
 
 static bool embedding_trained(const nf_embedding *e) {
     return e->words->trained || e->positions->trained || (e->types && e->types->trained) ||
-           norm_trained(&e->norm);
+           norm_trained(&e->norm) || (e->projection && nf_linear_trained(e->projection));
 }
 
 static bool attention_trained(const nf_attention *a) {
@@ -49,7 +49,9 @@ nerfit_status nf_encoder_forward(const nf_encoder *encoder, const nf_pass *pass,
     for (int i = 0; i < (int)encoder->n_layers; i++) {
         const nf_layer *layer = &encoder->layers[i];
         bool keeps = i >= lowest;
-        const nf_pass *p = keeps ? pass : &forget;
+        nf_pass at = keeps ? *pass : forget;
+        const nf_pass *p = &at;
+        at.repeat = encoder->shares_layers ? (uint32_t)i : 0;
         nf_layer_kept *k = keeps ? &kept->layers[i] : NULL;
         nf_values *next = i + 1 == (int)encoder->n_layers ? y
                           : keeps                         ? nf_workspace_reals(pass->ws, n * c)
@@ -79,11 +81,13 @@ nerfit_status nf_encoder_backward(const nf_encoder *encoder, const nf_pass *pass
     for (int i = (int)encoder->n_layers - 1; i >= lowest && i >= 0; i--) {
         const nf_layer *layer = &encoder->layers[i];
         bool deeper = i > lowest, middle = deeper || attention_trained(&layer->attention);
-        NF_TRY(nf_feed_forward_backward(encoder, &layer->feed_forward, pass,
+        nf_pass at = *pass;
+        at.repeat = encoder->shares_layers ? (uint32_t)i : 0;
+        NF_TRY(nf_feed_forward_backward(encoder, &layer->feed_forward, &at,
                                         middle ? dmiddle : NULL, dy,
                                         &kept->layers[i].feed_forward));
         if (!middle) break;
-        NF_TRY(nf_attention_backward(encoder, &layer->attention, pass, deeper ? dy : NULL,
+        NF_TRY(nf_attention_backward(encoder, &layer->attention, &at, deeper ? dy : NULL,
                                      dmiddle, &kept->layers[i].attention));
     }
     if (lowest < 0) return nf_embedding_backward(encoder, pass, dy, &kept->embedding);

@@ -19,9 +19,12 @@ typedef struct nf_norm_kept {
     nf_values *sum, *mean, *rstd;
 } nf_norm_kept;
 
-/* word + position + type embeddings, norm, dropout (BERT's order) */
+/* word + position + type embeddings, norm, dropout (BERT's order), and possibly a projection to the
+ * hidden states' size (ELECTRA, ALBERT) */
 typedef struct nf_embedding {
     nf_parameter *words, *positions, *types; /* types may be NULL */
+    size_t size;           /* E, that of the hidden states unless there is a projection */
+    nf_linear *projection; /* [C, E]; NULL: none */
     int32_t padding_id;          /* row of `words` that gets no gradient; -1 none */
     int32_t position_padding_id; /* likewise of `positions` */
     nf_norm norm;
@@ -30,6 +33,7 @@ typedef struct nf_embedding {
 
 typedef struct nf_embedding_kept {
     nf_norm_kept norm;
+    nf_linear_kept projection;
 } nf_embedding_kept;
 
 /* y = norm(x + dropout(out(attention(q(x), k(x), v(x))))) */
@@ -81,6 +85,8 @@ typedef struct nf_encoder {
     double initializer_range; /* sd of new heads */
     nf_embedding embedding;
     nf_layer *layers; /* [n_layers] */
+    /* ALBERT: the layers are one and the same, and only the dropout masks tell its uses apart */
+    bool shares_layers;
 } nf_encoder;
 
 /* What backward of the whole encoder needs. */

@@ -232,6 +232,8 @@ nerfit_status nf_network_refresh(nf_network *net, nerfit_error *err) {
 }
 
 nf_dropout nf_pass_dropout(const nf_pass *pass, uint32_t site, double p) {
-    return (nf_dropout){
-        .p = pass->training ? p : 0.0, .seed = pass->seed, .step = pass->step, .site = site};
+    return (nf_dropout){.p = pass->training ? p : 0.0,
+                        .seed = pass->seed,
+                        .step = pass->step,
+                        .site = site + pass->repeat * NF_SITES};
 }

@@ -37,7 +37,7 @@ typedef struct nf_network {
     size_t n_parameters, parameters_capacity;
     nf_linear **linears;
     size_t n_linears, linears_capacity;
-    uint32_t n_sites; /* dropout sites given out */
+    uint32_t n_sites; /* dropout sites given out, below NF_SITES */
     /* while training: all trained parameters, the decayed ones first */
     nf_values *flat_values, *flat_grads, *flat_m, *flat_v;
     size_t n_decayed, n_trained; /* elements */
@@ -52,6 +52,7 @@ typedef struct nf_pass {
     bool keep;     /* keep what backward needs */
     bool training; /* dropout acts */
     uint64_t seed, step; /* of the dropout masks */
+    uint32_t repeat;     /* which use of a shared layer this is: every use has its own masks */
 } nf_pass;
 
 void nf_network_init(nf_network *net, nf_backend *be);
@@ -81,7 +82,9 @@ nerfit_status nf_parameter_uniform(nf_network *net, nf_parameter *p, double boun
 /* Drops a parameter's memory and takes it out of training, saving and counting. */
 void nf_parameter_remove(nf_network *net, nf_parameter *p);
 
-/* A number for a dropout that is this network's own. */
+/* A number for a dropout that is this network's own; the further uses of a shared layer take those
+ * from NF_SITES on. */
+enum { NF_SITES = 1 << 16 };
 uint32_t nf_network_site(nf_network *net);
 
 /* Moves all parameters with `trained` set into flat buffers with gradients and moments (zeroed). */

@@ -69,7 +69,7 @@ static const option table[] = {
     {"inference_mode", BOOL, false, AT(inference_mode), "false", 0, 0, NULL, PEFT,
      "Must be false: a frozen adapter cannot be trained."},
     {"target_modules", NAMES, false, AT(target_modules), NULL, 0, 0, NULL, PEFT,
-     "Names of the layers to adapt, or all-linear; default: query and value."},
+     "Names of the layers to adapt, or all-linear; default: PEFT's, query and value."},
     {"modules_to_save", NAMES, false, AT(modules_to_save), NULL, 0, 0, NULL, PEFT,
      "Further modules to train in full and save with the adapter."},
 

@@ -1,7 +1,7 @@
 """Adapter folders as PEFT writes them, with the logits they give and the weights they merge to.
 
-Reads the BERT model of models.py; writes tests/golden/bert/adapter-*/ and adapters.safetensors: see
-tests/golden/README.md. Usage: adapters.py OUT_FOLDER
+Reads the models of models.py; writes tests/golden/{bert,...}/adapter-*/ and adapters.safetensors: see
+tests/golden/README.md. Usage: adapters.py OUT_FOLDER [MODEL...]
 """
 import json
 import shutil
@@ -25,10 +25,16 @@ OPTIONS = {
     # another rank and scale, other targets: the feed-forward's "dense" and the attention's output
     "dora-dense": {"use_dora": True, "r": 3, "lora_alpha": 5, "target_modules": ["key", "dense"]},
 }
+# One adapter a model, on modules of its own names: ALBERT's serve at every depth.
+OTHERS = {
+    "distilbert": ("lora", ["q_lin", "v_lin"]),
+    "electra": ("dora", ["query", "value", "embeddings_project"]),
+    "albert": ("dora", ["query", "value", "ffn"]),
+}
 
 
-def config(kind, task):
-    options = {"r": 4, "lora_alpha": 8, "lora_dropout": 0.1, **OPTIONS[kind]}
+def config(kind, task, **more):
+    options = {"r": 4, "lora_alpha": 8, "lora_dropout": 0.1, **OPTIONS[kind], **more}
     return LoraConfig(task_type=task, **options)
 
 
@@ -54,8 +60,8 @@ def reload_and_run(base_class, folder, adapter_class, adapter, texts):
         merged = model.merge_and_unload()
         again = torch.cat([merged(input_ids=text[None])[0][0] for text in texts])
     assert torch.allclose(outputs, again, atol=1e-4), adapter
-    weight = next(p for n, p in merged.named_parameters() if n.endswith(LAYER))
-    return outputs.contiguous(), weight.detach().clone()
+    weight = next((p for n, p in merged.named_parameters() if n.endswith(LAYER)), None)
+    return outputs.contiguous(), None if weight is None else weight.detach().clone()
 
 
 def save(model, folder, base):
@@ -71,10 +77,26 @@ def save(model, folder, base):
     path.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n")
 
 
+def read_texts(folder):
+    texts = load_file(folder / "hidden.safetensors")
+    return torch.split(texts["ids"].long(), texts["cu_seqlens"].diff().tolist())
+
+
+def one(folder, kind, targets):
+    model = PeftModelForTokenClassification(
+        AutoModelForTokenClassification.from_pretrained(folder / "token-classification"),
+        config(kind, TaskType.TOKEN_CLS, target_modules=targets))
+    randomize(model, 4)
+    save(model, folder / f"adapter-{kind}", "../token-classification")
+    logits, _ = reload_and_run(AutoModelForTokenClassification, folder / "token-classification",
+                               PeftModelForTokenClassification, folder / f"adapter-{kind}",
+                               read_texts(folder))
+    save_file({f"logits.{kind}": logits}, folder / "adapters.safetensors", metadata=VERSIONS)
+
+
 def main(out):
     bert = out / "bert"
-    texts = load_file(bert / "hidden.safetensors")
-    texts = torch.split(texts["ids"].long(), texts["cu_seqlens"].diff().tolist())
+    texts = read_texts(bert)
     values = {}
     for seed, kind in enumerate(OPTIONS):
         folder = bert / f"adapter-{kind}"
@@ -99,5 +121,9 @@ def main(out):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    if not sys.argv[2:] or "bert" in sys.argv[2:]:
+        main(Path(sys.argv[1]))
+    for name, (kind, targets) in OTHERS.items():
+        if not sys.argv[2:] or name in sys.argv[2:]:
+            one(Path(sys.argv[1]) / name, kind, targets)
     print(json.dumps(VERSIONS))

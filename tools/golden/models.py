@@ -1,6 +1,7 @@
-"""Tiny random BERT and RoBERTa models with their hidden states and logits, from transformers.
+"""Tiny random models with their hidden states and logits, from transformers.
 
-Writes tests/golden/{bert,roberta}/: see tests/golden/README.md. Usage: models.py OUT_FOLDER
+Writes tests/golden/{bert,roberta,distilbert,...}/: see tests/golden/README.md.
+Usage: models.py OUT_FOLDER [MODEL...]
 """
 import json
 import sys
@@ -9,20 +10,44 @@ from pathlib import Path
 import torch
 import transformers
 from safetensors.torch import save_file
-from transformers import (BertConfig, BertForTokenClassification, BertModel, RobertaConfig,
-                          RobertaForTokenClassification, RobertaModel)
+from transformers import (AlbertConfig, AlbertForTokenClassification, AlbertModel, BertConfig,
+                          BertForTokenClassification, BertModel, CamembertConfig,
+                          CamembertForTokenClassification, CamembertModel, DistilBertConfig,
+                          DistilBertForTokenClassification, DistilBertModel, ElectraConfig,
+                          ElectraForTokenClassification, ElectraModel, RobertaConfig,
+                          RobertaForTokenClassification, RobertaModel, XLMRobertaConfig,
+                          XLMRobertaForTokenClassification, XLMRobertaModel)
 
 LENGTHS = [3, 30, 11, 7, 18]
 LABELS = ["O", "B-a", "I-a", "B-b", "I-b", "B-c", "I-c"]
 SIZES = dict(vocab_size=100, hidden_size=32, num_hidden_layers=2, num_attention_heads=4,
              intermediate_size=48, attention_probs_dropout_prob=0.0, hidden_dropout_prob=0.0)
+# smaller ones for those that share their blocks with the first two
+SMALL = dict(SIZES, hidden_size=16, num_attention_heads=2, intermediate_size=24)
+PAST_PADDING = dict(max_position_embeddings=42, type_vocab_size=1, pad_token_id=1, bos_token_id=0,
+                    eos_token_id=2, layer_norm_eps=1e-5)
 VERSIONS = {"torch": torch.__version__, "transformers": transformers.__version__}
 MODELS = {
     "bert": (BertConfig(**SIZES, max_position_embeddings=40), BertModel,
              BertForTokenClassification),
-    "roberta": (RobertaConfig(**SIZES, max_position_embeddings=42, type_vocab_size=1,
-                              pad_token_id=1, bos_token_id=0, eos_token_id=2,
-                              layer_norm_eps=1e-5), RobertaModel, RobertaForTokenClassification),
+    "roberta": (RobertaConfig(**SIZES, **PAST_PADDING), RobertaModel,
+                RobertaForTokenClassification),
+    "xlm-roberta": (XLMRobertaConfig(**SMALL, **PAST_PADDING), XLMRobertaModel,
+                    XLMRobertaForTokenClassification),
+    "camembert": (CamembertConfig(**SMALL, **PAST_PADDING), CamembertModel,
+                  CamembertForTokenClassification),
+    "distilbert": (DistilBertConfig(vocab_size=100, dim=16, n_layers=2, n_heads=2, hidden_dim=24,
+                                    dropout=0.0, attention_dropout=0.0,
+                                    max_position_embeddings=40),
+                   DistilBertModel, DistilBertForTokenClassification),
+    "electra": (ElectraConfig(**SMALL, embedding_size=12, max_position_embeddings=40),
+                ElectraModel, ElectraForTokenClassification),
+    # no projection where the sizes are equal
+    "electra-equal": (ElectraConfig(**SMALL, embedding_size=16, max_position_embeddings=40),
+                      ElectraModel, ElectraForTokenClassification),
+    "albert": (AlbertConfig(**{**SMALL, "num_hidden_layers": 3}, embedding_size=12,
+                            max_position_embeddings=40, classifier_dropout_prob=0.0),
+               AlbertModel, AlbertForTokenClassification),
 }
 
 
@@ -32,7 +57,7 @@ def randomize(model, seed):
     with torch.no_grad():
         for name, parameter in sorted(model.named_parameters()):
             noise = torch.randn(parameter.shape, generator=generator)
-            is_norm = "LayerNorm.weight" in name
+            is_norm = "norm.weight" in name.lower()
             parameter.copy_(1 + 0.2 * noise if is_norm else 0.2 * noise)
 
 
@@ -80,7 +105,7 @@ def make(name, out):
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
-    for model in MODELS:
+    for model in sys.argv[2:] or MODELS:
         (folder / model).mkdir(parents=True, exist_ok=True)
         make(model, folder / model)
     print(json.dumps(VERSIONS))

@@ -1,8 +1,9 @@
 """The first 20 training steps of both stages, from torch, transformers and PEFT.
 
-Reads the models of models.py; writes tests/golden/{bert,roberta}/train-*.safetensors.
+Reads the models of models.py; writes tests/golden/{bert,roberta,...}/train-*.safetensors.
 The loop is transformers.Trainer's: AdamW with decay on all but biases and norms, gradient clipping,
-linear schedule with warm-up; the losses are the original package's. Usage: training.py OUT_FOLDER
+linear schedule with warm-up; the losses are the original package's.
+Usage: training.py OUT_FOLDER [MODEL...]
 """
 import json
 import sys
@@ -50,11 +51,15 @@ def texts_and_entities(seed):
     return texts, entities
 
 
-def adapter(kind):
+# what nerfit takes where PEFT has no default for a model type
+DEFAULTS = {"distilbert": ["q_lin", "v_lin"], "albert": ["query", "value"]}
+
+
+def adapter(name, kind):
     # all of the encoder's linear layers; PEFT's "all-linear" takes the classifier too, and then
     # refuses to train it in full
     targets = ({"target_modules": ["query", "key", "value", "dense"]} if kind == "all-linear"
-               else {})
+               else {"target_modules": DEFAULTS[name]} if name in DEFAULTS else {})
     return LoraConfig(r=4, lora_alpha=8, lora_dropout=0.0, use_dora=kind == "dora",
                       use_rslora=kind == "rslora", inference_mode=False, **targets)
 
@@ -72,8 +77,10 @@ def randomize_lora(model, seed):
 
 def plain_name(name):
     for part in ("base_model.model.", "base_model.", "base.", ".default", ".base_layer",
-                 ".modules_to_save", "bert.", "roberta."):
+                 ".modules_to_save"):
         name = name.replace(part, "")
+    for prefix in ("bert.", "roberta.", "distilbert.", "electra.", "albert."):
+        name = name.removeprefix(prefix)
     return name.replace("lora_magnitude_vector.weight", "lora_magnitude_vector")
 
 
@@ -81,7 +88,7 @@ class Contrastive(torch.nn.Module):
     def __init__(self, base):
         super().__init__()
         self.base = base
-        self.projection_layer = torch.nn.Linear(32, SIZE)
+        self.projection_layer = torch.nn.Linear(base.config.hidden_size, SIZE)
 
     def forward(self, ids, mask, labels, embeddings):
         hidden = self.base(input_ids=ids, attention_mask=mask).last_hidden_state
@@ -141,12 +148,12 @@ def make(folder, name, kind, stage):
     if stage == 1:
         base = AutoModel.from_pretrained(folder / name)
         if lora:
-            base = PeftModel(base, adapter(kind))
+            base = PeftModel(base, adapter(name, kind))
         model = Contrastive(base)
     else:
         model = AutoModelForTokenClassification.from_pretrained(folder / name / "token-classification")
         if lora:
-            model = PeftModelForTokenClassification(model, adapter(kind))
+            model = PeftModelForTokenClassification(model, adapter(name, kind))
     if lora:
         randomize_lora(model, 8)
     model.train()
@@ -205,9 +212,14 @@ def make(folder, name, kind, stage):
 
 CASES = [("bert", kind, stage) for kind in ("full", "lora", "rslora", "dora") for stage in (1, 2)] + \
         [("roberta", kind, stage) for kind in ("full", "lora", "dora") for stage in (1, 2)] + \
-        [("bert", kind, 2) for kind in ("all-linear", "smoothing", "accumulation")]
+        [("bert", kind, 2) for kind in ("all-linear", "smoothing", "accumulation")] + \
+        [("distilbert", "full", 2), ("distilbert", "lora", 2), ("electra", "full", 2),
+         ("electra", "full", 1), ("albert", "full", 1), ("albert", "full", 2),
+         ("albert", "lora", 2), ("albert", "dora", 2)]
 
 if __name__ == "__main__":
     for case in CASES:
+        if sys.argv[2:] and case[0] not in sys.argv[2:]:
+            continue
         print(*case, *make(Path(sys.argv[1]), *case))
     print(json.dumps(VERSIONS))

@@ -49,6 +49,20 @@ static const setting settings[] = {
     {"ALBERT, stage 2", "albert/token-classification", 2, false, false, "gelu_new"},
     {"ALBERT, LoRA", "albert/token-classification", 2, true, false, "gelu_new"},
     {"ALBERT, DoRA", "albert/token-classification", 2, true, true, "gelu_new"},
+    {"MPNet, stage 1", "mpnet", 1, false, false, "gelu"},
+    {"MPNet, stage 2", "mpnet/token-classification", 2, false, false, "gelu"},
+    {"MPNet, LoRA", "mpnet/token-classification", 2, true, false, "gelu"},
+    {"DeBERTa-v3, stage 1", "deberta-v3", 1, false, false, "gelu"},
+    {"DeBERTa-v3, stage 2", "deberta-v3/token-classification", 2, false, false, "gelu"},
+    {"DeBERTa-v3, LoRA", "deberta-v3/token-classification", 2, true, false, "gelu"},
+    {"DeBERTa-v3, DoRA", "deberta-v3/token-classification", 2, true, true, "gelu"},
+    {"DeBERTa-v2, stage 2", "deberta-v2/token-classification", 2, false, false, "gelu"},
+    {"DeBERTa-v2, LoRA", "deberta-v2/token-classification", 2, true, false, "gelu"},
+    {"ModernBERT, stage 1", "modernbert", 1, false, false, "gelu"},
+    {"ModernBERT, stage 2", "modernbert/token-classification", 2, false, false, "gelu"},
+    {"ModernBERT, LoRA", "modernbert/token-classification", 2, true, false, "gelu"},
+    {"ModernBERT, DoRA", "modernbert/token-classification", 2, true, true, "gelu"},
+    {"ModernBERT with biases", "modernbert-bias/token-classification", 2, false, false, "silu"},
 };
 
 static nf_activation activation_of(const char *name) {
@@ -112,7 +126,8 @@ static void check_setting(const setting *s) {
     assert_ok(nf_backend_ref(&be, sizeof(double), &error), &error);
     assert_ok(nf_model_load(&model, path, be, NULL, &error), &error);
     model->encoder.hidden_dropout = model->encoder.attention_dropout = 0.2;
-    model->encoder.classifier_dropout = 0.2;
+    model->encoder.classifier_dropout = model->encoder.inner_dropout = 0.2;
+    model->encoder.embedding.dropout = 0.2;
     for (size_t i = 0; i < model->encoder.n_layers; i++)
         model->encoder.layers[i].feed_forward.activation = activation_of(s->activation);
     if (s->stage == 1) assert_ok(nf_model_add_projection(model, 6, 3, &error), &error);
@@ -120,7 +135,8 @@ static void check_setting(const setting *s) {
     if (s->lora) {
         /* those that a model has */
         char *targets[] = {"query", "value", "intermediate.dense", "q_lin", "v_lin", "lin1",
-                           "embeddings_project", "embedding_hidden_mapping_in", "ffn"};
+                           "embeddings_project", "embedding_hidden_mapping_in", "ffn", "q", "v",
+                           "query_proj", "value_proj", "pos_key_proj", "Wqkv", "Wi", "mlp.Wo"};
         nf_adapter_config config = {.r = 3, .lora_alpha = 6, .lora_dropout = 0.3,
                                     .use_dora = s->dora, .target_modules = targets,
                                     .n_target_modules = sizeof targets / sizeof *targets};
@@ -130,8 +146,8 @@ static void check_setting(const setting *s) {
                 assert_ok(nf_parameter_normal(&model->net, model->net.parameters[i], 0.3, 9, i,
                                               &error), &error);
     } else nf_model_train_encoder(model, true);
-    nf_linear *head = s->stage == 1 ? model->projection : model->classifier;
-    head->weight->trained = head->bias->trained = true;
+    if (s->stage == 1) model->projection->weight->trained = model->projection->bias->trained = true;
+    else nf_head_train(model);
     assert_ok(nf_network_start_training(&model->net, &error), &error);
     assert_ok(nf_network_prepare(&model->net, true, &error), &error);
     float embeddings[12];

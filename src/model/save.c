@@ -56,7 +56,7 @@ static nerfit_status save_weights(const nf_model *model, const char *path, nerfi
         const nf_parameter *p = net->parameters[i];
         if (p->removed || is_adapter(p) || is_of(model->projection, p)) continue;
         /* the bare encoder is named without the prefix, as AutoModel saves it */
-        bool prefixed = model->classifier && !is_of(model->classifier, p);
+        bool prefixed = model->classifier && !nf_head_has(model, p);
         status = nf_store_parameter(&tensors[count++], &arena, net, p,
                                     prefixed ? model->architecture->prefix : "", err);
     }

@@ -65,6 +65,11 @@ static nerfit_status refuse(const json_t *config, size_t hidden, const char *pat
         return nf_fail_at(err, NERFIT_UNSUPPORTED, path, 0, 0,
                           "\"%s\" is not supported; expected that it is left out",
                           head > 0 ? "attention_head_size" : "embedding_size");
+    bool relative = is_true(config, "relative_attention", false);
+    if (relative != (has_term(config, "c2p") || has_term(config, "p2c")))
+        return nf_fail_at(err, NERFIT_UNSUPPORTED, path, 0, 0,
+                          "\"relative_attention\" is not supported without c2p or p2c in "
+                          "\"pos_att_type\", nor these without it");
     return NERFIT_OK;
 }
 
@@ -98,10 +103,6 @@ static bool build_terms(nf_attention *attention, nf_network *net, const json_t *
 
 static nerfit_status build_relative(nf_encoder *encoder, nf_network *net, const json_t *config,
                                     const char *path, nerfit_error *err) {
-    if (!has_term(config, "c2p") && !has_term(config, "p2c"))
-        return nf_fail_at(err, NERFIT_UNSUPPORTED, path, 0, 0,
-                          "\"relative_attention\" without c2p or p2c in \"pos_att_type\" is not "
-                          "supported");
     json_int_t buckets = whole(config, "position_buckets", -1);
     json_int_t reach = whole(config, "max_relative_positions", -1);
     if (reach < 1) reach = (json_int_t)encoder->max_positions;

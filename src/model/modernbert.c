@@ -82,8 +82,10 @@ static bool build_layer(const nf_encoder *encoder, nf_layer *layer, nf_network *
 static double theta(nf_config_reader *in, const char *kind, const char *key, double fallback) {
     const json_t *all = json_object_get(in->config, "rope_parameters");
     const json_t *own = json_object_get(all, kind);
-    if (json_object_size(json_object_get(in->config, "rope_scaling")) > 0)
-        nf_config_expect(in, "rope_scaling", "null");
+    if (json_object_size(json_object_get(in->config, "rope_scaling")) > 0 &&
+        in->status == NERFIT_OK)
+        in->status = nf_fail_at(in->err, NERFIT_UNSUPPORTED, in->path, 0, 0,
+                                "\"rope_scaling\" is not supported; expected that it is left out");
     if (!own) return nf_config_number(in, key, fallback);
     nf_config_reader inner = {own, in->path, in->err, in->status};
     nf_config_expect(&inner, "rope_type", "default");

@@ -419,8 +419,10 @@ static void test_rest(void **state) {
     for (size_t c = 5; c <= 384; c += 379) {
         shape s = {40, c};
         float *x = values(40 * c), *table = values(9 * c), *logits = values(40 * 11);
-        for (int k = 0; k < 3; k++)
-            BOTH("pool", 4 * c, 1e-5, &s, be->pool(be, (nf_pooling)k, V(y), V(x), &sequences, c));
+        for (int k = 0; k < NF_POOLINGS; k++)
+            for (size_t skip = 0; skip < 12; skip += 3)
+                BOTH("pool", 4 * (c + 3), 1e-5, &s,
+                     be->pool(be, (nf_pooling)k, V(y), c + 3, V(x), &sequences, skip, c));
         BOTH("embedding_forward", 40 * c, 1e-6, &s, {
             be->embedding_forward(be, V(y), V(table), ids, 40, c, false);
             be->embedding_forward(be, V(y), V(table), ids, 40, c, true);

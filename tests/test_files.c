@@ -92,6 +92,11 @@ static void test_open_refusals(void **state) {
     assert_true(nf_file_exists("Makefile"));
     assert_false(nf_file_exists("tests"));
     assert_false(nf_file_exists("no/such"));
+    assert_true(nf_file_exists_in("tests", "test.h"));
+    assert_false(nf_file_exists_in("tests", "golden"));
+    assert_false(nf_file_exists_in("tests", "no"));
+    assert_false(nf_file_exists_in("no", "test.h"));
+    assert_false(nf_file_exists_in("Makefile", "test.h"));
     assert_true(nf_directory_exists("tests"));
     assert_false(nf_directory_exists("Makefile"));
 }

@@ -141,9 +141,10 @@ static void check_sentences(const char *folder, const char *file, double toleran
 }
 
 static void test_sentence_encoders(void **state) {
-    static const char *const kinds[] = {"cls", "mean", "max"};
+    static const char *const kinds[] = {"cls",         "mean",   "max",    "labse", "distilbert",
+                                        "xlm-roberta", "albert", "prompt", "cased"};
     (void)state;
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         char folder[64], file[96];
         snprintf(folder, sizeof folder, "tests/golden/sentence-%s", kinds[i]);
         snprintf(file, sizeof file, "%s/embeddings.json", folder);

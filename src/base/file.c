@@ -47,6 +47,15 @@ bool nf_file_exists(const char *path) {
     return stat(path, &info) == 0 && S_ISREG(info.st_mode);
 }
 
+bool nf_file_exists_in(const char *folder, const char *name) {
+    struct stat info;
+    int directory = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (directory < 0) return false;
+    bool found = fstatat(directory, name, &info, 0) == 0 && S_ISREG(info.st_mode);
+    close(directory);
+    return found;
+}
+
 bool nf_directory_exists(const char *path) {
     struct stat info;
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);

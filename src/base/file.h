@@ -21,6 +21,8 @@ void nf_file_close(nf_file *file);
 void nf_file_forget(const nf_file *file);
 
 bool nf_file_exists(const char *path);
+/* Whether the folder has a file of that name; takes no memory, so that "no" means no. */
+bool nf_file_exists_in(const char *folder, const char *name);
 bool nf_directory_exists(const char *path);
 /* Makes the folder and its parents; existing ones are fine. */
 nerfit_status nf_directory_make(const char *path, nerfit_error *err);

@@ -18,11 +18,7 @@ static const char PEFT_PREFIX[] = "base_model.model.";
 static const char *const query_and_value[] = {"query", "value", NULL};
 
 bool nf_adapter_folder(const char *folder) {
-    nf_arena arena = {0};
-    const char *path = nf_path_join(&arena, folder, "adapter_config.json");
-    bool found = path && nf_file_exists(path);
-    nf_arena_free(&arena);
-    return found;
+    return nf_file_exists_in(folder, "adapter_config.json");
 }
 
 /* PEFT's check_target_module_exists: equal, or ending in "." + target. */
@@ -298,8 +294,9 @@ static nerfit_status add_head(nf_model *model, const nf_safetensors *file, const
     nf_arena arena = {0};
     json_t *config = NULL;
     const char *path = nf_path_join(&arena, folder, "config.json");
-    nerfit_status status = path && nf_file_exists(path) ? nf_json_load(&config, path, err)
-                                                        : NERFIT_OK;
+    nerfit_status status = !path                  ? nf_no_memory(err, 0)
+                           : nf_file_exists(path) ? nf_json_load(&config, path, err)
+                                                  : NERFIT_OK;
     const char **labels = nf_arena_calloc(&arena, count, sizeof *labels);
     if (status == NERFIT_OK && !labels) status = nf_no_memory(err, 0);
     for (size_t i = 0; i < count && status == NERFIT_OK; i++) {

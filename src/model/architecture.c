@@ -20,15 +20,14 @@ enum { N_ARCHITECTURES = sizeof architectures / sizeof *architectures };
 nerfit_status nf_architecture_find(const nf_architecture **out, const json_t *config,
                                    const char *path, nerfit_error *err) {
     const char *type = json_string_value(json_object_get(config, "model_type"));
-    nf_str known = {0};
-    for (size_t i = 0; i < N_ARCHITECTURES; i++) {
-        if (type && strcmp(type, architectures[i]->model_type) == 0) {
+    for (size_t i = 0; type && i < N_ARCHITECTURES; i++)
+        if (strcmp(type, architectures[i]->model_type) == 0) {
             *out = architectures[i];
-            nf_str_free(&known);
             return NERFIT_OK;
         }
+    nf_str known = {0};
+    for (size_t i = 0; i < N_ARCHITECTURES; i++)
         nf_str_appendf(&known, "%s%s", i ? ", " : "", architectures[i]->model_type);
-    }
     nerfit_status status =
         type ? nf_fail_at(err, NERFIT_UNSUPPORTED, path, 0, 0,
                           "model_type \"%s\" is not supported; known are: %s", type,

@@ -96,13 +96,24 @@ static nerfit_status load_weights(nf_model *model, const char *config_path, nerf
     return load_parameters(model, err);
 }
 
-static bool has_tokenizer(nf_arena *arena, const char *folder) {
+static bool has_tokenizer(const char *folder) {
     static const char *const files[] = {"tokenizer.json", "vocab.txt", "vocab.json"};
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        const char *path = nf_path_join(arena, folder, files[i]);
-        if (path && nf_file_exists(path)) return true;
-    }
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        if (nf_file_exists_in(folder, files[i])) return true;
     return false;
+}
+
+nerfit_status nf_model_open_weights(nf_safetensors **out, const char *folder, nf_arena *arena,
+                                    nerfit_error *err) {
+    nerfit_status status = nf_safetensors_open(out, folder, err);
+    if (status != NERFIT_IO) return status;
+    if (!nf_file_exists_in(folder, "pytorch_model.bin")) return status;
+    const char *pickled = nf_path_join(arena, folder, "pytorch_model.bin");
+    if (!pickled) return nf_no_memory(err, 0);
+    return nf_fail_at(err, NERFIT_UNSUPPORTED, pickled, 0, 0,
+                      "is a pickled checkpoint, which can run code when read; convert it to "
+                      "model.safetensors (in Python: AutoModel.from_pretrained(folder)"
+                      ".save_pretrained(folder))");
 }
 
 static nerfit_status load_base(nf_model *model, const char *folder, nerfit_error *err) {
@@ -123,18 +134,9 @@ static nerfit_status load_base(nf_model *model, const char *folder, nerfit_error
     NF_TRY(model->architecture->build(&model->encoder, &model->net, model->config, config_path,
                                       err));
     model->classifier_site = nf_network_site(&model->net);
-    nerfit_status status = nf_safetensors_open(&model->weights, folder, err);
-    if (status == NERFIT_IO) {
-        const char *pickled = nf_path_join(arena, folder, "pytorch_model.bin");
-        if (pickled && nf_file_exists(pickled))
-            return nf_fail_at(err, NERFIT_UNSUPPORTED, pickled, 0, 0,
-                              "is a pickled checkpoint, which can run code when read; convert it "
-                              "to model.safetensors (in Python: AutoModel.from_pretrained(folder)"
-                              ".save_pretrained(folder))");
-    }
-    NF_TRY(status);
+    NF_TRY(nf_model_open_weights(&model->weights, folder, arena, err));
     NF_TRY(load_weights(model, config_path, err));
-    if (has_tokenizer(arena, folder)) NF_TRY(nf_tokenizer_load(&model->tokenizer, folder, err));
+    if (has_tokenizer(folder)) NF_TRY(nf_tokenizer_load(&model->tokenizer, folder, err));
     return NERFIT_OK;
 }
 

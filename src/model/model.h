@@ -52,6 +52,10 @@ nerfit_status nf_model_load(nf_model **out, const char *folder, nf_backend *be, 
                             nerfit_error *err);
 void nf_model_free(nf_model *model);
 
+/* A folder's model.safetensors or its index; a pickled checkpoint is an error that says what to do. */
+nerfit_status nf_model_open_weights(nf_safetensors **out, const char *folder, nf_arena *arena,
+                                    nerfit_error *err);
+
 /* Tokens of the longest text it can take, special ones included. */
 size_t nf_model_max_length(const nf_model *model);
 

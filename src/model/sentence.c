@@ -1,198 +1,371 @@
+/* Reading a sentence encoder's folder: modules.json and each module's own file. */
 #include "model/sentence.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/str.h"
 
-/* "sentence_transformers.models.Pooling" and the longer paths of later versions: the class is what
- * stands after the last dot. */
-static const char *class_of(const json_t *module) {
-    const char *type = json_string_value(json_object_get(module, "type"));
-    const char *dot = type ? strrchr(type, '.') : NULL;
-    return dot ? dot + 1 : type;
+/* While a folder is read. */
+typedef struct loading {
+    nf_sentence_encoder *encoder;
+    const char *folder, *path; /* of the encoder; of modules.json */
+    nf_backend *be;
+    const nf_log *log;
+    nf_arena *arena;
+    nerfit_error *err;
+} loading;
+
+/* The class is what stands after the last dot: "sentence_transformers.models.Pooling" became
+ * "sentence_transformers.sentence_transformer.modules.pooling.Pooling". */
+static const char *last_part(const char *name) {
+    const char *dot = name ? strrchr(name, '.') : NULL;
+    return dot ? dot + 1 : name;
 }
 
-static nerfit_status read_pooling(nf_sentence_encoder *encoder, const char *folder,
-                                  nf_arena *arena, nerfit_error *err) {
-    static const struct {
-        const char *key, *mode;
-        int pooling; /* -1: known, not supported */
-    } modes[] = {
-        {"pooling_mode_cls_token", "cls", NF_POOLING_CLS},
-        {"pooling_mode_mean_tokens", "mean", NF_POOLING_MEAN},
-        {"pooling_mode_max_tokens", "max", NF_POOLING_MAX},
-        {"pooling_mode_mean_sqrt_len_tokens", "mean_sqrt_len_tokens", -1},
-        {"pooling_mode_weightedmean_tokens", "weightedmean", -1},
-        {"pooling_mode_lasttoken", "lasttoken", -1},
-    };
-    const char *path = nf_path_join(arena, folder, "config.json");
-    if (!path) return nf_no_memory(err, 0);
-    json_t *json;
-    NF_TRY(nf_json_load(&json, path, err));
-    const char *mode = json_string_value(json_object_get(json, "pooling_mode"));
-    size_t found = 0;
-    nerfit_status status = NERFIT_OK;
-    for (size_t i = 0; i < sizeof modes / sizeof *modes && status == NERFIT_OK; i++) {
-        if (!json_is_true(json_object_get(json, modes[i].key)) &&
-            !(mode && strcmp(mode, modes[i].mode) == 0))
-            continue;
-        found++;
-        if (modes[i].pooling < 0)
-            status = nf_fail_at(err, NERFIT_UNSUPPORTED, path, 0, 0, "%s is not supported",
-                                modes[i].key);
-        else encoder->pooling = (nf_pooling)modes[i].pooling;
+/* config.json of a module; the caller releases it. */
+static nerfit_status open_config(json_t **out, const char **path, const loading *in,
+                                 const char *folder) {
+    *path = nf_path_join(in->arena, folder, "config.json");
+    return *path ? nf_json_load(out, *path, in->err) : nf_no_memory(in->err, 0);
+}
+
+/* ---------------------------------------------------------------- Pooling */
+
+/* In the order in which sentence-transformers puts the results of the older keys. */
+static const struct {
+    const char *key, *mode;
+    nf_pooling pooling;
+} modes[NF_POOLINGS] = {
+    {"pooling_mode_cls_token", "cls", NF_POOLING_CLS},
+    {"pooling_mode_max_tokens", "max", NF_POOLING_MAX},
+    {"pooling_mode_mean_tokens", "mean", NF_POOLING_MEAN},
+    {"pooling_mode_mean_sqrt_len_tokens", "mean_sqrt_len_tokens", NF_POOLING_MEAN_SQRT_LENGTH},
+    {"pooling_mode_weightedmean_tokens", "weightedmean", NF_POOLING_WEIGHTED_MEAN},
+    {"pooling_mode_lasttoken", "lasttoken", NF_POOLING_LAST},
+};
+
+static nerfit_status add_mode(nf_sentence_encoder *encoder, const json_t *value, const char *path,
+                              nerfit_error *err) {
+    const char *mode = json_string_value(value);
+    for (size_t i = 0; i < NF_POOLINGS; i++) {
+        if (!mode || strcmp(mode, modes[i].mode) != 0) continue;
+        for (size_t k = 0; k < encoder->n_poolings; k++)
+            if (encoder->poolings[k] == modes[i].pooling)
+                return nf_fail_at(err, NERFIT_UNSUPPORTED, path, 0, 0,
+                                  "\"pooling_mode\" has \"%s\" twice", mode);
+        encoder->poolings[encoder->n_poolings++] = modes[i].pooling;
+        return NERFIT_OK;
     }
-    json_decref(json);
-    if (status == NERFIT_OK && found != 1)
-        return nf_fail_at(err, NERFIT_UNSUPPORTED, path, 0, 0,
-                          "asks for %zu pooling modes; expected exactly one", found);
+    nf_str known = {0};
+    for (size_t i = 0; i < NF_POOLINGS; i++)
+        nf_str_appendf(&known, "%s%s", i ? ", " : "", modes[i].mode);
+    nerfit_status status =
+        nf_fail_at(err, NERFIT_UNSUPPORTED, path, 0, 0,
+                   "pooling mode \"%s\" is not supported; known are: %s",
+                   mode ? mode : "(not text)", nf_str_text(&known));
+    nf_str_free(&known);
     return status;
 }
 
-static nerfit_status read_dense(nf_sentence_encoder *encoder, const char *folder, nf_arena *arena,
-                                nerfit_error *err) {
-    nf_network *net = &encoder->model->net;
-    const char *path = nf_path_join(arena, folder, "config.json");
-    if (!path) return nf_no_memory(err, 0);
+static nerfit_status read_pooling(const loading *in, const char *folder) {
+    nf_sentence_encoder *encoder = in->encoder;
+    const char *path;
     json_t *json;
-    NF_TRY(nf_json_load(&json, path, err));
-    json_int_t in = json_integer_value(json_object_get(json, "in_features"));
-    json_int_t out = json_integer_value(json_object_get(json, "out_features"));
-    bool has_bias = !json_is_false(json_object_get(json, "bias"));
-    const char *function = json_string_value(json_object_get(json, "activation_function"));
+    NF_TRY(open_config(&json, &path, in, folder));
     nerfit_status status = NERFIT_OK;
-    if (!function || strstr(function, "Tanh")) encoder->dense_activation = NF_ACTIVATION_TANH;
-    else if (strstr(function, "Identity")) encoder->dense_activation = NF_ACTIVATION_NONE;
-    else if (strstr(function, "ReLU")) encoder->dense_activation = NF_ACTIVATION_RELU;
-    else if (strstr(function, "GELU")) encoder->dense_activation = NF_ACTIVATION_GELU;
-    else
-        status = nf_fail_at(err, NERFIT_UNSUPPORTED, path, 0, 0,
-                            "activation_function \"%s\" is not supported", function);
-    if (status == NERFIT_OK && json_is_true(json_object_get(json, "use_residual")))
-        status = nf_fail_at(err, NERFIT_UNSUPPORTED, path, 0, 0,
-                            "\"use_residual\": true is not supported");
+    bool older = false;
+    json_t *mode = json_object_get(json, "pooling_mode"); /* goes before the older keys */
+    for (size_t i = 0; i < NF_POOLINGS && !mode; i++) {
+        older |= json_object_get(json, modes[i].key) != NULL;
+        if (json_is_true(json_object_get(json, modes[i].key)))
+            encoder->poolings[encoder->n_poolings++] = modes[i].pooling;
+    }
+    if (json_is_array(mode))
+        for (size_t i = 0; i < json_array_size(mode) && status == NERFIT_OK; i++)
+            status = add_mode(encoder, json_array_get(mode, i), path, in->err);
+    else if (mode) status = add_mode(encoder, mode, path, in->err);
+    if (status == NERFIT_OK && encoder->n_poolings == 0) {
+        if (json_is_array(mode))
+            status = nf_fail_at(in->err, NERFIT_FORMAT, path, 0, 0,
+                                "\"pooling_mode\" names no mode");
+        /* older keys that are all false, or no key at all: the class's default */
+        else encoder->poolings[encoder->n_poolings++] = NF_POOLING_MEAN;
+    }
+    json_t *size = json_object_get(json, "embedding_dimension");
+    if (!size) size = json_object_get(json, "word_embedding_dimension");
+    if (status == NERFIT_OK && size && json_integer_value(size) != (json_int_t)encoder->size)
+        status = nf_fail_at(in->err, NERFIT_FORMAT, path, 0, 0,
+                            "pools %lld features; the model's hidden states have %zu",
+                            (long long)json_integer_value(size), encoder->size);
+    encoder->include_prompt = !json_is_false(json_object_get(json, "include_prompt"));
+    encoder->size *= encoder->n_poolings;
+    json_decref(json);
+    return status;
+}
+
+/* ---------------------------------------------------------------- Dense */
+
+static nerfit_status read_activation(nf_activation *out, const json_t *json, const char *path,
+                                     nerfit_error *err) {
+    static const struct {
+        const char *name;
+        nf_activation kind;
+    } names[] = {
+        {"Tanh", NF_ACTIVATION_TANH}, {"Identity", NF_ACTIVATION_NONE},
+        {"ReLU", NF_ACTIVATION_RELU}, {"GELU", NF_ACTIVATION_GELU},
+        {"SiLU", NF_ACTIVATION_SILU},
+    };
+    const char *function = json_string_value(json_object_get(json, "activation_function"));
+    const char *class_name = last_part(function ? function : "torch.nn.Tanh"); /* the default */
+    bool known = !function || strncmp(function, "torch.", 6) == 0;
+    for (size_t i = 0; known && i < sizeof names / sizeof *names; i++)
+        if (strcmp(class_name, names[i].name) == 0) {
+            *out = names[i].kind;
+            return NERFIT_OK;
+        }
+    return nf_fail_at(err, NERFIT_UNSUPPORTED, path, 0, 0,
+                      "activation_function \"%s\" is not supported; expected torch's Tanh, "
+                      "Identity, ReLU, GELU or SiLU",
+                      function);
+}
+
+static nerfit_status load_tensor(nf_network *net, nf_parameter *p, const nf_safetensors *weights,
+                                 const char *name, nerfit_error *err) {
+    const char *where = nf_safetensors_path(weights);
+    const nf_stored *stored = nf_safetensors_find(weights, name);
+    if (!stored)
+        return nf_fail_at(err, NERFIT_FORMAT, where, 0, 0, "has no tensor \"%s\"", name);
+    if (stored->count != nf_parameter_count(p))
+        return nf_fail_at(err, NERFIT_FORMAT, where, 0, 0,
+                          "tensor \"%s\" has %zu values, expected %zu", name, stored->count,
+                          nf_parameter_count(p));
+    float *values = malloc(stored->count * sizeof *values + 1); /* the file is not kept open */
+    if (!values) return nf_no_memory(err, stored->count);
+    nerfit_status status = nf_stored_to_f32(stored, values, err);
+    if (status == NERFIT_OK) status = nf_parameter_fill(net, p, values, err);
+    free(values);
+    return status;
+}
+
+static nerfit_status load_dense(nf_sentence_module *module, nf_network *net, const char *folder,
+                                nf_arena *arena, nerfit_error *err) {
+    nf_safetensors *weights;
+    NF_TRY(nf_model_open_weights(&weights, folder, arena, err));
+    nerfit_status status = load_tensor(net, module->dense->weight, weights, "linear.weight", err);
+    if (status == NERFIT_OK && module->dense->bias)
+        status = load_tensor(net, module->dense->bias, weights, "linear.bias", err);
+    if (status == NERFIT_OK && module->residual_projection)
+        status = load_tensor(net, module->residual_projection->weight, weights, "residual.weight",
+                             err);
+    nf_safetensors_close(weights);
+    return status;
+}
+
+static nerfit_status describe_dense(const loading *in, nf_sentence_module *module,
+                                    const json_t *json, const char *path) {
+    nf_sentence_encoder *encoder = in->encoder;
+    nf_network *net = &encoder->model->net;
+    json_int_t inputs = json_integer_value(json_object_get(json, "in_features"));
+    json_int_t outputs = json_integer_value(json_object_get(json, "out_features"));
+    bool has_bias = !json_is_false(json_object_get(json, "bias"));
+    module->residual = json_is_true(json_object_get(json, "use_residual"));
+    NF_TRY(read_activation(&module->activation, json, path, in->err));
+    nf_config_reader fields = {json, path, in->err, NERFIT_OK};
+    nf_config_expect(&fields, "module_input_name", "sentence_embedding");
+    nf_config_expect(&fields, "module_output_name", "sentence_embedding");
+    NF_TRY(fields.status);
+    if (inputs != (json_int_t)encoder->size)
+        return nf_fail_at(in->err, NERFIT_FORMAT, path, 0, 0,
+                          "in_features %lld does not fit the %zu features before it",
+                          (long long)inputs, encoder->size);
+    if (outputs < 1 || outputs > 1000000)
+        return nf_fail_at(in->err, NERFIT_FORMAT, path, 0, 0,
+                          "out_features should be a whole number from 1 to 1,000,000");
+    size_t from = (size_t)inputs, to = (size_t)outputs;
+    char name[32];
+    snprintf(name, sizeof name, "dense.%zu", encoder->n_modules);
+    if (!(module->dense = nf_linear_new(net, name, from, to, has_bias)))
+        return nf_no_memory(in->err, 0);
+    snprintf(name, sizeof name, "residual.%zu", encoder->n_modules);
+    if (module->residual && from != to &&
+        !(module->residual_projection = nf_linear_new(net, name, from, to, false)))
+        return nf_no_memory(in->err, 0);
+    encoder->size = to;
+    return NERFIT_OK;
+}
+
+static nerfit_status read_dense(const loading *in, nf_sentence_module *module,
+                                const char *folder) {
+    const char *path;
+    json_t *json;
+    NF_TRY(open_config(&json, &path, in, folder));
+    nerfit_status status = describe_dense(in, module, json, path);
     json_decref(json);
     NF_TRY(status);
-    if (in != (json_int_t)encoder->size || out < 1 || out > 1000000)
-        return nf_fail_at(err, NERFIT_FORMAT, path, 0, 0,
-                          "in_features %lld does not fit the %zu features before it",
-                          (long long)in, encoder->size);
-    if (encoder->dense)
-        return nf_fail_at(err, NERFIT_UNSUPPORTED, path, 0, 0,
-                          "a second Dense module is not supported");
-    encoder->dense = nf_linear_new(net, "dense", (size_t)in, (size_t)out, has_bias);
-    if (!encoder->dense) return nf_no_memory(err, 0);
-    nf_safetensors *weights;
-    NF_TRY(nf_safetensors_open(&weights, folder, err));
-    nf_parameter *parts[] = {encoder->dense->weight, encoder->dense->bias};
-    static const char *const names[] = {"linear.weight", "linear.bias"};
-    for (size_t i = 0; i < 2 && status == NERFIT_OK; i++) {
-        if (!parts[i]) continue;
-        const nf_stored *stored = nf_safetensors_find(weights, names[i]);
-        float *values = stored ? malloc(stored->count * sizeof *values + 1) : NULL;
-        if (!stored)
-            status = nf_fail_at(err, NERFIT_FORMAT, nf_safetensors_path(weights), 0, 0,
-                                "has no tensor \"%s\"", names[i]);
-        else if (!values) status = nf_no_memory(err, stored->count);
-        else if (stored->count != nf_parameter_count(parts[i]))
-            status = nf_fail_at(err, NERFIT_FORMAT, nf_safetensors_path(weights), 0, 0,
-                                "tensor \"%s\" has %zu values, expected %zu", names[i],
-                                stored->count, nf_parameter_count(parts[i]));
-        else status = nf_stored_to_f32(stored, values, err);
-        if (status == NERFIT_OK) status = nf_parameter_fill(net, parts[i], values, err);
-        free(values);
-    }
-    nf_safetensors_close(weights);
-    encoder->size = (size_t)out;
-    return status;
+    return load_dense(module, &in->encoder->model->net, folder, in->arena, in->err);
 }
 
-/* The least of what the model takes, max_seq_length of the Transformer module's file, and the
- * tokenizer's model_max_length, which is all that later versions of sentence-transformers write. */
-static void read_max_length(nf_sentence_encoder *encoder, const char *folder, nf_arena *arena) {
-    static const struct {
-        const char *file, *key;
-    } limits[] = {{"sentence_bert_config.json", "max_seq_length"},
-                  {"sentence_roberta_config.json", "max_seq_length"},
-                  {"tokenizer_config.json", "model_max_length"}};
-    encoder->max_length = nf_model_max_length(encoder->model);
-    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
-        const char *path = nf_path_join(arena, folder, limits[i].file);
-        json_t *json = NULL;
-        if (!path || !nf_file_exists(path) || nf_json_load(&json, path, NULL) != NERFIT_OK)
-            continue;
-        /* transformers writes 1e30 for "no limit" */
-        double limit = json_number_value(json_object_get(json, limits[i].key));
-        if (limit >= 1 && limit < (double)encoder->max_length) encoder->max_length = (size_t)limit;
-        bool own = limit >= 1 && i < 2;
-        json_decref(json);
-        if (own) return; /* max_seq_length overrides what the tokenizer says */
-    }
-}
+/* ---------------------------------------------------------------- Transformer */
 
-static nerfit_status read_modules(nf_sentence_encoder *encoder, const char *folder,
-                                  const json_t *modules, const char *path, nf_backend *be,
-                                  const nf_log *log, nf_arena *arena, nerfit_error *err) {
-    size_t i;
-    json_t *module;
-    json_array_foreach(modules, i, module) {
-        const char *class_name = class_of(module);
-        const char *sub = json_string_value(json_object_get(module, "path"));
-        const char *place = nf_path_join(arena, folder, sub && *sub ? sub : ".");
-        if (!place) return nf_no_memory(err, 0);
-        if (!class_name)
-            return nf_fail_at(err, NERFIT_FORMAT, path, 0, 0, "module %zu has no \"type\"", i);
-        if (strcmp(class_name, "Transformer") == 0 && !encoder->model) {
-            const char *own = sub && *sub ? place : folder;
-            NF_TRY(nf_model_load(&encoder->model, own, be, log, err));
-            encoder->size = encoder->model->encoder.hidden;
-            read_max_length(encoder, own, arena);
-        } else if (!encoder->model) {
-            return nf_fail_at(err, NERFIT_FORMAT, path, 0, 0,
-                              "the first module is %s; expected Transformer", class_name);
-        } else if (strcmp(class_name, "Pooling") == 0) {
-            NF_TRY(read_pooling(encoder, place, arena, err));
-        } else if (strcmp(class_name, "Dense") == 0) {
-            NF_TRY(read_dense(encoder, place, arena, err));
-        } else if (strcmp(class_name, "Normalize") == 0) {
-            encoder->normalize = true;
-        } else if (strcmp(class_name, "Dropout") != 0) {
-            return nf_fail_at(err, NERFIT_UNSUPPORTED, path, 0, 0,
-                              "module %s is not supported; known are Transformer, Pooling, Dense, "
-                              "Normalize",
-                              class_name);
-        }
+/* The first of the module's own files that is there (older ones were named by the architecture). */
+static nerfit_status open_own(json_t **out, const char *folder, const loading *in) {
+    static const char *const files[] = {
+        "sentence_bert_config.json",       "sentence_roberta_config.json",
+        "sentence_distilbert_config.json", "sentence_camembert_config.json",
+        "sentence_albert_config.json",     "sentence_xlm-roberta_config.json",
+    };
+    *out = NULL;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        const char *path = nf_path_join(in->arena, folder, files[i]);
+        if (!path) return nf_no_memory(in->err, 0);
+        if (nf_file_exists(path)) return nf_json_load(out, path, in->err);
     }
     return NERFIT_OK;
 }
 
-static nerfit_status load(nf_sentence_encoder *encoder, const char *folder, nf_backend *be,
-                          const nf_log *log, nf_arena *arena, nerfit_error *err) {
-    const char *path = nf_path_join(arena, folder, "modules.json");
-    if (!path) return nf_no_memory(err, 0);
-    if (nf_file_exists(path)) {
-        json_t *modules;
-        NF_TRY(nf_json_load(&modules, path, err));
-        nerfit_status status =
-            read_modules(encoder, folder, modules, path, be, log, arena, err);
-        json_decref(modules);
-        NF_TRY(status);
-        if (!encoder->model)
-            return nf_fail_at(err, NERFIT_FORMAT, path, 0, 0, "lists no Transformer module");
-    } else {
-        nf_log_warning(log, "%s has no modules.json: taken as a sentence encoder with mean pooling",
-                       folder);
-        NF_TRY(nf_model_load(&encoder->model, folder, be, log, err));
-        encoder->size = encoder->model->encoder.hidden;
-        read_max_length(encoder, folder, arena);
+/* max_seq_length, or else the tokenizer's model_max_length, which is all that later versions of
+ * sentence-transformers write; never more than the model takes. */
+static nerfit_status read_limits(const loading *in, const char *folder) {
+    nf_sentence_encoder *encoder = in->encoder;
+    json_t *own, *tokenizer = NULL;
+    NF_TRY(open_own(&own, folder, in));
+    encoder->lower_case = json_is_true(json_object_get(own, "do_lower_case"));
+    double limit = json_number_value(json_object_get(own, "max_seq_length"));
+    json_decref(own);
+    const char *path = nf_path_join(in->arena, folder, "tokenizer_config.json");
+    if (!path) return nf_no_memory(in->err, 0);
+    if (limit < 1 && nf_file_exists(path)) {
+        NF_TRY(nf_json_load(&tokenizer, path, in->err));
+        limit = json_number_value(json_object_get(tokenizer, "model_max_length"));
+        json_decref(tokenizer);
     }
+    encoder->max_length = nf_model_max_length(encoder->model);
+    /* transformers writes 1e30 for "no limit" */
+    if (limit >= 1 && limit < (double)encoder->max_length) encoder->max_length = (size_t)limit;
+    return NERFIT_OK;
+}
+
+static nerfit_status read_transformer(const loading *in, const char *folder) {
+    nf_sentence_encoder *encoder = in->encoder;
+    NF_TRY(nf_model_load(&encoder->model, folder, in->be, in->log, in->err));
     if (!encoder->model->tokenizer)
-        return nf_fail_at(err, NERFIT_FORMAT, folder, 0, 0, "has no tokenizer");
-    return nf_network_prepare(&encoder->model->net, false, err);
+        return nf_fail_at(in->err, NERFIT_FORMAT, folder, 0, 0, "has no tokenizer");
+    encoder->size = encoder->model->encoder.hidden;
+    return read_limits(in, folder);
+}
+
+/* ---------------------------------------------------------------- the whole */
+
+static nerfit_status read_module(const loading *in, const json_t *json, size_t index) {
+    nf_sentence_encoder *encoder = in->encoder;
+    const char *class_name = last_part(json_string_value(json_object_get(json, "type")));
+    const char *sub = json_string_value(json_object_get(json, "path"));
+    const char *folder = sub && *sub ? nf_path_join(in->arena, in->folder, sub) : in->folder;
+    if (!folder) return nf_no_memory(in->err, 0);
+    if (!class_name)
+        return nf_fail_at(in->err, NERFIT_FORMAT, in->path, 0, 0, "module %zu has no \"type\"",
+                          index);
+    /* the chain is always Transformer, Pooling, others */
+    static const char *const first[] = {"Transformer", "Pooling"};
+    size_t place = !encoder->model ? 0 : encoder->n_poolings == 0 ? 1 : 2;
+    bool dropout = strcmp(class_name, "Dropout") == 0; /* acts in training only */
+    if (place == 1 && dropout) return NERFIT_OK;
+    if (place < 2 && strcmp(class_name, first[place]) != 0)
+        return nf_fail_at(in->err, NERFIT_UNSUPPORTED, in->path, 0, 0,
+                          "module %zu is %s; expected %s", index, class_name, first[place]);
+    if (place == 0) return read_transformer(in, folder);
+    if (place == 1) return read_pooling(in, folder);
+    if (dropout) return NERFIT_OK;
+    if (encoder->n_modules == NF_SENTENCE_MODULES)
+        return nf_fail_at(in->err, NERFIT_UNSUPPORTED, in->path, 0, 0,
+                          "lists more than %d modules after Pooling", NF_SENTENCE_MODULES);
+    nf_sentence_module *module = &encoder->modules[encoder->n_modules];
+    if (strcmp(class_name, "Dense") == 0) NF_TRY(read_dense(in, module, folder));
+    else if (strcmp(class_name, "Normalize") != 0)
+        return nf_fail_at(in->err, NERFIT_UNSUPPORTED, in->path, 0, 0,
+                          "module %s is not supported; known are Transformer, Pooling, Dense, "
+                          "Normalize, Dropout",
+                          class_name);
+    encoder->n_modules++;
+    return NERFIT_OK;
+}
+
+static nerfit_status read_modules(const loading *in) {
+    json_t *modules, *module;
+    size_t i;
+    NF_TRY(nf_json_load(&modules, in->path, in->err));
+    nerfit_status status = NERFIT_OK;
+    if (!json_is_array(modules))
+        status = nf_fail_at(in->err, NERFIT_FORMAT, in->path, 1, 0, "expected a list of modules");
+    json_array_foreach(modules, i, module) {
+        if (status == NERFIT_OK) status = read_module(in, module, i);
+    }
+    json_decref(modules);
+    NF_TRY(status);
+    if (in->encoder->n_poolings == 0)
+        return nf_fail_at(in->err, NERFIT_FORMAT, in->path, 0, 0, "lists no %s module",
+                          in->encoder->model ? "Pooling" : "Transformer");
+    return NERFIT_OK;
+}
+
+/* How many tokens of each text are the prompt's: sentence-transformers tokenizes it alone and leaves
+ * a special token at its end out. */
+static nerfit_status count_prompt_tokens(nf_sentence_encoder *encoder, nerfit_error *err) {
+    nf_encoding tokens = {0};
+    nerfit_status status = nf_sentence_tokens(encoder, NULL, encoder->prompt, &tokens, NULL, err);
+    if (status == NERFIT_OK) {
+        bool special = tokens.length > 0 && tokens.special[tokens.length - 1];
+        encoder->prompt_tokens = tokens.length - special;
+    }
+    nf_encoding_free(&tokens);
+    return status;
+}
+
+/* prompts and default_prompt_name of config_sentence_transformers.json: the prompt that `encode`
+ * puts before every text unless told otherwise. */
+static nerfit_status read_prompt(const loading *in) {
+    nf_sentence_encoder *encoder = in->encoder;
+    const char *path = nf_path_join(in->arena, in->folder, "config_sentence_transformers.json");
+    if (!path) return nf_no_memory(in->err, 0);
+    if (!nf_file_exists(path)) return NERFIT_OK;
+    json_t *json;
+    NF_TRY(nf_json_load(&json, path, in->err));
+    const char *name = json_string_value(json_object_get(json, "default_prompt_name"));
+    const json_t *value = name ? json_object_get(json_object_get(json, "prompts"), name) : NULL;
+    const char *prompt = json_string_value(value);
+    /* sentence-transformers has these two, empty, in every encoder */
+    bool known = value || !name || strcmp(name, "query") == 0 || strcmp(name, "document") == 0;
+    nerfit_status status = NERFIT_OK;
+    if (!known)
+        status = nf_fail_at(in->err, NERFIT_FORMAT, path, 0, 0,
+                            "\"default_prompt_name\" is \"%s\", which \"prompts\" does not have",
+                            name);
+    else if (prompt && *prompt &&
+             !(encoder->prompt = nf_arena_strdup(&encoder->model->net.arena, prompt)))
+        status = nf_no_memory(in->err, 0);
+    json_decref(json);
+    if (status == NERFIT_OK && encoder->prompt) status = count_prompt_tokens(encoder, in->err);
+    return status;
+}
+
+static nerfit_status load(const loading *in) {
+    nf_sentence_encoder *encoder = in->encoder;
+    if (!in->path) return nf_no_memory(in->err, 0);
+    if (nf_file_exists(in->path)) {
+        NF_TRY(read_modules(in));
+    } else {
+        nf_log_warning(in->log,
+                       "%s has no modules.json: taken as a sentence encoder with mean pooling",
+                       in->folder);
+        NF_TRY(read_transformer(in, in->folder));
+        encoder->poolings[encoder->n_poolings++] = NF_POOLING_MEAN;
+    }
+    NF_TRY(read_prompt(in));
+    return nf_network_prepare(&encoder->model->net, false, in->err);
 }
 
 nerfit_status nf_sentence_encoder_load(nf_sentence_encoder **out, const char *folder,
@@ -201,7 +374,9 @@ nerfit_status nf_sentence_encoder_load(nf_sentence_encoder **out, const char *fo
     nf_sentence_encoder *encoder = calloc(1, sizeof *encoder);
     if (!encoder) return nf_no_memory(err, sizeof *encoder);
     nf_arena arena = {0};
-    nerfit_status status = load(encoder, folder, be, log, &arena, err);
+    loading in = {encoder, folder, nf_path_join(&arena, folder, "modules.json"), be, log, &arena,
+                  err};
+    nerfit_status status = load(&in);
     nf_arena_free(&arena);
     if (status == NERFIT_OK) *out = encoder;
     else nf_sentence_encoder_free(encoder);
@@ -212,79 +387,4 @@ void nf_sentence_encoder_free(nf_sentence_encoder *encoder) {
     if (!encoder) return;
     nf_model_free(encoder->model);
     free(encoder);
-}
-
-/* Cuts the tokens at the limit, keeping the special ones at the end. */
-static size_t cut(nf_encoding *encoding, size_t limit, size_t after) {
-    if (encoding->length <= limit) return 0;
-    for (size_t i = 0; i < after && i < limit; i++)
-        encoding->ids[limit - after + i] = encoding->ids[encoding->length - after + i];
-    encoding->length = limit;
-    return 1;
-}
-
-static void normalize_row(float *row, size_t size) {
-    double sum = 0.0;
-    for (size_t i = 0; i < size; i++) sum += (double)row[i] * row[i];
-    double norm = sqrt(sum) > 1e-12 ? sqrt(sum) : 1e-12;
-    for (size_t i = 0; i < size; i++) row[i] = (float)(row[i] / norm);
-}
-
-static nerfit_status encode_batch(const nf_sentence_encoder *encoder, nf_pass *pass,
-                                  const nf_tokens *texts, size_t count, bool normalize, float *out,
-                                  nerfit_error *err) {
-    const nf_model *model = encoder->model;
-    nf_backend *be = pass->be;
-    nf_workspace_reset(pass->ws);
-    NF_TRY(nf_batch_load(pass, &model->encoder, texts, count, err));
-    size_t n = (size_t)pass->sequences.n_tokens, c = model->encoder.hidden;
-    nf_values *hidden = nf_workspace_reals(pass->ws, n * c);
-    nf_values *pooled = nf_workspace_reals(pass->ws, count * c);
-    nf_values *embedded = nf_workspace_reals(pass->ws, count * encoder->size);
-    if (nf_workspace_failed(pass->ws)) return nf_no_memory(err, 0);
-    if (nf_encoder_forward(&model->encoder, pass, hidden, NULL, NULL) != NERFIT_OK)
-        return nf_no_memory(err, 0);
-    be->pool(be, encoder->pooling, pooled, hidden, &pass->sequences, c);
-    if (encoder->dense) {
-        const nf_linear *dense = encoder->dense;
-        be->linear_forward(be, embedded, NULL, pooled, dense->packed,
-                           dense->bias ? dense->bias->values : NULL, encoder->dense_activation,
-                           count);
-        pooled = embedded;
-    }
-    NF_TRY(nf_backend_check(be, err));
-    be->to_f32(be, out, pooled, count * encoder->size);
-    if (normalize || encoder->normalize)
-        for (size_t i = 0; i < count; i++) normalize_row(out + i * encoder->size, encoder->size);
-    return NERFIT_OK;
-}
-
-nerfit_status nf_sentence_encoder_encode(const nf_sentence_encoder *encoder, nf_backend *be,
-                                         const char *const *texts, size_t count, bool normalize,
-                                         float *out, size_t *n_cut, nerfit_error *err) {
-    enum { BATCH = 32 };
-    const nf_tokenizer *tokenizer = encoder->model->tokenizer;
-    nf_encoding encodings[BATCH] = {{0}};
-    nf_tokens tokens[BATCH];
-    size_t before, after, cuts = 0;
-    nf_tokenizer_special_counts(tokenizer, &before, &after);
-    nf_pass pass = {.be = be};
-    nerfit_status status = nf_workspace_new(&pass.ws, be, err);
-    for (size_t done = 0; done < count && status == NERFIT_OK; done += BATCH) {
-        size_t batch = count - done < BATCH ? count - done : BATCH;
-        for (size_t i = 0; i < batch && status == NERFIT_OK; i++) {
-            const char *text = texts[done + i];
-            status = nf_tokenizer_encode(tokenizer, text, strlen(text), true, &encodings[i], err);
-            if (status != NERFIT_OK) break;
-            cuts += cut(&encodings[i], encoder->max_length, after);
-            tokens[i] = (nf_tokens){encodings[i].ids, encodings[i].length};
-        }
-        if (status == NERFIT_OK)
-            status = encode_batch(encoder, &pass, tokens, batch, normalize,
-                                  out + done * encoder->size, err);
-    }
-    for (size_t i = 0; i < BATCH; i++) nf_encoding_free(&encodings[i]);
-    nf_workspace_free(pass.ws);
-    if (n_cut) *n_cut = cuts;
-    return status;
 }

@@ -41,7 +41,15 @@ typedef enum nf_activation {
     NF_ACTIVATION_SILU,
 } nf_activation;
 
-typedef enum nf_pooling { NF_POOLING_MEAN, NF_POOLING_CLS, NF_POOLING_MAX } nf_pooling;
+typedef enum nf_pooling {
+    NF_POOLING_MEAN,
+    NF_POOLING_CLS, /* the first token */
+    NF_POOLING_MAX,
+    NF_POOLING_MEAN_SQRT_LENGTH, /* the sum divided by the square root of the length */
+    NF_POOLING_WEIGHTED_MEAN,    /* token i of a text counts i + 1 times */
+    NF_POOLING_LAST,
+    NF_POOLINGS
+} nf_pooling;
 
 /* What a weight is going to be used for; `weight_new` prepares just that. */
 enum { NF_USE_FORWARD = 1, NF_USE_BACKWARD = 2, NF_USE_DROPPED = 4 };
@@ -249,9 +257,10 @@ struct nf_backend {
                               size_t n, size_t c);
     void (*normalize_backward)(nf_backend *be, nf_values *dx, const nf_values *dy,
                                const nf_values *y, const nf_values *norms, size_t n, size_t c);
-    /* y [S,C] from x [N,C] */
-    void (*pool)(nf_backend *be, nf_pooling kind, nf_values *y, const nf_values *x,
-                 const nf_sequences *sequences, size_t c);
+    /* y [S,C], rows `stride` apart, from x [N,C] without the first `skip` tokens of each sequence.
+     * Where nothing is left y is 0; CLS then takes the very first token. */
+    void (*pool)(nf_backend *be, nf_pooling kind, nf_values *y, size_t stride, const nf_values *x,
+                 const nf_sequences *sequences, size_t skip, size_t c);
 
     /* ---- losses: return the sum over elements; dx (may be NULL) gets grad_scale times the
      * gradient of that sum. */

@@ -568,21 +568,39 @@ static void normalize_backward(nf_backend *be, nf_values *dx, const nf_values *d
     });
 }
 
-static void pool(nf_backend *be, nf_pooling kind, nf_values *y, const nf_values *x,
-                 const nf_sequences *sequences, size_t c) {
-    for (int32_t s = 0; s < sequences->n_sequences; s++) {
-        size_t first = (size_t)sequences->cu_seqlens[s], last = (size_t)sequences->cu_seqlens[s + 1];
-        float *out = F(y) + (size_t)s * c;
-        memset(out, 0, c * sizeof *out);
-        if (first == last) continue;
-        if (kind != NF_POOLING_MEAN) memcpy(out, CF(x) + first * c, c * sizeof *out);
-        if (kind == NF_POOLING_MEAN) {
-            K(be)->column_sums(out, CF(x) + first * c, last - first, c, 0, c);
-            for (size_t i = 0; i < c; i++) out[i] /= (float)(last - first);
+static void pool_rows(nf_backend *be, nf_pooling kind, float *out, const float *x, size_t before,
+                      size_t n, size_t c) {
+    if (kind == NF_POOLING_CLS || kind == NF_POOLING_MAX) memcpy(out, x, c * sizeof *out);
+    if (kind == NF_POOLING_LAST) memcpy(out, x + (n - 1) * c, c * sizeof *out);
+    for (size_t t = 1; t < n && kind == NF_POOLING_MAX; t++)
+        for (size_t i = 0; i < c; i++)
+            if (x[t * c + i] > out[i]) out[i] = x[t * c + i];
+    float divisor = kind == NF_POOLING_MEAN_SQRT_LENGTH ? sqrtf((float)n) : (float)n;
+    if (kind == NF_POOLING_MEAN || kind == NF_POOLING_MEAN_SQRT_LENGTH) {
+        K(be)->column_sums(out, x, n, c, 0, c);
+        for (size_t i = 0; i < c; i++) out[i] /= divisor;
+    }
+    if (kind == NF_POOLING_WEIGHTED_MEAN) {
+        float weights = 0.0f;
+        for (size_t t = 0; t < n; t++) {
+            float weight = (float)(before + t + 1);
+            weights += weight;
+            for (size_t i = 0; i < c; i++) out[i] += weight * x[t * c + i];
         }
-        for (size_t t = first + 1; t < last && kind == NF_POOLING_MAX; t++)
-            for (size_t i = 0; i < c; i++)
-                if (CF(x)[t * c + i] > out[i]) out[i] = CF(x)[t * c + i];
+        for (size_t i = 0; i < c; i++) out[i] /= weights;
+    }
+}
+
+static void pool(nf_backend *be, nf_pooling kind, nf_values *y, size_t stride, const nf_values *x,
+                 const nf_sequences *sequences, size_t skip, size_t c) {
+    for (int32_t s = 0; s < sequences->n_sequences; s++) {
+        size_t first = (size_t)sequences->cu_seqlens[s];
+        size_t n = (size_t)sequences->cu_seqlens[s + 1] - first;
+        size_t skipped = n > skip ? skip : kind == NF_POOLING_CLS ? 0 : n;
+        float *out = F(y) + (size_t)s * stride;
+        memset(out, 0, c * sizeof *out);
+        if (n > skipped)
+            pool_rows(be, kind, out, CF(x) + (first + skipped) * c, skipped, n - skipped, c);
     }
 }
 

@@ -558,22 +558,31 @@ static void normalize_backward(nf_backend *be, nf_values *dx, const nf_values *d
     }
 }
 
-static void pool(nf_backend *be, nf_pooling kind, nf_values *y, const nf_values *x,
-                 const nf_sequences *sequences, size_t c) {
+static void pool(nf_backend *be, nf_pooling kind, nf_values *y, size_t stride, const nf_values *x,
+                 const nf_sequences *sequences, size_t skip, size_t c) {
     (void)be;
     for (int32_t s = 0; s < sequences->n_sequences; s++) {
-        int32_t first = sequences->cu_seqlens[s], last = sequences->cu_seqlens[s + 1];
+        size_t start = (size_t)sequences->cu_seqlens[s], end = (size_t)sequences->cu_seqlens[s + 1];
+        size_t first = end - start > skip ? start + skip : end;
         for (size_t i = 0; i < c; i++) {
-            double sum = 0.0, most = -INFINITY;
-            for (int32_t t = first; t < last; t++) {
-                double value = (double)CR(x)[(size_t)t * c + i];
+            double sum = 0.0, weighted = 0.0, weights = 0.0, most = -INFINITY;
+            for (size_t t = first; t < end; t++) {
+                double value = (double)CR(x)[t * c + i], weight = (double)(t - start + 1);
                 sum += value;
+                weighted += weight * value;
+                weights += weight;
                 most = fmax(most, value);
             }
-            double pooled = kind == NF_POOLING_MEAN  ? sum / (double)(last - first)
-                            : kind == NF_POOLING_MAX ? most
-                                                     : (double)CR(x)[(size_t)first * c + i];
-            R(y)[(size_t)s * c + i] = (real)(last > first ? pooled : 0.0);
+            size_t at = kind == NF_POOLING_LAST ? end - 1 : first < end ? first : start;
+            double pooled = 0.0;
+            if (first < end || (kind == NF_POOLING_CLS && start < end)) switch (kind) {
+                case NF_POOLING_MEAN: pooled = sum / (double)(end - first); break;
+                case NF_POOLING_MEAN_SQRT_LENGTH: pooled = sum / sqrt((double)(end - first)); break;
+                case NF_POOLING_WEIGHTED_MEAN: pooled = weighted / weights; break;
+                case NF_POOLING_MAX: pooled = most; break;
+                default: pooled = (double)CR(x)[at * c + i];
+            }
+            R(y)[(size_t)s * stride + i] = (real)pooled;
         }
     }
 }

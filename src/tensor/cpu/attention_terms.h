@@ -35,7 +35,7 @@ typedef struct nf_terms_kernels {
 
 /* Whether an attention is for these kernels. Longer texts than LONGEST_PLAIN would take the plain
  * ones' scratch, of the square of the length, too far. */
-enum { NF_LONGEST_PLAIN = 1024 };
+enum { NF_LONGEST_PLAIN = 512 };
 static inline bool nf_terms_needed(const nf_attention_shape *shape, int32_t longest) {
     return shape->relative || (shape->window && shape->window < longest) ||
            longest > NF_LONGEST_PLAIN;

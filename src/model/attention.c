@@ -1,6 +1,6 @@
-/* Self-attention block. With the norm behind it: y = norm(x + dropout(out(attention(q, k, v)))), where
- * q, k and v are linear in x; with the norm before it: y = x + dropout(out(attention(q, k, v))), where
- * they are linear in norm(x). */
+/* Self-attention block. With the norm behind it: y = norm(x + dropout(out(attention(q, k, v)))),
+ * where q, k and v are linear in x; with the norm before it: y = x + dropout(out(attention(q, k,
+ * v))), where they are linear in norm(x). */
 #include "model/encoder.h"
 
 #include <math.h>
@@ -72,12 +72,11 @@ nerfit_status nf_attention_forward(const nf_encoder *encoder, const nf_attention
         NF_TRY(nf_position_terms_forward(encoder, attention, pass, &relative, &k));
     nf_attention_shape shape = shape_of(encoder, attention, &relative);
     nf_dropout dropout = nf_pass_dropout(pass, attention->site, encoder->attention_dropout);
-    be->attention_forward(be, k.context, k.lse, k.q, k.k, k.v, &pass->sequences, &shape,
-                          &dropout);
+    be->attention_forward(be, k.context, k.lse, k.q, k.k, k.v, &pass->sequences, &shape, &dropout);
     NF_TRY(nf_linear_forward(attention->out, pass, projected, NULL, k.context, NF_ACTIVATION_NONE,
                              &k.out));
-    if (attention->norm_before) nf_residual_forward(&attention->norm, pass, y, projected, x,
-                                                    encoder->hidden_dropout, c);
+    if (attention->norm_before)
+        nf_residual_forward(&attention->norm, pass, y, projected, x, encoder->hidden_dropout, c);
     else
         NF_TRY(nf_norm_forward(&attention->norm, pass, y, projected, x, encoder->hidden_dropout, c,
                                &k.norm));
@@ -88,8 +87,7 @@ nerfit_status nf_attention_forward(const nf_encoder *encoder, const nf_attention
 static bool inputs_trained(const nf_attention *a) {
     if (a->fused) return nf_linear_trained(a->fused);
     return nf_linear_trained(a->query) || nf_linear_trained(a->key) ||
-           nf_linear_trained(a->value) ||
-           (a->position_key && nf_linear_trained(a->position_key)) ||
+           nf_linear_trained(a->value) || (a->position_key && nf_linear_trained(a->position_key)) ||
            (a->position_query && nf_linear_trained(a->position_query));
 }
 
@@ -124,8 +122,8 @@ nerfit_status nf_attention_backward(const nf_encoder *encoder, const nf_attentio
                          &kept->norm);
     bool below = dx || (norm_before && nf_norm_trained(&attention->norm));
     bool inner = below || inputs_trained(attention) || nf_relative_trained(encoder);
-    NF_TRY(nf_linear_backward(attention->out, pass, inner ? dcontext : NULL, dprojected,
-                              &kept->out, false));
+    NF_TRY(nf_linear_backward(attention->out, pass, inner ? dcontext : NULL, dprojected, &kept->out,
+                              false));
     if (inner) {
         nf_relative relative;
         if (encoder->relative)
@@ -140,8 +138,9 @@ nerfit_status nf_attention_backward(const nf_encoder *encoder, const nf_attentio
         if (norm_before) { /* dprojected is free now: the gradient by the normed x */
             NF_TRY(project_backward(attention, pass, below ? dprojected : NULL, dq, dk, dv, kept,
                                     false));
-            if (below) nf_norm_backward(&attention->norm, pass, dprojected, NULL, dprojected, 0.0, c,
-                                        &kept->norm);
+            if (below)
+                nf_norm_backward(&attention->norm, pass, dprojected, NULL, dprojected, 0.0, c,
+                                 &kept->norm);
             if (dx) {
                 be->copy(be, dx, dy, n * c);
                 be->axpy(be, dx, 1.0, dprojected, n * c);

@@ -47,8 +47,9 @@ static bool has_term(const json_t *config, const char *term) {
     const json_t *types = json_object_get(config, "pos_att_type"), *item;
     size_t i;
     if (json_is_string(types)) return strstr(json_string_value(types), term) != NULL;
-    json_array_foreach(types, i, item)
+    json_array_foreach(types, i, item) {
         if (json_is_string(item) && strcmp(json_string_value(item), term) == 0) return true;
+    }
     return false;
 }
 
@@ -92,8 +93,8 @@ static bool build_terms(nf_attention *attention, nf_network *net, const json_t *
     attention->position_site = nf_network_site(net);
     if (has_term(config, "c2p"))
         ok = (attention->position_key =
-                  shared ? attention->key
-                         : nf_build_linear(net, prefix, "pos_key_proj", c, c)) != NULL;
+                  shared ? attention->key : nf_build_linear(net, prefix, "pos_key_proj", c, c)) !=
+             NULL;
     if (ok && has_term(config, "p2c"))
         ok = (attention->position_query =
                   shared ? attention->query
@@ -106,7 +107,8 @@ static nerfit_status build_relative(nf_encoder *encoder, nf_network *net, const 
     json_int_t buckets = whole(config, "position_buckets", -1);
     json_int_t reach = whole(config, "max_relative_positions", -1);
     if (reach < 1) reach = (json_int_t)encoder->max_positions;
-    if (buckets > 1000000 || reach > 1000000 || (buckets > 0 && (buckets < 4 || reach <= buckets / 2)))
+    if (buckets > 1000000 || reach > 1000000 ||
+        (buckets > 0 && (buckets < 4 || reach <= buckets / 2)))
         return nf_fail_at(err, NERFIT_FORMAT, path, 0, 0,
                           "position_buckets %lld and max_relative_positions %lld should be whole "
                           "numbers up to 1,000,000, buckets at least 4 and less than twice the "

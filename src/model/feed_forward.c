@@ -34,12 +34,15 @@ nerfit_status nf_feed_forward_forward(const nf_encoder *encoder, const nf_feed_f
     if (block->gated) {
         NF_TRY(nf_linear_forward(block->up, pass, k.pre, NULL, in, NF_ACTIVATION_NONE, &k.up));
         be->gated_forward(be, block->activation, k.inner, k.pre, n, f);
-    } else NF_TRY(nf_linear_forward(block->up, pass, k.inner, k.pre, in, block->activation, &k.up));
+    } else
+        NF_TRY(nf_linear_forward(block->up, pass, k.inner, k.pre, in, block->activation, &k.up));
     nf_dropout inside = inner_dropout(encoder, block, pass);
     if (inside.p > 0.0) be->dropout(be, k.inner, k.inner, n * f, &inside);
     NF_TRY(nf_linear_forward(block->down, pass, out, NULL, k.inner, NF_ACTIVATION_NONE, &k.down));
-    if (normed) nf_residual_forward(&block->norm, pass, y, out, x, dropout, c);
-    else NF_TRY(nf_norm_forward(&block->norm, pass, y, out, x, dropout, c, &k.norm));
+    if (normed)
+        nf_residual_forward(&block->norm, pass, y, out, x, dropout, c);
+    else
+        NF_TRY(nf_norm_forward(&block->norm, pass, y, out, x, dropout, c, &k.norm));
     if (kept) *kept = k;
     return NERFIT_OK;
 }
@@ -56,8 +59,10 @@ nerfit_status nf_feed_forward_backward(const nf_encoder *encoder, const nf_feed_
     nf_values *dinner = nf_workspace_reals(pass->ws, n * f);
     nf_values *dpre = block->gated ? nf_workspace_reals(pass->ws, 2 * n * f) : dinner;
     if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
-    if (block->norm_before) nf_residual_backward(&block->norm, pass, dout, dy, dropout, c);
-    else nf_norm_backward(&block->norm, pass, dsum, dout, dy, dropout, c, &kept->norm);
+    if (block->norm_before)
+        nf_residual_backward(&block->norm, pass, dout, dy, dropout, c);
+    else
+        nf_norm_backward(&block->norm, pass, dsum, dout, dy, dropout, c, &kept->norm);
     bool below = dx || (block->norm_before && nf_norm_trained(&block->norm));
     bool inner = below || nf_linear_trained(block->up);
     NF_TRY(nf_linear_backward(block->down, pass, inner ? dinner : NULL, dout, &kept->down, false));
@@ -66,7 +71,8 @@ nerfit_status nf_feed_forward_backward(const nf_encoder *encoder, const nf_feed_
         if (inside.p > 0.0) be->dropout(be, dinner, dinner, n * f, &inside);
         if (block->gated)
             be->gated_backward(be, block->activation, dpre, dinner, kept->pre, n, f);
-        else be->activation_backward(be, block->activation, dpre, dinner, kept->pre, n * f);
+        else
+            be->activation_backward(be, block->activation, dpre, dinner, kept->pre, n * f);
     }
     if (inner && block->norm_before) { /* dout is free now: the gradient by the normed x */
         NF_TRY(nf_linear_backward(block->up, pass, below ? dout : NULL, dpre, &kept->up, false));

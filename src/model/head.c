@@ -83,10 +83,12 @@ nerfit_status nf_head_start(nf_model *model, uint64_t seed, uint64_t stream, ner
         nf_parameter *p = parts[i];
         if (!p) continue;
         const nf_stored *stored = nf_safetensors_find(model->weights, p->name);
-        if (stored) NF_TRY(nf_parameter_load(net, p, stored, where, err));
+        if (stored)
+            NF_TRY(nf_parameter_load(net, p, stored, where, err));
         else if (i == 0)
             NF_TRY(nf_parameter_normal(net, p, head->initializer_range, seed, stream, err));
-        else NF_TRY(nf_parameter_constant(net, p, i == 2 ? 1.0f : 0.0f, err));
+        else
+            NF_TRY(nf_parameter_constant(net, p, i == 2 ? 1.0f : 0.0f, err));
     }
     return NERFIT_OK;
 }

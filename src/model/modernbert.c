@@ -1,6 +1,7 @@
 /* ModernBERT (Warner et al. 2024): norms before the blocks and behind the last, gated feed-forward,
- * rotary positions, and layers that see everything among layers that see a window; biases only where
- * config.json asks for them. Its classifier of tokens stands behind a dense layer and a norm. */
+ * rotary positions, and layers that see everything among layers that see a window; biases only
+ * where config.json asks for them. Its classifier of tokens stands behind a dense layer and a norm.
+ */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -68,8 +69,10 @@ static bool build_layer(const nf_encoder *encoder, nf_layer *layer, nf_network *
     ff->activation = o->activation;
     snprintf(name, sizeof name, "layers.%zu.attn_norm", i);
     /* the first layer follows the embeddings' norm and has none */
-    if (i == 0) a->norm.site = nf_network_site(net);
-    else if (!norm(&a->norm, net, name, c, o)) return false;
+    if (i == 0)
+        a->norm.site = nf_network_site(net);
+    else if (!norm(&a->norm, net, name, c, o))
+        return false;
     snprintf(name, sizeof name, "layers.%zu.mlp_norm", i);
     return (a->fused = linear(net, i, "attn.Wqkv", c, 3 * c, o->attention_bias)) &&
            (a->out = linear(net, i, "attn.Wo", c, c, o->attention_bias)) &&
@@ -142,8 +145,8 @@ static nerfit_status build(nf_encoder *encoder, nf_network *net, const json_t *c
     encoder->final_norm = nf_arena_calloc(&net->arena, 1, sizeof(nf_norm));
     e->size = c;
     e->position_padding_id = -1;
-    e->words = nf_network_parameter(net, "embeddings.tok_embeddings.weight", 2,
-                                    encoder->vocabulary, c, true);
+    e->words = nf_network_parameter(net, "embeddings.tok_embeddings.weight", 2, encoder->vocabulary,
+                                    c, true);
     e->site = nf_network_site(net);
     if (!encoder->layers || !encoder->final_norm || !e->words ||
         !norm(&e->norm, net, "embeddings.norm", c, &o))
@@ -163,8 +166,8 @@ static nerfit_status build_head(nf_head *head, const nf_encoder *encoder, nf_net
     options o = {.norm_bias = is_true(config, "norm_bias"),
                  .epsilon = nf_config_number(&in, "norm_eps", 1e-5)};
     head->activation = nf_config_activation(&in, "classifier_activation", "gelu");
-    head->initializer_range = nf_config_number(&in, "initializer_range", 0.02) /
-                              sqrt(2.0 * (double)encoder->n_layers);
+    head->initializer_range =
+        nf_config_number(&in, "initializer_range", 0.02) / sqrt(2.0 * (double)encoder->n_layers);
     NF_TRY(in.status);
     head->dense = nf_linear_new(net, "head.dense", encoder->hidden, encoder->hidden,
                                 is_true(config, "classifier_bias"));

@@ -1,5 +1,5 @@
-/* MPNet (Song et al. 2020): BERT's layers with RoBERTa's positions and, in every layer, one table of
- * biases by distance on the scores. */
+/* MPNet (Song et al. 2020): BERT's layers with RoBERTa's positions and, in every layer, one table
+ * of biases by distance on the scores. */
 #include "model/layout.h"
 
 static const nf_layout_keys keys = {
@@ -30,7 +30,8 @@ static const nf_layout layout = {.keys = &keys,
                                  .layers = "encoder.layer.",
                                  .no_types = true};
 
-/* transformers' class takes 32 buckets up to distance 128 and padding id 1 whatever the file says. */
+/* transformers' class takes 32 buckets up to distance 128 and padding id 1 whatever the file says.
+ */
 enum { BUCKETS = 32, MAX_DISTANCE = 128, PADDING = 1 };
 
 static nerfit_status build(nf_encoder *encoder, nf_network *net, const json_t *config,

@@ -1,6 +1,6 @@
-/* Positions that act inside attention: relative ones, whose tables all layers share, and rotary ones.
- * What of them depends on a batch alone is made once a pass. Of the tables only the rows that the
- * batch's distances meet are taken: short texts meet few. */
+/* Positions that act inside attention: relative ones, whose tables all layers share, and rotary
+ * ones. What of them depends on a batch alone is made once a pass. Of the tables only the rows that
+ * the batch's distances meet are taken: short texts meet few. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -54,14 +54,14 @@ static nerfit_status set_rows(const nf_encoder *encoder, const nf_pass *pass,
     }
     for (size_t i = 0; i < count; i++) rows[i] -= low;
     placement->first_row = (size_t)low;
-    placement->relative = (nf_relative){.rows = nf_workspace_ints(pass->ws, rows, count),
-                                        .reach = reach,
-                                        .n_rows = high - low + 1};
+    placement->relative = (nf_relative){
+        .rows = nf_workspace_ints(pass->ws, rows, count), .reach = reach, .n_rows = high - low + 1};
     free(rows);
     return nf_workspace_failed(pass->ws) ? NERFIT_NO_MEMORY : NERFIT_OK;
 }
 
-/* A pass over the rows of the position embeddings instead of the tokens; its dropouts are others. */
+/* A pass over the rows of the position embeddings instead of the tokens; its dropouts are others.
+ */
 static nf_pass rows_pass(const nf_pass *pass, const nf_placement *placement) {
     nf_pass rows = *pass;
     rows.sequences.n_tokens = placement->relative.n_rows;
@@ -73,8 +73,7 @@ static nerfit_status set_embeddings(const nf_encoder *encoder, const nf_pass *pa
                                     nf_placement *placement) {
     const nf_relative_positions *r = encoder->relative;
     size_t c = encoder->hidden;
-    placement->embeddings =
-        nf_at_const(pass->be, r->embeddings->values, placement->first_row * c);
+    placement->embeddings = nf_at_const(pass->be, r->embeddings->values, placement->first_row * c);
     if (!r->norm.weight) return NERFIT_OK;
     nf_values *normed = nf_workspace_reals(pass->ws, (size_t)placement->relative.n_rows * c);
     if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;

@@ -13,7 +13,9 @@
 
 enum { QUERIES = 64 }; /* of a block */
 
-static size_t up16(size_t n) { return (n + 15) & ~(size_t)15; }
+static size_t up16(size_t n) {
+    return (n + 15) & ~(size_t)15;
+}
 
 /* Everything about one text and head, its scratch included. Matrices whose rows are read in whole
  * vectors have rows of a multiple of 16 floats. */
@@ -37,10 +39,10 @@ typedef struct work {
     int32_t low, n;
     const float *keys, *queries; /* [n, up16(d)]: of this head */
     size_t table_stride, part;
-    float *keys_t, *queries_t;   /* [d, relative_width] */
-    float *c2p, *dc2p;           /* [QUERIES, relative_width] */
-    float *p2c, *dp2c;           /* [length, relative_width] */
-    float *bias, *dbias;         /* [2 length - 1], by distance */
+    float *keys_t, *queries_t; /* [d, relative_width] */
+    float *c2p, *dc2p;         /* [QUERIES, relative_width] */
+    float *p2c, *dp2c;         /* [length, relative_width] */
+    float *bias, *dbias;       /* [2 length - 1], by distance */
     size_t relative_width;
 } work;
 
@@ -123,8 +125,8 @@ static void set_relative(work *w, bool backward, float **scratch) {
         w->p2c = take(scratch, length * rw);
         w->dp2c = take(scratch, length * rw);
         transpose(w->queries_t, rw, w->queries, w->table_stride, w->n, w->d);
-        k->thin_product(w->p2c, rw, w->k, w->k_stride, 1, w->queries_t, rw, length, (size_t)w->n,
-                        d, w->scale, false);
+        k->thin_product(w->p2c, rw, w->k, w->k_stride, 1, w->queries_t, rw, length, (size_t)w->n, d,
+                        w->scale, false);
         if (backward) memset(w->dp2c, 0, length * rw * sizeof *w->dp2c);
     }
 }
@@ -132,8 +134,13 @@ static void set_relative(work *w, bool backward, float **scratch) {
 static work start(const nf_terms *a, int32_t sequence, int32_t head, bool backward,
                   float *scratch) {
     const nf_attention_shape *shape = a->shape;
-    work w = {.a = a, .relative = shape->relative, .kernels = a->kernels, .head = head,
-              .d = shape->head_size, .heads = shape->n_heads, .scale = (float)shape->scale,
+    work w = {.a = a,
+              .relative = shape->relative,
+              .kernels = a->kernels,
+              .head = head,
+              .d = shape->head_size,
+              .heads = shape->n_heads,
+              .scale = (float)shape->scale,
               .stride = shape->qkv_stride};
     w.first = a->sequences->cu_seqlens[sequence];
     w.length = a->sequences->cu_seqlens[sequence + 1] - w.first;
@@ -166,8 +173,8 @@ static size_t scratch_size(const nf_attention_shape *shape, int32_t longest) {
     size_t count = 4 * length * d + 2 * d * width + (3 * QUERIES + 1) * block_width(shape, longest);
     if (shape->relative) {
         size_t rows = (size_t)shape->relative->n_rows, rw = up16(rows) + 16;
-        count += 2 * up16(2 * length) + 2 * rows * d + 2 * d * rw + 2 * QUERIES * rw +
-                 2 * length * rw;
+        count +=
+            2 * up16(2 * length) + 2 * rows * d + 2 * d * rw + 2 * QUERIES * rw + 2 * length * rw;
     }
     return up16(count) + 256; /* what each array is rounded up */
 }

@@ -1,7 +1,8 @@
 /* Attention with what BERT's has not: a window, terms that depend on the distance of two tokens
- * (nf_relative), and texts of thousands of tokens. It goes over a text in blocks of queries, so that
- * its memory grows with a text's length, not with the square. Like kernels.c, attention_terms.c is
- * compiled once for each instruction set; the products are those of kernels.c. */
+ * (nf_relative), and texts of thousands of tokens. It goes over a text in blocks of queries, so
+ * that its memory grows with a text's length, not with the square. Like kernels.c,
+ * attention_terms.c is compiled once for each instruction set; the products are those of kernels.c.
+ */
 #ifndef NF_CPU_ATTENTION_TERMS_H
 #define NF_CPU_ATTENTION_TERMS_H
 

@@ -377,9 +377,10 @@ static void norm_forward(float *y, float *sum, float *mean, float *rstd, const f
         if (sum) memcpy(sum + t * c, out, c * sizeof *out);
         if (mean) mean[t] = m;
         if (rstd) rstd[t] = r;
-        for (size_t i = 0; i < c; i++) out[i] = (out[i] - m) * r * gamma[i];
         if (beta)
-            for (size_t i = 0; i < c; i++) out[i] += beta[i];
+            for (size_t i = 0; i < c; i++) out[i] = (out[i] - m) * r * gamma[i] + beta[i];
+        else
+            for (size_t i = 0; i < c; i++) out[i] = (out[i] - m) * r * gamma[i];
     }
 }
 

@@ -19,7 +19,7 @@ NF_CFLAGS += -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recove
 LDFLAGS += -fsanitize=$(SANITIZE)
 endif
 
-SOURCES := $(filter-out src/tensor/cpu/kernels.c src/tensor/ref/ref.c,$(wildcard src/*.c src/*/*.c src/*/*/*.c))
+SOURCES := $(filter-out src/tensor/cpu/kernels.c src/tensor/cpu/attention_terms.c src/tensor/ref/ref.c,$(wildcard src/*.c src/*/*.c src/*/*/*.c))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 CLI_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard cli/*.c))
 TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))
@@ -32,8 +32,9 @@ OBJECTS += $(if $(wildcard src/tensor/ref/ref.c),$(BUILD)/ref_f32.o $(BUILD)/ref
 ifneq ($(wildcard src/tensor/cpu/kernels.c),)
 ifeq ($(shell uname -m),x86_64)
 OBJECTS += $(BUILD)/kernels_base.o $(BUILD)/kernels_avx2.o $(BUILD)/kernels_avx512.o
+OBJECTS += $(BUILD)/attention_terms_base.o $(BUILD)/attention_terms_avx2.o $(BUILD)/attention_terms_avx512.o
 else
-OBJECTS += $(BUILD)/kernels_base.o
+OBJECTS += $(BUILD)/kernels_base.o $(BUILD)/attention_terms_base.o
 endif
 endif
 # plain -ffast-math: glibc declares its vector functions only then; the kernels use no infinities
@@ -52,13 +53,13 @@ $(BUILD)/ref_f32.o $(BUILD)/ref_f64.o: $(BUILD)/ref_%.o: src/tensor/ref/ref.c Ma
 	@mkdir -p $(@D)
 	$(CC) $(NF_CFLAGS) -Wno-conversion -DNF_REAL_$* -MMD -MP -c $< -o $@
 
-$(BUILD)/kernels_base.o: src/tensor/cpu/kernels.c Makefile
+$(BUILD)/kernels_base.o $(BUILD)/attention_terms_base.o: $(BUILD)/%_base.o: src/tensor/cpu/%.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(NF_CFLAGS) $(KERNEL_FLAGS) -DNF_ISA=base -MMD -MP -c $< -o $@
-$(BUILD)/kernels_avx2.o: src/tensor/cpu/kernels.c Makefile
+$(BUILD)/kernels_avx2.o $(BUILD)/attention_terms_avx2.o: $(BUILD)/%_avx2.o: src/tensor/cpu/%.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(NF_CFLAGS) $(KERNEL_FLAGS) -march=x86-64-v3 -DNF_ISA=avx2 -MMD -MP -c $< -o $@
-$(BUILD)/kernels_avx512.o: src/tensor/cpu/kernels.c Makefile
+$(BUILD)/kernels_avx512.o $(BUILD)/attention_terms_avx512.o: $(BUILD)/%_avx512.o: src/tensor/cpu/%.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(NF_CFLAGS) $(KERNEL_FLAGS) -march=x86-64-v4 -mprefer-vector-width=512 -DNF_ISA=avx512 -MMD -MP -c $< -o $@
 

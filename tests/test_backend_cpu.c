@@ -9,6 +9,7 @@
 
 static nerfit_error error;
 static nf_backend *ref, *cpu;
+static bool has_bf16;
 static nf_rng rng;
 
 typedef struct shape {
@@ -232,10 +233,7 @@ static void test_shapes(void **state) {
 
 static void test_products(void **state) {
     (void)state;
-    nf_backend *probe;
-    bool has_bf16 = nf_backend_cpu(&probe, NF_PRECISION_BF16, 1, &error) == NERFIT_OK;
-    if (has_bf16) probe->free(probe);
-    else print_message("skipped: bf16 products, which this CPU has not\n");
+    if (!has_bf16) print_message("skipped: bf16 products, which this CPU has not\n");
     for (size_t i = 0; i + 1 < N_SHAPES; i++) {
         products(&shapes[i], false);
         if (has_bf16) products(&shapes[i], true);
@@ -275,6 +273,137 @@ static void test_attention(void **state) {
             float *all[] = {q, kk, v, dout, out, lse};
             for (size_t i = 0; i < 6; i++) free(all[i]);
         }
+}
+
+/* The optional terms, each alone and all together, over texts longer and shorter than a block of
+ * queries, with rows of the tables that distances share, skip, and meet in no order. */
+static void test_attention_terms(void **state) {
+    (void)state;
+    static const int32_t cu[] = {0, 1, 4, 4, 20, 35, 136};
+    static const int32_t sizes[] = {8, 16, 40, 64};
+    static const struct {
+        int32_t window;
+        bool bias, keys, queries;
+    } kinds[] = {{5, false, false, false}, {64, false, false, false}, {0, true, false, false},
+                 {0, false, true, false},  {0, false, false, true},   {0, false, true, true},
+                 {9, true, true, true},    {101, true, false, false}};
+    enum { SEQUENCES = 6, N = 136, LONGEST = 101, REACH = 110, ROWS = 37, KINDS = 8 };
+    int32_t rows[2 * REACH + 1];
+    for (int32_t i = 0; i <= 2 * REACH; i++) rows[i] = 3 + (i * 7 % 64) / 2;
+    for (size_t k = 0; k < 4 * KINDS * 2; k++) {
+        int32_t size = sizes[k % 4], heads = 3;
+        size_t width = (size_t)(heads * size), stride = width + 5, table = ROWS * width;
+        /* the precision of products must not matter here */
+        cpu->precision = k >= 4 * KINDS && has_bf16 ? NF_PRECISION_BF16 : NF_PRECISION_F32;
+        size_t kind = k / 4 % KINDS, all = 3 * N * width + ROWS * 3 + 2 * table;
+        shape s = {N, kind};
+        nf_sequences sequences = {cu, SEQUENCES, N, LONGEST};
+        nf_dropout drop = {.p = k >= 4 * KINDS ? 0.25 : 0.0, .seed = 77, .step = 3, .site = 2};
+        float *q = values(N * stride), *kk = values(N * stride), *v = values(N * stride);
+        float *dout = values(N * width), *out = values(N * width), *lse = values(N * 3);
+        float *bias = values(ROWS * 3), *keys = values(table), *queries = values(table);
+        nf_relative relative = {.rows = rows, .reach = REACH, .n_rows = ROWS,
+                                .bias = kinds[kind].bias ? V(bias) : NULL,
+                                .keys = kinds[kind].keys ? V(keys) : NULL,
+                                .queries = kinds[kind].queries ? V(queries) : NULL};
+        bool any = relative.bias || relative.keys || relative.queries;
+        nf_attention_shape as = {heads, size, 1.0 / sqrt(size), (ptrdiff_t)stride,
+                                 kinds[kind].window, any ? &relative : NULL};
+        BOTH("attention_forward, terms", N * width + N * 3, 2e-5, &s,
+             be->attention_forward(be, V(y), V(y + N * width), V(q), V(kk), V(v), &sequences, &as,
+                                   &drop));
+        ref->attention_forward(ref, V(out), V(lse), V(q), V(kk), V(v), &sequences, &as, &drop);
+        BOTH("attention_backward, terms", all, 3e-5, &s, {
+            float *g[3], *dtables = y + 3 * N * width, *given = same(y, all);
+            for (int i = 0; i < 3; i++) g[i] = values(N * stride);
+            relative.dbias = any ? V(dtables) : NULL; /* added to, the others overwritten */
+            relative.dkeys = relative.keys ? V(dtables + ROWS * 3) : NULL;
+            relative.dqueries = relative.queries ? V(dtables + ROWS * 3 + table) : NULL;
+            be->attention_backward(be, V(g[0]), V(g[1]), V(g[2]), V(dout), V(q), V(kk), V(v),
+                                   V(out), V(lse), &sequences, &as, &drop);
+            for (size_t t = 0; t < 3 * N; t++)
+                memcpy(y + t * width, g[t / N] + t % N * stride, width * sizeof *y);
+            /* asked for or not, what is not there stays as it was */
+            if (!relative.bias)
+                assert_memory_equal(dtables, given + 3 * N * width, ROWS * 3 * sizeof *y);
+            for (int i = 0; i < 3; i++) free(g[i]);
+            free(given);
+            relative.dbias = relative.dkeys = relative.dqueries = NULL;
+        });
+        float *arrays[] = {q, kk, v, dout, out, lse, bias, keys, queries};
+        for (size_t i = 0; i < 9; i++) free(arrays[i]);
+    }
+    cpu->precision = NF_PRECISION_F32;
+}
+
+/* A text too long for the plain kernels' scratch. */
+static void test_attention_long(void **state) {
+    (void)state;
+    enum { N = 600, D = 16 };
+    static const int32_t cu[] = {0, N - 7, N};
+    nf_sequences sequences = {cu, 2, N, N - 7};
+    shape s = {N, D};
+    float *x[4], *out = values(N * D), *lse = values(N);
+    for (int i = 0; i < 4; i++) x[i] = values(N * D);
+    for (int32_t window = 0; window < 200; window += 130) {
+        nf_attention_shape as = {1, D, 0.25, D, window, NULL};
+        nf_dropout none = {0};
+        BOTH("attention_forward, long", N * D, 2e-5, &s,
+             be->attention_forward(be, V(y), NULL, V(x[0]), V(x[1]), V(x[2]), &sequences, &as,
+                                   &none));
+        ref->attention_forward(ref, V(out), V(lse), V(x[0]), V(x[1]), V(x[2]), &sequences, &as,
+                               &none);
+        BOTH("attention_backward, long", 3 * N * D, 3e-5, &s,
+             be->attention_backward(be, V(y), V(y + N * D), V(y + 2 * N * D), V(x[3]), V(x[0]),
+                                    V(x[1]), V(x[2]), V(out), V(lse), &sequences, &as, &none));
+    }
+    for (int i = 0; i < 4; i++) free(x[i]);
+    free(out);
+    free(lse);
+}
+
+static void test_gated_and_rotated(void **state) {
+    (void)state;
+    for (size_t i = 0; i + 1 < N_SHAPES; i++) {
+        const shape *s = &shapes[i];
+        size_t n = s->n, f = s->c;
+        float *x = values(2 * n * f), *dy = values(n * f);
+        for (int k = NF_ACTIVATION_NONE; k <= NF_ACTIVATION_SILU; k++) {
+            BOTH("gated_forward", n * f, 2e-6, s,
+                 be->gated_forward(be, (nf_activation)k, V(y), V(x), n, f));
+            BOTH("gated_backward", 2 * n * f, 4e-6, s,
+                 be->gated_backward(be, (nf_activation)k, V(y), V(dy), V(x), n, f));
+        }
+        BOTH("norm_forward, no bias", n * f, 2e-5, s,
+             be->norm_forward(be, V(y), NULL, NULL, NULL, V(x), NULL, V(dy), NULL, 1e-5, NULL, n,
+                              f));
+        free(x);
+        free(dy);
+    }
+    static const int32_t sizes[] = {2, 10, 64};
+    enum { N = 41, POSITIONS = 30, HEADS = 3 };
+    int32_t positions[N];
+    for (int32_t t = 0; t < N; t++) positions[t] = t * 7 % POSITIONS;
+    for (size_t k = 0; k < 3; k++) {
+        size_t d = (size_t)sizes[k], stride = HEADS * d + 7;
+        shape s = {N, d};
+        float *turns = values(POSITIONS * d);
+        for (size_t i = 0; i < POSITIONS * d; i++) { /* angles, so that there is a way back */
+            size_t half = d / 2, l = i % d;
+            double angle = (double)(i / d) * 0.37 * (double)(1 + l % half);
+            turns[i] = (float)(l < half ? cos(angle) : sin(angle));
+        }
+        float *x = values(N * stride), *back = same(x, N * stride);
+        BOTH("rotate", N * stride, 1e-6, &s,
+             be->rotate(be, V(y), V(turns), positions, N, HEADS, sizes[k], (ptrdiff_t)stride,
+                        false));
+        cpu->rotate(cpu, V(back), V(turns), positions, N, HEADS, sizes[k], (ptrdiff_t)stride, false);
+        assert_memory_not_equal(back, x, N * stride * sizeof *x);
+        cpu->rotate(cpu, V(back), V(turns), positions, N, HEADS, sizes[k], (ptrdiff_t)stride, true);
+        compare("rotate there and back", x, back, N * stride, 1e-6, &s);
+        float *all[] = {turns, x, back};
+        for (size_t i = 0; i < 3; i++) free(all[i]);
+    }
 }
 
 static void test_rest(void **state) {
@@ -345,6 +474,9 @@ static int set_up(void **state) {
     rng = nf_rng_new(1, 2);
     assert_ok(nf_backend_ref(&ref, sizeof(float), &error), &error);
     assert_ok(nf_backend_cpu(&cpu, NF_PRECISION_F32, 2, &error), &error);
+    nf_backend *probe;
+    has_bf16 = nf_backend_cpu(&probe, NF_PRECISION_BF16, 1, &error) == NERFIT_OK;
+    if (has_bf16) probe->free(probe);
     return 0;
 }
 
@@ -359,6 +491,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shapes), cmocka_unit_test(test_products),
         cmocka_unit_test(test_dropped), cmocka_unit_test(test_attention), cmocka_unit_test(test_rest),
+        cmocka_unit_test(test_attention_terms), cmocka_unit_test(test_attention_long),
+        cmocka_unit_test(test_gated_and_rotated),
         cmocka_unit_test(test_repeatable),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

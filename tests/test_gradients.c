@@ -44,6 +44,7 @@ static const setting settings[] = {
     {"descriptions, stage 1", "bert", 3, false, false, "gelu"},
     {"descriptions, stage 2", "bert", 4, false, false, "gelu"},
     {"descriptions, stage 2, LoRA", "bert", 4, true, false, "gelu"},
+    {"descriptions after ModernBERT's head", "modernbert/token-classification", 4, false, false, "gelu"},
     {"no descriptions, stage 2", "bert", 5, false, false, "gelu"},
     {"XLM-RoBERTa", "xlm-roberta/token-classification", 2, false, false, "gelu"},
     {"DistilBERT, stage 1", "distilbert", 1, false, false, "gelu"},
@@ -56,6 +57,16 @@ static const setting settings[] = {
     {"ALBERT, stage 2", "albert/token-classification", 2, false, false, "gelu_new"},
     {"ALBERT, LoRA", "albert/token-classification", 2, true, false, "gelu_new"},
     {"ALBERT, DoRA", "albert/token-classification", 2, true, true, "gelu_new"},
+    {"MPNet, stage 2", "mpnet/token-classification", 2, false, false, "gelu"},
+    {"MPNet, LoRA", "mpnet/token-classification", 2, true, false, "gelu"},
+    {"DeBERTa-v3, stage 1", "deberta-v3", 1, false, false, "gelu"},
+    {"DeBERTa-v3, stage 2", "deberta-v3/token-classification", 2, false, false, "gelu"},
+    {"DeBERTa-v3, DoRA", "deberta-v3/token-classification", 2, true, true, "gelu"},
+    {"DeBERTa-v2, stage 2", "deberta-v2/token-classification", 2, false, false, "gelu"},
+    {"ModernBERT, stage 1", "modernbert", 1, false, false, "gelu"},
+    {"ModernBERT, stage 2", "modernbert/token-classification", 2, false, false, "gelu"},
+    {"ModernBERT, DoRA", "modernbert/token-classification", 2, true, true, "gelu"},
+    {"ModernBERT with biases", "modernbert-bias/token-classification", 2, false, false, "silu"},
 };
 
 static nf_activation activation_of(const char *name) {
@@ -161,7 +172,8 @@ static void check_setting(const setting *s) {
     assert_ok(nf_backend_ref(&be, sizeof(double), &error), &error);
     assert_ok(nf_model_load(&model, path, be, NULL, &error), &error);
     model->encoder.hidden_dropout = model->encoder.attention_dropout = 0.2;
-    model->encoder.classifier_dropout = 0.2;
+    model->encoder.classifier_dropout = model->encoder.inner_dropout = 0.2;
+    model->encoder.embedding.dropout = 0.2;
     for (size_t i = 0; i < model->encoder.n_layers; i++)
         model->encoder.layers[i].feed_forward.activation = activation_of(s->activation);
     if (s->stage == 1) assert_ok(nf_model_add_projection(model, 6, 3, &error), &error);
@@ -172,7 +184,8 @@ static void check_setting(const setting *s) {
     if (s->lora) {
         /* those that a model has */
         char *targets[] = {"query", "value", "intermediate.dense", "q_lin", "v_lin", "lin1",
-                           "embeddings_project", "embedding_hidden_mapping_in", "ffn"};
+                           "embeddings_project", "embedding_hidden_mapping_in", "ffn", "q", "v",
+                           "query_proj", "value_proj", "pos_key_proj", "Wqkv", "Wi", "mlp.Wo"};
         nf_adapter_config config = {.r = 3, .lora_alpha = 6, .lora_dropout = 0.3,
                                     .use_dora = s->dora, .target_modules = targets,
                                     .n_target_modules = sizeof targets / sizeof *targets};
@@ -182,8 +195,8 @@ static void check_setting(const setting *s) {
                 assert_ok(nf_parameter_normal(&model->net, model->net.parameters[i], 0.3, 9, i,
                                               &error), &error);
     } else nf_model_train_encoder(model, true);
-    nf_linear *head = s->stage == 1 ? model->projection : model->classifier;
-    if (s->stage < 3) head->weight->trained = head->bias->trained = true;
+    if (s->stage == 1) model->projection->weight->trained = model->projection->bias->trained = true;
+    else if (s->stage == 2) nf_head_train(model);
     assert_ok(nf_network_start_training(&model->net, &error), &error);
     assert_ok(nf_network_prepare(&model->net, true, &error), &error);
     const nf_label_set set = {.labels = (const char **)(uintptr_t)label_names, .n_labels = 5};

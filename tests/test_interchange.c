@@ -100,6 +100,9 @@ static void test_adapters(void **state) {
     check_adapters("distilbert", (const char *const[]){"lora", NULL});
     check_adapters("electra", (const char *const[]){"dora", NULL});
     check_adapters("albert", (const char *const[]){"dora", NULL});
+    check_adapters("mpnet", (const char *const[]){"lora", NULL});
+    check_adapters("deberta-v3", (const char *const[]){"dora", NULL});
+    check_adapters("modernbert", (const char *const[]){"dora", NULL});
 }
 
 /* Cosine of at least 0.9999, and for the tiny ones every value within 1e-4. */

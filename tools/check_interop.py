@@ -34,7 +34,10 @@ FOLDERS = ["bert/token-classification", "roberta/token-classification", "bert/sh
            "camembert/token-classification", "distilbert/token-classification",
            "electra/token-classification", "electra-equal/token-classification",
            "albert/token-classification", "distilbert/adapter-lora", "electra/adapter-dora",
-           "albert/adapter-dora"]
+           "albert/adapter-dora", "mpnet/token-classification", "deberta-v3/token-classification",
+           "deberta-v2/token-classification", "modernbert/token-classification",
+           "modernbert-bias/token-classification", "mpnet/adapter-lora", "deberta-v3/adapter-dora",
+           "modernbert/adapter-dora"]
 
 
 def complain_about_keys(what, missing, unexpected):
@@ -87,7 +90,7 @@ def read_texts(path, tokenizer, limit):
 
 
 def limit_of(config):
-    past_padding = config.model_type in ("roberta", "xlm-roberta", "camembert")
+    past_padding = config.model_type in ("roberta", "xlm-roberta", "camembert", "mpnet")
     offset = config.pad_token_id + 1 if past_padding else 0
     return config.max_position_embeddings - offset
 

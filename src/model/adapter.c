@@ -29,7 +29,8 @@ static bool matches(const char *name, const char *target) {
 }
 
 static bool is_head(const nf_model *model, const nf_linear *linear) {
-    return linear == model->classifier || linear == model->projection;
+    return linear == model->classifier || linear == model->projection ||
+           (model->head && linear == model->head->dense);
 }
 
 static bool targeted(const nf_model *model, const nf_linear *linear, char *const *targets,
@@ -358,13 +359,15 @@ static json_t *names_to_json(char *const *names, size_t count) {
     return list;
 }
 
-/* modules_to_save with the heads that PEFT adds for token classification. */
+/* modules_to_save with the heads that PEFT adds for token classification, and what comes before
+ * ours, which a new model would otherwise have other random values of. */
 static json_t *saved_modules(const nf_model *model) {
     const nf_adapter_config *config = &model->adapter->config;
     if (config->n_modules_to_save == 0 && !model->classifier) return json_null();
     json_t *list = names_to_json(config->modules_to_save, config->n_modules_to_save);
-    static const char *const heads[] = {"classifier", "score"};
-    for (size_t h = 0; h < 2 && list && model->classifier; h++) {
+    static const char *const heads[] = {"classifier", "score", "head"};
+    size_t n_heads = model->head ? 3 : 2;
+    for (size_t h = 0; h < n_heads && list && model->classifier; h++) {
         bool there = false;
         for (size_t i = 0; i < config->n_modules_to_save; i++)
             there |= strcmp(config->modules_to_save[i], heads[h]) == 0;
@@ -408,8 +411,7 @@ nerfit_status nf_adapter_save(const nf_model *model, const char *folder, nerfit_
     nerfit_status status = tensors ? NERFIT_OK : nf_no_memory(err, 0);
     for (size_t i = 0; i < net->n_parameters && status == NERFIT_OK; i++) {
         const nf_parameter *p = net->parameters[i];
-        bool head = model->classifier &&
-                    (p == model->classifier->weight || p == model->classifier->bias);
+        bool head = nf_head_has(model, p);
         bool projection = model->projection &&
                           (p == model->projection->weight || p == model->projection->bias);
         if (p->removed || projection || nf_description_head_owns(p) || !(p->trained || strstr(p->name, ".lora_") || head))

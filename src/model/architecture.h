@@ -7,6 +7,8 @@
 
 #include "model/encoder.h"
 
+typedef struct nf_head nf_head;
+
 typedef struct nf_architecture {
     const char *model_type;
     const char *prefix;             /* before the encoder's names in models with a head */
@@ -19,6 +21,9 @@ typedef struct nf_architecture {
     const char *const *lora_targets;
     nerfit_status (*build)(nf_encoder *encoder, nf_network *net, const json_t *config,
                            const char *path, nerfit_error *err);
+    /* What stands before the classifier of tokens; NULL: nothing. */
+    nerfit_status (*build_head)(nf_head *head, const nf_encoder *encoder, nf_network *net,
+                                const json_t *config, const char *path, nerfit_error *err);
 } nf_architecture;
 
 /* The row of config["model_type"], or an error that lists those known. */

@@ -1,14 +1,53 @@
-/* Self-attention block: y = norm(x + dropout(out(attention(q(x), k(x), v(x))))). */
+/* Self-attention block. With the norm behind it: y = norm(x + dropout(out(attention(q, k, v)))),
+ * where q, k and v are linear in x; with the norm before it: y = x + dropout(out(attention(q, k,
+ * v))), where they are linear in norm(x). */
 #include "model/encoder.h"
 
 #include <math.h>
 
-static nf_attention_shape shape_of(const nf_encoder *encoder, const nf_attention *attention) {
+static nf_attention_shape shape_of(const nf_encoder *encoder, const nf_attention *attention,
+                                   const nf_relative *relative) {
     int32_t size = (int32_t)(encoder->hidden / (size_t)attention->n_heads);
-    return (nf_attention_shape){.n_heads = attention->n_heads,
-                                .head_size = size,
-                                .scale = 1.0 / sqrt(size),
-                                .qkv_stride = (ptrdiff_t)encoder->hidden};
+    /* DeBERTa: the scores are a sum of as many products as there are terms */
+    int terms = 1 + (attention->position_key != NULL) + (attention->position_query != NULL);
+    return (nf_attention_shape){
+        .n_heads = attention->n_heads,
+        .head_size = size,
+        .scale = 1.0 / sqrt((double)size * terms),
+        .qkv_stride = (ptrdiff_t)(attention->fused ? 3 * encoder->hidden : encoder->hidden),
+        .window = attention->window,
+        .relative = encoder->relative ? relative : NULL};
+}
+
+/* Query and key of every token turn by its position, or back. */
+static void rotate(const nf_encoder *encoder, const nf_attention *attention, const nf_pass *pass,
+                   nf_values *q, nf_values *k, bool inverse) {
+    nf_backend *be = pass->be;
+    nf_attention_shape shape = shape_of(encoder, attention, NULL);
+    nf_values *both[] = {q, k};
+    for (int i = 0; i < 2 && attention->rotation; i++)
+        be->rotate(be, both[i], pass->placement->turns[attention->rotation - 1], pass->positions,
+                   (size_t)pass->sequences.n_tokens, shape.n_heads, shape.head_size,
+                   shape.qkv_stride, inverse);
+}
+
+/* Memory for q, k and v or their gradients: one matrix [N,3C] if they are fused, else three. */
+static void take_parts(const nf_encoder *encoder, const nf_attention *attention,
+                       const nf_pass *pass, nf_values **q, nf_values **k, nf_values **v) {
+    size_t n = (size_t)pass->sequences.n_tokens, c = encoder->hidden;
+    *q = nf_workspace_reals(pass->ws, attention->fused ? 3 * n * c : n * c);
+    *k = attention->fused ? nf_at(pass->be, *q, c) : nf_workspace_reals(pass->ws, n * c);
+    *v = attention->fused ? nf_at(pass->be, *q, 2 * c) : nf_workspace_reals(pass->ws, n * c);
+}
+
+static nerfit_status project(const nf_attention *attention, const nf_pass *pass,
+                             nf_attention_kept *k, const nf_values *x) {
+    if (attention->fused)
+        return nf_linear_forward(attention->fused, pass, k->q, NULL, x, NF_ACTIVATION_NONE,
+                                 &k->fused);
+    NF_TRY(nf_linear_forward(attention->query, pass, k->q, NULL, x, NF_ACTIVATION_NONE, &k->query));
+    NF_TRY(nf_linear_forward(attention->key, pass, k->k, NULL, x, NF_ACTIVATION_NONE, &k->key));
+    return nf_linear_forward(attention->value, pass, k->v, NULL, x, NF_ACTIVATION_NONE, &k->value);
 }
 
 nerfit_status nf_attention_forward(const nf_encoder *encoder, const nf_attention *attention,
@@ -16,27 +55,52 @@ nerfit_status nf_attention_forward(const nf_encoder *encoder, const nf_attention
                                    nf_attention_kept *kept) {
     nf_backend *be = pass->be;
     size_t n = (size_t)pass->sequences.n_tokens, c = encoder->hidden;
+    bool norm_before = attention->norm_before && attention->norm.weight;
     nf_attention_kept k = {0};
-    k.q = nf_workspace_reals(pass->ws, n * c);
-    k.k = nf_workspace_reals(pass->ws, n * c);
-    k.v = nf_workspace_reals(pass->ws, n * c);
+    nf_relative relative;
+    take_parts(encoder, attention, pass, &k.q, &k.k, &k.v);
     k.context = nf_workspace_reals(pass->ws, n * c);
     if (pass->keep) k.lse = nf_workspace_reals(pass->ws, n * (size_t)attention->n_heads);
     nf_values *projected = nf_workspace_reals(pass->ws, n * c);
+    nf_values *normed = norm_before ? nf_workspace_reals(pass->ws, n * c) : NULL;
     if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
-    NF_TRY(nf_linear_forward(attention->query, pass, k.q, NULL, x, NF_ACTIVATION_NONE, &k.query));
-    NF_TRY(nf_linear_forward(attention->key, pass, k.k, NULL, x, NF_ACTIVATION_NONE, &k.key));
-    NF_TRY(nf_linear_forward(attention->value, pass, k.v, NULL, x, NF_ACTIVATION_NONE, &k.value));
-    nf_attention_shape shape = shape_of(encoder, attention);
+    if (norm_before)
+        NF_TRY(nf_norm_forward(&attention->norm, pass, normed, x, NULL, 0.0, c, &k.norm));
+    NF_TRY(project(attention, pass, &k, norm_before ? normed : x));
+    rotate(encoder, attention, pass, k.q, k.k, false);
+    if (encoder->relative)
+        NF_TRY(nf_position_terms_forward(encoder, attention, pass, &relative, &k));
+    nf_attention_shape shape = shape_of(encoder, attention, &relative);
     nf_dropout dropout = nf_pass_dropout(pass, attention->site, encoder->attention_dropout);
-    be->attention_forward(be, k.context, k.lse, k.q, k.k, k.v, &pass->sequences, &shape,
-                          &dropout);
+    be->attention_forward(be, k.context, k.lse, k.q, k.k, k.v, &pass->sequences, &shape, &dropout);
     NF_TRY(nf_linear_forward(attention->out, pass, projected, NULL, k.context, NF_ACTIVATION_NONE,
                              &k.out));
-    NF_TRY(nf_norm_forward(&attention->norm, pass, y, projected, x, encoder->hidden_dropout, c,
-                           &k.norm));
+    if (attention->norm_before)
+        nf_residual_forward(&attention->norm, pass, y, projected, x, encoder->hidden_dropout, c);
+    else
+        NF_TRY(nf_norm_forward(&attention->norm, pass, y, projected, x, encoder->hidden_dropout, c,
+                               &k.norm));
     if (kept) *kept = k;
     return NERFIT_OK;
+}
+
+static bool inputs_trained(const nf_attention *a) {
+    if (a->fused) return nf_linear_trained(a->fused);
+    return nf_linear_trained(a->query) || nf_linear_trained(a->key) ||
+           nf_linear_trained(a->value) || (a->position_key && nf_linear_trained(a->position_key)) ||
+           (a->position_query && nf_linear_trained(a->position_query));
+}
+
+/* dx (may be NULL) (+)= the gradient by what q, k and v were made of */
+static nerfit_status project_backward(const nf_attention *attention, const nf_pass *pass,
+                                      nf_values *dx, const nf_values *dq, const nf_values *dk,
+                                      const nf_values *dv, const nf_attention_kept *kept,
+                                      bool accumulate) {
+    if (attention->fused)
+        return nf_linear_backward(attention->fused, pass, dx, dq, &kept->fused, accumulate);
+    NF_TRY(nf_linear_backward(attention->query, pass, dx, dq, &kept->query, accumulate));
+    NF_TRY(nf_linear_backward(attention->key, pass, dx, dk, &kept->key, true));
+    return nf_linear_backward(attention->value, pass, dx, dv, &kept->value, true);
 }
 
 nerfit_status nf_attention_backward(const nf_encoder *encoder, const nf_attention *attention,
@@ -44,29 +108,47 @@ nerfit_status nf_attention_backward(const nf_encoder *encoder, const nf_attentio
                                     const nf_attention_kept *kept) {
     nf_backend *be = pass->be;
     size_t n = (size_t)pass->sequences.n_tokens, c = encoder->hidden;
+    bool norm_before = attention->norm_before && attention->norm.weight;
     nf_workspace_mark mark = nf_workspace_here(pass->ws);
-    nf_values *dsum = nf_workspace_reals(pass->ws, n * c);
+    nf_values *dsum = attention->norm_before ? NULL : nf_workspace_reals(pass->ws, n * c);
     nf_values *dprojected = nf_workspace_reals(pass->ws, n * c);
-    nf_values *dcontext = nf_workspace_reals(pass->ws, n * c);
-    nf_values *dq = nf_workspace_reals(pass->ws, n * c);
-    nf_values *dk = nf_workspace_reals(pass->ws, n * c);
-    nf_values *dv = nf_workspace_reals(pass->ws, n * c);
+    nf_values *dcontext = nf_workspace_reals(pass->ws, n * c), *dq, *dk, *dv;
+    take_parts(encoder, attention, pass, &dq, &dk, &dv);
     if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
-    nf_norm_backward(&attention->norm, pass, dsum, dprojected, dy, encoder->hidden_dropout, c,
-                     &kept->norm);
-    bool inner = dx || nf_linear_trained(attention->query) || nf_linear_trained(attention->key) ||
-                 nf_linear_trained(attention->value);
-    NF_TRY(nf_linear_backward(attention->out, pass, inner ? dcontext : NULL, dprojected,
-                              &kept->out, false));
+    if (attention->norm_before)
+        nf_residual_backward(&attention->norm, pass, dprojected, dy, encoder->hidden_dropout, c);
+    else
+        nf_norm_backward(&attention->norm, pass, dsum, dprojected, dy, encoder->hidden_dropout, c,
+                         &kept->norm);
+    bool below = dx || (norm_before && nf_norm_trained(&attention->norm));
+    bool inner = below || inputs_trained(attention) || nf_relative_trained(encoder);
+    NF_TRY(nf_linear_backward(attention->out, pass, inner ? dcontext : NULL, dprojected, &kept->out,
+                              false));
     if (inner) {
-        nf_attention_shape shape = shape_of(encoder, attention);
+        nf_relative relative;
+        if (encoder->relative)
+            NF_TRY(nf_position_terms_again(encoder, attention, pass, kept, &relative));
+        nf_attention_shape shape = shape_of(encoder, attention, &relative);
         nf_dropout dropout = nf_pass_dropout(pass, attention->site, encoder->attention_dropout);
         be->attention_backward(be, dq, dk, dv, dcontext, kept->q, kept->k, kept->v, kept->context,
                                kept->lse, &pass->sequences, &shape, &dropout);
-        if (dx) be->copy(be, dx, dsum, n * c);
-        NF_TRY(nf_linear_backward(attention->query, pass, dx, dq, &kept->query, true));
-        NF_TRY(nf_linear_backward(attention->key, pass, dx, dk, &kept->key, true));
-        NF_TRY(nf_linear_backward(attention->value, pass, dx, dv, &kept->value, true));
+        if (encoder->relative)
+            NF_TRY(nf_position_terms_backward(encoder, attention, pass, kept, &relative));
+        rotate(encoder, attention, pass, dq, dk, true);
+        if (norm_before) { /* dprojected is free now: the gradient by the normed x */
+            NF_TRY(project_backward(attention, pass, below ? dprojected : NULL, dq, dk, dv, kept,
+                                    false));
+            if (below)
+                nf_norm_backward(&attention->norm, pass, dprojected, NULL, dprojected, 0.0, c,
+                                 &kept->norm);
+            if (dx) {
+                be->copy(be, dx, dy, n * c);
+                be->axpy(be, dx, 1.0, dprojected, n * c);
+            }
+        } else {
+            if (dx) be->copy(be, dx, dsum ? dsum : dy, n * c);
+            NF_TRY(project_backward(attention, pass, dx, dq, dk, dv, kept, true));
+        }
     }
     nf_workspace_return(pass->ws, mark);
     return NERFIT_OK;

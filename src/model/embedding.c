@@ -1,6 +1,11 @@
 /* Embeddings: word + position + type, layer norm, dropout, projection. */
 #include "model/encoder.h"
 
+static nf_dropout dropout_of(const nf_encoder *encoder, const nf_pass *pass) {
+    const nf_embedding *e = &encoder->embedding;
+    return nf_pass_dropout(pass, e->site, e->own_dropout ? e->dropout : encoder->hidden_dropout);
+}
+
 nerfit_status nf_embedding_forward(const nf_encoder *encoder, const nf_pass *pass, nf_values *y,
                                    nf_embedding_kept *kept) {
     nf_backend *be = pass->be;
@@ -11,12 +16,13 @@ nerfit_status nf_embedding_forward(const nf_encoder *encoder, const nf_pass *pas
     nf_values *embedded = embedding->projection ? nf_workspace_reals(pass->ws, n * c) : y;
     if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
     be->embedding_forward(be, sum, embedding->words->values, pass->ids, n, c, false);
-    be->embedding_forward(be, sum, embedding->positions->values, pass->positions, n, c, true);
+    if (embedding->positions)
+        be->embedding_forward(be, sum, embedding->positions->values, pass->positions, n, c, true);
     if (embedding->types)
         be->embedding_forward(be, sum, embedding->types->values, pass->types, n, c, true);
     NF_TRY(nf_norm_forward(&embedding->norm, pass, embedded, sum, NULL, 0.0, c,
                            kept ? &kept->norm : NULL));
-    nf_dropout dropout = nf_pass_dropout(pass, embedding->site, encoder->hidden_dropout);
+    nf_dropout dropout = dropout_of(encoder, pass);
     if (dropout.p > 0.0) be->dropout(be, embedded, embedded, n * c, &dropout);
     if (embedding->projection)
         NF_TRY(nf_linear_forward(embedding->projection, pass, y, NULL, embedded,
@@ -39,13 +45,13 @@ nerfit_status nf_embedding_backward(const nf_encoder *encoder, const nf_pass *pa
                                   false));
         dy = dembedded;
     }
-    nf_dropout dropout = nf_pass_dropout(pass, embedding->site, encoder->hidden_dropout);
+    nf_dropout dropout = dropout_of(encoder, pass);
     be->dropout(be, dsum, dy, n * c, &dropout);
     nf_norm_backward(&embedding->norm, pass, dsum, NULL, dsum, 0.0, c, &kept->norm);
     if (embedding->words->grad)
         be->embedding_backward(be, embedding->words->grad, dsum, pass->ids, n, c,
                                embedding->padding_id);
-    if (embedding->positions->grad)
+    if (embedding->positions && embedding->positions->grad)
         be->embedding_backward(be, embedding->positions->grad, dsum, pass->positions, n, c,
                                embedding->position_padding_id);
     if (embedding->types && embedding->types->grad)

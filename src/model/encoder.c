@@ -1,32 +1,37 @@
 /* The stack: which layers must keep something is decided by the lowest trained parameter. */
 #include "model/encoder.h"
 
-static bool norm_trained(const nf_norm *norm) {
-    return norm->weight->trained || norm->bias->trained;
-}
+static bool trained(const nf_linear *linear) { return linear && nf_linear_trained(linear); }
 
 static bool embedding_trained(const nf_embedding *e) {
-    return e->words->trained || e->positions->trained || (e->types && e->types->trained) ||
-           norm_trained(&e->norm) || (e->projection && nf_linear_trained(e->projection));
+    return e->words->trained || (e->positions && e->positions->trained) ||
+           (e->types && e->types->trained) || nf_norm_trained(&e->norm) || trained(e->projection);
 }
 
-static bool attention_trained(const nf_attention *a) {
-    return nf_linear_trained(a->query) || nf_linear_trained(a->key) ||
-           nf_linear_trained(a->value) || nf_linear_trained(a->out) || norm_trained(&a->norm);
+static bool attention_trained(const nf_encoder *encoder, const nf_attention *a) {
+    return trained(a->query) || trained(a->key) || trained(a->value) || trained(a->fused) ||
+           trained(a->out) || nf_norm_trained(&a->norm) || trained(a->position_key) ||
+           trained(a->position_query) || nf_relative_trained(encoder);
 }
 
-static bool layer_trained(const nf_layer *layer) {
+static bool layer_trained(const nf_encoder *encoder, const nf_layer *layer) {
     const nf_feed_forward *f = &layer->feed_forward;
-    return attention_trained(&layer->attention) || nf_linear_trained(f->up) ||
-           nf_linear_trained(f->down) || norm_trained(&f->norm);
+    return attention_trained(encoder, &layer->attention) || trained(f->up) || trained(f->down) ||
+           nf_norm_trained(&f->norm);
 }
 
 /* -1: the embeddings; i: layer i; n_layers: nothing below the head is trained. */
 static int lowest_trained(const nf_encoder *encoder) {
     if (embedding_trained(&encoder->embedding)) return -1;
     int i = 0;
-    while (i < (int)encoder->n_layers && !layer_trained(&encoder->layers[i])) i++;
+    while (i < (int)encoder->n_layers && !layer_trained(encoder, &encoder->layers[i])) i++;
     return i;
+}
+
+/* Whether backward goes through the final norm. */
+static bool final_norm_matters(const nf_encoder *encoder, int lowest) {
+    return encoder->final_norm &&
+           (lowest < (int)encoder->n_layers || nf_norm_trained(encoder->final_norm));
 }
 
 nerfit_status nf_encoder_forward(const nf_encoder *encoder, const nf_pass *pass, nf_values *y,
@@ -34,7 +39,13 @@ nerfit_status nf_encoder_forward(const nf_encoder *encoder, const nf_pass *pass,
     nf_backend *be = pass->be;
     size_t n = (size_t)pass->sequences.n_tokens, c = encoder->hidden;
     int lowest = pass->keep ? lowest_trained(encoder) : (int)encoder->n_layers;
-    nf_pass forget = *pass;
+    bool keeps_norm = pass->keep && final_norm_matters(encoder, lowest);
+    nf_placement placement;
+    nf_pass keep = *pass, forget;
+    keep.placement = kept ? &kept->placement : &placement;
+    NF_TRY(nf_placement_forward(encoder, pass, kept ? &kept->placement : &placement));
+    pass = &keep;
+    forget = keep;
     forget.keep = false;
 
     /* Layers that keep nothing alternate between two buffers. */
@@ -69,6 +80,10 @@ nerfit_status nf_encoder_forward(const nf_encoder *encoder, const nf_pass *pass,
         if (hidden_states) be->copy(be, hidden_states[i + 1], x, n * c);
     }
     if (encoder->n_layers == 0) be->copy(be, y, x, n * c);
+    if (!encoder->final_norm) return NERFIT_OK;
+    NF_TRY(nf_norm_forward(encoder->final_norm, keeps_norm ? pass : &forget, y, y, NULL, 0.0, c,
+                           keeps_norm ? &kept->final_norm : NULL));
+    if (hidden_states) be->copy(be, hidden_states[encoder->n_layers], y, n * c);
     return NERFIT_OK;
 }
 
@@ -77,10 +92,17 @@ nerfit_status nf_encoder_backward(const nf_encoder *encoder, const nf_pass *pass
     size_t n = (size_t)pass->sequences.n_tokens, c = encoder->hidden;
     int lowest = lowest_trained(encoder);
     nf_values *dmiddle = nf_workspace_reals(pass->ws, n * c);
+    nf_placement placement = kept->placement;
+    nf_pass placed = *pass;
+    placed.placement = &placement;
+    pass = &placed;
     if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
+    NF_TRY(nf_placement_start_backward(encoder, pass, &placement));
+    if (final_norm_matters(encoder, lowest))
+        nf_norm_backward(encoder->final_norm, pass, dy, NULL, dy, 0.0, c, &kept->final_norm);
     for (int i = (int)encoder->n_layers - 1; i >= lowest && i >= 0; i--) {
         const nf_layer *layer = &encoder->layers[i];
-        bool deeper = i > lowest, middle = deeper || attention_trained(&layer->attention);
+        bool deeper = i > lowest, middle = deeper || attention_trained(encoder, &layer->attention);
         nf_pass at = *pass;
         at.repeat = encoder->shares_layers ? (uint32_t)i : 0;
         NF_TRY(nf_feed_forward_backward(encoder, &layer->feed_forward, &at,
@@ -90,6 +112,7 @@ nerfit_status nf_encoder_backward(const nf_encoder *encoder, const nf_pass *pass
         NF_TRY(nf_attention_backward(encoder, &layer->attention, &at, deeper ? dy : NULL,
                                      dmiddle, &kept->layers[i].attention));
     }
+    nf_placement_finish_backward(encoder, pass, &placement);
     if (lowest < 0) return nf_embedding_backward(encoder, pass, dy, &kept->embedding);
     return NERFIT_OK;
 }

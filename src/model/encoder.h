@@ -10,9 +10,10 @@
 #include "model/linear.h"
 
 typedef struct nf_norm {
-    nf_parameter *weight, *bias;
+    nf_parameter *weight, *bias; /* no bias: NULL; neither, before a block: no norm at all */
     double epsilon;
-    uint32_t site; /* of the dropout on the norm's input (before the residual) */
+    uint32_t site; /* of the dropout before the residual: on the norm's input, or on the block's
+                    * output where the norm stands before the block */
 } nf_norm;
 
 typedef struct nf_norm_kept {
@@ -22,13 +23,15 @@ typedef struct nf_norm_kept {
 /* word + position + type embeddings, norm, dropout (BERT's order), and possibly a projection to the
  * hidden states' size (ELECTRA, ALBERT) */
 typedef struct nf_embedding {
-    nf_parameter *words, *positions, *types; /* types may be NULL */
+    nf_parameter *words, *positions, *types; /* positions and types may be NULL */
     size_t size;           /* E, that of the hidden states unless there is a projection */
     nf_linear *projection; /* [C, E]; NULL: none */
     int32_t padding_id;          /* row of `words` that gets no gradient; -1 none */
     int32_t position_padding_id; /* likewise of `positions` */
     nf_norm norm;
     uint32_t site; /* of the dropout after the norm */
+    bool own_dropout; /* its probability is `dropout`, else the hidden states' */
+    double dropout;
 } nf_embedding;
 
 typedef struct nf_embedding_kept {
@@ -36,24 +39,39 @@ typedef struct nf_embedding_kept {
     nf_linear_kept projection;
 } nf_embedding_kept;
 
-/* y = norm(x + dropout(out(attention(q(x), k(x), v(x))))) */
+/* y = norm(x + dropout(out(attention(q(x), k(x), v(x))))), or, with the norm before the block,
+ * y = x + dropout(out(attention(q(norm(x)), ...))) */
 typedef struct nf_attention {
     nf_linear *query, *key, *value, *out;
+    nf_linear *fused; /* query, key and value in one, [3C, C]; they are then NULL */
     nf_norm norm;
+    bool norm_before;
     int32_t n_heads;
     uint32_t site; /* of the dropout on the probabilities */
+    int32_t window;   /* how far a token sees; 0: to both ends */
+    int32_t rotation; /* query and key turn by the encoder's thetas[rotation - 1]; 0: they do not */
+    /* what makes keys and queries of the relative positions' embeddings (DeBERTa); may be `key` and
+     * `query` themselves; NULL: none */
+    nf_linear *position_key, *position_query;
+    uint32_t position_site; /* of the dropout on those embeddings */
 } nf_attention;
 
 typedef struct nf_attention_kept {
-    nf_linear_kept query, key, value, out;
+    nf_linear_kept query, key, value, out, fused;
     nf_values *q, *k, *v, *context, *lse;
     nf_norm_kept norm;
+    nf_linear_kept position_key, position_query;
+    nf_values *position_keys, *position_queries;
 } nf_attention_kept;
 
-/* y = norm(x + dropout(down(activation(up(x))))) */
+/* y = norm(x + dropout(down(activation(up(x))))), or, with the norm before the block,
+ * y = x + dropout(down(activation(up(norm(x))))). Gated: up has 2F outputs, whose first half goes
+ * through the activation and is multiplied by the second. */
 typedef struct nf_feed_forward {
     nf_linear *up, *down;
     nf_norm norm;
+    bool norm_before, gated;
+    bool drops_inside; /* dropout (the encoder's inner_dropout) before `down`, none behind it */
     nf_activation activation;
 } nf_feed_forward;
 
@@ -74,6 +92,30 @@ typedef struct nf_layer_kept {
     nf_values *middle; /* [N,C] between the two */
 } nf_layer_kept;
 
+/* How a distance becomes the row of a table: T5's buckets (half of them for each direction, half of
+ * those for single distances, the others logarithmic up to max_distance), or DeBERTa's (n_buckets
+ * for each direction, single distances up to half of that; max_distance 0: no others). */
+typedef enum nf_bucketing { NF_BUCKETS_T5, NF_BUCKETS_LOG } nf_bucketing;
+
+/* What all layers' attentions know of the distance of two tokens. */
+typedef struct nf_relative_positions {
+    nf_bucketing bucketing;
+    int32_t n_buckets, max_distance;
+    nf_parameter *bias;       /* [rows, H], added to the scores (MPNet); or NULL */
+    nf_parameter *embeddings; /* [rows, C], of which layers make keys and queries; or NULL */
+    nf_norm norm;             /* of the embeddings; may be none */
+} nf_relative_positions;
+
+/* What a batch needs of positions inside attention: placement.c. */
+typedef struct nf_placement {
+    nf_relative relative; /* rows, reach, n_rows and bias */
+    size_t first_row;     /* of the tables, which `relative` counts from */
+    const nf_values *embeddings; /* [n_rows, C], normed */
+    nf_values *dembeddings;      /* backward gathers them here; NULL: not wanted */
+    nf_norm_kept norm;
+    const nf_values *turns[2]; /* of each theta: see backend.h's rotate */
+} nf_placement;
+
 typedef struct nf_encoder {
     const char *model_type; /* of config.json */
     const char *prefix;     /* of the checkpoint's names in models with a head: "bert." */
@@ -82,9 +124,13 @@ typedef struct nf_encoder {
     int32_t first_position; /* position of a text's first token: 0, RoBERTa: padding id + 1 */
     int32_t position_of_padding; /* RoBERTa: tokens that are the padding id stand here; else -1 */
     double hidden_dropout, attention_dropout, classifier_dropout;
+    double inner_dropout; /* of feed-forward blocks that drop inside */
     double initializer_range; /* sd of new heads */
     nf_embedding embedding;
     nf_layer *layers; /* [n_layers] */
+    nf_norm *final_norm; /* behind the last layer; NULL: none */
+    nf_relative_positions *relative; /* NULL: none */
+    double thetas[2]; /* rotary positions' bases; 0: none */
     /* ALBERT: the layers are one and the same, and only the dropout masks tell its uses apart */
     bool shares_layers;
 } nf_encoder;
@@ -93,6 +139,8 @@ typedef struct nf_encoder {
 typedef struct nf_encoder_kept {
     nf_embedding_kept embedding;
     nf_layer_kept *layers; /* in the caller's memory, [n_layers] */
+    nf_norm_kept final_norm;
+    nf_placement placement;
 } nf_encoder_kept;
 
 /* ---- blocks; all arrays [N,C] unless said otherwise */
@@ -104,6 +152,14 @@ nerfit_status nf_norm_forward(const nf_norm *norm, const nf_pass *pass, nf_value
  * there is no residual. */
 void nf_norm_backward(const nf_norm *norm, const nf_pass *pass, nf_values *dsum, nf_values *dx,
                       const nf_values *dy, double dropout, size_t c, const nf_norm_kept *kept);
+
+/* The end of a block that has its norm before it: y = dropout(out) + x; the dropout is the norm's
+ * site. */
+void nf_residual_forward(const nf_norm *norm, const nf_pass *pass, nf_values *y,
+                         const nf_values *out, const nf_values *x, double dropout, size_t c);
+/* dout: gradient by out; that by x is dy itself. */
+void nf_residual_backward(const nf_norm *norm, const nf_pass *pass, nf_values *dout,
+                          const nf_values *dy, double dropout, size_t c);
 
 nerfit_status nf_embedding_forward(const nf_encoder *encoder, const nf_pass *pass, nf_values *y,
                                    nf_embedding_kept *kept);
@@ -123,6 +179,31 @@ nerfit_status nf_feed_forward_forward(const nf_encoder *encoder, const nf_feed_f
 nerfit_status nf_feed_forward_backward(const nf_encoder *encoder, const nf_feed_forward *block,
                                        const nf_pass *pass, nf_values *dx, const nf_values *dy,
                                        const nf_feed_forward_kept *kept);
+
+/* ---- positions inside attention */
+
+/* Fills `placement` for the pass's batch; layers find it as pass->placement. */
+nerfit_status nf_placement_forward(const nf_encoder *encoder, const nf_pass *pass,
+                                   nf_placement *placement);
+/* Before and after the layers' backward. */
+nerfit_status nf_placement_start_backward(const nf_encoder *encoder, const nf_pass *pass,
+                                          nf_placement *placement);
+void nf_placement_finish_backward(const nf_encoder *encoder, const nf_pass *pass,
+                                  const nf_placement *placement);
+/* The relative terms of a layer: `out` for the backend's attention. */
+nerfit_status nf_position_terms_forward(const nf_encoder *encoder, const nf_attention *attention,
+                                        const nf_pass *pass, nf_relative *out,
+                                        nf_attention_kept *kept);
+/* The same with places for gradients, which nf_position_terms_backward takes further after the
+ * attention's backward. */
+nerfit_status nf_position_terms_again(const nf_encoder *encoder, const nf_attention *attention,
+                                      const nf_pass *pass, const nf_attention_kept *kept,
+                                      nf_relative *out);
+nerfit_status nf_position_terms_backward(const nf_encoder *encoder, const nf_attention *attention,
+                                         const nf_pass *pass, const nf_attention_kept *kept,
+                                         const nf_relative *relative);
+bool nf_norm_trained(const nf_norm *norm);
+bool nf_relative_trained(const nf_encoder *encoder);
 
 /* ---- the whole */
 

@@ -1,18 +1,48 @@
-/* Feed-forward block: y = norm(x + dropout(down(activation(up(x))))). */
+/* Feed-forward block: y = norm(x + dropout(down(f(up(x))))), or with the norm before it
+ * y = x + dropout(down(f(up(norm(x))))); f is the activation, or gated the activation of one half
+ * times the other. */
 #include "model/encoder.h"
+
+static size_t inner_size(const nf_feed_forward *block) {
+    return block->gated ? block->up->out / 2 : block->up->out;
+}
+
+static nf_dropout inner_dropout(const nf_encoder *encoder, const nf_feed_forward *block,
+                                const nf_pass *pass) {
+    return nf_pass_dropout(pass, block->norm.site,
+                           block->drops_inside ? encoder->inner_dropout : 0.0);
+}
+
+static double out_dropout(const nf_encoder *encoder, const nf_feed_forward *block) {
+    return block->drops_inside ? 0.0 : encoder->hidden_dropout;
+}
 
 nerfit_status nf_feed_forward_forward(const nf_encoder *encoder, const nf_feed_forward *block,
                                       const nf_pass *pass, nf_values *y, const nf_values *x,
                                       nf_feed_forward_kept *kept) {
-    size_t n = (size_t)pass->sequences.n_tokens, c = encoder->hidden, f = block->up->out;
+    nf_backend *be = pass->be;
+    size_t n = (size_t)pass->sequences.n_tokens, c = encoder->hidden, f = inner_size(block);
+    double dropout = out_dropout(encoder, block);
     nf_feed_forward_kept k = {0};
-    if (pass->keep) k.pre = nf_workspace_reals(pass->ws, n * f);
+    if (pass->keep || block->gated) k.pre = nf_workspace_reals(pass->ws, n * block->up->out);
     k.inner = nf_workspace_reals(pass->ws, n * f);
     nf_values *out = nf_workspace_reals(pass->ws, n * c);
+    nf_values *normed = block->norm_before ? nf_workspace_reals(pass->ws, n * c) : NULL;
     if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
-    NF_TRY(nf_linear_forward(block->up, pass, k.inner, k.pre, x, block->activation, &k.up));
+    if (normed) NF_TRY(nf_norm_forward(&block->norm, pass, normed, x, NULL, 0.0, c, &k.norm));
+    const nf_values *in = normed ? normed : x;
+    if (block->gated) {
+        NF_TRY(nf_linear_forward(block->up, pass, k.pre, NULL, in, NF_ACTIVATION_NONE, &k.up));
+        be->gated_forward(be, block->activation, k.inner, k.pre, n, f);
+    } else
+        NF_TRY(nf_linear_forward(block->up, pass, k.inner, k.pre, in, block->activation, &k.up));
+    nf_dropout inside = inner_dropout(encoder, block, pass);
+    if (inside.p > 0.0) be->dropout(be, k.inner, k.inner, n * f, &inside);
     NF_TRY(nf_linear_forward(block->down, pass, out, NULL, k.inner, NF_ACTIVATION_NONE, &k.down));
-    NF_TRY(nf_norm_forward(&block->norm, pass, y, out, x, encoder->hidden_dropout, c, &k.norm));
+    if (normed)
+        nf_residual_forward(&block->norm, pass, y, out, x, dropout, c);
+    else
+        NF_TRY(nf_norm_forward(&block->norm, pass, y, out, x, dropout, c, &k.norm));
     if (kept) *kept = k;
     return NERFIT_OK;
 }
@@ -21,20 +51,39 @@ nerfit_status nf_feed_forward_backward(const nf_encoder *encoder, const nf_feed_
                                        const nf_pass *pass, nf_values *dx, const nf_values *dy,
                                        const nf_feed_forward_kept *kept) {
     nf_backend *be = pass->be;
-    size_t n = (size_t)pass->sequences.n_tokens, c = encoder->hidden, f = block->up->out;
+    size_t n = (size_t)pass->sequences.n_tokens, c = encoder->hidden, f = inner_size(block);
+    double dropout = out_dropout(encoder, block);
     nf_workspace_mark mark = nf_workspace_here(pass->ws);
-    nf_values *dsum = nf_workspace_reals(pass->ws, n * c);
+    nf_values *dsum = block->norm_before ? NULL : nf_workspace_reals(pass->ws, n * c);
     nf_values *dout = nf_workspace_reals(pass->ws, n * c);
     nf_values *dinner = nf_workspace_reals(pass->ws, n * f);
+    nf_values *dpre = block->gated ? nf_workspace_reals(pass->ws, 2 * n * f) : dinner;
     if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
-    nf_norm_backward(&block->norm, pass, dsum, dout, dy, encoder->hidden_dropout, c,
-                     &kept->norm);
-    bool inner = dx || nf_linear_trained(block->up);
+    if (block->norm_before)
+        nf_residual_backward(&block->norm, pass, dout, dy, dropout, c);
+    else
+        nf_norm_backward(&block->norm, pass, dsum, dout, dy, dropout, c, &kept->norm);
+    bool below = dx || (block->norm_before && nf_norm_trained(&block->norm));
+    bool inner = below || nf_linear_trained(block->up);
     NF_TRY(nf_linear_backward(block->down, pass, inner ? dinner : NULL, dout, &kept->down, false));
     if (inner) {
-        be->activation_backward(be, block->activation, dinner, dinner, kept->pre, n * f);
+        nf_dropout inside = inner_dropout(encoder, block, pass);
+        if (inside.p > 0.0) be->dropout(be, dinner, dinner, n * f, &inside);
+        if (block->gated)
+            be->gated_backward(be, block->activation, dpre, dinner, kept->pre, n, f);
+        else
+            be->activation_backward(be, block->activation, dpre, dinner, kept->pre, n * f);
+    }
+    if (inner && block->norm_before) { /* dout is free now: the gradient by the normed x */
+        NF_TRY(nf_linear_backward(block->up, pass, below ? dout : NULL, dpre, &kept->up, false));
+        if (below) nf_norm_backward(&block->norm, pass, dout, NULL, dout, 0.0, c, &kept->norm);
+        if (dx) {
+            be->copy(be, dx, dy, n * c);
+            be->axpy(be, dx, 1.0, dout, n * c);
+        }
+    } else if (inner) {
         if (dx) be->copy(be, dx, dsum, n * c);
-        NF_TRY(nf_linear_backward(block->up, pass, dx, dinner, &kept->up, true));
+        NF_TRY(nf_linear_backward(block->up, pass, dx, dpre, &kept->up, true));
     }
     nf_workspace_return(pass->ws, mark);
     return NERFIT_OK;

@@ -92,12 +92,14 @@ static bool build_embedding(const nf_layout *layout, const nf_encoder *encoder, 
     size_t c = given->embedding;
     e->size = c;
     e->words = nf_build_table(net, prefix, "word_embeddings.weight", encoder->vocabulary, c);
-    e->positions = nf_build_table(net, prefix, "position_embeddings.weight", given->positions, c);
+    e->positions = layout->no_positions ? NULL
+                                        : nf_build_table(net, prefix, "position_embeddings.weight",
+                                                         given->positions, c);
     e->types = given->types
                    ? nf_build_table(net, prefix, "token_type_embeddings.weight", given->types, c)
                    : NULL;
     e->site = nf_network_site(net);
-    if (!e->words || !e->positions || (given->types && !e->types) ||
+    if (!e->words || (!layout->no_positions && !e->positions) || (given->types && !e->types) ||
         !nf_build_norm(&e->norm, net, prefix, "LayerNorm", c, given->epsilon))
         return false;
     if (!layout->projection || (c == encoder->hidden && !layout->always_projects)) return true;
@@ -128,7 +130,8 @@ static void read_config(const nf_layout *layout, nf_encoder *encoder, sizes *giv
         nf_config_number(in, keys->classifier_dropout,
                          as_hidden ? encoder->hidden_dropout : defaults->classifier_dropout);
     encoder->initializer_range = nf_config_number(in, "initializer_range", 0.02);
-    given->epsilon = nf_config_number(in, "layer_norm_eps", 1e-12);
+    given->epsilon = nf_config_number(in, "layer_norm_eps",
+                                      defaults->epsilon > 0.0 ? defaults->epsilon : 1e-12);
     given->activation = nf_config_activation(in, keys->activation, defaults->activation);
     nf_config_expect(in, "position_embedding_type", "absolute");
     nf_config_expect_false(in, "is_decoder");

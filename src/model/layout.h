@@ -18,6 +18,7 @@ typedef struct nf_layout_defaults {
     const char *activation;
     double dropout;            /* of hidden states and of attention */
     double classifier_dropout; /* negative: as of hidden states */
+    double epsilon;            /* of norms; 0: 1e-12 */
     size_t embedding_size;     /* 0: always that of the hidden states, there is no such field */
 } nf_layout_defaults;
 
@@ -33,6 +34,7 @@ typedef struct nf_layout {
     const char *layers;     /* what stands before a layer's number: "encoder.layer." */
     const char *projection; /* the module from embeddings to hidden states; NULL: none */
     bool always_projects;   /* else only where the two sizes differ */
+    bool no_positions;      /* no embeddings of positions */
     bool no_types;          /* no embeddings of token types */
     bool shared;            /* one layer's parameters, at every depth */
 } nf_layout;

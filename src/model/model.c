@@ -10,7 +10,7 @@
 #include "base/json.h"
 #include "model/adapter.h"
 
-enum { STREAM_CLASSIFIER = 1, STREAM_PROJECTION = 2, STREAM_PROJECTION_BIAS = 3 };
+enum { STREAM_CLASSIFIER = 1, STREAM_PROJECTION = 2, STREAM_PROJECTION_BIAS = 3, STREAM_HEAD = 4 };
 
 /* Looks a parameter up under the names that checkpoints use: as it is, with the architecture's
  * prefix, and with the norms' names of the first BERT releases (gamma, beta). */
@@ -71,10 +71,16 @@ static nerfit_status read_labels(nf_model *model, const char *path, size_t count
     return NERFIT_OK;
 }
 
-static nf_linear *new_classifier(nf_model *model, size_t n_labels) {
-    model->classifier =
-        nf_linear_new(&model->net, "classifier", model->encoder.hidden, n_labels, true);
-    return model->classifier;
+static nerfit_status new_classifier(nf_model *model, size_t n_labels, nerfit_error *err) {
+    const nf_architecture *architecture = model->architecture;
+    nf_network *net = &model->net;
+    model->classifier = nf_linear_new(net, "classifier", model->encoder.hidden, n_labels, true);
+    if (!model->classifier) return nf_no_memory(err, 0);
+    if (!architecture->build_head) return NERFIT_OK;
+    model->head = nf_arena_calloc(&net->arena, 1, sizeof *model->head);
+    const char *path = nf_path_join(&net->arena, model->folder, "config.json");
+    if (!model->head || !path) return nf_no_memory(err, 0);
+    return architecture->build_head(model->head, &model->encoder, net, model->config, path, err);
 }
 
 static nerfit_status load_weights(nf_model *model, const char *config_path, nerfit_error *err) {
@@ -84,7 +90,7 @@ static nerfit_status load_weights(nf_model *model, const char *config_path, nerf
         json_string_value(json_array_get(json_object_get(model->config, "architectures"), 0));
     if (class_name && !strstr(class_name, "TokenClassification")) head = NULL;
     if (head && head->n_dims == 2 && head->dims[0] > 0) {
-        if (!new_classifier(model, (size_t)head->dims[0])) return nf_no_memory(err, 0);
+        NF_TRY(new_classifier(model, (size_t)head->dims[0], err));
         NF_TRY(read_labels(model, config_path, (size_t)head->dims[0], err));
     }
     return load_parameters(model, err);
@@ -215,6 +221,12 @@ static void remove_linear(nf_model *model, nf_linear **linear) {
 void nf_model_remove_projection(nf_model *model) { remove_linear(model, &model->projection); }
 
 void nf_model_remove_classifier(nf_model *model) {
+    if (model->head) {
+        remove_linear(model, &model->head->dense);
+        nf_parameter_remove(&model->net, model->head->norm.weight);
+        nf_parameter_remove(&model->net, model->head->norm.bias);
+        model->head = NULL;
+    }
     remove_linear(model, &model->classifier);
     model->n_labels = 0;
     model->decoding.present = false;
@@ -225,13 +237,15 @@ nerfit_status nf_model_add_classifier(nf_model *model, const char *const *labels
     nf_network *net = &model->net;
     nf_model_remove_classifier(model);
     char **copies = nf_arena_calloc(&net->arena, n_labels, sizeof *copies);
-    if (!copies || !new_classifier(model, n_labels)) return nf_no_memory(err, 0);
+    if (!copies) return nf_no_memory(err, 0);
+    NF_TRY(new_classifier(model, n_labels, err));
     for (size_t i = 0; i < n_labels; i++)
         if (!(copies[i] = nf_arena_strdup(&net->arena, labels[i]))) return nf_no_memory(err, 0);
     model->labels = copies;
     model->n_labels = n_labels;
     nf_linear *head = model->classifier;
-    head->weight->trained = head->bias->trained = true;
+    nf_head_train(model);
+    NF_TRY(nf_head_start(model, seed, STREAM_HEAD, err));
     NF_TRY(nf_parameter_normal(net, head->weight, model->encoder.initializer_range, seed,
                                STREAM_CLASSIFIER, err));
     return nf_parameter_constant(net, head->bias, 0.0f, err);
@@ -291,8 +305,8 @@ static bool belongs_to(const nf_linear *head, const nf_parameter *p) {
 void nf_model_train_encoder(nf_model *model, bool trained) {
     for (size_t i = 0; i < model->net.n_parameters; i++) {
         nf_parameter *p = model->net.parameters[i];
-        if (!p->removed && !belongs_to(model->classifier, p) &&
-            !belongs_to(model->projection, p) && !nf_description_head_owns(p))
+        if (!p->removed && !nf_head_has(model, p) && !belongs_to(model->projection, p) &&
+            !nf_description_head_owns(p))
             p->trained = trained;
     }
 }
@@ -303,6 +317,5 @@ nerfit_status nf_model_logits(const nf_model *model, const nf_pass *pass, nf_val
     *logits = nf_workspace_reals(pass->ws, n * model->n_labels);
     if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
     NF_TRY(nf_encoder_forward(&model->encoder, pass, hidden, NULL, NULL));
-    return nf_linear_forward(model->classifier, pass, *logits, NULL, hidden, NF_ACTIVATION_NONE,
-                             NULL);
+    return nf_head_forward(model, pass, *logits, hidden, NULL);
 }

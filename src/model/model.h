@@ -12,6 +12,21 @@
 
 typedef struct nf_adapter nf_adapter;
 
+/* norm(activation(dense(x))), before the classifier of architectures that have it */
+struct nf_head {
+    nf_linear *dense;
+    nf_norm norm;
+    nf_activation activation;
+    double initializer_range; /* sd of new weights of `dense` */
+};
+
+typedef struct nf_head_kept {
+    nf_linear_kept dense, classifier;
+    nf_norm_kept norm;
+    nf_values *pre;
+    size_t rows;
+} nf_head_kept;
+
 typedef struct nf_model {
     nf_network net;
     const nf_architecture *architecture;
@@ -22,6 +37,7 @@ typedef struct nf_model {
     const char *folder;      /* where it was loaded from */
 
     nf_linear *classifier; /* NULL: bare encoder */
+    nf_head *head;         /* what comes before it; NULL: nothing */
     char **labels;         /* [n_labels] id2label, in the network's arena */
     size_t n_labels;
     uint32_t classifier_site; /* dropout before the classifier */
@@ -79,6 +95,29 @@ void nf_model_remove_description_head(nf_model *model);
 
 /* Marks all encoder parameters as trained (full fine-tuning), or none. */
 void nf_model_train_encoder(nf_model *model, bool trained);
+
+/* ---- the head: the classifier and what comes before it; head.c */
+enum { NF_HEAD_PARAMETERS = 6 };
+/* What comes before the classifier, if model->head is there: y [n,C] from n rows x of the last hidden
+ * state, which need not be all. */
+nerfit_status nf_head_features_forward(const nf_model *model, const nf_pass *pass, nf_values *y,
+                                       const nf_values *x, size_t n, nf_head_kept *kept);
+/* dy [n,C] is overwritten. */
+nerfit_status nf_head_features_backward(const nf_model *model, const nf_pass *pass, nf_values *dx,
+                                        nf_values *dy, const nf_head_kept *kept);
+/* logits [N, n_labels] from x [N,C], the last hidden state; kept may be NULL. */
+nerfit_status nf_head_forward(const nf_model *model, const nf_pass *pass, nf_values *logits,
+                              const nf_values *x, nf_head_kept *kept);
+/* dx may be forward's x, of which the gradients of weights are taken first. */
+nerfit_status nf_head_backward(const nf_model *model, const nf_pass *pass, nf_values *dx,
+                               const nf_values *dlogits, const nf_head_kept *kept);
+/* Its parameters; returns how many. */
+size_t nf_head_parameters(const nf_model *model, nf_parameter *out[NF_HEAD_PARAMETERS]);
+bool nf_head_has(const nf_model *model, const nf_parameter *p);
+/* Marks all of it as trained. */
+void nf_head_train(nf_model *model);
+/* First values of model->head: the checkpoint's, or new ones from a stream of `seed`. */
+nerfit_status nf_head_start(nf_model *model, uint64_t seed, uint64_t stream, nerfit_error *err);
 
 /* logits [N, n_labels] of a batch, from the last hidden state. */
 nerfit_status nf_model_logits(const nf_model *model, const nf_pass *pass, nf_values **logits);

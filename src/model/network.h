@@ -64,6 +64,7 @@ typedef struct nf_pass {
     bool keep;     /* keep what backward needs */
     bool training; /* dropout acts */
     uint64_t seed, step; /* of the dropout masks */
+    const struct nf_placement *placement; /* of the encoder that runs */
     uint32_t repeat;     /* which use of a shared layer this is: every use has its own masks */
 } nf_pass;
 

@@ -1,5 +1,9 @@
-/* Layer norm over a residual sum: the end of every block. */
+/* Layer norm over a residual sum: the end of a block; or before it, and the sum alone at its end. */
 #include "model/encoder.h"
+
+bool nf_norm_trained(const nf_norm *norm) {
+    return (norm->weight && norm->weight->trained) || (norm->bias && norm->bias->trained);
+}
 
 nerfit_status nf_norm_forward(const nf_norm *norm, const nf_pass *pass, nf_values *y,
                               const nf_values *x, const nf_values *residual, double p, size_t c,
@@ -15,7 +19,7 @@ nerfit_status nf_norm_forward(const nf_norm *norm, const nf_pass *pass, nf_value
     }
     nf_dropout dropout = nf_pass_dropout(pass, norm->site, p);
     be->norm_forward(be, y, local.sum, local.mean, local.rstd, x, residual, norm->weight->values,
-                     norm->bias->values, norm->epsilon, &dropout, n, c);
+                     norm->bias ? norm->bias->values : NULL, norm->epsilon, &dropout, n, c);
     if (kept) *kept = local;
     return NERFIT_OK;
 }
@@ -25,7 +29,22 @@ void nf_norm_backward(const nf_norm *norm, const nf_pass *pass, nf_values *dsum,
     nf_backend *be = pass->be;
     size_t n = (size_t)pass->sequences.n_tokens;
     nf_dropout dropout = nf_pass_dropout(pass, norm->site, p);
-    be->norm_backward(be, dsum, norm->weight->grad, norm->bias->grad, dy, kept->sum, kept->mean,
-                      kept->rstd, norm->weight->values, n, c);
+    be->norm_backward(be, dsum, norm->weight->grad, norm->bias ? norm->bias->grad : NULL, dy,
+                      kept->sum, kept->mean, kept->rstd, norm->weight->values, n, c);
     if (dx) be->dropout(be, dx, dsum, n * c, &dropout);
+}
+
+void nf_residual_forward(const nf_norm *norm, const nf_pass *pass, nf_values *y,
+                         const nf_values *out, const nf_values *x, double p, size_t c) {
+    nf_backend *be = pass->be;
+    size_t n = (size_t)pass->sequences.n_tokens;
+    nf_dropout dropout = nf_pass_dropout(pass, norm->site, p);
+    be->dropout(be, y, out, n * c, &dropout);
+    be->axpy(be, y, 1.0, x, n * c);
+}
+
+void nf_residual_backward(const nf_norm *norm, const nf_pass *pass, nf_values *dout,
+                          const nf_values *dy, double p, size_t c) {
+    nf_dropout dropout = nf_pass_dropout(pass, norm->site, p);
+    pass->be->dropout(pass->be, dout, dy, (size_t)pass->sequences.n_tokens * c, &dropout);
 }

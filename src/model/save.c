@@ -58,7 +58,7 @@ static nerfit_status save_weights(const nf_model *model, const char *path, nerfi
             nf_description_head_owns(p))
             continue;
         /* the bare encoder is named without the prefix, as AutoModel saves it */
-        bool prefixed = model->classifier && !is_of(model->classifier, p);
+        bool prefixed = model->classifier && !nf_head_has(model, p);
         status = nf_store_parameter(&tensors[count++], &arena, net, p,
                                     prefixed ? model->architecture->prefix : "", err);
     }

@@ -88,10 +88,26 @@ typedef struct nf_entities {
     int32_t n_entities;
 } nf_entities;
 
+/* What the distance of two tokens adds to a score. For query i, key j and head h, with
+ * r = rows[reach + j - i]:
+ *     bias[r,h] + scale (q_i . keys[r,h] + k_j . queries[r,h])
+ * All in the backend's memory; what is NULL adds nothing. */
+typedef struct nf_relative {
+    const int32_t *rows; /* [2 reach + 1], 0 <= row < n_rows, for the distances -reach .. reach */
+    int32_t reach;       /* at least longest - 1 */
+    int32_t n_rows;
+    const nf_values *bias;          /* [n_rows, H] */
+    const nf_values *keys, *queries; /* [n_rows, H*D] */
+    nf_values *dbias; /* backward adds to it; NULL: not wanted */
+    nf_values *dkeys, *dqueries; /* backward overwrites them; NULL: not wanted */
+} nf_relative;
+
 typedef struct nf_attention_shape {
     int32_t n_heads, head_size;
     double scale;         /* of the scores; 1/sqrt(D) in BERT */
     ptrdiff_t qkv_stride; /* elements between rows of q, k and v (>= H*D) */
+    int32_t window; /* a token sees those at most so far away; 0: all */
+    const nf_relative *relative; /* NULL: none */
 } nf_attention_shape;
 
 typedef struct nf_adamw {
@@ -131,6 +147,12 @@ struct nf_backend {
     /* dx = dy * f'(x) */
     void (*activation_backward)(nf_backend *be, nf_activation kind, nf_values *dx,
                                 const nf_values *dy, const nf_values *x, size_t n);
+    /* Gated linear unit: x [N,2F]; y [N,F] = f(x[n,i]) x[n,F+i] */
+    void (*gated_forward)(nf_backend *be, nf_activation kind, nf_values *y, const nf_values *x,
+                          size_t n, size_t f);
+    /* dx [N,2F] from dy [N,F] */
+    void (*gated_backward)(nf_backend *be, nf_activation kind, nf_values *dx, const nf_values *dy,
+                           const nf_values *x, size_t n, size_t f);
     /* y[n,c] (+)= alpha x[n,c] s[c] */
     void (*scale_columns)(nf_backend *be, nf_values *y, const nf_values *x, const nf_values *s,
                           double alpha, size_t rows, size_t cols, bool accumulate);
@@ -158,7 +180,7 @@ struct nf_backend {
     /* ---- layer norm over a residual sum */
     /* sum = dropout(x) + residual (NULL: 0); y = (sum - mean) * rstd * gamma + beta.
      * sum [N,C], mean [N], rstd [N] are kept for backward; sum may be x. All three may be NULL when
-     * no backward follows. */
+     * no backward follows. beta may be NULL: 0. */
     void (*norm_forward)(nf_backend *be, nf_values *y, nf_values *sum, nf_values *mean,
                          nf_values *rstd, const nf_values *x, const nf_values *residual,
                          const nf_values *gamma, const nf_values *beta, double epsilon,
@@ -209,7 +231,8 @@ struct nf_backend {
     /* y[i] = a[i] / b[i] */
     void (*divide)(nf_backend *be, nf_values *y, const nf_values *a, const nf_values *b, size_t n);
 
-    /* ---- attention inside each text: softmax(scale q k^T) v, head by head */
+    /* ---- attention inside each text: softmax(scale q k^T + what shape->relative says) v, head by
+     * head, over the keys within shape->window */
     /* out [N, H*D]; lse [N,H] (log of the softmax's denominator; NULL if no backward follows).
      * Dropout acts on the probabilities; nf_attention_element numbers them. */
     void (*attention_forward)(nf_backend *be, nf_values *out, nf_values *lse, const nf_values *q,
@@ -222,6 +245,11 @@ struct nf_backend {
                                const nf_values *v, const nf_values *out, const nf_values *lse,
                                const nf_sequences *sequences, const nf_attention_shape *shape,
                                const nf_dropout *dropout);
+    /* Rotary positions, in place: in each of the H heads at the start of a row of x [N, stride], the
+     * pair (x[l], x[l + D/2]) turns by the angle whose cosine and sine are turns[p,l] and
+     * turns[p,D/2+l], p = positions[n]; back again with `inverse`, which is also the gradient. */
+    void (*rotate)(nf_backend *be, nf_values *x, const nf_values *turns, const int32_t *positions,
+                   size_t n, int32_t n_heads, int32_t head_size, ptrdiff_t stride, bool inverse);
 
     /* ---- rows */
     /* y = x / max(|x|, 1e-12) by row (torch's F.normalize); norms [N] kept for backward. */

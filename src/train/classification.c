@@ -65,30 +65,23 @@ static nerfit_status task_run(nf_task *task, nf_pass *pass, const nf_example *co
     const int32_t *labels = nf_workspace_ints(pass->ws, host, n);
     free(host);
     nf_values *hidden = nf_workspace_reals(pass->ws, n * c);
-    nf_values *dropped = nf_workspace_reals(pass->ws, n * c);
     nf_values *logits = nf_workspace_reals(pass->ws, n * l);
     nf_values *dlogits = nf_workspace_reals(pass->ws, n * l);
     if (nf_workspace_failed(pass->ws)) return nf_no_memory(err, 0);
 
     nf_encoder_kept kept = {.layers = self->kept};
-    nf_linear_kept head_kept;
-    nf_dropout dropout =
-        nf_pass_dropout(pass, model->classifier_site, model->encoder.classifier_dropout);
+    nf_head_kept head_kept;
     if (nf_encoder_forward(&model->encoder, pass, hidden, &kept, NULL) != NERFIT_OK)
         return nf_no_memory(err, 0);
-    be->dropout(be, dropped, hidden, n * c, &dropout);
-    if (nf_linear_forward(model->classifier, pass, logits, NULL, dropped, NF_ACTIVATION_NONE,
-                          &head_kept) != NERFIT_OK)
+    if (nf_head_forward(model, pass, logits, hidden, &head_kept) != NERFIT_OK)
         return nf_no_memory(err, 0);
     double divisor = counted ? (double)counted : 1.0;
     *loss = be->cross_entropy(be, pass->keep ? dlogits : NULL, logits, labels, n, l,
                               self->smoothing, grad_scale / divisor) /
             divisor;
     if (!pass->keep) return collect(self, be, logits, batch, count, err);
-    if (nf_linear_backward(model->classifier, pass, dropped, dlogits, &head_kept, false) !=
-        NERFIT_OK)
+    if (nf_head_backward(model, pass, hidden, dlogits, &head_kept) != NERFIT_OK)
         return nf_no_memory(err, 0);
-    be->dropout(be, hidden, dropped, n * c, &dropout);
     if (nf_encoder_backward(&model->encoder, pass, hidden, &kept) != NERFIT_OK)
         return nf_no_memory(err, 0);
     return NERFIT_OK;

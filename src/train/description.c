@@ -165,8 +165,16 @@ static nerfit_status run_words(description *self, nf_pass *pass, const words *w,
     if (nf_encoder_forward(&model->encoder, pass, hidden, &kept, NULL) != NERFIT_OK)
         return nf_no_memory(err, 0);
     be->embedding_forward(be, h, hidden, rows, n, c, false); /* gathers the words' rows */
-    be->dropout(be, h, h, n * c, &dropout);
-    if (nf_description_head_forward(head, self->columns, pass, logits, h, n, &head_kept) !=
+    nf_head_kept features;
+    nf_values *x = h;
+    if (model->head) {
+        x = nf_workspace_reals(pass->ws, n * c);
+        if (nf_workspace_failed(pass->ws) ||
+            nf_head_features_forward(model, pass, x, h, n, &features) != NERFIT_OK)
+            return nf_no_memory(err, 0);
+    }
+    be->dropout(be, x, x, n * c, &dropout);
+    if (nf_description_head_forward(head, self->columns, pass, logits, x, n, &head_kept) !=
         NERFIT_OK)
         return nf_no_memory(err, 0);
     *loss = be->cross_entropy(be, pass->keep ? dlogits : NULL, logits, labels, n, l,
@@ -180,6 +188,11 @@ static nerfit_status run_words(description *self, nf_pass *pass, const words *w,
         NERFIT_OK)
         return nf_no_memory(err, 0);
     be->dropout(be, dh, dh, n * c, &dropout);
+    if (model->head) { /* x is not needed any more */
+        if (nf_head_features_backward(model, pass, x, dh, &features) != NERFIT_OK)
+            return nf_no_memory(err, 0);
+        dh = x;
+    }
     be->zero(be, hidden, tokens * c);
     be->embedding_backward(be, hidden, dh, rows, n, c, -1); /* and puts them back */
     if (nf_encoder_backward(&model->encoder, pass, hidden, &kept) != NERFIT_OK)

@@ -30,6 +30,10 @@ OTHERS = {
     "distilbert": ("lora", ["q_lin", "v_lin"]),
     "electra": ("dora", ["query", "value", "embeddings_project"]),
     "albert": ("dora", ["query", "value", "ffn"]),
+    "mpnet": ("lora", ["attn.q", "attn.v", "intermediate.dense"]),
+    # these serve for the distances too
+    "deberta-v3": ("dora", ["query_proj", "key_proj", "value_proj"]),
+    "modernbert": ("dora", ["Wqkv", "Wi", "mlp.Wo"]),
 }
 
 

@@ -13,8 +13,11 @@ from safetensors.torch import save_file
 from transformers import (AlbertConfig, AlbertForTokenClassification, AlbertModel, BertConfig,
                           BertForTokenClassification, BertModel, CamembertConfig,
                           CamembertForTokenClassification, CamembertModel, DistilBertConfig,
+                          DebertaV2Config, DebertaV2ForTokenClassification, DebertaV2Model,
                           DistilBertForTokenClassification, DistilBertModel, ElectraConfig,
-                          ElectraForTokenClassification, ElectraModel, RobertaConfig,
+                          ElectraForTokenClassification, ElectraModel, ModernBertConfig,
+                          ModernBertForTokenClassification, ModernBertModel, MPNetConfig,
+                          MPNetForTokenClassification, MPNetModel, RobertaConfig,
                           RobertaForTokenClassification, RobertaModel, XLMRobertaConfig,
                           XLMRobertaForTokenClassification, XLMRobertaModel)
 
@@ -26,6 +29,13 @@ SIZES = dict(vocab_size=100, hidden_size=32, num_hidden_layers=2, num_attention_
 SMALL = dict(SIZES, hidden_size=16, num_attention_heads=2, intermediate_size=24)
 PAST_PADDING = dict(max_position_embeddings=42, type_vocab_size=1, pad_token_id=1, bos_token_id=0,
                     eos_token_id=2, layer_norm_eps=1e-5)
+DEBERTA = dict(SMALL, max_position_embeddings=100, relative_attention=True)
+MODERN = dict(vocab_size=100, hidden_size=16, num_hidden_layers=4, num_attention_heads=2,
+              intermediate_size=24, max_position_embeddings=100, local_attention=8,
+              global_attn_every_n_layers=3, pad_token_id=0, bos_token_id=1, eos_token_id=2,
+              cls_token_id=1, sep_token_id=2)
+# a further text, longer than what a model's relative positions tell apart, or than its window
+LONGER = {"mpnet": 140, "deberta-v3": 90, "deberta-v2": 90, "modernbert": 90, "modernbert-bias": 20}
 VERSIONS = {"torch": torch.__version__, "transformers": transformers.__version__}
 MODELS = {
     "bert": (BertConfig(**SIZES, max_position_embeddings=40), BertModel,
@@ -48,6 +58,23 @@ MODELS = {
     "albert": (AlbertConfig(**{**SMALL, "num_hidden_layers": 3}, embedding_size=12,
                             max_position_embeddings=40, classifier_dropout_prob=0.0),
                AlbertModel, AlbertForTokenClassification),
+    "mpnet": (MPNetConfig(**SMALL, max_position_embeddings=152), MPNetModel,
+              MPNetForTokenClassification),
+    # as the published v3 models are: buckets, shared projections, a norm over the positions
+    "deberta-v3": (DebertaV2Config(**DEBERTA, pos_att_type=["p2c", "c2p"], position_buckets=16,
+                                   max_relative_positions=64, share_att_key=True,
+                                   norm_rel_ebd="layer_norm", position_biased_input=False,
+                                   type_vocab_size=0),
+                   DebertaV2Model, DebertaV2ForTokenClassification),
+    # and all of that otherwise
+    "deberta-v2": (DebertaV2Config(**DEBERTA, pos_att_type="c2p|p2c", max_relative_positions=12,
+                                   position_biased_input=True, type_vocab_size=2),
+                   DebertaV2Model, DebertaV2ForTokenClassification),
+    "modernbert": (ModernBertConfig(**MODERN), ModernBertModel, ModernBertForTokenClassification),
+    "modernbert-bias": (ModernBertConfig(**MODERN, norm_bias=True, attention_bias=True,
+                                         mlp_bias=True, classifier_bias=True,
+                                         global_rope_theta=500.0, local_rope_theta=50.0),
+                        ModernBertModel, ModernBertForTokenClassification),
 }
 
 
@@ -61,9 +88,10 @@ def randomize(model, seed):
             parameter.copy_(1 + 0.2 * noise if is_norm else 0.2 * noise)
 
 
-def sequences(seed):
+def sequences(seed, name):
     generator = torch.Generator().manual_seed(seed)
-    return [torch.randint(3, SIZES["vocab_size"], (n,), generator=generator) for n in LENGTHS]
+    lengths = LENGTHS + [LONGER[name]] * (name in LONGER)
+    return [torch.randint(3, SIZES["vocab_size"], (n,), generator=generator) for n in lengths]
 
 
 def packed(texts):
@@ -88,7 +116,7 @@ def make(name, out):
             .save_pretrained(out / "bf16")
         head_class.from_pretrained(out / "token-classification").to(torch.float16) \
             .save_pretrained(out / "f16")
-    texts = sequences(3)
+    texts = sequences(3, name)
     values = packed(texts)
     with torch.no_grad():
         outputs = [base(t[None], output_hidden_states=True) for t in texts]

@@ -52,7 +52,10 @@ def texts_and_entities(seed):
 
 
 # what nerfit takes where PEFT has no default for a model type
-DEFAULTS = {"distilbert": ["q_lin", "v_lin"], "albert": ["query", "value"]}
+DEFAULTS = {"distilbert": ["q_lin", "v_lin"], "albert": ["query", "value"], "mpnet": ["q", "v"],
+            "modernbert": ["Wqkv"]}
+# ModernBERT's classifier stands behind a dense layer and a norm, which are trained with it
+SAVED = {"modernbert": ["head"]}
 
 
 def adapter(name, kind):
@@ -60,6 +63,8 @@ def adapter(name, kind):
     # refuses to train it in full
     targets = ({"target_modules": ["query", "key", "value", "dense"]} if kind == "all-linear"
                else {"target_modules": DEFAULTS[name]} if name in DEFAULTS else {})
+    if name in SAVED:
+        targets["modules_to_save"] = SAVED[name]
     return LoraConfig(r=4, lora_alpha=8, lora_dropout=0.0, use_dora=kind == "dora",
                       use_rslora=kind == "rslora", inference_mode=False, **targets)
 
@@ -79,7 +84,8 @@ def plain_name(name):
     for part in ("base_model.model.", "base_model.", "base.", ".default", ".base_layer",
                  ".modules_to_save"):
         name = name.replace(part, "")
-    for prefix in ("bert.", "roberta.", "distilbert.", "electra.", "albert."):
+    for prefix in ("bert.", "roberta.", "distilbert.", "electra.", "albert.", "mpnet.", "deberta.",
+                   "model."):
         name = name.removeprefix(prefix)
     return name.replace("lora_magnitude_vector.weight", "lora_magnitude_vector")
 
@@ -215,7 +221,13 @@ CASES = [("bert", kind, stage) for kind in ("full", "lora", "rslora", "dora") fo
         [("bert", kind, 2) for kind in ("all-linear", "smoothing", "accumulation")] + \
         [("distilbert", "full", 2), ("distilbert", "lora", 2), ("electra", "full", 2),
          ("electra", "full", 1), ("albert", "full", 1), ("albert", "full", 2),
-         ("albert", "lora", 2), ("albert", "dora", 2)]
+         ("albert", "lora", 2), ("albert", "dora", 2)] + \
+        [(name, kind, stage) for name, kind, stage in (
+            ("mpnet", "full", 1), ("mpnet", "full", 2), ("mpnet", "lora", 2),
+            ("deberta-v3", "full", 1), ("deberta-v3", "full", 2), ("deberta-v3", "lora", 2),
+            ("deberta-v3", "dora", 2), ("deberta-v2", "full", 2), ("modernbert", "full", 1),
+            ("modernbert", "full", 2), ("modernbert", "lora", 2), ("modernbert", "dora", 2),
+            ("modernbert-bias", "full", 2))]
 
 if __name__ == "__main__":
     for case in CASES:

@@ -152,6 +152,32 @@ static void activation_backward(nf_backend *be, nf_activation kind, nf_values *d
            K(be)->activation_backward(kind, F(dx) + from, CF(dy) + from, CF(x) + from, to - from));
 }
 
+static void gated_forward(nf_backend *be, nf_activation kind, nf_values *y, const nf_values *x,
+                          size_t n, size_t f) {
+    DIVIDE(be, n, 1, 4 * n * f, {
+        for (size_t t = from; t < to; t++) {
+            const float *in = CF(x) + 2 * t * f;
+            float *out = F(y) + t * f;
+            K(be)->activation_forward(kind, out, in, f);
+            K(be)->scale_columns(out, out, in + f, 1.0f, 1, f, false);
+        }
+    });
+}
+
+static void gated_backward(nf_backend *be, nf_activation kind, nf_values *dx, const nf_values *dy,
+                           const nf_values *x, size_t n, size_t f) {
+    DIVIDE(be, n, 1, 12 * n * f, {
+        for (size_t t = from; t < to; t++) {
+            const float *in = CF(x) + 2 * t * f, *g = CF(dy) + t * f;
+            float *din = F(dx) + 2 * t * f, *dgate = din + f;
+            K(be)->scale_columns(din, g, in + f, 1.0f, 1, f, false);
+            K(be)->activation_backward(kind, din, din, in, f);
+            K(be)->activation_forward(kind, dgate, in, f);
+            K(be)->scale_columns(dgate, dgate, g, 1.0f, 1, f, false);
+        }
+    });
+}
+
 static void scale_columns(nf_backend *be, nf_values *y, const nf_values *x, const nf_values *s,
                           double alpha, size_t rows, size_t cols, bool accumulate) {
     DIVIDE(be, rows, 1, rows * cols,
@@ -420,10 +446,52 @@ static float *attention_scratch(nf_backend *be, const nf_sequences *sequences,
     return scratch_of(be, *each * (size_t)threads);
 }
 
+static void terms_forward(nf_backend *be, nf_terms a) {
+    const nf_terms_kernels *kernels = K(be)->terms;
+    size_t each = kernels->scratch(a.shape, a.sequences->longest);
+    int threads = threads_for(be, (size_t)a.sequences->n_tokens * (size_t)a.sequences->longest * 64);
+    float *scratch = scratch_of(be, each * (size_t)threads);
+    int32_t heads = a.shape->n_heads, units = a.sequences->n_sequences * heads;
+    if (!scratch) return;
+    a.kernels = K(be);
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 1) if (threads > 1)
+    for (int32_t u = 0; u < units; u++)
+        kernels->forward(&a, u / heads, u % heads, scratch + each * (size_t)omp_get_thread_num());
+}
+
+/* A thread does whole heads, as all texts add to a head's part of the relative tables' gradients;
+ * where there are none, it does texts and heads. */
+static void terms_backward(nf_backend *be, nf_terms a) {
+    const nf_terms_kernels *kernels = K(be)->terms;
+    const nf_relative *r = a.shape->relative;
+    size_t each = kernels->scratch(a.shape, a.sequences->longest);
+    int threads =
+        threads_for(be, (size_t)a.sequences->n_tokens * (size_t)a.sequences->longest * 128);
+    float *scratch = scratch_of(be, each * (size_t)threads);
+    int32_t heads = a.shape->n_heads, texts = a.sequences->n_sequences;
+    size_t table = r ? (size_t)r->n_rows * (size_t)heads * (size_t)a.shape->head_size : 0;
+    if (!scratch) return;
+    a.kernels = K(be);
+    if (r && r->dkeys) zero(be, r->dkeys, table);
+    if (r && r->dqueries) zero(be, r->dqueries, table);
+    int32_t together = r ? texts : 1, units = r ? heads : texts * heads;
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 1) if (threads > 1)
+    for (int32_t u = 0; u < units; u++)
+        for (int32_t s = 0; s < together; s++)
+            kernels->backward(&a, r ? s : u / heads, u % heads,
+                              scratch + each * (size_t)omp_get_thread_num());
+}
+
 static void attention_forward(nf_backend *be, nf_values *out, nf_values *lse, const nf_values *q,
                               const nf_values *k, const nf_values *v,
                               const nf_sequences *sequences, const nf_attention_shape *shape,
                               const nf_dropout *d) {
+    if (nf_terms_needed(shape, sequences->longest)) {
+        terms_forward(be, (nf_terms){.shape = shape, .sequences = sequences, .dropout = d,
+                                     .q = CF(q), .k = CF(k), .v = CF(v), .out = F(out),
+                                     .lse = F(lse)});
+        return;
+    }
     size_t each;
     int threads = threads_for(be, (size_t)sequences->n_tokens * (size_t)sequences->longest * 64);
     float *scratch = attention_scratch(be, sequences, shape, threads, &each);
@@ -444,6 +512,13 @@ static void attention_backward(nf_backend *be, nf_values *dq, nf_values *dk, nf_
                                const nf_values *v, const nf_values *out, const nf_values *lse,
                                const nf_sequences *sequences, const nf_attention_shape *shape,
                                const nf_dropout *d) {
+    if (nf_terms_needed(shape, sequences->longest)) {
+        terms_backward(be, (nf_terms){.shape = shape, .sequences = sequences, .dropout = d,
+                                      .q = CF(q), .k = CF(k), .v = CF(v), .out = F((uintptr_t)out),
+                                      .lse = F((uintptr_t)lse), .dout = CF(dout), .dq = F(dq),
+                                      .dk = F(dk), .dv = F(dv)});
+        return;
+    }
     size_t each;
     int threads = threads_for(be, (size_t)sequences->n_tokens * (size_t)sequences->longest * 128);
     float *scratch = attention_scratch(be, sequences, shape, threads, &each);
@@ -457,6 +532,13 @@ static void attention_backward(nf_backend *be, nf_values *dq, nf_values *dk, nf_
                                   CF(lse), shape, first, length, sequences->longest, head, d,
                                   scratch + each * (size_t)omp_get_thread_num());
     }
+}
+
+static void rotate(nf_backend *be, nf_values *x, const nf_values *turns, const int32_t *positions,
+                   size_t n, int32_t n_heads, int32_t head_size, ptrdiff_t stride, bool inverse) {
+    DIVIDE(be, n, 1, 2 * n * (size_t)n_heads * (size_t)head_size,
+           K(be)->terms->rotate(F(x), CF(turns), positions, from, to, n_heads, head_size, stride,
+                                inverse));
 }
 
 /* ---------------------------------------------------------------- rows */
@@ -611,6 +693,8 @@ static const nf_backend operations = {
     .dropout = dropout,
     .activation_forward = activation_forward,
     .activation_backward = activation_backward,
+    .gated_forward = gated_forward,
+    .gated_backward = gated_backward,
     .scale_columns = scale_columns,
     .column_sums = column_sums,
     .column_dots = column_dots,
@@ -634,6 +718,7 @@ static const nf_backend operations = {
     .divide = divide,
     .attention_forward = attention_forward,
     .attention_backward = attention_backward,
+    .rotate = rotate,
     .normalize_forward = normalize_forward,
     .normalize_backward = normalize_backward,
     .pool = pool,

@@ -100,6 +100,17 @@ static void dropout(float *y, const float *x, size_t from, size_t to, const nf_d
     }
 }
 
+static void dropout_at(float *x, uint64_t first, size_t n, const nf_dropout *d) {
+    uint16_t numbers[MASK];
+    uint32_t threshold = nf_dropout_threshold(d);
+    float keep = keep_factor(d);
+    for (size_t at = 0; at < n; at += MASK) {
+        size_t count = n - at < MASK ? n - at : MASK;
+        numbers_from(d, first + at, numbers);
+        for (size_t i = 0; i < count; i++) x[at + i] *= numbers[i] < threshold ? 0.0f : keep;
+    }
+}
+
 static size_t dropped_elements(uint32_t *list, size_t from, size_t to, const nf_dropout *d) {
     uint16_t numbers[MASK];
     uint32_t threshold = nf_dropout_threshold(d);
@@ -366,7 +377,10 @@ static void norm_forward(float *y, float *sum, float *mean, float *rstd, const f
         if (sum) memcpy(sum + t * c, out, c * sizeof *out);
         if (mean) mean[t] = m;
         if (rstd) rstd[t] = r;
-        for (size_t i = 0; i < c; i++) out[i] = (out[i] - m) * r * gamma[i] + beta[i];
+        if (beta)
+            for (size_t i = 0; i < c; i++) out[i] = (out[i] - m) * r * gamma[i] + beta[i];
+        else
+            for (size_t i = 0; i < c; i++) out[i] = (out[i] - m) * r * gamma[i];
     }
 }
 
@@ -712,12 +726,15 @@ static void adamw(float *restrict values, const float *restrict grads, float *re
     }
 }
 
+extern const nf_terms_kernels JOIN(nf_terms_kernels_, NF_ISA);
 extern const nf_kernels JOIN(nf_kernels_, NF_ISA);
 const nf_kernels JOIN(nf_kernels_, NF_ISA) = {
     .isa = TEXT(NF_ISA),
+    .terms = &JOIN(nf_terms_kernels_, NF_ISA),
     .to_bf16 = to_bf16,
     .axpy = axpy,
     .dropout = dropout,
+    .dropout_at = dropout_at,
     .dropped_elements = dropped_elements,
     .activation_forward = activation_forward,
     .activation_backward = activation_backward,

@@ -5,13 +5,17 @@
 #define NF_CPU_KERNELS_H
 
 #include "tensor/backend.h"
+#include "tensor/cpu/attention_terms.h"
 
 typedef struct nf_kernels {
     const char *isa;
+    const nf_terms_kernels *terms;
     void (*to_bf16)(uint16_t *y, const float *x, size_t n);
     void (*axpy)(float *y, float alpha, const float *x, size_t n);
     /* elements from .. to of a dropout site; `from` is a multiple of 8; y may be x */
     void (*dropout)(float *y, const float *x, size_t from, size_t to, const nf_dropout *d);
+    /* x[i] times the factor of element first + i, first a multiple of 8 */
+    void (*dropout_at)(float *x, uint64_t first, size_t n, const nf_dropout *d);
     /* The dropped ones of the elements from .. to, counted from `from`, in order; returns how many.
      * The list has room for 128 more than there are elements. */
     size_t (*dropped_elements)(uint32_t *list, size_t from, size_t to, const nf_dropout *d);

@@ -134,6 +134,30 @@ static void activation_backward(nf_backend *be, nf_activation kind, nf_values *d
         R(dx)[i] = (real)((double)CR(dy)[i] * activation_slope(kind, (double)CR(x)[i]));
 }
 
+static void gated_forward(nf_backend *be, nf_activation kind, nf_values *y, const nf_values *x,
+                          size_t n, size_t f) {
+    (void)be;
+    for (size_t t = 0; t < n; t++) {
+        const real *in = CR(x) + 2 * t * f, *gate = in + f;
+        for (size_t i = 0; i < f; i++)
+            R(y)[t * f + i] = (real)(activation(kind, (double)in[i]) * (double)gate[i]);
+    }
+}
+
+static void gated_backward(nf_backend *be, nf_activation kind, nf_values *dx, const nf_values *dy,
+                           const nf_values *x, size_t n, size_t f) {
+    (void)be;
+    for (size_t t = 0; t < n; t++) {
+        const real *in = CR(x) + 2 * t * f, *gate = in + f, *g = CR(dy) + t * f;
+        real *din = R(dx) + 2 * t * f, *dgate = din + f;
+        for (size_t i = 0; i < f; i++) {
+            double value = (double)in[i];
+            din[i] = (real)((double)g[i] * (double)gate[i] * activation_slope(kind, value));
+            dgate[i] = (real)((double)g[i] * activation(kind, value));
+        }
+    }
+}
+
 static void scale_columns(nf_backend *be, nf_values *y, const nf_values *x, const nf_values *s,
                           double alpha, size_t rows, size_t cols, bool accumulate) {
     (void)be;
@@ -237,7 +261,7 @@ static void norm_forward(nf_backend *be, nf_values *y, nf_values *sum, nf_values
         if (mean) R(mean)[t] = (real)m;
         if (rstd) R(rstd)[t] = (real)r;
         for (size_t i = 0; i < c; i++)
-            out[i] = (real)(((double)out[i] - m) * r) * CR(gamma)[i] + CR(beta)[i];
+            out[i] = (real)(((double)out[i] - m) * r) * CR(gamma)[i] + (beta ? CR(beta)[i] : 0);
     }
 }
 
@@ -349,18 +373,58 @@ static void dora_norms(nf_backend *be, nf_values *norms, const nf_values *w_squa
 
 /* ---------------------------------------------------------------- attention */
 
-/* Row i of the probabilities of one text and head, before dropout. */
-static double probability(const real *q, const real *k, double scale, int32_t d, double lse) {
-    return exp(scale * dot(q, k, (size_t)d) - lse);
+/* One text and head of an attention. */
+typedef struct unit {
+    const nf_attention_shape *shape;
+    const nf_relative *relative; /* or NULL */
+    const real *q, *k;           /* of the text's first row and this head */
+    int32_t first, length, head;
+} unit;
+
+static unit unit_of(const nf_values *q, const nf_values *k, const nf_sequences *sequences,
+                    const nf_attention_shape *shape, int32_t s, int32_t head) {
+    int32_t first = sequences->cu_seqlens[s];
+    ptrdiff_t at = first * shape->qkv_stride + head * shape->head_size;
+    return (unit){shape, shape->relative, CR(q) + at, CR(k) + at, first,
+                  sequences->cu_seqlens[s + 1] - first, head};
 }
 
-static double row_lse(const real *q, const real *k, ptrdiff_t stride, int32_t length, int32_t d,
-                      double scale) {
+/* The keys that query i sees: from .. to. */
+static int32_t seen_from(const unit *u, int32_t i) {
+    int32_t window = u->shape->window;
+    return window && i > window ? i - window : 0;
+}
+static int32_t seen_to(const unit *u, int32_t i) {
+    int32_t window = u->shape->window;
+    return window && i + window + 1 < u->length ? i + window + 1 : u->length;
+}
+
+/* The row of the relative tables for query i and key j, and where this head's part of it lies. */
+static size_t relative_row(const unit *u, int32_t i, int32_t j) {
+    return (size_t)u->relative->rows[u->relative->reach + j - i];
+}
+static size_t relative_part(const unit *u, size_t row) {
+    return (row * (size_t)u->shape->n_heads + (size_t)u->head) * (size_t)u->shape->head_size;
+}
+
+static double score(const unit *u, int32_t i, int32_t j) {
+    size_t d = (size_t)u->shape->head_size;
+    const real *q = u->q + i * u->shape->qkv_stride, *k = u->k + j * u->shape->qkv_stride;
+    double sum = u->shape->scale * dot(q, k, d);
+    const nf_relative *r = u->relative;
+    if (!r) return sum;
+    size_t row = relative_row(u, i, j), part = relative_part(u, row);
+    if (r->bias)
+        sum += (double)CR(r->bias)[row * (size_t)u->shape->n_heads + (size_t)u->head];
+    if (r->keys) sum += u->shape->scale * dot(q, CR(r->keys) + part, d);
+    if (r->queries) sum += u->shape->scale * dot(k, CR(r->queries) + part, d);
+    return sum;
+}
+
+static double row_lse(const unit *u, int32_t i) {
     double most = -INFINITY, sum = 0.0;
-    for (int32_t j = 0; j < length; j++)
-        most = fmax(most, scale * dot(q, k + j * stride, (size_t)d));
-    for (int32_t j = 0; j < length; j++)
-        sum += exp(scale * dot(q, k + j * stride, (size_t)d) - most);
+    for (int32_t j = seen_from(u, i); j < seen_to(u, i); j++) most = fmax(most, score(u, i, j));
+    for (int32_t j = seen_from(u, i); j < seen_to(u, i); j++) sum += exp(score(u, i, j) - most);
     return most + log(sum);
 }
 
@@ -371,28 +435,43 @@ static void attention_forward(nf_backend *be, nf_values *out, nf_values *lse, co
     (void)be;
     int32_t heads = shape->n_heads, d = shape->head_size;
     ptrdiff_t stride = shape->qkv_stride;
-    for (int32_t s = 0; s < sequences->n_sequences; s++) {
-        int32_t first = sequences->cu_seqlens[s], length = sequences->cu_seqlens[s + 1] - first;
-        for (int32_t h = 0; h < heads; h++)
-            for (int32_t i = 0; i < length; i++) {
-                int32_t row = first + i;
-                const real *query = CR(q) + row * stride + h * d;
-                const real *keys = CR(k) + first * stride + h * d;
-                const real *values = CR(v) + first * stride + h * d;
+    for (int32_t s = 0; s < sequences->n_sequences; s++)
+        for (int32_t h = 0; h < heads; h++) {
+            unit u = unit_of(q, k, sequences, shape, s, h);
+            const real *values = CR(v) + u.first * stride + h * d;
+            for (int32_t i = 0; i < u.length; i++) {
+                int32_t row = u.first + i;
                 real *y = R(out) + ((size_t)row * (size_t)heads + (size_t)h) * (size_t)d;
-                double log_sum = row_lse(query, keys, stride, length, d, shape->scale);
+                double log_sum = row_lse(&u, i);
                 if (lse) R(lse)[row * heads + h] = (real)log_sum;
                 for (int32_t l = 0; l < d; l++) y[l] = 0;
-                for (int32_t j = 0; j < length; j++) {
-                    double p =
-                        probability(query, keys + j * stride, shape->scale, d, log_sum) *
-                        nf_dropout_factor(
-                            drop, nf_attention_element(row, j, h, heads, sequences->longest));
+                for (int32_t j = seen_from(&u, i); j < seen_to(&u, i); j++) {
+                    double p = exp(score(&u, i, j) - log_sum) *
+                               nf_dropout_factor(drop, nf_attention_element(row, j, h, heads,
+                                                                            sequences->longest));
                     for (int32_t l = 0; l < d; l++)
                         y[l] += (real)(p * (double)values[j * stride + l]);
                 }
             }
-    }
+        }
+}
+
+static void add_scaled(real *y, double alpha, const real *x, int32_t d) {
+    for (int32_t l = 0; l < d; l++) y[l] += (real)(alpha * (double)x[l]);
+}
+
+/* The relative terms' part of the gradient: ds by the score, and times the scale. */
+static void relative_backward(const unit *u, int32_t i, int32_t j, double ds, real *dq, real *dk) {
+    const nf_relative *r = u->relative;
+    int32_t d = u->shape->head_size;
+    size_t row = relative_row(u, i, j), part = relative_part(u, row);
+    double scaled = ds * u->shape->scale;
+    if (r->bias && r->dbias)
+        R(r->dbias)[row * (size_t)u->shape->n_heads + (size_t)u->head] += (real)ds;
+    if (r->keys) add_scaled(dq, scaled, CR(r->keys) + part, d);
+    if (r->keys && r->dkeys) add_scaled(R(r->dkeys) + part, scaled, u->q + i * u->shape->qkv_stride, d);
+    if (r->queries) add_scaled(dk, scaled, CR(r->queries) + part, d);
+    if (r->queries && r->dqueries) add_scaled(R(r->dqueries) + part, scaled, u->k + j * u->shape->qkv_stride, d);
 }
 
 /* With p the probabilities, r the dropout factors and dp_ij = r_ij dout_i.v_j:
@@ -403,35 +482,55 @@ static void attention_backward(nf_backend *be, nf_values *dq, nf_values *dk, nf_
                                const nf_values *v, const nf_values *out, const nf_values *lse,
                                const nf_sequences *sequences, const nf_attention_shape *shape,
                                const nf_dropout *drop) {
-    (void)be;
     int32_t heads = shape->n_heads, d = shape->head_size;
     ptrdiff_t stride = shape->qkv_stride;
     for (int32_t row = 0; row < sequences->n_tokens; row++)
         for (int32_t l = 0; l < heads * d; l++)
             R(dq)[row * stride + l] = R(dk)[row * stride + l] = R(dv)[row * stride + l] = 0;
-    for (int32_t s = 0; s < sequences->n_sequences; s++) {
-        int32_t first = sequences->cu_seqlens[s], length = sequences->cu_seqlens[s + 1] - first;
-        for (int32_t h = 0; h < heads; h++)
-            for (int32_t i = 0; i < length; i++) {
-                int32_t row = first + i;
+    size_t table = shape->relative
+                       ? (size_t)shape->relative->n_rows * (size_t)heads * (size_t)d : 0;
+    if (table && shape->relative->dkeys) zero(be, shape->relative->dkeys, table);
+    if (table && shape->relative->dqueries) zero(be, shape->relative->dqueries, table);
+    for (int32_t s = 0; s < sequences->n_sequences; s++)
+        for (int32_t h = 0; h < heads; h++) {
+            unit u = unit_of(q, k, sequences, shape, s, h);
+            for (int32_t i = 0; i < u.length; i++) {
+                int32_t row = u.first + i;
                 ptrdiff_t at = row * stride + h * d;
                 size_t flat = ((size_t)row * (size_t)heads + (size_t)h) * (size_t)d;
                 const real *g = CR(dout) + flat;
                 double own = dot(g, CR(out) + flat, (size_t)d);
-                for (int32_t j = 0; j < length; j++) {
-                    ptrdiff_t key = (first + j) * stride + h * d;
-                    double p = probability(CR(q) + at, CR(k) + key, shape->scale, d,
-                                           (double)CR(lse)[row * heads + h]);
+                for (int32_t j = seen_from(&u, i); j < seen_to(&u, i); j++) {
+                    ptrdiff_t key = (u.first + j) * stride + h * d;
+                    double p = exp(score(&u, i, j) - (double)CR(lse)[row * heads + h]);
                     double r = nf_dropout_factor(
                         drop, nf_attention_element(row, j, h, heads, sequences->longest));
-                    double ds = p * (r * dot(g, CR(v) + key, (size_t)d) - own) * shape->scale;
-                    for (int32_t l = 0; l < d; l++) {
-                        R(dv)[key + l] += (real)(p * r * (double)g[l]);
-                        R(dq)[at + l] += (real)(ds * (double)CR(k)[key + l]);
-                        R(dk)[key + l] += (real)(ds * (double)CR(q)[at + l]);
-                    }
+                    double ds = p * (r * dot(g, CR(v) + key, (size_t)d) - own);
+                    add_scaled(R(dv) + key, p * r, g, d);
+                    add_scaled(R(dq) + at, ds * shape->scale, CR(k) + key, d);
+                    add_scaled(R(dk) + key, ds * shape->scale, CR(q) + at, d);
+                    if (u.relative) relative_backward(&u, i, j, ds, R(dq) + at, R(dk) + key);
                 }
             }
+        }
+}
+
+static void rotate(nf_backend *be, nf_values *x, const nf_values *turns, const int32_t *positions,
+                   size_t n, int32_t n_heads, int32_t head_size, ptrdiff_t stride, bool inverse) {
+    (void)be;
+    int32_t half = head_size / 2;
+    for (size_t t = 0; t < n; t++) {
+        const real *cosines = CR(turns) + (size_t)positions[t] * (size_t)head_size;
+        for (int32_t h = 0; h < n_heads; h++) {
+            real *a = R(x) + (ptrdiff_t)t * stride + h * head_size, *b = a + half;
+            for (int32_t l = 0; l < half; l++) {
+                double c = (double)cosines[l], s = (double)cosines[half + l];
+                if (inverse) s = -s;
+                double first = (double)a[l] * c - (double)b[l] * s;
+                b[l] = (real)((double)b[l] * c + (double)a[l] * s);
+                a[l] = (real)first;
+            }
+        }
     }
 }
 
@@ -592,6 +691,8 @@ nerfit_status CONSTRUCTOR(nf_backend **out, nerfit_error *err) {
         .dropout = dropout,
         .activation_forward = activation_forward,
         .activation_backward = activation_backward,
+        .gated_forward = gated_forward,
+        .gated_backward = gated_backward,
         .scale_columns = scale_columns,
         .column_sums = column_sums,
         .column_dots = column_dots,
@@ -611,6 +712,7 @@ nerfit_status CONSTRUCTOR(nf_backend **out, nerfit_error *err) {
         .divide = divide,
         .attention_forward = attention_forward,
         .attention_backward = attention_backward,
+        .rotate = rotate,
         .normalize_forward = normalize_forward,
         .normalize_backward = normalize_backward,
         .pool = pool,

@@ -1,0 +1,222 @@
+/* Positions that act inside attention: relative ones, whose tables all layers share, and rotary
+ * ones. What of them depends on a batch alone is made once a pass. Of the tables only the rows that
+ * the batch's distances meet are taken: short texts meet few. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "model/encoder.h"
+
+bool nf_relative_trained(const nf_encoder *encoder) {
+    const nf_relative_positions *r = encoder->relative;
+    return r && ((r->bias && r->bias->trained) || (r->embeddings && r->embeddings->trained) ||
+                 nf_norm_trained(&r->norm));
+}
+
+static bool embeddings_trained(const nf_relative_positions *r) {
+    return (r->embeddings && r->embeddings->trained) || nf_norm_trained(&r->norm);
+}
+
+/* Both in float, as in the reference implementations: rounding decides on a bucket's limits.
+ * `distance` is the key's position less the query's. */
+static int32_t row_t5(const nf_relative_positions *r, int32_t distance) {
+    int32_t half = r->n_buckets / 2, exact = half / 2, steps = abs(distance);
+    int32_t direction = distance > 0 ? half : 0;
+    if (steps < exact) return direction + steps;
+    float scale = (float)log((double)r->max_distance / (double)exact);
+    float more = logf((float)steps / (float)exact) / scale * (float)(half - exact);
+    int32_t row = exact + (int32_t)more;
+    return direction + (row < half ? row : half - 1);
+}
+
+static int32_t row_log(const nf_relative_positions *r, int32_t distance) {
+    int32_t span = r->n_buckets, middle = span / 2, steps = abs(distance), bucket = steps;
+    if (r->max_distance > 0 && steps > middle) {
+        float scale = logf((float)((double)(r->max_distance - 1) / (double)middle));
+        float more = logf((float)steps / (float)middle) / scale * (float)(middle - 1);
+        bucket = (int32_t)ceilf(more) + middle;
+    }
+    int32_t row = distance > 0 ? span - bucket : span + bucket;
+    return row < 0 ? 0 : row < 2 * span ? row : 2 * span - 1;
+}
+
+static nerfit_status set_rows(const nf_encoder *encoder, const nf_pass *pass,
+                              nf_placement *placement) {
+    const nf_relative_positions *r = encoder->relative;
+    int32_t reach = pass->sequences.longest > 0 ? pass->sequences.longest - 1 : 0;
+    size_t count = 2 * (size_t)reach + 1;
+    int32_t *rows = malloc(count * sizeof *rows), low = INT32_MAX, high = 0;
+    if (!rows) return NERFIT_NO_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        int32_t distance = (int32_t)i - reach;
+        rows[i] = r->bucketing == NF_BUCKETS_T5 ? row_t5(r, distance) : row_log(r, distance);
+        if (rows[i] < low) low = rows[i];
+        if (rows[i] > high) high = rows[i];
+    }
+    for (size_t i = 0; i < count; i++) rows[i] -= low;
+    placement->first_row = (size_t)low;
+    placement->relative = (nf_relative){
+        .rows = nf_workspace_ints(pass->ws, rows, count), .reach = reach, .n_rows = high - low + 1};
+    free(rows);
+    return nf_workspace_failed(pass->ws) ? NERFIT_NO_MEMORY : NERFIT_OK;
+}
+
+/* A pass over the rows of the position embeddings instead of the tokens; its dropouts are others.
+ */
+static nf_pass rows_pass(const nf_pass *pass, const nf_placement *placement) {
+    nf_pass rows = *pass;
+    rows.sequences.n_tokens = placement->relative.n_rows;
+    rows.repeat = pass->repeat + 1;
+    return rows;
+}
+
+static nerfit_status set_embeddings(const nf_encoder *encoder, const nf_pass *pass,
+                                    nf_placement *placement) {
+    const nf_relative_positions *r = encoder->relative;
+    size_t c = encoder->hidden;
+    placement->embeddings = nf_at_const(pass->be, r->embeddings->values, placement->first_row * c);
+    if (!r->norm.weight) return NERFIT_OK;
+    nf_values *normed = nf_workspace_reals(pass->ws, (size_t)placement->relative.n_rows * c);
+    if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
+    nf_pass rows = rows_pass(pass, placement);
+    rows.keep = pass->keep && embeddings_trained(r);
+    NF_TRY(nf_norm_forward(&r->norm, &rows, normed, placement->embeddings, NULL, 0.0, c,
+                           &placement->norm));
+    placement->embeddings = normed;
+    return NERFIT_OK;
+}
+
+/* Angles in float, as torch computes them: at thousands of tokens the difference would show. */
+static nerfit_status set_turns(const nf_encoder *encoder, const nf_pass *pass, double theta,
+                               const nf_values **out) {
+    size_t d = encoder->hidden / encoder->n_heads, half = d / 2;
+    size_t positions = (size_t)pass->sequences.longest + (size_t)encoder->first_position;
+    double *turns = malloc(positions * d * sizeof *turns + 1);
+    if (!turns) return NERFIT_NO_MEMORY;
+    for (size_t l = 0; l < half; l++) {
+        float step = 1.0f / (float)pow(theta, (double)((float)(2 * l) / (float)d));
+        for (size_t p = 0; p < positions; p++) {
+            float angle = (float)p * step;
+            turns[p * d + l] = cos((double)angle);
+            turns[p * d + half + l] = sin((double)angle);
+        }
+    }
+    nf_values *values = nf_workspace_reals(pass->ws, positions * d);
+    if (values) pass->be->from_f64(pass->be, values, turns, positions * d);
+    free(turns);
+    *out = values;
+    return nf_workspace_failed(pass->ws) ? NERFIT_NO_MEMORY : NERFIT_OK;
+}
+
+nerfit_status nf_placement_forward(const nf_encoder *encoder, const nf_pass *pass,
+                                   nf_placement *placement) {
+    const nf_relative_positions *r = encoder->relative;
+    *placement = (nf_placement){0};
+    for (size_t i = 0; i < 2; i++)
+        if (encoder->thetas[i] > 0.0)
+            NF_TRY(set_turns(encoder, pass, encoder->thetas[i], &placement->turns[i]));
+    if (!r) return NERFIT_OK;
+    NF_TRY(set_rows(encoder, pass, placement));
+    if (r->bias)
+        placement->relative.bias =
+            nf_at_const(pass->be, r->bias->values, placement->first_row * encoder->n_heads);
+    return r->embeddings ? set_embeddings(encoder, pass, placement) : NERFIT_OK;
+}
+
+nerfit_status nf_placement_start_backward(const nf_encoder *encoder, const nf_pass *pass,
+                                          nf_placement *placement) {
+    const nf_relative_positions *r = encoder->relative;
+    if (!r || !embeddings_trained(r)) return NERFIT_OK;
+    size_t count = (size_t)placement->relative.n_rows * encoder->hidden;
+    placement->dembeddings = nf_workspace_reals(pass->ws, count);
+    if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
+    pass->be->zero(pass->be, placement->dembeddings, count);
+    return NERFIT_OK;
+}
+
+void nf_placement_finish_backward(const nf_encoder *encoder, const nf_pass *pass,
+                                  const nf_placement *placement) {
+    const nf_relative_positions *r = encoder->relative;
+    nf_backend *be = pass->be;
+    size_t c = encoder->hidden;
+    if (!placement->dembeddings) return;
+    nf_pass rows = rows_pass(pass, placement);
+    if (r->norm.weight)
+        nf_norm_backward(&r->norm, &rows, placement->dembeddings, NULL, placement->dembeddings, 0.0,
+                         c, &placement->norm);
+    if (r->embeddings->grad)
+        be->axpy(be, nf_at(be, r->embeddings->grad, placement->first_row * c), 1.0,
+                 placement->dembeddings, (size_t)placement->relative.n_rows * c);
+}
+
+nerfit_status nf_position_terms_forward(const nf_encoder *encoder, const nf_attention *attention,
+                                        const nf_pass *pass, nf_relative *out,
+                                        nf_attention_kept *kept) {
+    const nf_placement *placement = pass->placement;
+    nf_backend *be = pass->be;
+    *out = placement->relative;
+    if (!placement->embeddings) return NERFIT_OK;
+    size_t count = (size_t)out->n_rows * encoder->hidden;
+    nf_pass rows = rows_pass(pass, placement);
+    const nf_values *embeddings = placement->embeddings;
+    nf_dropout dropout = nf_pass_dropout(&rows, attention->position_site, encoder->hidden_dropout);
+    if (dropout.p > 0.0) {
+        nf_values *dropped = nf_workspace_reals(pass->ws, count);
+        if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
+        be->dropout(be, dropped, embeddings, count, &dropout);
+        embeddings = dropped;
+    }
+    if (attention->position_key) kept->position_keys = nf_workspace_reals(pass->ws, count);
+    if (attention->position_query) kept->position_queries = nf_workspace_reals(pass->ws, count);
+    if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
+    if (attention->position_key)
+        NF_TRY(nf_linear_forward(attention->position_key, &rows, kept->position_keys, NULL,
+                                 embeddings, NF_ACTIVATION_NONE, &kept->position_key));
+    if (attention->position_query)
+        NF_TRY(nf_linear_forward(attention->position_query, &rows, kept->position_queries, NULL,
+                                 embeddings, NF_ACTIVATION_NONE, &kept->position_query));
+    out->keys = kept->position_keys;
+    out->queries = kept->position_queries;
+    return NERFIT_OK;
+}
+
+nerfit_status nf_position_terms_again(const nf_encoder *encoder, const nf_attention *attention,
+                                      const nf_pass *pass, const nf_attention_kept *kept,
+                                      nf_relative *out) {
+    const nf_placement *placement = pass->placement;
+    const nf_parameter *bias = encoder->relative->bias;
+    size_t count = (size_t)placement->relative.n_rows * encoder->hidden;
+    bool wanted = placement->dembeddings != NULL;
+    *out = placement->relative;
+    out->keys = kept->position_keys;
+    out->queries = kept->position_queries;
+    if (bias && bias->grad)
+        out->dbias = nf_at(pass->be, bias->grad, placement->first_row * encoder->n_heads);
+    if (out->keys && (wanted || nf_linear_trained(attention->position_key)))
+        out->dkeys = nf_workspace_reals(pass->ws, count);
+    if (out->queries && (wanted || nf_linear_trained(attention->position_query)))
+        out->dqueries = nf_workspace_reals(pass->ws, count);
+    return nf_workspace_failed(pass->ws) ? NERFIT_NO_MEMORY : NERFIT_OK;
+}
+
+nerfit_status nf_position_terms_backward(const nf_encoder *encoder, const nf_attention *attention,
+                                         const nf_pass *pass, const nf_attention_kept *kept,
+                                         const nf_relative *relative) {
+    const nf_placement *placement = pass->placement;
+    nf_backend *be = pass->be;
+    size_t count = (size_t)placement->relative.n_rows * encoder->hidden;
+    nf_pass rows = rows_pass(pass, placement);
+    nf_values *dx = placement->dembeddings ? nf_workspace_reals(pass->ws, count) : NULL;
+    if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
+    if (dx) be->zero(be, dx, count);
+    if (relative->dkeys)
+        NF_TRY(nf_linear_backward(attention->position_key, &rows, dx, relative->dkeys,
+                                  &kept->position_key, true));
+    if (relative->dqueries)
+        NF_TRY(nf_linear_backward(attention->position_query, &rows, dx, relative->dqueries,
+                                  &kept->position_query, true));
+    if (!dx) return NERFIT_OK;
+    nf_dropout dropout = nf_pass_dropout(&rows, attention->position_site, encoder->hidden_dropout);
+    be->dropout(be, dx, dx, count, &dropout);
+    be->axpy(be, placement->dembeddings, 1.0, dx, count);
+    return NERFIT_OK;
+}

@@ -1,0 +1,399 @@
+/* Compiled with -ffast-math: expf becomes libmvec's vector function. NF_ISA names the instruction
+ * set. */
+#include "tensor/cpu/attention_terms.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "tensor/cpu/kernels.h"
+
+#define JOIN2(a, b) a##b
+#define JOIN(a, b) JOIN2(a, b)
+
+enum { QUERIES = 64 }; /* of a block */
+
+static size_t up16(size_t n) {
+    return (n + 15) & ~(size_t)15;
+}
+
+/* Everything about one text and head, its scratch included. Matrices whose rows are read in whole
+ * vectors have rows of a multiple of 16 floats. */
+typedef struct work {
+    const nf_terms *a;
+    const nf_relative *relative;
+    const nf_kernels *kernels;
+    int32_t first, length, head, d, heads;
+    float scale;
+    ptrdiff_t stride, flat; /* of q, k, v; of out and its gradient */
+    size_t at, flat_at;     /* of the text's first row and this head in them */
+    /* rows of q, k, v, dout of which up16(d) columns can be read, and their strides */
+    const float *q, *k, *v, *g;
+    size_t q_stride, k_stride, v_stride, g_stride;
+    float *kt, *vt; /* [d, width] */
+    size_t width;
+    /* a block: scores or probabilities, their gradients, dropout factors of a row */
+    float *p, *ds, *dp, *factors;
+    size_t block_width;
+    /* relative terms: rows low .. low + n of the tables are met */
+    int32_t low, n;
+    const float *keys, *queries; /* [n, up16(d)]: of this head */
+    size_t table_stride, part;
+    float *keys_t, *queries_t; /* [d, relative_width] */
+    float *c2p, *dc2p;         /* [QUERIES, relative_width] */
+    float *p2c, *dp2c;         /* [length, relative_width] */
+    float *bias, *dbias;       /* [2 length - 1], by distance */
+    size_t relative_width;
+} work;
+
+static size_t block_width(const nf_attention_shape *shape, int32_t longest) {
+    size_t all = up16((size_t)longest) + 16;
+    size_t window = up16(QUERIES + 2 * (size_t)shape->window + 8) + 16;
+    return shape->window && window < all ? window : all;
+}
+
+static float *take(float **scratch, size_t count) {
+    float *taken = *scratch;
+    *scratch += up16(count);
+    return taken;
+}
+
+/* x itself, or with other head sizes than whole vectors a copy that is rounded up */
+static const float *readable(float **scratch, const float *x, ptrdiff_t stride, int32_t rows,
+                             int32_t d, size_t *out_stride) {
+    *out_stride = (size_t)stride;
+    if (d % 16 == 0) return x;
+    *out_stride = up16((size_t)d);
+    float *copy = take(scratch, (size_t)rows * *out_stride);
+    memset(copy, 0, (size_t)rows * *out_stride * sizeof *copy);
+    for (int32_t i = 0; i < rows; i++)
+        memcpy(copy + (size_t)i * *out_stride, x + i * stride, (size_t)d * sizeof *copy);
+    return copy;
+}
+
+static void transpose(float *xt, size_t width, const float *x, size_t stride, int32_t rows,
+                      int32_t d) {
+    for (int32_t l = 0; l < d; l++) {
+        float *row = xt + (size_t)l * width;
+        for (int32_t j = 0; j < rows; j++) row[j] = x[(size_t)j * stride + (size_t)l];
+        memset(row + rows, 0, (width - (size_t)rows) * sizeof *row);
+    }
+}
+
+/* Which rows of the tables this text's distances meet. */
+static void find_rows(work *w) {
+    const nf_relative *r = w->relative;
+    int32_t low = r->n_rows, high = -1;
+    for (int32_t distance = 1 - w->length; distance < w->length; distance++) {
+        int32_t row = r->rows[r->reach + distance];
+        if (row < low) low = row;
+        if (row > high) high = row;
+    }
+    w->low = low;
+    w->n = high - low + 1;
+}
+
+static void set_relative(work *w, bool backward, float **scratch) {
+    const nf_relative *r = w->relative;
+    const nf_kernels *k = w->kernels;
+    size_t rw = w->relative_width = up16((size_t)r->n_rows) + 16;
+    size_t length = (size_t)w->length, d = (size_t)w->d;
+    find_rows(w);
+    w->part = ((size_t)w->low * (size_t)w->heads + (size_t)w->head) * d;
+    ptrdiff_t table = (ptrdiff_t)w->heads * w->d;
+    if (r->bias) {
+        w->bias = take(scratch, 2 * length);
+        w->dbias = take(scratch, 2 * length);
+        for (int32_t i = 0; i < 2 * w->length - 1; i++) {
+            int32_t row = r->rows[r->reach + i - w->length + 1];
+            w->bias[i] = ((const float *)r->bias)[row * w->heads + w->head];
+        }
+        if (backward) memset(w->dbias, 0, 2 * length * sizeof *w->dbias);
+    }
+    if (r->keys) {
+        w->keys = readable(scratch, (const float *)r->keys + w->part, table, w->n, w->d,
+                           &w->table_stride);
+        w->keys_t = take(scratch, d * rw);
+        w->c2p = take(scratch, QUERIES * rw);
+        w->dc2p = take(scratch, QUERIES * rw);
+        transpose(w->keys_t, rw, w->keys, w->table_stride, w->n, w->d);
+    }
+    if (r->queries) {
+        w->queries = readable(scratch, (const float *)r->queries + w->part, table, w->n, w->d,
+                              &w->table_stride);
+        w->queries_t = take(scratch, d * rw);
+        w->p2c = take(scratch, length * rw);
+        w->dp2c = take(scratch, length * rw);
+        transpose(w->queries_t, rw, w->queries, w->table_stride, w->n, w->d);
+        k->thin_product(w->p2c, rw, w->k, w->k_stride, 1, w->queries_t, rw, length, (size_t)w->n, d,
+                        w->scale, false);
+        if (backward) memset(w->dp2c, 0, length * rw * sizeof *w->dp2c);
+    }
+}
+
+static work start(const nf_terms *a, int32_t sequence, int32_t head, bool backward,
+                  float *scratch) {
+    const nf_attention_shape *shape = a->shape;
+    work w = {.a = a,
+              .relative = shape->relative,
+              .kernels = a->kernels,
+              .head = head,
+              .d = shape->head_size,
+              .heads = shape->n_heads,
+              .scale = (float)shape->scale,
+              .stride = shape->qkv_stride};
+    w.first = a->sequences->cu_seqlens[sequence];
+    w.length = a->sequences->cu_seqlens[sequence + 1] - w.first;
+    if (w.length == 0) return w;
+    w.flat = (ptrdiff_t)w.heads * w.d;
+    w.at = (size_t)(w.first * w.stride + (ptrdiff_t)head * w.d);
+    w.flat_at = (size_t)(w.first * w.flat + (ptrdiff_t)head * w.d);
+    w.q = readable(&scratch, a->q + w.at, w.stride, w.length, w.d, &w.q_stride);
+    w.k = readable(&scratch, a->k + w.at, w.stride, w.length, w.d, &w.k_stride);
+    w.v = readable(&scratch, a->v + w.at, w.stride, w.length, w.d, &w.v_stride);
+    w.width = up16((size_t)w.length) + 16;
+    w.kt = take(&scratch, (size_t)w.d * w.width);
+    transpose(w.kt, w.width, w.k, w.k_stride, w.length, w.d);
+    w.block_width = block_width(shape, w.length);
+    w.p = take(&scratch, QUERIES * w.block_width);
+    w.factors = take(&scratch, w.block_width);
+    if (backward) {
+        w.g = readable(&scratch, a->dout + w.flat_at, w.flat, w.length, w.d, &w.g_stride);
+        w.vt = take(&scratch, (size_t)w.d * w.width);
+        transpose(w.vt, w.width, w.v, w.v_stride, w.length, w.d);
+        w.ds = take(&scratch, QUERIES * w.block_width);
+        w.dp = take(&scratch, QUERIES * w.block_width);
+    }
+    if (w.relative) set_relative(&w, backward, &scratch);
+    return w;
+}
+
+static size_t scratch_size(const nf_attention_shape *shape, int32_t longest) {
+    size_t length = (size_t)longest, d = up16((size_t)shape->head_size), width = up16(length) + 16;
+    size_t count = 4 * length * d + 2 * d * width + (3 * QUERIES + 1) * block_width(shape, longest);
+    if (shape->relative) {
+        size_t rows = (size_t)shape->relative->n_rows, rw = up16(rows) + 16;
+        count +=
+            2 * up16(2 * length) + 2 * rows * d + 2 * d * rw + 2 * QUERIES * rw + 2 * length * rw;
+    }
+    return up16(count) + 256; /* what each array is rounded up */
+}
+
+/* Queries i .. i + rows of the text and the keys from .. to that any of them sees. */
+typedef struct block {
+    int32_t i, rows, from, to;
+} block;
+
+static block block_at(const work *w, int32_t i) {
+    block b = {i, w->length - i < QUERIES ? w->length - i : QUERIES, 0, w->length};
+    int32_t window = w->a->shape->window;
+    if (window && i > window) b.from = (i - window) & ~7; /* dropout's numbers come in eights */
+    if (window && i + b.rows + window < w->length) b.to = i + b.rows + window;
+    return b;
+}
+
+/* The keys that query i + t sees, counted from the block's first. */
+static int32_t seen_from(const work *w, const block *b, int32_t t) {
+    int32_t window = w->a->shape->window, from = b->i + t - window;
+    return window && from > b->from ? from - b->from : 0;
+}
+static int32_t seen_to(const work *w, const block *b, int32_t t) {
+    int32_t window = w->a->shape->window, to = b->i + t + window + 1;
+    return (window && to < b->to ? to : b->to) - b->from;
+}
+
+static void add_relative(const work *w, const block *b) {
+    const nf_relative *r = w->relative;
+    size_t rw = w->relative_width;
+    int32_t count = b->to - b->from;
+    if (w->keys)
+        w->kernels->thin_product(w->c2p, rw, w->q + (size_t)b->i * w->q_stride, w->q_stride, 1,
+                                 w->keys_t, rw, (size_t)b->rows, (size_t)w->n, (size_t)w->d,
+                                 w->scale, false);
+    for (int32_t t = 0; t < b->rows; t++) {
+        float *row = w->p + (size_t)t * w->block_width;
+        int32_t distance = b->from - b->i - t;
+        const int32_t *rows = r->rows + r->reach + distance;
+        if (w->bias) {
+            const float *bias = w->bias + w->length - 1 + distance;
+            for (int32_t j = 0; j < count; j++) row[j] += bias[j];
+        }
+        if (w->keys) {
+            const float *terms = w->c2p + (size_t)t * rw;
+            for (int32_t j = 0; j < count; j++) row[j] += terms[rows[j] - w->low];
+        }
+        if (w->queries) {
+            const float *terms = w->p2c + (size_t)b->from * rw;
+            for (int32_t j = 0; j < count; j++)
+                row[j] += terms[(size_t)j * rw + (size_t)(rows[j] - w->low)];
+        }
+    }
+}
+
+static void scores(const work *w, const block *b) {
+    w->kernels->thin_product(w->p, w->block_width, w->q + (size_t)b->i * w->q_stride, w->q_stride,
+                             1, w->kt + b->from, w->width, (size_t)b->rows,
+                             (size_t)(b->to - b->from), (size_t)w->d, w->scale, false);
+    if (w->relative) add_relative(w, b);
+}
+
+static void set_factors(const work *w, const block *b, int32_t t) {
+    const nf_dropout *d = w->a->dropout;
+    for (size_t j = 0; j < w->block_width; j++) w->factors[j] = 1.0f;
+    if (!d || d->p <= 0.0) return;
+    uint64_t element = nf_attention_element(w->first + b->i + t, b->from, w->head, w->heads,
+                                            w->a->sequences->longest);
+    w->kernels->dropout_at(w->factors, element, (size_t)(b->to - b->from), d);
+}
+
+static void forward(const nf_terms *a, int32_t sequence, int32_t head, float *scratch) {
+    work w = start(a, sequence, head, false, scratch);
+    bool drops = a->dropout && a->dropout->p > 0.0;
+    for (int32_t i = 0; i < w.length; i += QUERIES) {
+        block b = block_at(&w, i);
+        int32_t count = b.to - b.from;
+        scores(&w, &b);
+        for (int32_t t = 0; t < b.rows; t++) {
+            float *row = w.p + (size_t)t * w.block_width, most = -FLT_MAX, sum = 0.0f;
+            int32_t from = seen_from(&w, &b, t), to = seen_to(&w, &b, t);
+            for (int32_t j = from; j < to; j++) most = row[j] > most ? row[j] : most;
+            for (int32_t j = from; j < to; j++) {
+                row[j] = expf(row[j] - most);
+                sum += row[j];
+            }
+            float inverse = 1.0f / sum;
+            for (int32_t j = 0; j < from; j++) row[j] = 0.0f;
+            for (int32_t j = from; j < to; j++) row[j] *= inverse;
+            for (int32_t j = to; j < count; j++) row[j] = 0.0f;
+            if (a->lse) a->lse[(w.first + i + t) * w.heads + head] = most + logf(sum);
+            if (!drops) continue;
+            set_factors(&w, &b, t);
+            for (int32_t j = 0; j < count; j++) row[j] *= w.factors[j];
+        }
+        w.kernels->thin_product(a->out + w.flat_at + i * w.flat, (size_t)w.flat, w.p, w.block_width,
+                                1, w.v + (size_t)b.from * w.v_stride, w.v_stride, (size_t)b.rows,
+                                (size_t)w.d, (size_t)count, 1.0f, false);
+    }
+}
+
+/* The gradients by the relative terms of a block's scores, whose gradients are in ds. */
+static void relative_backward(const work *w, const block *b) {
+    const nf_relative *r = w->relative;
+    const nf_kernels *k = w->kernels;
+    size_t rw = w->relative_width;
+    int32_t count = b->to - b->from;
+    for (int32_t t = 0; t < b->rows; t++) {
+        const float *row = w->ds + (size_t)t * w->block_width;
+        int32_t distance = b->from - b->i - t;
+        const int32_t *rows = r->rows + r->reach + distance;
+        if (w->bias) {
+            float *dbias = w->dbias + w->length - 1 + distance;
+            for (int32_t j = 0; j < count; j++) dbias[j] += row[j];
+        }
+        if (w->keys) {
+            float *terms = w->dc2p + (size_t)t * rw;
+            memset(terms, 0, rw * sizeof *terms);
+            for (int32_t j = 0; j < count; j++) terms[rows[j] - w->low] += row[j];
+        }
+        if (w->queries) {
+            float *terms = w->dp2c + (size_t)b->from * rw;
+            for (int32_t j = 0; j < count; j++)
+                terms[(size_t)j * rw + (size_t)(rows[j] - w->low)] += row[j];
+        }
+    }
+    if (!w->keys) return;
+    k->thin_product(w->a->dq + w->at + b->i * w->stride, (size_t)w->stride, w->dc2p, rw, 1, w->keys,
+                    w->table_stride, (size_t)b->rows, (size_t)w->d, (size_t)w->n, w->scale, true);
+    if (r->dkeys)
+        k->thin_product((float *)r->dkeys + w->part, (size_t)w->flat, w->dc2p, 1, rw,
+                        w->q + (size_t)b->i * w->q_stride, w->q_stride, (size_t)w->n, (size_t)w->d,
+                        (size_t)b->rows, w->scale, true);
+}
+
+/* What was gathered over all of a text's queries. */
+static void relative_finish(const work *w) {
+    const nf_relative *r = w->relative;
+    const nf_kernels *k = w->kernels;
+    size_t rw = w->relative_width;
+    if (w->bias && r->dbias)
+        for (int32_t i = 0; i < 2 * w->length - 1; i++) {
+            int32_t row = r->rows[r->reach + i - w->length + 1];
+            ((float *)r->dbias)[row * w->heads + w->head] += w->dbias[i];
+        }
+    if (!w->queries) return;
+    k->thin_product(w->a->dk + w->at, (size_t)w->stride, w->dp2c, rw, 1, w->queries,
+                    w->table_stride, (size_t)w->length, (size_t)w->d, (size_t)w->n, w->scale, true);
+    if (r->dqueries)
+        k->thin_product((float *)r->dqueries + w->part, (size_t)w->flat, w->dp2c, 1, rw, w->k,
+                        w->k_stride, (size_t)w->n, (size_t)w->d, (size_t)w->length, w->scale, true);
+}
+
+/* The formulas are at ref.c's attention_backward. */
+static void backward(const nf_terms *a, int32_t sequence, int32_t head, float *scratch) {
+    work w = start(a, sequence, head, true, scratch);
+    const nf_kernels *k = w.kernels;
+    size_t stride = (size_t)w.stride, d = (size_t)w.d, bw = w.block_width;
+    for (int32_t i = 0; i < w.length; i++) {
+        memset(a->dk + w.at + (size_t)i * stride, 0, d * sizeof(float));
+        memset(a->dv + w.at + (size_t)i * stride, 0, d * sizeof(float));
+    }
+    for (int32_t i = 0; i < w.length; i += QUERIES) {
+        block b = block_at(&w, i);
+        size_t rows = (size_t)b.rows, count = (size_t)(b.to - b.from), from = (size_t)b.from;
+        const float *g = w.g + (size_t)i * w.g_stride, *q = w.q + (size_t)i * w.q_stride;
+        const float *y = a->out + w.flat_at + i * w.flat;
+        float *dq = a->dq + w.at + (size_t)i * stride, *dk = a->dk + w.at + from * stride;
+        scores(&w, &b);
+        k->thin_product(w.dp, bw, g, w.g_stride, 1, w.vt + from, w.width, rows, count, d, 1.0f,
+                        false);
+        for (int32_t t = 0; t < b.rows; t++) {
+            float *row = w.p + (size_t)t * bw, *drow = w.ds + (size_t)t * bw, own = 0.0f;
+            const float *dprow = w.dp + (size_t)t * bw;
+            float total = a->lse[(w.first + i + t) * w.heads + head];
+            int32_t low = seen_from(&w, &b, t), high = seen_to(&w, &b, t);
+            for (size_t l = 0; l < d; l++)
+                own += g[(size_t)t * w.g_stride + l] * y[(ptrdiff_t)t * w.flat + (ptrdiff_t)l];
+            set_factors(&w, &b, t);
+            for (int32_t j = 0; j < low; j++) row[j] = drow[j] = 0.0f;
+            for (int32_t j = low; j < high; j++) {
+                float p = expf(row[j] - total);
+                drow[j] = p * (w.factors[j] * dprow[j] - own);
+                row[j] = p * w.factors[j];
+            }
+            for (size_t j = (size_t)high; j < count; j++) row[j] = drow[j] = 0.0f;
+        }
+        k->thin_product(dq, stride, w.ds, bw, 1, w.k + from * w.k_stride, w.k_stride, rows, d,
+                        count, w.scale, false);
+        k->thin_product(dk, stride, w.ds, 1, bw, q, w.q_stride, count, d, rows, w.scale, true);
+        k->thin_product(a->dv + w.at + from * stride, stride, w.p, 1, bw, g, w.g_stride, count, d,
+                        rows, 1.0f, true);
+        if (w.relative) relative_backward(&w, &b);
+    }
+    if (w.relative && w.length) relative_finish(&w);
+}
+
+static void rotate(float *x, const float *turns, const int32_t *positions, size_t from, size_t to,
+                   int32_t n_heads, int32_t head_size, ptrdiff_t stride, bool inverse) {
+    int32_t half = head_size / 2;
+    float sign = inverse ? -1.0f : 1.0f;
+    for (size_t t = from; t < to; t++) {
+        const float *restrict cosines = turns + (ptrdiff_t)positions[t] * head_size;
+        const float *restrict sines = cosines + half;
+        for (int32_t h = 0; h < n_heads; h++) {
+            float *restrict a = x + (ptrdiff_t)t * stride + h * head_size, *restrict b = a + half;
+            for (int32_t l = 0; l < half; l++) {
+                float c = cosines[l], s = sign * sines[l], first = a[l] * c - b[l] * s;
+                b[l] = b[l] * c + a[l] * s;
+                a[l] = first;
+            }
+        }
+    }
+}
+
+extern const nf_terms_kernels JOIN(nf_terms_kernels_, NF_ISA);
+const nf_terms_kernels JOIN(nf_terms_kernels_, NF_ISA) = {
+    .scratch = scratch_size,
+    .forward = forward,
+    .backward = backward,
+    .rotate = rotate,
+};

@@ -80,6 +80,7 @@ def options(encoder, tmp_path):
         val_annotations=ANNOTATIONS,
         ent2emb=EMBEDDINGS,
         output_dir=tmp_path / "run",
+        recipe="original",
         max_steps=(6, 8),
         warmup_steps=2,
         learning_rate=5e-3,

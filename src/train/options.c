@@ -609,6 +609,7 @@ static json_t *value_to_json(const nf_train_options *options, const option *o, s
     case NAMES:
     case PATHS: {
         const nf_names *names = (const nf_names *)(const void *)field;
+        if (!names->items && o->type == PATHS) return json_null(); /* not given */
         json_t *list = json_array();
         for (size_t i = 0; i < names->count; i++)
             json_array_append_new(list, json_string(names->items[i]));

@@ -15,7 +15,7 @@ nerfit_status nf_embedding_forward(const nf_encoder *encoder, const nf_pass *pas
         be->embedding_forward(be, sum, embedding->types->values, pass->types, n, c, true);
     NF_TRY(nf_norm_forward(&embedding->norm, pass, y, sum, NULL, 0.0, c,
                            kept ? &kept->norm : NULL));
-    nf_dropout dropout = nf_pass_dropout(pass, embedding->site, encoder->hidden_dropout);
+    nf_dropout dropout = nf_pass_dropout(pass, embedding->site, encoder->hidden_dropout, c);
     if (dropout.p > 0.0) be->dropout(be, y, y, n * c, &dropout);
     if (!pass->keep) nf_workspace_return(pass->ws, mark);
     return NERFIT_OK;
@@ -29,7 +29,7 @@ nerfit_status nf_embedding_backward(const nf_encoder *encoder, const nf_pass *pa
     nf_workspace_mark mark = nf_workspace_here(pass->ws);
     nf_values *dsum = nf_workspace_reals(pass->ws, n * c);
     if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
-    nf_dropout dropout = nf_pass_dropout(pass, embedding->site, encoder->hidden_dropout);
+    nf_dropout dropout = nf_pass_dropout(pass, embedding->site, encoder->hidden_dropout, c);
     be->dropout(be, dsum, dy, n * c, &dropout);
     nf_norm_backward(&embedding->norm, pass, dsum, NULL, dsum, 0.0, c, &kept->norm);
     if (embedding->words->grad)

@@ -13,7 +13,7 @@ nerfit_status nf_norm_forward(const nf_norm *norm, const nf_pass *pass, nf_value
         local.rstd = nf_workspace_reals(pass->ws, n);
         if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
     }
-    nf_dropout dropout = nf_pass_dropout(pass, norm->site, p);
+    nf_dropout dropout = nf_pass_dropout(pass, norm->site, p, c);
     be->norm_forward(be, y, local.sum, local.mean, local.rstd, x, residual, norm->weight->values,
                      norm->bias->values, norm->epsilon, &dropout, n, c);
     if (kept) *kept = local;
@@ -24,8 +24,8 @@ void nf_norm_backward(const nf_norm *norm, const nf_pass *pass, nf_values *dsum,
                       const nf_values *dy, double p, size_t c, const nf_norm_kept *kept) {
     nf_backend *be = pass->be;
     size_t n = (size_t)pass->sequences.n_tokens;
-    nf_dropout dropout = nf_pass_dropout(pass, norm->site, p);
-    be->norm_backward(be, dsum, norm->weight->grad, norm->bias->grad, dy, kept->sum, kept->mean,
-                      kept->rstd, norm->weight->values, n, c);
+    nf_dropout dropout = nf_pass_dropout(pass, norm->site, p, c);
+    be->norm_backward(be, dsum, nf_pass_grad(pass, norm->weight), nf_pass_grad(pass, norm->bias), dy,
+                      kept->sum, kept->mean, kept->rstd, norm->weight->values, n, c);
     if (dx) be->dropout(be, dx, dsum, n * c, &dropout);
 }

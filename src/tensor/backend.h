@@ -56,6 +56,7 @@ typedef struct nf_dropout {
     uint64_t seed;
     uint64_t step;
     uint32_t site;
+    uint64_t first; /* added to every element's number; a multiple of 8 (a part of a batch) */
 } nf_dropout;
 
 /* p in units of 2^-16. */
@@ -103,6 +104,12 @@ struct nf_backend {
     void (*free)(nf_backend *be);
     /* Another handle for another thread; weights made by one are usable by all. */
     nerfit_status (*fork)(nf_backend *be, nf_backend **out, nerfit_error *err);
+    /* The same, working on the calling thread alone. */
+    nerfit_status (*fork_alone)(nf_backend *be, nf_backend **out, nerfit_error *err);
+    int threads; /* that `parallel` has */
+    /* Calls work(user, 0 .. count-1), each on a thread of its own; count <= threads. Each may use
+     * its own handle only, one of fork_alone. */
+    void (*parallel)(nf_backend *be, int count, void (*work)(void *user, int index), void *user);
     void *(*memory_new)(nf_backend *be, size_t bytes); /* 64-byte aligned, NULL if out of memory */
     void (*memory_free)(nf_backend *be, void *memory);
     void (*zero)(nf_backend *be, nf_values *y, size_t n);
@@ -112,6 +119,7 @@ struct nf_backend {
     void (*from_f64)(nf_backend *be, nf_values *y, const double *x, size_t n);
     void (*to_f64)(nf_backend *be, double *y, const nf_values *x, size_t n);
     void (*ints_in)(nf_backend *be, int32_t *y, const int32_t *x, size_t n);
+    void (*ints_out)(nf_backend *be, int32_t *y, const int32_t *x, size_t n);
 
     /* ---- elementwise, y may be x */
     /* y += alpha x */

@@ -80,7 +80,7 @@ static nerfit_status task_run(nf_task *task, nf_pass *pass, const nf_example *co
     nf_encoder_kept kept = {.layers = self->kept};
     nf_linear_kept head_kept;
     nf_dropout dropout =
-        nf_pass_dropout(pass, model->classifier_site, model->encoder.classifier_dropout);
+        nf_pass_dropout(pass, model->classifier_site, model->encoder.classifier_dropout, c);
     if (nf_encoder_forward(&model->encoder, pass, hidden, &kept, NULL) != NERFIT_OK)
         return nf_no_memory(err, 0);
     be->dropout(be, dropped, hidden, n * c, &dropout);

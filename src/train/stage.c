@@ -60,6 +60,7 @@ static nerfit_status run_batch(nf_stage *stage, const nf_example *const *batch, 
     nf_task *task = stage->task;
     nf_pass pass = {.be = task->model->net.be,
                     .ws = stage->ws,
+                    .team = stage->team,
                     .keep = backward,
                     .training = backward,
                     .seed = stage->options.seed,
@@ -73,6 +74,26 @@ static nerfit_status run_batch(nf_stage *stage, const nf_example *const *batch, 
     NF_TRY(status);
     NF_TRY(task->run(task, &pass, batch, count, grad_scale, loss, err));
     return nf_backend_check(pass.be, err);
+}
+
+/* The order of the batch's texts that a team divides best. */
+static nerfit_status arrange(const nf_stage *stage, const nf_example **batch, size_t count,
+                             nerfit_error *err) {
+    if (!stage->team) return NERFIT_OK;
+    size_t *lengths = malloc(2 * count * sizeof *lengths + 1), *order = lengths + count;
+    const nf_example **given = malloc(count * sizeof *given + 1);
+    if (lengths && given) {
+        for (size_t i = 0; i < count; i++) {
+            given[i] = batch[i];
+            lengths[i] = batch[i]->length;
+        }
+        nf_team_arrange(stage->team, lengths, count, order);
+        for (size_t i = 0; i < count; i++) batch[i] = given[order[i]];
+    }
+    nerfit_status status = lengths && given ? NERFIT_OK : nf_no_memory(err, count);
+    free(lengths);
+    free(given);
+    return status;
 }
 
 /* Scales the gradients to the largest norm allowed and updates (torch's clip_grad_norm_, AdamW). */
@@ -128,6 +149,7 @@ static nerfit_status train_step(nf_stage *stage, const uint32_t *order, const nf
         size_t count = train->count - at < o->train_batch_size ? train->count - at
                                                                 : o->train_batch_size;
         for (size_t i = 0; i < count; i++) batch[i] = &train->items[order[at + i]];
+        NF_TRY(arrange(stage, batch, count, err));
         double batch_loss, share = 1.0 / (double)planned;
         uint64_t micro_step = (uint64_t)stage->state.step * o->accumulation + batches;
         NF_TRY(run_batch(stage, batch, count, true, micro_step, share, &batch_loss, err));
@@ -323,9 +345,12 @@ nerfit_status nf_stage_run(nf_stage *stage, nerfit_error *err) {
     if (!stage->state.log_history) stage->state.log_history = json_array();
     uint32_t *order = malloc(stage->task->train->count * sizeof *order);
     const nf_example **batch = malloc(stage->options.train_batch_size * sizeof *batch);
-    nerfit_status status = order && batch && stage->state.log_history
-                               ? loop(stage, order, batch, err)
-                               : nf_no_memory(err, 0);
+    nerfit_status status = order && batch && stage->state.log_history ? NERFIT_OK
+                                                                      : nf_no_memory(err, 0);
+    if (status == NERFIT_OK) status = nf_team_new(&stage->team, stage->task->model, err);
+    if (status == NERFIT_OK) status = loop(stage, order, batch, err);
+    nf_team_free(stage->team);
+    stage->team = NULL;
     free(order);
     free(batch);
     if (status == NERFIT_OK) status = load_best(stage, err);

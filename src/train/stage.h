@@ -3,6 +3,7 @@
 #ifndef NF_TRAIN_STAGE_H
 #define NF_TRAIN_STAGE_H
 
+#include "model/team.h"
 #include "train/schedule.h"
 #include "train/task.h"
 
@@ -74,6 +75,7 @@ struct nf_stage {
     nf_stage_options options;
     nf_task *task;
     nf_workspace *ws;
+    nf_team *team; /* while it runs; NULL: none */
     const nf_log *log;
     nf_stage_observer observer;
     void *user;

@@ -83,6 +83,16 @@ static nerfit_status backend_fork(nf_backend *be, nf_backend **out, nerfit_error
     return make(out, CPU(be)->matmul, be->precision, CPU(be)->threads, err);
 }
 
+static nerfit_status backend_fork_alone(nf_backend *be, nf_backend **out, nerfit_error *err) {
+    return make(out, CPU(be)->matmul, be->precision, 1, err);
+}
+
+static void parallel(nf_backend *be, int count, void (*work)(void *user, int index), void *user) {
+    (void)be;
+#pragma omp parallel for num_threads(count) schedule(static, 1) if (count > 1)
+    for (int i = 0; i < count; i++) work(user, i);
+}
+
 static void *memory_new(nf_backend *be, size_t bytes) {
     (void)be;
     return nf_cpu_memory(bytes);
@@ -123,6 +133,11 @@ static void to_f64(nf_backend *be, double *y, const nf_values *x, size_t n) {
 }
 
 static void ints_in(nf_backend *be, int32_t *y, const int32_t *x, size_t n) {
+    (void)be;
+    if (n) memcpy(y, x, n * sizeof *x);
+}
+
+static void ints_out(nf_backend *be, int32_t *y, const int32_t *x, size_t n) {
     (void)be;
     if (n) memcpy(y, x, n * sizeof *x);
 }
@@ -580,6 +595,8 @@ static const nf_backend operations = {
     .real_size = sizeof(float),
     .free = backend_free,
     .fork = backend_fork,
+    .fork_alone = backend_fork_alone,
+    .parallel = parallel,
     .memory_new = memory_new,
     .memory_free = memory_free,
     .zero = zero,
@@ -589,6 +606,7 @@ static const nf_backend operations = {
     .from_f64 = from_f64,
     .to_f64 = to_f64,
     .ints_in = ints_in,
+    .ints_out = ints_out,
     .axpy = axpy,
     .dropout = dropout,
     .activation_forward = activation_forward,
@@ -638,6 +656,7 @@ static nerfit_status make(nf_backend **out, const nf_matmul *parent, nf_precisio
     *state = (cpu){.kernels = nf_kernels_best(), .threads = threads};
     *be = operations;
     be->precision = precision;
+    be->threads = threads;
     be->state = state;
     nerfit_status status = nf_matmul_new(&state->matmul, parent, state->kernels, threads, err);
     if (status == NERFIT_OK) *out = be;

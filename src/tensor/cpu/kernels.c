@@ -74,7 +74,7 @@ static void philox_numbers(const nf_dropout *d, const uint64_t blocks[LANES],
 /* The numbers of the elements first .. first+127, first a multiple of 8. */
 static void numbers_from(const nf_dropout *d, uint64_t first, uint16_t numbers[MASK]) {
     uint64_t blocks[LANES];
-    for (int i = 0; i < LANES; i++) blocks[i] = first / 8 + (uint64_t)i;
+    for (int i = 0; i < LANES; i++) blocks[i] = (d->first + first) / 8 + (uint64_t)i;
     philox_numbers(d, blocks, numbers);
 }
 
@@ -544,7 +544,8 @@ static void mask_rows(float *factors, const head_view *h, const nf_dropout *d, i
         int32_t n = total - done < LANES ? total - done : LANES;
         for (int32_t i = 0; i < n; i++) {
             int32_t t = (done + i) / blocks_a_row, block = (done + i) % blocks_a_row;
-            blocks[i] = nf_attention_element(row + t, 8 * block, head, heads, longest) / 8;
+            blocks[i] =
+                (d->first + nf_attention_element(row + t, 8 * block, head, heads, longest)) / 8;
             places[i] = factors + (size_t)t * h->width + 8 * (size_t)block;
         }
         philox_numbers(d, blocks, numbers);

@@ -70,7 +70,17 @@ static void to_f64(nf_backend *be, double *y, const nf_values *x, size_t n) {
     for (size_t i = 0; i < n; i++) y[i] = (double)CR(x)[i];
 }
 
+static void parallel(nf_backend *be, int count, void (*work)(void *user, int index), void *user) {
+    (void)be;
+    for (int i = 0; i < count; i++) work(user, i);
+}
+
 static void ints_in(nf_backend *be, int32_t *y, const int32_t *x, size_t n) {
+    (void)be;
+    if (n) memcpy(y, x, n * sizeof *x);
+}
+
+static void ints_out(nf_backend *be, int32_t *y, const int32_t *x, size_t n) {
     (void)be;
     if (n) memcpy(y, x, n * sizeof *x);
 }
@@ -570,6 +580,9 @@ nerfit_status CONSTRUCTOR(nf_backend **out, nerfit_error *err) {
         .precision = NF_PRECISION_F32,
         .free = backend_free,
         .fork = backend_fork,
+        .fork_alone = backend_fork,
+        .threads = 1,
+        .parallel = parallel,
         .memory_new = memory_new,
         .memory_free = memory_free,
         .zero = zero,
@@ -579,6 +592,7 @@ nerfit_status CONSTRUCTOR(nf_backend **out, nerfit_error *err) {
         .from_f64 = from_f64,
         .to_f64 = to_f64,
         .ints_in = ints_in,
+        .ints_out = ints_out,
         .axpy = axpy,
         .dropout = dropout,
         .activation_forward = activation_forward,

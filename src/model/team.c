@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "model/linear.h"
+
 typedef struct member {
     nf_backend *be; /* the first member's too: one that works on its thread alone */
     nf_workspace *ws;
@@ -36,14 +38,22 @@ static bool of_head(const nf_model *model, const nf_parameter *p) {
     return false;
 }
 
-/* The encoder's trained parameters, without heads; false if a large one is among them. */
+static bool of_adapter(const nf_network *net, const nf_parameter *p) {
+    for (size_t i = 0; i < net->n_linears; i++) {
+        const nf_lora *lora = net->linears[i]->lora;
+        if (lora && (p == lora->a || p == lora->b)) return true;
+    }
+    return false;
+}
+
+/* The encoder's trained parameters, without heads; false if there are others than adapters and
+ * vectors among them. */
 static bool find_shared(nf_team *team) {
-    enum { LARGE = 1 << 17 };
     nf_network *net = &team->model->net;
     for (size_t i = 0; i < net->n_parameters; i++) {
         nf_parameter *p = net->parameters[i];
         if (!p->grad || p->removed || of_head(team->model, p)) continue;
-        if (nf_parameter_count(p) > LARGE) return false;
+        if (p->n_dims != 1 && !of_adapter(net, p)) return false;
         team->shared[team->n_shared++] = p;
     }
     return true;

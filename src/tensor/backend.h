@@ -201,6 +201,9 @@ struct nf_backend {
      * weight gradients (dW = dy^T x) and for the adapters' thin products. */
     void (*matmul)(nf_backend *be, nf_values *c, const nf_values *a, const nf_values *b, size_t m,
                    size_t n, size_t k, bool trans_a, bool trans_b, double alpha, bool accumulate);
+    /* dw [out,in] += dy [N,out]^T x [N,in], in the precision of weight products (the sums in f32). */
+    void (*weight_gradient)(nf_backend *be, nf_values *dw, const nf_values *dy, const nf_values *x,
+                            size_t n, size_t out, size_t in);
     /* DoRA: norm[i] = sqrt(w_squares[i] + 2 s B_i.(A W^T)_i + s^2 B_i (A A^T) B_i^T), the row norms
      * of W + s B A; b [out,R], aw [R,out] = A W^T, aa [R,R] = A A^T. */
     void (*dora_norms)(nf_backend *be, nf_values *norms, const nf_values *w_squares,
@@ -252,6 +255,14 @@ struct nf_backend {
     /* ---- optimizer: torch's AdamW (decoupled decay, epsilon outside the bias-corrected root) */
     void (*adamw)(nf_backend *be, nf_values *values, const nf_values *grads, nf_values *m,
                   nf_values *v, size_t n, const nf_adamw *options);
+    /* The same for some rows, in the host's memory [n_rows], of matrices with c columns. */
+    void (*adamw_rows)(nf_backend *be, nf_values *values, const nf_values *grads, nf_values *m,
+                       nf_values *v, const int32_t *rows, size_t n_rows, size_t c,
+                       const nf_adamw *options);
+    /* What adamw does, with these weight decays times learning rates [n_rates], one after another,
+     * to n values whose gradients and moments are zero. */
+    void (*decay)(nf_backend *be, nf_values *values, size_t n, const double *rates,
+                  size_t n_rates);
 };
 
 /* Index of the attention probability (query i, key j, head h) for dropout: queries are counted over

@@ -97,11 +97,11 @@ static nerfit_status arrange(const nf_stage *stage, const nf_example **batch, si
 }
 
 /* Scales the gradients to the largest norm allowed and updates (torch's clip_grad_norm_, AdamW). */
-static void update(nf_stage *stage, double learning_rate, double *grad_norm) {
+static nerfit_status update(nf_stage *stage, double learning_rate, double *grad_norm,
+                            nerfit_error *err) {
     nf_network *net = &stage->task->model->net;
-    nf_backend *be = net->be;
     const nf_stage_options *o = &stage->options;
-    *grad_norm = sqrt(be->sum_of_squares(be, net->flat_grads, net->n_trained));
+    *grad_norm = nf_optimizer_norm(stage->optimizer);
     double scale = 1.0;
     if (o->max_grad_norm > 0.0) {
         scale = o->max_grad_norm / (*grad_norm + 1e-6);
@@ -115,11 +115,9 @@ static void update(nf_stage *stage, double learning_rate, double *grad_norm) {
                       .grad_scale = scale,
                       .step = stage->state.step + 1};
     size_t split = net->n_decayed;
-    be->adamw(be, net->flat_values, net->flat_grads, net->flat_m, net->flat_v, split, &adamw);
+    NF_TRY(nf_optimizer_update(stage->optimizer, 0, split, &adamw, err));
     adamw.weight_decay = 0.0;
-    be->adamw(be, nf_at(be, net->flat_values, split), nf_at(be, net->flat_grads, split),
-              nf_at(be, net->flat_m, split), nf_at(be, net->flat_v, split),
-              net->n_trained - split, &adamw);
+    return nf_optimizer_update(stage->optimizer, split, net->n_trained, &adamw, err);
 }
 
 /* The factor of the schedule at a step. */
@@ -144,11 +142,13 @@ static nerfit_status train_step(nf_stage *stage, const uint32_t *order, const nf
     size_t remaining = (left + o->train_batch_size - 1) / o->train_batch_size;
     size_t planned = remaining < o->accumulation ? remaining : o->accumulation;
     *loss = 0.0;
-    net->be->zero(net->be, net->flat_grads, net->n_trained);
+    nf_optimizer_begin(stage->optimizer);
     for (size_t at = first; batches < planned; batches++) {
         size_t count = train->count - at < o->train_batch_size ? train->count - at
                                                                 : o->train_batch_size;
         for (size_t i = 0; i < count; i++) batch[i] = &train->items[order[at + i]];
+        for (size_t i = 0; i < count; i++)
+            NF_TRY(nf_optimizer_touch(stage->optimizer, batch[i]->ids, batch[i]->length, err));
         NF_TRY(arrange(stage, batch, count, err));
         double batch_loss, share = 1.0 / (double)planned;
         uint64_t micro_step = (uint64_t)stage->state.step * o->accumulation + batches;
@@ -160,7 +160,7 @@ static nerfit_status train_step(nf_stage *stage, const uint32_t *order, const nf
         return nf_fail(err, NERFIT_NUMERIC,
                        "stage %d, step %lld: the loss is not finite; lower the learning rate",
                        stage->number, (long long)stage->state.step + 1);
-    update(stage, learning_rate_at(stage, stage->state.step), grad_norm);
+    NF_TRY(update(stage, learning_rate_at(stage, stage->state.step), grad_norm, err));
     return nf_network_refresh(net, err);
 }
 
@@ -168,6 +168,7 @@ static nerfit_status train_step(nf_stage *stage, const uint32_t *order, const nf
 
 nerfit_status nf_stage_evaluate(nf_stage *stage, json_t **metrics, nerfit_error *err) {
     const nf_examples *validation = stage->task->validation;
+    nf_optimizer_settle(stage->optimizer);
     size_t size = stage->options.eval_batch_size, done = 0;
     const nf_example **batch = malloc(size * sizeof *batch);
     *metrics = json_object();
@@ -269,6 +270,7 @@ static nerfit_status evaluate_step(nf_stage *stage, bool *go_on, nerfit_error *e
 static nerfit_status save_step(nf_stage *stage, bool *go_on, nerfit_error *err) {
     nf_arena arena = {0};
     const char *path = NULL;
+    nf_optimizer_settle(stage->optimizer);
     nerfit_status status = nf_checkpoint_save(stage, &arena, &path, err);
     if (status == NERFIT_OK && !tell(stage, NF_STAGE_SAVE, 0.0, NULL, path)) *go_on = false;
     nf_arena_free(&arena);
@@ -348,7 +350,11 @@ nerfit_status nf_stage_run(nf_stage *stage, nerfit_error *err) {
     nerfit_status status = order && batch && stage->state.log_history ? NERFIT_OK
                                                                       : nf_no_memory(err, 0);
     if (status == NERFIT_OK) status = nf_team_new(&stage->team, stage->task->model, err);
+    if (status == NERFIT_OK) status = nf_optimizer_new(&stage->optimizer, stage->task->model, err);
     if (status == NERFIT_OK) status = loop(stage, order, batch, err);
+    nf_optimizer_settle(stage->optimizer);
+    nf_optimizer_free(stage->optimizer);
+    stage->optimizer = NULL;
     nf_team_free(stage->team);
     stage->team = NULL;
     free(order);

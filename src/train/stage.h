@@ -4,6 +4,7 @@
 #define NF_TRAIN_STAGE_H
 
 #include "model/team.h"
+#include "train/optimizer.h"
 #include "train/schedule.h"
 #include "train/task.h"
 
@@ -76,6 +77,7 @@ struct nf_stage {
     nf_task *task;
     nf_workspace *ws;
     nf_team *team; /* while it runs; NULL: none */
+    nf_optimizer *optimizer; /* while it runs */
     const nf_log *log;
     nf_stage_observer observer;
     void *user;

@@ -8,6 +8,7 @@
 #include <omp.h>
 
 #include "tensor/cpu/dropped.h"
+#include "tensor/cpu/gradient.h"
 #include "tensor/cpu/kernels.h"
 #include "tensor/cpu/matmul.h"
 #include "tensor/cpu/memory.h"
@@ -409,6 +410,27 @@ static bool linear_backward_dropped(nf_backend *be, nf_values *dx, const nf_valu
 }
 #endif
 
+static void weight_gradient(nf_backend *be, nf_values *dw, const nf_values *dy, const nf_values *x,
+                            size_t n, size_t out, size_t in) {
+#if defined(__x86_64__)
+    size_t pairs = (n + 1) / 2;
+    bool bf16 = be->precision == NF_PRECISION_BF16 && in % NF_GRADIENT_COLUMNS == 0 &&
+                out >= 128 && in >= 128; /* as in weight_new */
+    uint32_t *dy_pairs = bf16 ? (uint32_t *)scratch_of(be, pairs * (out + in)) : NULL;
+    if (dy_pairs) {
+        uint32_t *x_pairs = dy_pairs + pairs * out;
+        DIVIDE(be, pairs, 1, pairs * (out + in), {
+            nf_gradient_pairs(dy_pairs, CF(dy), n, out, from, to);
+            nf_gradient_pairs(x_pairs, CF(x), n, in, from, to);
+        });
+        DIVIDE(be, out, 8, n * out * in / 16,
+               nf_gradient_rows(F(dw), dy_pairs, x_pairs, pairs, out, in, from, to));
+        return;
+    }
+#endif
+    matmul(be, dw, dy, x, out, in, n, true, false, 1.0, true);
+}
+
 static void dora_norms(nf_backend *be, nf_values *norms, const nf_values *w_squares,
                        const nf_values *b, const nf_values *aw, const nf_values *aa, double s,
                        size_t out, size_t r) {
@@ -579,6 +601,22 @@ static void adamw(nf_backend *be, nf_values *values, const nf_values *grads, nf_
                         o));
 }
 
+static void adamw_rows(nf_backend *be, nf_values *values, const nf_values *grads, nf_values *m,
+                       nf_values *v, const int32_t *rows, size_t n_rows, size_t c,
+                       const nf_adamw *o) {
+    DIVIDE(be, n_rows, 1, 2 * n_rows * c, {
+        for (size_t i = from; i < to; i++) {
+            size_t at = (size_t)rows[i] * c;
+            K(be)->adamw(F(values) + at, CF(grads) + at, F(m) + at, F(v) + at, c, o);
+        }
+    });
+}
+
+static void decay(nf_backend *be, nf_values *values, size_t n, const double *rates,
+                  size_t n_rates) {
+    DIVIDE(be, n, 64, n * n_rates, K(be)->decay(F(values) + from, to - from, rates, n_rates));
+}
+
 /* ---------------------------------------------------------------- construction */
 
 static bool multiplies_bf16(void) {
@@ -630,6 +668,7 @@ static const nf_backend operations = {
     .linear_backward_dropped = linear_backward_dropped,
 #endif
     .matmul = matmul,
+    .weight_gradient = weight_gradient,
     .dora_norms = dora_norms,
     .divide = divide,
     .attention_forward = attention_forward,
@@ -641,6 +680,8 @@ static const nf_backend operations = {
     .cross_entropy = cross_entropy,
     .softmax = softmax,
     .adamw = adamw,
+    .adamw_rows = adamw_rows,
+    .decay = decay,
 };
 
 static nerfit_status make(nf_backend **out, const nf_matmul *parent, nf_precision precision,

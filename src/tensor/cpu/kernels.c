@@ -698,6 +698,18 @@ static double cross_entropy(float *dlogits, const float *logits, const int32_t *
 
 /* ---------------------------------------------------------------- optimizer */
 
+static void decay(float *values, size_t n, const double *rates, size_t n_rates) {
+    enum { FEW = 1024 };
+    for (size_t at = 0; at < n; at += FEW) { /* stays in the first cache for all rates */
+        size_t end = n - at < FEW ? n : at + FEW;
+        for (size_t r = 0; r < n_rates; r++) {
+            float factor = (float)(1.0 - rates[r]);
+            for (size_t i = at; i < end; i++) values[i] *= factor;
+            __asm__ volatile("" ::: "memory"); /* each product is rounded, as a step's is */
+        }
+    }
+}
+
 static void adamw(float *restrict values, const float *restrict grads, float *restrict m,
                   float *restrict v, size_t n, const nf_adamw *o) {
     float correction1 = (float)(1.0 - pow(o->beta1, (double)o->step));
@@ -734,5 +746,6 @@ const nf_kernels JOIN(nf_kernels_, NF_ISA) = {
     .attention_backward = attention_backward,
     .softmax = softmax,
     .cross_entropy = cross_entropy,
+    .decay = decay,
     .adamw = adamw,
 };

@@ -56,6 +56,7 @@ typedef struct nf_kernels {
     /* Sum of the losses of rows from .. to */
     double (*cross_entropy)(float *dlogits, const float *logits, const int32_t *labels, size_t from,
                             size_t to, size_t l, float smoothing, float grad_scale);
+    void (*decay)(float *values, size_t n, const double *rates, size_t n_rates);
     void (*adamw)(float *values, const float *grads, float *m, float *v, size_t n,
                   const nf_adamw *options);
 } nf_kernels;

@@ -571,6 +571,29 @@ static void adamw(nf_backend *be, nf_values *values, const nf_values *grads, nf_
     }
 }
 
+static void adamw_rows(nf_backend *be, nf_values *values, const nf_values *grads, nf_values *m,
+                       nf_values *v, const int32_t *rows, size_t n_rows, size_t c,
+                       const nf_adamw *o) {
+    for (size_t i = 0; i < n_rows; i++) {
+        size_t at = (size_t)rows[i] * c;
+        adamw(be, nf_at(be, values, at), nf_at_const(be, grads, at), nf_at(be, m, at),
+              nf_at(be, v, at), c, o);
+    }
+}
+
+static void decay(nf_backend *be, nf_values *values, size_t n, const double *rates,
+                  size_t n_rates) {
+    (void)be;
+    for (size_t r = 0; r < n_rates; r++)
+        for (size_t i = 0; i < n; i++)
+            R(values)[i] = (real)((double)R(values)[i] * (1.0 - rates[r]));
+}
+
+static void weight_gradient(nf_backend *be, nf_values *dw, const nf_values *dy, const nf_values *x,
+                            size_t n, size_t out, size_t in) {
+    matmul(be, dw, dy, x, out, in, n, true, false, 1.0, true);
+}
+
 nerfit_status CONSTRUCTOR(nf_backend **out, nerfit_error *err) {
     *out = malloc(sizeof **out);
     if (!*out) return nf_no_memory(err, sizeof **out);
@@ -623,6 +646,9 @@ nerfit_status CONSTRUCTOR(nf_backend **out, nerfit_error *err) {
         .cross_entropy = cross_entropy,
         .softmax = softmax,
         .adamw = adamw,
+        .adamw_rows = adamw_rows,
+        .decay = decay,
+        .weight_gradient = weight_gradient,
     };
     return NERFIT_OK;
 }

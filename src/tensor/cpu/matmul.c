@@ -2,8 +2,10 @@
  * reordered copy, in f32 or bf16. In bf16 the activations are converted into scratch, and sums and
  * results are f32.
  *
- * Primitives are made for the exact number of rows and cached by shape: making one takes a fraction
- * of a millisecond, and the row counts of a training run or a stream of batches repeat. */
+ * Rows are multiplied in equal runs of at most MOST_ROWS, which is as fast as all at once and keeps
+ * them in the second-level cache. Primitives are made for exact numbers of rows and cached by shape
+ * (making one takes a fraction of a millisecond), so that there are few of them whatever the
+ * batches' sizes. */
 #include "tensor/cpu/matmul.h"
 
 #include <stdatomic.h>
@@ -17,7 +19,7 @@
 #include "tensor/cpu/dropped.h"
 #include "tensor/cpu/memory.h"
 
-enum { FORWARD, BACKWARD, MAX_PRIMITIVES = 4096, TYPICAL_ROWS = 128, MAX_PARTS = 256, FEWEST_ROWS = 8 };
+enum { FORWARD, BACKWARD, MAX_PRIMITIVES = 4096, TYPICAL_ROWS = 128, MAX_PARTS = 256, FEWEST_ROWS = 8, MOST_ROWS = 64 };
 
 typedef struct product_key {
     size_t rows, k, n;
@@ -327,7 +329,7 @@ static product *find(nf_matmul *mm, const product_key *key, const nf_weight *w) 
 }
 
 /* The rows of a product from `from` on, on the calling thread. */
-static bool run_part(nf_matmul *mm, product *p, const nf_weight *w, float *y, const float *x,
+static bool run_rows(nf_matmul *mm, product *p, const nf_weight *w, float *y, const float *x,
                      const float *bias, size_t from) {
     const product_key *key = &p->key;
     const void *source = x;
@@ -349,12 +351,24 @@ static bool run_part(nf_matmul *mm, product *p, const nf_weight *w, float *y, co
            dnnl_stream_wait(mm->stream) == dnnl_success;
 }
 
+/* A thread's rows in runs of few + 1 and then `few`, with the primitives of these two. */
+static bool run_part(nf_matmul *mm, product *const sizes[2], const nf_weight *w, float *y,
+                     const float *x, const float *bias, size_t from, size_t rows) {
+    size_t runs = (rows + MOST_ROWS - 1) / MOST_ROWS, few = rows / runs, more = rows % runs;
+    for (size_t i = 0; i < runs; i++) {
+        product *p = sizes[i < more];
+        if (!run_rows(mm, p, w, y + from * p->key.n, x + from * p->key.k, bias, from)) return false;
+        from += few + (i < more);
+    }
+    return true;
+}
+
 /* Threads divide the rows: one region for the conversion and the product, in which each thread reads
  * the whole weight but nothing that another one has made. */
 static bool run_packed(nf_matmul *mm, const product_key *whole, const nf_weight *w, float *y,
                        const float *x, const float *bias) {
     size_t rows = whole->rows, parts = rows / FEWEST_ROWS, count = rows * whole->k;
-    product *products[MAX_PARTS];
+    product *products[MAX_PARTS][2];
     bool done[MAX_PARTS], all = true;
     if (parts > (size_t)mm->threads) parts = (size_t)mm->threads;
     if (parts < 1) parts = 1;
@@ -364,18 +378,22 @@ static bool run_packed(nf_matmul *mm, const product_key *whole, const nf_weight 
         mm->scratch_size = mm->scratch ? count : 0;
         if (!mm->scratch) return false;
     }
-    if (HASH_COUNT(mm->products) + parts > MAX_PRIMITIVES) drop_products(mm);
+    if (HASH_COUNT(mm->products) + 2 * parts > MAX_PRIMITIVES) drop_products(mm);
     for (size_t i = 0; i < parts; i++) {
         product_key key = *whole;
-        key.rows = rows * (i + 1) / parts - rows * i / parts;
+        size_t own = rows * (i + 1) / parts - rows * i / parts;
+        size_t runs = (own + MOST_ROWS - 1) / MOST_ROWS;
         key.part = (int32_t)i;
-        if (!(products[i] = find(mm, &key, w))) return false;
+        for (size_t more = 0; more < 2; more++) {
+            key.rows = own / runs + more;
+            products[i][more] = more && own % runs == 0 ? NULL : find(mm, &key, w);
+            if (!products[i][more] && !(more && own % runs == 0)) return false;
+        }
     }
 #pragma omp parallel for num_threads((int)parts) schedule(static, 1) if (parts > 1)
     for (size_t i = 0; i < parts; i++) {
         size_t from = rows * i / parts;
-        done[i] = run_part(mm, products[i], w, y + from * whole->n, x + from * whole->k, bias,
-                           from);
+        done[i] = run_part(mm, products[i], w, y, x, bias, from, rows * (i + 1) / parts - from);
     }
     for (size_t i = 0; i < parts; i++) all = all && done[i];
     return all;

@@ -79,7 +79,8 @@ typedef void (*nerfit_log_function)(void *user, nerfit_log_level level, const ch
 
 typedef struct nerfit_model_options {
     const char *backend;   /* "auto" (NULL), "cpu", "ref" */
-    const char *precision; /* "auto" (NULL: bf16 where the CPU multiplies it), "f32", "bf16" */
+    const char *precision; /* "auto" (NULL: bf16 where the CPU multiplies it), "f32",
+                              "bf16", "int8" (see nerfit_model_quantize) */
     int threads;           /* 0: all cores */
     nerfit_log_function log;
     void *log_user;

@@ -37,15 +37,15 @@ void nerfit_free(void *memory) { free(memory); }
 
 static nerfit_status make_backend(nf_backend **be, const nerfit_model_options *options,
                                   nerfit_error *error) {
-    static const char *const precisions[] = {"auto", "f32", "bf16"};
+    static const char *const precisions[] = {"auto", "f32", "bf16", "int8"};
     const char *backend = options && options->backend ? options->backend : "auto";
     const char *precision = options && options->precision ? options->precision : "auto";
     int chosen = -1;
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 4; i++)
         if (strcmp(precision, precisions[i]) == 0) chosen = i;
     if (chosen < 0)
         return nf_fail(error, NERFIT_ARGUMENT,
-                       "precision \"%s\" is not one of auto, f32, bf16", precision);
+                       "precision \"%s\" is not one of auto, f32, bf16, int8", precision);
     if (strcmp(backend, "ref") == 0) return nf_backend_ref(be, sizeof(float), error);
     if (strcmp(backend, "auto") != 0 && strcmp(backend, "cpu") != 0)
         return nf_fail(error, NERFIT_ARGUMENT, "backend \"%s\" is not one of auto, cpu, ref",

@@ -30,7 +30,12 @@ typedef struct nf_values nf_values;
 typedef struct nf_weight nf_weight;
 typedef struct nf_backend nf_backend;
 
-typedef enum nf_precision { NF_PRECISION_AUTO, NF_PRECISION_F32, NF_PRECISION_BF16 } nf_precision;
+typedef enum nf_precision {
+    NF_PRECISION_AUTO,
+    NF_PRECISION_F32,
+    NF_PRECISION_BF16,
+    NF_PRECISION_INT8, /* forward alone */
+} nf_precision;
 
 typedef enum nf_activation {
     NF_ACTIVATION_NONE,
@@ -96,7 +101,7 @@ typedef struct nf_adamw {
 struct nf_backend {
     const char *name;  /* "ref-f32", "ref-f64", "cpu" */
     size_t real_size;  /* bytes of one value: 4 or 8 */
-    nf_precision precision; /* of weight products: F32 or BF16 (never AUTO) */
+    nf_precision precision; /* of weight products (never AUTO) */
     bool failed; /* an operation ran out of memory: results are void; see nf_backend_check */
     void *state;
 

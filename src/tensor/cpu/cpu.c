@@ -270,9 +270,14 @@ static void norm_backward(nf_backend *be, nf_values *dsum, nf_values *dgamma, nf
 
 static nerfit_status weight_new(nf_backend *be, nf_weight **w, const nf_values *values, size_t out,
                                 size_t in, unsigned uses, nerfit_error *err) {
-    /* a head of a few labels gains nothing from bf16, and loses precision where it shows */
-    bool bf16 = be->precision == NF_PRECISION_BF16 && out >= 128 && in >= 128;
-    return nf_matmul_weight_new(CPU(be)->matmul, w, CF(values), out, in, uses, bf16, err);
+    /* a head of a few labels gains nothing from less, and loses precision where it shows */
+    static const nf_product_type types[] = {[NF_PRECISION_F32] = NF_PRODUCT_F32,
+                                            [NF_PRECISION_BF16] = NF_PRODUCT_BF16,
+                                            [NF_PRECISION_INT8] = NF_PRODUCT_INT8};
+    nf_product_type type = out >= 128 && in >= 128 ? types[be->precision] : NF_PRODUCT_F32;
+    if (type == NF_PRODUCT_INT8 && (uses & ~(unsigned)NF_USE_FORWARD))
+        return nf_fail(err, NERFIT_UNSUPPORTED, "precision int8 is for tagging; train in bf16 or f32");
+    return nf_matmul_weight_new(CPU(be)->matmul, w, CF(values), out, in, uses, type, err);
 }
 
 static nerfit_status weight_update(nf_backend *be, nf_weight *w, nerfit_error *err) {
@@ -628,6 +633,15 @@ static bool multiplies_bf16(void) {
 #endif
 }
 
+static bool multiplies_int8(void) {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx512vnni");
+#else
+    return false;
+#endif
+}
+
 static const nf_backend operations = {
     .name = "cpu",
     .real_size = sizeof(float),
@@ -711,6 +725,11 @@ nerfit_status nf_backend_cpu(nf_backend **out, nf_precision precision, int threa
         *out = NULL;
         return nf_fail(err, NERFIT_UNSUPPORTED,
                        "precision bf16: this CPU has no bf16 products; use auto or f32");
+    }
+    if (precision == NF_PRECISION_INT8 && !multiplies_int8()) {
+        *out = NULL;
+        return nf_fail(err, NERFIT_UNSUPPORTED,
+                       "precision int8: this CPU has no int8 products (AVX-512 VNNI); use auto");
     }
     if (precision == NF_PRECISION_AUTO)
         precision = multiplies_bf16() ? NF_PRECISION_BF16 : NF_PRECISION_F32;

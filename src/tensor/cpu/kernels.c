@@ -148,6 +148,33 @@ static void to_bf16(uint16_t *y, const float *x, size_t n) {
     }
 }
 
+static void round_rows(uint8_t *y, float *scales, const float *x, size_t rows, size_t c) {
+    for (size_t r = 0; r < rows; r++, x += c, y += c) {
+        float most = 0.0f;
+        for (size_t i = 0; i < c; i++) {
+            float size = __builtin_fabsf(x[i]);
+            most = size > most ? size : most;
+        }
+        float inverse = most > 0.0f ? 127.0f / most : 0.0f;
+        scales[r] = most / 127.0f;
+        for (size_t i = 0; i < c; i++) /* to nearest: what is cut off has a half added */
+            y[i] = (uint8_t)(int32_t)(x[i] * inverse + 128.5f);
+    }
+}
+
+static void from_sums(float *y, const float *row_scales, const float *scales, const int32_t *sums,
+                      const float *bias, size_t rows, size_t n) {
+    for (size_t r = 0; r < rows; r++, y += n) {
+        const int32_t *given = (const int32_t *)y;
+        float scale = row_scales[r];
+        if (bias)
+            for (size_t i = 0; i < n; i++)
+                y[i] = (float)(given[i] - sums[i]) * (scale * scales[i]) + bias[i];
+        else
+            for (size_t i = 0; i < n; i++) y[i] = (float)(given[i] - sums[i]) * (scale * scales[i]);
+    }
+}
+
 static void axpy(float *y, float alpha, const float *x, size_t n) {
     for (size_t i = 0; i < n; i++) y[i] += alpha * x[i];
 }
@@ -729,6 +756,8 @@ extern const nf_kernels JOIN(nf_kernels_, NF_ISA);
 const nf_kernels JOIN(nf_kernels_, NF_ISA) = {
     .isa = TEXT(NF_ISA),
     .to_bf16 = to_bf16,
+    .round_rows = round_rows,
+    .from_sums = from_sums,
     .axpy = axpy,
     .dropout = dropout,
     .dropped_elements = dropped_elements,

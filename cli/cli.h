@@ -54,6 +54,6 @@ int cli_each_line(const char *path, int (*each)(void *user, char *line, size_t s
                   void *user);
 
 extern const command command_train, command_predict, command_eval, command_score, command_embed,
-    command_tokenize, command_data, command_fewshot;
+    command_tokenize, command_data, command_fewshot, command_bench, command_quantize;
 
 #endif

@@ -13,6 +13,7 @@
 static const command *const commands[] = {
     &command_train, &command_predict, &command_eval,
     &command_score, &command_embed,   &command_tokenize, &command_data, &command_fewshot,
+    &command_bench, &command_quantize,
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 

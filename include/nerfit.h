@@ -258,6 +258,39 @@ typedef struct nerfit_report {
 } nerfit_report;
 NERFIT_API void nerfit_report_free(nerfit_report *report);
 
+/* Speed on this machine. */
+typedef struct nerfit_benchmark {
+    char *text;
+    char *json;
+} nerfit_benchmark;
+NERFIT_API void nerfit_benchmark_free(nerfit_benchmark *benchmark);
+
+/* Tags made-up texts and trains on made-up labels for about `seconds` each (0: three): texts and
+ * steps a second, the share of the speed of bare matrix products, and the time by operation. The
+ * folder is only read. */
+NERFIT_API nerfit_status nerfit_model_benchmark(const char *folder,
+                                                const nerfit_model_options *options,
+                                                double seconds, nerfit_benchmark *benchmark,
+                                                nerfit_error *error);
+
+/* F1 (0 to 1) at full precision ("auto") and in int8. */
+typedef struct nerfit_quantization {
+    double f1, f1_int8;
+} nerfit_quantization;
+
+/* Points of F1 that int8 may lose. */
+#define NERFIT_QUANTIZATION_LOSS 0.5
+
+/* Compares int8 with full precision on annotated texts (as nerfit_evaluate reads them), and leaves
+ * the result in the model's folder as int8.json, after which precision "int8" loads without a
+ * warning. A larger loss than NERFIT_QUANTIZATION_LOSS is an error (NERFIT_UNSUPPORTED), with
+ * *quantization filled, unless `force` is set. options->precision does not count. */
+NERFIT_API nerfit_status nerfit_model_quantize(const char *folder, const char *data,
+                                               const char *format,
+                                               const nerfit_model_options *options, bool force,
+                                               nerfit_quantization *quantization,
+                                               nerfit_error *error);
+
 /* Tags an annotated file and scores the result over sub-word labels. format: "auto" (NULL), "jsonl",
  * "json", "brackets", "conll", "seq"; mode: "default" (NULL: seqeval's default, conlleval's rules),
  * or a scheme for seqeval's strict mode: "iob1", "iob2", "ioe1", "ioe2", "bioes", "bilou".

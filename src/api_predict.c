@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api_backend.h"
 #include "api_corpus.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -35,8 +36,9 @@ void nerfit_free(void *memory) { free(memory); }
 
 /* ---------------------------------------------------------------- models */
 
-static nerfit_status make_backend(nf_backend **be, const nerfit_model_options *options,
-                                  nerfit_error *error) {
+nerfit_status nf_backend_named(nf_backend **be, const nerfit_model_options *options,
+                               nerfit_error *error) {
+    *be = NULL;
     static const char *const precisions[] = {"auto", "f32", "bf16", "int8"};
     const char *backend = options && options->backend ? options->backend : "auto";
     const char *precision = options && options->precision ? options->precision : "auto";
@@ -57,17 +59,31 @@ static nf_log log_of(const nerfit_model_options *options) {
     return options ? (nf_log){options->log, options->log_user} : (nf_log){0};
 }
 
+/* int8 that nobody has compared on this model. */
+static nerfit_status warn_of_int8(const nerfit_model *model, const char *folder, const nf_log *log,
+                                  nerfit_error *error) {
+    if (model->be->precision != NF_PRECISION_INT8) return NERFIT_OK;
+    nf_arena arena = {0};
+    const char *path = nf_path_join(&arena, folder, NF_INT8_FILE);
+    if (path && !nf_file_exists(path))
+        nf_log_warning(log, "%s: int8 has not been compared with full precision on this model; "
+                            "nerfit quantize MODEL DATA does it", folder);
+    nf_arena_free(&arena);
+    return path ? NERFIT_OK : nf_no_memory(error, 0);
+}
+
 nerfit_status nerfit_model_load(nerfit_model **out, const char *folder,
                                 const nerfit_model_options *options, nerfit_error *error) {
     *out = NULL;
     nerfit_model *model = calloc(1, sizeof *model);
     if (!model) return nf_no_memory(error, sizeof *model);
     nf_log log = log_of(options);
-    nerfit_status status = make_backend(&model->be, options, error);
+    nerfit_status status = nf_backend_named(&model->be, options, error);
     if (status == NERFIT_OK) status = nf_model_load(&model->model, folder, model->be, &log, error);
     if (status == NERFIT_OK) status = nf_adapter_merge(model->model, error);
     if (status == NERFIT_OK) status = nf_network_prepare(&model->model->net, false, error);
     if (status == NERFIT_OK) nf_safetensors_forget(model->model->weights);
+    if (status == NERFIT_OK) status = warn_of_int8(model, folder, &log, error);
     if (status == NERFIT_OK) *out = model;
     else nerfit_model_free(model);
     return status;
@@ -381,7 +397,7 @@ nerfit_status nerfit_encoder_load(nerfit_encoder **out, const char *folder,
     nerfit_encoder *encoder = calloc(1, sizeof *encoder);
     if (!encoder) return nf_no_memory(error, sizeof *encoder);
     nf_log log = log_of(options);
-    nerfit_status status = make_backend(&encoder->be, options, error);
+    nerfit_status status = nf_backend_named(&encoder->be, options, error);
     if (status == NERFIT_OK)
         status = nf_sentence_encoder_load(&encoder->encoder, folder, encoder->be, &log, error);
     if (status == NERFIT_OK) *out = encoder;

@@ -103,10 +103,11 @@ nerfit_status nf_team_new(nf_team **out, nf_model *model, nerfit_error *err) {
         nf_team_free(team);
         return NERFIT_OK;
     }
-    for (int i = 0; i < team->count && status == NERFIT_OK; i++)
-        status = new_member(team, i, err);
-    if (status == NERFIT_OK) *out = team;
-    else nf_team_free(team);
+    for (int i = 0; i < team->count && status == NERFIT_OK; i++) status = new_member(team, i, err);
+    if (status == NERFIT_OK)
+        *out = team;
+    else
+        nf_team_free(team);
     return status;
 }
 
@@ -116,7 +117,8 @@ nerfit_status nf_team_new(nf_team **out, nf_model *model, nerfit_error *err) {
 void nf_team_arrange(const nf_team *team, const size_t *lengths, size_t count, size_t *order) {
     enum { MOST = 64 };
     size_t members = team && team->count < MOST ? (size_t)team->count : 1, load[MOST] = {0};
-    size_t *by_length = malloc((count + 1) * sizeof *by_length), *owner = malloc((count + 1) * sizeof *owner);
+    size_t *by_length = malloc((count + 1) * sizeof *by_length),
+           *owner = malloc((count + 1) * sizeof *owner);
     for (size_t i = 0; i < count; i++) order[i] = i;
     if (by_length && owner && members > 1) {
         for (size_t i = 0; i < count; i++) {
@@ -168,8 +170,7 @@ static nerfit_status divide(nf_team *team, const nf_pass *pass) {
         m->pass.positions = pass->positions + m->first;
         m->pass.types = pass->types + m->first;
         m->pass.first_row = pass->first_row + m->first;
-        m->pass.grad_shift =
-            m->grads ? (char *)m->grads - (char *)team->model->net.flat_grads : 0;
+        m->pass.grad_shift = m->grads ? (char *)m->grads - (char *)team->model->net.flat_grads : 0;
         m->pass.sequences = (nf_sequences){.cu_seqlens = team->ends + begin, /* see start */
                                            .n_sequences = (int32_t)(text - begin),
                                            .n_tokens = team->ends[text] - team->ends[begin],

@@ -9,14 +9,14 @@ struct nf_optimizer {
     /* the word embeddings; n_rows = 0: they are not trained, or too small to matter */
     size_t first, end; /* elements of the flat buffers */
     size_t n_rows, c;
-    bool *live;        /* [n_rows] has, or may have, moments */
-    int32_t *rows;     /* live ones, in the order in which they were met */
+    bool *live;    /* [n_rows] has, or may have, moments */
+    int32_t *rows; /* live ones, in the order in which they were met */
     size_t n_live;
-    bool *met;         /* [n_rows] by the step at hand */
+    bool *met; /* [n_rows] by the step at hand */
     int32_t *step_rows;
     size_t n_met;
-    uint32_t *paid;    /* [n_rows] rates applied so far, of rows that are not live */
-    double *rates;     /* owed: learning rate times weight decay, step by step */
+    uint32_t *paid; /* [n_rows] rates applied so far, of rows that are not live */
+    double *rates;  /* owed: learning rate times weight decay, step by step */
     size_t n_rates, capacity;
 };
 
@@ -83,8 +83,10 @@ nerfit_status nf_optimizer_new(nf_optimizer **out, nf_model *model, nerfit_error
                      ? find_live(o, err)
                      : nf_no_memory(err, o->n_rows * 20);
     }
-    if (status == NERFIT_OK) *out = o;
-    else nf_optimizer_free(o);
+    if (status == NERFIT_OK)
+        *out = o;
+    else
+        nf_optimizer_free(o);
     return status;
 }
 
@@ -104,8 +106,7 @@ void nf_optimizer_settle(nf_optimizer *o) {
         size_t end = row;
         while (end < o->n_rows && !o->live[end] && o->paid[end] == o->paid[row]) end++;
         if (end > row)
-            o->net->be->decay(o->net->be,
-                              part(o, o->net->flat_values, o->first + row * o->c),
+            o->net->be->decay(o->net->be, part(o, o->net->flat_values, o->first + row * o->c),
                               (end - row) * o->c, o->rates + o->paid[row],
                               o->n_rates - o->paid[row]);
         row = end > row ? end : row + 1;
@@ -162,13 +163,13 @@ double nf_optimizer_norm(const nf_optimizer *o) {
     if (o->n_rows)
         sum += be->sum_of_squares(be, part(o, grads, o->end), o->net->n_trained - o->end);
     for (size_t i = 0; i < o->n_met; i++)
-        sum += be->sum_of_squares(be, part(o, grads, o->first + (size_t)o->step_rows[i] * o->c),
-                                  o->c);
+        sum +=
+            be->sum_of_squares(be, part(o, grads, o->first + (size_t)o->step_rows[i] * o->c), o->c);
     return sqrt(sum);
 }
 
-nerfit_status nf_optimizer_update(nf_optimizer *o, size_t from, size_t to,
-                                  const nf_adamw *options, nerfit_error *err) {
+nerfit_status nf_optimizer_update(nf_optimizer *o, size_t from, size_t to, const nf_adamw *options,
+                                  nerfit_error *err) {
     nf_backend *be = o->net->be;
     nf_network *net = o->net;
     bool here = o->n_rows && from <= o->first && o->end <= to;

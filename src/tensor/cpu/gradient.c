@@ -50,9 +50,10 @@ void nf_gradient_pairs(uint32_t *pairs, const float *x, size_t n, size_t c, size
     }
 }
 
-static inline __attribute__((always_inline)) void
-tile(float *dw, const uint32_t *dy, const uint32_t *x, size_t count, size_t in, size_t dy_step,
-     size_t x_step, const size_t rows, const size_t vectors) {
+static inline __attribute__((always_inline)) void tile(float *dw, const uint32_t *dy,
+                                                       const uint32_t *x, size_t count, size_t in,
+                                                       size_t dy_step, size_t x_step,
+                                                       const size_t rows, const size_t vectors) {
     __m512 sums[ROWS][VECTORS];
 #pragma GCC unroll 8
     for (size_t r = 0; r < rows; r++)
@@ -61,8 +62,7 @@ tile(float *dw, const uint32_t *dy, const uint32_t *x, size_t count, size_t in, 
     for (size_t p = 0; p < count; p++, dy += dy_step, x += x_step) {
         __m512bh columns[VECTORS];
 #pragma GCC unroll 3
-        for (size_t v = 0; v < vectors; v++)
-            columns[v] = (__m512bh)_mm512_loadu_si512(x + 16 * v);
+        for (size_t v = 0; v < vectors; v++) columns[v] = (__m512bh)_mm512_loadu_si512(x + 16 * v);
 #pragma GCC unroll 8
         for (size_t r = 0; r < rows; r++) {
             __m512bh row = (__m512bh)_mm512_set1_epi32((int)dy[r]);
@@ -96,7 +96,8 @@ void nf_gradient_rows(float *dw, const uint32_t *dy, const uint32_t *x, size_t c
                 tile(place, rows_of, columns, count, in, ROWS, x_step, ROWS, 1);
             else if (vectors == VECTORS)
                 tile(place, rows_of, columns, count, in, dy_step, NF_GRADIENT_STRIP, 1, VECTORS);
-            else tile(place, rows_of, columns, count, in, dy_step, x_step, 1, 1);
+            else
+                tile(place, rows_of, columns, count, in, dy_step, x_step, 1, 1);
             i += 16 * vectors;
         }
         o += rows;

@@ -84,7 +84,7 @@ def main():
     plain = [p for n, p in model.named_parameters() if p.dim() == 1]
     optimizer = torch.optim.AdamW([{"params": decayed, "weight_decay": 0.01},
                                    {"params": plain, "weight_decay": 0.0}], lr=args.rate)
-    times, tokens = [], 0
+    times, cpu, tokens = [], [], 0
     source = batches(examples, args.batch, args.seed)
     for _ in range(args.steps):
         batch = [examples[i] for i in next(source)]
@@ -92,16 +92,18 @@ def main():
         ids = torch.tensor([i + [0] * (longest - len(i)) for i, _ in batch])
         mask = torch.tensor([[1] * len(i) + [0] * (longest - len(i)) for i, _ in batch])
         targets = torch.tensor([t + [-100] * (longest - len(t)) for _, t in batch])
-        began = time.perf_counter()
+        began = time.perf_counter(), time.process_time()
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=not args.f32):
             loss = model(input_ids=ids, attention_mask=mask, labels=targets).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
-        times.append(time.perf_counter() - began)
+        times.append(time.perf_counter() - began[0])
+        cpu.append(time.process_time() - began[1])
         tokens += sum(len(i) for i, _ in batch)
     print(json.dumps({"seconds_per_step": round(statistics.median(times[10:] or times), 4),
+                      "cpu_seconds_per_step": round(statistics.median(cpu[10:] or cpu), 4),
                       "tokens_per_step": round(tokens / args.steps, 1),
                       "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
                       "threads": torch.get_num_threads(), "torch": torch.__version__}))

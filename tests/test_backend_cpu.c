@@ -246,7 +246,9 @@ static void products(const shape *s, bool bf16) {
                             (t & 2) ? 0.5 : 1.0, (t & 4) != 0));
         }
         BOTH("weight_gradient", out * in, tolerance, s,
-             be->weight_gradient(be, V(y), V(dy), V(x), n, out, in));
+             be->weight_gradient(be, V(y), V(dy), V(x), n, out, in, true));
+        BOTH("weight_gradient, written", out * in, tolerance, s,
+             be->weight_gradient(be, V(y), V(dy), V(x), n, out, in, false));
         BOTH("matmul, b transposed", n * out, 5e-5, s,
              be->matmul(be, V(y), V(x), V(w), n, out, in, false, true, 2.0, true));
         float *all[] = {w, x, dy, bias};

@@ -233,9 +233,11 @@ nerfit_status nf_linear_backward(const nf_linear *linear, const nf_pass *pass, n
                                  bool accumulate) {
     nf_backend *be = pass->be;
     size_t n = (size_t)pass->sequences.n_tokens;
-    if (linear->weight->grad)
+    if (linear->weight->grad) {
         be->weight_gradient(be, nf_pass_grad(pass, linear->weight), dy, kept->x, n, linear->out,
-                            linear->in);
+                            linear->in, !linear->weight->fresh);
+        linear->weight->fresh = false;
+    }
     if (linear->bias && linear->bias->grad)
         be->column_sums(be, nf_pass_grad(pass, linear->bias), dy, n, linear->out);
     if (linear->lora) return lora_backward(linear, pass, dx, dy, kept, accumulate);

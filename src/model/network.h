@@ -24,6 +24,7 @@ typedef struct nf_parameter {
     int n_dims;
     nf_values *values; /* own memory, a mapped file, or a part of the flat buffer */
     nf_values *grad;   /* NULL unless training has started and it is trained */
+    bool fresh; /* the gradient's memory counts as zero, whatever it holds: write, do not add */
     bool trained;
     bool decayed; /* weight decay applies: not a bias, not a norm (transformers' rule) */
     bool removed; /* taken out of the network (a head that is dropped) */

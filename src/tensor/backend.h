@@ -206,9 +206,9 @@ struct nf_backend {
      * weight gradients (dW = dy^T x) and for the adapters' thin products. */
     void (*matmul)(nf_backend *be, nf_values *c, const nf_values *a, const nf_values *b, size_t m,
                    size_t n, size_t k, bool trans_a, bool trans_b, double alpha, bool accumulate);
-    /* dw [out,in] += dy [N,out]^T x [N,in], in the precision of weight products (the sums in f32). */
+    /* dw [out,in] (+)= dy [N,out]^T x [N,in], in the precision of weight products (sums in f32). */
     void (*weight_gradient)(nf_backend *be, nf_values *dw, const nf_values *dy, const nf_values *x,
-                            size_t n, size_t out, size_t in);
+                            size_t n, size_t out, size_t in, bool accumulate);
     /* DoRA: norm[i] = sqrt(w_squares[i] + 2 s B_i.(A W^T)_i + s^2 B_i (A A^T) B_i^T), the row norms
      * of W + s B A; b [out,R], aw [R,out] = A W^T, aa [R,R] = A A^T. */
     void (*dora_norms)(nf_backend *be, nf_values *norms, const nf_values *w_squares,

@@ -202,10 +202,10 @@ static void matmul(nf_backend *be, nf_values *c, const nf_values *a, const nf_va
 }
 
 static void weight_gradient(nf_backend *be, nf_values *dw, const nf_values *dy, const nf_values *x,
-                            size_t n, size_t out, size_t in) {
+                            size_t n, size_t out, size_t in, bool accumulate) {
     nf_profile *profile = (nf_profile *)be;
     double began = now();
-    profile->inner->weight_gradient(profile->inner, dw, dy, x, n, out, in);
+    profile->inner->weight_gradient(profile->inner, dw, dy, x, n, out, in, accumulate);
     profile->seconds[NF_OPERATION_PRODUCT] += now() - began;
 }
 

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/linear.h"
+
 struct nf_optimizer {
     nf_network *net;
     /* the word embeddings; n_rows = 0: they are not trained, or too small to matter */
@@ -144,21 +146,39 @@ static nerfit_status owe(nf_optimizer *o, double rate, nerfit_error *err) {
 
 /* ---------------------------------------------------------------- a step */
 
+/* Gradients of weights are written by the first batch, not added: they need not be zeroed, which
+ * for a whole model is as much memory as the update reads. */
 void nf_optimizer_begin(nf_optimizer *o) {
-    nf_backend *be = o->net->be;
-    nf_values *grads = o->net->flat_grads;
-    be->zero(be, grads, o->n_rows ? o->first : o->net->n_trained);
-    if (o->n_rows) be->zero(be, part(o, grads, o->end), o->net->n_trained - o->end);
+    nf_network *net = o->net;
+    nf_backend *be = net->be;
+    for (size_t i = 0; i < net->n_linears; i++)
+        if (net->linears[i]->weight->grad) net->linears[i]->weight->fresh = true;
+    for (size_t i = 0; i < net->n_parameters; i++) {
+        nf_parameter *p = net->parameters[i];
+        bool by_rows = o->n_rows && p->grad == part(o, net->flat_grads, o->first);
+        if (p->grad && !p->fresh && !by_rows) be->zero(be, p->grad, nf_parameter_count(p));
+    }
     for (size_t i = 0; i < o->n_met; i++) { /* the last step's rows; all others are zero */
-        be->zero(be, part(o, grads, o->first + (size_t)o->step_rows[i] * o->c), o->c);
+        be->zero(be, part(o, net->flat_grads, o->first + (size_t)o->step_rows[i] * o->c), o->c);
         o->met[o->step_rows[i]] = false;
     }
     o->n_met = 0;
 }
 
-double nf_optimizer_norm(const nf_optimizer *o) {
+/* Weights that no batch of the step came to have no gradient. */
+static void end_gradients(nf_optimizer *o) {
+    nf_network *net = o->net;
+    for (size_t i = 0; i < net->n_linears; i++) {
+        nf_parameter *p = net->linears[i]->weight;
+        if (p->grad && p->fresh) net->be->zero(net->be, p->grad, nf_parameter_count(p));
+        p->fresh = false;
+    }
+}
+
+double nf_optimizer_norm(nf_optimizer *o) {
     nf_backend *be = o->net->be;
     nf_values *grads = o->net->flat_grads;
+    end_gradients(o);
     double sum = be->sum_of_squares(be, grads, o->n_rows ? o->first : o->net->n_trained);
     if (o->n_rows)
         sum += be->sum_of_squares(be, part(o, grads, o->end), o->net->n_trained - o->end);

@@ -13,13 +13,13 @@ typedef struct nf_optimizer nf_optimizer;
 nerfit_status nf_optimizer_new(nf_optimizer **out, nf_model *model, nerfit_error *err);
 void nf_optimizer_free(nf_optimizer *optimizer);
 
-/* Sets the gradients to zero, before the batches of a step. */
+/* Before the batches of a step: all gradients count as zero. */
 void nf_optimizer_begin(nf_optimizer *optimizer);
 /* Before a batch is run: brings the rows of these tokens up to date. */
 nerfit_status nf_optimizer_touch(nf_optimizer *optimizer, const int32_t *ids, size_t count,
                                  nerfit_error *err);
-/* The norm of all gradients. */
-double nf_optimizer_norm(const nf_optimizer *optimizer);
+/* The norm of all gradients, after the step's batches and before the update. */
+double nf_optimizer_norm(nf_optimizer *optimizer);
 /* AdamW over the elements from .. to of the flat buffers, whose borders are borders of parameters. */
 nerfit_status nf_optimizer_update(nf_optimizer *optimizer, size_t from, size_t to,
                                   const nf_adamw *options, nerfit_error *err);

@@ -416,7 +416,7 @@ static bool linear_backward_dropped(nf_backend *be, nf_values *dx, const nf_valu
 #endif
 
 static void weight_gradient(nf_backend *be, nf_values *dw, const nf_values *dy, const nf_values *x,
-                            size_t n, size_t out, size_t in) {
+                            size_t n, size_t out, size_t in, bool accumulate) {
 #if defined(__x86_64__)
     size_t pairs = (n + 1) / 2;
     bool bf16 = be->precision == NF_PRECISION_BF16 && in % NF_GRADIENT_COLUMNS == 0 &&
@@ -429,11 +429,12 @@ static void weight_gradient(nf_backend *be, nf_values *dw, const nf_values *dy, 
             nf_gradient_pairs(x_pairs, CF(x), n, in, NF_GRADIENT_STRIP, from, to);
         });
         DIVIDE(be, out, 8, n * out * in / 16,
-               nf_gradient_rows(F(dw), dy_pairs, x_pairs, pairs, out, in, from, to));
+               nf_gradient_rows(F(dw), dy_pairs, x_pairs, pairs, out, in, from, to,
+                                accumulate));
         return;
     }
 #endif
-    matmul(be, dw, dy, x, out, in, n, true, false, 1.0, true);
+    matmul(be, dw, dy, x, out, in, n, true, false, 1.0, accumulate);
 }
 
 static void dora_norms(nf_backend *be, nf_values *norms, const nf_values *w_squares,

@@ -53,7 +53,7 @@ void nf_gradient_pairs(uint32_t *pairs, const float *x, size_t n, size_t c, size
 static inline __attribute__((always_inline)) void tile(float *dw, const uint32_t *dy,
                                                        const uint32_t *x, size_t count, size_t in,
                                                        size_t dy_step, size_t x_step,
-                                                       const size_t rows, const size_t vectors) {
+                                                       const size_t rows, const size_t vectors, bool accumulate) {
     __m512 sums[ROWS][VECTORS];
 #pragma GCC unroll 8
     for (size_t r = 0; r < rows; r++)
@@ -76,12 +76,13 @@ static inline __attribute__((always_inline)) void tile(float *dw, const uint32_t
 #pragma GCC unroll 3
         for (size_t v = 0; v < vectors; v++) {
             float *place = dw + r * in + 16 * v;
-            _mm512_storeu_ps(place, _mm512_add_ps(_mm512_loadu_ps(place), sums[r][v]));
+            _mm512_storeu_ps(place, accumulate ? _mm512_add_ps(_mm512_loadu_ps(place), sums[r][v])
+                                               : sums[r][v]);
         }
 }
 
 void nf_gradient_rows(float *dw, const uint32_t *dy, const uint32_t *x, size_t count, size_t out,
-                      size_t in, size_t from, size_t to) {
+                      size_t in, size_t from, size_t to, bool accumulate) {
     size_t dy_step, x_step;
     for (size_t o = from; o < to;) {
         const uint32_t *rows_of = dy + strip_of(o, out, ROWS, count, &dy_step);
@@ -91,13 +92,13 @@ void nf_gradient_rows(float *dw, const uint32_t *dy, const uint32_t *x, size_t c
             size_t vectors = x_step == NF_GRADIENT_STRIP ? VECTORS : 1;
             float *place = dw + o * in + i;
             if (rows == ROWS && vectors == VECTORS)
-                tile(place, rows_of, columns, count, in, ROWS, NF_GRADIENT_STRIP, ROWS, VECTORS);
+                tile(place, rows_of, columns, count, in, ROWS, NF_GRADIENT_STRIP, ROWS, VECTORS, accumulate);
             else if (rows == ROWS)
-                tile(place, rows_of, columns, count, in, ROWS, x_step, ROWS, 1);
+                tile(place, rows_of, columns, count, in, ROWS, x_step, ROWS, 1, accumulate);
             else if (vectors == VECTORS)
-                tile(place, rows_of, columns, count, in, dy_step, NF_GRADIENT_STRIP, 1, VECTORS);
+                tile(place, rows_of, columns, count, in, dy_step, NF_GRADIENT_STRIP, 1, VECTORS, accumulate);
             else
-                tile(place, rows_of, columns, count, in, dy_step, x_step, 1, 1);
+                tile(place, rows_of, columns, count, in, dy_step, x_step, 1, 1, accumulate);
             i += 16 * vectors;
         }
         o += rows;

@@ -590,8 +590,8 @@ static void decay(nf_backend *be, nf_values *values, size_t n, const double *rat
 }
 
 static void weight_gradient(nf_backend *be, nf_values *dw, const nf_values *dy, const nf_values *x,
-                            size_t n, size_t out, size_t in) {
-    matmul(be, dw, dy, x, out, in, n, true, false, 1.0, true);
+                            size_t n, size_t out, size_t in, bool accumulate) {
+    matmul(be, dw, dy, x, out, in, n, true, false, 1.0, accumulate);
 }
 
 nerfit_status CONSTRUCTOR(nf_backend **out, nerfit_error *err) {

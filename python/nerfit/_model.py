@@ -96,7 +96,7 @@ class Model:
     Args:
         folder: a model in transformers' format with a token-classification head, or a PEFT adapter.
         backend: "auto" (None), "cpu", "ref".
-        precision: "auto" (None: bf16 where the CPU multiplies it), "f32", "bf16".
+        precision: "auto" (None: bf16 where the CPU multiplies it), "f32", "bf16", "int8".
         threads: CPU threads; 0: all cores.
 
     Raises:

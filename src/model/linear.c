@@ -203,9 +203,11 @@ static nerfit_status lora_backward(const nf_linear *linear, const nf_pass *pass,
     }
     be->matmul(be, dlow, dz, lora->b->values, n, r, out, false, false, s, false);
     if (lora->b->grad)
-        be->matmul(be, nf_pass_grad(pass, lora->b), dz, kept->low, out, r, n, true, false, s, true);
+        be->matmul(be, nf_pass_grad(pass, lora->b), dz, kept->low, out, r, n, true, false, s,
+                   true);
     if (lora->a->grad)
-        be->matmul(be, nf_pass_grad(pass, lora->a), dlow, kept->dropped, r, in, n, true, false, 1.0, true);
+        be->matmul(be, nf_pass_grad(pass, lora->a), dlow, kept->dropped, r, in, n, true, false,
+                   1.0, true);
     if (dx && !drops) {
         be->linear_backward_input(be, dx, dz, linear->packed, n, accumulate);
         be->matmul(be, dx, dlow, lora->a->values, n, in, r, false, false, 1.0, true);

@@ -64,7 +64,7 @@ $(BUILD)/kernels_avx512.o $(BUILD)/attention_terms_avx512.o: $(BUILD)/%_avx512.o
 	$(CC) $(NF_CFLAGS) $(KERNEL_FLAGS) -march=x86-64-v4 -mprefer-vector-width=512 -DNF_ISA=avx512 -MMD -MP -c $< -o $@
 
 ifeq ($(shell uname -m),x86_64)
-$(BUILD)/src/tensor/cpu/dropped.o: NF_CFLAGS += -O3 -march=x86-64-v4 -mavx512bf16 -mprefer-vector-width=512
+$(BUILD)/src/tensor/cpu/dropped.o $(BUILD)/src/tensor/cpu/gradient.o: NF_CFLAGS += -O3 -march=x86-64-v4 -mavx512bf16 -mprefer-vector-width=512
 endif
 
 $(BUILD)/libnerfit.a: $(OBJECTS)

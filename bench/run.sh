@@ -1,24 +1,76 @@
 #!/usr/bin/env bash
-# The benchmarks that need no peer: training steps of the demo encoder on the data given by
-# NERFIT_TEST_DATA. With --peers also the original's training and Hugging Face tokenizers, from PyPI.
+# The benchmarks on the data given by NERFIT_TEST_DATA with the demo encoder: training steps, tagging,
+# and where the time goes. With --peers the original's training, a PyTorch loop, other inference engines
+# and Hugging Face tokenizers run in turns with ours (from PyPI, in .venv-peers), and the tables of
+# docs/performance.md between its "measured" marks are written anew. BENCH_THREADS, BENCH_ROUNDS: other
+# than all cores and 3.
 set -euo pipefail
 data=${NERFIT_TEST_DATA:-../shared/data}
 embeddings=$data/ner/nerfit-artifacts/ent2emb.safetensors
 [ -f "$embeddings" ] || { echo "the data is not here: $embeddings (see docs/testing.md)" >&2; exit 1; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+rounds=${BENCH_ROUNDS:-3}
+threads=${BENCH_THREADS:-$(nproc)}
 head -100 "$data/ner/nerfit-artifacts/sample_data.txt" >"$work/train.txt"
 peers=()
 if [ "${1:-}" = --peers ]; then
     if [ ! -x .venv-peers/bin/python ]; then
-        echo "installing torch, transformers and peft into .venv-peers" >&2
+        echo "installing torch, transformers, peft, onnxruntime and openvino into .venv-peers" >&2
         python3 -m venv .venv-peers
-        .venv-peers/bin/python -m pip install -q torch transformers peft accelerate seqeval tokenizers
+        .venv-peers/bin/python -m pip install -q torch transformers peft accelerate seqeval tokenizers \
+            onnx onnxscript onnxruntime openvino
     fi
     peers=(--peers "$PWD/.venv-peers/bin/python")
 fi
-python3 bench/training.py --train "$work/train.txt" --ent2emb "$embeddings" "${peers[@]}"
+
+# a model to tag with, and texts: short ones, and paragraphs of 400 to 1,500 characters
+train() {
+    build/nerfit train --model_name .cache/all-MiniLM-L6-v2 --output_dir "$work/run" --max_steps 0,600 \
+        --train_annotations "$data/ner/slurp/train.txt" --per_device_train_batch_size 16 \
+        --learning_rate 1e-4 --bf16 true --save_strategy no >/dev/null 2>&1
+    sed -E 's/\[[^]:]* : ([^]]*)\]/\1/g' "$data/ner/slurp/test.txt" >"$work/short.txt"
+    cat "$data"/text/gutenberg/*.txt | tr -d '\r' |
+        awk 'BEGIN { RS = "" } { gsub(/\n/, " ") } length >= 400 && length <= 1500 && ++n <= 300' \
+            >"$work/long.txt"
+}
+
+all() {
+    echo "### Training"
+    python3 bench/training.py --train "$work/train.txt" --ent2emb "$embeddings" --rounds "$rounds" \
+        --full "$data/ner/slurp/train.txt" --threads "$threads" "${peers[@]}"
+    train
+    local kind
+    for kind in short long; do
+        printf '\n### Tagging, %s texts (%s)\n' "$kind" "$(wc -l <"$work/$kind.txt")"
+        python3 bench/tagging.py --model "$work/run/best" --texts "$work/$kind.txt" --rounds "$rounds" \
+            --threads "$threads" "${peers[@]}"
+    done
+    printf '\n### F1 on slurp test by precision\n'
+    local precision
+    for precision in f32 bf16 int8; do
+        printf '%s' "- $precision: "
+        build/nerfit eval "$work/run/best" "$data/ner/slurp/test.txt" --precision $precision --quiet |
+            awk '/micro avg/ { print $(NF - 1) }'
+    done
+    printf '\n### nerfit bench\n```\n'
+    build/nerfit bench "$work/run/best" --threads "$threads"
+    printf '```\n'
+}
+
+all | tee "$work/tables.md"
 if [ ${#peers[@]} -gt 0 ]; then
+    {
+        sed '/^<!-- measured -->$/q' docs/performance.md
+        printf 'On %s, %s threads, %s, %s rounds; ' "$(date +%F)" "$threads" \
+            "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)" "$rounds"
+        .venv-peers/bin/python -m pip list 2>/dev/null |
+            awk '$1 ~ /^(torch|transformers|peft|onnxruntime|openvino|tokenizers)$/ { printf "%s %s, ", $1, $2 }'
+        printf 'gcc %s.\n\n' "$(gcc -dumpfullversion)"
+        cat "$work/tables.md"
+        sed -n '/^<!-- end -->$/,$p' docs/performance.md
+    } >"$work/performance.md"
+    cp "$work/performance.md" docs/performance.md
     make build/tests/tool_tokenize >/dev/null
     .venv-peers/bin/python bench/tokenizer_speed.py --data "$data" || true
 fi

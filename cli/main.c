@@ -15,6 +15,7 @@ static const command *const commands[] = {
     &command_score, &command_embed,   &command_tokenize, &command_data, &command_fewshot,
     &command_pretrain,
     &command_describe, &command_download,
+    &command_bench, &command_quantize,
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 

@@ -13,8 +13,9 @@ typedef struct machine {
 } machine;
 
 #define MACHINE_OPTIONS(m)                                                                         \
-    {"--precision", "auto|f32|bf16", "of matrix products; auto: bf16 where the CPU has it",        \
+    {"--precision", "auto|f32|bf16|int8", "of matrix products; auto: bf16 where the CPU has it",   \
      &(m).precision, NULL},                                                                        \
+        {"--dtype", "auto|f32|bf16|int8", "the same", &(m).precision, NULL},                        \
         {"--threads", "N", "CPU threads; all cores if not given", &(m).threads, NULL},             \
         {"--backend", "auto|cpu|ref", "cpu: the fast one; ref: plain C", &(m).backend, NULL},      \
         {"--quiet", NULL, "only warnings and errors", NULL, &(m).quiet}

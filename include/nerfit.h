@@ -92,7 +92,8 @@ typedef bool (*nerfit_transfer_function)(void *user, const nerfit_transfer *tran
 
 typedef struct nerfit_model_options {
     const char *backend;   /* "auto" (NULL), "cpu", "ref" */
-    const char *precision; /* "auto" (NULL: bf16 where the CPU multiplies it), "f32", "bf16" */
+    const char *precision; /* "auto" (NULL: bf16 where the CPU multiplies it), "f32",
+                              "bf16", "int8" (see nerfit_model_quantize) */
     int threads;           /* 0: all cores */
     nerfit_log_function log;
     void *log_user;
@@ -362,6 +363,39 @@ typedef struct nerfit_report {
     void *memory; /* of the mistakes */
 } nerfit_report;
 NERFIT_API void nerfit_report_free(nerfit_report *report);
+
+/* Speed on this machine. */
+typedef struct nerfit_benchmark {
+    char *text;
+    char *json;
+} nerfit_benchmark;
+NERFIT_API void nerfit_benchmark_free(nerfit_benchmark *benchmark);
+
+/* Tags made-up texts and trains on made-up labels for about `seconds` each (0: three): texts and
+ * steps a second, the share of the speed of bare matrix products, and the time by operation. The
+ * folder is only read. */
+NERFIT_API nerfit_status nerfit_model_benchmark(const char *folder,
+                                                const nerfit_model_options *options,
+                                                double seconds, nerfit_benchmark *benchmark,
+                                                nerfit_error *error);
+
+/* F1 (0 to 1) at full precision ("auto") and in int8. */
+typedef struct nerfit_quantization {
+    double f1, f1_int8;
+} nerfit_quantization;
+
+/* Points of F1 that int8 may lose. */
+#define NERFIT_QUANTIZATION_LOSS 0.5
+
+/* Compares int8 with full precision on annotated texts (as nerfit_evaluate reads them), and leaves
+ * the result in the model's folder as int8.json, after which precision "int8" loads without a
+ * warning. A larger loss than NERFIT_QUANTIZATION_LOSS is an error (NERFIT_UNSUPPORTED), with
+ * *quantization filled, unless `force` is set. options->precision does not count. */
+NERFIT_API nerfit_status nerfit_model_quantize(const char *folder, const char *data,
+                                               const char *format,
+                                               const nerfit_model_options *options, bool force,
+                                               nerfit_quantization *quantization,
+                                               nerfit_error *error);
 
 /* Tags an annotated file and scores the result over sub-word labels. format: "auto" (NULL), "jsonl",
  * "json", "brackets", "conll", "seq"; mode: "default" (NULL: seqeval's default, conlleval's rules),

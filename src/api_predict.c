@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api_backend.h"
 #include "api_corpus.h"
 #include "api_net.h"
 #include "api_report.h"
@@ -38,17 +39,18 @@ void nerfit_free(void *memory) { free(memory); }
 
 /* ---------------------------------------------------------------- models */
 
-static nerfit_status make_backend(nf_backend **be, const nerfit_model_options *options,
-                                  nerfit_error *error) {
-    static const char *const precisions[] = {"auto", "f32", "bf16"};
+nerfit_status nf_backend_named(nf_backend **be, const nerfit_model_options *options,
+                               nerfit_error *error) {
+    *be = NULL;
+    static const char *const precisions[] = {"auto", "f32", "bf16", "int8"};
     const char *backend = options && options->backend ? options->backend : "auto";
     const char *precision = options && options->precision ? options->precision : "auto";
     int chosen = -1;
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 4; i++)
         if (strcmp(precision, precisions[i]) == 0) chosen = i;
     if (chosen < 0)
         return nf_fail(error, NERFIT_ARGUMENT,
-                       "precision \"%s\" is not one of auto, f32, bf16", precision);
+                       "precision \"%s\" is not one of auto, f32, bf16, int8", precision);
     if (strcmp(backend, "ref") == 0) return nf_backend_ref(be, sizeof(float), error);
     if (strcmp(backend, "auto") != 0 && strcmp(backend, "cpu") != 0)
         return nf_fail(error, NERFIT_ARGUMENT, "backend \"%s\" is not one of auto, cpu, ref",
@@ -73,6 +75,19 @@ static nf_net net_of(const nerfit_model_options *options) {
                     log_of(options)};
 }
 
+/* int8 that nobody has compared on this model. */
+static nerfit_status warn_of_int8(const nerfit_model *model, const char *folder, const nf_log *log,
+                                  nerfit_error *error) {
+    if (model->be->precision != NF_PRECISION_INT8) return NERFIT_OK;
+    nf_arena arena = {0};
+    const char *path = nf_path_join(&arena, folder, NF_INT8_FILE);
+    if (path && !nf_file_exists(path))
+        nf_log_warning(log, "%s: int8 has not been compared with full precision on this model; "
+                            "nerfit quantize MODEL DATA does it", folder);
+    nf_arena_free(&arena);
+    return path ? NERFIT_OK : nf_no_memory(error, 0);
+}
+
 nerfit_status nerfit_model_load(nerfit_model **out, const char *folder,
                                 const nerfit_model_options *options, nerfit_error *error) {
     *out = NULL;
@@ -83,7 +98,7 @@ nerfit_status nerfit_model_load(nerfit_model **out, const char *folder,
     nf_arena arena = {0};
     const char *base = NULL, *sentences = options ? options->sentence_encoder : NULL, *none;
     nerfit_status status = find_decoder(&model->decode, options, error);
-    if (status == NERFIT_OK) status = make_backend(&model->be, options, error);
+    if (status == NERFIT_OK) status = nf_backend_named(&model->be, options, error);
     if (status == NERFIT_OK)
         status = nf_net_folder(&net, &arena, folder, NF_HUB_MODEL, &folder, &base, error);
     if (status == NERFIT_OK && sentences)
@@ -97,6 +112,7 @@ nerfit_status nerfit_model_load(nerfit_model **out, const char *folder,
                                      sentences, &log, error);
     if (status == NERFIT_OK) status = nf_network_prepare(&model->model->net, false, error);
     if (status == NERFIT_OK) nf_safetensors_forget(model->model->weights);
+    if (status == NERFIT_OK) status = warn_of_int8(model, folder, &log, error);
     nf_arena_free(&arena);
     if (status == NERFIT_OK) *out = model;
     else nerfit_model_free(model);
@@ -405,7 +421,7 @@ nerfit_status nerfit_encoder_load(nerfit_encoder **out, const char *folder,
     nf_log log = log_of(options);
     nf_net net = net_of(options);
     nf_arena arena = {0};
-    nerfit_status status = make_backend(&encoder->be, options, error);
+    nerfit_status status = nf_backend_named(&encoder->be, options, error);
     if (status == NERFIT_OK)
         status = nf_net_folder(&net, &arena, folder, NF_HUB_SENTENCE, &folder, NULL, error);
     if (status == NERFIT_OK)

@@ -64,6 +64,9 @@ static void elementwise(const shape *s) {
     const nf_dropout none = {0};
     BOTH("axpy", n, 1e-6, s, be->axpy(be, V(y), 0.7, V(x), n));
     BOTH("dropout", n, 1e-6, s, be->dropout(be, V(y), V(x), n, &drop));
+    nf_dropout part = drop; /* of a site whose first elements belong to another thread */
+    part.first = 24;
+    BOTH("dropout, a part", n, 1e-6, s, be->dropout(be, V(y), V(x), n, &part));
     BOTH("dropout 0", n, 0, s, be->dropout(be, V(y), V(x), n, &none));
     BOTH("dropout in place", n, 1e-6, s, be->dropout(be, V(y), V(y), n, &drop));
     static const char *const names[] = {"none", "gelu", "gelu_tanh", "relu", "tanh", "silu"};
@@ -98,9 +101,87 @@ static void elementwise(const shape *s) {
         free(m);
         free(v);
     });
+    const double rates[] = {1e-3, 0.0, 3e-7, 0.25};
+    BOTH("decay", n, 1e-6, s, be->decay(be, V(y), n, rates, 4));
+    if (s->n > 2)
+        BOTH("adamw_rows", n, 1e-5, s, {
+            nf_adamw o = {.learning_rate = 0.1, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8,
+                          .weight_decay = 0.01, .grad_scale = 0.5, .step = 3};
+            const int32_t rows[] = {2, 0};
+            float *m = same(x, n), *v = same(x, n);
+            for (size_t i = 0; i < n; i++) v[i] = fabsf(v[i]);
+            be->adamw_rows(be, V(y), V(z), V(m), V(v), rows, 2, s->c, &o);
+            free(m);
+            free(v);
+        });
     free(x);
     free(z);
     free(column);
+}
+
+/* Decay that was owed gives the bits of AdamW's steps over zero gradients and moments. */
+static void test_owed_decay(void **state) {
+    (void)state;
+    enum { N = 1000, STEPS = 40 };
+    nf_backend *backends[] = {ref, cpu};
+    for (int k = 0; k < 2; k++) {
+        nf_backend *be = backends[k];
+        float *eager = values(N), *late = same(eager, N), *zeros[3];
+        for (int i = 0; i < 3; i++) zeros[i] = calloc(N, sizeof(float));
+        double rates[STEPS];
+        for (int64_t step = 1; step <= STEPS; step++) {
+            nf_adamw o = {.learning_rate = 1e-4 * (double)step, .beta1 = 0.9, .beta2 = 0.999,
+                          .epsilon = 1e-8, .weight_decay = 0.03, .grad_scale = 0.7, .step = step};
+            be->adamw(be, V(eager), V(zeros[0]), V(zeros[1]), V(zeros[2]), N, &o);
+            rates[step - 1] = o.learning_rate * o.weight_decay;
+        }
+        be->decay(be, V(late), N, rates, STEPS);
+        assert_memory_equal(eager, late, N * sizeof *late);
+        free(eager);
+        free(late);
+        for (int i = 0; i < 3; i++) free(zeros[i]);
+    }
+}
+
+/* Rows and tokens rounded to int8 against f32: within what rounding to 127 steps allows. */
+static void test_int8(void **state) {
+    (void)state;
+    nf_backend *be;
+    if (nf_backend_cpu(&be, NF_PRECISION_INT8, 2, &error) != NERFIT_OK) {
+        print_message("skipped: this CPU has no int8 products\n");
+        return;
+    }
+    static const size_t sizes[][3] = {{1, 128, 128}, {70, 130, 257}, {200, 384, 1536}};
+    for (size_t k = 0; k < 3; k++) {
+        size_t n = sizes[k][0], out = sizes[k][1], in = sizes[k][2];
+        float *x = values(n * in), *w = values(out * in), *bias = values(out);
+        float *expected = values(n * out), *given = values(n * out);
+        for (size_t i = 0; i < in; i++) x[i] = 0.0f; /* a row of zeros has no scale */
+        nf_weight *weights[2];
+        assert_ok(ref->weight_new(ref, &weights[0], V(w), out, in, NF_USE_FORWARD, &error), &error);
+        assert_ok(be->weight_new(be, &weights[1], V(w), out, in, NF_USE_FORWARD, &error), &error);
+        for (int b = 0; b < 2; b++) {
+            const nf_values *added = b ? V(bias) : NULL;
+            ref->linear_forward(ref, V(expected), NULL, V(x), weights[0], added, 0, n);
+            be->linear_forward(be, V(given), NULL, V(x), weights[1], added, 0, n);
+            double off = 0.0, all = 0.0;
+            for (size_t i = 0; i < n * out; i++) {
+                off += pow((double)expected[i] - (double)given[i], 2);
+                all += pow((double)expected[i], 2);
+            }
+            assert_true(off <= 4e-4 * all); /* 2 % of the norm */
+            for (size_t i = 0; i < out; i++)
+                assert_true(fabsf(given[i] - (b ? bias[i] : 0.0f)) < 1e-6f);
+        }
+        nf_weight *none;
+        assert_int_equal(be->weight_new(be, &none, V(w), out, in, NF_USE_BACKWARD, &error),
+                         NERFIT_UNSUPPORTED);
+        ref->weight_free(ref, weights[0]);
+        be->weight_free(be, weights[1]);
+        float *all[] = {x, w, bias, expected, given};
+        for (size_t i = 0; i < 5; i++) free(all[i]);
+    }
+    be->free(be);
 }
 
 static void norms(const shape *s) {
@@ -165,6 +246,10 @@ static void products(const shape *s, bool bf16) {
                  be->matmul(be, V(y), V(a), V(b), m, cols, k, trans_a, trans_b,
                             (t & 2) ? 0.5 : 1.0, (t & 4) != 0));
         }
+        BOTH("weight_gradient", out * in, tolerance, s,
+             be->weight_gradient(be, V(y), V(dy), V(x), n, out, in, true));
+        BOTH("weight_gradient, written", out * in, tolerance, s,
+             be->weight_gradient(be, V(y), V(dy), V(x), n, out, in, false));
         BOTH("matmul, b transposed", n * out, 5e-5, s,
              be->matmul(be, V(y), V(x), V(w), n, out, in, false, true, 2.0, true));
         float *all[] = {w, x, dy, bias};
@@ -492,8 +577,8 @@ int main(void) {
         cmocka_unit_test(test_shapes), cmocka_unit_test(test_products),
         cmocka_unit_test(test_dropped), cmocka_unit_test(test_attention), cmocka_unit_test(test_rest),
         cmocka_unit_test(test_attention_terms), cmocka_unit_test(test_attention_long),
-        cmocka_unit_test(test_gated_and_rotated),
-        cmocka_unit_test(test_repeatable),
+        cmocka_unit_test(test_gated_and_rotated), cmocka_unit_test(test_owed_decay),
+        cmocka_unit_test(test_repeatable), cmocka_unit_test(test_int8),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -40,7 +40,7 @@ expect "help" 0 'predict +tag texts' "$nerfit" --help
 expect "man page" 0 '^\.B --?learning_rate' "$nerfit" help --man
 expect "version" 0 '^nerfit [0-9]+\.[0-9]+\.[0-9]+$' "$nerfit" --version
 expect "unknown command" 2 'unknown command "trian"' "$nerfit" trian
-for command in train predict eval score embed tokenize fewshot describe download data 'data check' 'data sample'; do
+for command in train predict eval score embed tokenize fewshot pretrain describe download bench quantize data 'data check' 'data sample'; do
     expect "$command --help" 0 "usage: nerfit ${command% *}" "$nerfit" $command --help
 done
 expect "help train lists options" 0 'lr_scheduler_type' "$nerfit" help train
@@ -58,6 +58,19 @@ lines=$("$nerfit" predict "$root/model" "$root/texts.txt" | wc -l)
 expect "not UTF-8" 1 'not valid UTF-8|not UTF-8' bash -c "printf 'ok\n\xff\n' | '$nerfit' predict '$root/model'"
 "$nerfit" predict "$root/model" "$root/texts.txt" | head -c 5 >/dev/null
 [ "${PIPESTATUS[0]}" = 0 ] || { echo "FAIL: closed pipe"; failures=$((failures + 1)); }
+expect "bench" 0 'training, DoRA' "$nerfit" bench "$root/encoder" --seconds 0.05
+expect "bench --json" 0 'share_of_peak' "$nerfit" bench "$root/model" --seconds 0.05 --json
+expect "bench, seconds" 2 'expected a number of seconds' "$nerfit" bench "$root/model" --seconds no
+if grep -q avx512_vnni /proc/cpuinfo; then
+    expect "int8 that nobody has compared" 0 'int8 has not been compared' \
+        "$nerfit" predict "$root/model" "$root/texts.txt" --dtype int8
+    expect "quantize" 0 'F1 .* in int8' "$nerfit" quantize "$root/model" "$root/train.txt"
+    [ -f "$root/model/int8.json" ] || { echo "FAIL: no int8.json"; failures=$((failures + 1)); }
+    output=$("$nerfit" predict "$root/model" "$root/texts.txt" --dtype int8 2>&1)
+    grep -q compared <<<"$output" && { echo "FAIL: still a warning"; failures=$((failures + 1)); }
+    expect "int8 training" 2 'precision' "$nerfit" train --model_name "$root/encoder" \
+        --train_annotations "$root/train.txt" --output_dir "$root/int8" --precision int8
+fi
 expect "eval" 0 'micro avg' "$nerfit" eval "$root/model" "$root/train.txt"
 expect "eval --json" 0 '"micro"' "$nerfit" eval "$root/model" "$root/train.txt" --json --words
 expect "score" 0 'micro avg +0.5000 +0.5000 +0.5000 +2' "$nerfit" score "$root/gold.conll" "$root/pred.conll"

@@ -121,13 +121,14 @@ class Contrastive(torch.nn.Module):
 
 class Timer(TrainerCallback):
     def __init__(self, stage):
-        self.stage, self.steps, self.began = stage, [], None
+        self.stage, self.steps, self.cpu, self.began = stage, [], [], None
 
     def on_step_begin(self, args, state, control, **kwargs):
-        self.began = time.perf_counter()
+        self.began = time.perf_counter(), time.process_time()
 
     def on_step_end(self, args, state, control, **kwargs):
-        self.steps.append(time.perf_counter() - self.began)
+        self.steps.append(time.perf_counter() - self.began[0])
+        self.cpu.append(time.process_time() - self.began[1])
 
     def on_evaluate(self, args, state, control, metrics=None, **kwargs):
         print(json.dumps({"stage": self.stage, "step": state.global_step, **metrics}), flush=True)
@@ -149,7 +150,8 @@ def run_stage(number, model, examples, collate, metrics, args, steps, rate, warm
         trainer.remove_callback(PrinterCallback)  # its lines are no JSON
         began = time.perf_counter()
         trainer.train()
-    return statistics.median(timer.steps[10:] or timer.steps), time.perf_counter() - began
+    return (statistics.median(timer.steps[10:] or timer.steps), time.perf_counter() - began,
+            statistics.median(timer.cpu[10:] or timer.cpu))
 
 
 def main():
@@ -219,6 +221,7 @@ def main():
     second = run_stage(2, model, sets, lambda b: collate_tokens(b, pad_id), metrics,
                        args, args.steps[1], args.rates[1], args.warmup[1])
     print(json.dumps({"seconds_per_step": [round(first[0], 4), round(second[0], 4)],
+                      "cpu_seconds_per_step": [round(first[2], 4), round(second[2], 4)],
                       "seconds": [round(first[1], 2), round(second[1], 2)],
                       "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
                       "threads": torch.get_num_threads(), "torch": torch.__version__}))

@@ -119,7 +119,7 @@ class Model:
             adapter; or its name on Hugging Face's hub ("owner/name", "owner/name@revision"), from
             where it is downloaded into the cache that huggingface_hub uses too.
         backend: "auto" (None), "cpu", "ref".
-        precision: "auto" (None: bf16 where the CPU multiplies it), "f32", "bf16".
+        precision: "auto" (None: bf16 where the CPU multiplies it), "f32", "bf16", "int8".
         threads: CPU threads; 0: all cores.
         decoder: "labels": each sub-word's most probable label; "viterbi": the best sequence of
             words' labels in which I- follows B- or I- of its type; "crf": with the learned

@@ -50,6 +50,14 @@ static nerfit_status project(const nf_attention *attention, const nf_pass *pass,
     return nf_linear_forward(attention->value, pass, k->v, NULL, x, NF_ACTIVATION_NONE, &k->value);
 }
 
+/* Elements of a token as nf_attention_element numbers them. */
+static nf_dropout probability_dropout(const nf_encoder *encoder, const nf_attention *attention,
+                                      const nf_pass *pass) {
+    size_t width = (size_t)nf_attention_element(1, 0, 0, attention->n_heads,
+                                                pass->sequences.longest);
+    return nf_pass_dropout(pass, attention->site, encoder->attention_dropout, width);
+}
+
 nerfit_status nf_attention_forward(const nf_encoder *encoder, const nf_attention *attention,
                                    const nf_pass *pass, nf_values *y, const nf_values *x,
                                    nf_attention_kept *kept) {
@@ -71,7 +79,7 @@ nerfit_status nf_attention_forward(const nf_encoder *encoder, const nf_attention
     if (encoder->relative)
         NF_TRY(nf_position_terms_forward(encoder, attention, pass, &relative, &k));
     nf_attention_shape shape = shape_of(encoder, attention, &relative);
-    nf_dropout dropout = nf_pass_dropout(pass, attention->site, encoder->attention_dropout);
+    nf_dropout dropout = probability_dropout(encoder, attention, pass);
     be->attention_forward(be, k.context, k.lse, k.q, k.k, k.v, &pass->sequences, &shape, &dropout);
     NF_TRY(nf_linear_forward(attention->out, pass, projected, NULL, k.context, NF_ACTIVATION_NONE,
                              &k.out));
@@ -129,7 +137,7 @@ nerfit_status nf_attention_backward(const nf_encoder *encoder, const nf_attentio
         if (encoder->relative)
             NF_TRY(nf_position_terms_again(encoder, attention, pass, kept, &relative));
         nf_attention_shape shape = shape_of(encoder, attention, &relative);
-        nf_dropout dropout = nf_pass_dropout(pass, attention->site, encoder->attention_dropout);
+        nf_dropout dropout = probability_dropout(encoder, attention, pass);
         be->attention_backward(be, dq, dk, dv, dcontext, kept->q, kept->k, kept->v, kept->context,
                                kept->lse, &pass->sequences, &shape, &dropout);
         if (encoder->relative)

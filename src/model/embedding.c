@@ -3,7 +3,8 @@
 
 static nf_dropout dropout_of(const nf_encoder *encoder, const nf_pass *pass) {
     const nf_embedding *e = &encoder->embedding;
-    return nf_pass_dropout(pass, e->site, e->own_dropout ? e->dropout : encoder->hidden_dropout);
+    return nf_pass_dropout(pass, e->site, e->own_dropout ? e->dropout : encoder->hidden_dropout,
+                           e->size);
 }
 
 nerfit_status nf_embedding_forward(const nf_encoder *encoder, const nf_pass *pass, nf_values *y,

@@ -10,7 +10,7 @@ static size_t inner_size(const nf_feed_forward *block) {
 static nf_dropout inner_dropout(const nf_encoder *encoder, const nf_feed_forward *block,
                                 const nf_pass *pass) {
     return nf_pass_dropout(pass, block->norm.site,
-                           block->drops_inside ? encoder->inner_dropout : 0.0);
+                           block->drops_inside ? encoder->inner_dropout : 0.0, inner_size(block));
 }
 
 static double out_dropout(const nf_encoder *encoder, const nf_feed_forward *block) {

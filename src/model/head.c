@@ -34,7 +34,7 @@ nerfit_status nf_head_forward(const nf_model *model, const nf_pass *pass, nf_val
     size_t n = (size_t)pass->sequences.n_tokens, c = model->encoder.hidden;
     nf_head_kept k = {0};
     nf_dropout dropout =
-        nf_pass_dropout(pass, model->classifier_site, model->encoder.classifier_dropout);
+        nf_pass_dropout(pass, model->classifier_site, model->encoder.classifier_dropout, c);
     nf_values *dropped = nf_workspace_reals(pass->ws, n * c);
     if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
     if (model->head) {
@@ -53,7 +53,7 @@ nerfit_status nf_head_backward(const nf_model *model, const nf_pass *pass, nf_va
     nf_backend *be = pass->be;
     size_t n = (size_t)pass->sequences.n_tokens, c = model->encoder.hidden;
     nf_dropout dropout =
-        nf_pass_dropout(pass, model->classifier_site, model->encoder.classifier_dropout);
+        nf_pass_dropout(pass, model->classifier_site, model->encoder.classifier_dropout, c);
     nf_values *inner = model->head ? nf_workspace_reals(pass->ws, n * c) : dx;
     if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
     NF_TRY(nf_linear_backward(model->classifier, pass, inner, dlogits, &kept->classifier, false));

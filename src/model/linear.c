@@ -118,7 +118,7 @@ static nerfit_status lora_forward(const nf_linear *linear, const nf_pass *pass, 
     size_t n = (size_t)pass->sequences.n_tokens, r = lora->rank, in = linear->in,
            out = linear->out;
     const nf_values *bias = linear->bias ? linear->bias->values : NULL;
-    nf_dropout dropout = nf_pass_dropout(pass, lora->site, lora->dropout);
+    nf_dropout dropout = nf_pass_dropout(pass, lora->site, lora->dropout, in);
     bool drops = dropout.p > 0.0, dora = lora->magnitude != NULL;
     nf_values *dropped = drops ? nf_workspace_reals(pass->ws, n * in) : NULL;
     kept->low = nf_workspace_reals(pass->ws, n * r);
@@ -181,7 +181,7 @@ static nerfit_status lora_backward(const nf_linear *linear, const nf_pass *pass,
     size_t n = (size_t)pass->sequences.n_tokens, r = lora->rank, in = linear->in,
            out = linear->out;
     double s = lora->scaling;
-    nf_dropout dropout = nf_pass_dropout(pass, lora->site, lora->dropout);
+    nf_dropout dropout = nf_pass_dropout(pass, lora->site, lora->dropout, in);
     bool drops = dropout.p > 0.0, dora = lora->magnitude != NULL;
     nf_workspace_mark mark = nf_workspace_here(pass->ws);
     nf_values *scaled = dora ? nf_workspace_reals(pass->ws, n * out) : NULL;
@@ -198,14 +198,16 @@ static nerfit_status lora_backward(const nf_linear *linear, const nf_pass *pass,
             be->zero(be, dm, out);
             be->column_dots(be, dm, dy, kept->sum, n, out);
             be->divide(be, dm, dm, kept->norms, out);
-            be->axpy(be, lora->magnitude->grad, 1.0, dm, out);
+            be->axpy(be, nf_pass_grad(pass, lora->magnitude), 1.0, dm, out);
         }
     }
     be->matmul(be, dlow, dz, lora->b->values, n, r, out, false, false, s, false);
     if (lora->b->grad)
-        be->matmul(be, lora->b->grad, dz, kept->low, out, r, n, true, false, s, true);
+        be->matmul(be, nf_pass_grad(pass, lora->b), dz, kept->low, out, r, n, true, false, s,
+                   true);
     if (lora->a->grad)
-        be->matmul(be, lora->a->grad, dlow, kept->dropped, r, in, n, true, false, 1.0, true);
+        be->matmul(be, nf_pass_grad(pass, lora->a), dlow, kept->dropped, r, in, n, true, false,
+                   1.0, true);
     if (dx && !drops) {
         be->linear_backward_input(be, dx, dz, linear->packed, n, accumulate);
         be->matmul(be, dx, dlow, lora->a->values, n, in, r, false, false, 1.0, true);
@@ -233,11 +235,13 @@ nerfit_status nf_linear_backward(const nf_linear *linear, const nf_pass *pass, n
                                  bool accumulate) {
     nf_backend *be = pass->be;
     size_t n = (size_t)pass->sequences.n_tokens;
-    if (linear->weight->grad)
-        be->matmul(be, linear->weight->grad, dy, kept->x, linear->out, linear->in, n, true, false,
-                   1.0, true);
+    if (linear->weight->grad) {
+        be->weight_gradient(be, nf_pass_grad(pass, linear->weight), dy, kept->x, n, linear->out,
+                            linear->in, !linear->weight->fresh);
+        linear->weight->fresh = false;
+    }
     if (linear->bias && linear->bias->grad)
-        be->column_sums(be, linear->bias->grad, dy, n, linear->out);
+        be->column_sums(be, nf_pass_grad(pass, linear->bias), dy, n, linear->out);
     if (linear->lora) return lora_backward(linear, pass, dx, dy, kept, accumulate);
     if (dx) be->linear_backward_input(be, dx, dy, linear->packed, n, accumulate);
     return NERFIT_OK;

@@ -231,9 +231,10 @@ nerfit_status nf_network_refresh(nf_network *net, nerfit_error *err) {
     return NERFIT_OK;
 }
 
-nf_dropout nf_pass_dropout(const nf_pass *pass, uint32_t site, double p) {
+nf_dropout nf_pass_dropout(const nf_pass *pass, uint32_t site, double p, size_t width) {
     return (nf_dropout){.p = pass->training ? p : 0.0,
                         .seed = pass->seed,
                         .step = pass->step,
-                        .site = site + pass->repeat * NF_SITES};
+                        .site = site + pass->repeat * NF_SITES,
+                        .first = (uint64_t)pass->first_row * width};
 }

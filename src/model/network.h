@@ -33,6 +33,7 @@ typedef struct nf_parameter {
     int n_dims;
     nf_values *values; /* own memory, a mapped file, or a part of the flat buffer */
     nf_values *grad;   /* NULL unless training has started and it is trained */
+    bool fresh; /* the gradient's memory counts as zero, whatever it holds: write, do not add */
     bool trained;
     bool decayed; /* weight decay applies: not a bias, not a norm (transformers' rule) */
     nf_group group;
@@ -66,6 +67,11 @@ typedef struct nf_pass {
     uint64_t seed, step; /* of the dropout masks */
     const struct nf_placement *placement; /* of the encoder that runs */
     uint32_t repeat;     /* which use of a shared layer this is: every use has its own masks */
+    struct nf_team *team; /* divides the encoder's work; NULL: operations divide theirs */
+    /* of a member of a team: its first token in the batch; bytes from the network's gradients to its
+     * own */
+    size_t first_row;
+    ptrdiff_t grad_shift;
 } nf_pass;
 
 void nf_network_init(nf_network *net, nf_backend *be);
@@ -109,7 +115,11 @@ nerfit_status nf_network_prepare(nf_network *net, bool backward, nerfit_error *e
 /* After an optimizer step: brings prepared forms of trained weights up to date. */
 nerfit_status nf_network_refresh(nf_network *net, nerfit_error *err);
 
-/* The dropout of a site in this pass: p = 0 outside training. */
-nf_dropout nf_pass_dropout(const nf_pass *pass, uint32_t site, double p);
+/* The dropout of a site in this pass, of `width` elements a token: p = 0 outside training. */
+nf_dropout nf_pass_dropout(const nf_pass *pass, uint32_t site, double p, size_t width);
+/* Where this pass adds a parameter's gradient; NULL: it is not trained. */
+static inline nf_values *nf_pass_grad(const nf_pass *pass, const nf_parameter *p) {
+    return p->grad ? (nf_values *)((char *)p->grad + pass->grad_shift) : NULL;
+}
 
 #endif

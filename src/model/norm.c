@@ -17,7 +17,7 @@ nerfit_status nf_norm_forward(const nf_norm *norm, const nf_pass *pass, nf_value
         local.rstd = nf_workspace_reals(pass->ws, n);
         if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
     }
-    nf_dropout dropout = nf_pass_dropout(pass, norm->site, p);
+    nf_dropout dropout = nf_pass_dropout(pass, norm->site, p, c);
     be->norm_forward(be, y, local.sum, local.mean, local.rstd, x, residual, norm->weight->values,
                      norm->bias ? norm->bias->values : NULL, norm->epsilon, &dropout, n, c);
     if (kept) *kept = local;
@@ -28,8 +28,9 @@ void nf_norm_backward(const nf_norm *norm, const nf_pass *pass, nf_values *dsum,
                       const nf_values *dy, double p, size_t c, const nf_norm_kept *kept) {
     nf_backend *be = pass->be;
     size_t n = (size_t)pass->sequences.n_tokens;
-    nf_dropout dropout = nf_pass_dropout(pass, norm->site, p);
-    be->norm_backward(be, dsum, norm->weight->grad, norm->bias ? norm->bias->grad : NULL, dy,
+    nf_dropout dropout = nf_pass_dropout(pass, norm->site, p, c);
+    be->norm_backward(be, dsum, nf_pass_grad(pass, norm->weight),
+                      norm->bias ? nf_pass_grad(pass, norm->bias) : NULL, dy,
                       kept->sum, kept->mean, kept->rstd, norm->weight->values, n, c);
     if (dx) be->dropout(be, dx, dsum, n * c, &dropout);
 }
@@ -38,13 +39,13 @@ void nf_residual_forward(const nf_norm *norm, const nf_pass *pass, nf_values *y,
                          const nf_values *out, const nf_values *x, double p, size_t c) {
     nf_backend *be = pass->be;
     size_t n = (size_t)pass->sequences.n_tokens;
-    nf_dropout dropout = nf_pass_dropout(pass, norm->site, p);
+    nf_dropout dropout = nf_pass_dropout(pass, norm->site, p, c);
     be->dropout(be, y, out, n * c, &dropout);
     be->axpy(be, y, 1.0, x, n * c);
 }
 
 void nf_residual_backward(const nf_norm *norm, const nf_pass *pass, nf_values *dout,
                           const nf_values *dy, double p, size_t c) {
-    nf_dropout dropout = nf_pass_dropout(pass, norm->site, p);
+    nf_dropout dropout = nf_pass_dropout(pass, norm->site, p, c);
     pass->be->dropout(pass->be, dout, dy, (size_t)pass->sequences.n_tokens * c, &dropout);
 }

@@ -66,6 +66,7 @@ static nf_pass rows_pass(const nf_pass *pass, const nf_placement *placement) {
     nf_pass rows = *pass;
     rows.sequences.n_tokens = placement->relative.n_rows;
     rows.repeat = pass->repeat + 1;
+    rows.first_row = 0;
     return rows;
 }
 
@@ -144,7 +145,7 @@ void nf_placement_finish_backward(const nf_encoder *encoder, const nf_pass *pass
         nf_norm_backward(&r->norm, &rows, placement->dembeddings, NULL, placement->dembeddings, 0.0,
                          c, &placement->norm);
     if (r->embeddings->grad)
-        be->axpy(be, nf_at(be, r->embeddings->grad, placement->first_row * c), 1.0,
+        be->axpy(be, nf_at(be, nf_pass_grad(pass, r->embeddings), placement->first_row * c), 1.0,
                  placement->dembeddings, (size_t)placement->relative.n_rows * c);
 }
 
@@ -158,7 +159,8 @@ nerfit_status nf_position_terms_forward(const nf_encoder *encoder, const nf_atte
     size_t count = (size_t)out->n_rows * encoder->hidden;
     nf_pass rows = rows_pass(pass, placement);
     const nf_values *embeddings = placement->embeddings;
-    nf_dropout dropout = nf_pass_dropout(&rows, attention->position_site, encoder->hidden_dropout);
+    nf_dropout dropout = nf_pass_dropout(&rows, attention->position_site, encoder->hidden_dropout,
+                                         encoder->hidden);
     if (dropout.p > 0.0) {
         nf_values *dropped = nf_workspace_reals(pass->ws, count);
         if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
@@ -190,7 +192,7 @@ nerfit_status nf_position_terms_again(const nf_encoder *encoder, const nf_attent
     out->keys = kept->position_keys;
     out->queries = kept->position_queries;
     if (bias && bias->grad)
-        out->dbias = nf_at(pass->be, bias->grad, placement->first_row * encoder->n_heads);
+        out->dbias = nf_at(pass->be, nf_pass_grad(pass, bias), placement->first_row * encoder->n_heads);
     if (out->keys && (wanted || nf_linear_trained(attention->position_key)))
         out->dkeys = nf_workspace_reals(pass->ws, count);
     if (out->queries && (wanted || nf_linear_trained(attention->position_query)))
@@ -215,7 +217,8 @@ nerfit_status nf_position_terms_backward(const nf_encoder *encoder, const nf_att
         NF_TRY(nf_linear_backward(attention->position_query, &rows, dx, relative->dqueries,
                                   &kept->position_query, true));
     if (!dx) return NERFIT_OK;
-    nf_dropout dropout = nf_pass_dropout(&rows, attention->position_site, encoder->hidden_dropout);
+    nf_dropout dropout = nf_pass_dropout(&rows, attention->position_site, encoder->hidden_dropout,
+                                         encoder->hidden);
     be->dropout(be, dx, dx, count, &dropout);
     be->axpy(be, placement->dembeddings, 1.0, dx, count);
     return NERFIT_OK;

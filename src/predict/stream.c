@@ -8,7 +8,8 @@
 #include "base/utf8.h"
 #include "data/document_stream.h"
 
-enum { WINDOW = 256 };
+/* Texts that are sorted by length and tagged together. */
+enum { WINDOW = 1024 };
 
 /* ---------------------------------------------------------------- writing */
 

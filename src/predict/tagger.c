@@ -1,6 +1,7 @@
 #include "predict/tagger.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,13 +12,26 @@
 #include "text/windows.h"
 #include "text/word_starts.h"
 
-enum { TOKENS_A_BATCH = 4096, TEXTS_A_BATCH = 64 };
+/* What a thread takes through the model at once: enough for its products, and little enough that
+ * what one layer leaves is still in the cache when the next one reads it. */
+enum { TOKENS_A_BATCH = 256, TEXTS_A_BATCH = 64 };
+
+/* A thread's own handle and scratch. */
+typedef struct worker {
+    nf_backend *be;
+    bool own; /* the handle is to be freed */
+    nf_workspace *ws;
+    float *values; /* logits */
+    size_t capacity;
+} worker;
+
 
 struct nf_tagger {
     const nf_model *model;
     nf_backend *be;
-    nf_workspace *ws;
-    nf_arena arena; /* of the results */
+    worker alone;    /* batches one after another, on all threads of the handle */
+    worker *workers; /* [be->threads] batches at the same time; made when first needed */
+    nf_arena arena;  /* of the results */
     size_t before, after;
     /* of viterbi and crf; NULL otherwise */
     nf_decoder *decoder;
@@ -54,16 +68,26 @@ nerfit_status nf_tagger_new(nf_tagger **out, const nf_model *model, nf_backend *
     tagger->be = be;
     tagger->calibration = NF_CALIBRATION_NONE;
     nf_tokenizer_special_counts(model->tokenizer, &tagger->before, &tagger->after);
-    nerfit_status status = nf_workspace_new(&tagger->ws, be, err);
+    tagger->alone.be = be;
+    nerfit_status status = nf_workspace_new(&tagger->alone.ws, be, err);
     if (status == NERFIT_OK) status = nf_tagger_decode(tagger, NF_DECODE_AUTO, err);
     if (status == NERFIT_OK) *out = tagger;
     else nf_tagger_free(tagger);
     return status;
 }
 
+static void worker_free(worker *w) {
+    nf_workspace_free(w->ws);
+    if (w->own) w->be->free(w->be);
+    free(w->values);
+}
+
 void nf_tagger_free(nf_tagger *tagger) {
     if (!tagger) return;
-    nf_workspace_free(tagger->ws);
+    worker_free(&tagger->alone);
+    for (int i = 0; i < tagger->be->threads && tagger->workers; i++)
+        worker_free(&tagger->workers[i]);
+    free(tagger->workers);
     nf_arena_free(&tagger->arena);
     nf_decoder_free(tagger->decoder);
     free(tagger->ids);
@@ -312,43 +336,118 @@ static void label_tokens(const nf_tagger *t, const piece *p, const float *logits
     }
 }
 
-static nerfit_status run_batch(nf_tagger *t, const piece *batch, size_t count, nf_tagged *results,
-                               nerfit_error *err) {
+static nerfit_status run_batch(const nf_tagger *t, worker *w, const piece *batch, size_t count,
+                               nf_tagged *results, nerfit_error *err) {
     nf_tokens texts[TEXTS_A_BATCH];
     size_t n = 0, l = t->model->n_labels;
     for (size_t i = 0; i < count; i++) {
         texts[i] = (nf_tokens){batch[i].ids, batch[i].length};
         n += batch[i].length;
     }
-    nf_pass pass = {.be = t->be, .ws = t->ws};
+    nf_pass pass = {.be = w->be, .ws = w->ws};
     nf_values *logits;
-    nf_workspace_reset(t->ws);
+    nf_workspace_reset(w->ws);
     NF_TRY(nf_batch_load(&pass, &t->model->encoder, texts, count, err));
     if (nf_model_logits(t->model, &pass, &logits) != NERFIT_OK) return nf_no_memory(err, 0);
-    NF_TRY(nf_backend_check(t->be, err));
-    float *values = malloc(n * l * sizeof *values + 1);
-    if (!values) return nf_no_memory(err, n * l * sizeof *values);
-    t->be->to_f32(t->be, values, logits, n * l);
-    const float *at = values;
+    NF_TRY(nf_backend_check(w->be, err));
+    if (n * l > w->capacity) {
+        free(w->values);
+        w->values = malloc(n * l * sizeof *w->values);
+        w->capacity = w->values ? n * l : 0;
+        if (!w->values) return nf_no_memory(err, n * l * sizeof *w->values);
+    }
+    w->be->to_f32(w->be, w->values, logits, n * l);
+    const float *at = w->values;
     for (size_t i = 0; i < count; i++) {
         label_tokens(t, &batch[i], at, &results[batch[i].text]);
         at += batch[i].length * l;
     }
-    free(values);
     return NERFIT_OK;
 }
 
+/* ---------------------------------------------------------------- batches */
+
+/* Pieces first .. first+count-1, of like length. */
+typedef struct batch {
+    size_t first, count;
+} batch;
+
+/* The batches of a call, which workers take one after another. */
+typedef struct queue {
+    nf_tagger *tagger;
+    const pieces *pieces;
+    nf_tagged *results;
+    const batch *batches;
+    size_t n_batches;
+    atomic_size_t next;
+    nerfit_status *statuses; /* [workers] */
+    nerfit_error *errors;
+} queue;
+
+static void work(void *user, int index) {
+    queue *q = user;
+    nf_tagger *t = q->tagger;
+    nerfit_status status = NERFIT_OK;
+    for (size_t i; status == NERFIT_OK && (i = atomic_fetch_add(&q->next, 1)) < q->n_batches;)
+        status = run_batch(t, &t->workers[index], q->pieces->items + q->batches[i].first,
+                           q->batches[i].count, q->results, &q->errors[index]);
+    q->statuses[index] = status;
+}
+
+static nerfit_status make_workers(nf_tagger *t, nerfit_error *err) {
+    if (t->workers) return NERFIT_OK;
+    worker *workers = calloc((size_t)t->be->threads, sizeof *workers);
+    nerfit_status status = workers ? NERFIT_OK : nf_no_memory(err, 0);
+    for (int i = 0; i < t->be->threads && status == NERFIT_OK; i++) {
+        status = t->be->fork_alone(t->be, &workers[i].be, err);
+        workers[i].own = status == NERFIT_OK;
+        if (status == NERFIT_OK) status = nf_workspace_new(&workers[i].ws, workers[i].be, err);
+    }
+    if (status == NERFIT_OK) t->workers = workers;
+    for (int i = 0; i < t->be->threads && workers && status != NERFIT_OK; i++)
+        worker_free(&workers[i]);
+    if (status != NERFIT_OK) free(workers);
+    return status;
+}
+
+static nerfit_status run_together(nf_tagger *t, queue *q, nerfit_error *err) {
+    int threads = t->be->threads;
+    NF_TRY(make_workers(t, err));
+    q->statuses = calloc((size_t)threads, sizeof *q->statuses);
+    q->errors = calloc((size_t)threads, sizeof *q->errors);
+    nerfit_status status = q->statuses && q->errors ? NERFIT_OK : nf_no_memory(err, 0);
+    if (status == NERFIT_OK) t->be->parallel(t->be, threads, work, q);
+    for (int i = 0; i < threads && status == NERFIT_OK; i++) {
+        status = q->statuses[i];
+        if (status != NERFIT_OK && err) *err = q->errors[i];
+    }
+    free(q->statuses);
+    free(q->errors);
+    return status;
+}
+
 static nerfit_status run_pieces(nf_tagger *t, pieces *p, nf_tagged *results, nerfit_error *err) {
-    if (p->count) qsort(p->items, p->count, sizeof *p->items, by_length);
-    for (size_t first = 0; first < p->count;) {
+    if (p->count == 0) return NERFIT_OK;
+    qsort(p->items, p->count, sizeof *p->items, by_length);
+    batch *batches = malloc(p->count * sizeof *batches);
+    if (!batches) return nf_no_memory(err, p->count * sizeof *batches);
+    size_t n = 0;
+    for (size_t first = 0; first < p->count; first += batches[n++].count) {
         size_t count = 0, tokens = 0;
         while (first + count < p->count && count < TEXTS_A_BATCH &&
                (count == 0 || tokens + p->items[first + count].length <= TOKENS_A_BATCH))
             tokens += p->items[first + count++].length;
-        NF_TRY(run_batch(t, p->items + first, count, results, err));
-        first += count;
+        batches[n] = (batch){first, count};
     }
-    return NERFIT_OK;
+    nerfit_status status = NERFIT_OK;
+    queue q = {.tagger = t, .pieces = p, .results = results, .batches = batches, .n_batches = n};
+    if (t->be->threads > 1 && n > 1) status = run_together(t, &q, err);
+    else
+        for (size_t i = 0; i < n && status == NERFIT_OK; i++)
+            status = run_batch(t, &t->alone, p->items + batches[i].first, batches[i].count,
+                               results, err);
+    free(batches);
+    return status;
 }
 
 /* ---------------------------------------------------------------- entities */

@@ -30,7 +30,12 @@ typedef struct nf_values nf_values;
 typedef struct nf_weight nf_weight;
 typedef struct nf_backend nf_backend;
 
-typedef enum nf_precision { NF_PRECISION_AUTO, NF_PRECISION_F32, NF_PRECISION_BF16 } nf_precision;
+typedef enum nf_precision {
+    NF_PRECISION_AUTO,
+    NF_PRECISION_F32,
+    NF_PRECISION_BF16,
+    NF_PRECISION_INT8, /* forward alone */
+} nf_precision;
 
 typedef enum nf_activation {
     NF_ACTIVATION_NONE,
@@ -64,6 +69,7 @@ typedef struct nf_dropout {
     uint64_t seed;
     uint64_t step;
     uint32_t site;
+    uint64_t first; /* added to every element's number; a multiple of 8 (a part of a batch) */
 } nf_dropout;
 
 /* p in units of 2^-16. */
@@ -119,7 +125,7 @@ typedef struct nf_adamw {
 struct nf_backend {
     const char *name;  /* "ref-f32", "ref-f64", "cpu" */
     size_t real_size;  /* bytes of one value: 4 or 8 */
-    nf_precision precision; /* of weight products: F32 or BF16 (never AUTO) */
+    nf_precision precision; /* of weight products (never AUTO) */
     bool failed; /* an operation ran out of memory: results are void; see nf_backend_check */
     void *state;
 
@@ -127,6 +133,12 @@ struct nf_backend {
     void (*free)(nf_backend *be);
     /* Another handle for another thread; weights made by one are usable by all. */
     nerfit_status (*fork)(nf_backend *be, nf_backend **out, nerfit_error *err);
+    /* The same, working on the calling thread alone. */
+    nerfit_status (*fork_alone)(nf_backend *be, nf_backend **out, nerfit_error *err);
+    int threads; /* that `parallel` has */
+    /* Calls work(user, 0 .. count-1), each on a thread of its own; count <= threads. Each may use
+     * its own handle only, one of fork_alone. */
+    void (*parallel)(nf_backend *be, int count, void (*work)(void *user, int index), void *user);
     void *(*memory_new)(nf_backend *be, size_t bytes); /* 64-byte aligned, NULL if out of memory */
     void (*memory_free)(nf_backend *be, void *memory);
     void (*zero)(nf_backend *be, nf_values *y, size_t n);
@@ -136,6 +148,7 @@ struct nf_backend {
     void (*from_f64)(nf_backend *be, nf_values *y, const double *x, size_t n);
     void (*to_f64)(nf_backend *be, double *y, const nf_values *x, size_t n);
     void (*ints_in)(nf_backend *be, int32_t *y, const int32_t *x, size_t n);
+    void (*ints_out)(nf_backend *be, int32_t *y, const int32_t *x, size_t n);
 
     /* ---- elementwise, y may be x */
     /* y += alpha x */
@@ -223,6 +236,9 @@ struct nf_backend {
      * weight gradients (dW = dy^T x) and for the adapters' thin products. */
     void (*matmul)(nf_backend *be, nf_values *c, const nf_values *a, const nf_values *b, size_t m,
                    size_t n, size_t k, bool trans_a, bool trans_b, double alpha, bool accumulate);
+    /* dw [out,in] (+)= dy [N,out]^T x [N,in], in the precision of weight products (sums in f32). */
+    void (*weight_gradient)(nf_backend *be, nf_values *dw, const nf_values *dy, const nf_values *x,
+                            size_t n, size_t out, size_t in, bool accumulate);
     /* DoRA: norm[i] = sqrt(w_squares[i] + 2 s B_i.(A W^T)_i + s^2 B_i (A A^T) B_i^T), the row norms
      * of W + s B A; b [out,R], aw [R,out] = A W^T, aa [R,R] = A A^T. */
     void (*dora_norms)(nf_backend *be, nf_values *norms, const nf_values *w_squares,
@@ -281,6 +297,14 @@ struct nf_backend {
     /* ---- optimizer: torch's AdamW (decoupled decay, epsilon outside the bias-corrected root) */
     void (*adamw)(nf_backend *be, nf_values *values, const nf_values *grads, nf_values *m,
                   nf_values *v, size_t n, const nf_adamw *options);
+    /* The same for some rows, in the host's memory [n_rows], of matrices with c columns. */
+    void (*adamw_rows)(nf_backend *be, nf_values *values, const nf_values *grads, nf_values *m,
+                       nf_values *v, const int32_t *rows, size_t n_rows, size_t c,
+                       const nf_adamw *options);
+    /* What adamw does, with these weight decays times learning rates [n_rates], one after another,
+     * to n values whose gradients and moments are zero. */
+    void (*decay)(nf_backend *be, nf_values *values, size_t n, const double *rates,
+                  size_t n_rates);
 };
 
 /* Index of the attention probability (query i, key j, head h) for dropout: queries are counted over

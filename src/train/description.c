@@ -161,7 +161,7 @@ static nerfit_status run_words(description *self, nf_pass *pass, const words *w,
 
     nf_encoder_kept kept = {.layers = self->kept};
     nf_description_kept head_kept;
-    nf_dropout dropout = nf_pass_dropout(pass, head->site, model->encoder.classifier_dropout);
+    nf_dropout dropout = nf_pass_dropout(pass, head->site, model->encoder.classifier_dropout, c);
     if (nf_encoder_forward(&model->encoder, pass, hidden, &kept, NULL) != NERFIT_OK)
         return nf_no_memory(err, 0);
     be->embedding_forward(be, h, hidden, rows, n, c, false); /* gathers the words' rows */

@@ -60,6 +60,7 @@ static nerfit_status run_batch(nf_stage *stage, const nf_example *const *batch, 
     nf_task *task = stage->task;
     nf_pass pass = {.be = task->model->net.be,
                     .ws = stage->ws,
+                    .team = stage->team,
                     .keep = backward,
                     .training = backward,
                     .seed = stage->options.seed,
@@ -75,12 +76,31 @@ static nerfit_status run_batch(nf_stage *stage, const nf_example *const *batch, 
     return nf_backend_check(pass.be, err);
 }
 
+/* The order of the batch's texts that a team divides best. */
+static nerfit_status arrange(const nf_stage *stage, const nf_example **batch, size_t count,
+                             nerfit_error *err) {
+    if (!stage->team) return NERFIT_OK;
+    size_t *lengths = malloc(2 * count * sizeof *lengths + 1), *order = lengths + count;
+    const nf_example **given = malloc(count * sizeof *given + 1);
+    if (lengths && given) {
+        for (size_t i = 0; i < count; i++) {
+            given[i] = batch[i];
+            lengths[i] = batch[i]->length;
+        }
+        nf_team_arrange(stage->team, lengths, count, order);
+        for (size_t i = 0; i < count; i++) batch[i] = given[order[i]];
+    }
+    nerfit_status status = lengths && given ? NERFIT_OK : nf_no_memory(err, count);
+    free(lengths);
+    free(given);
+    return status;
+}
+
 /* Scales the gradients to the largest norm allowed and updates (torch's clip_grad_norm_, AdamW). */
-static void update(nf_stage *stage, double factor, double *grad_norm) {
+static nerfit_status update(nf_stage *stage, double factor, double *grad_norm, nerfit_error *err) {
     nf_network *net = &stage->task->model->net;
-    nf_backend *be = net->be;
     const nf_stage_options *o = &stage->options;
-    *grad_norm = sqrt(be->sum_of_squares(be, net->flat_grads, net->n_trained));
+    *grad_norm = nf_optimizer_norm(stage->optimizer);
     double scale = 1.0;
     if (o->max_grad_norm > 0.0) {
         scale = o->max_grad_norm / (*grad_norm + 1e-6);
@@ -97,12 +117,10 @@ static void update(nf_stage *stage, double factor, double *grad_norm) {
         adamw.learning_rate =
             factor * (part / 2 == NF_GROUP_ENCODER ? o->learning_rate : o->rates[part / 2]);
         adamw.weight_decay = part % 2 == 0 ? o->weight_decay : 0.0;
-        if (end > from)
-            be->adamw(be, nf_at(be, net->flat_values, from), nf_at(be, net->flat_grads, from),
-                      nf_at(be, net->flat_m, from), nf_at(be, net->flat_v, from), end - from,
-                      &adamw);
+        if (end > from) NF_TRY(nf_optimizer_update(stage->optimizer, from, end, &adamw, err));
         from = end;
     }
+    return NERFIT_OK;
 }
 
 /* The factor of the schedule at a step. */
@@ -126,7 +144,7 @@ static nerfit_status train_step(nf_stage *stage, const uint32_t *order, const nf
     size_t remaining = (left + o->train_batch_size - 1) / o->train_batch_size;
     size_t planned = remaining < o->accumulation ? remaining : o->accumulation;
     *loss = 0.0;
-    net->be->zero(net->be, net->flat_grads, net->n_trained);
+    nf_optimizer_begin(stage->optimizer);
     for (size_t at = first; batches < planned; batches++) {
         uint64_t micro_step = (uint64_t)stage->state.step * o->accumulation + batches;
         size_t count = train->count - at < o->train_batch_size ? train->count - at
@@ -134,6 +152,9 @@ static nerfit_status train_step(nf_stage *stage, const uint32_t *order, const nf
         for (size_t i = 0; i < count; i++) batch[i] = &train->items[order[at + i]];
         if (stage->task->draw)
             count = stage->task->draw(stage->task, o->seed, micro_step, o->train_batch_size, batch);
+        for (size_t i = 0; i < count; i++)
+            NF_TRY(nf_optimizer_touch(stage->optimizer, batch[i]->ids, batch[i]->length, err));
+        NF_TRY(arrange(stage, batch, count, err));
         double batch_loss, share = 1.0 / (double)planned;
         NF_TRY(run_batch(stage, batch, count, true, micro_step, share, &batch_loss, err));
         *loss += share * batch_loss;
@@ -143,7 +164,7 @@ static nerfit_status train_step(nf_stage *stage, const uint32_t *order, const nf
         return nf_fail(err, NERFIT_NUMERIC,
                        "stage %d, step %lld: the loss is not finite; lower the learning rate",
                        stage->number, (long long)stage->state.step + 1);
-    update(stage, factor_at(stage, stage->state.step), grad_norm);
+    NF_TRY(update(stage, factor_at(stage, stage->state.step), grad_norm, err));
     return nf_network_refresh(net, err);
 }
 
@@ -151,6 +172,7 @@ static nerfit_status train_step(nf_stage *stage, const uint32_t *order, const nf
 
 nerfit_status nf_stage_evaluate(nf_stage *stage, json_t **metrics, nerfit_error *err) {
     const nf_examples *validation = stage->task->validation;
+    nf_optimizer_settle(stage->optimizer);
     size_t size = stage->options.eval_batch_size, done = 0;
     const nf_example **batch = malloc(size * sizeof *batch);
     *metrics = json_object();
@@ -253,6 +275,7 @@ static nerfit_status evaluate_step(nf_stage *stage, bool *go_on, nerfit_error *e
 static nerfit_status save_step(nf_stage *stage, bool *go_on, nerfit_error *err) {
     nf_arena arena = {0};
     const char *path = NULL;
+    nf_optimizer_settle(stage->optimizer);
     nerfit_status status = nf_checkpoint_save(stage, &arena, &path, err);
     if (status == NERFIT_OK && !tell(stage, NF_STAGE_SAVE, 0.0, NULL, path)) *go_on = false;
     nf_arena_free(&arena);
@@ -329,9 +352,16 @@ nerfit_status nf_stage_run(nf_stage *stage, nerfit_error *err) {
     if (!stage->state.log_history) stage->state.log_history = json_array();
     uint32_t *order = malloc(stage->task->train->count * sizeof *order);
     const nf_example **batch = malloc(stage->options.train_batch_size * sizeof *batch);
-    nerfit_status status = order && batch && stage->state.log_history
-                               ? loop(stage, order, batch, err)
-                               : nf_no_memory(err, 0);
+    nerfit_status status = order && batch && stage->state.log_history ? NERFIT_OK
+                                                                      : nf_no_memory(err, 0);
+    if (status == NERFIT_OK) status = nf_team_new(&stage->team, stage->task->model, err);
+    if (status == NERFIT_OK) status = nf_optimizer_new(&stage->optimizer, stage->task->model, err);
+    if (status == NERFIT_OK) status = loop(stage, order, batch, err);
+    nf_optimizer_settle(stage->optimizer);
+    nf_optimizer_free(stage->optimizer);
+    stage->optimizer = NULL;
+    nf_team_free(stage->team);
+    stage->team = NULL;
     free(order);
     free(batch);
     if (status == NERFIT_OK) status = load_best(stage, err);

@@ -3,6 +3,8 @@
 #ifndef NF_TRAIN_STAGE_H
 #define NF_TRAIN_STAGE_H
 
+#include "model/team.h"
+#include "train/optimizer.h"
 #include "train/schedule.h"
 #include "train/task.h"
 
@@ -76,6 +78,8 @@ struct nf_stage {
     nf_stage_options options;
     nf_task *task;
     nf_workspace *ws;
+    nf_team *team; /* while it runs; NULL: none */
+    nf_optimizer *optimizer; /* while it runs */
     const nf_log *log;
     nf_stage_observer observer;
     void *user;

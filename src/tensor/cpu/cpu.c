@@ -8,6 +8,7 @@
 #include <omp.h>
 
 #include "tensor/cpu/dropped.h"
+#include "tensor/cpu/gradient.h"
 #include "tensor/cpu/kernels.h"
 #include "tensor/cpu/matmul.h"
 #include "tensor/cpu/memory.h"
@@ -83,6 +84,16 @@ static nerfit_status backend_fork(nf_backend *be, nf_backend **out, nerfit_error
     return make(out, CPU(be)->matmul, be->precision, CPU(be)->threads, err);
 }
 
+static nerfit_status backend_fork_alone(nf_backend *be, nf_backend **out, nerfit_error *err) {
+    return make(out, CPU(be)->matmul, be->precision, 1, err);
+}
+
+static void parallel(nf_backend *be, int count, void (*work)(void *user, int index), void *user) {
+    (void)be;
+#pragma omp parallel for num_threads(count) schedule(static, 1) if (count > 1)
+    for (int i = 0; i < count; i++) work(user, i);
+}
+
 static void *memory_new(nf_backend *be, size_t bytes) {
     (void)be;
     return nf_cpu_memory(bytes);
@@ -123,6 +134,11 @@ static void to_f64(nf_backend *be, double *y, const nf_values *x, size_t n) {
 }
 
 static void ints_in(nf_backend *be, int32_t *y, const int32_t *x, size_t n) {
+    (void)be;
+    if (n) memcpy(y, x, n * sizeof *x);
+}
+
+static void ints_out(nf_backend *be, int32_t *y, const int32_t *x, size_t n) {
     (void)be;
     if (n) memcpy(y, x, n * sizeof *x);
 }
@@ -280,9 +296,14 @@ static void norm_backward(nf_backend *be, nf_values *dsum, nf_values *dgamma, nf
 
 static nerfit_status weight_new(nf_backend *be, nf_weight **w, const nf_values *values, size_t out,
                                 size_t in, unsigned uses, nerfit_error *err) {
-    /* a head of a few labels gains nothing from bf16, and loses precision where it shows */
-    bool bf16 = be->precision == NF_PRECISION_BF16 && out >= 128 && in >= 128;
-    return nf_matmul_weight_new(CPU(be)->matmul, w, CF(values), out, in, uses, bf16, err);
+    /* a head of a few labels gains nothing from less, and loses precision where it shows */
+    static const nf_product_type types[] = {[NF_PRECISION_F32] = NF_PRODUCT_F32,
+                                            [NF_PRECISION_BF16] = NF_PRODUCT_BF16,
+                                            [NF_PRECISION_INT8] = NF_PRODUCT_INT8};
+    nf_product_type type = out >= 128 && in >= 128 ? types[be->precision] : NF_PRODUCT_F32;
+    if (type == NF_PRODUCT_INT8 && (uses & ~(unsigned)NF_USE_FORWARD))
+        return nf_fail(err, NERFIT_UNSUPPORTED, "precision int8 is for tagging; train in bf16 or f32");
+    return nf_matmul_weight_new(CPU(be)->matmul, w, CF(values), out, in, uses, type, err);
 }
 
 static nerfit_status weight_update(nf_backend *be, nf_weight *w, nerfit_error *err) {
@@ -419,6 +440,28 @@ static bool linear_backward_dropped(nf_backend *be, nf_values *dx, const nf_valu
     return true;
 }
 #endif
+
+static void weight_gradient(nf_backend *be, nf_values *dw, const nf_values *dy, const nf_values *x,
+                            size_t n, size_t out, size_t in, bool accumulate) {
+#if defined(__x86_64__)
+    size_t pairs = (n + 1) / 2;
+    bool bf16 = be->precision == NF_PRECISION_BF16 && in % NF_GRADIENT_COLUMNS == 0 &&
+                out >= 128 && in >= 128; /* as in weight_new */
+    uint32_t *dy_pairs = bf16 ? (uint32_t *)scratch_of(be, pairs * (out + in)) : NULL;
+    if (dy_pairs) {
+        uint32_t *x_pairs = dy_pairs + pairs * out;
+        DIVIDE(be, pairs, 1, pairs * (out + in), {
+            nf_gradient_pairs(dy_pairs, CF(dy), n, out, NF_GRADIENT_ROWS, from, to);
+            nf_gradient_pairs(x_pairs, CF(x), n, in, NF_GRADIENT_STRIP, from, to);
+        });
+        DIVIDE(be, out, 8, n * out * in / 16,
+               nf_gradient_rows(F(dw), dy_pairs, x_pairs, pairs, out, in, from, to,
+                                accumulate));
+        return;
+    }
+#endif
+    matmul(be, dw, dy, x, out, in, n, true, false, 1.0, accumulate);
+}
 
 static void dora_norms(nf_backend *be, nf_values *norms, const nf_values *w_squares,
                        const nf_values *b, const nf_values *aw, const nf_values *aa, double s,
@@ -664,6 +707,22 @@ static void adamw(nf_backend *be, nf_values *values, const nf_values *grads, nf_
                         o));
 }
 
+static void adamw_rows(nf_backend *be, nf_values *values, const nf_values *grads, nf_values *m,
+                       nf_values *v, const int32_t *rows, size_t n_rows, size_t c,
+                       const nf_adamw *o) {
+    DIVIDE(be, n_rows, 1, 2 * n_rows * c, {
+        for (size_t i = from; i < to; i++) {
+            size_t at = (size_t)rows[i] * c;
+            K(be)->adamw(F(values) + at, CF(grads) + at, F(m) + at, F(v) + at, c, o);
+        }
+    });
+}
+
+static void decay(nf_backend *be, nf_values *values, size_t n, const double *rates,
+                  size_t n_rates) {
+    DIVIDE(be, n, 64, n * n_rates, K(be)->decay(F(values) + from, to - from, rates, n_rates));
+}
+
 /* ---------------------------------------------------------------- construction */
 
 static bool multiplies_bf16(void) {
@@ -675,11 +734,22 @@ static bool multiplies_bf16(void) {
 #endif
 }
 
+static bool multiplies_int8(void) {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx512vnni");
+#else
+    return false;
+#endif
+}
+
 static const nf_backend operations = {
     .name = "cpu",
     .real_size = sizeof(float),
     .free = backend_free,
     .fork = backend_fork,
+    .fork_alone = backend_fork_alone,
+    .parallel = parallel,
     .memory_new = memory_new,
     .memory_free = memory_free,
     .zero = zero,
@@ -689,6 +759,7 @@ static const nf_backend operations = {
     .from_f64 = from_f64,
     .to_f64 = to_f64,
     .ints_in = ints_in,
+    .ints_out = ints_out,
     .axpy = axpy,
     .dropout = dropout,
     .activation_forward = activation_forward,
@@ -714,6 +785,7 @@ static const nf_backend operations = {
     .linear_backward_dropped = linear_backward_dropped,
 #endif
     .matmul = matmul,
+    .weight_gradient = weight_gradient,
     .dora_norms = dora_norms,
     .divide = divide,
     .attention_forward = attention_forward,
@@ -726,6 +798,8 @@ static const nf_backend operations = {
     .cross_entropy = cross_entropy,
     .softmax = softmax,
     .adamw = adamw,
+    .adamw_rows = adamw_rows,
+    .decay = decay,
 };
 
 static nerfit_status make(nf_backend **out, const nf_matmul *parent, nf_precision precision,
@@ -741,6 +815,7 @@ static nerfit_status make(nf_backend **out, const nf_matmul *parent, nf_precisio
     *state = (cpu){.kernels = nf_kernels_best(), .threads = threads};
     *be = operations;
     be->precision = precision;
+    be->threads = threads;
     be->state = state;
     nerfit_status status = nf_matmul_new(&state->matmul, parent, state->kernels, threads, err);
     if (status == NERFIT_OK) *out = be;
@@ -754,6 +829,11 @@ nerfit_status nf_backend_cpu(nf_backend **out, nf_precision precision, int threa
         *out = NULL;
         return nf_fail(err, NERFIT_UNSUPPORTED,
                        "precision bf16: this CPU has no bf16 products; use auto or f32");
+    }
+    if (precision == NF_PRECISION_INT8 && !multiplies_int8()) {
+        *out = NULL;
+        return nf_fail(err, NERFIT_UNSUPPORTED,
+                       "precision int8: this CPU has no int8 products (AVX-512 VNNI); use auto");
     }
     if (precision == NF_PRECISION_AUTO)
         precision = multiplies_bf16() ? NF_PRECISION_BF16 : NF_PRECISION_F32;

@@ -74,7 +74,7 @@ static void philox_numbers(const nf_dropout *d, const uint64_t blocks[LANES],
 /* The numbers of the elements first .. first+127, first a multiple of 8. */
 static void numbers_from(const nf_dropout *d, uint64_t first, uint16_t numbers[MASK]) {
     uint64_t blocks[LANES];
-    for (int i = 0; i < LANES; i++) blocks[i] = first / 8 + (uint64_t)i;
+    for (int i = 0; i < LANES; i++) blocks[i] = (d->first + first) / 8 + (uint64_t)i;
     philox_numbers(d, blocks, numbers);
 }
 
@@ -156,6 +156,33 @@ static void to_bf16(uint16_t *y, const float *x, size_t n) {
         uint32_t bits;
         memcpy(&bits, &x[i], sizeof bits);
         y[i] = (uint16_t)((bits + 0x7FFFu + (bits >> 16 & 1u)) >> 16);
+    }
+}
+
+static void round_rows(uint8_t *y, float *scales, const float *x, size_t rows, size_t c) {
+    for (size_t r = 0; r < rows; r++, x += c, y += c) {
+        float most = 0.0f;
+        for (size_t i = 0; i < c; i++) {
+            float size = __builtin_fabsf(x[i]);
+            most = size > most ? size : most;
+        }
+        float inverse = most > 0.0f ? 127.0f / most : 0.0f;
+        scales[r] = most / 127.0f;
+        for (size_t i = 0; i < c; i++) /* to nearest: what is cut off has a half added */
+            y[i] = (uint8_t)(int32_t)(x[i] * inverse + 128.5f);
+    }
+}
+
+static void from_sums(float *y, const float *row_scales, const float *scales, const int32_t *sums,
+                      const float *bias, size_t rows, size_t n) {
+    for (size_t r = 0; r < rows; r++, y += n) {
+        const int32_t *given = (const int32_t *)y;
+        float scale = row_scales[r];
+        if (bias)
+            for (size_t i = 0; i < n; i++)
+                y[i] = (float)(given[i] - sums[i]) * (scale * scales[i]) + bias[i];
+        else
+            for (size_t i = 0; i < n; i++) y[i] = (float)(given[i] - sums[i]) * (scale * scales[i]);
     }
 }
 
@@ -558,7 +585,8 @@ static void mask_rows(float *factors, const head_view *h, const nf_dropout *d, i
         int32_t n = total - done < LANES ? total - done : LANES;
         for (int32_t i = 0; i < n; i++) {
             int32_t t = (done + i) / blocks_a_row, block = (done + i) % blocks_a_row;
-            blocks[i] = nf_attention_element(row + t, 8 * block, head, heads, longest) / 8;
+            blocks[i] =
+                (d->first + nf_attention_element(row + t, 8 * block, head, heads, longest)) / 8;
             places[i] = factors + (size_t)t * h->width + 8 * (size_t)block;
         }
         philox_numbers(d, blocks, numbers);
@@ -711,6 +739,18 @@ static double cross_entropy(float *dlogits, const float *logits, const int32_t *
 
 /* ---------------------------------------------------------------- optimizer */
 
+static void decay(float *values, size_t n, const double *rates, size_t n_rates) {
+    enum { FEW = 1024 };
+    for (size_t at = 0; at < n; at += FEW) { /* stays in the first cache for all rates */
+        size_t end = n - at < FEW ? n : at + FEW;
+        for (size_t r = 0; r < n_rates; r++) {
+            float factor = (float)(1.0 - rates[r]);
+            for (size_t i = at; i < end; i++) values[i] *= factor;
+            __asm__ volatile("" ::: "memory"); /* each product is rounded, as a step's is */
+        }
+    }
+}
+
 static void adamw(float *restrict values, const float *restrict grads, float *restrict m,
                   float *restrict v, size_t n, const nf_adamw *o) {
     float correction1 = (float)(1.0 - pow(o->beta1, (double)o->step));
@@ -732,6 +772,8 @@ const nf_kernels JOIN(nf_kernels_, NF_ISA) = {
     .isa = TEXT(NF_ISA),
     .terms = &JOIN(nf_terms_kernels_, NF_ISA),
     .to_bf16 = to_bf16,
+    .round_rows = round_rows,
+    .from_sums = from_sums,
     .axpy = axpy,
     .dropout = dropout,
     .dropout_at = dropout_at,
@@ -750,5 +792,6 @@ const nf_kernels JOIN(nf_kernels_, NF_ISA) = {
     .attention_backward = attention_backward,
     .softmax = softmax,
     .cross_entropy = cross_entropy,
+    .decay = decay,
     .adamw = adamw,
 };

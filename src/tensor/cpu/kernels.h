@@ -11,6 +11,11 @@ typedef struct nf_kernels {
     const char *isa;
     const nf_terms_kernels *terms;
     void (*to_bf16)(uint16_t *y, const float *x, size_t n);
+    /* Rows rounded to whole numbers from -127 to 127 of the row's scale, 128 added. */
+    void (*round_rows)(uint8_t *y, float *scales, const float *x, size_t rows, size_t c);
+    /* y [rows, n], which holds int32 sums of products: to reals; bias may be NULL. */
+    void (*from_sums)(float *y, const float *row_scales, const float *scales, const int32_t *sums,
+                      const float *bias, size_t rows, size_t n);
     void (*axpy)(float *y, float alpha, const float *x, size_t n);
     /* elements from .. to of a dropout site; `from` is a multiple of 8; y may be x */
     void (*dropout)(float *y, const float *x, size_t from, size_t to, const nf_dropout *d);
@@ -60,6 +65,7 @@ typedef struct nf_kernels {
     /* Sum of the losses of rows from .. to */
     double (*cross_entropy)(float *dlogits, const float *logits, const int32_t *labels, size_t from,
                             size_t to, size_t l, float smoothing, float grad_scale);
+    void (*decay)(float *values, size_t n, const double *rates, size_t n_rates);
     void (*adamw)(float *values, const float *grads, float *m, float *v, size_t n,
                   const nf_adamw *options);
 } nf_kernels;

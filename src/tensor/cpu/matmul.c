@@ -2,8 +2,10 @@
  * reordered copy, in f32 or bf16. In bf16 the activations are converted into scratch, and sums and
  * results are f32.
  *
- * Primitives are made for the exact number of rows and cached by shape: making one takes a fraction
- * of a millisecond, and the row counts of a training run or a stream of batches repeat. */
+ * Rows are multiplied in equal runs of at most MOST_ROWS, which is as fast as all at once and keeps
+ * them in the second-level cache. Primitives are made for exact numbers of rows and cached by shape
+ * (making one takes a fraction of a millisecond), so that there are few of them whatever the
+ * batches' sizes. */
 #include "tensor/cpu/matmul.h"
 
 #include <stdatomic.h>
@@ -17,11 +19,17 @@
 #include "tensor/cpu/dropped.h"
 #include "tensor/cpu/memory.h"
 
-enum { FORWARD, BACKWARD, MAX_PRIMITIVES = 4096, TYPICAL_ROWS = 128, MAX_PARTS = 256, FEWEST_ROWS = 8 };
+enum { FORWARD, BACKWARD, MAX_PRIMITIVES = 4096, TYPICAL_ROWS = 128, MAX_PARTS = 256, FEWEST_ROWS = 8, MOST_ROWS = 64 };
+
+/* By nf_product_type: int8 activations are unsigned, 128 added, as the CPU's product takes them; what
+ * that adds is taken off again with the sums of the weight's rows. */
+static const dnnl_data_type_t source_types[] = {dnnl_f32, dnnl_bf16, dnnl_u8};
+static const dnnl_data_type_t weight_types[] = {dnnl_f32, dnnl_bf16, dnnl_s8};
+static const dnnl_data_type_t result_types[] = {dnnl_f32, dnnl_f32, dnnl_s32};
 
 typedef struct product_key {
     size_t rows, k, n;
-    int32_t direction, bf16, bias, accumulate;
+    int32_t direction, type, bias, accumulate;
     int32_t part, padding; /* of the rows: each thread has memory objects of its own */
 } product_key;
 
@@ -70,15 +78,20 @@ struct nf_matmul {
     dnnl_engine_t engine; /* the shared one's */
     dnnl_stream_t stream;
     product *products;
-    uint16_t *scratch; /* activations in bf16 */
+    uint16_t *scratch; /* activations in bf16 or int8 */
     size_t scratch_size;
+    float *row_scales; /* of activations in int8 */
+    size_t row_scales_size;
 };
 
 struct nf_weight {
     const float *values; /* [out, in] */
     size_t out, in;
-    bool bf16;
+    nf_product_type type;
     shared_engine *shared;
+    /* int8: W = scales[out] times the packed numbers; sums [out] of the numbers, times 128 */
+    float *scales;
+    int32_t *sums;
     nf_pooled columns;           /* see nf_weight_columns */
     dnnl_memory_t plain[2];      /* view of the values, as the product reads them */
     dnnl_memory_t packed[2];     /* NULL: not used in that direction */
@@ -136,6 +149,7 @@ void nf_matmul_free(nf_matmul *mm) {
     if (mm->stream) dnnl_stream_destroy(mm->stream);
     engine_drop(mm->shared);
     free(mm->scratch);
+    free(mm->row_scales);
     free(mm);
 }
 
@@ -153,9 +167,9 @@ static dnnl_memory_desc_t matrix(size_t rows, size_t cols, dnnl_data_type_t type
 /* Plans the product [rows,k] x [k,n]; with `packed` NULL oneDNN chooses the weight's layout. */
 static dnnl_status_t plan(dnnl_primitive_desc_t *out, dnnl_engine_t engine, const product_key *key,
                           const dnnl_memory_desc_t *packed) {
-    dnnl_data_type_t type = key->bf16 ? dnnl_bf16 : dnnl_f32;
-    dnnl_memory_desc_t source = matrix(key->rows, key->k, type, key->k, 1), weights;
-    dnnl_memory_desc_t destination = matrix(key->rows, key->n, dnnl_f32, key->n, 1);
+    dnnl_data_type_t type = weight_types[key->type];
+    dnnl_memory_desc_t source = matrix(key->rows, key->k, source_types[key->type], key->k, 1), weights;
+    dnnl_memory_desc_t destination = matrix(key->rows, key->n, result_types[key->type], key->n, 1);
     dnnl_memory_desc_t bias = matrix(1, key->n, dnnl_f32, key->n, 1);
     if (packed) {
         weights = *packed;
@@ -192,6 +206,8 @@ void nf_matmul_weight_free(nf_weight *w) {
         nf_pool_give_back(&w->memory[d]);
     }
     nf_pool_give_back(&w->columns);
+    free(w->scales);
+    free(w->sums);
     engine_drop(w->shared);
     free(w);
 }
@@ -208,15 +224,16 @@ static void fill_columns(const nf_matmul *mm, nf_weight *w) {
 
 static dnnl_status_t pack(nf_weight *w, int direction) {
     size_t k = direction == FORWARD ? w->in : w->out, n = direction == FORWARD ? w->out : w->in;
-    product_key key = {.rows = TYPICAL_ROWS, .k = k, .n = n, .bf16 = w->bf16};
+    product_key key = {.rows = TYPICAL_ROWS, .k = k, .n = n, .type = w->type};
     dnnl_primitive_desc_t planned, moved;
     dnnl_status_t status = plan(&planned, w->shared->engine, &key, NULL);
     if (status != dnnl_success) return status;
     dnnl_memory_desc_t packed = *dnnl_primitive_desc_query_md(planned, dnnl_query_weights_md, 0);
     dnnl_primitive_desc_destroy(planned);
     /* W^T is the same memory read by columns */
-    dnnl_memory_desc_t plain = direction == FORWARD ? matrix(k, n, dnnl_f32, 1, w->in)
-                                                    : matrix(k, n, dnnl_f32, w->in, 1);
+    dnnl_data_type_t plain_type = w->type == NF_PRODUCT_INT8 ? dnnl_s8 : dnnl_f32;
+    dnnl_memory_desc_t plain = direction == FORWARD ? matrix(k, n, plain_type, 1, w->in)
+                                                    : matrix(k, n, plain_type, w->in, 1);
     status = dnnl_memory_create(&w->plain[direction], &plain, w->shared->engine,
                                 (void *)(uintptr_t)w->values);
     w->memory[direction] = nf_pool_take(&w->shared->pool, dnnl_memory_desc_get_size(&packed));
@@ -243,7 +260,7 @@ static dnnl_status_t pack(nf_weight *w, int direction) {
     } while (0)
 
 nerfit_status nf_matmul_weight_new(nf_matmul *mm, nf_weight **out, const float *values,
-                                   size_t n_out, size_t n_in, unsigned uses, bool bf16,
+                                   size_t n_out, size_t n_in, unsigned uses, nf_product_type type,
                                    nerfit_error *err) {
     nf_weight *w = calloc(1, sizeof *w);
     *out = NULL;
@@ -251,10 +268,10 @@ nerfit_status nf_matmul_weight_new(nf_matmul *mm, nf_weight **out, const float *
     w->values = values;
     w->out = n_out;
     w->in = n_in;
-    w->bf16 = bf16;
+    w->type = type;
     w->shared = engine_share(mm->shared);
     dnnl_status_t status = dnnl_success;
-    if (bf16 && (uses & NF_USE_DROPPED) && !(n_out % NF_DROPPED_BLOCK)) {
+    if (type == NF_PRODUCT_BF16 && (uses & NF_USE_DROPPED) && !(n_out % NF_DROPPED_BLOCK)) {
         w->columns = nf_pool_take(&mm->shared->pool, n_out * n_in * sizeof(uint16_t));
         if (!w->columns.memory) status = dnnl_out_of_memory;
     }
@@ -269,8 +286,34 @@ nerfit_status nf_matmul_weight_new(nf_matmul *mm, nf_weight **out, const float *
     return result;
 }
 
+/* Rounds W to int8, row by row, and hands it to the reorder: numbers [out,in] or NULL. */
+static int8_t *round_weight(const nf_matmul *mm, nf_weight *w) {
+    int8_t *numbers = malloc(w->out * w->in + 1);
+    if (!w->scales) w->scales = malloc(w->out * sizeof *w->scales + 1);
+    if (!w->sums) w->sums = malloc(w->out * sizeof *w->sums + 1);
+    if (!numbers || !w->scales || !w->sums) {
+        free(numbers);
+        return NULL;
+    }
+#pragma omp parallel for num_threads(mm->threads) schedule(static)
+    for (size_t o = 0; o < w->out; o++) {
+        mm->kernels->round_rows((uint8_t *)numbers + o * w->in, &w->scales[o],
+                                w->values + o * w->in, 1, w->in);
+        int32_t sum = 0;
+        for (size_t i = 0; i < w->in; i++) { /* the kernel adds 128 */
+            numbers[o * w->in + i] = (int8_t)(uint8_t)(numbers[o * w->in + i] ^ (int8_t)0x80);
+            sum += numbers[o * w->in + i];
+        }
+        w->sums[o] = 128 * sum;
+    }
+    if (w->plain[FORWARD]) dnnl_memory_set_data_handle(w->plain[FORWARD], numbers);
+    return numbers;
+}
+
 nerfit_status nf_matmul_weight_update(nf_matmul *mm, nf_weight *w, nerfit_error *err) {
     dnnl_status_t status = dnnl_success;
+    int8_t *numbers = w->type == NF_PRODUCT_INT8 ? round_weight(mm, w) : NULL;
+    if (w->type == NF_PRODUCT_INT8 && !numbers) return nf_no_memory(err, w->out * w->in);
     for (int d = 0; d < 2 && status == dnnl_success; d++) {
         if (!w->reorder[d]) continue;
         dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, w->plain[d]}, {DNNL_ARG_TO, w->packed[d]}};
@@ -278,6 +321,7 @@ nerfit_status nf_matmul_weight_update(nf_matmul *mm, nf_weight *w, nerfit_error 
     }
     if (w->columns.memory) fill_columns(mm, w);
     if (status == dnnl_success) status = dnnl_stream_wait(mm->stream);
+    free(numbers);
     return status == dnnl_success ? NERFIT_OK : failed(err, "reordering a weight", status);
 }
 
@@ -297,8 +341,8 @@ static dnnl_status_t make(nf_matmul *mm, product *p, const nf_weight *w) {
     if (status == dnnl_success)
         status = dnnl_memory_create(&p->scratchpad, &scratchpad, mm->engine, DNNL_MEMORY_ALLOCATE);
     dnnl_memory_desc_t source =
-        matrix(key->rows, key->k, key->bf16 ? dnnl_bf16 : dnnl_f32, key->k, 1);
-    dnnl_memory_desc_t destination = matrix(key->rows, key->n, dnnl_f32, key->n, 1);
+        matrix(key->rows, key->k, source_types[key->type], key->k, 1);
+    dnnl_memory_desc_t destination = matrix(key->rows, key->n, result_types[key->type], key->n, 1);
     dnnl_memory_desc_t bias = matrix(1, key->n, dnnl_f32, key->n, 1);
     if (status == dnnl_success)
         status = dnnl_memory_create(&p->source, &source, mm->engine, DNNL_MEMORY_NONE);
@@ -327,14 +371,20 @@ static product *find(nf_matmul *mm, const product_key *key, const nf_weight *w) 
 }
 
 /* The rows of a product from `from` on, on the calling thread. */
-static bool run_part(nf_matmul *mm, product *p, const nf_weight *w, float *y, const float *x,
+static bool run_rows(nf_matmul *mm, product *p, const nf_weight *w, float *y, const float *x,
                      const float *bias, size_t from) {
     const product_key *key = &p->key;
     const void *source = x;
-    if (key->bf16) {
+    const float *added = bias;
+    if (key->type == NF_PRODUCT_BF16) {
         uint16_t *scratch = mm->scratch + from * key->k;
         mm->kernels->to_bf16(scratch, x, key->rows * key->k);
         source = scratch;
+    } else if (key->type == NF_PRODUCT_INT8) {
+        uint8_t *scratch = (uint8_t *)(mm->scratch + from * key->k);
+        mm->kernels->round_rows(scratch, mm->row_scales + from, x, key->rows, key->k);
+        source = scratch;
+        bias = NULL;
     }
     dnnl_memory_set_data_handle(p->source, (void *)(uintptr_t)source);
     dnnl_memory_set_data_handle(p->destination, y);
@@ -344,9 +394,25 @@ static bool run_part(nf_matmul *mm, product *p, const nf_weight *w, float *y, co
                               {DNNL_ARG_DST, p->destination},
                               {DNNL_ARG_SCRATCHPAD, p->scratchpad},
                               {DNNL_ARG_BIAS, p->bias}};
-    return dnnl_primitive_execute(p->primitive, mm->stream, key->bias ? 5 : 4, args) ==
-               dnnl_success &&
-           dnnl_stream_wait(mm->stream) == dnnl_success;
+    bool done = dnnl_primitive_execute(p->primitive, mm->stream, key->bias ? 5 : 4, args) ==
+                    dnnl_success &&
+                dnnl_stream_wait(mm->stream) == dnnl_success;
+    if (done && key->type == NF_PRODUCT_INT8)
+        mm->kernels->from_sums(y, mm->row_scales + from, w->scales, w->sums, added, key->rows,
+                               key->n);
+    return done;
+}
+
+/* A thread's rows in runs of few + 1 and then `few`, with the primitives of these two. */
+static bool run_part(nf_matmul *mm, product *const sizes[2], const nf_weight *w, float *y,
+                     const float *x, const float *bias, size_t from, size_t rows) {
+    size_t runs = (rows + MOST_ROWS - 1) / MOST_ROWS, few = rows / runs, more = rows % runs;
+    for (size_t i = 0; i < runs; i++) {
+        product *p = sizes[i < more];
+        if (!run_rows(mm, p, w, y + from * p->key.n, x + from * p->key.k, bias, from)) return false;
+        from += few + (i < more);
+    }
+    return true;
 }
 
 /* Threads divide the rows: one region for the conversion and the product, in which each thread reads
@@ -354,28 +420,38 @@ static bool run_part(nf_matmul *mm, product *p, const nf_weight *w, float *y, co
 static bool run_packed(nf_matmul *mm, const product_key *whole, const nf_weight *w, float *y,
                        const float *x, const float *bias) {
     size_t rows = whole->rows, parts = rows / FEWEST_ROWS, count = rows * whole->k;
-    product *products[MAX_PARTS];
+    product *products[MAX_PARTS][2];
     bool done[MAX_PARTS], all = true;
     if (parts > (size_t)mm->threads) parts = (size_t)mm->threads;
     if (parts < 1) parts = 1;
-    if (whole->bf16 && count > mm->scratch_size) {
+    if (whole->type == NF_PRODUCT_INT8 && rows > mm->row_scales_size) {
+        free(mm->row_scales);
+        mm->row_scales = malloc(rows * sizeof *mm->row_scales);
+        mm->row_scales_size = mm->row_scales ? rows : 0;
+        if (!mm->row_scales) return false;
+    }
+    if (whole->type != NF_PRODUCT_F32 && count > mm->scratch_size) {
         free(mm->scratch);
         mm->scratch = aligned_alloc(64, (count * 2 + 127) & ~(size_t)63);
         mm->scratch_size = mm->scratch ? count : 0;
         if (!mm->scratch) return false;
     }
-    if (HASH_COUNT(mm->products) + parts > MAX_PRIMITIVES) drop_products(mm);
+    if (HASH_COUNT(mm->products) + 2 * parts > MAX_PRIMITIVES) drop_products(mm);
     for (size_t i = 0; i < parts; i++) {
         product_key key = *whole;
-        key.rows = rows * (i + 1) / parts - rows * i / parts;
+        size_t own = rows * (i + 1) / parts - rows * i / parts;
+        size_t runs = (own + MOST_ROWS - 1) / MOST_ROWS;
         key.part = (int32_t)i;
-        if (!(products[i] = find(mm, &key, w))) return false;
+        for (size_t more = 0; more < 2; more++) {
+            key.rows = own / runs + more;
+            products[i][more] = more && own % runs == 0 ? NULL : find(mm, &key, w);
+            if (!products[i][more] && !(more && own % runs == 0)) return false;
+        }
     }
 #pragma omp parallel for num_threads((int)parts) schedule(static, 1) if (parts > 1)
     for (size_t i = 0; i < parts; i++) {
         size_t from = rows * i / parts;
-        done[i] = run_part(mm, products[i], w, y + from * whole->n, x + from * whole->k, bias,
-                           from);
+        done[i] = run_part(mm, products[i], w, y, x, bias, from, rows * (i + 1) / parts - from);
     }
     for (size_t i = 0; i < parts; i++) all = all && done[i];
     return all;
@@ -398,8 +474,8 @@ void nf_matmul_plain(nf_matmul *mm, float *c, const float *a, const float *b, si
 void nf_matmul_forward(nf_matmul *mm, float *y, const float *x, const nf_weight *w,
                        const float *bias, size_t n) {
     if (n == 0) return;
-    product_key key = {.rows = n, .k = w->in, .n = w->out, .direction = FORWARD, .bf16 = w->bf16,
-                       .bias = bias != NULL};
+    product_key key = {.rows = n, .k = w->in, .n = w->out, .direction = FORWARD, .type = w->type,
+                       .bias = bias != NULL && w->type != NF_PRODUCT_INT8};
     bool done = false;
     WITH_THREADS(1, done = w->packed[FORWARD] && run_packed(mm, &key, w, y, x, bias));
     if (done) return;
@@ -410,7 +486,7 @@ void nf_matmul_forward(nf_matmul *mm, float *y, const float *x, const nf_weight 
 void nf_matmul_backward(nf_matmul *mm, float *dx, const float *dy, const nf_weight *w, size_t n,
                         bool accumulate) {
     if (n == 0) return;
-    product_key key = {.rows = n, .k = w->out, .n = w->in, .direction = BACKWARD, .bf16 = w->bf16,
+    product_key key = {.rows = n, .k = w->out, .n = w->in, .direction = BACKWARD, .type = w->type,
                        .accumulate = accumulate};
     bool done = false;
     WITH_THREADS(1, done = w->packed[BACKWARD] && run_packed(mm, &key, w, dx, dy, NULL));

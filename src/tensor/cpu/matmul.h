@@ -8,13 +8,19 @@
 /* The engine and stream of one backend handle, its primitives and its scratch. */
 typedef struct nf_matmul nf_matmul;
 
+/* What the factors of a weight's products are rounded to; sums and results are f32 (int8: exact sums
+ * of integers). In int8 a weight's rows and an activation's rows have a scale each: x = scale q. For
+ * forward only. */
+typedef enum nf_product_type { NF_PRODUCT_F32, NF_PRODUCT_BF16, NF_PRODUCT_INT8 } nf_product_type;
+
 /* parent: the handle that this one is a fork of, or NULL. */
 nerfit_status nf_matmul_new(nf_matmul **out, const nf_matmul *parent, const nf_kernels *kernels,
                             int threads, nerfit_error *err);
 void nf_matmul_free(nf_matmul *mm);
 
 nerfit_status nf_matmul_weight_new(nf_matmul *mm, nf_weight **w, const float *values, size_t out,
-                                   size_t in, unsigned uses, bool bf16, nerfit_error *err);
+                                   size_t in, unsigned uses, nf_product_type type,
+                                   nerfit_error *err);
 nerfit_status nf_matmul_weight_update(nf_matmul *mm, nf_weight *w, nerfit_error *err);
 void nf_matmul_weight_free(nf_weight *w);
 

@@ -70,7 +70,17 @@ static void to_f64(nf_backend *be, double *y, const nf_values *x, size_t n) {
     for (size_t i = 0; i < n; i++) y[i] = (double)CR(x)[i];
 }
 
+static void parallel(nf_backend *be, int count, void (*work)(void *user, int index), void *user) {
+    (void)be;
+    for (int i = 0; i < count; i++) work(user, i);
+}
+
 static void ints_in(nf_backend *be, int32_t *y, const int32_t *x, size_t n) {
+    (void)be;
+    if (n) memcpy(y, x, n * sizeof *x);
+}
+
+static void ints_out(nf_backend *be, int32_t *y, const int32_t *x, size_t n) {
     (void)be;
     if (n) memcpy(y, x, n * sizeof *x);
 }
@@ -669,6 +679,29 @@ static void adamw(nf_backend *be, nf_values *values, const nf_values *grads, nf_
     }
 }
 
+static void adamw_rows(nf_backend *be, nf_values *values, const nf_values *grads, nf_values *m,
+                       nf_values *v, const int32_t *rows, size_t n_rows, size_t c,
+                       const nf_adamw *o) {
+    for (size_t i = 0; i < n_rows; i++) {
+        size_t at = (size_t)rows[i] * c;
+        adamw(be, nf_at(be, values, at), nf_at_const(be, grads, at), nf_at(be, m, at),
+              nf_at(be, v, at), c, o);
+    }
+}
+
+static void decay(nf_backend *be, nf_values *values, size_t n, const double *rates,
+                  size_t n_rates) {
+    (void)be;
+    for (size_t r = 0; r < n_rates; r++)
+        for (size_t i = 0; i < n; i++)
+            R(values)[i] = (real)((double)R(values)[i] * (1.0 - rates[r]));
+}
+
+static void weight_gradient(nf_backend *be, nf_values *dw, const nf_values *dy, const nf_values *x,
+                            size_t n, size_t out, size_t in, bool accumulate) {
+    matmul(be, dw, dy, x, out, in, n, true, false, 1.0, accumulate);
+}
+
 nerfit_status CONSTRUCTOR(nf_backend **out, nerfit_error *err) {
     *out = malloc(sizeof **out);
     if (!*out) return nf_no_memory(err, sizeof **out);
@@ -678,6 +711,9 @@ nerfit_status CONSTRUCTOR(nf_backend **out, nerfit_error *err) {
         .precision = NF_PRECISION_F32,
         .free = backend_free,
         .fork = backend_fork,
+        .fork_alone = backend_fork,
+        .threads = 1,
+        .parallel = parallel,
         .memory_new = memory_new,
         .memory_free = memory_free,
         .zero = zero,
@@ -687,6 +723,7 @@ nerfit_status CONSTRUCTOR(nf_backend **out, nerfit_error *err) {
         .from_f64 = from_f64,
         .to_f64 = to_f64,
         .ints_in = ints_in,
+        .ints_out = ints_out,
         .axpy = axpy,
         .dropout = dropout,
         .activation_forward = activation_forward,
@@ -720,6 +757,9 @@ nerfit_status CONSTRUCTOR(nf_backend **out, nerfit_error *err) {
         .cross_entropy = cross_entropy,
         .softmax = softmax,
         .adamw = adamw,
+        .adamw_rows = adamw_rows,
+        .decay = decay,
+        .weight_gradient = weight_gradient,
     };
     return NERFIT_OK;
 }

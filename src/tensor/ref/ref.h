@@ -16,6 +16,7 @@ nerfit_status nf_backend_ref_f64(nf_backend **out, nerfit_error *err);
 static inline double nf_dropout_factor(const nf_dropout *d, uint64_t i) {
     uint32_t threshold = nf_dropout_threshold(d), words[4];
     if (!threshold) return 1.0;
+    i += d->first;
     uint64_t block = i / 8;
     nf_philox((uint32_t)block, d->site, (uint32_t)d->step,
               (uint32_t)(d->step >> 32) ^ (uint32_t)(block >> 32), (uint32_t)d->seed,

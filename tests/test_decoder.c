@@ -195,9 +195,40 @@ static void test_extremes(void **state) {
     nf_decoder_free(d);
 }
 
+/* nf_decoder_keep: of the best path's entities just the improbable ones become O. */
+static void test_keep(void **state) {
+    (void)state;
+    nf_decoder *d;
+    nf_rng rng = nf_rng_new(8, 0);
+    assert_ok(nf_decoder_new(&d, &error), &error);
+    size_t kept = 0, taken = 0;
+    for (int i = 0; i < TRIES; i++) {
+        problem p = make_problem(&rng, 1.0);
+        int32_t path[WORDS], left[WORDS];
+        double log_z;
+        assert_ok(nf_decoder_best(d, &p.transitions, p.logits, p.words, p.types, path, NULL, &error),
+                  &error);
+        assert_ok(nf_decoder_sum(d, &p.transitions, p.logits, p.words, p.types, &log_z, &error), &error);
+        memcpy(left, path, sizeof left);
+        nf_decoder_keep(d, 0.5, left);
+        for (size_t w = 0; w < p.words; w++) {
+            if (path[w] == 0) assert_int_equal(left[w], 0);
+            if (path[w] % 2 == 0) continue; /* not a beginning */
+            size_t end = w + 1;
+            while (end < p.words && path[end] == path[w] + 1) end++;
+            bool probable = nf_decoder_span(d, (size_t)(path[w] - 1) / 2, w, end) >= 0.5;
+            for (size_t k = w; k < end; k++) assert_int_equal(left[k], probable ? path[k] : 0);
+            kept += probable, taken += !probable;
+        }
+    }
+    assert_true(kept > 10 && taken > 10);
+    nf_decoder_free(d);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_brute_force),
                                        cmocka_unit_test(test_gradients),
+                                       cmocka_unit_test(test_keep),
                                        cmocka_unit_test(test_extremes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

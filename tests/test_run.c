@@ -243,15 +243,15 @@ static void test_nerfit_folder(void **state) {
     char with[256], without[256];
     assert_ok(train("plain", again, &w), &error);
     assert_true(nf_file_exists(in_root("plain/best/nerfit.json")));
-    find("plain/best", "play jazz in rome", with, sizeof with);
-    assert_string_equal(with, "song 5-9 place 13-17");
+    find("plain/best", "play jazz in madrid", with, sizeof with);
+    assert_string_equal(with, "song 5-9 place 13-19");
     write_text(in_root("plain/best/nerfit.json"), "{\"format\": 9}");
     nerfit_model *model;
     assert_int_equal(nerfit_model_load(&model, in_root("plain/best"), NULL, &error),
                      NERFIT_UNSUPPORTED);
     assert_non_null(strstr(error.text, "nerfit.json: is of format 9; this version reads format 1"));
     unlink(in_root("plain/best/nerfit.json"));
-    find("plain/best", "play jazz in rome", without, sizeof without);
+    find("plain/best", "play jazz in madrid", without, sizeof without);
     assert_string_equal(with, without);
 
     const struct {

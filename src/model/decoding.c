@@ -44,6 +44,7 @@ static nerfit_status read_decoding(nf_decoding *out, const json_t *json, const c
     const json_t *format = json_object_get(json, "format");
     const char *decoder = json_string_value(json_object_get(json, "decoder"));
     const json_t *temperature = json_object_get(json, "temperature");
+    const json_t *least = json_object_get(json, "least_probability");
     if (!json_is_integer(format) || json_integer_value(format) < 1)
         return nf_fail_at(err, NERFIT_FORMAT, path, 0, 0, "has no \"format\" (a whole number)");
     if (json_integer_value(format) > FORMAT)
@@ -62,6 +63,10 @@ static nerfit_status read_decoding(nf_decoding *out, const json_t *json, const c
         return nf_fail_at(err, NERFIT_FORMAT, path, 0, 0, "\"words\" is not tokenizer or blanks");
     out->temperature = 1.0;
     if (temperature) NF_TRY(read_number(temperature, &out->temperature, path, "\"temperature\"", err));
+    if (least) NF_TRY(read_number(least, &out->least, path, "\"least_probability\"", err));
+    if (out->least < 0.0 || out->least > 1.0)
+        return nf_fail_at(err, NERFIT_FORMAT, path, 0, 0,
+                          "\"least_probability\" is not from 0 to 1");
     if (out->temperature <= 0.0)
         return nf_fail_at(err, NERFIT_FORMAT, path, 0, 0, "\"temperature\" is not above 0");
     out->present = true;
@@ -89,9 +94,10 @@ static json_t *to_json(const nf_decoding *d) {
     const double *t = d->transitions;
     for (size_t i = 0; i < ROWS; i++, t += COLUMNS)
         json_object_set_new(table, rows[i], json_pack("[f, f, f, f]", t[0], t[1], t[2], t[3]));
-    return json_pack("{s:i, s:s, s:o, s:{s:f, s:f}, s:s, s:f}", "format", FORMAT, "decoder", "crf",
+    return json_pack("{s:i, s:s, s:o, s:{s:f, s:f}, s:s, s:f, s:f}", "format", FORMAT, "decoder", "crf",
                      "transitions", table, "first", firsts[0], t[0], firsts[1], t[1],
-                     "words", word_kinds[d->words], "temperature", d->temperature);
+                     "words", word_kinds[d->words], "least_probability", d->least, "temperature",
+                     d->temperature);
 }
 
 nerfit_status nf_decoding_save(const nf_decoding *d, const char *folder, nerfit_error *err) {

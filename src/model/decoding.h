@@ -10,6 +10,7 @@
  *     },
  *     "first": {"O": x, "B": x},
  *     "words": "blanks",       or "tokenizer": see text/word_starts.h
+ *     "least_probability": 0.5 less probable entities are left out; may be missing (0)
  *     "temperature": 1.0       scores are made from logits and transitions divided by it; may be
  *   }                          missing (1)
  *
@@ -25,10 +26,15 @@
 
 enum { NF_DECODING_SCALARS = 15 };
 
+/* What the recipe nerfit takes for "least_probability". The best path names an entity wherever that is
+ * likelier than any other reading, even at a probability of 0.2; and a sample of k mentions a type has
+ * no text without an entity, so that models find too much. */
+#define NF_LEAST_PROBABILITY 0.5
+
 typedef struct nf_decoding {
     bool present;
     double transitions[NF_DECODING_SCALARS]; /* an nf_transitions, in its order */
-    double temperature;
+    double temperature, least;
     nf_word_kind words;
 } nf_decoding;
 

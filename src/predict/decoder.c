@@ -300,6 +300,18 @@ double nf_decoder_span(const nf_decoder *d, size_t type, size_t start, size_t en
     return exp(sum - d->log_z);
 }
 
+void nf_decoder_keep(const nf_decoder *d, double least, int32_t *path) {
+    for (size_t start = 0; start < d->words;) {
+        size_t end = start + 1;
+        if (nf_label_kind(path[start]) == NF_KIND_B) {
+            while (end < d->words && nf_label_kind(path[end]) == NF_KIND_I) end++;
+            double p = nf_decoder_span(d, (size_t)nf_label_type(path[start]), start, end);
+            for (size_t w = start; w < end && p < least; w++) path[w] = 0;
+        }
+        start = end;
+    }
+}
+
 /* Expected counts of the steps from word w to the next one. */
 static void count_steps(const nf_decoder *d, size_t w, double scale, nf_transitions *out) {
     const nf_transitions *t = d->transitions;

@@ -65,6 +65,9 @@ void nf_decoder_path_gradient(const int32_t *path, size_t words, size_t types, d
 /* The probability that exactly the words start .. end-1 are an entity of this type: that it begins
  * and ends there. */
 double nf_decoder_span(const nf_decoder *decoder, size_t type, size_t start, size_t end);
+/* Takes out of a path [words] the entities that are less probable than `least`: their words become O.
+ * Where an entity's being right counts as much as its being found, one half is the natural limit. */
+void nf_decoder_keep(const nf_decoder *decoder, double least, int32_t *path);
 /* The probability that a word has a label. */
 double nf_decoder_marginal(const nf_decoder *decoder, size_t word, int32_t label);
 

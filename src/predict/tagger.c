@@ -37,6 +37,7 @@ struct nf_tagger {
     nf_decoder *decoder;
     nf_transitions transitions; /* divided by the temperature */
     double temperature;
+    double least; /* less probable entities are left out, unless the caller sets thresholds */
     int32_t *ids; /* [2 n_types + 1] the model's label of each of the decoder's, -1: none */
     size_t n_types;
     double **logits; /* [texts] of a call: [words, 2 n_types + 1], in the arena */
@@ -149,6 +150,7 @@ nerfit_status nf_tagger_decode(nf_tagger *t, nf_decode decode, nerfit_error *err
     NF_TRY(map_labels(t, err));
     t->transitions = (nf_transitions){0};
     t->temperature = 1.0;
+    t->least = decode == NF_DECODE_CRF ? own->least : 0.0;
     if (decode == NF_DECODE_CRF) {
         double *scalars = &t->transitions.next[0][0];
         t->temperature = own->temperature;
@@ -173,6 +175,7 @@ static nerfit_status decode_words(nf_tagger *t, nf_tagged *tagged, const double 
     NF_TRY(nf_decoder_best(t->decoder, &t->transitions, logits, n_words, t->n_types, path, NULL,
                            err));
     NF_TRY(nf_decoder_sum(t->decoder, &t->transitions, logits, n_words, t->n_types, &log_z, err));
+    nf_decoder_keep(t->decoder, t->least, path);
     for (size_t w = 0; w < n_words; w++) {
         int32_t rest = nf_label_kind(path[w]) == NF_KIND_B ? path[w] + 1 : path[w];
         if (t->ids[rest] < 0) rest = path[w];
@@ -216,6 +219,7 @@ nerfit_status nf_tagger_set_threshold(nf_tagger *t, const char *type, double thr
     if (!(threshold >= 0 && threshold <= 1))
         return nf_fail(err, NERFIT_ARGUMENT, "threshold: %g is not a number from 0 to 1",
                        threshold);
+    t->least = 0.0;
     if (!type) {
         t->threshold = threshold;
         return NERFIT_OK;

@@ -10,7 +10,8 @@
  *   viterbi  the best legal BIO sequence of words (decoder.h, all transitions 0); an entity's score
  *            is the probability of exactly that span, among legal sequences
  *   crf      the same with the transitions of nerfit.json, which models of the recipe nerfit have
- *            (model/decoding.h); scores are taken at its temperature
+ *            (model/decoding.h); scores are taken at its temperature, and entities that are less
+ *            probable than it says are left out
  *
  * With the last two, a word's other sub-words get its label (I- after B-). Scores are calibrated if the
  * model is (calibration.h); entities whose score is under their threshold are left out. */
@@ -69,6 +70,7 @@ const nf_model *nf_tagger_model(const nf_tagger *tagger);
 /* What is done with entities' scores; a new tagger leaves them as they are. */
 void nf_tagger_set_calibration(nf_tagger *tagger, const nf_calibration *calibration);
 /* Entities of the type (NULL: of all that have none of their own) with a smaller score are left out.
+ * It takes the place of the model's own limit (model/decoding.h).
  * A type that the model does not know and a threshold outside of 0 to 1 are errors. */
 nerfit_status nf_tagger_set_threshold(nf_tagger *tagger, const char *type, double threshold,
                                       nerfit_error *err);

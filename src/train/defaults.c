@@ -144,6 +144,12 @@ nerfit_status nf_train_defaults(nf_train_options *out, const nf_train_options *g
     return status;
 }
 
+bool nf_train_is_short(const nf_train_options *given, const nf_train_size *size) {
+    return given->recipe == NF_RECIPE_NERFIT && size->n_texts <= FEW_TEXTS &&
+           !nf_train_options_given(given, "max_steps") &&
+           !nf_train_options_given(given, "num_train_epochs");
+}
+
 nerfit_status nf_pretraining_defaults(nf_train_options *out, const nf_train_options *given,
                                       const nf_log *log, nerfit_error *err) {
     static const struct {

@@ -14,7 +14,9 @@ typedef struct nf_train_size {
  * must live as long; nf_train_options_free frees what is its own. */
 nerfit_status nf_train_defaults(nf_train_options *out, const nf_train_options *given,
                                 const nf_train_size *size, const nf_log *log, nerfit_error *err);
-/* The same for pre-training, which is stage 1. */
+/* Whether the length of the training is the recipe nerfit's own choice for few texts: seconds. */
+bool nf_train_is_short(const nf_train_options *given, const nf_train_size *size);
+/* nf_train_defaults for pre-training, which is stage 1. */
 nerfit_status nf_pretraining_defaults(nf_train_options *out, const nf_train_options *given,
                                       const nf_log *log, nerfit_error *err);
 

@@ -127,8 +127,13 @@ static nerfit_status collect(description *self, nf_backend *be, const nf_values 
     if (status == NERFIT_OK) be->to_f64(be, host, logits, w->n * l);
     for (size_t s = 0; s < count && status == NERFIT_OK; s++) {
         size_t n = batch[s]->n_words;
+        double log_z;
         status = nf_decoder_best(self->decoder, &transitions, host + at * l, n, types, path + at,
                                  NULL, err);
+        if (status == NERFIT_OK)
+            status = nf_decoder_sum(self->decoder, &transitions, host + at * l, n, types, &log_z, err);
+        if (status == NERFIT_OK)
+            nf_decoder_keep(self->decoder, NF_LEAST_PROBABILITY, path + at);
         for (size_t i = at; i < at + n && status == NERFIT_OK; i++) {
             gold[i] = self->labels->labels[w->labels[i]];
             predicted[i] = self->labels->labels[path[i]];

@@ -166,7 +166,8 @@ static const option table[] = {
      "auto|none|validation|cross-validation", STAGES,
      "What entities' scores are made probabilities with: the validation texts, or the training texts, "
      "each tagged by a model trained without it (calibration_folds trainings more); auto: validation "
-     "texts if there are some and 30 entities are found in them, else none."},
+     "texts if there are some, else three folds if the recipe nerfit chose a short training, and neither "
+     "with fewer than 30 entities found."},
     {"calibration_folds", INT, false, AT(calibration_folds), "5", 2, 100, NULL, STAGES,
      "Parts of the training texts for calibration: cross-validation."},
 

@@ -9,6 +9,8 @@
 
 /* With fewer entities auto does not calibrate: the fit would be worth less than nothing. */
 enum { LEAST_ENTITIES = 30 };
+/* With auto, cross-validation is for as many texts, and does with these parts. */
+enum { LEAST_TEXTS = 12, AUTO_FOLDS = 3 };
 
 void nf_review_free(nf_review *review) {
     nf_analysis_free(&review->analysis);
@@ -46,6 +48,14 @@ static nerfit_status load(loaded *l, const char *folder, nf_backend *be, const n
     if (status == NERFIT_OK) status = nf_tagger_new(&l->tagger, l->model, be, err);
     if (status != NERFIT_OK) unload(l);
     return status;
+}
+
+/* The entities found, with raw scores; those too that the model's own limit leaves out: whoever sets
+ * a threshold sees them. */
+static nerfit_status collect(nf_analysis *found, nf_tagger *tagger, const nf_corpus *corpus,
+                             nerfit_error *err) {
+    NF_TRY(nf_tagger_set_threshold(tagger, NULL, 0.0, err));
+    return nf_analysis_add_corpus(found, tagger, corpus, err);
 }
 
 /* ---------------------------------------------------------------- cross-validation */
@@ -130,7 +140,7 @@ static nerfit_status run_fold(fold *f, const uint32_t *part_of, nf_analysis *fou
         status = train_fold(f, &model_folder, err);
         if (status == NERFIT_OK) status = load(&l, model_folder, review->be, review->log, err);
         if (status == NERFIT_OK)
-            status = nf_analysis_add_corpus(found, l.tagger, &f->held_out, err);
+            status = collect(found, l.tagger, &f->held_out, err);
     }
     unload(&l);
     free(model_folder);
@@ -142,7 +152,8 @@ static nerfit_status run_fold(fold *f, const uint32_t *part_of, nf_analysis *fou
 static nerfit_status cross_validate(nf_review *review, nf_analysis *found, nerfit_error *err) {
     enum { MOST = 100 };
     const nf_corpus *all = review->train;
-    size_t n = (size_t)review->options->calibration_folds;
+    bool is_auto = review->options->calibration == NF_CALIBRATION_AUTO;
+    size_t n = is_auto ? AUTO_FOLDS : (size_t)review->options->calibration_folds;
     if (n > all->n_documents) n = all->n_documents;
     nf_amount sizes[MOST];
     for (size_t i = 0; i < n; i++)
@@ -216,7 +227,7 @@ static nerfit_status calibrate_crossed(nf_review *review, nerfit_error *err) {
 static nerfit_status calibrate_on_validation(nf_review *review, nf_tagger *tagger,
                                              nerfit_error *err) {
     nf_analysis found = {0};
-    nerfit_status status = nf_analysis_add_corpus(&found, tagger, review->validation, err);
+    nerfit_status status = collect(&found, tagger, review->validation, err);
     if (status == NERFIT_OK) status = calibrate(review, &found, "validation", err);
     nf_analysis_free(&found);
     return status;
@@ -224,14 +235,20 @@ static nerfit_status calibrate_on_validation(nf_review *review, nf_tagger *tagge
 
 nerfit_status nf_review_run(nf_review *review, nerfit_error *err) {
     int64_t how = review->options->calibration;
-    bool crossed = how == NF_CALIBRATION_CROSS_VALIDATION;
+    bool crossed = how == NF_CALIBRATION_CROSS_VALIDATION ||
+                   (how == NF_CALIBRATION_AUTO && !review->validation && review->is_short &&
+                    review->train->n_documents >= LEAST_TEXTS);
     bool validated = !crossed && how != NF_CALIBRATION_OFF && review->validation;
     loaded l;
     review->calibration = NF_CALIBRATION_NONE;
+    if (crossed && how == NF_CALIBRATION_AUTO)
+        nf_log_info(review->log, "without validation texts, scores are calibrated by cross-validation: "
+                    "%d trainings more (calibration: none leaves it out)", AUTO_FOLDS);
     if (crossed) NF_TRY(calibrate_crossed(review, err));
     if (!validated && !review->shown) return NERFIT_OK;
     NF_TRY(load(&l, review->folder, review->be, review->log, err));
     nerfit_status status = validated ? calibrate_on_validation(review, l.tagger, err) : NERFIT_OK;
+    if (status == NERFIT_OK) status = nf_tagger_decode(l.tagger, NF_DECODE_AUTO, err); /* its own limit */
     nf_tagger_set_calibration(l.tagger, &review->calibration);
     if (status == NERFIT_OK && review->shown)
         status = nf_analysis_add_corpus(&review->analysis, l.tagger, review->shown, err);

@@ -17,6 +17,7 @@ typedef struct nf_review {
         *shown;                      /* shown: whose mistakes are collected; may be NULL */
     const char *encoder; /* the folder that training began with */
     bool own_space;      /* it embedded the descriptions itself */
+    bool is_short;       /* training is as short as the recipe nerfit's own choice for few texts */
     const nf_train_services *services;
     const nf_embeddings *embeddings; /* of the run; NULL: none */
     const nf_log *log;

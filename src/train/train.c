@@ -37,6 +37,7 @@ typedef struct run {
     const nf_embeddings *embeddings; /* NULL: none */
     bool own_descriptions; /* a sentence encoder embedded them here */
     bool same_space;       /* and it was the encoder itself */
+    bool is_short; /* for review.h */
     nf_pretrained pretrained; /* what the recipe nerfit begins with */
     nf_label_set labels;
     nf_corpus own[N_SPLITS];
@@ -697,6 +698,7 @@ static nerfit_status review(run *r, bool adapter, nf_train_result *result) {
                         .shown = r->corpora[TEST] ? r->corpora[TEST] : r->corpora[VALIDATION],
                         .embeddings = r->embeddings,
                         .own_space = r->same_space,
+                        .is_short = r->is_short,
                         .encoder = r->model_folder,
                         .services = r->data->services,
                         .log = r->log,
@@ -732,6 +734,7 @@ static nerfit_status train(run *r, nf_train_result *result) {
     NF_TRY(nf_train_options_check_needed(r->options, r->err));
     NF_TRY(read_corpora(r));
     const nf_train_size size = {r->corpora[TRAIN]->n_documents, r->corpora[VALIDATION] != NULL};
+    r->is_short = nf_train_is_short(r->options, &size);
     NF_TRY(nf_train_defaults(&r->own_options, r->options, &size, r->log, r->err));
     const nf_train_options *o = r->options = &r->own_options;
     NF_TRY(nf_train_options_check(o, r->log, r->err));

@@ -144,6 +144,8 @@ def main():
     parser.add_argument("--columns", help="some of: " + "; ".join(COLUMNS) + " (divided by \";\")")
     parser.add_argument("--pretrained", metavar="PATTERN",
                         help="encoder folders; {set} stands for the set that was left out")
+    parser.add_argument("--write", action="store_true",
+                        help="write the tables of a part of the protocol, too")
     parser.add_argument("--nerfit", default="build/nerfit")
     parser.add_argument("--encoder", default=".cache/all-MiniLM-L6-v2")
     parser.add_argument("--data", default=os.environ.get("NERFIT_TEST_DATA", "../shared/data"))
@@ -161,7 +163,7 @@ def main():
         print(f"left out, as it takes a build with it or --pretrained: {'; '.join(left_out)}",
               file=sys.stderr)
     columns = [c for c in columns if c not in left_out]
-    whole = args.k == KS and args.seeds == SEEDS and not args.columns
+    whole = (args.k == KS and args.seeds == SEEDS and not args.columns) or args.write
     for name in args.sets or SETS:
         text = tables(run_set(args, name, columns), columns)
         print(f"\n## {name}\n\n{text}\n", flush=True)

@@ -635,10 +635,10 @@ class LlmTest(Case):
         self.assertEqual(len(self.providers.requests), 2)
         self.assertIn("My words.", saved.read_text())
         self.run_it(*train[:-2], "--st_model_name", "encoder", "--output_dir", "b", "--max_steps",
-                    "0,1", "--llm", "gpt-4o")  # fmt: skip
+                    "0,1", "--llm", "gpt-4o", "--recipe", "original")  # fmt: skip
         self.assertEqual(len(self.providers.requests), 2)  # without stage 1 none is needed
-        self.run_it("train", *train[1:-4], "--llm", "no", "--output_dir", "c", status=1,
-                    expect="ent2emb is missing.*or an llm")  # fmt: skip
+        self.run_it("train", *train[1:-4], "--llm", "no", "--output_dir", "c", "--recipe", "original",
+                    status=1, expect="ent2emb is missing.*or an llm")  # fmt: skip
 
     def test_proxies_are_left_out_where_no_proxy_says_so(self):
         self.describe(http_proxy="http://127.0.0.1:9", https_proxy="http://127.0.0.1:9")

@@ -26,11 +26,6 @@
 
 enum { NF_DECODING_SCALARS = 15 };
 
-/* What the recipe nerfit takes for "least_probability". The best path names an entity wherever that is
- * likelier than any other reading, even at a probability of 0.2; and a sample of k mentions a type has
- * no text without an entity, so that models find too much. */
-#define NF_LEAST_PROBABILITY 0.5
-
 typedef struct nf_decoding {
     bool present;
     double transitions[NF_DECODING_SCALARS]; /* an nf_transitions, in its order */

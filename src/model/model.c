@@ -286,7 +286,6 @@ nerfit_status nf_model_fold_description_head(nf_model *model, nerfit_error *err)
     be->to_f64(be, model->decoding.transitions, head->transitions->values, NF_DECODING_SCALARS);
     model->decoding.present = true;
     model->decoding.temperature = 1.0;
-    model->decoding.least = NF_LEAST_PROBABILITY;
     return nf_description_head_fold(head, &model->type_columns, be,
                                     model->classifier->weight->values,
                                     model->classifier->bias->values, err);

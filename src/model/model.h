@@ -88,7 +88,8 @@ nerfit_status nf_model_add_description_head(nf_model *model, size_t size, bool i
  * into. */
 nerfit_status nf_model_add_types(nf_model *model, const char *const *labels, size_t n_types,
                                  const float *vectors, uint64_t seed, nerfit_error *err);
-/* Brings classifier and decoding up to date with the head. */
+/* Brings classifier and decoding up to date with the head; the decoding's least probability and kind of
+ * words stay. */
 nerfit_status nf_model_fold_description_head(nf_model *model, nerfit_error *err);
 /* Removes it; the classifier stays, as it was folded last. */
 void nf_model_remove_description_head(nf_model *model);

@@ -133,7 +133,7 @@ static nerfit_status collect(description *self, nf_backend *be, const nf_values 
         if (status == NERFIT_OK)
             status = nf_decoder_sum(self->decoder, &transitions, host + at * l, n, types, &log_z, err);
         if (status == NERFIT_OK)
-            nf_decoder_keep(self->decoder, NF_LEAST_PROBABILITY, path + at);
+            nf_decoder_keep(self->decoder, self->task.model->decoding.least, path + at);
         for (size_t i = at; i < at + n && status == NERFIT_OK; i++) {
             gold[i] = self->labels->labels[w->labels[i]];
             predicted[i] = self->labels->labels[path[i]];

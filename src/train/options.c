@@ -171,6 +171,8 @@ static const option table[] = {
     {"calibration_folds", INT, false, AT(calibration_folds), "5", 2, 100, NULL, STAGES,
      "Parts of the training texts for calibration: cross-validation."},
 
+    {"least_probability", REAL, false, AT(least_probability), "0.5", 0, 1, NULL, STAGES,
+     "Entities that the recipe nerfit's model finds less probable than this are left out."},
     {"report_to", TEXT, false, AT(report_to), "none", 0, 0, NULL, MACHINE,
      "Accepted for the original's sake; metrics.jsonl has every number."},
     {"backend", CHOICE, false, AT(backend), "auto", 0, 0, "auto|cpu|ref", MACHINE,
@@ -205,6 +207,7 @@ static const struct {
     {"lora_r", "16"},
     {"lora_alpha", "16"},
     {"target_modules", "all-linear"},
+    {"least_probability", "0.5; 0.35 below 3 entities a type without pre-training"},
 };
 
 static const char *default_of_nerfit(const option *o) {

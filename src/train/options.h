@@ -75,6 +75,7 @@ typedef struct nf_train_options {
     double early_stopping_threshold[2];
     int64_t dataloader_num_workers[2];
     int64_t calibration, calibration_folds;
+    double least_probability;
     char *report_to;
     /* the machine */
     int64_t backend;

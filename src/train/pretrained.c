@@ -105,6 +105,9 @@ static nerfit_status read_labels(nf_descriptions *out, const char *labels, nerfi
     return read_names(out, labels, err);
 }
 
+/* Below it, what is found without a single example is mostly wrong. */
+static const double ZERO_SHOT_LEAST = 0.35;
+
 static nerfit_status put_labels(nf_model *model, const nf_pretrained *p,
                                 const nf_embeddings *embeddings, nerfit_error *err) {
     nf_label_set labels = {0};
@@ -120,6 +123,7 @@ static nerfit_status put_labels(nf_model *model, const nf_pretrained *p,
         status = nf_label_set_make(&labels, embeddings->types, embeddings->count, err);
     if (status == NERFIT_OK)
         status = nf_model_add_types(model, labels.labels, labels.n_types, embeddings->vectors, 0, err);
+    model->decoding.least = ZERO_SHOT_LEAST;
     if (status == NERFIT_OK) status = nf_model_fold_description_head(model, err);
     if (model->description_head) nf_model_remove_description_head(model);
     nf_label_set_free(&labels);

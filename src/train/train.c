@@ -573,6 +573,16 @@ static nerfit_status keep_base(run *r) {
     return NERFIT_OK;
 }
 
+/* The best path names an entity wherever that is likelier than any other reading, even at a probability
+ * of 0.2; and a sample of k mentions a type has no text without an entity, so that models find too much.
+ * With next to nothing learned, probabilities are low all over. */
+static double least_probability(run *r) {
+    const nf_train_options *o = r->options;
+    bool given = nf_train_options_given(o, "least_probability");
+    bool few = r->corpora[TRAIN]->n_spans < 3 * r->labels.n_types;
+    return !given && few && !r->pretrained.head ? 0.35 : o->least_probability;
+}
+
 /* Both stages; stage 2 goes on with stage 1's encoder, projection and shared vectors. */
 static nerfit_status run_description(run *r, nf_task **task) {
     const nf_train_options *o = r->options;
@@ -583,6 +593,7 @@ static nerfit_status run_description(run *r, nf_task **task) {
     NF_TRY(nf_model_add_description_head(r->model, e ? e->size : 0, identity, (uint64_t)o->seed[0],
                                          r->err));
     NF_TRY(load_head(r));
+    r->model->decoding.least = least_probability(r);
     if (o->max_steps[0] != 0) NF_TRY(run_description_stage1(r));
     NF_TRY(nf_model_add_types(r->model, r->labels.labels, r->labels.n_types, e ? e->vectors : NULL,
                               (uint64_t)o->seed[1], r->err));

@@ -213,6 +213,48 @@ static void adapter_on_top(void **state) {
     assert_string_equal(merged, adapter);
 }
 
+static bool is_in(const char *folder, const char *name) {
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return nf_file_exists(path);
+}
+
+/* A run in the folder of an earlier one leaves nothing of it in best/: an adapter's config there
+ * would make an adapter of a whole model, an old head would be taken for this model's. */
+static void nothing_is_left(void **state) {
+    (void)state;
+    static const char *const lora[] = {"peft_lora", "true", "lora_r", "4", NULL};
+    static const char *const again[] = {"overwrite_output_dir", "true", NULL};
+    const char *const training[] = {"train_annotations", in_root("a.txt"), "ent2emb",
+                                    in_root("a.yaml"), "max_steps", "0,3", "overwrite_output_dir",
+                                    "true", NULL};
+    const char *best = in_root("reused/best");
+    char text[1024];
+    watcher w = {0};
+    assert_ok(run(nerfit_pretrain, "reused", lora, &w), &error);
+    assert_true(is_in(best, "adapter_config.json"));
+    assert_ok(run(nerfit_pretrain, "reused", again, &w), &error);
+    assert_false(is_in(best, "adapter_config.json"));
+    assert_true(is_in(best, "model.safetensors"));
+    write_text(in_root("reused/best/int8.json"), "{}");
+    assert_ok(run(nerfit_train, "reused", training, &w), &error);
+    assert_false(is_in(best, "description_head.safetensors"));
+    assert_false(is_in(best, "int8.json"));
+    tag(best, NULL, text, sizeof text);
+}
+
+/* Further pre-training in full of what an adapter began gives a whole encoder. */
+static void adapter_below(void **state) {
+    (void)state;
+    const char *const extra[] = {"model_name", in_root("adapter/best"), NULL};
+    char text[1024];
+    watcher w = {0};
+    assert_ok(run(nerfit_pretrain, "further", extra, &w), &error);
+    assert_false(is_in(in_root("further/best"), "adapter_config.json"));
+    assert_true(is_in(in_root("further/best"), "model.safetensors"));
+    tag(in_root("further/best"), in_root("a.yaml"), text, sizeof text);
+}
+
 static void messages(void **state) {
     (void)state;
     const struct {
@@ -228,6 +270,10 @@ static void messages(void **state) {
           in_root("encoder"), NULL}, "has no description_head.safetensors"},
         {{"train_annotations", in_root("a.txt"), "ent2emb", in_root("a.yaml"), "pretrained",
           in_root("full/best"), NULL}, "give it as model_name"},
+        {{"train_annotations", in_root("a.txt"), "ent2emb", in_root("a.yaml"),
+          "resume_from_checkpoint", "nonsense", NULL}, "nonsense: is not a folder"},
+        {{"train_annotations", in_root("a.txt"), "ent2emb", in_root("a.yaml"),
+          "resume_from_checkpoint", in_root("encoder"), NULL}, "is not a checkpoint's folder"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         watcher w = {0};
@@ -250,7 +296,8 @@ static void builtin(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(resumes),        cmocka_unit_test(zero_shot), cmocka_unit_test(begins_with_it),
-        cmocka_unit_test(adapter_on_top), cmocka_unit_test(messages),  cmocka_unit_test(builtin),
+        cmocka_unit_test(adapter_on_top), cmocka_unit_test(adapter_below),
+        cmocka_unit_test(nothing_is_left), cmocka_unit_test(messages), cmocka_unit_test(builtin),
     };
     return cmocka_run_group_tests(tests, make_root, remove_root);
 }

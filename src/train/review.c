@@ -155,8 +155,9 @@ static nerfit_status cross_validate(nf_review *review, nf_analysis *found, nerfi
     nerfit_status status =
         nf_split(all, sizes, n, (uint64_t)review->options->seed[0], part_of, err);
     for (; f.part < n && status == NERFIT_OK; f.part++) status = run_fold(&f, part_of, found, err);
-    if (status == NERFIT_OK) status = nf_directory_remove(f.folder, err);
     free(part_of);
+    if (status == NERFIT_OK) return nf_directory_remove(f.folder, err);
+    nf_directory_remove(f.folder, NULL); /* of a training that was broken off: nothing goes on from it */
     return status;
 }
 

@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "api_train.h"
 #include "model/builtin.h"
 #include "tensor/safetensors.h"
 
@@ -213,6 +214,36 @@ static void adapter_on_top(void **state) {
     assert_string_equal(merged, adapter);
 }
 
+/* Embeddings that come with the name of their encoder, as a cross-validation's trainings get them: the
+ * pre-trained projection is taken for vectors of its own encoder alone. */
+static void embeddings_of_another(void **state) {
+    (void)state;
+    enum { SIZE = 32 };
+    static const char *const types[] = {"time", "song"};
+    const char *const encoders[] = {in_root("encoder"), in_root("other")};
+    float vectors[2 * SIZE];
+    nf_embeddings embeddings;
+    for (size_t i = 0; i < 2 * SIZE; i++) vectors[i] = (float)(i % 5) - 2.0f;
+    make_tiny_model(encoders[1], false);
+    write_text(in_root("other/config.json"), "{}"); /* it is only compared */
+    assert_ok(nf_embeddings_make(&embeddings, types, 2, SIZE, vectors, "vectors", &error), &error);
+    const char *const extra[] = {"train_annotations", in_root("a.txt"), "max_steps", "0,1",
+                                 "overwrite_output_dir", "true", "pretrained",
+                                 in_root("adapter/best"), NULL};
+    for (int i = 0; i < 2; i++) {
+        nerfit_config *config = configure("embedded", extra);
+        watcher w = {0};
+        const nf_log log = {keep_log, &w};
+        const nf_train_data data = {.embeddings = &embeddings, .sentence_encoder = encoders[i]};
+        nf_train_result result;
+        assert_ok(nf_train_run(&config->options, &data, &log, NULL, NULL, &result, &error), &error);
+        nf_train_result_free(&result);
+        nerfit_config_free(config);
+        assert_int_equal(strstr(w.log, "with another sentence encoder") != NULL, i == 1);
+    }
+    nf_embeddings_free(&embeddings);
+}
+
 static bool is_in(const char *folder, const char *name) {
     char path[256];
     snprintf(path, sizeof path, "%s/%s", folder, name);
@@ -297,7 +328,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(resumes),        cmocka_unit_test(zero_shot), cmocka_unit_test(begins_with_it),
         cmocka_unit_test(adapter_on_top), cmocka_unit_test(adapter_below),
-        cmocka_unit_test(nothing_is_left), cmocka_unit_test(messages), cmocka_unit_test(builtin),
+        cmocka_unit_test(embeddings_of_another), cmocka_unit_test(nothing_is_left), cmocka_unit_test(messages), cmocka_unit_test(builtin),
     };
     return cmocka_run_group_tests(tests, make_root, remove_root);
 }

@@ -107,7 +107,7 @@ static nerfit_status train_fold(fold *f, char **model_folder, nerfit_error *err)
     nf_train_options options = options_of(f);
     nf_train_data data = {.train = &f->train,
                           .embeddings = review->embeddings,
-                          .own_space = review->own_space,
+                          .sentence_encoder = review->sentence_encoder,
                           .services = review->services};
     nf_train_result result;
     if (!review->embeddings) options.ent2emb = NULL;

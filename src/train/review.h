@@ -16,7 +16,7 @@ typedef struct nf_review {
     const nf_corpus *train, *validation,
         *shown;                      /* shown: whose mistakes are collected; may be NULL */
     const char *encoder; /* the folder that training began with */
-    bool own_space;      /* it embedded the descriptions itself */
+    const char *sentence_encoder; /* the folder of what made the embeddings; NULL: unknown */
     const nf_train_services *services;
     const nf_embeddings *embeddings; /* of the run; NULL: none */
     const nf_log *log;

@@ -35,7 +35,7 @@ typedef struct run {
     nf_model *model;
     nf_embeddings own_embeddings;
     const nf_embeddings *embeddings; /* NULL: none */
-    bool own_descriptions; /* a sentence encoder embedded them here */
+    bool own_descriptions; /* sentence_folder's encoder embedded them */
     bool same_space;       /* and it was the encoder itself */
     nf_pretrained pretrained; /* what the recipe nerfit begins with */
     nf_label_set labels;
@@ -102,6 +102,7 @@ static nerfit_status find_models(run *r) {
                       &r->model_base));
     if (o->recipe == NF_RECIPE_NERFIT)
         NF_TRY(nf_pretrained_find(&r->pretrained, r->model_folder, o->pretrained, r->log, r->err));
+    r->sentence_folder = r->data->sentence_encoder;
     if (embedded) return NERFIT_OK;
     if (o->st_model_name)
         return find_model(r, o->st_model_name, true, &r->sentence_folder, &base);
@@ -215,7 +216,9 @@ static nerfit_status read_embeddings(run *r) {
     const nf_train_options *o = r->options;
     if (r->data->embeddings) {
         r->embeddings = r->data->embeddings;
-        r->same_space = r->data->own_space;
+        r->own_descriptions = r->sentence_folder != NULL;
+        r->same_space =
+            r->own_descriptions && same_encoder(r, r->sentence_folder, r->model_folder);
         return NERFIT_OK;
     }
     bool described = r->data->descriptions ||
@@ -745,7 +748,7 @@ static nerfit_status review(run *r, bool adapter, nf_train_result *result) {
                         .validation = r->corpora[VALIDATION],
                         .shown = r->corpora[TEST] ? r->corpora[TEST] : r->corpora[VALIDATION],
                         .embeddings = r->embeddings,
-                        .own_space = r->same_space,
+                        .sentence_encoder = r->own_descriptions ? r->sentence_folder : NULL,
                         .encoder = r->model_folder,
                         .services = r->data->services,
                         .log = r->log,

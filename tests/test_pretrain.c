@@ -1,5 +1,5 @@
 /* Pre-training on other label sets, and what begins with it: further training, zero-shot tagging. */
-#include "tiny_model.h"
+#include "tiny_run.h"
 
 #include <math.h>
 
@@ -7,16 +7,7 @@
 #include "model/builtin.h"
 #include "tensor/safetensors.h"
 
-static char root[64];
 static nerfit_error error;
-
-static char *in_root(const char *name) {
-    static char paths[128][160];
-    static int next;
-    char *path = paths[next++ % 128];
-    snprintf(path, sizeof paths[0], "%s/%s", root, name);
-    return path;
-}
 
 static int make_root(void **state) {
     (void)state;
@@ -32,12 +23,6 @@ static int make_root(void **state) {
     return 0;
 }
 
-static int remove_root(void **state) {
-    (void)state;
-    nf_directory_remove(root, NULL);
-    return 0;
-}
-
 static nerfit_config *configure(const char *output, const char *const *extra) {
     char texts[512], descriptions[512];
     snprintf(texts, sizeof texts, "%s,%s", in_root("a.txt"), in_root("b.txt"));
@@ -48,13 +33,7 @@ static nerfit_config *configure(const char *output, const char *const *extra) {
         "output_dir", in_root(output), "max_steps", "12", "learning_rate", "5e-3",
         "per_device_train_batch_size", "4", "logging_steps", "4", "precision", "f32",
         "threads", "1", NULL};
-    nerfit_config *config;
-    assert_ok(nerfit_config_new(&config, &error), &error);
-    for (const char *const *s = settings; *s; s += 2)
-        assert_ok(nerfit_config_set(config, s[0], s[1], &error), &error);
-    for (const char *const *s = extra; s && *s; s += 2)
-        assert_ok(nerfit_config_set(config, s[0], s[1], &error), &error);
-    return config;
+    return config_of(settings, extra);
 }
 
 typedef struct watcher {

@@ -282,6 +282,8 @@ static void messages(void **state) {
           in_root("full/best"), NULL}, "give it as model_name"},
         {{"train_annotations", in_root("a.txt"), "ent2emb", in_root("a.yaml"),
           "resume_from_checkpoint", "nonsense", NULL}, "nonsense: is not a folder"},
+        {{"train_annotations", in_root("a.txt"), "model_name", in_root("full/best"), "output_dir",
+          in_root("full"), NULL}, "choose another output_dir"},
         {{"train_annotations", in_root("a.txt"), "ent2emb", in_root("a.yaml"),
           "resume_from_checkpoint", in_root("encoder"), NULL}, "is not a checkpoint's folder"},
     };

@@ -158,12 +158,33 @@ static nerfit_status check_checkpoint(run *r) {
     return NERFIT_OK;
 }
 
+/* What a run reads to its end, a cross-validation's trainings last, must not be where it writes. */
+static nerfit_status check_apart(run *r, const char *input) {
+    static const char *const names[] = {"stage1", "stage2", "best", "adapter", "base"};
+    char *whole = input ? realpath(input, NULL) : NULL;
+    nerfit_status status = NERFIT_OK;
+    for (size_t i = 0; i < sizeof names / sizeof *names && whole && status == NERFIT_OK; i++) {
+        const char *folder = nf_path_join(&r->arena, r->options->output_dir, names[i]);
+        char *own = folder ? realpath(folder, NULL) : NULL;
+        size_t length = own ? strlen(own) : 0;
+        if (own && strncmp(whole, own, length) == 0 && strchr("/", whole[length]))
+            status = nf_fail_at(r->err, NERFIT_ARGUMENT, input, 0, 0,
+                                "is to be read, and output_dir's %s/ is to be written anew; choose "
+                                "another output_dir", names[i]);
+        free(own);
+    }
+    free(whole);
+    return status;
+}
+
 /* An earlier run is not overwritten unasked. */
 static nerfit_status check_output(run *r) {
     const nf_train_options *o = r->options;
     const char *best = nf_path_join(&r->arena, o->output_dir, "best");
     if (!best) return nf_no_memory(r->err, 0);
     NF_TRY(check_checkpoint(r));
+    const char *const inputs[] = {r->model_folder, r->sentence_folder, r->pretrained.adapter};
+    for (size_t i = 0; i < 3; i++) NF_TRY(check_apart(r, inputs[i]));
     if (nf_directory_exists(best) && !o->overwrite_output_dir && !resumes(o))
         return nf_fail_at(r->err, NERFIT_ARGUMENT, o->output_dir, 0, 0,
                           "holds an earlier run; choose another output_dir, or give "

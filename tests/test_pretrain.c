@@ -201,7 +201,7 @@ static void embeddings_of_another(void **state) {
     static const char *const types[] = {"time", "song"};
     const char *const encoders[] = {in_root("encoder"), in_root("other")};
     float vectors[2 * SIZE];
-    nf_embeddings embeddings;
+    nf_embeddings embeddings = {0};
     for (size_t i = 0; i < 2 * SIZE; i++) vectors[i] = (float)(i % 5) - 2.0f;
     make_tiny_model(encoders[1], false);
     write_text(in_root("other/config.json"), "{}"); /* it is only compared */

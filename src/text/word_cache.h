@@ -1,5 +1,5 @@
-/* Tokens of words of usual length, as one thread has met them: a table in which a word drives out the
- * one before it. It is made when words have come often enough to pay for it. */
+/* Tokens of words of usual length, as one thread has met them: a table in which a word drives out
+ * the one before it. It is made when words have come often enough to pay for it. */
 #ifndef NF_TEXT_WORD_CACHE_H
 #define NF_TEXT_WORD_CACHE_H
 

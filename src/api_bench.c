@@ -3,11 +3,20 @@
 #include <string.h>
 
 #include "api_backend.h"
+#include "api_net.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/str.h"
 #include "model/adapter.h"
 #include "train/benchmark.h"
+
+/* The folder of a model by reference; *base: of its base model, see nf_net_folder. */
+static nerfit_status find_model(const nerfit_model_options *o, nf_arena *arena, const char **folder,
+                                const char **base, nerfit_error *error) {
+    nf_net net = {0};
+    if (o) net = (nf_net){o->transfer, o->transfer_user, {o->log, o->log_user}};
+    return nf_net_folder(&net, arena, *folder, NF_HUB_MODEL, folder, base, error);
+}
 
 static double percent(double part, double whole) {
     return whole > 0.0 ? 100.0 * part / whole : 0.0;
@@ -66,9 +75,13 @@ nerfit_status nerfit_model_benchmark(const char *folder, const nerfit_model_opti
     nf_model *model = NULL;
     nf_benchmark measured;
     nf_log log = options ? (nf_log){options->log, options->log_user} : (nf_log){0};
+    nf_arena arena = {0};
+    const char *base = NULL;
     *out = (nerfit_benchmark){0};
     nerfit_status status = nf_backend_named(&be, options, error);
-    if (status == NERFIT_OK) status = nf_model_load(&model, folder, be, &log, error);
+    if (status == NERFIT_OK) status = find_model(options, &arena, &folder, &base, error);
+    if (status == NERFIT_OK) status = nf_model_load_over(&model, folder, base, be, &log, error);
+    nf_arena_free(&arena);
     if (status == NERFIT_OK) status = nf_adapter_merge(model, error);
     if (status == NERFIT_OK)
         status = nf_benchmark_run(&measured, model, seconds > 0.0 ? seconds : 3.0, error);
@@ -106,10 +119,10 @@ static nerfit_status f1_in(const char *folder, const char *data, const char *for
     return status;
 }
 
-nerfit_status nerfit_model_quantize(const char *folder, const char *data, const char *format,
-                                    const nerfit_model_options *options, bool force,
-                                    nerfit_quantization *out, nerfit_error *error) {
-    *out = (nerfit_quantization){0};
+/* Compares and writes the record into the folder. */
+static nerfit_status quantize(const char *folder, const char *data, const char *format,
+                              const nerfit_model_options *options, bool force,
+                              nerfit_quantization *out, nerfit_error *error) {
     NF_TRY(f1_in(folder, data, format, options, "auto", &out->f1, error));
     NF_TRY(f1_in(folder, data, format, options, "int8", &out->f1_int8, error));
     double loss = 100.0 * (out->f1 - out->f1_int8);
@@ -126,6 +139,19 @@ nerfit_status nerfit_model_quantize(const char *folder, const char *data, const 
     nerfit_status status =
         path && record ? nf_json_save(record, path, error) : nf_no_memory(error, 0);
     json_decref(record);
+    nf_arena_free(&arena);
+    return status;
+}
+
+nerfit_status nerfit_model_quantize(const char *folder, const char *data, const char *format,
+                                    const nerfit_model_options *options, bool force,
+                                    nerfit_quantization *out, nerfit_error *error) {
+    nf_arena arena = {0};
+    const char *base; /* found anew with the folder */
+    *out = (nerfit_quantization){0};
+    nerfit_status status = find_model(options, &arena, &folder, &base, error);
+    if (status == NERFIT_OK)
+        status = quantize(folder, data, format, options, force, out, error);
     nf_arena_free(&arena);
     return status;
 }

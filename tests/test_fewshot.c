@@ -54,6 +54,7 @@ static void check_settings(void **state) {
         assert_int_equal(o->warmup_steps[1], cases[i].warmup);
         assert_null(o->val_annotations);
         assert_null(o->test_annotations);
+        assert_int_equal(o->calibration, NF_CALIBRATION_OFF); /* which would take more trainings */
         fake_end(&f);
     }
 }

@@ -73,6 +73,46 @@ static void test_nerfit_defaults(void **state) {
     }
 }
 
+/* Stage 1's best model takes stage 1's checkpoints, without validation texts nothing. */
+static void test_best_of_stage1(void **state) {
+    (void)state;
+    for (int validation = 0; validation < 2; validation++) {
+        nf_train_options given, o;
+        assert_ok(nf_train_options_init(&given, &error), &error);
+        given.recipe = NF_RECIPE_NERFIT;
+        given.model_name = given.output_dir = given.train_annotations = given.val_annotations = "x";
+        static const char *const settings[] = {"max_steps", "10,10", "load_best_model_at_end", "true"};
+        for (int i = 0; i < 4; i += 2)
+            assert_ok(nf_train_options_set(&given, settings[i], settings[i + 1], NULL, 0, &error),
+                      &error);
+        const nf_train_size size = {100, validation == 1};
+        assert_ok(nf_train_defaults(&o, &given, &size, NULL, &error), &error);
+        for (int s = 0; s < 2; s++)
+            assert_int_equal(o.save_strategy[s], validation ? NF_CHOICE_STEPS : NF_CHOICE_NO);
+        if (validation) assert_ok(nf_train_options_check(&o, NULL, &error), &error);
+        nf_train_options_free(&o);
+        nf_train_options_free(&given);
+    }
+}
+
+/* YAML's null is nothing given; but None is what some options can be. */
+static void test_none(void **state) {
+    (void)state;
+    char folder[64], path[80];
+    temporary_folder(folder);
+    snprintf(path, sizeof path, "%s/config.yaml", folder);
+    write_text(path, "pretrained: None\ncalibration: None\nent2emb: None\nmax_steps: null\n");
+    nf_train_options o;
+    assert_ok(nf_train_options_init(&o, &error), &error);
+    assert_ok(nf_train_options_load(&o, path, &error), &error);
+    assert_string_equal(o.pretrained, "None"); /* whatever its case */
+    assert_int_equal(o.calibration, NF_CALIBRATION_OFF);
+    assert_null(o.ent2emb);
+    assert_false(nf_train_options_given(&o, "max_steps"));
+    nf_train_options_free(&o);
+    nf_directory_remove(folder, NULL);
+}
+
 static void test_set(void **state) {
     (void)state;
     nf_train_options o;
@@ -265,6 +305,7 @@ static void test_table(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults), cmocka_unit_test(test_nerfit_defaults),
+        cmocka_unit_test(test_best_of_stage1), cmocka_unit_test(test_none),
         cmocka_unit_test(test_set), cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_yaml),     cmocka_unit_test(test_help), cmocka_unit_test(test_table),
         cmocka_unit_test(test_schedules),

@@ -1,21 +1,13 @@
 /* Pre-training on other label sets, and what begins with it: further training, zero-shot tagging. */
-#include "tiny_model.h"
+#include "tiny_run.h"
 
 #include <math.h>
 
+#include "api_train.h"
 #include "model/builtin.h"
 #include "tensor/safetensors.h"
 
-static char root[64];
 static nerfit_error error;
-
-static char *in_root(const char *name) {
-    static char paths[128][160];
-    static int next;
-    char *path = paths[next++ % 128];
-    snprintf(path, sizeof paths[0], "%s/%s", root, name);
-    return path;
-}
 
 static int make_root(void **state) {
     (void)state;
@@ -31,12 +23,6 @@ static int make_root(void **state) {
     return 0;
 }
 
-static int remove_root(void **state) {
-    (void)state;
-    nf_directory_remove(root, NULL);
-    return 0;
-}
-
 static nerfit_config *configure(const char *output, const char *const *extra) {
     char texts[512], descriptions[512];
     snprintf(texts, sizeof texts, "%s,%s", in_root("a.txt"), in_root("b.txt"));
@@ -47,13 +33,7 @@ static nerfit_config *configure(const char *output, const char *const *extra) {
         "output_dir", in_root(output), "max_steps", "12", "learning_rate", "5e-3",
         "per_device_train_batch_size", "4", "logging_steps", "4", "precision", "f32",
         "threads", "1", NULL};
-    nerfit_config *config;
-    assert_ok(nerfit_config_new(&config, &error), &error);
-    for (const char *const *s = settings; *s; s += 2)
-        assert_ok(nerfit_config_set(config, s[0], s[1], &error), &error);
-    for (const char *const *s = extra; s && *s; s += 2)
-        assert_ok(nerfit_config_set(config, s[0], s[1], &error), &error);
-    return config;
+    return config_of(settings, extra);
 }
 
 typedef struct watcher {
@@ -213,6 +193,78 @@ static void adapter_on_top(void **state) {
     assert_string_equal(merged, adapter);
 }
 
+/* Embeddings that come with the name of their encoder, as a cross-validation's trainings get them: the
+ * pre-trained projection is taken for vectors of its own encoder alone. */
+static void embeddings_of_another(void **state) {
+    (void)state;
+    enum { SIZE = 32 };
+    static const char *const types[] = {"time", "song"};
+    const char *const encoders[] = {in_root("encoder"), in_root("other")};
+    float vectors[2 * SIZE];
+    nf_embeddings embeddings = {0};
+    for (size_t i = 0; i < 2 * SIZE; i++) vectors[i] = (float)(i % 5) - 2.0f;
+    make_tiny_model(encoders[1], false);
+    write_text(in_root("other/config.json"), "{}"); /* it is only compared */
+    assert_ok(nf_embeddings_make(&embeddings, types, 2, SIZE, vectors, "vectors", &error), &error);
+    const char *const extra[] = {"train_annotations", in_root("a.txt"), "max_steps", "0,1",
+                                 "overwrite_output_dir", "true", "pretrained",
+                                 in_root("adapter/best"), NULL};
+    for (int i = 0; i < 2; i++) {
+        nerfit_config *config = configure("embedded", extra);
+        watcher w = {0};
+        const nf_log log = {keep_log, &w};
+        const nf_train_data data = {.embeddings = &embeddings, .sentence_encoder = encoders[i]};
+        nf_train_result result;
+        assert_ok(nf_train_run(&config->options, &data, &log, NULL, NULL, &result, &error), &error);
+        nf_train_result_free(&result);
+        nerfit_config_free(config);
+        assert_int_equal(strstr(w.log, "with another sentence encoder") != NULL, i == 1);
+    }
+    nf_embeddings_free(&embeddings);
+}
+
+static bool is_in(const char *folder, const char *name) {
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return nf_file_exists(path);
+}
+
+/* A run in the folder of an earlier one leaves nothing of it in best/: an adapter's config there
+ * would make an adapter of a whole model, an old head would be taken for this model's. */
+static void nothing_is_left(void **state) {
+    (void)state;
+    static const char *const lora[] = {"peft_lora", "true", "lora_r", "4", NULL};
+    static const char *const again[] = {"overwrite_output_dir", "true", NULL};
+    const char *const training[] = {"train_annotations", in_root("a.txt"), "ent2emb",
+                                    in_root("a.yaml"), "max_steps", "0,3", "overwrite_output_dir",
+                                    "true", NULL};
+    const char *best = in_root("reused/best");
+    char text[1024];
+    watcher w = {0};
+    assert_ok(run(nerfit_pretrain, "reused", lora, &w), &error);
+    assert_true(is_in(best, "adapter_config.json"));
+    assert_ok(run(nerfit_pretrain, "reused", again, &w), &error);
+    assert_false(is_in(best, "adapter_config.json"));
+    assert_true(is_in(best, "model.safetensors"));
+    write_text(in_root("reused/best/int8.json"), "{}");
+    assert_ok(run(nerfit_train, "reused", training, &w), &error);
+    assert_false(is_in(best, "description_head.safetensors"));
+    assert_false(is_in(best, "int8.json"));
+    tag(best, NULL, text, sizeof text);
+}
+
+/* Further pre-training in full of what an adapter began gives a whole encoder. */
+static void adapter_below(void **state) {
+    (void)state;
+    const char *const extra[] = {"model_name", in_root("adapter/best"), NULL};
+    char text[1024];
+    watcher w = {0};
+    assert_ok(run(nerfit_pretrain, "further", extra, &w), &error);
+    assert_false(is_in(in_root("further/best"), "adapter_config.json"));
+    assert_true(is_in(in_root("further/best"), "model.safetensors"));
+    tag(in_root("further/best"), in_root("a.yaml"), text, sizeof text);
+}
+
 static void messages(void **state) {
     (void)state;
     const struct {
@@ -228,6 +280,12 @@ static void messages(void **state) {
           in_root("encoder"), NULL}, "has no description_head.safetensors"},
         {{"train_annotations", in_root("a.txt"), "ent2emb", in_root("a.yaml"), "pretrained",
           in_root("full/best"), NULL}, "give it as model_name"},
+        {{"train_annotations", in_root("a.txt"), "ent2emb", in_root("a.yaml"),
+          "resume_from_checkpoint", "nonsense", NULL}, "nonsense: is not a folder"},
+        {{"train_annotations", in_root("a.txt"), "model_name", in_root("full/best"), "output_dir",
+          in_root("full"), NULL}, "choose another output_dir"},
+        {{"train_annotations", in_root("a.txt"), "ent2emb", in_root("a.yaml"),
+          "resume_from_checkpoint", in_root("encoder"), NULL}, "is not a checkpoint's folder"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         watcher w = {0};
@@ -250,7 +308,8 @@ static void builtin(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(resumes),        cmocka_unit_test(zero_shot), cmocka_unit_test(begins_with_it),
-        cmocka_unit_test(adapter_on_top), cmocka_unit_test(messages),  cmocka_unit_test(builtin),
+        cmocka_unit_test(adapter_on_top), cmocka_unit_test(adapter_below),
+        cmocka_unit_test(embeddings_of_another), cmocka_unit_test(nothing_is_left), cmocka_unit_test(messages), cmocka_unit_test(builtin),
     };
     return cmocka_run_group_tests(tests, make_root, remove_root);
 }

@@ -1,6 +1,6 @@
 /* What a run does when its model is finished: calibration on validation texts and by
  * cross-validation, the report's files, thresholds in use; on a tiny model. */
-#include "tiny_model.h"
+#include "tiny_run.h"
 
 #include <math.h>
 
@@ -8,7 +8,6 @@
 #include "predict/calibration.h"
 #include "train/report_page.h"
 
-static char root[64];
 static nerfit_error error;
 
 static const char TRAIN[] = "wake me up at [time : nine]\nplay [song : jazz] in [place : madrid]\n"
@@ -20,26 +19,12 @@ static const char OTHER[] = "wake me up at [time : nine]\n[song : play jazz] in 
                             "call [place : bob] at [time : ten]\nplease wake me up now\n"
                             "[person : bob] is in [place : madrid]\ncall at [person : nine]\n";
 
-static char *in_root(const char *name) {
-    static char paths[8][160];
-    static int next;
-    char *path = paths[next++ % 8];
-    snprintf(path, sizeof paths[0], "%s/%s", root, name);
-    return path;
-}
-
 static int make_root(void **state) {
     (void)state;
     temporary_folder(root);
     make_tiny_model(in_root("encoder"), false);
     write_text(in_root("train.txt"), TRAIN);
     write_text(in_root("other.txt"), OTHER);
-    return 0;
-}
-
-static int remove_root(void **state) {
-    (void)state;
-    nf_directory_remove(root, NULL);
     return 0;
 }
 
@@ -90,12 +75,7 @@ static nerfit_status train(const char *output, const char *const *extra, heard *
                                     "threads",
                                     "1",
                                     NULL};
-    nerfit_config *config;
-    assert_ok(nerfit_config_new(&config, &error), &error);
-    for (const char *const *s = settings; *s; s += 2)
-        assert_ok(nerfit_config_set(config, s[0], s[1], &error), &error);
-    for (const char *const *s = extra; *s; s += 2)
-        assert_ok(nerfit_config_set(config, s[0], s[1], &error), &error);
+    nerfit_config *config = config_of(settings, extra);
     *h = (heard){0};
     nerfit_callbacks callbacks = {.log = hear, .event = watch, .user = h};
     nerfit_status status = nerfit_train(config, &callbacks, result, &error);

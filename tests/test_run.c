@@ -1,6 +1,6 @@
 /* Whole training runs on a tiny model: both stages, resuming bit by bit, adapters, and what the user
  * is told of bad input. */
-#include "tiny_model.h"
+#include "tiny_run.h"
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -8,7 +8,6 @@
 #include "model/adapter.h"
 #include "train/checkpoint.h"
 
-static char root[64];
 static nerfit_error error;
 
 static const char TRAIN[] = "wake me up at [time : nine]\nplay [song : jazz] in [place : madrid]\n"
@@ -18,26 +17,12 @@ static const char TRAIN[] = "wake me up at [time : nine]\nplay [song : jazz] in 
 static const char DESCRIPTIONS[] = "time: a time of day\nsong: a song or kind of music\n"
                                    "place: a city\nperson: a name\n";
 
-static char *in_root(const char *name) {
-    static char paths[8][160];
-    static int next;
-    char *path = paths[next++ % 8];
-    snprintf(path, sizeof paths[0], "%s/%s", root, name);
-    return path;
-}
-
 static int make_root(void **state) {
     (void)state;
     temporary_folder(root);
     make_tiny_model(in_root("encoder"), false);
     write_text(in_root("train.txt"), TRAIN);
     write_text(in_root("labels.yaml"), DESCRIPTIONS);
-    return 0;
-}
-
-static int remove_root(void **state) {
-    (void)state;
-    nf_directory_remove(root, NULL);
     return 0;
 }
 
@@ -51,13 +36,7 @@ static nerfit_config *configure(const char *output, const char *const *extra) {
         "logging_steps", "2", "save_strategy", "steps", "save_steps", "4",
         "per_device_train_batch_size", "3", "save_total_limit", "0", "precision", "f32",
         "threads", "1", NULL};
-    nerfit_config *config;
-    assert_ok(nerfit_config_new(&config, &error), &error);
-    for (const char *const *s = settings; *s; s += 2)
-        assert_ok(nerfit_config_set(config, s[0], s[1], &error), &error);
-    for (const char *const *s = extra; s && *s; s += 2)
-        assert_ok(nerfit_config_set(config, s[0], s[1], &error), &error);
-    return config;
+    return config_of(settings, extra);
 }
 
 typedef struct watcher {

@@ -305,7 +305,7 @@ static nerfit_status prepare(nf_tagger *t, pieces *out, const nf_text *text, siz
         status = nf_windows_plan(&windows, &count, n, capacity, capacity / 4, starts_word, err);
     for (size_t i = 0; i < count && status == NERFIT_OK && n > 0; i++)
         status = add_piece(t, out, encoding, &windows[i], index, err);
-    if (status == NERFIT_OK) free(windows);
+    free(windows);
     free(starts_word);
     return status;
 }

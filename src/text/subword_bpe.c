@@ -5,7 +5,7 @@
  * vocabulary are turned into bytes at loading. Most words are then one token: they are found by one
  * look-up, once it is known that the merges do lead to that token (`joined` remembers it; it is
  * filled while texts are encoded, each entry always with the same value). Other words of usual
- * length are kept in a small cache of the thread's scratch. */
+ * length are kept in a small cache of the thread's scratch (word_cache.h). */
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,11 +15,10 @@
 #include "text/byte_level.h"
 #include "text/subword.h"
 #include "text/unicode.h"
+#include "text/word_cache.h"
 
 enum {
     CACHE_SLOTS = 4096,
-    CACHE_BYTES = 24, /* longest word in the cache */
-    CACHE_TOKENS = 8, /* most tokens of a word in the cache */
     SCAN_SYMBOLS = 48 /* up to here a scan finds the next pair faster than a heap */
 };
 #define NO_RANK UINT32_MAX
@@ -54,29 +53,19 @@ typedef struct symbol {
     uint32_t previous, next; /* for the heap; UINT32_MAX at the ends */
 } symbol;
 
-typedef struct cached_word {
-    uint64_t hash;
-    uint8_t length, count; /* count 0: free */
-    char bytes[CACHE_BYTES];
-    uint8_t ends[CACHE_TOKENS];
-    int32_t ids[CACHE_TOKENS];
-} cached_word;
-
 struct nf_bpe_scratch {
     symbol *symbols;
     size_t symbol_capacity;
     uint64_t *heap;
     size_t heap_capacity;
-    const bpe *owner; /* whose words are cached */
-    cached_word *cache;
-    size_t misses; /* a cache is made when words have come often enough to pay for it */
+    nf_word_cache cache;
 };
 
 void nf_bpe_scratch_free(nf_bpe_scratch *scratch) {
     if (!scratch) return;
     free(scratch->symbols);
     free(scratch->heap);
-    free(scratch->cache);
+    free(scratch->cache.slots);
     free(scratch);
 }
 
@@ -287,16 +276,6 @@ static nerfit_status merge_word(const bpe *b, nf_bpe_scratch *scratch, const cha
 
 /* ---- words */
 
-static cached_word *cache_slot(const bpe *b, nf_bpe_scratch *scratch, uint64_t hash) {
-    if (scratch->owner != b) {
-        if (scratch->cache) memset(scratch->cache, 0, CACHE_SLOTS * sizeof *scratch->cache);
-        scratch->owner = b;
-    }
-    if (!scratch->cache && ++scratch->misses > CACHE_SLOTS / 8)
-        scratch->cache = calloc(CACHE_SLOTS, sizeof *scratch->cache);
-    return scratch->cache ? &scratch->cache[(hash ^ hash >> 32) % CACHE_SLOTS] : NULL;
-}
-
 static nerfit_status bpe_tokenize(const nf_subword_model *self, nf_work *work, const char *bytes,
                                   size_t length, size_t offset, int32_t word, nf_encoding *out,
                                   nerfit_error *err) {
@@ -315,35 +294,17 @@ static nerfit_status bpe_tokenize(const nf_subword_model *self, nf_work *work, c
     if (!work->bpe && !(work->bpe = calloc(1, sizeof *work->bpe)))
         return nf_no_memory(err, sizeof *work->bpe);
     nf_bpe_scratch *scratch = work->bpe;
-    cached_word *cached = length <= CACHE_BYTES ? cache_slot(b, scratch, hash) : NULL;
-    if (cached && cached->count > 0 && cached->hash == hash && cached->length == length &&
-        memcmp(cached->bytes, bytes, length) == 0) {
-        size_t start = 0;
-        for (size_t i = 0; i < cached->count; i++) {
-            nf_encoding_push(out, cached->ids[i], offset + start, offset + cached->ends[i], word);
-            start = cached->ends[i];
-        }
-        return NERFIT_OK;
-    }
+    nf_cached_word *cached = nf_word_cache_slot(&scratch->cache, CACHE_SLOTS, b, hash, length);
+    if (nf_word_cache_push(cached, hash, bytes, length, offset, word, out)) return NERFIT_OK;
 
-    size_t count = 0, end = 0;
+    size_t count = 0, end = 0, from = out->length;
     NF_TRY(merge_word(b, scratch, bytes, length, &count, err));
     const symbol *s = scratch->symbols;
-    bool keep = cached && count > 0 && count <= CACHE_TOKENS;
-    if (keep) {
-        cached->hash = hash;
-        cached->length = (uint8_t)length;
-        cached->count = (uint8_t)count;
-        memcpy(cached->bytes, bytes, length);
-    }
     for (size_t i = 0; i < count; i++) {
         nf_encoding_push(out, s[i].id, offset + end, offset + end + s[i].length, word);
         end += s[i].length;
-        if (keep) {
-            cached->ids[i] = s[i].id;
-            cached->ends[i] = (uint8_t)end;
-        }
     }
+    nf_word_cache_keep(cached, hash, bytes, length, offset, out, from);
     if (slot && joined == UNKNOWN_YET)
         atomic_store_explicit(&b->joined[slot - b->whole.slots],
                               count == 1 && s[0].id == slot->id && end == length ? JOINED

@@ -5,7 +5,7 @@
  * encode_optimized` in `tokenizers` (0.23): scores are doubles, the first of equal paths stays.
  *
  * The tokens that begin at a place come from one walk through a trie (score_trie.h). Words of usual
- * length are kept in a small cache of the thread's scratch. */
+ * length are kept in a small cache of the thread's scratch (word_cache.h). */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,12 +14,9 @@
 #include "text/subword.h"
 #include "text/unicode.h"
 #include "text/unigram.h"
+#include "text/word_cache.h"
 
-enum {
-    CACHE_SLOTS = 8192,
-    CACHE_BYTES = 30, /* longest word in the cache */
-    CACHE_TOKENS = 8  /* most tokens of a word in the cache */
-};
+enum { CACHE_SLOTS = 8192 };
 #define UNREACHED UINT32_MAX
 
 typedef struct unigram {
@@ -43,28 +40,18 @@ typedef struct span {
     int32_t id;
 } span;
 
-typedef struct cached_word {
-    uint64_t hash;
-    uint8_t length, count; /* count 0: free */
-    char bytes[CACHE_BYTES];
-    uint8_t ends[CACHE_TOKENS];
-    int32_t ids[CACHE_TOKENS];
-} cached_word;
-
 struct nf_unigram_scratch {
     place *places;
     span *spans;
-    size_t capacity;      /* of both */
-    const unigram *owner; /* whose words are cached */
-    cached_word *cache;
-    size_t misses; /* a cache is made when words have come often enough to pay for it */
+    size_t capacity; /* of both */
+    nf_word_cache cache;
 };
 
 void nf_unigram_scratch_free(nf_unigram_scratch *scratch) {
     if (!scratch) return;
     free(scratch->places);
     free(scratch->spans);
-    free(scratch->cache);
+    free(scratch->cache.slots);
     free(scratch);
 }
 
@@ -155,30 +142,6 @@ static bool push_unknown(const unigram *u, const char *bytes, span s, size_t off
 
 /* ---- words */
 
-static cached_word *cache_slot(const unigram *u, nf_unigram_scratch *scratch, uint64_t hash) {
-    if (scratch->owner != u) {
-        if (scratch->cache) memset(scratch->cache, 0, CACHE_SLOTS * sizeof *scratch->cache);
-        scratch->owner = u;
-    }
-    if (!scratch->cache && ++scratch->misses > CACHE_SLOTS / 8)
-        scratch->cache = calloc(CACHE_SLOTS, sizeof *scratch->cache);
-    return scratch->cache ? &scratch->cache[(hash ^ hash >> 32) % CACHE_SLOTS] : NULL;
-}
-
-static void remember(cached_word *cached, uint64_t hash, const char *bytes, size_t length,
-                     size_t offset, const nf_encoding *out, size_t from) {
-    size_t count = out->length - from;
-    if (count > CACHE_TOKENS) return;
-    cached->hash = hash;
-    cached->length = (uint8_t)length;
-    cached->count = (uint8_t)count;
-    memcpy(cached->bytes, bytes, length);
-    for (size_t i = 0; i < count; i++) {
-        cached->ids[i] = out->ids[from + i];
-        cached->ends[i] = (uint8_t)(out->ends[from + i] - offset);
-    }
-}
-
 static nerfit_status unigram_tokenize(const nf_subword_model *self, nf_work *work,
                                       const char *bytes, size_t length, size_t offset, int32_t word,
                                       nf_encoding *out, nerfit_error *err) {
@@ -186,21 +149,9 @@ static nerfit_status unigram_tokenize(const nf_subword_model *self, nf_work *wor
     if (!work->unigram && !(work->unigram = calloc(1, sizeof *work->unigram)))
         return nf_no_memory(err, sizeof *work->unigram);
     nf_unigram_scratch *scratch = work->unigram;
-    uint64_t hash = 0;
-    cached_word *cached = NULL;
-    if (length <= CACHE_BYTES) {
-        hash = nf_hash_text(bytes, length);
-        cached = cache_slot(u, scratch, hash);
-    }
-    if (cached && cached->count > 0 && cached->hash == hash && cached->length == length &&
-        memcmp(cached->bytes, bytes, length) == 0) {
-        size_t start = 0;
-        for (size_t i = 0; i < cached->count; i++) {
-            nf_encoding_push(out, cached->ids[i], offset + start, offset + cached->ends[i], word);
-            start = cached->ends[i];
-        }
-        return NERFIT_OK;
-    }
+    uint64_t hash = length <= NF_CACHED_BYTES ? nf_hash_text(bytes, length) : 0;
+    nf_cached_word *cached = nf_word_cache_slot(&scratch->cache, CACHE_SLOTS, u, hash, length);
+    if (nf_word_cache_push(cached, hash, bytes, length, offset, word, out)) return NERFIT_OK;
     if (!reserve(scratch, length + 1)) return nf_no_memory(err, length * sizeof(place));
     NF_TRY(find_path(u, bytes, length, scratch->places, err));
     size_t count = collect(u, scratch->places, length, scratch->spans), from = out->length;
@@ -212,7 +163,7 @@ static nerfit_status unigram_tokenize(const nf_subword_model *self, nf_work *wor
         else
             nf_encoding_push(out, s.id, offset + s.start, offset + s.end, word);
     }
-    if (cached && plain) remember(cached, hash, bytes, length, offset, out, from);
+    if (plain) nf_word_cache_keep(cached, hash, bytes, length, offset, out, from);
     return NERFIT_OK;
 }
 

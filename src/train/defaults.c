@@ -81,7 +81,10 @@ static nerfit_status choose_evaluations(chooser *c) {
         NF_TRY(choose(c, "save_strategy", "no"));
         return choose(c, "load_best_model_at_end", "false");
     }
-    NF_TRY(choose(c, "save_strategy", "no,%s", names[o->eval_strategy[1]]));
+    /* stage 1's best model is taken only where that is asked for: it then needs checkpoints too */
+    NF_TRY(choose(c, "save_strategy", "%s,%s",
+                  names[o->load_best_model_at_end[0] ? o->eval_strategy[0] : NF_CHOICE_NO],
+                  names[o->eval_strategy[1]]));
     NF_TRY(choose(c, "save_steps", "%" PRId64 ",%" PRId64, o->eval_steps[0], o->eval_steps[1]));
     bool together = o->eval_strategy[1] != NF_CHOICE_NO &&
                     o->save_strategy[1] == o->eval_strategy[1] &&

@@ -479,7 +479,8 @@ static nerfit_status read_value(yaml_reader *in, const option *o, yaml_node_t *v
     origin from = {in->path, line_of(value), in->folder};
     char *values[64];
     if (value->type == YAML_SCALAR_NODE) {
-        if (is_null(value)) return NERFIT_OK; /* not given */
+        bool choice = o->choices && find_choice(o->choices, scalar(value)) >= 0; /* "None" may be one */
+        if (is_null(value) && !choice) return NERFIT_OK; /* not given */
         return set_text(in->options, o, scalar(value), &from, in->err);
     }
     if (value->type != YAML_SEQUENCE_NODE)

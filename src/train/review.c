@@ -117,7 +117,7 @@ static nerfit_status train_fold(fold *f, char **model_folder, nerfit_error *err)
     nf_train_options options = options_of(f);
     nf_train_data data = {.train = &f->train,
                           .embeddings = review->embeddings,
-                          .own_space = review->own_space,
+                          .sentence_encoder = review->sentence_encoder,
                           .services = review->services};
     nf_train_result result;
     if (!review->embeddings) options.ent2emb = NULL;
@@ -166,8 +166,9 @@ static nerfit_status cross_validate(nf_review *review, nf_analysis *found, nerfi
     nerfit_status status =
         nf_split(all, sizes, n, (uint64_t)review->options->seed[0], part_of, err);
     for (; f.part < n && status == NERFIT_OK; f.part++) status = run_fold(&f, part_of, found, err);
-    if (status == NERFIT_OK) status = nf_directory_remove(f.folder, err);
     free(part_of);
+    if (status == NERFIT_OK) return nf_directory_remove(f.folder, err);
+    nf_directory_remove(f.folder, NULL); /* of a training that was broken off: nothing goes on from it */
     return status;
 }
 

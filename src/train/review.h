@@ -16,8 +16,8 @@ typedef struct nf_review {
     const nf_corpus *train, *validation,
         *shown;                      /* shown: whose mistakes are collected; may be NULL */
     const char *encoder; /* the folder that training began with */
-    bool own_space;      /* it embedded the descriptions itself */
-    bool is_short;       /* training is as short as the recipe nerfit's own choice for few texts */
+    const char *sentence_encoder; /* the folder of what made the embeddings; NULL: unknown */
+    bool is_short; /* training is as short as the recipe nerfit's own choice for few texts */
     const nf_train_services *services;
     const nf_embeddings *embeddings; /* of the run; NULL: none */
     const nf_log *log;

@@ -35,7 +35,7 @@ typedef struct run {
     nf_model *model;
     nf_embeddings own_embeddings;
     const nf_embeddings *embeddings; /* NULL: none */
-    bool own_descriptions; /* a sentence encoder embedded them here */
+    bool own_descriptions; /* sentence_folder's encoder embedded them */
     bool same_space;       /* and it was the encoder itself */
     bool is_short; /* for review.h */
     nf_pretrained pretrained; /* what the recipe nerfit begins with */
@@ -103,6 +103,7 @@ static nerfit_status find_models(run *r) {
                       &r->model_base));
     if (o->recipe == NF_RECIPE_NERFIT)
         NF_TRY(nf_pretrained_find(&r->pretrained, r->model_folder, o->pretrained, r->log, r->err));
+    r->sentence_folder = r->data->sentence_encoder;
     if (embedded) return NERFIT_OK;
     if (o->st_model_name)
         return find_model(r, o->st_model_name, true, &r->sentence_folder, &base);
@@ -126,8 +127,55 @@ static nerfit_status need_sentence_encoder(run *r) {
                : nf_fail_within(r->err, status, "st_model_name is not given, and its default cannot be had");
 }
 
+/* 0 or 1 by the folder that it stands in; -1: neither. */
+static int stage_of_checkpoint(run *r, const char *folder) {
+    static const char *const stages[] = {"stage1", "stage2"};
+    char *whole = realpath(folder, NULL); /* "checkpoint-5/", "checkpoint-5" in the stage's folder */
+    const char *parent = whole ? nf_path_parent(&r->arena, whole) : NULL;
+    size_t length = parent ? strlen(parent) : 0;
+    int found = -1;
+    for (int s = 0; s < 2; s++)
+        if (length > 6 && strcmp(parent + length - 6, stages[s]) == 0) found = s;
+    free(whole);
+    return found;
+}
+
 static bool resumes(const nf_train_options *o) {
     return o->resume_from_checkpoint && strcmp(o->resume_from_checkpoint, "false") != 0;
+}
+
+/* A checkpoint that is asked for by name must be one: a run that starts anew instead would overwrite
+ * what there is. */
+static nerfit_status check_checkpoint(run *r) {
+    const char *wanted = r->options->resume_from_checkpoint;
+    if (!resumes(r->options) || strcmp(wanted, "true") == 0) return NERFIT_OK;
+    if (!nf_directory_exists(wanted))
+        return nf_fail_at(r->err, NERFIT_ARGUMENT, wanted, 0, 0,
+                          "is not a folder (resume_from_checkpoint: true, false or a checkpoint's "
+                          "folder)");
+    if (stage_of_checkpoint(r, wanted) < 0)
+        return nf_fail_at(r->err, NERFIT_ARGUMENT, wanted, 0, 0,
+                          "is not a checkpoint's folder; expected one in a run's stage1 or stage2");
+    return NERFIT_OK;
+}
+
+/* What a run reads to its end, a cross-validation's trainings last, must not be where it writes. */
+static nerfit_status check_apart(run *r, const char *input) {
+    static const char *const names[] = {"stage1", "stage2", "best", "adapter", "base"};
+    char *whole = input ? realpath(input, NULL) : NULL;
+    nerfit_status status = NERFIT_OK;
+    for (size_t i = 0; i < sizeof names / sizeof *names && whole && status == NERFIT_OK; i++) {
+        const char *folder = nf_path_join(&r->arena, r->options->output_dir, names[i]);
+        char *own = folder ? realpath(folder, NULL) : NULL;
+        size_t length = own ? strlen(own) : 0;
+        if (own && strncmp(whole, own, length) == 0 && strchr("/", whole[length]))
+            status = nf_fail_at(r->err, NERFIT_ARGUMENT, input, 0, 0,
+                                "is to be read, and output_dir's %s/ is to be written anew; choose "
+                                "another output_dir", names[i]);
+        free(own);
+    }
+    free(whole);
+    return status;
 }
 
 /* An earlier run is not overwritten unasked. */
@@ -135,6 +183,9 @@ static nerfit_status check_output(run *r) {
     const nf_train_options *o = r->options;
     const char *best = nf_path_join(&r->arena, o->output_dir, "best");
     if (!best) return nf_no_memory(r->err, 0);
+    NF_TRY(check_checkpoint(r));
+    const char *const inputs[] = {r->model_folder, r->sentence_folder, r->pretrained.adapter};
+    for (size_t i = 0; i < 3; i++) NF_TRY(check_apart(r, inputs[i]));
     if (nf_directory_exists(best) && !o->overwrite_output_dir && !resumes(o))
         return nf_fail_at(r->err, NERFIT_ARGUMENT, o->output_dir, 0, 0,
                           "holds an earlier run; choose another output_dir, or give "
@@ -187,7 +238,9 @@ static nerfit_status read_embeddings(run *r) {
     const nf_train_options *o = r->options;
     if (r->data->embeddings) {
         r->embeddings = r->data->embeddings;
-        r->same_space = r->data->own_space;
+        r->own_descriptions = r->sentence_folder != NULL;
+        r->same_space =
+            r->own_descriptions && same_encoder(r, r->sentence_folder, r->model_folder);
         return NERFIT_OK;
     }
     bool described = r->data->descriptions ||
@@ -395,10 +448,7 @@ static const char *checkpoint_of(run *r, int s) {
     const char *wanted = r->options->resume_from_checkpoint, *folder = stage_folder(r, s);
     if (!wanted || !folder || strcmp(wanted, "false") == 0) return NULL;
     if (strcmp(wanted, "true") == 0) return nf_checkpoint_newest(&r->arena, folder);
-    const char *parent = nf_path_parent(&r->arena, wanted);
-    size_t length = parent ? strlen(parent) : 0;
-    return length >= 6 && strcmp(parent + length - 6, s == 0 ? "stage1" : "stage2") == 0 ? wanted
-                                                                                         : NULL;
+    return stage_of_checkpoint(r, wanted) == s ? wanted : NULL;
 }
 
 static nerfit_status run_stage(run *r, int s, nf_task *task) {
@@ -465,20 +515,37 @@ static nerfit_status save_head(run *r, const char *folder) {
     return status;
 }
 
-/* The values that stage 1 ends with, in a folder of its own that appears whole: stage 2 starts from
- * them, in this process or in one that resumes. */
+/* A folder that is to appear whole, and with nothing of an earlier run's in it: written under
+ * another name... */
+static nerfit_status begin_folder(run *r, const char *parent, const char *name,
+                                  const char **unfinished) {
+    char temporary[64];
+    snprintf(temporary, sizeof temporary, ".%s.tmp", name);
+    *unfinished = parent ? nf_path_join(&r->arena, parent, temporary) : NULL;
+    if (!*unfinished) return nf_no_memory(r->err, 0);
+    NF_TRY(nf_directory_remove(*unfinished, r->err));
+    return nf_directory_make(*unfinished, r->err);
+}
+
+/* ... and renamed. */
+static nerfit_status end_folder(run *r, const char *unfinished, const char *parent,
+                                const char *name) {
+    const char *folder = nf_path_join(&r->arena, parent, name);
+    if (!folder) return nf_no_memory(r->err, 0);
+    NF_TRY(nf_directory_remove(folder, r->err));
+    return nf_file_rename(unfinished, folder, r->err);
+}
+
+/* The values that stage 1 ends with: stage 2 starts from them, in this process or in one that
+ * resumes. */
 static nerfit_status save_stage1(run *r) {
-    const char *folder = nf_path_join(&r->arena, stage_folder(r, 0), FINISHED);
-    const char *unfinished = nf_path_join(&r->arena, stage_folder(r, 0), ".finished.tmp");
-    if (!folder || !unfinished) return nf_no_memory(r->err, 0);
-    NF_TRY(nf_directory_remove(unfinished, r->err));
-    NF_TRY(nf_directory_make(unfinished, r->err));
+    const char *parent = stage_folder(r, 0), *unfinished;
+    NF_TRY(begin_folder(r, parent, FINISHED, &unfinished));
     NF_TRY(nf_checkpoint_save_values(r->model, unfinished, false, r->err));
     if (r->model->adapter) NF_TRY(nf_adapter_save(r->model, unfinished, r->err));
     else NF_TRY(nf_model_save(r->model, unfinished, r->err));
     if (r->model->description_head) NF_TRY(save_head(r, unfinished));
-    NF_TRY(nf_directory_remove(folder, r->err));
-    return nf_file_rename(unfinished, folder, r->err);
+    return end_folder(r, unfinished, parent, FINISHED);
 }
 
 static nerfit_status run_contrastive(run *r) {
@@ -568,7 +635,10 @@ static nerfit_status keep_base(run *r) {
     if (!base) return nf_no_memory(r->err, 0);
     nf_log_info(r->log, "the adapter's base model, with what pre-training left merged, is in %s", base);
     nf_model_remove_classifier(r->model);
-    NF_TRY(nf_model_save(r->model, base, r->err));
+    const char *output = r->options->output_dir, *unfinished;
+    NF_TRY(begin_folder(r, output, "base", &unfinished));
+    NF_TRY(nf_model_save(r->model, unfinished, r->err));
+    NF_TRY(end_folder(r, unfinished, output, "base"));
     r->model->folder = base;
     return NERFIT_OK;
 }
@@ -635,21 +705,24 @@ static nerfit_status save_record(run *r, const char *name, json_t *value) {
 
 static nerfit_status save_model(run *r, nf_train_result *result) {
     const char *output = r->options->output_dir;
-    const char *best = nf_path_join(&r->arena, output, "best");
-    const char *adapter = nf_path_join(&r->arena, output, "adapter");
-    if (!best || !adapter || !(result->model_folder = strdup(best))) return nf_no_memory(r->err, 0);
+    const char *best = nf_path_join(&r->arena, output, "best"), *unfinished;
+    if (!best || !(result->model_folder = strdup(best))) return nf_no_memory(r->err, 0);
     nf_workspace_free(r->ws); /* its memory is better used for saving */
     r->ws = NULL;
     if (r->model->description_head) NF_TRY(nf_model_fold_description_head(r->model, r->err));
     NF_TRY(nf_network_end_training(&r->model->net, r->err));
     nf_model_remove_description_head(r->model);
     if (r->model->adapter) {
-        NF_TRY(nf_adapter_save(r->model, adapter, r->err));
+        NF_TRY(begin_folder(r, output, "adapter", &unfinished));
+        NF_TRY(nf_adapter_save(r->model, unfinished, r->err));
+        NF_TRY(end_folder(r, unfinished, output, "adapter"));
         NF_TRY(nf_adapter_merge(r->model, r->err));
     }
-    NF_TRY(nf_model_save(r->model, best, r->err));
-    return nf_model_card_write(best, r->options, &r->labels, result->report, result->report_of,
-                               r->err);
+    NF_TRY(begin_folder(r, output, "best", &unfinished));
+    NF_TRY(nf_model_save(r->model, unfinished, r->err));
+    NF_TRY(nf_model_card_write(unfinished, r->options, &r->labels, result->report,
+                               result->report_of, r->err));
+    return end_folder(r, unfinished, output, "best");
 }
 
 /* ---------------------------------------------------------------- the report */
@@ -708,7 +781,7 @@ static nerfit_status review(run *r, bool adapter, nf_train_result *result) {
                         .validation = r->corpora[VALIDATION],
                         .shown = r->corpora[TEST] ? r->corpora[TEST] : r->corpora[VALIDATION],
                         .embeddings = r->embeddings,
-                        .own_space = r->same_space,
+                        .sentence_encoder = r->own_descriptions ? r->sentence_folder : NULL,
                         .is_short = r->is_short,
                         .encoder = r->model_folder,
                         .services = r->data->services,
@@ -780,12 +853,15 @@ static nerfit_status train(run *r, nf_train_result *result) {
 
 /* The encoder (or an adapter of it) with the head's shared part, in a folder that model_name takes. */
 static nerfit_status save_pretrained(run *r, nf_train_result *result) {
-    const char *best = nf_path_join(&r->arena, r->options->output_dir, "best");
+    const char *output = r->options->output_dir, *unfinished;
+    const char *best = nf_path_join(&r->arena, output, "best");
     if (!best || !(result->model_folder = strdup(best))) return nf_no_memory(r->err, 0);
     NF_TRY(nf_network_end_training(&r->model->net, r->err));
-    if (r->model->adapter) NF_TRY(nf_adapter_save(r->model, best, r->err));
-    else NF_TRY(nf_model_save(r->model, best, r->err));
-    return save_head(r, best);
+    NF_TRY(begin_folder(r, output, "best", &unfinished));
+    if (r->model->adapter) NF_TRY(nf_adapter_save(r->model, unfinished, r->err));
+    else NF_TRY(nf_model_save(r->model, unfinished, r->err));
+    NF_TRY(save_head(r, unfinished));
+    return end_folder(r, unfinished, output, "best");
 }
 
 static nerfit_status pretrain_with(run *r, nf_pretraining *p, nf_train_result *result) {
@@ -809,6 +885,7 @@ static nerfit_status pretrain_with(run *r, nf_pretraining *p, nf_train_result *r
     if (changed && o->peft_lora) NF_TRY(keep_base(r));
     NF_TRY(nf_workspace_new(&r->ws, r->be, r->err));
     nf_model_remove_classifier(r->model);
+    if (r->model->adapter && !o->peft_lora) NF_TRY(nf_adapter_merge(r->model, r->err));
     bool identity = size == r->model->encoder.hidden && same_encoder(r, sentences, r->model_folder);
     NF_TRY(nf_model_add_description_head(r->model, size, identity, (uint64_t)o->seed[0], r->err));
     r->own_descriptions = true;

@@ -46,7 +46,7 @@ typedef struct nf_train_services {
 typedef struct nf_train_data {
     const nf_corpus *train, *validation, *test;
     const nf_embeddings *embeddings; /* one of these two, for ent2emb */
-    bool own_space; /* the encoder that is trained embedded them itself */
+    const char *sentence_encoder; /* the folder of what embedded them; NULL: unknown */
     const nf_descriptions *descriptions;
     const nf_train_services *services; /* NULL: models are folders, and there is no language model */
 } nf_train_data;

@@ -2,8 +2,8 @@
 """F1 over the number of examples, for the tables of docs/evaluation.md: `./run quality [SET...]`.
 
 Every set is a folder of the data's fewshot/ with samples (kK-sS.jsonl), test.jsonl and
-descriptions.json. The columns are `nerfit fewshot`'s recipes; the pre-trained encoder of a set must
-not have seen that set, so it is a folder for each (--pretrained 'FOLDER/without-{set}').
+descriptions.json. The columns are `nerfit fewshot`'s recipes; what a set's pre-trained column begins
+with must not have seen that set, so that an adapter is pre-trained for each, on the other sets.
 Runs that are finished are not run again (build/quality/SET/runs.jsonl), so that an interrupted call
 goes on where it was. The whole protocol of a set rewrites its tables in docs/evaluation.md; a part of
 it (--k, --seeds, --columns) is printed alone.
@@ -27,6 +27,16 @@ COLUMNS = {  # title: recipe
     "nerfit": "nerfit",
     "nerfit + pre-training": "nerfit+pretrained",
 }
+# what the encoders of the column with pre-training learn from: all of these but the set itself (and the
+# Spanish sample of MASSIVE, whose labels are slurp's, if that is the set)
+CORPORA = {
+    "slurp": ("ner/slurp/train.txt", "fewshot/slurp/descriptions.json"),
+    "snips": ("ner/snips/data/snips/train", "fewshot/snips/descriptions.json"),
+    "wnut17": ("ner/wnut17/train.conll", "fewshot/wnut17/descriptions.json"),
+    "ncbi": ("ner/bio-NCBI-disease-IOB/train.tsv", "fewshot/ncbi/descriptions.json"),
+    "mit-movie": ("ner/mit-movie/train.txt", "fewshot/mit-movie/descriptions.json"),
+    "massive": ("ner/nerfit-artifacts/sample_data.txt", "ner/nerfit-artifacts/ent2desc.json"),
+}
 DOCUMENT = "docs/evaluation.md"
 STEP, START = 0.05, 3  # seconds of a step and around a run on two cores: for the first estimate
 
@@ -37,8 +47,6 @@ def output_of(*command):
 
 def possible(args, column):
     """Whether this build and call have what a column needs."""
-    if COLUMNS[column].endswith("+pretrained") and not args.pretrained:
-        return False
     if not COLUMNS[column].startswith("nerfit"):
         return True
     return bool(re.search(r"--recipe\b[^-]*\bnerfit\b", output_of(args.nerfit, "help", "train")))
@@ -57,6 +65,24 @@ def config(args, name):
                               ("output_dir", folder)]:
             file.write(f"{option}: {json.dumps(os.path.abspath(value))}\n")
     return path, source
+
+
+def pretrained(args, name):
+    """The folder of an adapter that never saw the set; made here, in some minutes, if it is missing."""
+    if args.pretrained:
+        return args.pretrained.replace("{set}", name)
+    output = os.path.join(args.output, "pretrained", f"without-{name}")
+    folder = os.path.join(output, "best")
+    if not os.path.exists(os.path.join(folder, "description_head.safetensors")):
+        used = [c for c in CORPORA if c != name and not (c == "massive" and name == "slurp")]
+        print(f"{name}: pre-training on {', '.join(used)}", file=sys.stderr)
+        files = [",".join(os.path.join(args.data, CORPORA[c][i]) for c in used) for i in (0, 1)]
+        subprocess.run([args.nerfit, "pretrain", "--model_name", args.encoder,
+                        "--pretrain_annotations", files[0], "--pretrain_ent2emb", files[1],
+                        "--peft_lora", "true", "--seed", "1", "--threads", "1", "--quiet",
+                        "--output_dir", output, "--overwrite_output_dir", "true"],
+                       check=True, stdout=subprocess.DEVNULL)
+    return folder
 
 
 def estimate(source, ks, seeds, columns):
@@ -78,8 +104,8 @@ def run_set(args, name, columns):
     seeds = ",".join(f"{seed}-{seed}" for seed in args.seeds)  # a lone number would be a count
     command = [args.nerfit, "fewshot", path, "--samples", source, "--json", result, "--seeds", seeds,
                "--k", ",".join(map(str, args.k)), "--recipes", " ".join(recipes)]
-    if args.pretrained:
-        command += ["--pretrained", args.pretrained.replace("{set}", name)]
+    if any(r.endswith("+pretrained") for r in recipes):
+        command += ["--pretrained", pretrained(args, name)]
     print(f"{name}: {len(args.k) * len(args.seeds) * len(columns)} runs, about "
           f"{estimate(source, args.k, args.seeds, columns):.0f} min if none is finished",
           file=sys.stderr)
@@ -143,7 +169,8 @@ def main():
     parser.add_argument("--seeds", type=numbers, default=SEEDS)
     parser.add_argument("--columns", help="some of: " + "; ".join(COLUMNS) + " (divided by \";\")")
     parser.add_argument("--pretrained", metavar="PATTERN",
-                        help="encoder folders; {set} stands for the set that was left out")
+                        help="folders of nerfit pretrain; {set} stands for the set that was left out; "
+                             "without it they are made")
     parser.add_argument("--write", action="store_true",
                         help="write the tables of a part of the protocol, too")
     parser.add_argument("--nerfit", default="build/nerfit")
@@ -160,7 +187,7 @@ def main():
         raise SystemExit(f"the data is not here: {args.data}/fewshot (see docs/testing.md)")
     left_out = [c for c in columns if not possible(args, c)]
     if left_out:
-        print(f"left out, as it takes a build with it or --pretrained: {'; '.join(left_out)}",
+        print(f"left out, as it takes a build with it: {'; '.join(left_out)}",
               file=sys.stderr)
     columns = [c for c in columns if c not in left_out]
     whole = (args.k == KS and args.seeds == SEEDS and not args.columns) or args.write

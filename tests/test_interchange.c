@@ -142,7 +142,7 @@ static void check_sentences(const char *folder, const char *file, double toleran
 
 static void test_sentence_encoders(void **state) {
     static const char *const kinds[] = {"cls",         "mean",   "max",    "labse", "distilbert",
-                                        "xlm-roberta", "albert", "prompt", "cased"};
+                                        "xlm-roberta", "albert", "prompt", "cased", "mpnet"};
     (void)state;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         char folder[64], file[96];

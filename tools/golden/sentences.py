@@ -19,7 +19,8 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import (Dense, Normalize, Pooling,
                                                                 Transformer)
 from transformers import (AlbertConfig, AlbertModel, BertConfig, BertModel, BertTokenizerFast,
-                          DistilBertConfig, DistilBertModel, XLMRobertaConfig, XLMRobertaModel)
+                          DistilBertConfig, DistilBertModel, MPNetConfig, MPNetModel,
+                          XLMRobertaConfig, XLMRobertaModel)
 
 from models import randomize
 
@@ -111,6 +112,9 @@ MORE = {
     "prompt": dict(mode=["mean", "cls", "weightedmean", "max"], include_prompt=False,
                    prompts={"query": "not the road ", "passage": "x"}, prompt="query"),
     "cased": dict(mode="mean", lower=False, change=set_lower_case, sentences=CASED),
+    "mpnet": dict(mode="mean", words=PADDED_WORDS, modules=[Normalize()],
+                  model=lambda n: MPNetModel(MPNetConfig(
+                      vocab_size=n, **SMALL, max_position_embeddings=34, pad_token_id=1))),
 }
 
 

@@ -44,7 +44,7 @@ def readme(args, precision):
     options = ["--train_annotations", args.train, "--ent2emb", args.ent2emb,
                "--peft_lora", "true", "--lora_r", "16", "--lora_alpha", "16",
                "--lora_dropout", "0.1", "--use_dora", "true", "--warmup_steps", "1000,500",
-               "--learning_rate", "5e-5,1e-5"]
+               "--learning_rate", "5e-5,1e-5", "--recipe", "original"]
     return {"README, stage 1": a_step(args, precision, options, "1,1", f"{args.steps + 1},1"),
             "README, stage 2": a_step(args, precision, options, "1,1", f"1,{args.steps + 1}")}
 

@@ -1,0 +1,131 @@
+/* The run's folder: what an earlier run left there, what may be resumed, and folders that appear whole. */
+#include "train/run.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "train/checkpoint.h"
+
+/* 0 or 1 by the folder that it stands in; -1: neither. */
+static int stage_of_checkpoint(nf_run *r, const char *folder) {
+    static const char *const stages[] = {"stage1", "stage2"};
+    char *whole = realpath(folder, NULL); /* "checkpoint-5/", "checkpoint-5" in the stage's folder */
+    const char *parent = whole ? nf_path_parent(&r->arena, whole) : NULL;
+    size_t length = parent ? strlen(parent) : 0;
+    int found = -1;
+    for (int s = 0; s < 2; s++)
+        if (length > 6 && strcmp(parent + length - 6, stages[s]) == 0) found = s;
+    free(whole);
+    return found;
+}
+
+bool nf_run_resumes(const nf_train_options *o) {
+    return o->resume_from_checkpoint && strcmp(o->resume_from_checkpoint, "false") != 0;
+}
+
+/* A checkpoint that is asked for by name must be one: a run that starts anew instead would overwrite
+ * what there is. */
+static nerfit_status check_checkpoint(nf_run *r) {
+    const char *wanted = r->options->resume_from_checkpoint;
+    if (!nf_run_resumes(r->options) || strcmp(wanted, "true") == 0) return NERFIT_OK;
+    if (!nf_directory_exists(wanted))
+        return nf_fail_at(r->err, NERFIT_ARGUMENT, wanted, 0, 0,
+                          "is not a folder (resume_from_checkpoint: true, false or a checkpoint's "
+                          "folder)");
+    if (stage_of_checkpoint(r, wanted) < 0)
+        return nf_fail_at(r->err, NERFIT_ARGUMENT, wanted, 0, 0,
+                          "is not a checkpoint's folder; expected one in a run's stage1 or stage2");
+    return NERFIT_OK;
+}
+
+/* What a run reads to its end, a cross-validation's trainings last, must not be where it writes. */
+static nerfit_status check_apart(nf_run *r, const char *input) {
+    static const char *const names[] = {"stage1", "stage2", "best", "adapter", "base"};
+    char *whole = input ? realpath(input, NULL) : NULL;
+    nerfit_status status = NERFIT_OK;
+    for (size_t i = 0; i < sizeof names / sizeof *names && whole && status == NERFIT_OK; i++) {
+        const char *folder = nf_path_join(&r->arena, r->options->output_dir, names[i]);
+        char *own = folder ? realpath(folder, NULL) : NULL;
+        size_t length = own ? strlen(own) : 0;
+        if (own && strncmp(whole, own, length) == 0 && strchr("/", whole[length]))
+            status = nf_fail_at(r->err, NERFIT_ARGUMENT, input, 0, 0,
+                                "is to be read, and output_dir's %s/ is to be written anew; choose "
+                                "another output_dir", names[i]);
+        free(own);
+    }
+    free(whole);
+    return status;
+}
+
+/* An earlier run is not overwritten unasked. */
+nerfit_status nf_run_check_output(nf_run *r) {
+    const nf_train_options *o = r->options;
+    const char *best = nf_path_join(&r->arena, o->output_dir, "best");
+    if (!best) return nf_no_memory(r->err, 0);
+    NF_TRY(check_checkpoint(r));
+    const char *const inputs[] = {r->model_folder, r->sentence_folder, r->pretrained.adapter};
+    for (size_t i = 0; i < 3; i++) NF_TRY(check_apart(r, inputs[i]));
+    if (nf_directory_exists(best) && !o->overwrite_output_dir && !nf_run_resumes(o))
+        return nf_fail_at(r->err, NERFIT_ARGUMENT, o->output_dir, 0, 0,
+                          "holds an earlier run; choose another output_dir, or give "
+                          "overwrite_output_dir or resume_from_checkpoint");
+    return NERFIT_OK;
+}
+
+char *nf_run_stage_folder(nf_run *r, int s) {
+    return nf_path_join(&r->arena, r->options->output_dir, s == 0 ? "stage1" : "stage2");
+}
+
+/* A checkpoint to go on from, of this stage; NULL: from the start. */
+const char *nf_run_checkpoint_of(nf_run *r, int s) {
+    const char *wanted = r->options->resume_from_checkpoint, *folder = nf_run_stage_folder(r, s);
+    if (!wanted || !folder || strcmp(wanted, "false") == 0) return NULL;
+    if (strcmp(wanted, "true") == 0) return nf_checkpoint_newest(&r->arena, folder);
+    return stage_of_checkpoint(r, wanted) == s ? wanted : NULL;
+}
+
+/* A folder that is to appear whole, and with nothing of an earlier run's in it: written under
+ * another name... */
+nerfit_status nf_run_begin_folder(nf_run *r, const char *parent, const char *name,
+                                  const char **unfinished) {
+    char temporary[64];
+    snprintf(temporary, sizeof temporary, ".%s.tmp", name);
+    *unfinished = parent ? nf_path_join(&r->arena, parent, temporary) : NULL;
+    if (!*unfinished) return nf_no_memory(r->err, 0);
+    NF_TRY(nf_directory_remove(*unfinished, r->err));
+    return nf_directory_make(*unfinished, r->err);
+}
+
+/* ... and renamed. */
+nerfit_status nf_run_end_folder(nf_run *r, const char *unfinished, const char *parent,
+                                const char *name) {
+    const char *folder = nf_path_join(&r->arena, parent, name);
+    if (!folder) return nf_no_memory(r->err, 0);
+    NF_TRY(nf_directory_remove(folder, r->err));
+    return nf_file_rename(unfinished, folder, r->err);
+}
+
+nerfit_status nf_run_save_record(nf_run *r, const char *name, json_t *value) {
+    const char *path = nf_path_join(&r->arena, r->options->output_dir, name);
+    nerfit_status status = path && value ? nf_json_save(value, path, r->err)
+                                         : nf_no_memory(r->err, 0);
+    json_decref(value);
+    return status;
+}
+
+nerfit_status nf_run_open_output(nf_run *r) {
+    const nf_train_options *o = r->options;
+    const char *metrics = nf_path_join(&r->arena, o->output_dir, "metrics.jsonl");
+    if (!metrics) return nf_no_memory(r->err, 0);
+    NF_TRY(nf_run_check_output(r));
+    if (!nf_run_resumes(o)) {
+        /* checkpoints of the earlier run must not be taken for this one's */
+        for (int s = 0; s < 2; s++) NF_TRY(nf_directory_remove(nf_run_stage_folder(r, s), r->err));
+    }
+    NF_TRY(nf_directory_make(o->output_dir, r->err));
+    r->metrics = fopen(metrics, nf_run_resumes(o) ? "ae" : "we");
+    if (!r->metrics) return nf_fail_at(r->err, NERFIT_IO, metrics, 0, 0, "cannot be written");
+    return nf_run_save_record(r, "training_args.json", nf_train_options_to_json(o));
+}

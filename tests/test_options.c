@@ -302,9 +302,26 @@ static void test_table(void **state) {
     nerfit_free(text);
 }
 
+/* A list that is too long is an error, not cut off. */
+static void test_long_lists(void **state) {
+    (void)state;
+    nf_train_options options;
+    nerfit_error err;
+    char text[256] = "m";
+    assert_ok(nf_train_options_init(&options, &err), &err);
+    for (int i = 1; i < 64; i++) strcat(text, ",m");
+    assert_ok(nf_train_options_set(&options, "target_modules", text, NULL, 0, &err), &err);
+    assert_int_equal(options.target_modules.count, 64);
+    strcat(text, ",m");
+    assert_int_equal(nf_train_options_set(&options, "target_modules", text, NULL, 0, &err),
+                     NERFIT_ARGUMENT);
+    assert_non_null(strstr(err.text, "a list of at most 64 values"));
+    nf_train_options_free(&options);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults), cmocka_unit_test(test_nerfit_defaults),
+        cmocka_unit_test(test_long_lists), cmocka_unit_test(test_defaults), cmocka_unit_test(test_nerfit_defaults),
         cmocka_unit_test(test_best_of_stage1), cmocka_unit_test(test_none),
         cmocka_unit_test(test_set), cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_yaml),     cmocka_unit_test(test_help), cmocka_unit_test(test_table),

@@ -379,7 +379,7 @@ static nerfit_status unknown(nerfit_error *err, const char *name, const origin *
                    table[best].name);
 }
 
-/* "a", "a,b", "(a, b)", "[a, b]" */
+/* "a", "a,b", "(a, b)", "[a, b]"; most + 1 if there are more values. */
 static size_t split(char *text, char **values, size_t most) {
     size_t length = strlen(text), count = 0;
     bool wrapped = length >= 2 && ((text[0] == '(' && text[length - 1] == ')') ||
@@ -388,8 +388,9 @@ static size_t split(char *text, char **values, size_t most) {
         text[length - 1] = '\0';
         text++;
     }
-    for (char *save, *part = strtok_r(text, ",", &save); part && count < most;
+    for (char *save, *part = strtok_r(text, ",", &save); part;
          part = strtok_r(NULL, ",", &save)) {
+        if (count == most) return most + 1;
         while (*part == ' ') part++;
         char *end = part + strlen(part);
         while (end > part && end[-1] == ' ') *--end = '\0';
@@ -407,8 +408,10 @@ static nerfit_status set_text(nf_train_options *options, const option *o, const 
     }
     char *copy = strdup(text);
     if (!copy) return nf_no_memory(err, strlen(text));
-    size_t count = split(copy, values, sizeof values / sizeof *values);
-    nerfit_status status = set_values(options, o, values, count, from, err);
+    enum { MOST = sizeof values / sizeof *values };
+    size_t count = split(copy, values, MOST);
+    nerfit_status status = count > MOST ? wrong(err, from, o, text, "a list of at most 64 values")
+                                        : set_values(options, o, values, count, from, err);
     free(copy);
     return status;
 }

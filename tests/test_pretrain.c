@@ -70,15 +70,6 @@ static nerfit_status run(work *what, const char *output, const char *const *extr
     return status;
 }
 
-static void assert_same_file(const char *a, const char *b) {
-    nf_file x, y;
-    assert_ok(nf_file_open(&x, a, &error), &error);
-    assert_ok(nf_file_open(&y, b, &error), &error);
-    if (x.size != y.size || memcmp(x.data, y.data, x.size) != 0) fail_msg("%s and %s differ", a, b);
-    nf_file_close(&x);
-    nf_file_close(&y);
-}
-
 /* Stopped and resumed, it ends with the same bits: draws are functions of the step. */
 static void resumes(void **state) {
     (void)state;

@@ -67,16 +67,6 @@ static nerfit_status train(const char *output, const char *const *extra, watcher
     return status;
 }
 
-static void assert_same_file(const char *a, const char *b) {
-    nf_file x, y;
-    assert_ok(nf_file_open(&x, a, &error), &error);
-    assert_ok(nf_file_open(&y, b, &error), &error);
-    if (x.size != y.size || memcmp(x.data, y.data, x.size) != 0)
-        fail_msg("%s and %s differ", a, b);
-    nf_file_close(&x);
-    nf_file_close(&y);
-}
-
 static const char *const full[] = {NULL};
 static const char *const dora[] = {"peft_lora", "true", "lora_r", "4", "use_dora", "true",
                                    "lora_dropout", "0.1", NULL};

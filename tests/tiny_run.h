@@ -33,4 +33,14 @@ static inline nerfit_config *config_of(const char *const *settings, const char *
     return config;
 }
 
+static inline void assert_same_file(const char *a, const char *b) {
+    nf_file x, y;
+    nerfit_error error;
+    assert_ok(nf_file_open(&x, a, &error), &error);
+    assert_ok(nf_file_open(&y, b, &error), &error);
+    if (x.size != y.size || memcmp(x.data, y.data, x.size) != 0) fail_msg("%s and %s differ", a, b);
+    nf_file_close(&x);
+    nf_file_close(&y);
+}
+
 #endif

@@ -20,33 +20,8 @@ bool nf_description_file_exists(const char *folder) {
 /* "description_head.shared" is stored as "shared". */
 static const char *stored_name(const nf_parameter *p) { return strchr(p->name, '.') + 1; }
 
-/* f32 to bf16, to the nearest, ties to even; finite values. */
-static uint16_t half_of(float x) {
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
-
-static nerfit_status store(nf_to_store *out, nf_arena *arena, const nf_model *model,
-                           const nf_parameter *p, bool half, nerfit_error *err) {
-    nf_backend *be = model->net.be;
-    size_t n = nf_parameter_count(p);
-    float *values = nf_arena_alloc(arena, n * sizeof *values);
-    uint16_t *halves = half ? nf_arena_alloc(arena, n * sizeof *halves) : NULL;
-    if (!values || (half && !halves)) return nf_no_memory(err, n * sizeof *values);
-    be->to_f32(be, values, p->values, n);
-    for (size_t i = 0; i < n && half; i++) halves[i] = half_of(values[i]);
-    *out = (nf_to_store){.name = stored_name(p),
-                         .type = half ? NF_STORED_BF16 : NF_STORED_F32,
-                         .n_dims = p->n_dims,
-                         .data = half ? (const void *)halves : values};
-    out->dims[0] = (int64_t)(p->n_dims == 1 ? p->cols : p->rows);
-    out->dims[1] = (int64_t)p->cols;
-    return NERFIT_OK;
-}
-
 nerfit_status nf_description_file_save(const nf_model *model, const char *folder,
-                                       const char *sentence_encoder, bool half, nerfit_error *err) {
+                                       const char *sentence_encoder, nerfit_error *err) {
     const nf_description_head *head = model->description_head;
     const nf_parameter *all[] = {head->projection, head->shared, head->shared_bias};
     const char *metadata[] = {"format", "1", ENCODER, sentence_encoder ? sentence_encoder : "",
@@ -56,8 +31,11 @@ nerfit_status nf_description_file_save(const nf_model *model, const char *folder
     size_t count = 0;
     const char *path = nf_path_join(&arena, folder, FILE_NAME);
     nerfit_status status = path ? NERFIT_OK : nf_no_memory(err, 0);
-    for (size_t i = 0; i < 3 && status == NERFIT_OK; i++)
-        if (all[i]) status = store(&tensors[count++], &arena, model, all[i], half, err);
+    for (size_t i = 0; i < 3 && status == NERFIT_OK; i++) {
+        if (!all[i]) continue;
+        status = nf_store_parameter(&tensors[count], &arena, &model->net, all[i], "", err);
+        tensors[count++].name = stored_name(all[i]);
+    }
     if (status == NERFIT_OK) status = nf_safetensors_save(path, tensors, count, metadata, err);
     nf_arena_free(&arena);
     return status;

@@ -13,9 +13,9 @@
 
 /* Whether a folder has the file. */
 bool nf_description_file_exists(const char *folder);
-/* Writes the model's head. half: in bf16, else f32. */
+/* Writes the model's head, in f32; files in bf16 are read as well. */
 nerfit_status nf_description_file_save(const nf_model *model, const char *folder,
-                                       const char *sentence_encoder, bool half, nerfit_error *err);
+                                       const char *sentence_encoder, nerfit_error *err);
 /* Fills the model's head, which must be there. *projected: on entry whether the file's projection is
  * wanted (it is of one sentence encoder's vectors), on return whether it was taken: not if it is of
  * another size than the head's. */

@@ -140,7 +140,7 @@ const char FINISHED[] = "finished";
 nerfit_status nf_run_save_head(nf_run *r, const char *folder) {
     const char *sentences = r->own_descriptions ? r->sentence_folder : NULL;
     char *path = sentences ? realpath(sentences, NULL) : NULL;
-    nerfit_status status = nf_description_file_save(r->model, folder, path, false, r->err);
+    nerfit_status status = nf_description_file_save(r->model, folder, path, r->err);
     free(path);
     return status;
 }

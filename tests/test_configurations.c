@@ -41,7 +41,7 @@ static const char *changed(const char *name, const change *changes, size_t count
 
 static void logits_of(float *out, size_t count, const char *path, nf_backend *be) {
     static const int32_t ids[] = {5, 6, 7, 90, 12, 13, 14, 15, 16, 44, 45, 46, 47, 48, 3, 4};
-    nf_tokens text = {ids, sizeof ids / sizeof *ids};
+    nf_tokens text = {.ids = ids, .length = sizeof ids / sizeof *ids};
     nf_model *model;
     nf_values *logits;
     nf_pass pass = {.be = be};

@@ -7,6 +7,7 @@
 
 #include "base/rng.h"
 #include "model/adapter.h"
+#include "model/word_shape.h"
 #include "train/task.h"
 
 enum { TEXTS = 3, TRIES = 12 };
@@ -15,13 +16,14 @@ static nerfit_error error;
 static const int32_t ids[] = {2, 17, 40, 8, 3, 2, 60, 61, 62, 63, 64, 9, 3, 2, 5, 3};
 static const int32_t labels[] = {-100, 1, 2, 0, -100, -100, 3, 4, 4, 0, 1, 0, -100, -100, 5, -100};
 static const int32_t words[] = {1, 2, 3, 4, 6, 1};
+static const int32_t shapes[] = {0, 4, 5, 1, 0, 0, 9, 9, 9, 4, 5, 2, 0, 0, 5, 0};
 static nf_example_entity entities[] = {{0, 1, 3}, {1, 1, 4}, {0, 4, 5}};
 static const nf_example texts[TEXTS] = {
-    {.ids = ids, .labels = labels, .length = 5, .entities = entities, .n_entities = 1,
+    {.ids = ids, .labels = labels, .shapes = shapes, .length = 5, .entities = entities, .n_entities = 1,
      .words = words, .n_words = 3},
-    {.ids = ids + 5, .labels = labels + 5, .length = 8, .entities = entities + 1, .n_entities = 2,
+    {.ids = ids + 5, .labels = labels + 5, .shapes = shapes + 5, .length = 8, .entities = entities + 1, .n_entities = 2,
      .words = words, .n_words = 5},
-    {.ids = ids + 13, .labels = labels + 13, .length = 3, .words = words + 5, .n_words = 0}};
+    {.ids = ids + 13, .labels = labels + 13, .shapes = shapes + 13, .length = 3, .words = words + 5, .n_words = 0}};
 static const nf_examples examples = {.items = (nf_example *)(uintptr_t)texts, .count = TEXTS};
 
 typedef struct setting {
@@ -66,6 +68,9 @@ static const setting settings[] = {
     {"ModernBERT, stage 1", "modernbert", 1, false, false, "gelu"},
     {"ModernBERT, stage 2", "modernbert/token-classification", 2, false, false, "gelu"},
     {"ModernBERT, DoRA", "modernbert/token-classification", 2, true, true, "gelu"},
+    {"word shapes, stage 1", "bert", 1, false, false, "gelu"},
+    {"word shapes, LoRA", "bert", 4, true, false, "gelu"},
+    {"word shapes, with a projection behind", "electra", 4, false, false, "gelu"},
     {"ModernBERT with biases", "modernbert-bias/token-classification", 2, false, false, "silu"},
 };
 
@@ -79,7 +84,7 @@ static nf_activation activation_of(const char *name) {
 static double loss_of(nf_task *task, nf_pass *pass, bool backward) {
     const nf_example *batch[TEXTS] = {&texts[0], &texts[1], &texts[2]};
     nf_tokens tokens[TEXTS];
-    for (size_t i = 0; i < TEXTS; i++) tokens[i] = (nf_tokens){texts[i].ids, texts[i].length};
+    for (size_t i = 0; i < TEXTS; i++) tokens[i] = (nf_tokens){texts[i].ids, texts[i].length, texts[i].shapes};
     nf_workspace_reset(pass->ws);
     double loss;
     /* `keep` also chooses between a training batch and an evaluation: it stays on, and the gradient
@@ -195,6 +200,12 @@ static void check_setting(const setting *s) {
                 assert_ok(nf_parameter_normal(&model->net, model->net.parameters[i], 0.3, 9, i,
                                               &error), &error);
     } else nf_model_train_encoder(model, true);
+    if (strncmp(s->name, "word shapes", 11) == 0) {
+        assert_ok(nf_word_shape_add(model, &error), &error);
+        nf_parameter *table = model->encoder.embedding.shapes;
+        table->trained = true;
+        assert_ok(nf_parameter_normal(&model->net, table, 0.3, 9, 99, &error), &error);
+    }
     if (s->stage == 1) model->projection->weight->trained = model->projection->bias->trained = true;
     else if (s->stage == 2) nf_head_train(model);
     assert_ok(nf_network_start_training(&model->net, &error), &error);

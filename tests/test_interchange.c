@@ -39,7 +39,7 @@ static void load_inputs(nf_pass *pass, const nf_model *model) {
     const int32_t *cu = stored->data;
     nf_tokens texts[16];
     for (size_t s = 0; s + 1 < stored->count; s++)
-        texts[s] = (nf_tokens){ids + cu[s], (size_t)(cu[s + 1] - cu[s])};
+        texts[s] = (nf_tokens){.ids = ids + cu[s], .length = (size_t)(cu[s + 1] - cu[s])};
     assert_ok(nf_batch_load(pass, &model->encoder, texts, stored->count - 1, &error), &error);
 }
 

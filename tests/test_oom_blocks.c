@@ -19,7 +19,7 @@ static const nf_examples examples = {.items = (nf_example *)(uintptr_t)texts, .c
 /* With a backend of its own, which begins without scratch. */
 static nerfit_status step(nerfit_error *err) {
     const nf_example *batch[] = {&texts[0], &texts[1]};
-    const nf_tokens tokens[] = {{ids, 5}, {ids + 5, 8}};
+    const nf_tokens tokens[] = {{.ids = ids, .length = 5}, {.ids = ids + 5, .length = 8}};
     nf_pass pass = {.keep = true, .training = true, .seed = 1, .step = 1};
     double loss;
     NF_TRY(be->fork(be, &pass.be, err));

@@ -7,6 +7,8 @@
 #include "base/rng.h"
 #include "model/adapter.h"
 #include "model/team.h"
+#include "model/word_shape.h"
+#include "text/word_shapes.h"
 #include "train/optimizer.h"
 
 static nerfit_error error;
@@ -15,12 +17,15 @@ enum { TEXTS = 7, MOST = 9 };
 
 static void load_batch(const nf_model *model, nf_pass *pass) {
     static const size_t lengths[TEXTS] = {3, 9, 1, 5, 4, 8, 2};
-    static int32_t ids[TEXTS][MOST];
+    static int32_t ids[TEXTS][MOST], shapes[TEXTS][MOST];
     nf_tokens texts[TEXTS];
     nf_rng rng = nf_rng_new(3, 3);
     for (size_t s = 0; s < TEXTS; s++) {
-        for (size_t t = 0; t < lengths[s]; t++) ids[s][t] = (int32_t)nf_rng_below(&rng, 90);
-        texts[s] = (nf_tokens){ids[s], lengths[s]};
+        for (size_t t = 0; t < lengths[s]; t++) {
+            ids[s][t] = (int32_t)nf_rng_below(&rng, 90);
+            shapes[s][t] = (int32_t)nf_rng_below(&rng, NF_WORD_SHAPES);
+        }
+        texts[s] = (nf_tokens){ids[s], lengths[s], shapes[s]};
     }
     assert_ok(nf_batch_load(pass, &model->encoder, texts, TEXTS, &error), &error);
 }
@@ -35,7 +40,7 @@ static void close_to(const char *name, const float *expected, const float *given
 }
 
 /* Hidden states and gradients, with dropout everywhere: the masks must be the whole batch's. */
-static void check_team(int threads) {
+static void check_team(int threads, bool shaped) {
     nf_backend *be;
     nf_model *model;
     nf_team *team;
@@ -49,6 +54,12 @@ static void check_team(int threads) {
         if (strstr(p->name, "lora_B"))
             assert_ok(nf_parameter_normal(&model->net, p, 0.3, 9, i, &error), &error);
         if (strstr(p->name, "LayerNorm.bias")) p->trained = true;
+    }
+    if (shaped) {
+        assert_ok(nf_word_shape_add(model, &error), &error);
+        nf_parameter *table = model->encoder.embedding.shapes;
+        table->trained = true;
+        assert_ok(nf_parameter_normal(&model->net, table, 0.3, 9, 99, &error), &error);
     }
     assert_ok(nf_network_start_training(&model->net, &error), &error);
     assert_ok(nf_network_prepare(&model->net, true, &error), &error);
@@ -96,9 +107,9 @@ static void check_team(int threads) {
 
 static void test_team(void **state) {
     (void)state;
-    check_team(2);
-    check_team(3);
-    check_team(12); /* more than there are texts */
+    check_team(2, false);
+    check_team(3, true); /* with a table of word shapes */
+    check_team(12, false); /* more than there are texts */
 }
 
 /* What is not worth dividing, or cannot be, has no team. */

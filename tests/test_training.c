@@ -60,7 +60,7 @@ static void check_hidden(nf_backend *be, const char *folder, const char *golden_
     const int32_t *ids = ints(file, "ids", &n), *cu = ints(file, "cu_seqlens", &count);
     nf_tokens texts[MAX_TEXTS];
     for (size_t s = 0; s + 1 < count; s++)
-        texts[s] = (nf_tokens){ids + cu[s], (size_t)(cu[s + 1] - cu[s])};
+        texts[s] = (nf_tokens){.ids = ids + cu[s], .length = (size_t)(cu[s + 1] - cu[s])};
     nf_pass pass = {.be = be};
     assert_ok(nf_workspace_new(&pass.ws, be, &error), &error);
     assert_ok(nf_batch_load(&pass, &model->encoder, texts, count - 1, &error), &error);
@@ -228,7 +228,7 @@ static void run_steps(const training_case *c, nf_model *model, nf_task *task,
             nf_tokens texts[BATCH];
             for (size_t i = 0; i < BATCH; i++) {
                 batch[i] = &task->train->items[(step * accumulation + micro) * BATCH + i];
-                texts[i] = (nf_tokens){batch[i]->ids, batch[i]->length};
+                texts[i] = (nf_tokens){.ids = batch[i]->ids, .length = batch[i]->length};
             }
             double part;
             nf_workspace_reset(pass.ws);

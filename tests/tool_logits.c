@@ -43,7 +43,7 @@ static nerfit_status one_text(const nf_model *model, nf_pass *pass, nf_encoding 
                               nerfit_error *err) {
     nf_values *logits;
     nf_workspace_reset(pass->ws);
-    nf_tokens text = {e->ids, e->length};
+    nf_tokens text = {.ids = e->ids, .length = e->length};
     NF_TRY(nf_batch_load(pass, &model->encoder, &text, 1, err));
     NF_TRY(nf_model_logits(model, pass, &logits));
     float *values = malloc(e->length * model->n_labels * sizeof *values);

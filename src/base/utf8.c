@@ -74,6 +74,14 @@ size_t nf_utf8_offset(const char *text, size_t length, size_t index) {
     return length;
 }
 
+void nf_utf8_go_to(nf_utf8_place *p, size_t index) {
+    if (index < p->index) p->byte = p->index = 0;
+    for (; p->index < index && p->byte < p->size; p->index++) {
+        unsigned char lead = (unsigned char)p->text[p->byte];
+        p->byte += lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+    }
+}
+
 bool nf_is_space(uint32_t c) {
     if (c < 128) return (c >= 9 && c <= 13) || (c >= 28 && c <= 32);
     utf8proc_category_t category = utf8proc_category((utf8proc_int32_t)c);

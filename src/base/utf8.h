@@ -17,6 +17,13 @@ bool nf_utf8_valid(const char *text, size_t length, size_t *bad_at);
 size_t nf_utf8_count(const char *text, size_t length);
 /* Byte offset of the code point with the given index; `length` if the index is past the end. */
 size_t nf_utf8_offset(const char *text, size_t length, size_t index);
+/* Walks along valid UTF-8 to indices that mostly rise: `byte` is the offset of code point `index`. */
+typedef struct nf_utf8_place {
+    const char *text;
+    size_t size, byte, index;
+} nf_utf8_place;
+/* Goes to a code point; byte is `size` if it is past the end. */
+void nf_utf8_go_to(nf_utf8_place *place, size_t index);
 /* White space as Python's str.isspace has it. */
 bool nf_is_space(uint32_t code_point);
 

@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "model/save.h"
+#include "model/word_shape.h"
 
 static const char PEFT_PREFIX[] = "base_model.model.";
 static const char *const query_and_value[] = {"query", "value", NULL};
@@ -336,7 +337,7 @@ nerfit_status nf_adapter_load(nf_model *model, const char *folder, nerfit_error 
     nerfit_status status = nf_json_load(&json, path, err);
     if (status == NERFIT_OK) status = load_adapter(model, json, path, file, folder, err);
     nf_safetensors_close(file);
-    return status;
+    return status == NERFIT_OK ? nf_word_shape_load(model, folder, err) : status;
 }
 
 nerfit_status nf_adapter_load_memory(nf_model *model, const char *config, size_t config_size,
@@ -414,7 +415,8 @@ nerfit_status nf_adapter_save(const nf_model *model, const char *folder, nerfit_
         bool head = nf_head_has(model, p);
         bool projection = model->projection &&
                           (p == model->projection->weight || p == model->projection->bias);
-        if (p->removed || projection || nf_description_head_owns(p) || !(p->trained || strstr(p->name, ".lora_") || head))
+        if (p->removed || projection || nf_description_head_owns(p) || nf_word_shape_is(model, p) ||
+            !(p->trained || strstr(p->name, ".lora_") || head))
             continue;
         snprintf(prefix, sizeof prefix, "%s%s", PEFT_PREFIX,
                  model->classifier && !head ? model->architecture->prefix : "");
@@ -430,6 +432,7 @@ nerfit_status nf_adapter_save(const nf_model *model, const char *folder, nerfit_
     if (status == NERFIT_OK && model->tokenizer)
         status = nf_tokenizer_save(model->tokenizer, folder, err);
     if (status == NERFIT_OK) status = nf_decoding_save(&model->decoding, folder, err);
+    if (status == NERFIT_OK) status = nf_word_shape_save(model, folder, err);
     free(tensors);
     nf_arena_free(&arena);
     return status;

@@ -50,7 +50,6 @@ nerfit_status nf_description_file_open(nf_safetensors **out, const char *folder,
     return status;
 }
 
-/* The values are copied: the file need not stay open. */
 static nerfit_status fill(nf_model *model, nf_parameter *p, const nf_stored *stored,
                           const nf_safetensors *file, nerfit_error *err) {
     if (!stored)
@@ -62,12 +61,7 @@ static nerfit_status fill(nf_model *model, nf_parameter *p, const nf_stored *sto
         return nf_fail_at(err, NERFIT_FORMAT, nf_safetensors_path(file), 0, 0,
                           "tensor \"%s\" is not of this encoder's size (hidden size %zu)",
                           stored->name, p->cols);
-    float *values = malloc(stored->count * sizeof *values + 1);
-    if (!values) return nf_no_memory(err, stored->count * sizeof *values);
-    nerfit_status status = nf_stored_to_f32(stored, values, err);
-    if (status == NERFIT_OK) status = nf_parameter_fill(&model->net, p, values, err);
-    free(values);
-    return status;
+    return nf_parameter_copy(&model->net, p, stored, err);
 }
 
 nerfit_status nf_description_file_load(nf_model *model, const nf_safetensors *file,

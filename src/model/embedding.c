@@ -21,6 +21,8 @@ nerfit_status nf_embedding_forward(const nf_encoder *encoder, const nf_pass *pas
         be->embedding_forward(be, sum, embedding->positions->values, pass->positions, n, c, true);
     if (embedding->types)
         be->embedding_forward(be, sum, embedding->types->values, pass->types, n, c, true);
+    if (embedding->shapes)
+        be->embedding_forward(be, sum, embedding->shapes->values, pass->shapes, n, c, true);
     NF_TRY(nf_norm_forward(&embedding->norm, pass, embedded, sum, NULL, 0.0, c,
                            kept ? &kept->norm : NULL));
     nf_dropout dropout = dropout_of(encoder, pass);
@@ -57,6 +59,8 @@ nerfit_status nf_embedding_backward(const nf_encoder *encoder, const nf_pass *pa
                                embedding->position_padding_id);
     if (embedding->types && embedding->types->grad)
         be->embedding_backward(be, embedding->types->grad, dsum, pass->types, n, c, -1);
+    nf_values *dshapes = embedding->shapes ? nf_pass_grad(pass, embedding->shapes) : NULL;
+    if (dshapes) be->embedding_backward(be, dshapes, dsum, pass->shapes, n, c, -1);
     nf_workspace_return(pass->ws, mark);
     return NERFIT_OK;
 }

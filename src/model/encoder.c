@@ -7,7 +7,7 @@ static bool trained(const nf_linear *linear) { return linear && nf_linear_traine
 
 static bool embedding_trained(const nf_embedding *e) {
     return e->words->trained || (e->positions && e->positions->trained) ||
-           (e->types && e->types->trained) || nf_norm_trained(&e->norm) || trained(e->projection);
+           (e->types && e->types->trained) || (e->shapes && e->shapes->trained) || nf_norm_trained(&e->norm) || trained(e->projection);
 }
 
 static bool attention_trained(const nf_encoder *encoder, const nf_attention *a) {

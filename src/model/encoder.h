@@ -24,6 +24,7 @@ typedef struct nf_norm_kept {
  * hidden states' size (ELECTRA, ALBERT) */
 typedef struct nf_embedding {
     nf_parameter *words, *positions, *types; /* positions and types may be NULL */
+    nf_parameter *shapes; /* of words (word_shape.h); NULL: none */
     size_t size;           /* E, that of the hidden states unless there is a projection */
     nf_linear *projection; /* [C, E]; NULL: none */
     int32_t padding_id;          /* row of `words` that gets no gradient; -1 none */

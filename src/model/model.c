@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "model/adapter.h"
+#include "model/word_shape.h"
 
 enum { STREAM_CLASSIFIER = 1, STREAM_PROJECTION = 2, STREAM_PROJECTION_BIAS = 3, STREAM_HEAD = 4 };
 
@@ -136,6 +137,7 @@ static nerfit_status load_base(nf_model *model, const char *folder, nerfit_error
     model->classifier_site = nf_network_site(&model->net);
     NF_TRY(nf_model_open_weights(&model->weights, folder, arena, err));
     NF_TRY(load_weights(model, config_path, err));
+    NF_TRY(nf_word_shape_load(model, folder, err));
     if (has_tokenizer(folder)) NF_TRY(nf_tokenizer_load(&model->tokenizer, folder, err));
     return NERFIT_OK;
 }

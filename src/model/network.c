@@ -109,6 +109,16 @@ nerfit_status nf_parameter_fill(nf_network *net, nf_parameter *p, const float *v
     return NERFIT_OK;
 }
 
+nerfit_status nf_parameter_copy(nf_network *net, nf_parameter *p, const nf_stored *stored,
+                                nerfit_error *err) {
+    float *values = malloc(stored->count * sizeof *values + 1);
+    if (!values) return nf_no_memory(err, stored->count * sizeof *values);
+    nerfit_status status = nf_stored_to_f32(stored, values, err);
+    if (status == NERFIT_OK) status = nf_parameter_fill(net, p, values, err);
+    free(values);
+    return status;
+}
+
 typedef double (*sampler)(nf_rng *rng, double scale);
 static double sample_normal(nf_rng *rng, double sd) { return sd * nf_rng_normal(rng); }
 static double sample_uniform(nf_rng *rng, double bound) {

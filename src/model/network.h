@@ -21,7 +21,7 @@ typedef struct nf_linear nf_linear;
 /* Parameters of a group share a learning rate. */
 typedef enum nf_group {
     NF_GROUP_ENCODER, /* all that is not named below, the original recipe's heads too */
-    NF_GROUP_HEAD,    /* of the description head (description_head.h): its vectors and biases, */
+    NF_GROUP_HEAD,    /* of the description head (description_head.h): its vectors and biases; word shapes, */
     NF_GROUP_PROJECTION, /* its projection of descriptions, */
     NF_GROUP_DECODER,    /* the decoder's transitions */
     NF_GROUPS
@@ -62,6 +62,7 @@ typedef struct nf_pass {
     nf_workspace *ws;
     nf_sequences sequences;
     const int32_t *ids, *positions, *types; /* [N] in the backend's memory */
+    const int32_t *shapes; /* likewise, if the encoder has a table of word shapes */
     bool keep;     /* keep what backward needs */
     bool training; /* dropout acts */
     uint64_t seed, step; /* of the dropout masks */
@@ -90,6 +91,9 @@ nerfit_status nf_parameter_allocate(nf_network *net, nf_parameter *p, nerfit_err
 nerfit_status nf_parameter_load(nf_network *net, nf_parameter *p, const nf_stored *stored,
                                 const char *where, nerfit_error *err);
 nerfit_status nf_parameter_fill(nf_network *net, nf_parameter *p, const float *values,
+                                nerfit_error *err);
+/* Copies a stored tensor of as many values: the file need not stay open. */
+nerfit_status nf_parameter_copy(nf_network *net, nf_parameter *p, const nf_stored *stored,
                                 nerfit_error *err);
 nerfit_status nf_parameter_constant(nf_network *net, nf_parameter *p, float value,
                                     nerfit_error *err);

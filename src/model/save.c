@@ -8,6 +8,7 @@
 #include "model/adapter.h"
 #include "model/model.h"
 #include "model/save.h"
+#include "model/word_shape.h"
 
 /* One of LoRA's own parameters: it is merged, not written. */
 static bool is_adapter(const nf_parameter *p) { return strstr(p->name, ".lora_") != NULL; }
@@ -55,7 +56,7 @@ static nerfit_status save_weights(const nf_model *model, const char *path, nerfi
     for (size_t i = 0; i < net->n_parameters && status == NERFIT_OK; i++) {
         const nf_parameter *p = net->parameters[i];
         if (p->removed || is_adapter(p) || is_of(model->projection, p) ||
-            nf_description_head_owns(p))
+            nf_description_head_owns(p) || nf_word_shape_is(model, p))
             continue;
         /* the bare encoder is named without the prefix, as AutoModel saves it */
         bool prefixed = model->classifier && !nf_head_has(model, p);
@@ -115,6 +116,7 @@ nerfit_status nf_model_save(const nf_model *model, const char *folder, nerfit_er
     if (status == NERFIT_OK && model->tokenizer)
         status = nf_tokenizer_save(model->tokenizer, folder, err);
     if (status == NERFIT_OK) status = nf_decoding_save(&model->decoding, folder, err);
+    if (status == NERFIT_OK) status = nf_word_shape_save(model, folder, err);
     nf_arena_free(&arena);
     return status;
 }

@@ -141,7 +141,7 @@ nerfit_status nf_sentence_encoder_encode(const nf_sentence_encoder *encoder, nf_
             status = nf_sentence_tokens(encoder, encoder->prompt, texts[done + i], &encodings[i],
                                         &was_cut, err);
             cuts += was_cut;
-            tokens[i] = (nf_tokens){encodings[i].ids, encodings[i].length};
+            tokens[i] = (nf_tokens){.ids = encodings[i].ids, .length = encodings[i].length};
         }
         if (status == NERFIT_OK)
             status = encode_batch(encoder, &pass, tokens, batch, normalize,

@@ -38,7 +38,10 @@ static bool of_head(const nf_model *model, const nf_parameter *p) {
            (projection && (p == projection->weight || p == projection->bias));
 }
 
-static bool of_adapter(const nf_network *net, const nf_parameter *p) {
+/* What is trained with an adapter and is as small. */
+static bool of_adapter(const nf_model *model, const nf_parameter *p) {
+    const nf_network *net = &model->net;
+    if (p == model->encoder.embedding.shapes) return true;
     for (size_t i = 0; i < net->n_linears; i++) {
         const nf_lora *lora = net->linears[i]->lora;
         if (lora && (p == lora->a || p == lora->b)) return true;
@@ -53,7 +56,7 @@ static bool find_shared(nf_team *team) {
     for (size_t i = 0; i < net->n_parameters; i++) {
         nf_parameter *p = net->parameters[i];
         if (!p->grad || p->removed || of_head(team->model, p)) continue;
-        if (p->n_dims != 1 && !of_adapter(net, p)) return false;
+        if (p->n_dims != 1 && !of_adapter(team->model, p)) return false;
         team->shared[team->n_shared++] = p;
     }
     return true;
@@ -170,6 +173,7 @@ static nerfit_status divide(nf_team *team, const nf_pass *pass) {
         m->pass.ids = pass->ids + m->first;
         m->pass.positions = pass->positions + m->first;
         m->pass.types = pass->types + m->first;
+        m->pass.shapes = pass->shapes ? pass->shapes + m->first : NULL;
         m->pass.first_row = pass->first_row + m->first;
         m->pass.grad_shift = m->grads ? (char *)m->grads - (char *)team->model->net.flat_grads : 0;
         m->pass.sequences = (nf_sequences){.cu_seqlens = team->ends + begin, /* see start */

@@ -10,6 +10,7 @@
 #include "predict/decoder.h"
 #include "predict/spans.h"
 #include "text/windows.h"
+#include "text/word_shapes.h"
 #include "text/word_starts.h"
 
 /* What a thread takes through the model at once: enough for its products, and little enough that
@@ -50,7 +51,7 @@ struct nf_tagger {
 typedef struct piece {
     size_t text;
     nf_window window;
-    int32_t *ids;
+    int32_t *ids, *shapes; /* [length]; no shapes, if the model has no table of them: NULL */
     size_t length;
 } piece;
 
@@ -249,8 +250,10 @@ typedef struct pieces {
     size_t count, capacity;
 } pieces;
 
+/* `shapes` of the text's tokens; or NULL. */
 static nerfit_status add_piece(nf_tagger *t, pieces *out, const nf_encoding *encoding,
-                               const nf_window *window, size_t text, nerfit_error *err) {
+                               const nf_window *window, const int32_t *shapes, size_t text,
+                               nerfit_error *err) {
     if (out->count == out->capacity) {
         size_t capacity = out->capacity ? 2 * out->capacity : 64;
         piece *grown = realloc(out->items, capacity * sizeof *grown);
@@ -260,9 +263,12 @@ static nerfit_status add_piece(nf_tagger *t, pieces *out, const nf_encoding *enc
     }
     size_t length = t->before + (window->end - window->start) + t->after;
     int32_t *ids = nf_arena_alloc(&t->arena, length * sizeof *ids + 1);
-    if (!ids) return nf_no_memory(err, length * sizeof *ids);
+    int32_t *own = shapes ? nf_arena_calloc(&t->arena, length, sizeof *own) : NULL;
+    if (!ids || (shapes && !own)) return nf_no_memory(err, length * sizeof *ids);
     nf_window_ids(encoding, window, t->before, t->after, ids);
-    out->items[out->count++] = (piece){text, *window, ids, length};
+    for (size_t i = window->start; i < window->end && shapes; i++)
+        own[t->before + i - window->start] = shapes[i];
+    out->items[out->count++] = (piece){text, *window, ids, own, length};
     return NERFIT_OK;
 }
 
@@ -301,11 +307,20 @@ static nerfit_status prepare(nf_tagger *t, pieces *out, const nf_text *text, siz
     }
     size_t capacity = nf_model_max_length(t->model) - t->before - t->after, count = 0;
     nf_window *windows = NULL;
+    int32_t *shapes = NULL;
+    if (t->model->encoder.embedding.shapes && status == NERFIT_OK) {
+        shapes = malloc(n * sizeof *shapes + 1);
+        if (shapes)
+            nf_word_shapes(encoding, t->before, t->after, text->text, text->size, starts_word, shapes);
+        else
+            status = nf_no_memory(err, n * sizeof *shapes);
+    }
     if (status == NERFIT_OK)
         status = nf_windows_plan(&windows, &count, n, capacity, capacity / 4, starts_word, err);
     for (size_t i = 0; i < count && status == NERFIT_OK && n > 0; i++)
-        status = add_piece(t, out, encoding, &windows[i], index, err);
+        status = add_piece(t, out, encoding, &windows[i], shapes, index, err);
     free(windows);
+    free(shapes);
     free(starts_word);
     return status;
 }
@@ -345,7 +360,7 @@ static nerfit_status run_batch(const nf_tagger *t, worker *w, const piece *batch
     nf_tokens texts[TEXTS_A_BATCH];
     size_t n = 0, l = t->model->n_labels;
     for (size_t i = 0; i < count; i++) {
-        texts[i] = (nf_tokens){batch[i].ids, batch[i].length};
+        texts[i] = (nf_tokens){batch[i].ids, batch[i].length, batch[i].shapes};
         n += batch[i].length;
     }
     nf_pass pass = {.be = w->be, .ws = w->ws};

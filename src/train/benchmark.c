@@ -167,14 +167,14 @@ static nerfit_status make_examples(const nf_model *model, nf_examples *out, nerf
     if (!out->items) return nf_no_memory(err, 0);
     for (size_t i = 0; i < N_EXAMPLES; i++) {
         size_t length = SHORTEST + (size_t)nf_rng_below(&rng, MOST_LENGTH - SHORTEST + 1);
-        int32_t *ids = nf_arena_alloc(&out->arena, 2 * length * sizeof *ids);
+        int32_t *ids = nf_arena_calloc(&out->arena, 3 * length, sizeof *ids);
         if (!ids) return nf_no_memory(err, length);
         for (size_t t = 0; t < length; t++) {
             ids[t] = (int32_t)nf_rng_below(&rng, (uint32_t)model->encoder.vocabulary);
             ids[length + t] = (int32_t)nf_rng_below(&rng, (uint32_t)model->n_labels);
         }
         out->items[out->count++] =
-            (nf_example){.ids = ids, .labels = ids + length, .length = length};
+            (nf_example){.ids = ids, .labels = ids + length, .shapes = ids + 2 * length, .length = length};
         out->n_tokens += length;
     }
     return NERFIT_OK;

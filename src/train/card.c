@@ -1,6 +1,7 @@
 #include "train/card.h"
 
 #include "base/file.h"
+#include "model/word_shape.h"
 
 static void scores(nf_str *out, const json_t *report, const char *report_of, const char *units) {
     const char *label;
@@ -42,6 +43,10 @@ nerfit_status nf_model_card_write(const char *folder, const nf_train_options *o,
     for (size_t i = 0; i < labels->n_types; i++)
         nf_str_appendf(&card, "%s%s", i ? ", " : "", labels->types[i]);
     nf_str_append_char(&card, '\n');
+    if (nf_word_shape_in(folder))
+        nf_str_append_text(&card, "- word shapes: the table in `word_shape.safetensors` is added to the "
+                                  "input embeddings; transformers runs the model without it, with "
+                                  "other results\n");
     if (report)
         scores(&card, report, report_of, o->recipe == NF_RECIPE_NERFIT ? "words" : "sub-words");
     nf_str_append_text(&card, "\nUse it: `nerfit predict FOLDER texts.txt`.\n");

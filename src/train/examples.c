@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/utf8.h"
+#include "text/word_shapes.h"
 
 enum { REPORTED = 5 }; /* problems of a kind that are told with their place */
 
@@ -16,6 +17,7 @@ typedef struct maker {
     nf_encoding encoding;
     nf_word_kind words;
     bool *starts_word; /* of the text's tokens, special ones left out */
+    int32_t *shapes;   /* likewise */
 } maker;
 
 void nf_examples_free(nf_examples *examples) {
@@ -114,18 +116,20 @@ static nerfit_status add_piece(maker *m, size_t start, size_t end,
     size_t text = end - start, length = m->before + text + m->after;
     int32_t *ids = nf_arena_alloc(&m->out->arena, length * sizeof *ids);
     int32_t *labels = nf_arena_alloc(&m->out->arena, length * sizeof *labels);
+    int32_t *shapes = nf_arena_calloc(&m->out->arena, length, sizeof *shapes);
     nf_example_entity *own = nf_arena_calloc(&m->out->arena, count, sizeof *own);
     int32_t *words = nf_arena_alloc(&m->out->arena, text * sizeof *words + 1);
     nf_example *example = add_example(m->out);
-    if (!ids || !labels || !own || !words || !example) return nf_no_memory(err, length * sizeof *ids);
+    if (!ids || !labels || !shapes || !own || !words || !example) return nf_no_memory(err, length * sizeof *ids);
     *example = (nf_example){
-        .ids = ids, .labels = labels, .length = length, .entities = own, .words = words,
+        .ids = ids, .labels = labels, .shapes = shapes, .length = length, .entities = own, .words = words,
         .document = document};
     for (size_t i = start; i < end; i++)
         if (m->starts_word[i - m->before])
             words[example->n_words++] = (int32_t)(m->before + i - start);
     for (size_t i = 0; i < m->before; i++) ids[i] = e->ids[i];
     for (size_t i = 0; i < text; i++) ids[m->before + i] = e->ids[start + i];
+    for (size_t i = 0; i < text; i++) shapes[m->before + i] = m->shapes[start + i - m->before];
     for (size_t i = 0; i < m->after; i++)
         ids[m->before + text + i] = e->ids[e->length - m->after + i];
     for (size_t i = 0; i < length; i++) {
@@ -184,10 +188,14 @@ static nerfit_status add_document(maker *m, const nf_corpus *corpus, size_t inde
     size_t count = 0, end = m->encoding.length - m->after, start = m->before;
     nf_example_entity *entities = calloc(document->n_spans + 1, sizeof *entities);
     m->starts_word = malloc(end - start + 1);
-    status = entities && m->starts_word ? NERFIT_OK : nf_no_memory(err, document->n_spans);
+    m->shapes = malloc((end - start) * sizeof *m->shapes + 1);
+    status = entities && m->starts_word && m->shapes ? NERFIT_OK : nf_no_memory(err, document->n_spans);
     if (status == NERFIT_OK)
         status = nf_word_starts(&m->encoding, m->before, m->after, document->text,
                                 document->text_size, m->words, m->starts_word, err);
+    if (status == NERFIT_OK)
+        nf_word_shapes(&m->encoding, m->before, m->after, document->text, document->text_size,
+                       m->starts_word, m->shapes);
     if (status == NERFIT_OK) status = find_entities(m, document, entities, &count, err);
     if (end - start > m->capacity) m->out->n_split_documents++;
     do {
@@ -198,6 +206,7 @@ static nerfit_status add_document(maker *m, const nf_corpus *corpus, size_t inde
     } while (start < end);
     free(entities);
     free(m->starts_word);
+    free(m->shapes);
     return status;
 }
 

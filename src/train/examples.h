@@ -26,6 +26,7 @@ typedef struct nf_example_entity {
 typedef struct nf_example {
     const int32_t *ids;    /* [length] */
     const int32_t *labels; /* [length] ids of B-/I-/O; -100 for special tokens */
+    const int32_t *shapes; /* [length] nf_word_shape of the tokens' words */
     size_t length;
     const nf_example_entity *entities;
     size_t n_entities;

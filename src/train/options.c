@@ -94,7 +94,7 @@ static const option table[] = {
     {"learning_rate", REAL, true, AT(learning_rate), "1e-4", 0, 10, NULL, STAGES,
      "Peak learning rate; with the recipe nerfit, of the encoder."},
     {"head_learning_rate", REAL, true, AT(head_learning_rate), "1e-3", 0, 10, NULL, STAGES,
-     "Of the recipe nerfit's head: its vectors and biases."},
+     "Of the recipe nerfit's head (its vectors and biases), and of word shapes."},
     {"projection_learning_rate", REAL, true, AT(projection_learning_rate), "1e-4", 0, 10, NULL,
      STAGES, "Of the recipe nerfit's projection of descriptions, which must move slowly."},
     {"decoder_learning_rate", REAL, true, AT(decoder_learning_rate), "1e-2", 0, 10, NULL, STAGES,
@@ -173,6 +173,9 @@ static const option table[] = {
 
     {"least_probability", REAL, false, AT(least_probability), "0.5", 0, 1, NULL, STAGES,
      "Entities that the recipe nerfit's model finds less probable than this are left out."},
+    {"word_shape", BOOL, false, AT(word_shape), "false", 0, 0, NULL, STAGES,
+     "Add a table of word shapes (small, Capitalised, CAPITALS, digits ...) to the encoder's embeddings: for "
+     "encoders that do not tell capitals from small letters. transformers does not know it."},
     {"report_to", TEXT, false, AT(report_to), "none", 0, 0, NULL, MACHINE,
      "Accepted for the original's sake; metrics.jsonl has every number."},
     {"backend", CHOICE, false, AT(backend), "auto", 0, 0, "auto|cpu|ref", MACHINE,

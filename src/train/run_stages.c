@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "model/adapter.h"
 #include "model/description_file.h"
+#include "model/word_shape.h"
 #include "train/checkpoint.h"
 
 static bool ends_in_loss(const char *metric) {
@@ -127,7 +128,9 @@ nerfit_status nf_run_start_training(nf_run *r, bool adapters) {
                                     .n_modules_to_save = o->modules_to_save.count};
         NF_TRY(nf_adapter_add(r->model, &config, (uint64_t)o->seed[0], r->err));
     }
+    if (o->word_shape) NF_TRY(nf_word_shape_add(r->model, r->err));
     if (!o->peft_lora) nf_model_train_encoder(r->model, true);
+    if (r->model->encoder.embedding.shapes) r->model->encoder.embedding.shapes->trained = true;
     NF_TRY(nf_network_start_training(&r->model->net, r->err));
     NF_TRY(nf_network_prepare(&r->model->net, true, r->err));
     nf_safetensors_forget(r->model->weights);

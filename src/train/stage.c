@@ -67,7 +67,7 @@ static nerfit_status run_batch(nf_stage *stage, const nf_example *const *batch, 
                     .step = micro_step};
     nf_tokens *texts = malloc(count * sizeof *texts + 1);
     if (!texts) return nf_no_memory(err, count * sizeof *texts);
-    for (size_t i = 0; i < count; i++) texts[i] = (nf_tokens){batch[i]->ids, batch[i]->length};
+    for (size_t i = 0; i < count; i++) texts[i] = (nf_tokens){batch[i]->ids, batch[i]->length, batch[i]->shapes};
     nf_workspace_reset(stage->ws);
     nerfit_status status = nf_batch_load(&pass, &task->model->encoder, texts, count, err);
     free(texts);

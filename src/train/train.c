@@ -55,6 +55,9 @@ static nerfit_status save_model(nf_run *r, nf_train_result *result) {
     }
     NF_TRY(nf_run_begin_folder(r, output, "best", &unfinished));
     NF_TRY(nf_model_save(r->model, unfinished, r->err));
+    if (r->model->encoder.embedding.shapes)
+        nf_log_info(r->log, "the model's table of word shapes is nerfit's own: transformers runs %s without it, "
+                    "with other results", best);
     NF_TRY(nf_model_card_write(unfinished, r->options, &r->labels, result->report,
                                result->report_of, r->err));
     return nf_run_end_folder(r, unfinished, output, "best");

@@ -111,7 +111,6 @@ nerfit_status nerfit_model_load(nerfit_model **out, const char *folder,
         status = nf_pretrained_label(model->model, folder, options->labels,
                                      sentences, &log, error);
     if (status == NERFIT_OK) status = nf_network_prepare(&model->model->net, false, error);
-    if (status == NERFIT_OK) nf_safetensors_forget(model->model->weights);
     if (status == NERFIT_OK) status = warn_of_int8(model, folder, &log, error);
     nf_arena_free(&arena);
     if (status == NERFIT_OK) *out = model;

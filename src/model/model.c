@@ -136,6 +136,7 @@ static nerfit_status load_base(nf_model *model, const char *folder, nerfit_error
                                       err));
     model->classifier_site = nf_network_site(&model->net);
     NF_TRY(nf_model_open_weights(&model->weights, folder, arena, err));
+    model->net.source = model->weights;
     NF_TRY(load_weights(model, config_path, err));
     NF_TRY(nf_word_shape_load(model, folder, err));
     if (has_tokenizer(folder)) NF_TRY(nf_tokenizer_load(&model->tokenizer, folder, err));

@@ -227,8 +227,10 @@ nerfit_status nf_network_end_training(nf_network *net, nerfit_error *err) {
 }
 
 nerfit_status nf_network_prepare(nf_network *net, bool backward, nerfit_error *err) {
-    for (size_t i = 0; i < net->n_linears; i++)
+    for (size_t i = 0; i < net->n_linears; i++) {
         NF_TRY(nf_linear_prepare(net, net->linears[i], backward, err));
+        if (net->source) nf_safetensors_forget(net->source);
+    }
     return NERFIT_OK;
 }
 

@@ -48,6 +48,7 @@ typedef struct nf_network {
     size_t n_parameters, parameters_capacity;
     nf_linear **linears;
     size_t n_linears, linears_capacity;
+    const nf_safetensors *source; /* the file whose mapping values lie in; NULL: none */
     uint32_t n_sites; /* dropout sites given out, below NF_SITES */
     /* while training: all trained parameters, group by group, in each the decayed ones first */
     nf_values *flat_values, *flat_grads, *flat_m, *flat_v;
@@ -114,7 +115,8 @@ uint32_t nf_network_site(nf_network *net);
 nerfit_status nf_network_start_training(nf_network *net, nerfit_error *err);
 /* Moves them back into memory of their own; frees the buffers and the prepared weights. */
 nerfit_status nf_network_end_training(nf_network *net, nerfit_error *err);
-/* Prepares every linear layer's weight for products; again after parameters were replaced. */
+/* Prepares every linear layer's weight for products; again after parameters were replaced. What was read of
+ * the file for it is given back layer by layer: it is not needed beside what was made of it. */
 nerfit_status nf_network_prepare(nf_network *net, bool backward, nerfit_error *err);
 /* After an optimizer step: brings prepared forms of trained weights up to date. */
 nerfit_status nf_network_refresh(nf_network *net, nerfit_error *err);

@@ -132,9 +132,7 @@ nerfit_status nf_run_start_training(nf_run *r, bool adapters) {
     if (!o->peft_lora) nf_model_train_encoder(r->model, true);
     if (r->model->encoder.embedding.shapes) r->model->encoder.embedding.shapes->trained = true;
     NF_TRY(nf_network_start_training(&r->model->net, r->err));
-    NF_TRY(nf_network_prepare(&r->model->net, true, r->err));
-    nf_safetensors_forget(r->model->weights);
-    return NERFIT_OK;
+    return nf_network_prepare(&r->model->net, true, r->err);
 }
 
 const char FINISHED[] = "finished";

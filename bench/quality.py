@@ -1,19 +1,19 @@
 #!/usr/bin/env python3
-"""F1 over the number of examples, for the tables of docs/evaluation.md: `./run quality [SET...]`.
+"""F1 over the number of examples, for the tables of docs/evaluation.md: `./run quality [SET...]`; and what
+the parts of the recipe nerfit bring: `./run quality parts`.
 
 Every set is a folder of the data's fewshot/ with samples (kK-sS.jsonl), test.jsonl and
 descriptions.json. The columns are `nerfit fewshot`'s recipes; what a set's pre-trained column begins
 with must not have seen that set, so that an adapter is pre-trained for each, on the other sets.
 Runs that are finished are not run again (build/quality/SET/runs.jsonl), so that an interrupted call
 goes on where it was. Every run has one thread, so that its digits do not depend on how many cores there
-are; sets run beside each other, one a core. The whole protocol of a set rewrites its tables in docs/evaluation.md; a part of
-it (--k, --seeds, --columns) is printed alone.
+are; sets run beside each other, one a core. The whole protocol of a set rewrites its tables in
+docs/evaluation.md; a part of it (--k, --seeds, --columns) is printed alone.
 """
 import argparse
 import json
 import math
 import os
-import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +29,22 @@ COLUMNS = {  # title: recipe
     "nerfit": "nerfit",
     "nerfit + pre-training": "nerfit+pretrained",
 }
+# `parts`: the recipe with one thing changed, on these sets and numbers of examples, without pre-training
+PARTS = "parts"
+PARTS_ON = {"slurp": 4, "mit-movie": 4, "wnut17": 16}
+CHANGES = {  # title: recipe
+    "nerfit": "nerfit",
+    "plain fine-tuning, 3e-4": "plain:learning_rate=3e-4",
+    "CRF's transitions stay 0": "nerfit:decoder_learning_rate=0",
+    "every entity of the best path is kept": "nerfit:least_probability=0",
+    "the projection of descriptions moves fast (1e-3)": "nerfit:projection_learning_rate=1e-3",
+    "it does not move": "nerfit:projection_learning_rate=0",
+    "encoder at 3e-4": "nerfit:learning_rate=3e-4",
+    "encoder at 5e-5": "nerfit:learning_rate=5e-5",
+    "stage 1 first, 100 steps": "nerfit:max_steps=100,auto",
+    "LoRA (r = 16, all linear layers)": "nerfit:peft_lora=true",
+    "word_shape": "nerfit:word_shape=true",
+}
 # what the encoders of the column with pre-training learn from: all of these but the set itself (and the
 # Spanish sample of MASSIVE, whose labels are slurp's, if that is the set)
 CORPORA = {
@@ -43,20 +59,9 @@ DOCUMENT = "docs/evaluation.md"
 STEP, START = 0.06, 3  # seconds of a step and around a run on one core: for the first estimate
 
 
-def output_of(*command):
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
-
-
-def possible(args, column):
-    """Whether this build and call have what a column needs."""
-    if not COLUMNS[column].startswith("nerfit"):
-        return True
-    return bool(re.search(r"--recipe\b[^-]*\bnerfit\b", output_of(args.nerfit, "help", "train")))
-
-
-def config(args, name):
+def config(args, name, study):
     """The config file of a set."""
-    folder = os.path.join(args.output, name)
+    folder = os.path.join(args.output, study, name)
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, "config.yaml")
     source = os.path.join(args.data, "fewshot", name)
@@ -87,7 +92,7 @@ def pretrained(args, name):
     return folder
 
 
-def estimate(source, ks, seeds, columns):
+def estimate(source, ks, seeds, recipes):
     """Minutes of all runs from nothing."""
     steps = 0
     for k in ks:
@@ -95,21 +100,21 @@ def estimate(source, ks, seeds, columns):
             with open(os.path.join(source, f"k{k}-s{seed}.jsonl")) as file:
                 texts = sum(1 for _ in file)
             one = min(max(20 * math.ceil(texts / 8), 200), 500)
-            steps += sum(one * (2 if c.startswith("original") else 1) for c in columns)
-    return (steps * STEP + len(ks) * len(seeds) * len(columns) * START) / 60
+            steps += sum(one * (2 if r.startswith("original") else 1) for r in recipes)
+    return (steps * STEP + len(ks) * len(seeds) * len(recipes) * START) / 60
 
 
-def run_set(args, name, columns):
-    path, source = config(args, name)
-    recipes = [COLUMNS[c] for c in columns]
-    result = os.path.join(args.output, f"{name}.json")
+def run_set(args, name, ks, recipes, study=""):
+    """All runs of a set; `study` is a folder of its own for their results."""
+    path, source = config(args, name, study)
+    result = os.path.join(args.output, study, f"{name}.json")
     seeds = ",".join(f"{seed}-{seed}" for seed in args.seeds)  # a lone number would be a count
     command = [args.nerfit, "fewshot", path, "--samples", source, "--json", result, "--seeds", seeds,
-               "--k", ",".join(map(str, args.k)), "--recipes", " ".join(recipes), "--threads", "1"]
+               "--k", ",".join(map(str, ks)), "--recipes", " ".join(recipes), "--threads", "1"]
     if any(r.endswith("+pretrained") for r in recipes):
         command += ["--pretrained", pretrained(args, name)]
-    print(f"{name}: {len(args.k) * len(args.seeds) * len(columns)} runs, about "
-          f"{estimate(source, args.k, args.seeds, columns):.0f} min if none is finished",
+    print(f"{name}: {len(ks) * len(args.seeds) * len(recipes)} runs, about "
+          f"{estimate(source, ks, args.seeds, recipes):.0f} min if none is finished",
           file=sys.stderr)
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     with open(result) as file:
@@ -134,6 +139,21 @@ def table(result, columns, field, scale):
 def tables(result, columns):
     return ("F1 (%):\n\n" + table(result, columns, "f1", 100) + "\n\nSeconds of training:\n\n"
             + table(result, columns, "seconds", 1))
+
+
+def parts(args):
+    """F1 of the recipe with one thing changed, set by set, and their mean."""
+    with ThreadPoolExecutor(args.jobs) as pool:
+        results = list(pool.map(
+            lambda item: run_set(args, item[0], [item[1]], list(CHANGES.values()), PARTS),
+            PARTS_ON.items()))
+    f1 = [{c["recipe"]: c["f1"] for c in result["table"]} for result in results]
+    lines = ["| | " + " | ".join(f"{name}, k = {k}" for name, k in PARTS_ON.items()) + " | mean |",
+             "|---" * (len(PARTS_ON) + 2) + "|"]
+    for title, recipe in CHANGES.items():
+        mean = 100 * sum(of[recipe]["mean"] for of in f1) / len(f1)
+        lines.append(f"| {title} | " + " | ".join(shown(of[recipe], 100) for of in f1) + f" | {mean:.1f} |")
+    return "\n".join(lines)
 
 
 def machine():
@@ -166,7 +186,8 @@ def numbers(text):
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sets", nargs="*", metavar="SET", default=[], help=", ".join(SETS))
+    parser.add_argument("sets", nargs="*", metavar="SET", default=[],
+                        help=", ".join(SETS) + "; or " + PARTS)
     parser.add_argument("--k", type=numbers, default=KS)
     parser.add_argument("--seeds", type=numbers, default=SEEDS)
     parser.add_argument("--columns", help="some of: " + "; ".join(COLUMNS) + " (divided by \";\")")
@@ -182,22 +203,24 @@ def main():
     parser.add_argument("--data", default=os.environ.get("NERFIT_TEST_DATA", "../shared/data"))
     parser.add_argument("--output", default="build/quality")
     args = parser.parse_args()
-    unknown = [s for s in args.sets if s not in SETS]
+    unknown = [s for s in args.sets if s not in SETS and args.sets != [PARTS]]
     columns = args.columns.split(";") if args.columns else list(COLUMNS)
     unknown += [c for c in columns if c not in COLUMNS]
     if unknown:
         parser.error(f"unknown: {', '.join(unknown)}")
     if not os.path.isdir(os.path.join(args.data, "fewshot")):
         raise SystemExit(f"the data is not here: {args.data}/fewshot (see docs/testing.md)")
-    left_out = [c for c in columns if not possible(args, c)]
-    if left_out:
-        print(f"left out, as it takes a build with it: {'; '.join(left_out)}",
-              file=sys.stderr)
-    columns = [c for c in columns if c not in left_out]
+    if args.sets == [PARTS]:
+        text = parts(args)
+        print(text)
+        if args.seeds == SEEDS or args.write:
+            write(PARTS, f"Measured on {machine()}.\n\n{text}")
+        return
     whole = (args.k == KS and args.seeds == SEEDS and not args.columns) or args.write
     sets = args.sets or SETS
     with ThreadPoolExecutor(args.jobs) as pool:
-        for name, result in zip(sets, pool.map(lambda name: run_set(args, name, columns), sets)):
+        for name, result in zip(sets, pool.map(
+                lambda name: run_set(args, name, args.k, [COLUMNS[c] for c in columns]), sets)):
             text = tables(result, columns)
             print(f"\n## {name}\n\n{text}\n", flush=True)
             if whole:

@@ -71,6 +71,10 @@ all() {
     build/nerfit bench "$work/MiniLM/best" --threads "$threads"
     printf '```\n'
     [ ${#peers[@]} -gt 0 ] || return 0
+    printf '\n### Tokenizers\n```\n'
+    make build/tests/tool_tokenize >/dev/null
+    "${peers[1]}" bench/tokenizer_speed.py --data "$data"
+    printf '```\n'
     "${peers[1]}" bench/peers/roberta_shape.py "$work/roberta-base-shape" "$data/tokenizers/roberta-base"
     printf '\n### Training, the shape of roberta-base\n'
     python3 bench/training.py "${readme[@]}" --model "$work/roberta-base-shape" --steps 40 \
@@ -95,6 +99,4 @@ if [ ${#peers[@]} -gt 0 ]; then
         sed -n '/^<!-- end -->$/,$p' docs/performance.md
     } >"$work/performance.md"
     cp "$work/performance.md" docs/performance.md
-    make build/tests/tool_tokenize >/dev/null
-    .venv-peers/bin/python bench/tokenizer_speed.py --data "$data" || true
 fi

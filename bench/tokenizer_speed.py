@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Speed of nerfit's tokenizers against Hugging Face `tokenizers`, both with offsets, in one run, on
 one core: megabytes of text a second of the processor's time (so that other work on the machine does
-not count), best and median of several rounds, and the ratio.
+not count), best and median of several rounds, and the ratio. Then ours on one and two threads by the
+clock (which other work does disturb).
 
     python3 bench/tokenizer_speed.py --tool build/tests/tool_tokenize --data DATA
 
@@ -84,9 +85,9 @@ def theirs(tokenizer, texts, rounds):
     return seconds
 
 
-def ours(tool, model, texts, rounds):
+def ours(tool, model, texts, rounds, threads=1):
     data = b"".join(struct.pack("=I", len(b)) + b for b in (t.encode("utf-8") for t in texts))
-    run = subprocess.run([tool, model, "bench", str(rounds)], input=data, stdout=subprocess.PIPE, check=True)
+    run = subprocess.run([tool, model, "bench", str(rounds), str(threads)], input=data, stdout=subprocess.PIPE, check=True)
     return [float(line) for line in run.stdout.split()]
 
 
@@ -97,8 +98,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("names", nargs="*")
     args = parser.parse_args()
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
     print(f"tokenizers {tokenizers.__version__}, one core; MB/s: median (best) of {args.rounds} rounds")
     texts_of = corpora(args.data)
     temporary = tempfile.TemporaryDirectory()
@@ -114,6 +115,12 @@ def main():
             speeds = [size / statistics.median(a), size / min(a), size / statistics.median(b), size / min(b)]
             print(f"{name:30} {corpus:10} {size:5.1f} MB  nerfit {speeds[0]:6.1f} ({speeds[1]:6.1f})"
                   f"  tokenizers {speeds[2]:5.2f} ({speeds[3]:5.2f})  ratio {speeds[0] / speeds[2]:5.1f}", flush=True)
+            if len(cores) > 1:
+                os.sched_setaffinity(0, cores)
+                two = ours(args.tool, path, texts, args.rounds, 2)
+                os.sched_setaffinity(0, {min(cores)})
+                print(f"{'':30} {'':10} two threads: {statistics.median(a) / statistics.median(two):.2f} times as fast",
+                      flush=True)
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ all() {
     printf '```\n'
     "${peers[1]}" bench/peers/roberta_shape.py "$work/roberta-base-shape" "$data/tokenizers/roberta-base"
     printf '\n### Training, the shape of roberta-base\n'
-    python3 bench/training.py "${readme[@]}" --model "$work/roberta-base-shape" --steps 40 \
+    python3 bench/training.py "${readme[@]}" --model "$work/roberta-base-shape" --steps 100 \
         --peer-steps 20 "${peers[@]}"
     tagger RoBERTa "$work/roberta-base-shape" 40
     tag RoBERTa short-roberta "short texts"

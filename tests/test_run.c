@@ -203,6 +203,38 @@ static void test_nerfit_stage1(void **state) {
     assert_non_null(strstr(error.text, "has no tensor \"shared\""));
 }
 
+/* nerfit.json as earlier versions wrote it, with "temperature": 1 beside the decoder, is read as ever;
+ * another temperature there is refused. */
+static void test_old_temperature(void **state) {
+    (void)state;
+    static const char *const refused[] = {"1.5", "0", "true", "\"1\""};
+    watcher w = {0};
+    const char *again[16] = {"overwrite_output_dir", "true", "recipe", "nerfit",
+                             "max_steps", "0,120"};
+    const char *path = in_root("plain/best/nerfit.json");
+    char as_it_is[256], old[256];
+    nerfit_model *model;
+    nf_file file;
+    assert_ok(train("plain", again, &w), &error);
+    find("plain/best", "play jazz in madrid", as_it_is, sizeof as_it_is);
+    assert_ok(nf_file_open(&file, path, &error), &error);
+    char *own = strndup(file.data, file.size), text[4096];
+    nf_file_close(&file);
+    assert_null(strstr(own, "temperature"));
+    snprintf(text, sizeof text, "{\"temperature\": 1.0,%s", strchr(own, '{') + 1);
+    write_text(path, text);
+    find("plain/best", "play jazz in madrid", old, sizeof old);
+    assert_string_equal(as_it_is, old);
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        snprintf(text, sizeof text, "{\"temperature\": %s,%s", refused[i], strchr(own, '{') + 1);
+        write_text(path, text);
+        assert_int_equal(nerfit_model_load(&model, in_root("plain/best"), NULL, &error),
+                         NERFIT_UNSUPPORTED);
+        assert_non_null(strstr(error.text, "nerfit.json: the decoder's \"temperature\" is not 1"));
+    }
+    free(own);
+}
+
 /* Without nerfit.json the folder is any token classifier, and its logits are the same. */
 static void test_nerfit_folder(void **state) {
     (void)state;
@@ -503,6 +535,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_resume),     cmocka_unit_test(test_kill),
         cmocka_unit_test(test_nerfit_stage1), cmocka_unit_test(test_nerfit_alone), cmocka_unit_test(test_nerfit_folder),
+        cmocka_unit_test(test_old_temperature),
         cmocka_unit_test(test_written_models), cmocka_unit_test(test_long_texts),
         cmocka_unit_test(test_messages),   cmocka_unit_test(test_own_format),
         cmocka_unit_test(test_memory),     cmocka_unit_test(test_memory_messages),

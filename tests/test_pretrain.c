@@ -182,6 +182,19 @@ static void adapter_on_top(void **state) {
     tag(in_root("run/best"), NULL, merged, sizeof merged);
     tag(in_root("run/adapter"), NULL, adapter, sizeof adapter);
     assert_string_equal(merged, adapter);
+
+    /* a run without an adapter takes both away */
+    const char *const whole[] = {"train_annotations", in_root("a.txt"), "ent2emb", in_root("a.yaml"),
+                                 "max_steps", "0,3", "overwrite_output_dir", "true", NULL};
+    assert_true(nf_directory_exists(in_root("run/base")));
+    assert_ok(run(nerfit_train, "run", whole, &w), &error);
+    assert_false(nf_directory_exists(in_root("run/base")));
+    assert_false(nf_directory_exists(in_root("run/adapter")));
+    /* a base/ that no adapter of the folder names is not nerfit's */
+    assert_ok(nf_directory_make(in_root("run/base"), &error), &error);
+    assert_ok(run(nerfit_train, "run", whole, &w), &error);
+    assert_true(nf_directory_exists(in_root("run/base")));
+    nf_directory_remove(in_root("run/base"), NULL);
 }
 
 /* Embeddings that come with the name of their encoder, as a cross-validation's trainings get them: the
@@ -241,6 +254,11 @@ static void nothing_is_left(void **state) {
     assert_ok(run(nerfit_train, "reused", training, &w), &error);
     assert_false(is_in(best, "description_head.safetensors"));
     assert_false(is_in(best, "int8.json"));
+    assert_true(is_in(in_root("reused"), "report.html"));
+    assert_ok(run(nerfit_pretrain, "reused", again, &w), &error);
+    assert_false(is_in(in_root("reused"), "report.html"));
+    assert_false(is_in(in_root("reused"), "report.json"));
+    assert_ok(run(nerfit_train, "reused", training, &w), &error);
     tag(best, NULL, text, sizeof text);
 }
 

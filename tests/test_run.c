@@ -324,6 +324,43 @@ static void test_written_models(void **state) {
             fail_msg("token %zu: %g and %g", t, scores[0][t], scores[1][t]);
 }
 
+/* A run over an earlier one leaves nothing of it beside the new model, and what is not nerfit's. */
+static void test_overwrite(void **state) {
+    (void)state;
+    static const char *const gone[] = {"over/adapter/adapter_config.json",
+                                       "over/stage2/checkpoint-8/adapter_config.json"};
+    static const char *const stay[] = {"over/notes.txt", "over/mine/notes.txt"};
+    const char *again[16] = {"overwrite_output_dir", "true"};
+    watcher w = {0};
+    for (size_t i = 0; i < 9; i++) again[2 + i] = dora[i];
+    /* no run was here: the adapter is not nerfit's */
+    assert_ok(nf_directory_make(in_root("over/adapter"), &error), &error);
+    write_text(in_root("over/adapter/adapter_config.json"), "{}");
+    assert_ok(train("over", full, &w), &error);
+    assert_true(nf_file_exists(in_root("over/adapter/adapter_config.json")));
+
+    assert_ok(train("over", again, &w), &error);
+    assert_ok(nf_directory_make(in_root("over/mine"), &error), &error);
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(nf_file_exists(in_root(gone[i])));
+        write_text(in_root(stay[i]), "mine");
+    }
+    again[2] = NULL;
+    assert_ok(train("over", again, &w), &error);
+    for (size_t i = 0; i < 2; i++) {
+        if (nf_file_exists(in_root(gone[i]))) fail_msg("%s is there", gone[i]);
+        if (!nf_file_exists(in_root(stay[i]))) fail_msg("%s is lost", stay[i]);
+    }
+    assert_false(nf_directory_exists(in_root("over/adapter")));
+
+    /* one that is stopped: the earlier model can be used, its report is not taken for the new one's */
+    watcher stop = {.stop_stage = 1, .stop_step = 3};
+    assert_int_equal(train("over", again, &stop), NERFIT_CANCELLED);
+    assert_true(nf_file_exists(in_root("over/best/model.safetensors")));
+    assert_false(nf_file_exists(in_root("over/report.html")));
+    assert_false(nf_file_exists(in_root("over/trainer_state.json")));
+}
+
 /* Texts that the encoder cannot take whole (40 positions) are divided, not cut off. */
 static void test_long_texts(void **state) {
     (void)state;
@@ -535,7 +572,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_resume),     cmocka_unit_test(test_kill),
         cmocka_unit_test(test_nerfit_stage1), cmocka_unit_test(test_nerfit_alone), cmocka_unit_test(test_nerfit_folder),
-        cmocka_unit_test(test_old_temperature),
+        cmocka_unit_test(test_old_temperature), cmocka_unit_test(test_overwrite),
         cmocka_unit_test(test_written_models), cmocka_unit_test(test_long_texts),
         cmocka_unit_test(test_messages),   cmocka_unit_test(test_own_format),
         cmocka_unit_test(test_memory),     cmocka_unit_test(test_memory_messages),

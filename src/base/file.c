@@ -110,6 +110,11 @@ nerfit_status nf_directory_remove(const char *path, nerfit_error *err) {
     return status;
 }
 
+nerfit_status nf_file_remove(const char *path, nerfit_error *err) {
+    if (unlink(path) == 0 || errno == ENOENT || errno == ENOTDIR) return NERFIT_OK;
+    return nf_fail_at(err, NERFIT_IO, path, 0, 0, "cannot be removed: %s", strerror(errno));
+}
+
 static void sync_parent(const char *path) {
     nf_arena arena = {0};
     const char *parent = nf_path_parent(&arena, path);

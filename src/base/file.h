@@ -29,6 +29,8 @@ nerfit_status nf_directory_make(const char *path, nerfit_error *err);
 /* Removes a folder with all it holds; a missing one is fine. Of a symbolic link, to a folder or in
  * one, only the link itself goes. */
 nerfit_status nf_directory_remove(const char *path, nerfit_error *err);
+/* A missing file is fine. */
+nerfit_status nf_file_remove(const char *path, nerfit_error *err);
 /* Renames and syncs the parent folder. */
 nerfit_status nf_file_rename(const char *from, const char *to, nerfit_error *err);
 

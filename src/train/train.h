@@ -11,7 +11,10 @@
  *   report.html          options, curves, scores, the mistakes in their texts; one file
  *   report.json          what it shows
  *   best/README.md       model card
- *   best/nerfit.json     what is nerfit's own of the model: its decoder, its scores' calibration */
+ *   best/nerfit.json     what is nerfit's own of the model: its decoder, its scores' calibration
+ *
+ * overwrite_output_dir: the run begins by removing what an earlier one wrote, but for best/, which stays
+ * until the new model takes its place, and descriptions.yaml. */
 #ifndef NF_TRAIN_TRAIN_H
 #define NF_TRAIN_TRAIN_H
 

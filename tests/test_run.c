@@ -44,12 +44,14 @@ typedef struct watcher {
     int64_t stop_step; /* the event callback asks to stop there; 0: never */
     int64_t kill_step; /* the process kills itself there */
     int evaluations, saves;
+    int steps[2]; /* of each stage */
 } watcher;
 
 static bool watch(void *user, const nerfit_event *event) {
     watcher *w = user;
     w->evaluations += event->kind == NERFIT_EVENT_EVALUATE;
     w->saves += event->kind == NERFIT_EVENT_SAVE;
+    w->steps[event->stage - 1] += event->kind == NERFIT_EVENT_STEP;
     if (event->kind == NERFIT_EVENT_STEP && w->kill_step && event->stage == w->stop_stage &&
         event->step == w->kill_step)
         raise(SIGKILL);
@@ -79,7 +81,8 @@ static const char *const nerfit_dora[] = {
 static void test_resume(void **state) {
     (void)state;
     const char *const *const kinds[] = {full, dora, nerfit, nerfit_dora};
-    const watcher stops[] = {{1, 2, 0, 0, 0}, {1, 5, 0, 0, 0}, {2, 3, 0, 0, 0}, {2, 7, 0, 0, 0}};
+    const watcher stops[] = {{.stop_stage = 1, .stop_step = 2}, {.stop_stage = 1, .stop_step = 5},
+                             {.stop_stage = 2, .stop_step = 3}, {.stop_stage = 2, .stop_step = 7}};
     for (size_t k = 0; k < 4; k++) {
         watcher whole = {0};
         const char *again[32] = {"overwrite_output_dir", "true"};
@@ -95,10 +98,34 @@ static void test_resume(void **state) {
             assert_ok(train("parts", again, &go_on), &error);
             assert_same_file(in_root("whole/best/model.safetensors"),
                              in_root("parts/best/model.safetensors"));
+            assert_same_file(in_root("whole/trainer_state.json"),
+                             in_root("parts/trainer_state.json"));
             if (k >= 2)
                 assert_same_file(in_root("whole/best/nerfit.json"),
                                  in_root("parts/best/nerfit.json"));
         }
+    }
+}
+
+/* A checkpoint that is asked for by name is where the run goes on, though later ones are there. */
+static void test_resume_named(void **state) {
+    (void)state;
+    const char *const again[] = {"overwrite_output_dir", "true", NULL};
+    static const struct {
+        const char *checkpoint;
+        int steps[2];
+    } cases[] = {{"named/stage1/checkpoint-4", {2, 8}}, {"named/stage2/checkpoint-4", {0, 4}}};
+    watcher w = {0};
+    assert_ok(train("whole", again, &w), &error);
+    assert_ok(train("named", again, &w), &error);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *const resume[] = {"resume_from_checkpoint", in_root(cases[i].checkpoint), NULL};
+        w = (watcher){0};
+        assert_ok(train("named", resume, &w), &error);
+        if (memcmp(w.steps, cases[i].steps, sizeof w.steps) != 0)
+            fail_msg("%s: %d and %d steps", cases[i].checkpoint, w.steps[0], w.steps[1]);
+        assert_same_file(in_root("whole/best/model.safetensors"),
+                         in_root("named/best/model.safetensors"));
     }
 }
 
@@ -571,6 +598,7 @@ static void test_memory_messages(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_resume),     cmocka_unit_test(test_kill),
+        cmocka_unit_test(test_resume_named),
         cmocka_unit_test(test_nerfit_stage1), cmocka_unit_test(test_nerfit_alone), cmocka_unit_test(test_nerfit_folder),
         cmocka_unit_test(test_old_temperature), cmocka_unit_test(test_overwrite),
         cmocka_unit_test(test_written_models), cmocka_unit_test(test_long_texts),

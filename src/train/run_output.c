@@ -161,6 +161,7 @@ nerfit_status nf_run_open_output(nf_run *r) {
     if (!metrics) return nf_no_memory(r->err, 0);
     NF_TRY(nf_run_check_output(r));
     if (!nf_run_resumes(o)) NF_TRY(remove_earlier(r));
+    if (!r->finished) NF_TRY(nf_run_forget_finished(r));
     NF_TRY(nf_directory_make(o->output_dir, r->err));
     r->metrics = fopen(metrics, nf_run_resumes(o) ? "ae" : "we");
     if (!r->metrics) return nf_fail_at(r->err, NERFIT_IO, metrics, 0, 0, "cannot be written");

@@ -2,6 +2,7 @@
  *
  *   stage1/              what stage 1 learned: encoder or adapter, and its checkpoints
  *   stage2/checkpoint-N/ see checkpoint.h
+ *   stage2/finished.json what best/ was made of, for a run that resumes: see run_finished.c
  *   best/                the model to use: an ordinary token-classification folder
  *   adapter/             with peft_lora: the same as an adapter in PEFT's format
  *   training_args.json   every option

@@ -388,6 +388,59 @@ static void test_overwrite(void **state) {
     assert_false(nf_file_exists(in_root("over/trainer_state.json")));
 }
 
+/* What a killed process left half written goes when a run begins there, resumed or not; what only looks
+ * like it stays. */
+static void test_unfinished(void **state) {
+    (void)state;
+    static const char *const folders[] = {".best.tmp", ".adapter.tmp", ".base.tmp",
+                                          "stage1/.finished.tmp", "stage2/.checkpoint.tmp-999999999",
+                                          "calibration"};
+    static const char *const files[] = {"training_args.json.tmp-999999999",
+                                        "report.html.tmp-999999999",
+                                        "stage1/finished.json.tmp-999999999",
+                                        "best/nerfit.json.tmp-999999999"};
+    static const char *const stay[] = {"notes.txt.tmp-999999999", "report.html.tmp"};
+    static const char *const resume[] = {"resume_from_checkpoint", "true", NULL};
+    static const char *const again[] = {"overwrite_output_dir", "true", NULL};
+    char name[128];
+    watcher w = {0}, stop = {.stop_stage = 2, .stop_step = 3};
+    assert_ok(train("half", full, &w), &error);
+    for (int resumed = 0; resumed < 2; resumed++) {
+        if (resumed) assert_int_equal(train("half", again, &stop), NERFIT_CANCELLED);
+        for (size_t i = 0; i < 6; i++) {
+            snprintf(name, sizeof name, "half/%s", folders[i]);
+            assert_ok(nf_directory_make(in_root(name), &error), &error);
+            snprintf(name, sizeof name, "half/%s/training_args.json", folders[i]);
+            write_text(in_root(name), "{}");
+        }
+        for (size_t i = 0; i < 4; i++) {
+            snprintf(name, sizeof name, "half/%s", files[i]);
+            write_text(in_root(name), "{");
+        }
+        for (size_t i = 0; i < 2; i++) {
+            snprintf(name, sizeof name, "half/%s", stay[i]);
+            write_text(in_root(name), "mine");
+        }
+        assert_ok(train("half", resumed ? resume : again, &w), &error);
+        for (size_t i = 0; i < 6; i++) {
+            snprintf(name, sizeof name, "half/%s", folders[i]);
+            if (nf_directory_exists(in_root(name))) fail_msg("%s is left", name);
+        }
+        for (size_t i = 0; i < 4; i++) {
+            snprintf(name, sizeof name, "half/%s", files[i]);
+            if (nf_file_exists(in_root(name))) fail_msg("%s is left", name);
+        }
+        for (size_t i = 0; i < 2; i++) {
+            snprintf(name, sizeof name, "half/%s", stay[i]);
+            if (!nf_file_exists(in_root(name))) fail_msg("%s is lost", name);
+        }
+    }
+    /* a folder of that name that no training made */
+    assert_ok(nf_directory_make(in_root("half/calibration"), &error), &error);
+    assert_ok(train("half", again, &w), &error);
+    assert_true(nf_directory_exists(in_root("half/calibration")));
+}
+
 /* Texts that the encoder cannot take whole (40 positions) are divided, not cut off. */
 static void test_long_texts(void **state) {
     (void)state;
@@ -601,6 +654,7 @@ int main(void) {
         cmocka_unit_test(test_resume_named),
         cmocka_unit_test(test_nerfit_stage1), cmocka_unit_test(test_nerfit_alone), cmocka_unit_test(test_nerfit_folder),
         cmocka_unit_test(test_old_temperature), cmocka_unit_test(test_overwrite),
+        cmocka_unit_test(test_unfinished),
         cmocka_unit_test(test_written_models), cmocka_unit_test(test_long_texts),
         cmocka_unit_test(test_messages),   cmocka_unit_test(test_own_format),
         cmocka_unit_test(test_memory),     cmocka_unit_test(test_memory_messages),

@@ -9,7 +9,7 @@
 #include "model/adapter.h"
 #include "train/checkpoint.h"
 
-static const char ARGUMENTS[] = "training_args.json";
+#define ARGUMENTS "training_args.json"
 
 /* 0 or 1 by the folder that it stands in; -1: neither. */
 static int stage_of_checkpoint(nf_run *r, const char *folder) {
@@ -155,11 +155,35 @@ static nerfit_status remove_earlier(nf_run *r) {
     return remove_adapter(r);
 }
 
+/* What killed processes left half written, and the trainings of a cross-validation. Only names that
+ * nothing but a run gives. */
+static nerfit_status remove_unfinished(nf_run *r) {
+    static const char *const files[] = {
+        ARGUMENTS,            "trainer_state.json",   "report.html",      "report.json",
+        "descriptions.yaml",  "stage1/finished.json", "stage2/finished.json",
+        "stage1/.checkpoint", "stage2/.checkpoint",   "best/nerfit.json", "adapter/nerfit.json"};
+    static const char *const folders[] = {".best.tmp", ".adapter.tmp", ".base.tmp",
+                                          "stage1/.finished.tmp"};
+    const char *output = r->options->output_dir;
+    const char *folds = nf_path_join(&r->arena, output, "calibration");
+    if (!folds) return nf_no_memory(r->err, 0);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        const char *path = nf_path_join(&r->arena, output, files[i]);
+        NF_TRY(path ? nf_file_remove_unfinished(path, r->err) : nf_no_memory(r->err, 0));
+    }
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        const char *path = nf_path_join(&r->arena, output, folders[i]);
+        NF_TRY(path ? nf_directory_remove(path, r->err) : nf_no_memory(r->err, 0));
+    }
+    return nf_file_exists_in(folds, ARGUMENTS) ? nf_directory_remove(folds, r->err) : NERFIT_OK;
+}
+
 nerfit_status nf_run_open_output(nf_run *r) {
     const nf_train_options *o = r->options;
     const char *metrics = nf_path_join(&r->arena, o->output_dir, "metrics.jsonl");
     if (!metrics) return nf_no_memory(r->err, 0);
     NF_TRY(nf_run_check_output(r));
+    NF_TRY(remove_unfinished(r));
     if (!nf_run_resumes(o)) NF_TRY(remove_earlier(r));
     if (!r->finished) NF_TRY(nf_run_forget_finished(r));
     NF_TRY(nf_directory_make(o->output_dir, r->err));

@@ -180,11 +180,14 @@ static void test_cross_validation(void **state) {
     nf_file a, b;
     assert_ok(train("plain", plain, &alone, &result), &error);
     nerfit_train_result_free(&result);
+    assert_ok(nf_directory_make(in_root("crossed/calibration"), &error), &error);
+    write_text(in_root("crossed/calibration/notes.txt"), "mine");
     assert_ok(train("crossed", crossed, &h, &result), &error);
     nerfit_train_result_free(&result);
     assert_int_equal(h.entries, alone.entries);
     assert_int_equal(h.calibration_messages, 4 + 2);
-    assert_false(nf_directory_exists(in_root("crossed/calibration")));
+    assert_false(nf_directory_exists(in_root("crossed/.calibration.tmp")));
+    assert_true(nf_file_exists(in_root("crossed/calibration/notes.txt")));
     assert_ok(nf_file_open(&a, in_root("plain/best/model.safetensors"), &error), &error);
     assert_ok(nf_file_open(&b, in_root("crossed/best/model.safetensors"), &error), &error);
     assert_int_equal(a.size, b.size);

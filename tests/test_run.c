@@ -394,7 +394,7 @@ static void test_unfinished(void **state) {
     (void)state;
     static const char *const folders[] = {".best.tmp", ".adapter.tmp", ".base.tmp",
                                           "stage1/.finished.tmp", "stage2/.checkpoint.tmp-999999999",
-                                          "calibration"};
+                                          ".calibration.tmp"};
     static const char *const files[] = {"training_args.json.tmp-999999999",
                                         "report.html.tmp-999999999",
                                         "stage1/finished.json.tmp-999999999",
@@ -435,10 +435,6 @@ static void test_unfinished(void **state) {
             if (!nf_file_exists(in_root(name))) fail_msg("%s is lost", name);
         }
     }
-    /* a folder of that name that no training made */
-    assert_ok(nf_directory_make(in_root("half/calibration"), &error), &error);
-    assert_ok(train("half", again, &w), &error);
-    assert_true(nf_directory_exists(in_root("half/calibration")));
 }
 
 /* Texts that the encoder cannot take whole (40 positions) are divided, not cut off. */

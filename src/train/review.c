@@ -162,7 +162,7 @@ static nerfit_status cross_validate(nf_review *review, nf_analysis *found, nerfi
     uint32_t *part_of = malloc(all->n_documents * sizeof *part_of);
     if (!part_of) return nf_no_memory(err, all->n_documents * sizeof *part_of);
     fold f = {.review = review, .n_parts = (uint32_t)n};
-    snprintf(f.folder, sizeof f.folder, "%s/calibration", review->options->output_dir);
+    snprintf(f.folder, sizeof f.folder, "%s/.calibration.tmp", review->options->output_dir);
     nerfit_status status =
         nf_split(all, sizes, n, (uint64_t)review->options->seed[0], part_of, err);
     for (; f.part < n && status == NERFIT_OK; f.part++) status = run_fold(&f, part_of, found, err);

@@ -162,11 +162,9 @@ static nerfit_status remove_unfinished(nf_run *r) {
         ARGUMENTS,            "trainer_state.json",   "report.html",      "report.json",
         "descriptions.yaml",  "stage1/finished.json", "stage2/finished.json",
         "stage1/.checkpoint", "stage2/.checkpoint",   "best/nerfit.json", "adapter/nerfit.json"};
-    static const char *const folders[] = {".best.tmp", ".adapter.tmp", ".base.tmp",
+    static const char *const folders[] = {".best.tmp", ".adapter.tmp", ".base.tmp", ".calibration.tmp",
                                           "stage1/.finished.tmp"};
     const char *output = r->options->output_dir;
-    const char *folds = nf_path_join(&r->arena, output, "calibration");
-    if (!folds) return nf_no_memory(r->err, 0);
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         const char *path = nf_path_join(&r->arena, output, files[i]);
         NF_TRY(path ? nf_file_remove_unfinished(path, r->err) : nf_no_memory(r->err, 0));
@@ -175,7 +173,7 @@ static nerfit_status remove_unfinished(nf_run *r) {
         const char *path = nf_path_join(&r->arena, output, folders[i]);
         NF_TRY(path ? nf_directory_remove(path, r->err) : nf_no_memory(r->err, 0));
     }
-    return nf_file_exists_in(folds, ARGUMENTS) ? nf_directory_remove(folds, r->err) : NERFIT_OK;
+    return NERFIT_OK;
 }
 
 nerfit_status nf_run_open_output(nf_run *r) {

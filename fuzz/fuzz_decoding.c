@@ -17,7 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     fclose(file);
     nf_decoding decoding;
     nerfit_error error;
-    if (nf_decoding_load(&decoding, folder, &error) == NERFIT_OK && decoding.temperature <= 0.0)
+    if (nf_decoding_load(&decoding, folder, &error) == NERFIT_OK &&
+        !(decoding.least >= 0.0 && decoding.least <= 1.0))
         abort();
     unlink(path);
     rmdir(folder);

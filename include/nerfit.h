@@ -515,7 +515,8 @@ NERFIT_API nerfit_status nerfit_annotation_add(nerfit_annotation *annotation, in
 /* Every function may be NULL. They are called on the thread that called nerfit_train. */
 typedef struct nerfit_callbacks {
     nerfit_log_function log;
-    /* Returns false to stop: a checkpoint is written and nerfit_train returns NERFIT_CANCELLED. */
+    /* Returns false to stop: a checkpoint is written (but by the trainings of a cross-validation, before
+     * which the model is finished) and nerfit_train returns NERFIT_CANCELLED. */
     bool (*event)(void *user, const nerfit_event *event);
     /* Your own annotation format: called for every line of the annotation files (without its line
      * end) instead of the readers; fills `annotation`. Any status but NERFIT_OK ends the run with an

@@ -13,6 +13,7 @@
 #include "model/adapter.h"
 #include "model/sentence.h"
 #include "predict/stream.h"
+#include "predict/tag_corpus.h"
 #include "text/tokenizer.h"
 #include "train/pretrained.h"
 
@@ -243,8 +244,15 @@ static size_t first_of_words(const nf_tagged *tagged, const char **gold, const c
     return kept;
 }
 
-static nerfit_status score_document(nerfit_session *session, nf_file_evaluation *e, const nf_document *d,
-                                    const nf_tagged *tagged, bool words, nerfit_error *error) {
+typedef struct scoring {
+    const nf_model *model;
+    nf_file_evaluation evaluation;
+    bool words; /* a label a word; else a label a sub-word */
+} scoring;
+
+static nerfit_status score_document(void *user, const nf_document *d, const nf_tagged *tagged,
+                                    nerfit_error *error) {
+    scoring *s = user;
     size_t n = tagged->n_tokens;
     nf_arena arena = {0};
     const char **gold = nf_arena_calloc(&arena, n + 1, sizeof *gold);
@@ -252,42 +260,25 @@ static nerfit_status score_document(nerfit_session *session, nf_file_evaluation 
     nerfit_status status = gold && predicted ? NERFIT_OK : nf_no_memory(error, n);
     if (status == NERFIT_OK) status = nf_tagger_gold(d, tagged, &arena, gold, error);
     for (size_t i = 0; i < n && status == NERFIT_OK; i++)
-        predicted[i] = tagged->tokens[i].left_out
-                           ? "O"
-                           : session->model->model->labels[tagged->tokens[i].label];
-    if (status == NERFIT_OK && words) n = first_of_words(tagged, gold, predicted);
-    if (status == NERFIT_OK) status = nf_scorer_add(e->scorer, gold, predicted, n, error);
-    if (status == NERFIT_OK) status = nf_analysis_add_tagged(&e->analysis, d, tagged, error);
+        predicted[i] = tagged->tokens[i].left_out ? "O" : s->model->labels[tagged->tokens[i].label];
+    if (status == NERFIT_OK && s->words) n = first_of_words(tagged, gold, predicted);
+    if (status == NERFIT_OK) status = nf_scorer_add(s->evaluation.scorer, gold, predicted, n, error);
+    if (status == NERFIT_OK)
+        status = nf_analysis_add_tagged(&s->evaluation.analysis, d, tagged, error);
     if (status != NERFIT_OK) nf_fail_within(error, status, "%s:%ld", d->file, d->line);
     nf_arena_free(&arena);
     return status;
-}
-
-static nerfit_status score_corpus(nerfit_session *session, nf_file_evaluation *e, const nf_corpus *corpus, bool words, nerfit_error *error) {
-    enum { WINDOW = 256 };
-    nf_text texts[WINDOW];
-    nf_tagged tagged[WINDOW];
-    for (size_t first = 0; first < corpus->n_documents; first += WINDOW) {
-        size_t count = corpus->n_documents - first < WINDOW ? corpus->n_documents - first : WINDOW;
-        const nf_document *documents = corpus->documents + first;
-        for (size_t i = 0; i < count; i++)
-            texts[i] = (nf_text){documents[i].text, documents[i].text_size};
-        NF_TRY(nf_tagger_tag(session->tagger, texts, count, tagged, error));
-        for (size_t i = 0; i < count; i++)
-            NF_TRY(score_document(session, e, &documents[i], &tagged[i], words, error));
-    }
-    return NERFIT_OK;
 }
 
 static nerfit_status evaluate(nerfit_session *session, const nf_corpus *corpus, const char *mode,
                               bool words, nerfit_report *report, nerfit_error *error) {
     nf_scheme scheme;
     NF_TRY(find_mode(mode, &scheme, error));
-    nf_file_evaluation e;
-    NF_TRY(nf_file_evaluation_begin(&e, scheme, error));
-    nerfit_status status = score_corpus(session, &e, corpus, words, error);
-    if (status == NERFIT_OK) status = nf_file_evaluation_report(&e, report, error);
-    nf_file_evaluation_end(&e);
+    scoring s = {.model = session->model->model, .words = words};
+    NF_TRY(nf_file_evaluation_begin(&s.evaluation, scheme, error));
+    nerfit_status status = nf_tag_corpus(session->tagger, corpus, score_document, &s, error);
+    if (status == NERFIT_OK) status = nf_file_evaluation_report(&s.evaluation, report, error);
+    nf_file_evaluation_end(&s.evaluation);
     return status;
 }
 

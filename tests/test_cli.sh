@@ -148,6 +148,7 @@ save_steps: 2
 logging_steps: 2
 YAML
 expect "train" 0 'The model is in' "$nerfit" train "$root/config.yaml"
+expect "train, finished" 0 'is finished; there is nothing left to do' "$nerfit" train "$root/config.yaml" --resume_from_checkpoint true
 expect "train, what it chose" 0 'recipe nerfit, 2 texts: what was not given follows' "$nerfit" train "$root/config.yaml" --overwrite_output_dir true
 expect "predict, decoder" 0 '"entities"' "$nerfit" predict "$root/out/best" "$root/texts.txt" --decoder labels
 expect "predict, no such decoder" 1 'decoder "best" is not one of auto, labels, viterbi, crf' "$nerfit" predict "$root/out/best" "$root/texts.txt" --decoder best

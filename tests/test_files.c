@@ -313,6 +313,60 @@ static void test_kill_at_each_step(void **state) {
 
 /* ---------------------------------------------------------------- JSON files */
 
+/* ---------------------------------------------------------------- what is left */
+
+/* A process number that no process has. */
+static long dead_process(void) {
+    pid_t child = fork();
+    if (child == 0) _exit(0);
+    waitpid(child, NULL, 0);
+    return child;
+}
+
+static void test_remove_unfinished(void **state) {
+    (void)state;
+    nerfit_error err;
+    long dead = dead_process(), alive = getppid();
+    const struct {
+        const char *name;
+        long process;
+        const char *end;
+        bool stays;
+    } cases[] = {
+        {"left.json.tmp-", dead, "", false},
+        {"left.json.tmp-", getpid(), "", false}, /* an earlier one's of that number */
+        {"left.json.tmp-", alive, "", true},
+        {"left.json.tmp-", dead, ".txt", true},
+        {"left.json.tmp", dead, "", true},
+        {"left.jsonl.tmp-", dead, "", true},
+        {"my-left.json.tmp-", dead, "", true},
+        {"left.json-", dead, "", true},
+    };
+    char paths[sizeof cases / sizeof *cases][256];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        snprintf(paths[i], sizeof *paths, "%s/%s%ld%s", folder, cases[i].name, cases[i].process,
+                 cases[i].end);
+        assert_ok(nf_file_write(paths[i], "x", 1, &err), &err);
+    }
+    const char *path = in_folder("left.json");
+    assert_ok(nf_file_write(path, "whole", 5, &err), &err);
+    assert_ok(nf_file_remove_unfinished(path, &err), &err);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        if (nf_file_exists(paths[i]) != cases[i].stays)
+            fail_msg("%s: %s", paths[i], cases[i].stays ? "lost" : "left");
+    assert_content(path, "whole");
+    /* a folder too; where there is nothing, nothing is done */
+    char inside[256];
+    snprintf(inside, sizeof inside, "%s/.left.tmp-%ld/file", folder, dead);
+    snprintf(paths[0], sizeof *paths, "%s/.left.tmp-%ld", folder, dead);
+    assert_ok(nf_directory_make(paths[0], &err), &err);
+    assert_ok(nf_file_write(inside, "x", 1, &err), &err);
+    assert_ok(nf_file_remove_unfinished(in_folder(".left"), &err), &err);
+    assert_false(nf_directory_exists(paths[0]));
+    assert_ok(nf_file_remove_unfinished(in_folder("nowhere/left"), &err), &err);
+    assert_ok(nf_file_remove(in_folder("nowhere/left"), &err), &err);
+}
+
 static void test_json_files(void **state) {
     (void)state;
     nerfit_error err;
@@ -342,6 +396,7 @@ int main(void) {
         cmocka_unit_test(test_folders),        cmocka_unit_test(test_write_appears_at_commit),
         cmocka_unit_test(test_write_refusals), cmocka_unit_test(test_full_disk),
         cmocka_unit_test(test_kill),           cmocka_unit_test(test_kill_at_each_step),
+        cmocka_unit_test(test_remove_unfinished),
         cmocka_unit_test(test_json_files),
     };
     return cmocka_run_group_tests_name("files", tests, make_folder, remove_folder);

@@ -85,6 +85,31 @@ static void resumes(void **state) {
                      in_root("parts/best/description_head.safetensors"));
 }
 
+/* A finished one does nothing more, without checkpoints too; other settings make another one. */
+static void finished(void **state) {
+    (void)state;
+    const char *again[16] = {"save_strategy", "no", "load_best_model_at_end", "false"};
+    static const char done[] = "is finished; there is nothing left to do";
+    watcher first = {0}, none = {0}, other = {0};
+    assert_ok(run(nerfit_pretrain, "finished", again, &first), &error);
+    copy_file(in_root("finished/best/model.safetensors"), in_root("first.safetensors"));
+    again[4] = "resume_from_checkpoint", again[5] = "true";
+    again[6] = "calibration", again[7] = "none"; /* pre-training has none */
+    assert_ok(run(nerfit_pretrain, "finished", again, &none), &error);
+    assert_true(none.first == 0 && strstr(none.log, done));
+    assert_same_file(in_root("finished/best/model.safetensors"), in_root("first.safetensors"));
+    again[8] = "seed", again[9] = "7";
+    assert_ok(run(nerfit_pretrain, "finished", again, &other), &error);
+    assert_true(other.first > 0 && !strstr(other.log, done));
+    assert_non_null(strstr(other.log, "seed: other than in the finished run"));
+    again[8] = NULL;
+    write_text(in_root("b.json"), "{\"person\": \"somebody's name\"}");
+    other = (watcher){0};
+    assert_ok(run(nerfit_pretrain, "finished", again, &other), &error);
+    assert_true(other.first > 0);
+    write_text(in_root("b.json"), "{\"person\": \"a name\"}");
+}
+
 static void tag(const char *folder, const char *labels, char *out, size_t size) {
     nerfit_model_options options = {.precision = "f32", .threads = 1, .labels = labels};
     nerfit_model *model;
@@ -182,6 +207,19 @@ static void adapter_on_top(void **state) {
     tag(in_root("run/best"), NULL, merged, sizeof merged);
     tag(in_root("run/adapter"), NULL, adapter, sizeof adapter);
     assert_string_equal(merged, adapter);
+
+    /* a run without an adapter takes both away */
+    const char *const whole[] = {"train_annotations", in_root("a.txt"), "ent2emb", in_root("a.yaml"),
+                                 "max_steps", "0,3", "overwrite_output_dir", "true", NULL};
+    assert_true(nf_directory_exists(in_root("run/base")));
+    assert_ok(run(nerfit_train, "run", whole, &w), &error);
+    assert_false(nf_directory_exists(in_root("run/base")));
+    assert_false(nf_directory_exists(in_root("run/adapter")));
+    /* a base/ that no adapter of the folder names is not nerfit's */
+    assert_ok(nf_directory_make(in_root("run/base"), &error), &error);
+    assert_ok(run(nerfit_train, "run", whole, &w), &error);
+    assert_true(nf_directory_exists(in_root("run/base")));
+    nf_directory_remove(in_root("run/base"), NULL);
 }
 
 /* Embeddings that come with the name of their encoder, as a cross-validation's trainings get them: the
@@ -241,6 +279,11 @@ static void nothing_is_left(void **state) {
     assert_ok(run(nerfit_train, "reused", training, &w), &error);
     assert_false(is_in(best, "description_head.safetensors"));
     assert_false(is_in(best, "int8.json"));
+    assert_true(is_in(in_root("reused"), "report.html"));
+    assert_ok(run(nerfit_pretrain, "reused", again, &w), &error);
+    assert_false(is_in(in_root("reused"), "report.html"));
+    assert_false(is_in(in_root("reused"), "report.json"));
+    assert_ok(run(nerfit_train, "reused", training, &w), &error);
     tag(best, NULL, text, sizeof text);
 }
 
@@ -298,7 +341,7 @@ static void builtin(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(resumes),        cmocka_unit_test(zero_shot), cmocka_unit_test(begins_with_it),
+        cmocka_unit_test(resumes),        cmocka_unit_test(finished), cmocka_unit_test(zero_shot), cmocka_unit_test(begins_with_it),
         cmocka_unit_test(adapter_on_top), cmocka_unit_test(adapter_below),
         cmocka_unit_test(embeddings_of_another), cmocka_unit_test(nothing_is_left), cmocka_unit_test(messages), cmocka_unit_test(builtin),
     };

@@ -3,6 +3,7 @@
 #include "tiny_run.h"
 
 #include <math.h>
+#include <sys/stat.h>
 
 #include "base/json.h"
 #include "predict/calibration.h"
@@ -31,11 +32,16 @@ static int make_root(void **state) {
 typedef struct heard {
     size_t entries, calibration_messages;
     char last[512]; /* of those on calibration */
+    size_t begins, stop_at; /* stages begun, folds' too; the run is stopped where that one begins, 0: never */
+    bool finished, behind, other; /* what the log says */
 } heard;
 
 static void hear(void *user, nerfit_log_level level, const char *message) {
     (void)level;
     heard *h = user;
+    h->finished |= strstr(message, "is finished; there is nothing left to do") != NULL;
+    h->behind |= strstr(message, "it goes on behind them") != NULL;
+    h->other |= strstr(message, "its stages are not taken over") != NULL;
     if (!strstr(message, "calibrat")) return;
     h->calibration_messages++;
     snprintf(h->last, sizeof h->last, "%s", message);
@@ -44,7 +50,8 @@ static void hear(void *user, nerfit_log_level level, const char *message) {
 static bool watch(void *user, const nerfit_event *event) {
     heard *h = user;
     h->entries += event->json != NULL;
-    return true;
+    h->begins += event->kind == NERFIT_EVENT_BEGIN;
+    return event->kind != NERFIT_EVENT_BEGIN || h->begins != h->stop_at;
 }
 
 /* `extra`: NULL-terminated name, value pairs. */
@@ -76,7 +83,7 @@ static nerfit_status train(const char *output, const char *const *extra, heard *
                                     "1",
                                     NULL};
     nerfit_config *config = config_of(settings, extra);
-    *h = (heard){0};
+    *h = (heard){.stop_at = h->stop_at};
     nerfit_callbacks callbacks = {.log = hear, .event = watch, .user = h};
     nerfit_status status = nerfit_train(config, &callbacks, result, &error);
     nerfit_config_free(config);
@@ -140,7 +147,7 @@ static void test_validation(void **state) {
                                  "overwrite_output_dir",
                                  "true",
                                  NULL};
-    heard h;
+    heard h = {0};
     nerfit_train_result result;
     assert_ok(train("validated", extra, &h, &result), &error);
     assert_int_equal(h.calibration_messages, 2); /* few entities; what was fitted */
@@ -152,7 +159,7 @@ static void test_validation(void **state) {
 static void test_auto(void **state) {
     (void)state;
     const char *const extra[] = {"val_annotations", in_root("other.txt"), NULL};
-    heard h;
+    heard h = {0};
     nerfit_train_result result;
     assert_ok(train("auto", extra, &h, &result), &error);
     if (!strstr(h.last, "not calibrated")) fail_msg("%s", h.last);
@@ -168,16 +175,19 @@ static void test_cross_validation(void **state) {
     const char *const plain[] = {"calibration", "none", NULL};
     const char *const crossed[] = {"calibration", "cross-validation", "calibration_folds", "4",
                                    NULL};
-    heard h, alone;
+    heard h = {0}, alone = {0};
     nerfit_train_result result;
     nf_file a, b;
     assert_ok(train("plain", plain, &alone, &result), &error);
     nerfit_train_result_free(&result);
+    assert_ok(nf_directory_make(in_root("crossed/calibration"), &error), &error);
+    write_text(in_root("crossed/calibration/notes.txt"), "mine");
     assert_ok(train("crossed", crossed, &h, &result), &error);
     nerfit_train_result_free(&result);
     assert_int_equal(h.entries, alone.entries);
     assert_int_equal(h.calibration_messages, 4 + 2);
-    assert_false(nf_directory_exists(in_root("crossed/calibration")));
+    assert_false(nf_directory_exists(in_root("crossed/.calibration.tmp")));
+    assert_true(nf_file_exists(in_root("crossed/calibration/notes.txt")));
     assert_ok(nf_file_open(&a, in_root("plain/best/model.safetensors"), &error), &error);
     assert_ok(nf_file_open(&b, in_root("crossed/best/model.safetensors"), &error), &error);
     assert_int_equal(a.size, b.size);
@@ -202,12 +212,116 @@ static void test_adapter(void **state) {
                                  "max_steps",
                                  "0,150",
                                  NULL};
-    heard h;
+    heard h = {0};
     nerfit_train_result result;
     assert_ok(train("adapted", extra, &h, &result), &error);
     nerfit_train_result_free(&result);
     check_use(in_root("adapted/best"), "validation");
     check_use(in_root("adapted/adapter"), "validation");
+}
+
+/* ---------------------------------------------------------------- resuming behind the stages */
+
+enum { FOLDS = 3 };
+
+/* The settings of these runs, and more. */
+static nerfit_status train_crossed(const char *output, const char *const *more, heard *h,
+                                   nerfit_train_result *result) {
+    const char *extra[24] = {"val_annotations", in_root("other.txt"), "calibration", "cross-validation",
+                             "calibration_folds", "3", "max_steps", "0,60", "peft_lora", "true"};
+    size_t n = 10;
+    for (; *more; more++) extra[n++] = *more;
+    return train(output, extra, h, result);
+}
+
+static void assert_as_whole(const char *name) {
+    char a[64], b[64];
+    snprintf(a, sizeof a, "whole/%s", name);
+    snprintf(b, sizeof b, "parts/%s", name);
+    assert_same_file(in_root(a), in_root(b));
+}
+
+/* The model's file itself: written anew it would be another one. */
+static ino_t model_file(void) {
+    struct stat info;
+    assert_int_equal(stat(in_root("parts/best/model.safetensors"), &info), 0);
+    return info.st_ino;
+}
+
+/* Stopped in its cross-validation, a run without checkpoints goes on behind its stages, and ends as one
+ * that was never stopped; a finished one does nothing. */
+static void test_resume_behind(void **state) {
+    (void)state;
+    static const char *const none[] = {NULL};
+    static const char *const resume[] = {"resume_from_checkpoint", "true", NULL};
+    heard h = {0};
+    nerfit_train_result whole, result;
+    assert_ok(train_crossed("whole", none, &h, &whole), &error);
+    assert_int_equal(h.begins, 1 + FOLDS);
+    h.stop_at = 3; /* the second fold */
+    assert_int_equal(train_crossed("parts", none, &h, &result), NERFIT_CANCELLED);
+    ino_t model = model_file();
+    for (int finished = 0; finished < 2; finished++) {
+        h.stop_at = 0;
+        assert_ok(train_crossed("parts", resume, &h, &result), &error);
+        assert_int_equal(h.begins, finished ? 0 : FOLDS);
+        assert_true(finished ? h.finished && !h.behind : h.behind && !h.finished);
+        assert_true(model_file() == model);
+        assert_as_whole("best/model.safetensors");
+        assert_as_whole("best/nerfit.json");
+        assert_as_whole("adapter/nerfit.json");
+        assert_as_whole("trainer_state.json");
+        assert_string_equal(result.report.text, whole.report.text);
+        assert_string_equal(result.report.json, whole.report.json);
+        assert_string_equal(result.report_of, "validation");
+        assert_string_equal(result.page, in_root("parts/report.html"));
+        nerfit_train_result_free(&result);
+    }
+    nerfit_train_result_free(&whole);
+}
+
+/* Other settings of the calibration leave the stages as they are; others do not, nor do other texts. */
+static void test_resume_otherwise(void **state) {
+    (void)state;
+    static const struct {
+        const char *settings[4];
+        size_t begins;
+    } cases[] = {
+        {{"calibration", "validation"}, 0},
+        {{"calibration", "none"}, 0},
+        {{"calibration", "cross-validation", "calibration_folds", "2"}, 2},
+        {{"calibration", "none", "seed", "7"}, 1},
+    };
+    heard h = {0};
+    nerfit_train_result result;
+    nf_calibration c;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *more[8] = {"resume_from_checkpoint", "true"};
+        for (size_t k = 0; k < 4; k++) more[2 + k] = cases[i].settings[k];
+        ino_t model = model_file();
+        assert_ok(train_crossed("parts", more, &h, &result), &error);
+        nerfit_train_result_free(&result);
+        bool trained = h.other;
+        if (h.begins != cases[i].begins || h.finished || h.behind == trained)
+            fail_msg("case %zu: %zu stages begun", i, h.begins);
+        assert_int_equal(model_file() == model, !trained);
+        assert_ok(nf_calibration_load(&c, in_root("parts/best"), &error), &error);
+        assert_int_equal(c.n_entities > 0, strcmp(cases[i].settings[1], "none") != 0);
+        assert_ok(nf_calibration_load(&c, in_root("parts/adapter"), &error), &error);
+        assert_int_equal(c.n_entities > 0, strcmp(cases[i].settings[1], "none") != 0);
+    }
+    const char *const same[] = {"resume_from_checkpoint", "true", "calibration", "none", "seed", "7",
+                                NULL};
+    assert_ok(train_crossed("parts", same, &h, &result), &error);
+    nerfit_train_result_free(&result);
+    assert_true(h.finished);
+    char more_texts[1024];
+    snprintf(more_texts, sizeof more_texts, "%s%s", TRAIN, "call me\n");
+    write_text(in_root("train.txt"), more_texts);
+    assert_ok(train_crossed("parts", same, &h, &result), &error);
+    nerfit_train_result_free(&result);
+    write_text(in_root("train.txt"), TRAIN);
+    assert_true(h.other && h.begins == 1);
 }
 
 static void test_refused(void **state) {
@@ -217,7 +331,7 @@ static void test_refused(void **state) {
         {"calibration_folds", "1", "is not a whole number from 2 to 100"},
         {"calibration", "yes", "is not one of auto|none|validation|cross-validation"},
     };
-    heard h;
+    heard h = {0};
     nerfit_train_result result;
     const char *const extra[] = {cases[0][0], cases[0][1], NULL};
     assert_int_equal(train("refused", extra, &h, &result), NERFIT_ARGUMENT);
@@ -327,7 +441,7 @@ static void test_report(void **state) {
                                  "eval_steps",
                                  "30",
                                  NULL};
-    heard h;
+    heard h = {0};
     nerfit_train_result result;
     nf_file page;
     assert_ok(train("reported", extra, &h, &result), &error);
@@ -390,6 +504,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_validation),       cmocka_unit_test(test_auto),
         cmocka_unit_test(test_cross_validation), cmocka_unit_test(test_adapter),
+        cmocka_unit_test(test_resume_behind),    cmocka_unit_test(test_resume_otherwise),
         cmocka_unit_test(test_refused),          cmocka_unit_test(test_evaluation),
         cmocka_unit_test(test_report),           cmocka_unit_test(test_page_escapes),
     };

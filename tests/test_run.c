@@ -44,12 +44,14 @@ typedef struct watcher {
     int64_t stop_step; /* the event callback asks to stop there; 0: never */
     int64_t kill_step; /* the process kills itself there */
     int evaluations, saves;
+    int steps[2]; /* of each stage */
 } watcher;
 
 static bool watch(void *user, const nerfit_event *event) {
     watcher *w = user;
     w->evaluations += event->kind == NERFIT_EVENT_EVALUATE;
     w->saves += event->kind == NERFIT_EVENT_SAVE;
+    w->steps[event->stage - 1] += event->kind == NERFIT_EVENT_STEP;
     if (event->kind == NERFIT_EVENT_STEP && w->kill_step && event->stage == w->stop_stage &&
         event->step == w->kill_step)
         raise(SIGKILL);
@@ -79,7 +81,8 @@ static const char *const nerfit_dora[] = {
 static void test_resume(void **state) {
     (void)state;
     const char *const *const kinds[] = {full, dora, nerfit, nerfit_dora};
-    const watcher stops[] = {{1, 2, 0, 0, 0}, {1, 5, 0, 0, 0}, {2, 3, 0, 0, 0}, {2, 7, 0, 0, 0}};
+    const watcher stops[] = {{.stop_stage = 1, .stop_step = 2}, {.stop_stage = 1, .stop_step = 5},
+                             {.stop_stage = 2, .stop_step = 3}, {.stop_stage = 2, .stop_step = 7}};
     for (size_t k = 0; k < 4; k++) {
         watcher whole = {0};
         const char *again[32] = {"overwrite_output_dir", "true"};
@@ -95,10 +98,34 @@ static void test_resume(void **state) {
             assert_ok(train("parts", again, &go_on), &error);
             assert_same_file(in_root("whole/best/model.safetensors"),
                              in_root("parts/best/model.safetensors"));
+            assert_same_file(in_root("whole/trainer_state.json"),
+                             in_root("parts/trainer_state.json"));
             if (k >= 2)
                 assert_same_file(in_root("whole/best/nerfit.json"),
                                  in_root("parts/best/nerfit.json"));
         }
+    }
+}
+
+/* A checkpoint that is asked for by name is where the run goes on, though later ones are there. */
+static void test_resume_named(void **state) {
+    (void)state;
+    const char *const again[] = {"overwrite_output_dir", "true", NULL};
+    static const struct {
+        const char *checkpoint;
+        int steps[2];
+    } cases[] = {{"named/stage1/checkpoint-4", {2, 8}}, {"named/stage2/checkpoint-4", {0, 4}}};
+    watcher w = {0};
+    assert_ok(train("whole", again, &w), &error);
+    assert_ok(train("named", again, &w), &error);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *const resume[] = {"resume_from_checkpoint", in_root(cases[i].checkpoint), NULL};
+        w = (watcher){0};
+        assert_ok(train("named", resume, &w), &error);
+        if (memcmp(w.steps, cases[i].steps, sizeof w.steps) != 0)
+            fail_msg("%s: %d and %d steps", cases[i].checkpoint, w.steps[0], w.steps[1]);
+        assert_same_file(in_root("whole/best/model.safetensors"),
+                         in_root("named/best/model.safetensors"));
     }
 }
 
@@ -203,6 +230,38 @@ static void test_nerfit_stage1(void **state) {
     assert_non_null(strstr(error.text, "has no tensor \"shared\""));
 }
 
+/* nerfit.json as earlier versions wrote it, with "temperature": 1 beside the decoder, is read as ever;
+ * another temperature there is refused. */
+static void test_old_temperature(void **state) {
+    (void)state;
+    static const char *const refused[] = {"1.5", "0", "true", "\"1\""};
+    watcher w = {0};
+    const char *again[16] = {"overwrite_output_dir", "true", "recipe", "nerfit",
+                             "max_steps", "0,120"};
+    const char *path = in_root("plain/best/nerfit.json");
+    char as_it_is[256], old[256];
+    nerfit_model *model;
+    nf_file file;
+    assert_ok(train("plain", again, &w), &error);
+    find("plain/best", "play jazz in madrid", as_it_is, sizeof as_it_is);
+    assert_ok(nf_file_open(&file, path, &error), &error);
+    char *own = strndup(file.data, file.size), text[4096];
+    nf_file_close(&file);
+    assert_null(strstr(own, "temperature"));
+    snprintf(text, sizeof text, "{\"temperature\": 1.0,%s", strchr(own, '{') + 1);
+    write_text(path, text);
+    find("plain/best", "play jazz in madrid", old, sizeof old);
+    assert_string_equal(as_it_is, old);
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        snprintf(text, sizeof text, "{\"temperature\": %s,%s", refused[i], strchr(own, '{') + 1);
+        write_text(path, text);
+        assert_int_equal(nerfit_model_load(&model, in_root("plain/best"), NULL, &error),
+                         NERFIT_UNSUPPORTED);
+        assert_non_null(strstr(error.text, "nerfit.json: the decoder's \"temperature\" is not 1"));
+    }
+    free(own);
+}
+
 /* Without nerfit.json the folder is any token classifier, and its logits are the same. */
 static void test_nerfit_folder(void **state) {
     (void)state;
@@ -290,6 +349,92 @@ static void test_written_models(void **state) {
     for (size_t t = 0; t < counts[0]; t++)
         if (scores[0][t] - scores[1][t] > 1e-5 || scores[1][t] - scores[0][t] > 1e-5)
             fail_msg("token %zu: %g and %g", t, scores[0][t], scores[1][t]);
+}
+
+/* A run over an earlier one leaves nothing of it beside the new model, and what is not nerfit's. */
+static void test_overwrite(void **state) {
+    (void)state;
+    static const char *const gone[] = {"over/adapter/adapter_config.json",
+                                       "over/stage2/checkpoint-8/adapter_config.json"};
+    static const char *const stay[] = {"over/notes.txt", "over/mine/notes.txt"};
+    const char *again[16] = {"overwrite_output_dir", "true"};
+    watcher w = {0};
+    for (size_t i = 0; i < 9; i++) again[2 + i] = dora[i];
+    /* no run was here: the adapter is not nerfit's */
+    assert_ok(nf_directory_make(in_root("over/adapter"), &error), &error);
+    write_text(in_root("over/adapter/adapter_config.json"), "{}");
+    assert_ok(train("over", full, &w), &error);
+    assert_true(nf_file_exists(in_root("over/adapter/adapter_config.json")));
+
+    assert_ok(train("over", again, &w), &error);
+    assert_ok(nf_directory_make(in_root("over/mine"), &error), &error);
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(nf_file_exists(in_root(gone[i])));
+        write_text(in_root(stay[i]), "mine");
+    }
+    again[2] = NULL;
+    assert_ok(train("over", again, &w), &error);
+    for (size_t i = 0; i < 2; i++) {
+        if (nf_file_exists(in_root(gone[i]))) fail_msg("%s is there", gone[i]);
+        if (!nf_file_exists(in_root(stay[i]))) fail_msg("%s is lost", stay[i]);
+    }
+    assert_false(nf_directory_exists(in_root("over/adapter")));
+
+    /* one that is stopped: the earlier model can be used, its report is not taken for the new one's */
+    watcher stop = {.stop_stage = 1, .stop_step = 3};
+    assert_int_equal(train("over", again, &stop), NERFIT_CANCELLED);
+    assert_true(nf_file_exists(in_root("over/best/model.safetensors")));
+    assert_false(nf_file_exists(in_root("over/report.html")));
+    assert_false(nf_file_exists(in_root("over/trainer_state.json")));
+}
+
+/* What a killed process left half written goes when a run begins there, resumed or not; what only looks
+ * like it stays. */
+static void test_unfinished(void **state) {
+    (void)state;
+    static const char *const folders[] = {".best.tmp", ".adapter.tmp", ".base.tmp",
+                                          "stage1/.finished.tmp", "stage2/.checkpoint.tmp-999999999",
+                                          ".calibration.tmp"};
+    static const char *const files[] = {"training_args.json.tmp-999999999",
+                                        "report.html.tmp-999999999",
+                                        "stage1/finished.json.tmp-999999999",
+                                        "best/nerfit.json.tmp-999999999"};
+    static const char *const stay[] = {"notes.txt.tmp-999999999", "report.html.tmp"};
+    static const char *const resume[] = {"resume_from_checkpoint", "true", NULL};
+    static const char *const again[] = {"overwrite_output_dir", "true", NULL};
+    char name[128];
+    watcher w = {0}, stop = {.stop_stage = 2, .stop_step = 3};
+    assert_ok(train("half", full, &w), &error);
+    for (int resumed = 0; resumed < 2; resumed++) {
+        if (resumed) assert_int_equal(train("half", again, &stop), NERFIT_CANCELLED);
+        for (size_t i = 0; i < 6; i++) {
+            snprintf(name, sizeof name, "half/%s", folders[i]);
+            assert_ok(nf_directory_make(in_root(name), &error), &error);
+            snprintf(name, sizeof name, "half/%s/training_args.json", folders[i]);
+            write_text(in_root(name), "{}");
+        }
+        for (size_t i = 0; i < 4; i++) {
+            snprintf(name, sizeof name, "half/%s", files[i]);
+            write_text(in_root(name), "{");
+        }
+        for (size_t i = 0; i < 2; i++) {
+            snprintf(name, sizeof name, "half/%s", stay[i]);
+            write_text(in_root(name), "mine");
+        }
+        assert_ok(train("half", resumed ? resume : again, &w), &error);
+        for (size_t i = 0; i < 6; i++) {
+            snprintf(name, sizeof name, "half/%s", folders[i]);
+            if (nf_directory_exists(in_root(name))) fail_msg("%s is left", name);
+        }
+        for (size_t i = 0; i < 4; i++) {
+            snprintf(name, sizeof name, "half/%s", files[i]);
+            if (nf_file_exists(in_root(name))) fail_msg("%s is left", name);
+        }
+        for (size_t i = 0; i < 2; i++) {
+            snprintf(name, sizeof name, "half/%s", stay[i]);
+            if (!nf_file_exists(in_root(name))) fail_msg("%s is lost", name);
+        }
+    }
 }
 
 /* Texts that the encoder cannot take whole (40 positions) are divided, not cut off. */
@@ -502,7 +647,10 @@ static void test_memory_messages(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_resume),     cmocka_unit_test(test_kill),
+        cmocka_unit_test(test_resume_named),
         cmocka_unit_test(test_nerfit_stage1), cmocka_unit_test(test_nerfit_alone), cmocka_unit_test(test_nerfit_folder),
+        cmocka_unit_test(test_old_temperature), cmocka_unit_test(test_overwrite),
+        cmocka_unit_test(test_unfinished),
         cmocka_unit_test(test_written_models), cmocka_unit_test(test_long_texts),
         cmocka_unit_test(test_messages),   cmocka_unit_test(test_own_format),
         cmocka_unit_test(test_memory),     cmocka_unit_test(test_memory_messages),

@@ -167,8 +167,9 @@ class Trainer:
         """Runs both stages; the model is then in ``output_dir/best``.
 
         Args:
-            resume_from_checkpoint: True: go on from output_dir's newest checkpoint; or a
-                checkpoint's folder. The result has the same bits as that of a run never stopped.
+            resume_from_checkpoint: True: go on from output_dir's newest checkpoint, or behind what
+                is finished; or a checkpoint's folder. The result has the same bits as that of a run
+                never stopped.
 
         Raises:
             KeyboardInterrupt: Ctrl-C; a checkpoint was written after the current step (while a

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,6 +111,11 @@ nerfit_status nf_directory_remove(const char *path, nerfit_error *err) {
     return status;
 }
 
+nerfit_status nf_file_remove(const char *path, nerfit_error *err) {
+    if (unlink(path) == 0 || errno == ENOENT || errno == ENOTDIR) return NERFIT_OK;
+    return nf_fail_at(err, NERFIT_IO, path, 0, 0, "cannot be removed: %s", strerror(errno));
+}
+
 static void sync_parent(const char *path) {
     nf_arena arena = {0};
     const char *parent = nf_path_parent(&arena, path);
@@ -185,6 +191,39 @@ void nf_file_writer_abort(nf_file_writer *writer) {
     free(writer->path);
     free(writer->temporary);
     free(writer);
+}
+
+/* The process in "NAME.tmp-<pid>"; 0: the entry is another one. */
+static long process_of(const char *entry, const char *name) {
+    static const char mark[] = ".tmp-";
+    size_t length = strlen(name);
+    if (strncmp(entry, name, length) != 0 || strncmp(entry + length, mark, sizeof mark - 1) != 0)
+        return 0;
+    const char *digits = entry + length + sizeof mark - 1;
+    size_t n_digits = strspn(digits, "0123456789");
+    return n_digits && n_digits < 10 && !digits[n_digits] ? strtol(digits, NULL, 10) : 0;
+}
+
+/* A process number comes again, in a container soon: this process's own is an earlier one's. */
+static bool is_at_work(long process) {
+    return process != (long)getpid() && (kill((pid_t)process, 0) == 0 || errno == EPERM);
+}
+
+nerfit_status nf_file_remove_unfinished(const char *path, nerfit_error *err) {
+    nf_arena arena = {0};
+    const char *parent = nf_path_parent(&arena, path), *slash = strrchr(path, '/');
+    DIR *folder = parent ? opendir(parent) : NULL;
+    nerfit_status status = parent ? NERFIT_OK : nf_no_memory(err, 0);
+    for (struct dirent *entry; folder && status == NERFIT_OK && (entry = readdir(folder));) {
+        long process = process_of(entry->d_name, slash ? slash + 1 : path);
+        if (process == 0 || is_at_work(process)) continue;
+        const char *left = nf_path_join(&arena, parent, entry->d_name);
+        if (!left) status = nf_no_memory(err, 0);
+        else status = nf_directory_exists(left) ? nf_directory_remove(left, err) : nf_file_remove(left, err);
+    }
+    if (folder) closedir(folder);
+    nf_arena_free(&arena);
+    return status;
 }
 
 nerfit_status nf_file_write(const char *path, const void *data, size_t size, nerfit_error *err) {

@@ -29,6 +29,8 @@ nerfit_status nf_directory_make(const char *path, nerfit_error *err);
 /* Removes a folder with all it holds; a missing one is fine. Of a symbolic link, to a folder or in
  * one, only the link itself goes. */
 nerfit_status nf_directory_remove(const char *path, nerfit_error *err);
+/* A missing file is fine. */
+nerfit_status nf_file_remove(const char *path, nerfit_error *err);
 /* Renames and syncs the parent folder. */
 nerfit_status nf_file_rename(const char *from, const char *to, nerfit_error *err);
 
@@ -44,6 +46,9 @@ nerfit_status nf_file_writer_commit(nf_file_writer *writer, nerfit_error *err);
 void nf_file_writer_abort(nf_file_writer *writer);
 
 nerfit_status nf_file_write(const char *path, const void *data, size_t size, nerfit_error *err);
+/* Removes what killed processes left of writing `path`: `path` + ".tmp-<pid>", a file or a folder, but
+ * not that of another process that is there. This one must not be writing it. */
+nerfit_status nf_file_remove_unfinished(const char *path, nerfit_error *err);
 
 /* "folder/name" in the arena; `name` alone if it is absolute or `folder` is empty. */
 char *nf_path_join(nf_arena *arena, const char *folder, const char *name);

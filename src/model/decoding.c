@@ -39,11 +39,21 @@ static nerfit_status read_transitions(nf_decoding *out, const json_t *json, cons
     return NERFIT_OK;
 }
 
+/* Earlier versions wrote "temperature": 1 beside the decoder. Another one was never written; it would
+ * soften what the path's probabilities are made of, which is not what the calibration of scores does. */
+static nerfit_status check_temperature(const json_t *json, const char *path, nerfit_error *err) {
+    const json_t *temperature = json_object_get(json, "temperature");
+    if (!temperature || (json_is_number(temperature) && json_number_value(temperature) == 1.0))
+        return NERFIT_OK;
+    return nf_fail_at(err, NERFIT_UNSUPPORTED, path, 0, 0,
+                      "the decoder's \"temperature\" is not 1, which alone is supported; take it out "
+                      "(\"calibration\" has one for scores)");
+}
+
 static nerfit_status read_decoding(nf_decoding *out, const json_t *json, const char *path,
-                          nerfit_error *err) {
+                                   nerfit_error *err) {
     const json_t *format = json_object_get(json, "format");
     const char *decoder = json_string_value(json_object_get(json, "decoder"));
-    const json_t *temperature = json_object_get(json, "temperature");
     const json_t *least = json_object_get(json, "least_probability");
     if (!json_is_integer(format) || json_integer_value(format) < 1)
         return nf_fail_at(err, NERFIT_FORMAT, path, 0, 0, "has no \"format\" (a whole number)");
@@ -61,20 +71,17 @@ static nerfit_status read_decoding(nf_decoding *out, const json_t *json, const c
         if (words && strcmp(words, word_kinds[i]) == 0) out->words = (nf_word_kind)i, words = "";
     if (!words || *words)
         return nf_fail_at(err, NERFIT_FORMAT, path, 0, 0, "\"words\" is not tokenizer or blanks");
-    out->temperature = 1.0;
-    if (temperature) NF_TRY(read_number(temperature, &out->temperature, path, "\"temperature\"", err));
+    NF_TRY(check_temperature(json, path, err));
     if (least) NF_TRY(read_number(least, &out->least, path, "\"least_probability\"", err));
     if (out->least < 0.0 || out->least > 1.0)
         return nf_fail_at(err, NERFIT_FORMAT, path, 0, 0,
                           "\"least_probability\" is not from 0 to 1");
-    if (out->temperature <= 0.0)
-        return nf_fail_at(err, NERFIT_FORMAT, path, 0, 0, "\"temperature\" is not above 0");
     out->present = true;
     return NERFIT_OK;
 }
 
 nerfit_status nf_decoding_load(nf_decoding *out, const char *folder, nerfit_error *err) {
-    *out = (nf_decoding){.temperature = 1.0};
+    *out = (nf_decoding){0};
     nf_arena arena = {0};
     json_t *json = NULL;
     const char *path = nf_path_join(&arena, folder, FILE_NAME);
@@ -94,10 +101,9 @@ static json_t *to_json(const nf_decoding *d) {
     const double *t = d->transitions;
     for (size_t i = 0; i < ROWS; i++, t += COLUMNS)
         json_object_set_new(table, rows[i], json_pack("[f, f, f, f]", t[0], t[1], t[2], t[3]));
-    return json_pack("{s:i, s:s, s:o, s:{s:f, s:f}, s:s, s:f, s:f}", "format", FORMAT, "decoder", "crf",
+    return json_pack("{s:i, s:s, s:o, s:{s:f, s:f}, s:s, s:f}", "format", FORMAT, "decoder", "crf",
                      "transitions", table, "first", firsts[0], t[0], firsts[1], t[1],
-                     "words", word_kinds[d->words], "least_probability", d->least, "temperature",
-                     d->temperature);
+                     "words", word_kinds[d->words], "least_probability", d->least);
 }
 
 nerfit_status nf_decoding_save(const nf_decoding *d, const char *folder, nerfit_error *err) {

@@ -11,8 +11,11 @@
  *     "first": {"O": x, "B": x},
  *     "words": "blanks",       or "tokenizer": see text/word_starts.h
  *     "least_probability": 0.5 less probable entities are left out; may be missing (0)
- *     "temperature": 1.0       scores are made from logits and transitions divided by it; may be
- *   }                          missing (1)
+ *   }
+ *
+ * What turns scores into probabilities of being right stands under "calibration"
+ * (predict/calibration.h). Earlier versions wrote "temperature": 1 beside the decoder; any other one
+ * is refused.
  *
  * Members that this version does not know are kept out of the way: they are neither read nor
  * refused. */
@@ -29,7 +32,7 @@ enum { NF_DECODING_SCALARS = 15 };
 typedef struct nf_decoding {
     bool present;
     double transitions[NF_DECODING_SCALARS]; /* an nf_transitions, in its order */
-    double temperature, least;
+    double least;
     nf_word_kind words;
 } nf_decoding;
 

@@ -288,7 +288,6 @@ nerfit_status nf_model_fold_description_head(nf_model *model, nerfit_error *err)
     nf_backend *be = model->net.be;
     be->to_f64(be, model->decoding.transitions, head->transitions->values, NF_DECODING_SCALARS);
     model->decoding.present = true;
-    model->decoding.temperature = 1.0;
     return nf_description_head_fold(head, &model->type_columns, be,
                                     model->classifier->weight->values,
                                     model->classifier->bias->values, err);

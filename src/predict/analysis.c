@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/utf8.h"
+#include "predict/tag_corpus.h"
 
 void nf_analysis_free(nf_analysis *a) {
     nf_arena_free(&a->arena);
@@ -117,19 +118,12 @@ nerfit_status nf_analysis_add_tagged(nf_analysis *a, const nf_document *d, const
     return status;
 }
 
+static nerfit_status add_visited(void *user, const nf_document *document, const nf_tagged *tagged,
+                                 nerfit_error *err) {
+    return nf_analysis_add_tagged(user, document, tagged, err);
+}
+
 nerfit_status nf_analysis_add_corpus(nf_analysis *a, nf_tagger *tagger, const nf_corpus *corpus,
                                      nerfit_error *err) {
-    enum { WINDOW = 256 };
-    nf_text texts[WINDOW];
-    nf_tagged tagged[WINDOW];
-    for (size_t first = 0; first < corpus->n_documents; first += WINDOW) {
-        size_t count = corpus->n_documents - first < WINDOW ? corpus->n_documents - first : WINDOW;
-        const nf_document *documents = corpus->documents + first;
-        for (size_t i = 0; i < count; i++)
-            texts[i] = (nf_text){documents[i].text, documents[i].text_size};
-        NF_TRY(nf_tagger_tag(tagger, texts, count, tagged, err));
-        for (size_t i = 0; i < count; i++)
-            NF_TRY(nf_analysis_add_tagged(a, &documents[i], &tagged[i], err));
-    }
-    return NERFIT_OK;
+    return nf_tag_corpus(tagger, corpus, add_visited, a, err);
 }

@@ -36,8 +36,7 @@ struct nf_tagger {
     size_t before, after;
     /* of viterbi and crf; NULL otherwise */
     nf_decoder *decoder;
-    nf_transitions transitions; /* divided by the temperature */
-    double temperature;
+    nf_transitions transitions;
     double least; /* less probable entities are left out, unless the caller sets thresholds */
     int32_t *ids; /* [2 n_types + 1] the model's label of each of the decoder's, -1: none */
     size_t n_types;
@@ -150,13 +149,10 @@ nerfit_status nf_tagger_decode(nf_tagger *t, nf_decode decode, nerfit_error *err
     if (decode == NF_DECODE_LABELS) return NERFIT_OK;
     NF_TRY(map_labels(t, err));
     t->transitions = (nf_transitions){0};
-    t->temperature = 1.0;
     t->least = decode == NF_DECODE_CRF ? own->least : 0.0;
     if (decode == NF_DECODE_CRF) {
         double *scalars = &t->transitions.next[0][0];
-        t->temperature = own->temperature;
-        for (size_t i = 0; i < NF_TRANSITION_COUNT; i++)
-            scalars[i] = own->transitions[i] / own->temperature;
+        for (size_t i = 0; i < NF_TRANSITION_COUNT; i++) scalars[i] = own->transitions[i];
     }
     return nf_decoder_new(&t->decoder, err);
 }
@@ -164,7 +160,7 @@ nerfit_status nf_tagger_decode(nf_tagger *t, nf_decode decode, nerfit_error *err
 /* The logits of one word, in the decoder's order. */
 static void take_logits(const nf_tagger *t, const float *row, double *out) {
     for (size_t k = 0; k < 2 * t->n_types + 1; k++) /* a label that the model lacks is impossible */
-        out[k] = t->ids[k] < 0 ? -1e6 : (double)row[t->ids[k]] / t->temperature;
+        out[k] = t->ids[k] < 0 ? -1e6 : (double)row[t->ids[k]];
 }
 
 /* Labels all tokens of a text by the best path over its words [n_words + 1]; path [n_words]. The

@@ -10,8 +10,7 @@
  *   viterbi  the best legal BIO sequence of words (decoder.h, all transitions 0); an entity's score
  *            is the probability of exactly that span, among legal sequences
  *   crf      the same with the transitions of nerfit.json, which models of the recipe nerfit have
- *            (model/decoding.h); scores are taken at its temperature, and entities that are less
- *            probable than it says are left out
+ *            (model/decoding.h); entities that are less probable than it says are left out
  *
  * With the last two, a word's other sub-words get its label (I- after B-). Scores are calibrated if the
  * model is (calibration.h); entities whose score is under their threshold are left out. */

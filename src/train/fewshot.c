@@ -14,8 +14,8 @@
 #include "data/annotations.h"
 #include "data/lines.h"
 #include "data/selection.h"
-#include "data/writing.h"
 #include "model/adapter.h"
+#include "train/fingerprint.h"
 
 /* ---------------------------------------------------------------- recipes */
 
@@ -281,47 +281,12 @@ static nerfit_status read_corpora(fewshot *f) {
 
 /* ---------------------------------------------------------------- keys */
 
-/* FNV-1a (Fowler, Noll, Vo), 64 bits: it tells runs apart, nothing hangs on its secrecy. */
-static uint64_t hash_bytes(uint64_t hash, const void *data, size_t size) {
-    const unsigned char *bytes = data;
-    for (size_t i = 0; i < size; i++) hash = (hash ^ bytes[i]) * 0x100000001B3u;
-    return hash;
-}
-
-static nerfit_status hash_corpus(fewshot *f, const nf_corpus *corpus, uint64_t *hash) {
-    nf_str line = {0};
-    nerfit_status status = NERFIT_OK;
-    for (size_t i = 0; i < corpus->n_documents && status == NERFIT_OK; i++) {
-        nf_str_clear(&line);
-        status = nf_annotations_write(&line, &corpus->documents[i], NF_FORMAT_JSONL, f->err);
-        *hash = hash_bytes(*hash, nf_str_text(&line), line.length);
-    }
-    nf_str_free(&line);
-    return status;
-}
-
 /* Everything that all runs share. */
 static nerfit_status hash_common(fewshot *f) {
-    const nf_embeddings *e = f->data->embeddings;
-    const nf_descriptions *d = f->data->descriptions;
     const char *version = nerfit_version();
-    f->common_hash = hash_bytes(0xCBF29CE484222325u, version, strlen(version));
-    NF_TRY(hash_corpus(f, f->test, &f->common_hash));
-    for (size_t i = 0; e && i < e->count; i++)
-        f->common_hash = hash_bytes(f->common_hash, e->types[i], strlen(e->types[i]) + 1);
-    if (e)
-        f->common_hash =
-            hash_bytes(f->common_hash, e->vectors, e->count * e->size * sizeof *e->vectors);
-    for (size_t i = 0; d && i < d->count; i++) {
-        f->common_hash = hash_bytes(f->common_hash, d->labels[i], strlen(d->labels[i]) + 1);
-        f->common_hash = hash_bytes(f->common_hash, d->texts[i], strlen(d->texts[i]) + 1);
-    }
-    if (e || d || !f->config->ent2emb) return NERFIT_OK;
-    nf_file file;
-    NF_TRY(nf_file_open(&file, f->config->ent2emb, f->err));
-    f->common_hash = hash_bytes(f->common_hash, file.data, file.size);
-    nf_file_close(&file);
-    return NERFIT_OK;
+    f->common_hash = nf_fingerprint_bytes(NF_FINGERPRINT_EMPTY, version, strlen(version));
+    NF_TRY(nf_fingerprint_corpus(&f->common_hash, f->test, f->err));
+    return nf_fingerprint_descriptions(&f->common_hash, f->data, f->config->ent2emb, f->err);
 }
 
 /* Weights are told apart by their size and time, not read. */
@@ -332,7 +297,7 @@ static nerfit_status hash_weights(fewshot *f, uint64_t *hash, const char *folder
     if (!path) return nf_no_memory(f->err, strlen(folder));
     if (stat(path, &info) != 0) return NERFIT_OK; /* training says what is missing */
     const int64_t facts[] = {info.st_size, info.st_mtim.tv_sec, info.st_mtim.tv_nsec};
-    *hash = hash_bytes(*hash, facts, sizeof facts);
+    *hash = nf_fingerprint_bytes(*hash, facts, sizeof facts);
     return NERFIT_OK;
 }
 
@@ -344,8 +309,8 @@ static nerfit_status key_of(fewshot *f, const nf_train_options *o, char key[17])
     char *text = json ? nf_json_text(json, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
     json_decref(json);
     if (!text) return nf_no_memory(f->err, 0);
-    uint64_t hash = hash_bytes(f->common_hash, &f->sample_hash, sizeof f->sample_hash);
-    hash = hash_bytes(hash, text, strlen(text));
+    uint64_t hash = nf_fingerprint_bytes(f->common_hash, &f->sample_hash, sizeof f->sample_hash);
+    hash = nf_fingerprint_bytes(hash, text, strlen(text));
     free(text);
     NF_TRY(hash_weights(f, &hash, o->model_name, "model.safetensors"));
     if (o->pretrained)
@@ -454,8 +419,8 @@ static nerfit_status draw_sample(fewshot *f, size_t k, uint64_t seed) {
 static nerfit_status make_sample(fewshot *f, size_t k, uint64_t seed) {
     nf_corpus_free(&f->sample);
     NF_TRY(f->options->samples ? read_sample(f, k, seed) : draw_sample(f, k, seed));
-    f->sample_hash = 0xCBF29CE484222325u;
-    return hash_corpus(f, &f->sample, &f->sample_hash);
+    f->sample_hash = NF_FINGERPRINT_EMPTY;
+    return nf_fingerprint_corpus(&f->sample_hash, &f->sample, f->err);
 }
 
 /* ---------------------------------------------------------------- runs */

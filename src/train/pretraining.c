@@ -7,6 +7,7 @@
 
 #include "base/rng.h"
 #include "data/annotations.h"
+#include "train/fingerprint.h"
 
 /* How a type is described in a step. */
 enum { BY_DESCRIPTION, BY_NAME, BY_BOTH, FORMS };
@@ -104,6 +105,17 @@ nerfit_status nf_pretraining_read(nf_pretraining **out, const nf_train_options *
     if (status == NERFIT_OK) *out = p;
     else nf_pretraining_free(p);
     return status;
+}
+
+nerfit_status nf_pretraining_fingerprint(const nf_pretraining *p, uint64_t *fingerprint,
+                                         nerfit_error *err) {
+    *fingerprint = NF_FINGERPRINT_EMPTY;
+    for (size_t i = 0; i < p->n_sets; i++) {
+        const nf_train_data described = {.descriptions = &p->sets[i].descriptions};
+        NF_TRY(nf_fingerprint_corpus(fingerprint, &p->sets[i].corpus, err));
+        NF_TRY(nf_fingerprint_descriptions(fingerprint, &described, NULL, err));
+    }
+    return NERFIT_OK;
 }
 
 /* ---------------------------------------------------------------- descriptions */

@@ -18,6 +18,9 @@ typedef struct nf_pretraining nf_pretraining;
  * A label without a description is described by its name; the log says so. */
 nerfit_status nf_pretraining_read(nf_pretraining **out, const nf_train_options *options,
                                   const nf_log *log, nerfit_error *err);
+/* Of the texts and descriptions: fingerprint.h. */
+nerfit_status nf_pretraining_fingerprint(const nf_pretraining *p, uint64_t *fingerprint,
+                                         nerfit_error *err);
 void nf_pretraining_free(nf_pretraining *p);
 /* Embeds the descriptions in all forms; *size: of an embedding. */
 nerfit_status nf_pretraining_embed(nf_pretraining *p, const char *sentence_encoder, nf_backend *be,

@@ -162,7 +162,7 @@ static nerfit_status cross_validate(nf_review *review, nf_analysis *found, nerfi
     uint32_t *part_of = malloc(all->n_documents * sizeof *part_of);
     if (!part_of) return nf_no_memory(err, all->n_documents * sizeof *part_of);
     fold f = {.review = review, .n_parts = (uint32_t)n};
-    snprintf(f.folder, sizeof f.folder, "%s/calibration", review->options->output_dir);
+    snprintf(f.folder, sizeof f.folder, "%s/.calibration.tmp", review->options->output_dir);
     nerfit_status status =
         nf_split(all, sizes, n, (uint64_t)review->options->seed[0], part_of, err);
     for (; f.part < n && status == NERFIT_OK; f.part++) status = run_fold(&f, part_of, found, err);
@@ -206,14 +206,17 @@ static void fit(nf_review *review, nf_analysis *found, const char *on) {
                 review->error_after, review->error_before);
 }
 
+static nerfit_status save(const nf_review *review, const char *from, nerfit_error *err) {
+    if (review->adapter_folder)
+        NF_TRY(nf_calibration_save(&review->calibration, from, review->adapter_folder, err));
+    return nf_calibration_save(&review->calibration, from, review->folder, err);
+}
+
 /* Fits to raw scores and writes what was found. */
 static nerfit_status calibrate(nf_review *review, nf_analysis *found, const char *on,
                                nerfit_error *err) {
     fit(review, found, on);
-    if (!review->calibrated_on) return NERFIT_OK;
-    if (review->adapter_folder)
-        NF_TRY(nf_calibration_save(&review->calibration, on, review->adapter_folder, err));
-    return nf_calibration_save(&review->calibration, on, review->folder, err);
+    return review->calibrated_on ? save(review, on, err) : NERFIT_OK;
 }
 
 /* By models that are trained here, so that the final one need not be in memory. */
@@ -242,6 +245,7 @@ nerfit_status nf_review_run(nf_review *review, nerfit_error *err) {
     bool validated = !crossed && how != NF_CALIBRATION_OFF && review->validation;
     loaded l;
     review->calibration = NF_CALIBRATION_NONE;
+    NF_TRY(save(review, "", err)); /* a run that is resumed may have an earlier one there */
     if (crossed && how == NF_CALIBRATION_AUTO)
         nf_log_info(review->log, "without validation texts, scores are calibrated by cross-validation: "
                     "%d trainings more (calibration: none leaves it out)", AUTO_FOLDS);

@@ -35,6 +35,10 @@ typedef struct nf_run {
     nf_workspace *ws;
     json_t *history; /* of both stages */
     FILE *metrics;
+    uint64_t fingerprint; /* of texts and descriptions, as they were given */
+    json_t *finished;     /* resumed: what the finished stages left; NULL: they are not */
+    bool done;            /* and nothing is left to do */
+    bool has_adapter;     /* adapter/ is beside best/ */
 } nf_run;
 
 /* ---- run_data.c: what a run reads */
@@ -87,8 +91,18 @@ nerfit_status nf_run_keep_base(nf_run *r);
 /* Both stages; stage 2 goes on with stage 1's encoder, projection and shared vectors. */
 nerfit_status nf_run_description(nf_run *r, nf_task **task);
 
+/* ---- run_finished.c: the end of the stages; s: the last one, 0 or 1 */
+/* Where the run resumes, sets r->finished and r->done. */
+nerfit_status nf_run_find_finished(nf_run *r, int s);
+/* What the finished stages left takes the place of training. */
+nerfit_status nf_run_take_finished(nf_run *r, nf_train_result *result);
+/* Once best/ is in its place, and again when all is done. */
+nerfit_status nf_run_save_finished(nf_run *r, int s, bool done, const nf_train_result *result);
+/* Before stages are trained: what is there is of others. */
+nerfit_status nf_run_forget_finished(nf_run *r);
+
 /* ---- run_report.c: the review of the finished model */
 /* Calibrates the finished model, looks at its mistakes, and writes the report. */
-nerfit_status nf_run_review(nf_run *r, bool adapter, nf_train_result *result);
+nerfit_status nf_run_review(nf_run *r, nf_train_result *result);
 
 #endif

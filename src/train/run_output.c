@@ -6,7 +6,10 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "model/adapter.h"
 #include "train/checkpoint.h"
+
+#define ARGUMENTS "training_args.json"
 
 /* 0 or 1 by the folder that it stands in; -1: neither. */
 static int stage_of_checkpoint(nf_run *r, const char *folder) {
@@ -115,17 +118,74 @@ nerfit_status nf_run_save_record(nf_run *r, const char *name, json_t *value) {
     return status;
 }
 
+static bool same_folder(const char *a, const char *b) {
+    char *whole[] = {realpath(a, NULL), realpath(b, NULL)};
+    bool same = whole[0] && whole[1] && strcmp(whole[0], whole[1]) == 0;
+    free(whole[0]);
+    free(whole[1]);
+    return same;
+}
+
+/* adapter/, and base/ if the adapter was made over it: a run made that one, too. */
+static nerfit_status remove_adapter(nf_run *r) {
+    const char *adapter = nf_path_join(&r->arena, r->options->output_dir, "adapter");
+    const char *base = nf_path_join(&r->arena, r->options->output_dir, "base");
+    char *named;
+    if (!adapter || !base) return nf_no_memory(r->err, 0);
+    if (!nf_adapter_folder(adapter)) return NERFIT_OK;
+    if (nf_adapter_base(&named, &r->arena, adapter, NULL) == NERFIT_OK && same_folder(named, base))
+        NF_TRY(nf_directory_remove(base, r->err));
+    return nf_directory_remove(adapter, r->err);
+}
+
+/* What an earlier run wrote, so that nothing of it is taken for this one's. Its best/ stays until the new
+ * model is there, and a language model's descriptions.yaml may have been edited. Where there was no run,
+ * adapter/ is somebody else's. */
+static nerfit_status remove_earlier(nf_run *r) {
+    static const char *const files[] = {"report.html", "report.json", "trainer_state.json"};
+    const char *output = r->options->output_dir;
+    const char *arguments = nf_path_join(&r->arena, output, ARGUMENTS);
+    if (!arguments) return nf_no_memory(r->err, 0);
+    for (int s = 0; s < 2; s++) NF_TRY(nf_directory_remove(nf_run_stage_folder(r, s), r->err));
+    if (!nf_file_exists(arguments)) return NERFIT_OK;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        const char *path = nf_path_join(&r->arena, output, files[i]);
+        NF_TRY(path ? nf_file_remove(path, r->err) : nf_no_memory(r->err, 0));
+    }
+    return remove_adapter(r);
+}
+
+/* What killed processes left half written, and the trainings of a cross-validation. Only names that
+ * nothing but a run gives. */
+static nerfit_status remove_unfinished(nf_run *r) {
+    static const char *const files[] = {
+        ARGUMENTS,            "trainer_state.json",   "report.html",      "report.json",
+        "descriptions.yaml",  "stage1/finished.json", "stage2/finished.json",
+        "stage1/.checkpoint", "stage2/.checkpoint",   "best/nerfit.json", "adapter/nerfit.json"};
+    static const char *const folders[] = {".best.tmp", ".adapter.tmp", ".base.tmp", ".calibration.tmp",
+                                          "stage1/.finished.tmp"};
+    const char *output = r->options->output_dir;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        const char *path = nf_path_join(&r->arena, output, files[i]);
+        NF_TRY(path ? nf_file_remove_unfinished(path, r->err) : nf_no_memory(r->err, 0));
+    }
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        const char *path = nf_path_join(&r->arena, output, folders[i]);
+        NF_TRY(path ? nf_directory_remove(path, r->err) : nf_no_memory(r->err, 0));
+    }
+    return NERFIT_OK;
+}
+
 nerfit_status nf_run_open_output(nf_run *r) {
     const nf_train_options *o = r->options;
     const char *metrics = nf_path_join(&r->arena, o->output_dir, "metrics.jsonl");
     if (!metrics) return nf_no_memory(r->err, 0);
     NF_TRY(nf_run_check_output(r));
-    if (!nf_run_resumes(o)) {
-        /* checkpoints of the earlier run must not be taken for this one's */
-        for (int s = 0; s < 2; s++) NF_TRY(nf_directory_remove(nf_run_stage_folder(r, s), r->err));
-    }
+    NF_TRY(remove_unfinished(r));
+    if (!nf_run_resumes(o)) NF_TRY(remove_earlier(r));
+    if (!r->finished) NF_TRY(nf_run_forget_finished(r));
     NF_TRY(nf_directory_make(o->output_dir, r->err));
     r->metrics = fopen(metrics, nf_run_resumes(o) ? "ae" : "we");
     if (!r->metrics) return nf_fail_at(r->err, NERFIT_IO, metrics, 0, 0, "cannot be written");
-    return nf_run_save_record(r, "training_args.json", nf_train_options_to_json(o));
+    return nf_run_save_record(r, ARGUMENTS, nf_train_options_to_json(o));
 }

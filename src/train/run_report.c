@@ -50,13 +50,13 @@ static nerfit_status write_page(nf_run *r, const json_t *page, nf_train_result *
 }
 
 /* Calibrates the finished model, looks at its mistakes, and writes the report. */
-nerfit_status nf_run_review(nf_run *r, bool adapter, nf_train_result *result) {
+nerfit_status nf_run_review(nf_run *r, nf_train_result *result) {
     nf_model_free(r->model); /* it is loaded anew, as its users will */
     r->model = NULL;
     nf_review review = {.options = r->options,
                         .folder = result->model_folder,
                         .adapter_folder =
-                            adapter ? nf_path_join(&r->arena, r->options->output_dir, "adapter") : NULL,
+                            r->has_adapter ? nf_path_join(&r->arena, r->options->output_dir, "adapter") : NULL,
                         .be = r->be,
                         .train = r->corpora[NF_SPLIT_TRAIN],
                         .validation = r->corpora[NF_SPLIT_VALIDATION],

@@ -135,7 +135,7 @@ nerfit_status nf_run_start_training(nf_run *r, bool adapters) {
     return nf_network_prepare(&r->model->net, true, r->err);
 }
 
-const char FINISHED[] = "finished";
+static const char FINISHED[] = "finished", STATE[] = "trainer_state.json";
 
 /* What the head has learned beside what it was learned with. */
 nerfit_status nf_run_save_head(nf_run *r, const char *folder) {
@@ -155,19 +155,47 @@ static nerfit_status save_stage1(nf_run *r) {
     if (r->model->adapter) NF_TRY(nf_adapter_save(r->model, unfinished, r->err));
     else NF_TRY(nf_model_save(r->model, unfinished, r->err));
     if (r->model->description_head) NF_TRY(nf_run_save_head(r, unfinished));
+    const char *path = nf_path_join(&r->arena, unfinished, STATE);
+    json_t *state = json_pack("{s:O}", "log_history", r->history);
+    nerfit_status status = path && state ? nf_json_save(state, path, r->err) : nf_no_memory(r->err, 0);
+    json_decref(state);
+    NF_TRY(status);
     return nf_run_end_folder(r, unfinished, parent, FINISHED);
+}
+
+/* What the stage logged, for the run's own history. Earlier versions did not keep it. */
+static nerfit_status load_stage1_history(nf_run *r, const char *finished) {
+    const char *path = nf_path_join(&r->arena, finished, STATE);
+    json_t *state;
+    if (!path) return nf_no_memory(r->err, 0);
+    if (!nf_file_exists(path)) return NERFIT_OK;
+    NF_TRY(nf_json_load(&state, path, r->err));
+    int failed = json_array_extend(r->history, json_object_get(state, "log_history"));
+    json_decref(state);
+    return failed ? nf_fail_at(r->err, NERFIT_FORMAT, path, 0, 0, "has no \"log_history\"") : NERFIT_OK;
+}
+
+/* Stage 1 of a resumed run, if it is finished already and none of its checkpoints is asked for by name. */
+static nerfit_status take_stage1(nf_run *r, bool *taken) {
+    const char *wanted = r->options->resume_from_checkpoint;
+    const char *finished = nf_path_join(&r->arena, nf_run_stage_folder(r, 0), FINISHED);
+    if (!finished) return nf_no_memory(r->err, 0);
+    *taken = nf_run_resumes(r->options) && nf_directory_exists(finished);
+    if (*taken && strcmp(wanted, "true") != 0) *taken = !nf_run_checkpoint_of(r, 0);
+    if (!*taken) return NERFIT_OK;
+    nf_log_info(r->log, "stage 1 is finished; its result is taken from %s", finished);
+    NF_TRY(load_stage1_history(r, finished));
+    return nf_checkpoint_load_values(r->model, finished, r->err);
 }
 
 nerfit_status nf_run_contrastive(nf_run *r) {
     const nf_train_options *o = r->options;
-    const char *finished = nf_path_join(&r->arena, nf_run_stage_folder(r, 0), FINISHED);
+    bool taken;
     NF_TRY(nf_model_add_projection(r->model, r->embeddings->size, (uint64_t)o->seed[0], r->err));
     nf_run_set_precision(r, 0);
     NF_TRY(nf_run_start_training(r, true));
-    if (nf_run_resumes(o) && finished && nf_directory_exists(finished)) {
-        nf_log_info(r->log, "stage 1 is finished; its result is taken from %s", finished);
-        NF_TRY(nf_checkpoint_load_values(r->model, finished, r->err));
-    } else {
+    NF_TRY(take_stage1(r, &taken));
+    if (!taken) {
         nf_task *task;
         NF_TRY(nf_task_contrastive(&task, r->model, &r->examples[NF_SPLIT_TRAIN],
                                    r->corpora[NF_SPLIT_VALIDATION] ? &r->examples[NF_SPLIT_VALIDATION] : NULL,
@@ -202,15 +230,13 @@ static const nf_examples *validation_of(nf_run *r) {
 static nerfit_status run_description_stage1(nf_run *r) {
     const nf_train_options *o = r->options;
     const nf_embeddings *e = r->embeddings;
-    const char *finished = nf_path_join(&r->arena, nf_run_stage_folder(r, 0), FINISHED);
+    bool taken;
     nf_run_set_precision(r, 0);
     NF_TRY(nf_type_columns_make(&r->model->type_columns, r->be, e->vectors, e->count, e->size,
                                 r->err));
     NF_TRY(nf_run_start_training(r, true));
-    if (nf_run_resumes(r->options) && finished && nf_directory_exists(finished)) {
-        nf_log_info(r->log, "stage 1 is finished; its result is taken from %s", finished);
-        NF_TRY(nf_checkpoint_load_values(r->model, finished, r->err));
-    } else {
+    NF_TRY(take_stage1(r, &taken));
+    if (!taken) {
         nf_task *task;
         NF_TRY(nf_task_description(&task, r->model, &r->model->type_columns, &r->labels,
                                    &r->examples[NF_SPLIT_TRAIN], validation_of(r),

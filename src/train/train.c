@@ -10,6 +10,7 @@
 #include "predict/report.h"
 #include "train/card.h"
 #include "train/defaults.h"
+#include "train/fingerprint.h"
 #include "train/pretraining.h"
 #include "train/review.h"
 #include "train/run.h"
@@ -47,7 +48,8 @@ static nerfit_status save_model(nf_run *r, nf_train_result *result) {
     if (r->model->description_head) NF_TRY(nf_model_fold_description_head(r->model, r->err));
     NF_TRY(nf_network_end_training(&r->model->net, r->err));
     nf_model_remove_description_head(r->model);
-    if (r->model->adapter) {
+    r->has_adapter = r->model->adapter != NULL; /* merging takes it away */
+    if (r->has_adapter) {
         NF_TRY(nf_run_begin_folder(r, output, "adapter", &unfinished));
         NF_TRY(nf_adapter_save(r->model, unfinished, r->err));
         NF_TRY(nf_run_end_folder(r, unfinished, output, "adapter"));
@@ -60,22 +62,14 @@ static nerfit_status save_model(nf_run *r, nf_train_result *result) {
                     "with other results", best);
     NF_TRY(nf_model_card_write(unfinished, r->options, &r->labels, result->report,
                                result->report_of, r->err));
-    return nf_run_end_folder(r, unfinished, output, "best");
+    NF_TRY(nf_run_end_folder(r, unfinished, output, "best"));
+    return nf_run_save_finished(r, 1, false, result);
 }
 
-static nerfit_status train(nf_run *r, nf_train_result *result) {
+/* Both stages, and the model that they make. */
+static nerfit_status train_model(nf_run *r, nf_train_result *result) {
+    const nf_train_options *o = r->options;
     nf_task *task = NULL;
-    NF_TRY(nf_train_options_check_needed(r->options, r->err));
-    NF_TRY(nf_run_read_corpora(r));
-    const nf_train_size size = {r->corpora[NF_SPLIT_TRAIN]->n_documents, r->corpora[NF_SPLIT_VALIDATION] != NULL};
-    r->is_short = nf_train_is_short(r->options, &size);
-    NF_TRY(nf_train_defaults(&r->own_options, r->options, &size, r->log, r->err));
-    const nf_train_options *o = r->options = &r->own_options;
-    NF_TRY(nf_train_options_check(o, r->log, r->err));
-    NF_TRY(nf_review_check(o, r->corpora[NF_SPLIT_TRAIN], r->corpora[NF_SPLIT_VALIDATION], r->err));
-    NF_TRY(nf_train_backend(o, &r->be, r->err));
-    NF_TRY(nf_run_find_models(r));
-    NF_TRY(nf_run_make_labels(r));
     bool changed;
     NF_TRY(nf_model_load_over(&r->model, r->model_folder, r->model_base, r->be, r->log, r->err));
     NF_TRY(nf_pretrained_apply(&r->pretrained, r->model, &changed, r->err));
@@ -93,10 +87,47 @@ static nerfit_status train(nf_run *r, nf_train_result *result) {
     if (status == NERFIT_OK) status = final_report(r, task, result);
     if (task) task->free(task);
     NF_TRY(status);
-    bool adapter = r->model->adapter != NULL; /* saving merges it */
-    NF_TRY(save_model(r, result));
-    NF_TRY(nf_run_review(r, adapter, result));
-    return nf_run_save_record(r, "trainer_state.json", json_pack("{s:O}", "log_history", r->history));
+    return save_model(r, result);
+}
+
+/* The model that is finished already; what follows computes with it as if the stages had just ended. */
+static nerfit_status take_model(nf_run *r, nf_train_result *result) {
+    NF_TRY(nf_run_open_output(r));
+    for (int s = r->options->max_steps[0] != 0 ? 0 : 1; s < 2; s++) nf_run_set_precision(r, s);
+    NF_TRY(nf_run_take_finished(r, result));
+    return nf_run_save_finished(r, 1, false, result);
+}
+
+/* Of what the options name by path, or not at all. */
+static nerfit_status take_fingerprint(nf_run *r) {
+    r->fingerprint = NF_FINGERPRINT_EMPTY;
+    for (int i = 0; i < NF_SPLITS; i++) {
+        const char split = (char)i;
+        r->fingerprint = nf_fingerprint_bytes(r->fingerprint, &split, 1);
+        if (r->corpora[i]) NF_TRY(nf_fingerprint_corpus(&r->fingerprint, r->corpora[i], r->err));
+    }
+    return nf_fingerprint_descriptions(&r->fingerprint, r->data, r->options->ent2emb, r->err);
+}
+
+static nerfit_status train(nf_run *r, nf_train_result *result) {
+    NF_TRY(nf_train_options_check_needed(r->options, r->err));
+    NF_TRY(nf_run_read_corpora(r));
+    const nf_train_size size = {r->corpora[NF_SPLIT_TRAIN]->n_documents, r->corpora[NF_SPLIT_VALIDATION] != NULL};
+    r->is_short = nf_train_is_short(r->options, &size);
+    NF_TRY(nf_train_defaults(&r->own_options, r->options, &size, r->log, r->err));
+    const nf_train_options *o = r->options = &r->own_options;
+    NF_TRY(nf_train_options_check(o, r->log, r->err));
+    NF_TRY(nf_review_check(o, r->corpora[NF_SPLIT_TRAIN], r->corpora[NF_SPLIT_VALIDATION], r->err));
+    NF_TRY(take_fingerprint(r));
+    NF_TRY(nf_run_find_finished(r, 1));
+    if (r->done) return nf_run_take_finished(r, result);
+    NF_TRY(nf_train_backend(o, &r->be, r->err));
+    NF_TRY(nf_run_find_models(r));
+    NF_TRY(nf_run_make_labels(r));
+    NF_TRY(r->finished ? take_model(r, result) : train_model(r, result));
+    NF_TRY(nf_run_review(r, result));
+    NF_TRY(nf_run_save_record(r, "trainer_state.json", json_pack("{s:O}", "log_history", r->history)));
+    return nf_run_save_finished(r, 1, true, result);
 }
 
 /* The encoder (or an adapter of it) with the head's shared part, in a folder that model_name takes. */
@@ -146,7 +177,8 @@ static nerfit_status pretrain_with(nf_run *r, nf_pretraining *p, nf_train_result
     task->free(task);
     NF_TRY(status);
     NF_TRY(save_pretrained(r, result));
-    return nf_run_save_record(r, "trainer_state.json", json_pack("{s:O}", "log_history", r->history));
+    NF_TRY(nf_run_save_record(r, "trainer_state.json", json_pack("{s:O}", "log_history", r->history)));
+    return nf_run_save_finished(r, 0, true, result);
 }
 
 static nerfit_status pretrain(nf_run *r, nf_train_result *result) {
@@ -157,7 +189,11 @@ static nerfit_status pretrain(nf_run *r, nf_train_result *result) {
     NF_TRY(nf_train_options_check(r->options, r->log, r->err));
     NF_TRY(nf_train_backend(r->options, &r->be, r->err));
     NF_TRY(nf_pretraining_read(&p, r->options, r->log, r->err));
-    nerfit_status status = pretrain_with(r, p, result);
+    nerfit_status status = nf_pretraining_fingerprint(p, &r->fingerprint, r->err);
+    if (status == NERFIT_OK) status = nf_run_find_finished(r, 0);
+    r->done = r->finished != NULL; /* nothing follows the stage */
+    if (status == NERFIT_OK)
+        status = r->done ? nf_run_take_finished(r, result) : pretrain_with(r, p, result);
     nf_pretraining_free(p);
     return status;
 }
@@ -176,6 +212,7 @@ static nerfit_status run_all(nerfit_status (*work)(nf_run *r, nf_train_result *r
     nerfit_status status = r.history ? work(&r, result) : nf_no_memory(err, 0);
     if (r.metrics) fclose(r.metrics);
     json_decref(r.history);
+    json_decref(r.finished);
     nf_workspace_free(r.ws);
     nf_model_free(r.model);
     for (int i = 0; i < NF_SPLITS; i++) {

@@ -2,6 +2,7 @@
  *
  *   stage1/              what stage 1 learned: encoder or adapter, and its checkpoints
  *   stage2/checkpoint-N/ see checkpoint.h
+ *   stage2/finished.json what best/ was made of, for a run that resumes: see run_finished.c
  *   best/                the model to use: an ordinary token-classification folder
  *   adapter/             with peft_lora: the same as an adapter in PEFT's format
  *   training_args.json   every option
@@ -11,7 +12,10 @@
  *   report.html          options, curves, scores, the mistakes in their texts; one file
  *   report.json          what it shows
  *   best/README.md       model card
- *   best/nerfit.json     what is nerfit's own of the model: its decoder, its scores' calibration */
+ *   best/nerfit.json     what is nerfit's own of the model: its decoder, its scores' calibration
+ *
+ * overwrite_output_dir: the run begins by removing what an earlier one wrote, but for best/, which stays
+ * until the new model takes its place, and descriptions.yaml. */
 #ifndef NF_TRAIN_TRAIN_H
 #define NF_TRAIN_TRAIN_H
 

@@ -184,7 +184,8 @@ static const option table[] = {
      "Of matrix products; auto: bf16 if bf16 or fp16 is set and the CPU has it."},
     {"threads", INT, false, AT(threads), "0", 0, 1024, NULL, MACHINE, "CPU threads; 0: all cores."},
     {"resume_from_checkpoint", TEXT, false, AT(resume_from_checkpoint), NULL, 0, 0, NULL, MACHINE,
-     "true: go on from output_dir's newest checkpoint; or a checkpoint's folder."},
+     "true: go on from output_dir's newest checkpoint, or behind what is finished there; or a checkpoint's "
+     "folder."},
     {"overwrite_output_dir", BOOL, false, AT(overwrite_output_dir), "false", 0, 0, NULL, MACHINE,
      "Start anew in an output_dir that holds an earlier run."},
 };

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/json.h"
 #include "base/utf8.h"
 #include "text/tokenizer.h"
 #include "text/tokenizer_impl.h"
@@ -19,11 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const char *text = end ? end + 1 : usual;
     size_t text_size = end ? size - length - 1 : sizeof usual - 1;
     nerfit_error err;
-    json_t *description;
-    if (nf_json_parse(&description, bytes, length, NULL, 0, &err) != NERFIT_OK) return 0;
     nf_tokenizer *tokenizer = calloc(1, sizeof *tokenizer);
-    if (tokenizer &&
-        nf_tokenizer_build(tokenizer, description, NULL, "fuzz.json", &err) == NERFIT_OK) {
+    if (tokenizer && nf_tokenizer_parse(tokenizer, bytes, length, "fuzz.json", &err) == NERFIT_OK) {
         nf_encoding e = {0};
         nf_str out = {0};
         size_t characters =
@@ -37,6 +33,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         nf_encoding_free(&e);
     }
     nf_tokenizer_free(tokenizer);
-    json_decref(description);
     return 0;
 }

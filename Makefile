@@ -7,13 +7,15 @@ DESTDIR ?=
 CC ?= cc
 VERSION := $(shell sed -n 's/.*define NERFIT_VERSION "\(.*\)"/\1/p' include/nerfit.h)
 
-PACKAGES := jansson yaml-0.1 libutf8proc libcurl
+PACKAGES := jansson yaml-0.1 libutf8proc
+# not linked: src/net/curl.c opens it
+OPENED := libcurl
 OPT ?= -O2
 WARN := -Wno-unknown-warning-option -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wno-format-truncation -Wstrict-prototypes -Wvla -Werror
 CFLAGS ?= -g
 NF_CFLAGS := -std=gnu11 $(OPT) $(CFLAGS) $(WARN) -fPIC -fvisibility=hidden -fopenmp -Iinclude -Isrc \
-	$(shell pkg-config --cflags $(PACKAGES)) -D_GNU_SOURCE
-LIBS := $(shell pkg-config --libs $(PACKAGES)) -ldnnl -fopenmp -lm
+	$(shell pkg-config --cflags $(PACKAGES) $(OPENED)) -D_GNU_SOURCE
+LIBS := $(shell pkg-config --libs $(PACKAGES)) -ldnnl -fopenmp -ldl -lm
 ifdef SANITIZE
 NF_CFLAGS += -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all
 LDFLAGS += -fsanitize=$(SANITIZE)
@@ -78,7 +80,7 @@ $(BUILD)/nerfit.pc: Makefile include/nerfit.h
 	@mkdir -p $(@D)
 	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' \
 	  'Name: nerfit' 'Description: Few-shot named entity recognition' 'Version: $(VERSION)' \
-	  'Requires.private: $(PACKAGES)' 'Libs: -L$${libdir} -lnerfit' 'Libs.private: -ldnnl -fopenmp -lm' \
+	  'Requires.private: $(PACKAGES)' 'Libs: -L$${libdir} -lnerfit' 'Libs.private: -ldnnl -fopenmp -ldl -lm' \
 	  'Cflags: -I$${includedir}' > $@
 
 $(BUILD)/tests/%: tests/%.c $(BUILD)/libnerfit.a

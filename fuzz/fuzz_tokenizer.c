@@ -1,16 +1,30 @@
 /* Fuzz target: the input up to the first NUL is a tokenizer.json, what follows is a text for it.
+ * What is read of the file beside jansson must be refused as JSON exactly where jansson refuses it.
  * Start from tests/golden/tokenizers (*.json). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/json.h"
 #include "base/utf8.h"
 #include "text/tokenizer.h"
 #include "text/tokenizer_impl.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Whether jansson's view of a file agrees with what became of it. Tables may hold what jansson
+ * calls an error and the tokenizer does not (numbers too large for it), or for another reason. */
+static void check_syntax(const char *bytes, size_t length, bool built, const nerfit_error *err) {
+    json_error_t error;
+    json_t *json = json_loadb(bytes, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+    enum json_error_code code = json ? json_error_unknown : json_error_code(&error);
+    bool may_differ = code == json_error_numeric_overflow || code == json_error_duplicate_key;
+    const char *message = err->text + strcspn(err->text, ":");
+    message += strspn(message, ":0123456789");
+    if (json && !built && strncmp(message, " is not valid JSON", 18) == 0) abort();
+    if (!json && built && !may_differ) abort();
+    json_decref(json);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const char usual[] = "  H\u00e9llo e\u0301\u0323 \u6771 don't <mask> [MASK] 12\1\n";
@@ -19,11 +33,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const char *text = end ? end + 1 : usual;
     size_t text_size = end ? size - length - 1 : sizeof usual - 1;
     nerfit_error err;
-    json_t *description;
-    if (nf_json_parse(&description, bytes, length, NULL, 0, &err) != NERFIT_OK) return 0;
     nf_tokenizer *tokenizer = calloc(1, sizeof *tokenizer);
-    if (tokenizer &&
-        nf_tokenizer_build(tokenizer, description, NULL, "fuzz.json", &err) == NERFIT_OK) {
+    if (!tokenizer) return 0;
+    bool built = nf_tokenizer_parse(tokenizer, bytes, length, "fuzz.json", &err) == NERFIT_OK;
+    check_syntax(bytes, length, built, &err);
+    if (built) {
         nf_encoding e = {0};
         nf_str out = {0};
         size_t characters =
@@ -37,6 +51,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         nf_encoding_free(&e);
     }
     nf_tokenizer_free(tokenizer);
-    json_decref(description);
     return 0;
 }

@@ -5,22 +5,55 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/json_cursor.h"
 #include "base/str.h"
+
+static json_t *load(const char *text, size_t length, json_error_t *error) {
+    return json_loadb(text, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, error);
+}
+
+static nerfit_status fail(const json_error_t *error, size_t length, const char *file, long line,
+                          long column, nerfit_error *err) {
+    /* jansson 2.14 says nothing at all when its buffers cannot be made */
+    if (json_error_code(error) == json_error_out_of_memory || !error->text[0])
+        return nf_no_memory(err, length);
+    bool nul = json_error_code(error) == json_error_null_character;
+    return nf_fail_at(err, NERFIT_FORMAT, file ? file : "JSON", line, column,
+                      "is not valid JSON: %s",
+                      nul ? "a NUL character (\\u0000) in a string" : error->text);
+}
 
 nerfit_status nf_json_parse_at(json_t **out, const char *text, size_t length, const char *file,
                                long line, long column, nerfit_error *err) {
     json_error_t error;
-    *out = json_loadb(text, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
-    if (*out) return NERFIT_OK;
-    /* jansson 2.14 says nothing at all when its buffers cannot be made */
-    if (json_error_code(&error) == json_error_out_of_memory || !error.text[0])
-        return nf_no_memory(err, length);
-    bool nul = json_error_code(&error) == json_error_null_character;
+    if ((*out = load(text, length, &error))) return NERFIT_OK;
     bool same_line = error.line == 1 && column > 0;
-    return nf_fail_at(err, NERFIT_FORMAT, file ? file : "JSON",
-                      line > 0 ? line - 1 + error.line : error.line,
-                      same_line ? column - 1 + error.column : error.column, "is not valid JSON: %s",
-                      nul ? "a NUL character (\\u0000) in a string" : error.text);
+    return fail(&error, length, file, line > 0 ? line - 1 + error.line : error.line,
+                same_line ? column - 1 + error.column : error.column, err);
+}
+
+nerfit_status nf_json_parse_without(json_t **out, const char *text, size_t length,
+                                    const nf_json_span *spans, size_t count, const char *file,
+                                    nerfit_error *err) {
+    size_t kept = 0, from = 0;
+    *out = NULL;
+    char *rest = malloc(length + 1);
+    if (!rest) return nf_no_memory(err, length);
+    for (size_t i = 0; i <= count; i++) {
+        size_t to = i < count ? spans[i].from : length;
+        memcpy(rest + kept, text + from, to - from);
+        kept += to - from;
+        if (i < count) from = spans[i].to;
+    }
+    json_error_t error;
+    *out = load(rest, kept, &error);
+    free(rest);
+    if (*out) return NERFIT_OK;
+    size_t at = error.position > 0 ? (size_t)error.position : 0; /* bytes that jansson has read */
+    for (size_t i = 0; i < count && at > spans[i].from; i++) at += spans[i].to - spans[i].from;
+    long line, column;
+    nf_json_place(text, at < length ? at : length, &line, &column);
+    return fail(&error, kept, file, line, column, err);
 }
 
 nerfit_status nf_json_parse(json_t **out, const char *text, size_t length, const char *file,

@@ -15,6 +15,16 @@ nerfit_status nf_json_parse(json_t **out, const char *text, size_t length, const
 /* The same for text that stands at a line and a column of a file. */
 nerfit_status nf_json_parse_at(json_t **out, const char *text, size_t length, const char *file,
                                long line, long column, nerfit_error *err);
+/* A part of a text, from byte `from` to before `to`. */
+typedef struct nf_json_span {
+    size_t from, to;
+} nf_json_span;
+/* As nf_json_parse, of a whole file's text without some spans (rising, apart from each other): what
+ * stands between the brackets of a table that is read by other means (json_cursor.h). The places in
+ * messages are those of the whole text. */
+nerfit_status nf_json_parse_without(json_t **out, const char *text, size_t length,
+                                    const nf_json_span *spans, size_t count, const char *file,
+                                    nerfit_error *err);
 /* As jansson's json_dumps, of any value (the caller frees it), but NULL whenever memory was missing:
  * json_dumps 2.14 then leaves out a key or a text and calls it a success. */
 char *nf_json_text(const json_t *value, size_t flags);

@@ -13,9 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <curl/curl.h>
-
 #include "base/rng.h"
+#include "net/curl.h"
 
 enum { MOST_HOPS = 10, MOST_TRIES = 200 };
 static const size_t MOST_BODY = 64u << 20;
@@ -26,6 +25,7 @@ typedef struct transfer {
     const nf_http_watch *watch;
     nf_http_response *response;
     nerfit_error *err;
+    nf_curl lib;
     CURL *curl;
     struct curl_slist *open_headers, *all_headers; /* without and with the secret */
     char curl_text[CURL_ERROR_SIZE];
@@ -144,7 +144,9 @@ double nf_http_retry_after(const char *value, size_t size, int64_t now) {
     char *end;
     double seconds = strtod(text, &end);
     if (end != text && *end == '\0') return seconds >= 0 && seconds < 1e9 ? seconds : -1;
-    time_t date = curl_getdate(text, NULL);
+    nf_curl curl;
+    if (nf_curl_open(&curl, NULL) != NERFIT_OK) return -1;
+    time_t date = curl.getdate(text, NULL);
     if (date == (time_t)-1) return -1;
     return (int64_t)date > now ? (double)((int64_t)date - now) : 0;
 }
@@ -189,7 +191,7 @@ static int64_t range_start(const nf_http_response *response) {
 
 /* At the body's first byte it is known where the body goes. */
 static bool begin_body(transfer *t) {
-    curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &t->response->status);
+    t->lib.easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &t->response->status);
     long status = t->response->status;
     t->begun = true;
     t->to_file = t->request->file && (status == 200 || status == 206);
@@ -255,7 +257,7 @@ static bool make_headers(transfer *t) {
                                : k == r->n_headers + 1
                                    ? (r->body ? "Content-Type: application/json" : NULL)
                                    : (i == 1 ? r->secret : NULL);
-            struct curl_slist *grown = line ? curl_slist_append(*lists[i], line) : *lists[i];
+            struct curl_slist *grown = line ? t->lib.slist_append(*lists[i], line) : *lists[i];
             if (line && !grown) return false;
             *lists[i] = grown;
         }
@@ -267,41 +269,42 @@ static bool set_options(transfer *t, const char *url, bool trusted) {
     const nf_http_request *r = t->request;
     const nf_http_policy *p = t->policy;
     CURL *c = t->curl;
+    const nf_curl *lib = &t->lib;
     static const char *const bundles[] = {"CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"};
-    curl_easy_reset(c);
-    bool ok = curl_easy_setopt(c, CURLOPT_URL, url) == CURLE_OK;
+    lib->easy_reset(c);
+    bool ok = lib->easy_setopt(c, CURLOPT_URL, url) == CURLE_OK;
     for (size_t i = 0; i < 3; i++)
         if (nf_http_environment(bundles[i])) {
-            ok &= curl_easy_setopt(c, CURLOPT_CAINFO, getenv(bundles[i])) == CURLE_OK;
+            ok &= lib->easy_setopt(c, CURLOPT_CAINFO, getenv(bundles[i])) == CURLE_OK;
             break;
         }
-    curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->curl_text);
-    curl_easy_setopt(c, CURLOPT_USERAGENT, "nerfit/" NERFIT_VERSION);
-    curl_easy_setopt(c, CURLOPT_HTTPHEADER, trusted ? t->all_headers : t->open_headers);
-    curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)(1e3 * or_else(p->connect_timeout, 10)));
-    curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)ceil(or_else(p->stall_timeout, 30)));
+    lib->easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+    lib->easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+    lib->easy_setopt(c, CURLOPT_ERRORBUFFER, t->curl_text);
+    lib->easy_setopt(c, CURLOPT_USERAGENT, "nerfit/" NERFIT_VERSION);
+    lib->easy_setopt(c, CURLOPT_HTTPHEADER, trusted ? t->all_headers : t->open_headers);
+    lib->easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)(1e3 * or_else(p->connect_timeout, 10)));
+    lib->easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    lib->easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)ceil(or_else(p->stall_timeout, 30)));
     if (p->total_timeout > 0)
-        curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)(1e3 * p->total_timeout));
-    curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
-    curl_easy_setopt(c, CURLOPT_HEADERDATA, t);
-    curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
-    curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
-    curl_easy_setopt(c, CURLOPT_XFERINFODATA, t);
-    curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
-    if (r->method && strcmp(r->method, "HEAD") == 0) curl_easy_setopt(c, CURLOPT_NOBODY, 1L);
+        lib->easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)(1e3 * p->total_timeout));
+    lib->easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
+    lib->easy_setopt(c, CURLOPT_HEADERDATA, t);
+    lib->easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
+    lib->easy_setopt(c, CURLOPT_WRITEDATA, t);
+    lib->easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
+    lib->easy_setopt(c, CURLOPT_XFERINFODATA, t);
+    lib->easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
+    if (r->method && strcmp(r->method, "HEAD") == 0) lib->easy_setopt(c, CURLOPT_NOBODY, 1L);
     if (r->body) {
-        curl_easy_setopt(c, CURLOPT_POST, 1L);
-        curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(r->body));
-        curl_easy_setopt(c, CURLOPT_POSTFIELDS, r->body);
+        lib->easy_setopt(c, CURLOPT_POST, 1L);
+        lib->easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(r->body));
+        lib->easy_setopt(c, CURLOPT_POSTFIELDS, r->body);
     }
     if (t->had > 0) {
         char range[32];
         snprintf(range, sizeof range, "%lld-", (long long)t->had);
-        ok &= curl_easy_setopt(c, CURLOPT_RANGE, range) == CURLE_OK;
+        ok &= lib->easy_setopt(c, CURLOPT_RANGE, range) == CURLE_OK;
     }
     return ok;
 }
@@ -316,8 +319,8 @@ static CURLcode hop(transfer *t, const char *url, bool trusted) {
     t->had = t->request->file && fstat(*t->request->file, &info) == 0 ? info.st_size : 0;
     if (t->had > 0) lseek(*t->request->file, 0, SEEK_END);
     if (!set_options(t, url, trusted)) return CURLE_OUT_OF_MEMORY;
-    CURLcode code = curl_easy_perform(t->curl);
-    curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &t->response->status);
+    CURLcode code = t->lib.easy_perform(t->curl);
+    t->lib.easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &t->response->status);
     if (code == CURLE_OK && !t->begun && t->request->file && t->response->status == 200)
         begin_body(t); /* an empty file */
     return code;
@@ -404,7 +407,7 @@ static nerfit_status fail(transfer *t, nerfit_status status, const char *what) {
 }
 
 static const char *text_of(const transfer *t, CURLcode code) {
-    return t->curl_text[0] ? t->curl_text : curl_easy_strerror(code);
+    return t->curl_text[0] ? t->curl_text : t->lib.easy_strerror(code);
 }
 
 /* What ends it all, however often it were tried. */
@@ -480,14 +483,15 @@ nerfit_status nf_http_send(const nf_http_request *request, const nf_http_policy 
                   .policy = policy,
                   .watch = watch,
                   .response = response,
-                  .err = err,
-                  .curl = curl_easy_init()};
+                  .err = err};
     *response = (nf_http_response){0};
+    NF_TRY(nf_curl_open(&t.lib, err));
+    t.curl = t.lib.easy_init();
     nerfit_status status =
         t.curl && make_headers(&t) ? send_until_answered(&t) : nf_no_memory(err, 0);
-    curl_easy_cleanup(t.curl);
-    curl_slist_free_all(t.open_headers);
-    curl_slist_free_all(t.all_headers);
+    t.lib.easy_cleanup(t.curl);
+    t.lib.slist_free_all(t.open_headers);
+    t.lib.slist_free_all(t.all_headers);
     return status;
 }
 

@@ -6,15 +6,17 @@
 #define NF_TEXT_COMPONENT_H
 
 #include "base/json.h"
+#include "text/token_tables.h"
 #include "text/vocabulary.h"
 #include "text/work.h"
 
 /* What the loaders share. */
 typedef struct nf_load {
-    nf_arena *arena;  /* of the tokenizer */
-    const char *file; /* for messages */
-    bool byte_level;  /* the pre-tokenizers end with ByteLevel; set before the model is read. A
-                         model that cannot take the bytes sets it to false. */
+    nf_arena *arena;               /* of the tokenizer */
+    const nf_token_tables *tables; /* of the model */
+    const char *file;              /* for messages */
+    bool byte_level; /* the pre-tokenizers end with ByteLevel; set before the model is read. A
+                        model that cannot take the bytes sets it to false. */
     nerfit_error *err;
 } nf_load;
 

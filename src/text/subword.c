@@ -1,33 +1,40 @@
 /* The table of models. Old files have no "type" in their model: then its fields tell it. */
 #include "text/subword.h"
 
-#include <stdlib.h>
+#include <string.h>
 
-nerfit_status nf_vocabulary_load(nf_vocabulary *vocabulary, const json_t *json, const char *what,
+nerfit_status nf_vocabulary_load(nf_vocabulary *vocabulary, nf_table_form form, const char *what,
                                  nf_load *load) {
-    const json_t *object = json_object_get(json, "vocab");
-    if (!json_is_object(object))
-        return nf_fail_at(load->err, NERFIT_FORMAT, load->file, 0, 0,
-                          "%s: \"vocab\" must be an object of tokens and ids", what);
-    size_t count = json_object_size(object), i = 0, bytes = count * sizeof(char *);
-    const char **texts = malloc((count + 1) * sizeof *texts);
-    int32_t *ids = malloc((count + 1) * sizeof *ids);
-    nerfit_status status = texts && ids ? NERFIT_OK : nf_no_memory(load->err, bytes);
-    const char *key;
-    json_t *value;
-    if (status == NERFIT_OK) json_object_foreach((json_t *)object, key, value) {
-            if ((status = nf_field_id(&ids[i], value, what, load)) != NERFIT_OK) break;
-            texts[i] = nf_arena_strdup(load->arena, key);
-            if (!texts[i++]) {
-                status = nf_no_memory(load->err, bytes);
-                break;
-            }
-        }
-    if (status == NERFIT_OK)
-        status = nf_vocabulary_init(vocabulary, texts, ids, count, load->arena, load->err);
-    free(texts);
-    free(ids);
-    return status;
+    const nf_token_tables *tables = load->tables;
+    if (tables->form != form || (tables->broken && form == NF_TABLE_SCORES))
+        return nf_token_tables_fail(
+            tables, load->file, tables->broken ? tables->broken_at : tables->vocabulary_at,
+            load->err, "%s: \"vocab\" must be an %s", what,
+            form == NF_TABLE_IDS ? "object of tokens and ids"
+                                 : "array of pairs of a token and its score");
+    if (tables->broken)
+        return nf_token_tables_fail(tables, load->file, tables->broken_at, load->err,
+                                    "%s: an id must be an integer from 0 to %d", what,
+                                    NF_VOCABULARY_MAX_ID);
+    memset(vocabulary, 0, sizeof *vocabulary);
+    for (size_t i = 0; i < tables->count; i++)
+        if ((size_t)tables->rows[i].id + 1 > vocabulary->size)
+            vocabulary->size = (size_t)tables->rows[i].id + 1;
+    size_t size = vocabulary->size + 1;
+    vocabulary->texts = nf_arena_calloc(load->arena, size, sizeof *vocabulary->texts);
+    vocabulary->lengths = nf_arena_calloc(load->arena, size, sizeof *vocabulary->lengths);
+    if (!vocabulary->texts || !vocabulary->lengths) return nf_no_memory(load->err, size * 12);
+    vocabulary->table = tables->index;
+    vocabulary->count = form == NF_TABLE_IDS ? tables->index.count : tables->count;
+    bool twice = form == NF_TABLE_IDS && tables->index.count < tables->count;
+    for (size_t i = 0; i < tables->count; i++) {
+        const nf_token_row *row = &tables->rows[i];
+        /* of lines of vocab.txt that are equal the last counts */
+        if (twice && nf_vocabulary_id(vocabulary, row->text, row->length) != row->id) continue;
+        vocabulary->texts[row->id] = row->text;
+        vocabulary->lengths[row->id] = row->length;
+    }
+    return NERFIT_OK;
 }
 
 static const nf_component_row models[] = {

@@ -322,83 +322,60 @@ static nerfit_status out_of_vocabulary(const char *token, size_t length, nf_load
         (int)(length < 100 ? length : 100), token);
 }
 
-/* The two halves of a merge: "a b" or ["a", "b"]. */
-static bool merge_parts(const json_t *item, const char *parts[2], size_t lengths[2]) {
-    if (json_is_string(item)) {
-        parts[0] = json_string_value(item);
-        const char *blank = strchr(parts[0], ' ');
-        if (!blank || strchr(blank + 1, ' ')) return false;
-        parts[1] = blank + 1;
-        lengths[0] = (size_t)(blank - parts[0]);
-        lengths[1] = strlen(parts[1]);
-        return true;
+/* The token that a merge gives: the halves joined, the prefix of the second left out; in `joined`
+ * (room for the longest token) unless it is longer than all tokens. */
+static nerfit_status merge_result(int32_t *id, const bpe *b, const nf_merge_row *row, char *joined,
+                                  nf_load *load) {
+    const nf_vocabulary *v = &b->base.vocabulary;
+    size_t skip = strlen(b->prefix), cut = row->right_length < skip ? row->right_length : skip;
+    size_t left = row->left_length, right = row->right_length - cut;
+    if (left + right <= v->table.longest) {
+        memcpy(joined, row->left, left);
+        memcpy(joined + left, row->right + cut, right);
+        if ((*id = nf_vocabulary_id(v, joined, left + right)) >= 0) return NERFIT_OK;
     }
-    if (!json_is_array(item) || json_array_size(item) != 2) return false;
-    for (size_t i = 0; i < 2; i++) {
-        parts[i] = json_string_value(json_array_get(item, i));
-        if (!parts[i]) return false;
-        lengths[i] = strlen(parts[i]);
-    }
-    return true;
+    char both[200];
+    snprintf(both, sizeof both, "%.*s%.*s", (int)(left < 90 ? left : 90), row->left,
+             (int)(right < 90 ? right : 90), row->right + cut);
+    return out_of_vocabulary(both, strlen(both), load);
 }
 
-static nerfit_status load_merges(bpe *b, const json_t *json, nf_load *load) {
-    const json_t *list = json_object_get(json, "merges"), *item;
-    if (!json_is_array(list))
+static nerfit_status add_merge(bpe *b, const nf_merge_row *row, uint32_t rank, char *joined,
+                               nf_load *load) {
+    const nf_vocabulary *v = &b->base.vocabulary;
+    int32_t left = nf_vocabulary_id(v, row->left, row->left_length), right, id = -1;
+    if (left < 0) return out_of_vocabulary(row->left, row->left_length, load);
+    right = nf_vocabulary_id(v, row->right, row->right_length);
+    if (right < 0) return out_of_vocabulary(row->right, row->right_length, load);
+    NF_TRY(merge_result(&id, b, row, joined, load));
+    uint64_t pair = (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
+    size_t at = merge_slot(b, pair);
+    while (b->merges[at].pair != pair && b->merges[at].pair != UINT64_MAX)
+        at = (at + 1) & b->merge_mask;
+    b->merges[at] = (merge){pair, rank, id}; /* of a pair that comes twice, the last counts */
+    return NERFIT_OK;
+}
+
+static nerfit_status load_merges(bpe *b, nf_load *load) {
+    const nf_token_tables *tables = load->tables;
+    if (!tables->has_merges)
         return nf_fail_at(load->err, NERFIT_FORMAT, load->file, 0, 0,
                           "model BPE: \"merges\" must be an array");
-    size_t slots = 16, i;
-    while (slots < json_array_size(list) * 2) slots *= 2;
+    size_t slots = 16;
+    while (slots < tables->merge_count * 2) slots *= 2;
     b->merge_mask = slots - 1;
     b->merges = nf_arena_alloc(load->arena, slots * sizeof *b->merges);
     char *joined = malloc(b->base.vocabulary.table.longest + 1);
-    if (!b->merges || !joined) {
-        free(joined);
-        return nf_no_memory(load->err, slots * sizeof *b->merges);
-    }
-    memset(b->merges, 0xFF, slots * sizeof *b->merges);
-    size_t skip = strlen(b->prefix), longest = b->base.vocabulary.table.longest;
-    nerfit_status status = NERFIT_OK;
-    uint32_t rank = 0;
-    json_array_foreach(list, i, item) {
-        const char *parts[2];
-        size_t lengths[2];
-        /* merges.txt begins with a comment, and some files have kept it. */
-        if (json_is_string(item) && strncmp(json_string_value(item), "#version", 8) == 0) continue;
-        if (!merge_parts(item, parts, lengths)) {
-            status = nf_fail_at(load->err, NERFIT_FORMAT, load->file, 0, 0,
-                                "model BPE: merge %zu is not a pair of tokens", i + 1);
-            break;
-        }
-        int32_t ids[2], id = -1;
-        for (size_t k = 0; k < 2; k++) {
-            ids[k] = nf_vocabulary_id(&b->base.vocabulary, parts[k], lengths[k]);
-            if (ids[k] < 0 && status == NERFIT_OK)
-                status = out_of_vocabulary(parts[k], lengths[k], load);
-        }
-        if (status != NERFIT_OK) break;
-        size_t cut = lengths[1] < skip ? lengths[1] : skip;
-        size_t total = lengths[0] + lengths[1] - cut;
-        if (total <= longest) {
-            memcpy(joined, parts[0], lengths[0]);
-            memcpy(joined + lengths[0], parts[1] + cut, lengths[1] - cut);
-            id = nf_vocabulary_id(&b->base.vocabulary, joined, total);
-        }
-        if (id < 0) {
-            char both[200];
-            snprintf(both, sizeof both, "%.*s%.*s", (int)(lengths[0] < 90 ? lengths[0] : 90),
-                     parts[0], (int)(lengths[1] - cut < 90 ? lengths[1] - cut : 90),
-                     parts[1] + cut);
-            status = out_of_vocabulary(both, strlen(both), load);
-            break;
-        }
-        uint64_t pair = (uint64_t)(uint32_t)ids[0] << 32 | (uint32_t)ids[1];
-        size_t at = merge_slot(b, pair);
-        while (b->merges[at].pair != pair && b->merges[at].pair != UINT64_MAX)
-            at = (at + 1) & b->merge_mask;
-        b->merges[at] = (merge){pair, rank++, id}; /* of a pair that comes twice, the last counts */
-    }
+    nerfit_status status =
+        b->merges && joined ? NERFIT_OK : nf_no_memory(load->err, slots * sizeof *b->merges);
+    if (status == NERFIT_OK) memset(b->merges, 0xFF, slots * sizeof *b->merges);
+    for (size_t i = 0; i < tables->merge_count && status == NERFIT_OK; i++)
+        status = add_merge(b, &tables->merges[i], (uint32_t)i, joined, load);
     free(joined);
+    if (status == NERFIT_OK && tables->broken_merge)
+        return nf_token_tables_fail(tables, load->file, tables->broken_merge_at, load->err,
+                                    "model BPE: merge %zu is not a pair of tokens",
+                                    tables->broken_merge);
     return status;
 }
 
@@ -461,12 +438,12 @@ nerfit_status nf_subword_bpe_load(void **out, const json_t *json, nf_load *load)
     if (strlen(b->prefix) + strlen(b->suffix) > 56)
         return nf_fail_at(load->err, NERFIT_UNSUPPORTED, load->file, 0, 0,
                           "%s: prefix and suffix of more than 56 bytes", what);
-    NF_TRY(nf_vocabulary_load(&b->base.vocabulary, json, what, load));
+    NF_TRY(nf_vocabulary_load(&b->base.vocabulary, NF_TABLE_IDS, what, load));
     b->unknown = -1;
     if (b->unknown_token)
         b->unknown =
             nf_vocabulary_id(&b->base.vocabulary, b->unknown_token, strlen(b->unknown_token));
     NF_TRY(load_bytes(b, load));
-    NF_TRY(load_merges(b, json, load));
+    NF_TRY(load_merges(b, load));
     return load_whole(b, load);
 }

@@ -169,77 +169,21 @@ static nerfit_status unigram_tokenize(const nf_subword_model *self, nf_work *wor
 
 /* ---- loading */
 
-/* serde_json (without "float_roundtrip") reads a number as digits times a power of ten, which is
- * not always the nearest double; ties between paths can hang on it. The shortest digits that give
- * the number back are those that nearly all files have. */
-static double as_serde_reads(double value) {
-    char text[32];
-    int precision = 1;
-    do snprintf(text, sizeof text, "%.*e", precision - 1, fabs(value));
-    while (strtod(text, NULL) != fabs(value) && ++precision <= 17);
-    uint64_t digits = 0;
-    const char *p = text;
-    for (; *p != 'e'; p++)
-        if (*p != '.') digits = digits * 10 + (uint64_t)(*p - '0');
-    int exponent = atoi(p + 1) - (precision - 1);
-    if (precision > 17) return value;
-    snprintf(text, sizeof text, "1e%d", abs(exponent)); /* the nearest double, as in its table */
-    double power = strtod(text, NULL);
-    if (isinf(power)) return value;
-    double result = exponent >= 0 ? (double)digits * power : (double)digits / power;
-    return value < 0 ? -result : result;
-}
-
-static nerfit_status broken_vocabulary(nf_load *load, const char *what) {
-    return nf_fail_at(load->err, NERFIT_FORMAT, load->file, 0, 0,
-                      "%s: \"vocab\" must be an array of pairs of a token and its score", what);
-}
-
-static nerfit_status read_vocabulary(unigram *u, const json_t *list, bool exact, const char **texts,
-                                     int32_t *ids, nf_score_key *keys, const char *what,
-                                     nf_load *load) {
-    size_t count = json_array_size(list), i;
-    const json_t *item;
+static nerfit_status load_vocabulary(unigram *u, const char *what, nf_load *load) {
+    const nf_token_tables *tables = load->tables;
+    NF_TRY(nf_vocabulary_load(&u->base.vocabulary, NF_TABLE_SCORES, what, load));
+    nf_score_key *keys = malloc((tables->count + 1) * sizeof *keys);
+    if (!keys) return nf_no_memory(load->err, tables->count * sizeof *keys);
     double lowest = INFINITY;
-    json_array_foreach(list, i, item) {
-        const json_t *text = json_array_get(item, 0), *score = json_array_get(item, 1);
-        if (!json_is_array(item) || json_array_size(item) != 2 || !json_is_string(text) ||
-            !json_is_number(score))
-            return broken_vocabulary(load, what);
-        size_t length = json_string_length(text);
-        texts[i] = nf_arena_copy(load->arena, json_string_value(text), length);
-        if (!texts[i]) return nf_no_memory(load->err, length);
-        ids[i] = (int32_t)i;
-        double value = json_number_value(score);
-        if (json_is_real(score) && !exact) value = as_serde_reads(value);
-        keys[i] = (nf_score_key){texts[i], (uint32_t)length, (int32_t)i, value};
-        if (value < lowest) lowest = value;
+    for (size_t i = 0; i < tables->count; i++) {
+        const nf_token_row *row = &tables->rows[i];
+        keys[i] = (nf_score_key){row->text, row->length, row->id, row->score};
+        if (row->score < lowest) lowest = row->score;
     }
     u->unknown_score = lowest - 10;
-    NF_TRY(nf_vocabulary_init(&u->base.vocabulary, texts, ids, count, load->arena, load->err));
-    u->base.vocabulary.count = count;
-    return nf_score_trie_build(&u->trie, keys, count, load->arena)
-               ? NERFIT_OK
-               : nf_no_memory(load->err, count * sizeof *keys);
-}
-
-static nerfit_status load_vocabulary(unigram *u, const json_t *json, const char *what,
-                                     nf_load *load) {
-    const json_t *list = json_object_get(json, "vocab");
-    size_t count = json_array_size(list);
-    if (!json_is_array(list) || count > NF_VOCABULARY_MAX_ID) return broken_vocabulary(load, what);
-    /* Scores of a .model file are already what they are to be. */
-    bool exact = json_is_true(json_object_get(json, "exact_scores"));
-    const char **texts = malloc((count + 1) * sizeof *texts);
-    int32_t *ids = malloc((count + 1) * sizeof *ids);
-    nf_score_key *keys = malloc((count + 1) * sizeof *keys);
-    nerfit_status status = texts && ids && keys
-                               ? read_vocabulary(u, list, exact, texts, ids, keys, what, load)
-                               : nf_no_memory(load->err, count * sizeof *keys);
-    free(texts);
-    free(ids);
+    bool built = nf_score_trie_build(&u->trie, keys, tables->count, load->arena);
     free(keys);
-    return status;
+    return built ? NERFIT_OK : nf_no_memory(load->err, tables->count * sizeof *keys);
 }
 
 nerfit_status nf_subword_unigram_load(void **out, const json_t *json, nf_load *load) {
@@ -249,7 +193,7 @@ nerfit_status nf_subword_unigram_load(void **out, const json_t *json, nf_load *l
     u->base.tokenize = unigram_tokenize;
     load->byte_level = false; /* it takes the alphabet, not the bytes */
     NF_TRY(nf_field_bool(&u->byte_fallback, json, "byte_fallback", false, what, load));
-    NF_TRY(load_vocabulary(u, json, what, load));
+    NF_TRY(load_vocabulary(u, what, load));
     const json_t *unknown = json_object_get(json, "unk_id");
     u->unknown = -1;
     if (unknown && !json_is_null(unknown)) {

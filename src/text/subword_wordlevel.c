@@ -34,7 +34,7 @@ nerfit_status nf_subword_wordlevel_load(void **out, const json_t *json, nf_load 
     if (!w->unknown_token)
         return nf_fail_at(load->err, NERFIT_FORMAT, load->file, 0, 0, "%s: \"unk_token\" is needed",
                           what);
-    NF_TRY(nf_vocabulary_load(&w->base.vocabulary, json, what, load));
+    NF_TRY(nf_vocabulary_load(&w->base.vocabulary, NF_TABLE_IDS, what, load));
     w->unknown = nf_vocabulary_id(&w->base.vocabulary, w->unknown_token, strlen(w->unknown_token));
     return NERFIT_OK;
 }

@@ -105,7 +105,7 @@ nerfit_status nf_subword_wordpiece_load(void **out, const json_t *json, nf_load 
                           "\"max_input_chars_per_word\" are needed",
                           what);
     w->max_characters = (size_t)json_integer_value(longest);
-    NF_TRY(nf_vocabulary_load(&w->base.vocabulary, json, what, load));
+    NF_TRY(nf_vocabulary_load(&w->base.vocabulary, NF_TABLE_IDS, what, load));
     w->unknown = nf_vocabulary_id(&w->base.vocabulary, w->unknown_token, strlen(w->unknown_token));
     return load_continuations(w, prefix, load);
 }

@@ -197,9 +197,10 @@ static nerfit_status index_tokens(nf_tokenizer *t, nerfit_error *err) {
     return NERFIT_OK;
 }
 
-nerfit_status nf_tokenizer_build(nf_tokenizer *t, const json_t *description, const json_t *extra,
+nerfit_status nf_tokenizer_build(nf_tokenizer *t, const json_t *description,
+                                 const nf_token_tables *tables, const json_t *extra,
                                  const char *file, nerfit_error *err) {
-    nf_load load = {&t->arena, file, false, err};
+    nf_load load = {&t->arena, tables, file, false, err};
     if (!json_is_object(description))
         return nf_fail_at(err, NERFIT_FORMAT, file, 0, 0, "a tokenizer must be an object");
     const char *version = json_string_value(json_object_get(description, "version"));

@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/json.h"
 #include "text/sentencepiece.h"
+#include "text/token_tables.h"
 
 /* The special tokens that have a name, in the order in which transformers adds them. */
 enum { NF_BOS, NF_EOS, NF_UNK, NF_SEP, NF_PAD, NF_CLS, NF_MASK, NF_NAMED_TOKENS };
@@ -17,6 +18,7 @@ typedef struct nf_tokenizer_folder {
     json_t *extra;          /* tokens to add, in the layout of "added_tokens" */
     const char *named[NF_NAMED_TOKENS]; /* NULL: none */
     const char *tokenizer_class;        /* without "Fast"; NULL if nothing names it */
+    nf_token_tables *tables;            /* of a folder without tokenizer.json */
     const nf_sp_model *pieces;          /* of a SentencePiece file; NULL: none was read */
     json_t *brought; /* special tokens that it brings along, unless the configuration lists any */
     bool decoder_is_raw; /* tokens of "added_tokens_decoder" are looked for in the original text */
@@ -39,9 +41,10 @@ nerfit_status nf_tokenizer_folder_tokens(nf_tokenizer_folder *folder, const json
 nerfit_status nf_tokenizer_folder_override(const nf_tokenizer_folder *folder, json_t *description,
                                            nerfit_error *err);
 
-/* Makes a description in tokenizer.json's layout from vocab.txt, from vocab.json and merges.txt, or
- * from a SentencePiece model; `extra` and `named` are filled too. The caller owns *description. */
-nerfit_status nf_tokenizer_folder_describe(nf_tokenizer_folder *folder, json_t **description,
-                                           nerfit_error *err);
+/* Makes a description in tokenizer.json's layout, and the tables of its model, from vocab.txt, from
+ * vocab.json and merges.txt, or from a SentencePiece model; `extra` and `named` are filled too. The
+ * caller owns *description and the tables. */
+nerfit_status nf_tokenizer_folder_describe(nf_tokenizer_folder *folder, nf_token_tables *tables,
+                                           json_t **description, nerfit_error *err);
 
 #endif

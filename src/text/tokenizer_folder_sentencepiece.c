@@ -62,38 +62,33 @@ nerfit_status nf_recipe_bring_tokens(const nf_recipe *recipe, nf_tokenizer_folde
 
 /* ---- parts */
 
-static nerfit_status push_token(json_t *vocabulary, const char *text, double score,
+static nerfit_status push_token(nf_token_tables *tables, const char *text, double score,
                                 nerfit_error *err) {
-    return append(vocabulary, json_pack("[s, f]", text, score), err);
+    return nf_token_tables_add(tables, text, strlen(text), (int32_t)tables->count, score, err);
 }
 
-/* Unigram over `vocabulary`, which it takes over. */
-static nerfit_status put_unigram(json_t *description, json_t *vocabulary, json_int_t unknown,
-                                 bool byte_fallback, nerfit_error *err) {
+/* Unigram over the tables, which are full. */
+static nerfit_status put_unigram(const nf_tokenizer_folder *folder, json_t *description,
+                                 json_int_t unknown, bool byte_fallback, nerfit_error *err) {
+    folder->tables->form = NF_TABLE_SCORES;
+    NF_TRY(nf_token_tables_index(folder->tables, err));
     return nf_recipe_put(description, "model",
-                         json_pack("{s:s, s:I, s:b, s:b, s:o}", "type", "Unigram", "unk_id",
-                                   unknown, "byte_fallback", byte_fallback, "exact_scores", 1,
-                                   "vocab", vocabulary),
+                         json_pack("{s:s, s:I, s:b}", "type", "Unigram", "unk_id", unknown,
+                                   "byte_fallback", byte_fallback),
                          err);
 }
 
-/* An array of tokens before, pieces from `skip` on, and tokens after. */
-static nerfit_status vocabulary_around(json_t **out, const nf_sp_model *m,
-                                       const char *const *before, size_t before_count, size_t skip,
-                                       const char *after, nerfit_error *err) {
-    nerfit_status status = NERFIT_OK;
-    if (!(*out = json_array())) return nf_no_memory(err, 64);
-    for (size_t i = 0; i < before_count && status == NERFIT_OK; i++)
-        /* CamemBERT's last one is to be avoided. */
-        status = push_token(*out, before[i], i == 4 ? -100 : 0, err);
-    for (size_t i = skip; i < m->count && status == NERFIT_OK; i++)
-        status = push_token(*out, m->pieces[i].text, (double)m->pieces[i].score, err);
-    if (after && status == NERFIT_OK) status = push_token(*out, after, 0, err);
-    if (status != NERFIT_OK) {
-        json_decref(*out);
-        *out = NULL;
-    }
-    return status;
+/* Fills the tables: tokens before, pieces from `skip` on, and a token after (NULL: none). */
+static nerfit_status vocabulary_around(const nf_tokenizer_folder *folder, const char *const *before,
+                                       size_t before_count, size_t skip, const char *after,
+                                       nerfit_error *err) {
+    const nf_sp_model *m = folder->pieces;
+    nf_token_tables *tables = folder->tables;
+    for (size_t i = 0; i < before_count; i++) /* CamemBERT's last one is to be avoided. */
+        NF_TRY(push_token(tables, before[i], i == 4 ? -100 : 0, err));
+    for (size_t i = skip; i < m->count; i++)
+        NF_TRY(push_token(tables, m->pieces[i].text, (double)m->pieces[i].score, err));
+    return after ? push_token(tables, after, 0, err) : NERFIT_OK;
 }
 
 /* The character map as a normalizer, appended unless the file has none. */
@@ -149,8 +144,8 @@ static nerfit_status put_map(const nf_tokenizer_folder *folder, json_t *descript
 
 static nerfit_status put_template(const nf_tokenizer_folder *folder, json_t *description,
                                   const char *before, const char *after, nerfit_error *err) {
-    return nf_recipe_put(description, "post_processor",
-                         nf_recipe_template(folder, description, before, after), err);
+    return nf_recipe_put(description, "post_processor", nf_recipe_template(folder, before, after),
+                         err);
 }
 
 /* ---- the classes */
@@ -160,9 +155,8 @@ static nerfit_status xlm_roberta_parts(const nf_tokenizer_folder *folder, json_t
                                        nerfit_error *err) {
     const char *const *named = folder->named;
     const char *before[] = {named[NF_BOS], named[NF_PAD], named[NF_EOS], named[NF_UNK]};
-    json_t *vocabulary;
-    NF_TRY(vocabulary_around(&vocabulary, folder->pieces, before, 4, 3, named[NF_MASK], err));
-    NF_TRY(put_unigram(description, vocabulary, 3, false, err));
+    NF_TRY(vocabulary_around(folder, before, 4, 3, named[NF_MASK], err));
+    NF_TRY(put_unigram(folder, description, 3, false, err));
     NF_TRY(put_map(folder, description, err));
     NF_TRY(put_word_splits(folder, description, true, err));
     return put_template(folder, description, named[NF_BOS], named[NF_EOS], err);
@@ -173,9 +167,8 @@ static nerfit_status camembert_parts(const nf_tokenizer_folder *folder, json_t *
     const char *const *named = folder->named;
     const char *before[] = {"<s>NOTUSED", named[NF_PAD], "</s>NOTUSED", named[NF_UNK],
                             "<unk>NOTUSED"};
-    json_t *vocabulary;
-    NF_TRY(vocabulary_around(&vocabulary, folder->pieces, before, 5, 1, named[NF_MASK], err));
-    NF_TRY(put_unigram(description, vocabulary, 3, false, err));
+    NF_TRY(vocabulary_around(folder, before, 5, 1, named[NF_MASK], err));
+    NF_TRY(put_unigram(folder, description, 3, false, err));
     NF_TRY(put_map(folder, description, err));
     NF_TRY(put_word_splits(folder, description, true, err));
     return put_template(folder, description, named[NF_BOS], named[NF_EOS], err);
@@ -185,13 +178,12 @@ static nerfit_status camembert_parts(const nf_tokenizer_folder *folder, json_t *
 static nerfit_status deberta_v2_parts(const nf_tokenizer_folder *folder, json_t *description,
                                       nerfit_error *err) {
     const nf_sp_model *m = folder->pieces;
-    json_t *vocabulary;
-    NF_TRY(vocabulary_around(&vocabulary, m, NULL, 0, 0, NULL, err));
+    NF_TRY(vocabulary_around(folder, NULL, 0, 0, NULL, err));
     json_int_t unknown = m->unk_id;
     for (size_t i = m->count; i-- > 0;)
         if (m->pieces[i].score == 0 && strcmp(m->pieces[i].text, folder->named[NF_UNK]) == 0)
             unknown = (json_int_t)i;
-    NF_TRY(put_unigram(description, vocabulary, unknown, false, err));
+    NF_TRY(put_unigram(folder, description, unknown, false, err));
     json_t *list = new_sequence(description, "normalizer", "normalizers", err);
     if (!list) return nf_no_memory(err, 64);
     if (nf_recipe_option(folder, "do_lower_case", false))
@@ -213,9 +205,8 @@ static nerfit_status deberta_v2_parts(const nf_tokenizer_folder *folder, json_t 
 
 static nerfit_status albert_parts(const nf_tokenizer_folder *folder, json_t *description,
                                   nerfit_error *err) {
-    json_t *vocabulary;
-    NF_TRY(vocabulary_around(&vocabulary, folder->pieces, NULL, 0, 0, NULL, err));
-    NF_TRY(put_unigram(description, vocabulary, 1, false, err));
+    NF_TRY(vocabulary_around(folder, NULL, 0, 0, NULL, err));
+    NF_TRY(put_unigram(folder, description, 1, false, err));
     json_t *list = new_sequence(description, "normalizer", "normalizers", err);
     if (!list) return nf_no_memory(err, 64);
     NF_TRY(append_replace(list, "String", "``", "\"", err));
@@ -233,19 +224,13 @@ static nerfit_status albert_parts(const nf_tokenizer_folder *folder, json_t *des
 
 static nerfit_status t5_parts(const nf_tokenizer_folder *folder, json_t *description,
                               nerfit_error *err) {
-    json_t *vocabulary;
-    NF_TRY(vocabulary_around(&vocabulary, folder->pieces, NULL, 0, 0, NULL, err));
-    nerfit_status status = NERFIT_OK;
-    for (size_t i = extra_ids(folder); i-- > 0 && status == NERFIT_OK;) {
+    NF_TRY(vocabulary_around(folder, NULL, 0, 0, NULL, err));
+    for (size_t i = extra_ids(folder); i-- > 0;) {
         char text[32];
         snprintf(text, sizeof text, "<extra_id_%zu>", i);
-        status = push_token(vocabulary, text, 0, err);
+        NF_TRY(push_token(folder->tables, text, 0, err));
     }
-    if (status != NERFIT_OK) {
-        json_decref(vocabulary);
-        return status;
-    }
-    NF_TRY(put_unigram(description, vocabulary, 2, false, err));
+    NF_TRY(put_unigram(folder, description, 2, false, err));
     NF_TRY(put_map(folder, description, err));
     NF_TRY(put_word_splits(folder, description, false, err));
     return put_template(folder, description, NULL, folder->named[NF_EOS], err);
@@ -299,19 +284,18 @@ static nerfit_status find_pairs(const nf_sp_model *m, bool normal_only, pair **o
     return NERFIT_OK;
 }
 
-static nerfit_status put_merges(const nf_tokenizer_folder *folder, json_t *model, bool normal_only,
+static nerfit_status add_merges(const nf_tokenizer_folder *folder, bool normal_only,
                                 nerfit_error *err) {
     const nf_sp_model *m = folder->pieces;
     pair *pairs;
     size_t count;
     nerfit_status status = find_pairs(m, normal_only, &pairs, &count, folder->arena, err);
     if (status == NERFIT_OK && count > 0) qsort(pairs, count, sizeof *pairs, by_score);
-    if (status == NERFIT_OK) status = nf_recipe_put(model, "merges", json_array(), err);
-    json_t *merges = json_object_get(model, "merges");
+    folder->tables->has_merges = true;
     for (size_t i = 0; i < count && status == NERFIT_OK; i++) {
-        const char *text = m->pieces[pairs[i].id].text;
-        status = append(merges, json_pack("[s%, s]", text, (size_t)pairs[i].at, text + pairs[i].at),
-                        err);
+        const char *text = m->pieces[pairs[i].id].text, *right = text + pairs[i].at;
+        nf_merge_row merge = {text, right, pairs[i].at, (uint32_t)strlen(right)};
+        status = nf_token_tables_add_merge(folder->tables, merge, err);
     }
     free(pairs);
     return status;
@@ -322,14 +306,15 @@ static nerfit_status put_bpe(const nf_tokenizer_folder *folder, json_t *descript
                              const char *unknown, bool byte_fallback, bool ignore_merges,
                              bool normal_only, nerfit_error *err) {
     const nf_sp_model *m = folder->pieces;
-    json_t *model = json_pack("{s:s, s:s?, s:b, s:b, s:b, s:{}}", "type", "BPE", "unk_token",
-                              unknown, "fuse_unk", 1, "byte_fallback", byte_fallback,
-                              "ignore_merges", ignore_merges, "vocab");
+    json_t *model =
+        json_pack("{s:s, s:s?, s:b, s:b, s:b}", "type", "BPE", "unk_token", unknown, "fuse_unk", 1,
+                  "byte_fallback", byte_fallback, "ignore_merges", ignore_merges);
     NF_TRY(nf_recipe_put(description, "model", model, err));
-    json_t *vocabulary = json_object_get(model, "vocab");
+    folder->tables->form = NF_TABLE_IDS;
     for (size_t i = 0; i < m->count; i++)
-        NF_TRY(nf_recipe_put(vocabulary, m->pieces[i].text, json_integer((json_int_t)i), err));
-    return put_merges(folder, model, normal_only, err);
+        NF_TRY(push_token(folder->tables, m->pieces[i].text, 0, err));
+    NF_TRY(nf_token_tables_index(folder->tables, err));
+    return add_merges(folder, normal_only, err);
 }
 
 static nerfit_status put_added_ends(const nf_tokenizer_folder *folder, json_t *description,
@@ -412,9 +397,8 @@ static nerfit_status sentencepiece_parts(const nf_tokenizer_folder *folder, json
         NF_TRY(
             put_bpe(folder, description, m->unk_piece, m->byte_fallback, user_defined, true, err));
     } else {
-        json_t *vocabulary;
-        NF_TRY(vocabulary_around(&vocabulary, m, NULL, 0, 0, NULL, err));
-        NF_TRY(put_unigram(description, vocabulary, m->unk_id, m->byte_fallback, err));
+        NF_TRY(vocabulary_around(folder, NULL, 0, 0, NULL, err));
+        NF_TRY(put_unigram(folder, description, m->unk_id, m->byte_fallback, err));
     }
     json_t *list = new_sequence(description, "normalizer", "normalizers", err);
     if (!list) return nf_no_memory(err, 64);

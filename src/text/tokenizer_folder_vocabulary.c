@@ -47,17 +47,20 @@ static nerfit_status take_token(void *to, const char *line, size_t length, size_
         if (!(nf_unicode_flags_of(c) & NF_UNICODE_SPACE)) break;
         length = start;
     }
-    char *text = strndup(line, length);
-    bool ok = text && json_object_set_new(to, text, json_integer((json_int_t)number - 1)) == 0;
-    free(text);
-    return ok ? NERFIT_OK : nf_no_memory(err, length);
+    return nf_token_tables_add(to, line, length, (int32_t)number - 1, 0, err);
 }
 
 static nerfit_status take_merge(void *to, const char *line, size_t length, size_t number,
                                 nerfit_error *err) {
-    (void)number;
-    return json_array_append_new(to, json_stringn(line, length)) == 0 ? NERFIT_OK
-                                                                      : nf_no_memory(err, length);
+    nf_token_tables *tables = to;
+    nf_merge_row merge;
+    if (length >= 8 && memcmp(line, "#version", 8) == 0) return NERFIT_OK;
+    char *text = nf_arena_copy(tables->arena, line, length);
+    if (!text) return nf_no_memory(err, length);
+    if (!nf_merge_split(&merge, text, length))
+        return nf_fail_at(err, NERFIT_FORMAT, tables->file, (long)number, 0,
+                          "a merge must be two tokens with a blank between them");
+    return nf_token_tables_add_merge(tables, merge, err);
 }
 
 /* ---- the classes */
@@ -67,33 +70,18 @@ bool nf_recipe_option(const nf_tokenizer_folder *folder, const char *name, bool 
     return json_is_boolean(value) ? json_is_true(value) : fallback;
 }
 
-/* How many tokens the vocabulary has, and the id of one (-1: it has not): {"token": id, …}, or of
- * Unigram [["token", score], …]. */
-static json_int_t vocabulary_size(const json_t *vocabulary) {
-    return (json_int_t)(json_is_array(vocabulary) ? json_array_size(vocabulary)
-                                                  : json_object_size(vocabulary));
-}
-
-static json_int_t vocabulary_id(const json_t *vocabulary, const char *token) {
-    const json_t *id = json_object_get(vocabulary, token);
-    if (id) return json_integer_value(id);
-    for (size_t i = json_array_size(vocabulary); i-- > 0;) {
-        const char *text = json_string_value(json_array_get(json_array_get(vocabulary, i), 0));
-        if (text && strcmp(text, token) == 0) return (json_int_t)i;
-    }
-    return -1;
-}
-
 /* The id that a special token will have: of the vocabulary, or behind it in the order of adding. */
-static json_int_t token_id(const nf_tokenizer_folder *folder, const json_t *vocabulary,
-                           const char *token) {
-    json_int_t next = vocabulary_size(vocabulary), known = vocabulary_id(vocabulary, token);
+static json_int_t token_id(const nf_tokenizer_folder *folder, const char *token) {
+    const nf_token_tables *tables = folder->tables;
+    json_int_t known = nf_token_tables_id(tables, token);
     if (known >= 0) return known;
+    json_int_t next =
+        (json_int_t)(tables->form == NF_TABLE_IDS ? tables->index.count : tables->count);
     size_t i;
     const json_t *item;
     json_array_foreach(folder->extra, i, item) {
         const char *content = json_string_value(json_object_get(item, "content"));
-        if (vocabulary_id(vocabulary, content) >= 0) continue;
+        if (nf_token_tables_id(tables, content) >= 0) continue;
         if (strcmp(content, token) == 0) return next;
         next++;
     }
@@ -106,13 +94,8 @@ nerfit_status nf_recipe_put(json_t *description, const char *key, json_t *value,
                                                                       : nf_no_memory(err, 256);
 }
 
-static const json_t *vocabulary_of(const json_t *description) {
-    return json_object_get(json_object_get(description, "model"), "vocab");
-}
-
-json_t *nf_recipe_template(const nf_tokenizer_folder *folder, const json_t *description,
-                           const char *before, const char *after) {
-    const json_t *vocabulary = vocabulary_of(description);
+json_t *nf_recipe_template(const nf_tokenizer_folder *folder, const char *before,
+                           const char *after) {
     json_t *single = json_array(), *tokens = json_object();
     const char *parts[] = {before, NULL, after};
     bool ok = single && tokens;
@@ -121,7 +104,7 @@ json_t *nf_recipe_template(const nf_tokenizer_folder *folder, const json_t *desc
             ok = json_array_append_new(
                      single, json_pack("{s:{s:s, s:i}}", "Sequence", "id", "A", "type_id", 0)) == 0;
         } else if (parts[i]) {
-            json_int_t id = token_id(folder, vocabulary, parts[i]);
+            json_int_t id = token_id(folder, parts[i]);
             ok = json_array_append_new(single, json_pack("{s:{s:s, s:i}}", "SpecialToken", "id",
                                                          parts[i], "type_id", 0)) == 0 &&
                  json_object_set_new(tokens, parts[i],
@@ -154,9 +137,9 @@ static nerfit_status bert_parts(const nf_tokenizer_folder *folder, json_t *descr
     NF_TRY(nf_recipe_put(model, "unk_token", json_string(folder->named[NF_UNK]), err));
     NF_TRY(nf_recipe_put(model, "continuing_subword_prefix", json_string("##"), err));
     NF_TRY(nf_recipe_put(model, "max_input_chars_per_word", json_integer(100), err));
-    return nf_recipe_put(
-        description, "post_processor",
-        nf_recipe_template(folder, description, folder->named[NF_CLS], folder->named[NF_SEP]), err);
+    return nf_recipe_put(description, "post_processor",
+                         nf_recipe_template(folder, folder->named[NF_CLS], folder->named[NF_SEP]),
+                         err);
 }
 
 static nerfit_status byte_level_parts(const nf_tokenizer_folder *folder, json_t *description,
@@ -172,14 +155,13 @@ static nerfit_status byte_level_parts(const nf_tokenizer_folder *folder, json_t 
 static nerfit_status roberta_parts(const nf_tokenizer_folder *folder, json_t *description,
                                    nerfit_error *err) {
     NF_TRY(byte_level_parts(folder, description, err));
-    const json_t *vocabulary = vocabulary_of(description);
     const char *cls = folder->named[NF_CLS], *sep = folder->named[NF_SEP];
     return nf_recipe_put(
         description, "post_processor",
         json_pack("{s:s, s:[s, I], s:[s, I], s:b, s:b}", "type", "RobertaProcessing", "sep", sep,
-                  token_id(folder, vocabulary, sep), "cls", cls, token_id(folder, vocabulary, cls),
-                  "trim_offsets", nf_recipe_option(folder, "trim_offsets", true),
-                  "add_prefix_space", nf_recipe_option(folder, "add_prefix_space", false)),
+                  token_id(folder, sep), "cls", cls, token_id(folder, cls), "trim_offsets",
+                  nf_recipe_option(folder, "trim_offsets", true), "add_prefix_space",
+                  nf_recipe_option(folder, "add_prefix_space", false)),
         err);
 }
 
@@ -189,8 +171,7 @@ static nerfit_status gpt2_parts(const nf_tokenizer_folder *folder, json_t *descr
     return nf_recipe_put(
         description, "post_processor",
         nf_recipe_template(
-            folder, description,
-            nf_recipe_option(folder, "add_bos_token", false) ? folder->named[NF_BOS] : NULL,
+            folder, nf_recipe_option(folder, "add_bos_token", false) ? folder->named[NF_BOS] : NULL,
             nf_recipe_option(folder, "add_eos_token", false) ? folder->named[NF_EOS] : NULL),
         err);
 }
@@ -300,32 +281,38 @@ static nerfit_status choose_by_files(const nf_recipe **out, const nf_tokenizer_f
                       "spm.model, spiece.model, tokenizer.model)");
 }
 
-static nerfit_status read_words(const nf_tokenizer_folder *folder, json_t *model,
-                                nerfit_error *err) {
+static nerfit_status read_words(const nf_tokenizer_folder *folder, nerfit_error *err) {
     const char *path = nf_path_join(folder->arena, folder->path, "vocab.txt");
     if (!path) return nf_no_memory(err, strlen(folder->path));
-    NF_TRY(nf_recipe_put(model, "vocab", json_object(), err));
-    return each_line(path, take_token, json_object_get(model, "vocab"), err);
+    folder->tables->form = NF_TABLE_IDS;
+    NF_TRY(each_line(path, take_token, folder->tables, err));
+    return nf_token_tables_index(folder->tables, err);
 }
 
-static nerfit_status read_merges(const nf_tokenizer_folder *folder, json_t *model,
-                                 nerfit_error *err) {
+static nerfit_status read_ids(nf_token_tables *tables, const char *path, nerfit_error *err) {
+    nf_file file;
+    NF_TRY(nf_file_open(&file, path, err));
+    nerfit_status status = nf_token_tables_read_ids(tables, file.data, file.size, path, err);
+    nf_file_close(&file);
+    return status;
+}
+
+static nerfit_status read_merges(const nf_tokenizer_folder *folder, nerfit_error *err) {
     const char *json = nf_path_join(folder->arena, folder->path, "vocab.json");
     const char *merges = nf_path_join(folder->arena, folder->path, "merges.txt");
     if (!json || !merges) return nf_no_memory(err, strlen(folder->path));
-    json_t *vocabulary = NULL;
-    NF_TRY(nf_json_load(&vocabulary, json, err));
-    NF_TRY(nf_recipe_put(model, "vocab", vocabulary, err));
-    NF_TRY(nf_recipe_put(model, "merges", json_array(), err));
-    return each_line(merges, take_merge, json_object_get(model, "merges"), err);
+    NF_TRY(read_ids(folder->tables, json, err));
+    folder->tables->file = merges;
+    folder->tables->has_merges = true;
+    return each_line(merges, take_merge, folder->tables, err);
 }
 
 /* Without a class, what the vocabulary looks like decides between those that have the same files.
  */
 static const nf_recipe *look_at(const nf_recipe *chosen, const nf_sp_model *pieces,
-                                const json_t *vocabulary) {
+                                const nf_token_tables *tables) {
     if (chosen == &roberta &&
-        !(json_object_get(vocabulary, "<s>") && json_object_get(vocabulary, "</s>")))
+        (nf_token_tables_id(tables, "<s>") < 0 || nf_token_tables_id(tables, "</s>") < 0))
         return &gpt2;
     if (chosen != &nf_recipe_albert) return chosen;
     for (size_t i = 0; i < pieces->count; i++)
@@ -333,20 +320,20 @@ static const nf_recipe *look_at(const nf_recipe *chosen, const nf_sp_model *piec
     return &nf_recipe_t5;
 }
 
-nerfit_status nf_tokenizer_folder_describe(nf_tokenizer_folder *folder, json_t **description,
-                                           nerfit_error *err) {
+nerfit_status nf_tokenizer_folder_describe(nf_tokenizer_folder *folder, nf_token_tables *tables,
+                                           json_t **description, nerfit_error *err) {
     const nf_recipe *chosen;
+    folder->tables = tables;
     *description = json_pack("{s:{}}", "model");
-    json_t *model = json_object_get(*description, "model");
-    if (!model) return nf_no_memory(err, 64);
+    if (!json_object_get(*description, "model")) return nf_no_memory(err, 64);
     NF_TRY(choose_by_name(&chosen, folder, err));
     bool named = chosen != NULL;
     if (!named) NF_TRY(choose_by_files(&chosen, folder, err));
     if (chosen->sentencepiece)
         NF_TRY(nf_recipe_read_pieces(chosen, folder, err));
     else
-        NF_TRY(chosen == &bert ? read_words(folder, model, err) : read_merges(folder, model, err));
-    if (!named) chosen = look_at(chosen, folder->pieces, json_object_get(model, "vocab"));
+        NF_TRY(chosen == &bert ? read_words(folder, err) : read_merges(folder, err));
+    if (!named) chosen = look_at(chosen, folder->pieces, tables);
     if (chosen->sentencepiece) NF_TRY(nf_recipe_bring_tokens(chosen, folder, err));
     folder->mask_strips = chosen->mask_strips;
     const char *defaults[NF_NAMED_TOKENS];

@@ -20,10 +20,15 @@ struct nf_tokenizer {
     const char *file;                       /* its tokenizer.json; NULL if it has none */
 };
 
-/* Builds all parts from a description in tokenizer.json's layout, then the tokens of `extra` (in
- * the layout of "added_tokens"; may be NULL) as if they were added to the finished tokenizer. */
+/* Builds all parts from a description in tokenizer.json's layout and the tables of its model, then
+ * the tokens of `extra` (in the layout of "added_tokens"; may be NULL) as if they were added to the
+ * finished tokenizer. `tables` have the tokenizer's arena. */
 nerfit_status nf_tokenizer_build(nf_tokenizer *tokenizer, const json_t *description,
-                                 const json_t *extra, const char *file, nerfit_error *err);
+                                 const nf_token_tables *tables, const json_t *extra,
+                                 const char *file, nerfit_error *err);
+/* Builds it from a tokenizer.json's text. */
+nerfit_status nf_tokenizer_parse(nf_tokenizer *tokenizer, const char *text, size_t length,
+                                 const char *file, nerfit_error *err);
 
 /* How many blanks (white space, or the byte-level one) a token's text begins and ends with; false
  * if none. */

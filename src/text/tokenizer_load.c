@@ -19,8 +19,17 @@ static int32_t find_pad(const nf_tokenizer *t, const char *named, const json_t *
     return -1;
 }
 
+/* The text of a tokenizer.json has to stay until the tokenizer is built. */
+static nerfit_status read_file(nf_file *file, nf_token_tables *tables, json_t **description,
+                               const char *path, nerfit_error *err) {
+    NF_TRY(nf_file_open(file, path, err));
+    return nf_token_tables_read(tables, description, file->data, file->size, path, err);
+}
+
 static nerfit_status load_folder(nf_tokenizer *t, const char *path, nerfit_error *err) {
     nf_tokenizer_folder folder;
+    nf_token_tables tables = {.arena = &t->arena};
+    nf_file file = {0};
     json_t *description = NULL;
     const char *json = nf_path_join(&t->arena, path, "tokenizer.json");
     if (!json) return nf_no_memory(err, strlen(path));
@@ -28,28 +37,42 @@ static nerfit_status load_folder(nf_tokenizer *t, const char *path, nerfit_error
     t->folder = path;
     if (status == NERFIT_OK && nf_file_exists(json)) {
         t->file = json;
-        status = nf_json_load(&description, json, err);
+        status = read_file(&file, &tables, &description, json, err);
         if (status == NERFIT_OK) status = nf_tokenizer_folder_override(&folder, description, err);
         if (status == NERFIT_OK)
             status = nf_tokenizer_folder_tokens(&folder, description, NULL, err);
     } else if (status == NERFIT_OK) {
-        status = nf_tokenizer_folder_describe(&folder, &description, err);
+        status = nf_tokenizer_folder_describe(&folder, &tables, &description, err);
     }
     if (status == NERFIT_OK)
-        status = nf_tokenizer_build(t, description, folder.extra, t->file ? json : path, err);
+        status =
+            nf_tokenizer_build(t, description, &tables, folder.extra, t->file ? json : path, err);
     if (status == NERFIT_OK) t->pad = find_pad(t, folder.named[NF_PAD], description);
     json_decref(description);
+    nf_token_tables_free(&tables);
+    nf_file_close(&file);
     nf_tokenizer_folder_close(&folder);
     return status;
 }
 
-static nerfit_status load_file(nf_tokenizer *t, const char *path, nerfit_error *err) {
-    json_t *description = NULL;
-    t->file = path;
-    NF_TRY(nf_json_load(&description, path, err));
-    nerfit_status status = nf_tokenizer_build(t, description, NULL, path, err);
+nerfit_status nf_tokenizer_parse(nf_tokenizer *t, const char *text, size_t length, const char *file,
+                                 nerfit_error *err) {
+    nf_token_tables tables = {.arena = &t->arena};
+    json_t *description;
+    nerfit_status status = nf_token_tables_read(&tables, &description, text, length, file, err);
+    if (status == NERFIT_OK) status = nf_tokenizer_build(t, description, &tables, NULL, file, err);
     if (status == NERFIT_OK) t->pad = find_pad(t, NULL, description);
     json_decref(description);
+    nf_token_tables_free(&tables);
+    return status;
+}
+
+static nerfit_status load_file(nf_tokenizer *t, const char *path, nerfit_error *err) {
+    nf_file file;
+    t->file = path;
+    NF_TRY(nf_file_open(&file, path, err));
+    nerfit_status status = nf_tokenizer_parse(t, file.data, file.size, path, err);
+    nf_file_close(&file);
     return status;
 }
 

@@ -12,7 +12,8 @@ typedef struct nf_recipe nf_recipe;
 struct nf_recipe {
     const char *files; /* what it is made from: a file's name, or a description for messages */
     const char *defaults[NF_NAMED_TOKENS];
-    /* Fills the description; it has a "model" with the vocabulary of vocab.txt or vocab.json. */
+    /* Fills the description, which has a "model", and folder->tables unless they come from
+     * vocab.txt or vocab.json and merges.txt: then they are full. */
     nerfit_status (*parts)(const nf_tokenizer_folder *folder, json_t *description,
                            nerfit_error *err);
     bool sentencepiece; /* folder->pieces is read before */
@@ -37,7 +38,7 @@ bool nf_recipe_option(const nf_tokenizer_folder *folder, const char *name, bool 
 /* Sets a new value; NULL stands for no memory. */
 nerfit_status nf_recipe_put(json_t *description, const char *key, json_t *value, nerfit_error *err);
 /* TemplateProcessing: special tokens around the text (either may be NULL). */
-json_t *nf_recipe_template(const nf_tokenizer_folder *folder, const json_t *description,
-                           const char *before, const char *after);
+json_t *nf_recipe_template(const nf_tokenizer_folder *folder, const char *before,
+                           const char *after);
 
 #endif

@@ -45,24 +45,3 @@ void nf_string_table_put(nf_string_table *table, const char *text, size_t length
     table->count++;
     if (length > table->longest) table->longest = length;
 }
-
-nerfit_status nf_vocabulary_init(nf_vocabulary *vocabulary, const char *const *texts,
-                                 const int32_t *ids, size_t count, nf_arena *arena,
-                                 nerfit_error *err) {
-    memset(vocabulary, 0, sizeof *vocabulary);
-    for (size_t i = 0; i < count; i++)
-        if ((size_t)ids[i] + 1 > vocabulary->size) vocabulary->size = (size_t)ids[i] + 1;
-    vocabulary->texts = nf_arena_calloc(arena, vocabulary->size + 1, sizeof *vocabulary->texts);
-    vocabulary->lengths = nf_arena_calloc(arena, vocabulary->size + 1, sizeof *vocabulary->lengths);
-    if (!vocabulary->texts || !vocabulary->lengths ||
-        !nf_string_table_init(&vocabulary->table, count, arena))
-        return nf_no_memory(err, count * sizeof(nf_string_slot));
-    for (size_t i = 0; i < count; i++) {
-        size_t length = strlen(texts[i]);
-        nf_string_table_put(&vocabulary->table, texts[i], length, ids[i]);
-        vocabulary->texts[ids[i]] = texts[i];
-        vocabulary->lengths[ids[i]] = (uint32_t)length;
-    }
-    vocabulary->count = vocabulary->table.count;
-    return NERFIT_OK;
-}

@@ -57,12 +57,6 @@ typedef struct nf_vocabulary {
     size_t count;       /* tokens; equal ones count once, but in Unigram each for itself */
 } nf_vocabulary;
 
-/* The strings are kept, not copied. An id that two strings share belongs, the other way round, to
- * the last. */
-nerfit_status nf_vocabulary_init(nf_vocabulary *vocabulary, const char *const *texts,
-                                 const int32_t *ids, size_t count, nf_arena *arena,
-                                 nerfit_error *err);
-
 static inline int32_t nf_vocabulary_id(const nf_vocabulary *vocabulary, const char *text,
                                        size_t length) {
     return nf_string_table_get(&vocabulary->table, text, length);

@@ -23,7 +23,8 @@ def main():
         for _ in range(args.times):
             began = time.perf_counter()
             child = subprocess.Popen([args.nerfit, "predict", args.model, args.text, "--quiet",
-                                      "--precision", precision], stdout=subprocess.DEVNULL)
+                                      "--precision", precision],
+                                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             _, status, usage = os.wait4(child.pid, 0)
             child.returncode = os.waitstatus_to_exitcode(status)
             wall.append(time.perf_counter() - began)

@@ -340,6 +340,13 @@ class HubTest(Case):
         shutil.rmtree(self.cache / "models--acme--base")
         self.predict("acme/adapter", status=1, expect="base model of the adapter .*acme/base")
 
+    def test_what_is_nerfits_own_comes_along(self):
+        own = ("nerfit.json", "word_shape.safetensors", "description_head.safetensors")
+        self.hub.add("acme/ours", {**TAGGER, **{name: b"not one" for name in own}})
+        self.predict("acme/ours", status=1, expect="word_shape.safetensors")
+        snapshot = next(self.cache.glob("models--acme--ours/snapshots/*"))
+        self.assertLessEqual(set(own), {p.name for p in snapshot.iterdir()})
+
     def test_sentence_encoders(self):
         encoder = files_of(GOLDEN / "sentence-mean")
         self.hub.add("acme/sentences", encoder)

@@ -85,7 +85,7 @@ static void resumes(void **state) {
                      in_root("parts/best/description_head.safetensors"));
 }
 
-/* A finished one does nothing more, without checkpoints too; other settings make another one. */
+/* A finished one does nothing more, without checkpoints too; other settings and texts are another one. */
 static void finished(void **state) {
     (void)state;
     const char *again[16] = {"save_strategy", "no", "load_best_model_at_end", "false"};
@@ -99,14 +99,13 @@ static void finished(void **state) {
     assert_true(none.first == 0 && strstr(none.log, done));
     assert_same_file(in_root("finished/best/model.safetensors"), in_root("first.safetensors"));
     again[8] = "seed", again[9] = "7";
-    assert_ok(run(nerfit_pretrain, "finished", again, &other), &error);
-    assert_true(other.first > 0 && !strstr(other.log, done));
-    assert_non_null(strstr(other.log, "seed: other than in the finished run"));
+    assert_int_equal(run(nerfit_pretrain, "finished", again, &other), NERFIT_ARGUMENT);
+    assert_non_null(strstr(error.text, "holds a finished run with other seed"));
     again[8] = NULL;
     write_text(in_root("b.json"), "{\"person\": \"somebody's name\"}");
-    other = (watcher){0};
-    assert_ok(run(nerfit_pretrain, "finished", again, &other), &error);
-    assert_true(other.first > 0);
+    assert_int_equal(run(nerfit_pretrain, "finished", again, &other), NERFIT_ARGUMENT);
+    assert_non_null(strstr(error.text, "other texts, descriptions or models"));
+    assert_int_equal(other.first, 0);
     write_text(in_root("b.json"), "{\"person\": \"a name\"}");
 }
 

@@ -2,6 +2,7 @@
  * cross-validation, the report's files, thresholds in use; on a tiny model. */
 #include "tiny_run.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <sys/stat.h>
 
@@ -33,7 +34,7 @@ typedef struct heard {
     size_t entries, calibration_messages;
     char last[512]; /* of those on calibration */
     size_t begins, stop_at; /* stages begun, folds' too; the run is stopped where that one begins, 0: never */
-    bool finished, behind, other; /* what the log says */
+    bool finished, behind; /* what the log says */
 } heard;
 
 static void hear(void *user, nerfit_log_level level, const char *message) {
@@ -41,7 +42,6 @@ static void hear(void *user, nerfit_log_level level, const char *message) {
     heard *h = user;
     h->finished |= strstr(message, "is finished; there is nothing left to do") != NULL;
     h->behind |= strstr(message, "it goes on behind them") != NULL;
-    h->other |= strstr(message, "its stages are not taken over") != NULL;
     if (!strstr(message, "calibrat")) return;
     h->calibration_messages++;
     snprintf(h->last, sizeof h->last, "%s", message);
@@ -280,7 +280,8 @@ static void test_resume_behind(void **state) {
     nerfit_train_result_free(&whole);
 }
 
-/* Other settings of the calibration leave the stages as they are; others do not, nor do other texts. */
+/* Other settings of the calibration leave the stages as they are; others are another run, and so are other
+ * texts. */
 static void test_resume_otherwise(void **state) {
     (void)state;
     static const struct {
@@ -290,7 +291,6 @@ static void test_resume_otherwise(void **state) {
         {{"calibration", "validation"}, 0},
         {{"calibration", "none"}, 0},
         {{"calibration", "cross-validation", "calibration_folds", "2"}, 2},
-        {{"calibration", "none", "seed", "7"}, 1},
     };
     heard h = {0};
     nerfit_train_result result;
@@ -301,27 +301,49 @@ static void test_resume_otherwise(void **state) {
         ino_t model = model_file();
         assert_ok(train_crossed("parts", more, &h, &result), &error);
         nerfit_train_result_free(&result);
-        bool trained = h.other;
-        if (h.begins != cases[i].begins || h.finished || h.behind == trained)
+        if (h.begins != cases[i].begins || h.finished || !h.behind)
             fail_msg("case %zu: %zu stages begun", i, h.begins);
-        assert_int_equal(model_file() == model, !trained);
+        assert_true(model_file() == model);
         assert_ok(nf_calibration_load(&c, in_root("parts/best"), &error), &error);
         assert_int_equal(c.n_entities > 0, strcmp(cases[i].settings[1], "none") != 0);
         assert_ok(nf_calibration_load(&c, in_root("parts/adapter"), &error), &error);
         assert_int_equal(c.n_entities > 0, strcmp(cases[i].settings[1], "none") != 0);
     }
-    const char *const same[] = {"resume_from_checkpoint", "true", "calibration", "none", "seed", "7",
-                                NULL};
+    /* what it would go on from is another run's */
+    static const char *const same[] = {"resume_from_checkpoint", "true", "calibration_folds", "2", NULL};
+    static const char *const other[] = {"resume_from_checkpoint", "true", "seed", "7", NULL};
+    assert_int_equal(train_crossed("parts", other, &h, &result), NERFIT_ARGUMENT);
+    assert_non_null(strstr(error.text, "holds a finished run with other seed"));
     assert_ok(train_crossed("parts", same, &h, &result), &error);
     nerfit_train_result_free(&result);
     assert_true(h.finished);
     char more_texts[1024];
     snprintf(more_texts, sizeof more_texts, "%s%s", TRAIN, "call me\n");
     write_text(in_root("train.txt"), more_texts);
+    assert_int_equal(train_crossed("parts", same, &h, &result), NERFIT_ARGUMENT);
+    assert_non_null(strstr(error.text, "other texts, descriptions or models"));
+    write_text(in_root("train.txt"), TRAIN);
+    /* nor is half of a model a finished run */
+    assert_int_equal(unlink(in_root("parts/best/model.safetensors")), 0);
     assert_ok(train_crossed("parts", same, &h, &result), &error);
     nerfit_train_result_free(&result);
-    write_text(in_root("train.txt"), TRAIN);
-    assert_true(h.other && h.begins == 1);
+    assert_true(!h.finished && h.begins == 3); /* stage 2 and two folds */
+}
+
+/* Other weights at the same place are other models. */
+static void test_resume_other_encoder(void **state) {
+    (void)state;
+    static const char *const again[] = {"resume_from_checkpoint", "true", NULL}, *const none[] = {NULL};
+    heard h = {0};
+    nerfit_train_result result;
+    char encoder[200];
+    snprintf(encoder, sizeof encoder, "%s", in_root("encoder/model.safetensors"));
+    assert_ok(train_crossed("weights", none, &h, &result), &error);
+    nerfit_train_result_free(&result);
+    const struct timespec times[] = {{.tv_sec = 1}, {.tv_sec = 1}};
+    assert_int_equal(utimensat(AT_FDCWD, encoder, times, 0), 0);
+    assert_int_equal(train_crossed("weights", again, &h, &result), NERFIT_ARGUMENT);
+    assert_non_null(strstr(error.text, "other texts, descriptions or models"));
 }
 
 static void test_refused(void **state) {
@@ -505,6 +527,7 @@ int main(void) {
         cmocka_unit_test(test_validation),       cmocka_unit_test(test_auto),
         cmocka_unit_test(test_cross_validation), cmocka_unit_test(test_adapter),
         cmocka_unit_test(test_resume_behind),    cmocka_unit_test(test_resume_otherwise),
+        cmocka_unit_test(test_resume_other_encoder),
         cmocka_unit_test(test_refused),          cmocka_unit_test(test_evaluation),
         cmocka_unit_test(test_report),           cmocka_unit_test(test_page_escapes),
     };

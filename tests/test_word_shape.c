@@ -6,6 +6,7 @@
 #include "model/word_shape.h"
 #include "text/word_shapes.h"
 #include "text/word_starts.h"
+#include "train/examples.h"
 
 static nerfit_error error;
 
@@ -151,14 +152,46 @@ static void test_training(void **state) {
     assert_false(nf_word_shape_in(in_root("without/best")));
 }
 
-/* A text of several windows: every window gets its own part of the shapes. */
+/* Of a text of several windows every one gets its own part of the shapes: capitals in the last change
+ * nothing in the first. Of the pieces of a training text, too. */
 static void test_long_text(void **state) {
     (void)state;
-    static char text[8192];
-    double got[4096];
+    enum { WORDS = 200, MOST = 1024 };
+    static char small[8192], mixed[8192];
+    static double a[MOST], b[MOST];
     assert_ok(train("long", 0, full), &error);
-    for (size_t i = 0; i < 200; i++) strcat(text, i % 2 ? "in Rome " : "wake BOB ");
-    assert_true(scores(in_root("long/best"), text, got, 4096) >= 400);
+    for (size_t i = 0; i < WORDS; i++) {
+        strcat(small, "rome ");
+        strcat(mixed, i < WORDS - 20 ? "rome " : "ROME ");
+    }
+    size_t n = scores(in_root("long/best"), small, a, MOST);
+    assert_int_equal(scores(in_root("long/best"), mixed, b, MOST), n);
+    assert_true(n >= WORDS && n < MOST);
+    assert_memory_equal(a, b, n / 2 * sizeof *a);
+    double most = 0.0;
+    for (size_t i = n - 10; i < n; i++) most = fmax(most, fabs(a[i] - b[i]));
+    assert_true(most > 1e-3);
+
+    nf_tokenizer *tokenizer;
+    nf_examples examples = {0};
+    nf_label_set labels = {0};
+    nf_document document = {.text = mixed, .text_size = strlen(mixed), .file = "long"};
+    nf_corpus corpus = {.documents = &document, .n_documents = 1};
+    assert_ok(nf_tokenizer_load(&tokenizer, in_root("encoder"), &error), &error);
+    assert_ok(nf_examples_make(&examples, &corpus, &labels, tokenizer, 32, NF_WORDS_BLANKS, NULL, &error),
+              &error);
+    assert_true(examples.count > 5);
+    size_t at = 0;
+    for (size_t e = 0; e < examples.count; e++) {
+        const nf_example *x = &examples.items[e];
+        assert_int_equal(x->shapes[0], NF_SHAPE_NONE);
+        assert_int_equal(x->shapes[x->length - 1], NF_SHAPE_NONE);
+        for (size_t t = 1; t + 1 < x->length; t++, at++)
+            assert_int_equal(x->shapes[t], at < WORDS - 20 ? NF_SHAPE_SMALL : NF_SHAPE_CAPITALS);
+    }
+    assert_int_equal(at, WORDS);
+    nf_examples_free(&examples);
+    nf_tokenizer_free(tokenizer);
 }
 
 static void test_resume(void **state) {

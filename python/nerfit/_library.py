@@ -290,7 +290,7 @@ def _open() -> ctypes.CDLL:
     except OSError as reason:
         raise ImportError(
             f"nerfit's library cannot be loaded: {reason}. It takes the Debian packages libdnnl3, "
-            "libjansson4, libyaml-0-2, libutf8proc2, libcurl4 and libgomp1, or their like; if "
+            "libjansson4, libyaml-0-2, libutf8proc2 and libgomp1, or their like; if "
             "those are there, install nerfit again, so that it is built for them."
         ) from None
     for name, (result, arguments) in _FUNCTIONS.items():

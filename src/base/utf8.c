@@ -76,10 +76,8 @@ size_t nf_utf8_offset(const char *text, size_t length, size_t index) {
 
 void nf_utf8_go_to(nf_utf8_place *p, size_t index) {
     if (index < p->index) p->byte = p->index = 0;
-    for (; p->index < index && p->byte < p->size; p->index++) {
-        unsigned char lead = (unsigned char)p->text[p->byte];
-        p->byte += lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-    }
+    for (; p->index < index && p->byte < p->size; p->index++)
+        p->byte += nf_utf8_size((unsigned char)p->text[p->byte]);
 }
 
 bool nf_is_space(uint32_t c) {

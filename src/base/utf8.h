@@ -17,6 +17,10 @@ bool nf_utf8_valid(const char *text, size_t length, size_t *bad_at);
 size_t nf_utf8_count(const char *text, size_t length);
 /* Byte offset of the code point with the given index; `length` if the index is past the end. */
 size_t nf_utf8_offset(const char *text, size_t length, size_t index);
+/* The size in bytes of the code point that begins with `byte`, in valid UTF-8. */
+static inline size_t nf_utf8_size(unsigned char byte) {
+    return byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
+}
 /* Walks along valid UTF-8 to indices that mostly rise: `byte` is the offset of code point `index`. */
 typedef struct nf_utf8_place {
     const char *text;

@@ -174,6 +174,9 @@ static const struct wanted {
     {"spm.model", BASE | SENTENCE | TOKENIZER},
     {"tokenizer.model", BASE | SENTENCE | TOKENIZER},
     {"adapter_config.json", BASE | SENTENCE},
+    {"nerfit.json", BASE}, /* what is nerfit's own of its models */
+    {"word_shape.safetensors", BASE},
+    {"description_head.safetensors", BASE},
     {"modules.json", SENTENCE},
     {"sentence_bert_config.json", SENTENCE},
     {"config_sentence_transformers.json", SENTENCE},

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 
+#include "base/utf8.h"
 #include "text/unicode_data.h"
 
 enum {
@@ -58,11 +59,6 @@ static inline size_t nf_utf8_next(const char *text, uint32_t *code_point) {
     *code_point =
         (p[0] & 0x07u) << 18 | (p[1] & 0x3Fu) << 12 | (p[2] & 0x3Fu) << 6 | (p[3] & 0x3Fu);
     return 4;
-}
-
-/* The size in bytes of the code point that begins with `byte`, in valid UTF-8. */
-static inline size_t nf_utf8_size(unsigned char byte) {
-    return byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
 }
 
 #endif

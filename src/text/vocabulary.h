@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "base/fnv.h"
 
 enum { NF_VOCABULARY_MAX_ID = (1 << 24) - 1 };
 
@@ -26,18 +27,6 @@ typedef struct nf_string_table {
     size_t count;   /* strings */
     size_t longest; /* bytes */
 } nf_string_table;
-
-#define NF_HASH_START UINT64_C(0xcbf29ce484222325)
-
-static inline uint64_t nf_hash_step(uint64_t hash, unsigned char byte) {
-    return (hash ^ byte) * UINT64_C(0x100000001b3);
-}
-
-static inline uint64_t nf_hash_text(const char *text, size_t length) {
-    uint64_t hash = NF_HASH_START;
-    for (size_t i = 0; i < length; i++) hash = nf_hash_step(hash, (unsigned char)text[i]);
-    return hash;
-}
 
 /* Room for `count` strings; the slots come from the arena. False when out of memory. */
 bool nf_string_table_init(nf_string_table *table, size_t count, nf_arena *arena);

@@ -284,21 +284,9 @@ static nerfit_status read_corpora(fewshot *f) {
 /* Everything that all runs share. */
 static nerfit_status hash_common(fewshot *f) {
     const char *version = nerfit_version();
-    f->common_hash = nf_fingerprint_bytes(NF_FINGERPRINT_EMPTY, version, strlen(version));
+    f->common_hash = nf_fingerprint_bytes(NF_HASH_START, version, strlen(version));
     NF_TRY(nf_fingerprint_corpus(&f->common_hash, f->test, f->err));
     return nf_fingerprint_descriptions(&f->common_hash, f->data, f->config->ent2emb, f->err);
-}
-
-/* Weights are told apart by their size and time, not read. */
-static nerfit_status hash_weights(fewshot *f, uint64_t *hash, const char *folder,
-                                  const char *name) {
-    struct stat info;
-    const char *path = nf_path_join(&f->arena, folder, name);
-    if (!path) return nf_no_memory(f->err, strlen(folder));
-    if (stat(path, &info) != 0) return NERFIT_OK; /* training says what is missing */
-    const int64_t facts[] = {info.st_size, info.st_mtim.tv_sec, info.st_mtim.tv_nsec};
-    *hash = nf_fingerprint_bytes(*hash, facts, sizeof facts);
-    return NERFIT_OK;
 }
 
 static nerfit_status key_of(fewshot *f, const nf_train_options *o, char key[17]) {
@@ -312,9 +300,7 @@ static nerfit_status key_of(fewshot *f, const nf_train_options *o, char key[17])
     uint64_t hash = nf_fingerprint_bytes(f->common_hash, &f->sample_hash, sizeof f->sample_hash);
     hash = nf_fingerprint_bytes(hash, text, strlen(text));
     free(text);
-    NF_TRY(hash_weights(f, &hash, o->model_name, "model.safetensors"));
-    if (o->pretrained)
-        NF_TRY(hash_weights(f, &hash, o->pretrained, "adapter_model.safetensors"));
+    NF_TRY(nf_fingerprint_models(&hash, o, f->err));
     snprintf(key, 17, "%016" PRIx64, hash);
     return NERFIT_OK;
 }
@@ -419,7 +405,7 @@ static nerfit_status draw_sample(fewshot *f, size_t k, uint64_t seed) {
 static nerfit_status make_sample(fewshot *f, size_t k, uint64_t seed) {
     nf_corpus_free(&f->sample);
     NF_TRY(f->options->samples ? read_sample(f, k, seed) : draw_sample(f, k, seed));
-    f->sample_hash = NF_FINGERPRINT_EMPTY;
+    f->sample_hash = NF_HASH_START;
     return nf_fingerprint_corpus(&f->sample_hash, &f->sample, f->err);
 }
 

@@ -1,6 +1,7 @@
 #include "train/fingerprint.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/str.h"
@@ -9,7 +10,7 @@
 
 uint64_t nf_fingerprint_bytes(uint64_t fingerprint, const void *data, size_t size) {
     const unsigned char *bytes = data;
-    for (size_t i = 0; i < size; i++) fingerprint = (fingerprint ^ bytes[i]) * 0x100000001B3u;
+    for (size_t i = 0; i < size; i++) fingerprint = nf_hash_step(fingerprint, bytes[i]);
     return fingerprint;
 }
 
@@ -48,4 +49,23 @@ nerfit_status nf_fingerprint_descriptions(uint64_t *fingerprint, const nf_train_
     *fingerprint = nf_fingerprint_bytes(*fingerprint, file.data, file.size);
     nf_file_close(&file);
     return NERFIT_OK;
+}
+
+nerfit_status nf_fingerprint_models(uint64_t *fingerprint, const nf_train_options *options,
+                                    nerfit_error *err) {
+    static const char *const names[] = {"model.safetensors", "adapter_model.safetensors",
+                                        "description_head.safetensors", "word_shape.safetensors"};
+    const char *const folders[] = {options->model_name, options->st_model_name, options->pretrained};
+    nf_arena arena = {0};
+    nerfit_status status = NERFIT_OK;
+    for (size_t i = 0; i < 3 * sizeof names / sizeof *names && status == NERFIT_OK; i++) {
+        const char *folder = folders[i % 3], *path = folder ? nf_path_join(&arena, folder, names[i / 3]) : NULL;
+        struct stat info;
+        if (folder && !path) status = nf_no_memory(err, strlen(folder));
+        if (!path || stat(path, &info) != 0) continue; /* training says what is missing */
+        const int64_t facts[] = {(int64_t)i, info.st_size, info.st_mtim.tv_sec, info.st_mtim.tv_nsec};
+        *fingerprint = nf_fingerprint_bytes(*fingerprint, facts, sizeof facts);
+    }
+    nf_arena_free(&arena);
+    return status;
 }

@@ -109,7 +109,7 @@ nerfit_status nf_pretraining_read(nf_pretraining **out, const nf_train_options *
 
 nerfit_status nf_pretraining_fingerprint(const nf_pretraining *p, uint64_t *fingerprint,
                                          nerfit_error *err) {
-    *fingerprint = NF_FINGERPRINT_EMPTY;
+    *fingerprint = NF_HASH_START;
     for (size_t i = 0; i < p->n_sets; i++) {
         const nf_train_data described = {.descriptions = &p->sets[i].descriptions};
         NF_TRY(nf_fingerprint_corpus(fingerprint, &p->sets[i].corpus, err));

@@ -6,7 +6,8 @@
  *     {"options": {...}, "given": "fingerprint", "adapter": true, "log_history": [...], "report": {...},
  *      "report_of": "test", "report_text": "...", "done": false}
  *
- * "done": what follows is done, too. Other options or texts than these need other stages. */
+ * "done": what follows is done, too. A run that resumes it with other options or texts is refused: what it
+ * would go on from is not its own. */
 #include "train/run.h"
 
 #include <inttypes.h>
@@ -14,6 +15,8 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "model/adapter.h"
+#include "train/fingerprint.h"
 
 /* Options on which the stages do not depend; and those of what follows them. */
 static const char *const places[] = {"output_dir", "resume_from_checkpoint", "overwrite_output_dir",
@@ -43,27 +46,49 @@ static char *record_path(nf_run *r, int s) {
     return folder ? nf_path_join(&r->arena, folder, "finished.json") : NULL;
 }
 
-static void print_fingerprint(const nf_run *r, char text[17]) {
-    snprintf(text, 17, "%016" PRIx64, r->fingerprint);
+/* With a language model's descriptions, which the run itself wrote and the user may have edited. */
+static nerfit_status print_fingerprint(nf_run *r, char text[17]) {
+    static const nf_train_data none = {0};
+    uint64_t fingerprint = r->fingerprint;
+    const char *path = nf_path_join(&r->arena, r->options->output_dir, "descriptions.yaml");
+    if (!path) return nf_no_memory(r->err, 0);
+    bool given = r->options->ent2emb || r->data->embeddings || r->data->descriptions;
+    if (!given && nf_file_exists(path))
+        NF_TRY(nf_fingerprint_descriptions(&fingerprint, &none, path, r->err));
+    snprintf(text, 17, "%016" PRIx64, fingerprint);
+    return NERFIT_OK;
 }
 
-/* Keeps the record if it is of such a run, and says why where it is not. */
+/* Keeps the record, if it is of such a run. */
 static nerfit_status judge(nf_run *r, json_t *record) {
     char given[17];
     const char *then = json_string_value(json_object_get(record, "given"));
+    NF_TRY(print_fingerprint(r, given));
     json_t *options = nf_train_options_to_json(r->options);
     if (!options) return nf_no_memory(r->err, 0);
-    print_fingerprint(r, given);
     const char *other = difference(options, json_object_get(record, "options"), false);
-    if (!other && (!then || strcmp(given, then) != 0)) other = "the texts or descriptions";
-    if (other)
-        nf_log_info(r->log, "%s: other than in the finished run of %s; its stages are not taken over",
-                    other, r->options->output_dir);
-    else r->finished = json_incref(record);
-    r->done = r->finished && json_is_true(json_object_get(record, "done")) &&
+    r->done = json_is_true(json_object_get(record, "done")) &&
               !difference(options, json_object_get(record, "options"), true);
+    nerfit_status status = NERFIT_OK;
+    if (!other && (!then || strcmp(given, then) != 0)) other = "texts, descriptions or models";
+    if (other)
+        status = nf_fail_at(r->err, NERFIT_ARGUMENT, r->options->output_dir, 0, 0,
+                            "holds a finished run with other %s; resume it with the same, choose another "
+                            "output_dir, or give overwrite_output_dir instead of resume_from_checkpoint",
+                            other);
+    else
+        r->finished = json_incref(record);
     json_decref(options);
-    return NERFIT_OK;
+    return status;
+}
+
+/* Whether all is there that the record speaks of. */
+static bool is_whole(nf_run *r, const json_t *record, const char *best) {
+    const char *adapter = nf_path_join(&r->arena, r->options->output_dir, "adapter");
+    bool weights = nf_file_exists_in(best, "model.safetensors") ||
+                   nf_file_exists_in(best, "model.safetensors.index.json") || nf_adapter_folder(best);
+    return weights && adapter &&
+           (!json_is_true(json_object_get(record, "adapter")) || nf_adapter_folder(adapter));
 }
 
 nerfit_status nf_run_find_finished(nf_run *r, int s) {
@@ -72,9 +97,9 @@ nerfit_status nf_run_find_finished(nf_run *r, int s) {
     json_t *record;
     if (!path || !best) return nf_no_memory(r->err, 0);
     if (!wanted || strcmp(wanted, "true") != 0) return NERFIT_OK; /* nothing, or a checkpoint, is asked for */
-    if (!nf_file_exists(path) || !nf_directory_exists(best)) return NERFIT_OK;
+    if (!nf_file_exists(path)) return NERFIT_OK;
     NF_TRY(nf_json_load(&record, path, r->err));
-    nerfit_status status = judge(r, record);
+    nerfit_status status = is_whole(r, record, best) ? judge(r, record) : NERFIT_OK;
     json_decref(record);
     return status;
 }
@@ -87,15 +112,14 @@ static nerfit_status copy_text(nf_run *r, const char *text, char **out) {
 nerfit_status nf_run_take_finished(nf_run *r, nf_train_result *result) {
     const char *output = r->options->output_dir;
     const char *best = nf_path_join(&r->arena, output, "best");
-    const char *adapter = nf_path_join(&r->arena, output, "adapter");
     const char *page = nf_path_join(&r->arena, output, "report.html");
     const char *of = json_string_value(json_object_get(r->finished, "report_of"));
     const json_t *report = json_object_get(r->finished, "report");
-    if (!best || !adapter || !page) return nf_no_memory(r->err, 0);
+    if (!best || !page) return nf_no_memory(r->err, 0);
     nf_log_info(r->log, r->done ? "the run in %s is finished; there is nothing left to do"
                                 : "the stages of the run in %s are finished; it goes on behind them",
                 output);
-    r->has_adapter = json_is_true(json_object_get(r->finished, "adapter")) && nf_directory_exists(adapter);
+    r->has_adapter = json_is_true(json_object_get(r->finished, "adapter"));
     if (json_array_extend(r->history, json_object_get(r->finished, "log_history")) != 0)
         return nf_fail_at(r->err, NERFIT_FORMAT, output, 0, 0, "its finished.json has no \"log_history\"");
     NF_TRY(copy_text(r, best, &result->model_folder));
@@ -112,7 +136,7 @@ nerfit_status nf_run_save_finished(nf_run *r, int s, bool done, const nf_train_r
     char given[17];
     const char *folder = nf_run_stage_folder(r, s), *path = record_path(r, s);
     if (!folder || !path) return nf_no_memory(r->err, 0);
-    print_fingerprint(r, given);
+    NF_TRY(print_fingerprint(r, given));
     NF_TRY(nf_directory_make(folder, r->err));
     json_t *record = json_pack("{s:o, s:s, s:b, s:O, s:O?, s:s?, s:s?, s:b}", "options",
                                nf_train_options_to_json(r->options), "given", given, "adapter",

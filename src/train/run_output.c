@@ -69,7 +69,13 @@ nerfit_status nf_run_check_output(nf_run *r) {
     if (!best) return nf_no_memory(r->err, 0);
     NF_TRY(check_checkpoint(r));
     const char *const inputs[] = {r->model_folder, r->sentence_folder, r->pretrained.adapter};
-    for (size_t i = 0; i < 3; i++) NF_TRY(check_apart(r, inputs[i]));
+    for (size_t i = 0; i < 3; i++) {
+        NF_TRY(check_apart(r, inputs[i]));
+        char *base;
+        if (inputs[i] && nf_adapter_folder(inputs[i]) &&
+            nf_adapter_base(&base, &r->arena, inputs[i], NULL) == NERFIT_OK)
+            NF_TRY(check_apart(r, base));
+    }
     if (nf_directory_exists(best) && !o->overwrite_output_dir && !nf_run_resumes(o))
         return nf_fail_at(r->err, NERFIT_ARGUMENT, o->output_dir, 0, 0,
                           "holds an earlier run; choose another output_dir, or give "

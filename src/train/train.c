@@ -100,12 +100,13 @@ static nerfit_status take_model(nf_run *r, nf_train_result *result) {
 
 /* Of what the options name by path, or not at all. */
 static nerfit_status take_fingerprint(nf_run *r) {
-    r->fingerprint = NF_FINGERPRINT_EMPTY;
+    r->fingerprint = NF_HASH_START;
     for (int i = 0; i < NF_SPLITS; i++) {
         const char split = (char)i;
         r->fingerprint = nf_fingerprint_bytes(r->fingerprint, &split, 1);
         if (r->corpora[i]) NF_TRY(nf_fingerprint_corpus(&r->fingerprint, r->corpora[i], r->err));
     }
+    NF_TRY(nf_fingerprint_models(&r->fingerprint, r->options, r->err));
     return nf_fingerprint_descriptions(&r->fingerprint, r->data, r->options->ent2emb, r->err);
 }
 
@@ -190,6 +191,7 @@ static nerfit_status pretrain(nf_run *r, nf_train_result *result) {
     NF_TRY(nf_train_backend(r->options, &r->be, r->err));
     NF_TRY(nf_pretraining_read(&p, r->options, r->log, r->err));
     nerfit_status status = nf_pretraining_fingerprint(p, &r->fingerprint, r->err);
+    if (status == NERFIT_OK) status = nf_fingerprint_models(&r->fingerprint, r->options, r->err);
     if (status == NERFIT_OK) status = nf_run_find_finished(r, 0);
     r->done = r->finished != NULL; /* nothing follows the stage */
     if (status == NERFIT_OK)

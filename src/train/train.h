@@ -15,7 +15,8 @@
  *   best/nerfit.json     what is nerfit's own of the model: its decoder, its scores' calibration
  *
  * overwrite_output_dir: the run begins by removing what an earlier one wrote, but for best/, which stays
- * until the new model takes its place, and descriptions.yaml. */
+ * until the new model takes its place, the base/ of an earlier pre-training, over which that best/ stands,
+ * and descriptions.yaml. */
 #ifndef NF_TRAIN_TRAIN_H
 #define NF_TRAIN_TRAIN_H
 

@@ -118,7 +118,7 @@ nerfit_status nf_network_end_training(nf_network *net, nerfit_error *err);
 /* Prepares every linear layer's weight for products; again after parameters were replaced. What was read of
  * the file for it is given back layer by layer: it is not needed beside what was made of it. */
 nerfit_status nf_network_prepare(nf_network *net, bool backward, nerfit_error *err);
-/* After an optimizer step: brings prepared forms of trained weights up to date. */
+/* After trained values were replaced: brings prepared forms of their weights up to date. */
 nerfit_status nf_network_refresh(nf_network *net, nerfit_error *err);
 
 /* The dropout of a site in this pass, of `width` elements a token: p = 0 outside training. */

@@ -6,8 +6,16 @@
 
 #include "model/linear.h"
 
+/* A trained weight and the elements of the flat buffers that it is. */
+typedef struct trained_weight {
+    const nf_linear *linear;
+    size_t first, end;
+} trained_weight;
+
 struct nf_optimizer {
     nf_network *net;
+    trained_weight *weights; /* [n_weights] by their places */
+    size_t n_weights;
     /* the word embeddings; n_rows = 0: they are not trained, or too small to matter */
     size_t first, end; /* elements of the flat buffers */
     size_t n_rows, c;
@@ -24,6 +32,7 @@ struct nf_optimizer {
 
 void nf_optimizer_free(nf_optimizer *o) {
     if (!o) return;
+    free(o->weights);
     free(o->live);
     free(o->rows);
     free(o->met);
@@ -35,6 +44,30 @@ void nf_optimizer_free(nf_optimizer *o) {
 
 static nf_values *part(const nf_optimizer *o, nf_values *flat, size_t at) {
     return nf_at(o->net->be, flat, at);
+}
+
+static size_t place_of(const nf_network *net, const nf_parameter *p) {
+    return (size_t)((const char *)p->values - (const char *)net->flat_values) / net->be->real_size;
+}
+
+static int by_place(const void *a, const void *b) {
+    const trained_weight *x = a, *y = b;
+    return (x->first > y->first) - (x->first < y->first);
+}
+
+static nerfit_status find_weights(nf_optimizer *o, nerfit_error *err) {
+    const nf_network *net = o->net;
+    o->weights = calloc(net->n_linears + 1, sizeof *o->weights);
+    if (!o->weights) return nf_no_memory(err, net->n_linears * sizeof *o->weights);
+    for (size_t i = 0; i < net->n_linears; i++) {
+        const nf_linear *linear = net->linears[i];
+        if (!linear->weight->grad || linear->weight->removed) continue;
+        size_t first = place_of(net, linear->weight);
+        o->weights[o->n_weights++] =
+            (trained_weight){linear, first, first + nf_parameter_count(linear->weight)};
+    }
+    qsort(o->weights, o->n_weights, sizeof *o->weights, by_place);
+    return NERFIT_OK;
 }
 
 static void make_live(nf_optimizer *o, int32_t row) {
@@ -69,10 +102,9 @@ nerfit_status nf_optimizer_new(nf_optimizer **out, nf_model *model, nerfit_error
     *out = NULL;
     if (!o) return nf_no_memory(err, sizeof *o);
     o->net = net;
-    nerfit_status status = NERFIT_OK;
-    if (words && words->grad && !words->removed) {
-        o->first = (size_t)((const char *)words->values - (const char *)net->flat_values) /
-                   net->be->real_size;
+    nerfit_status status = find_weights(o, err);
+    if (status == NERFIT_OK && words && words->grad && !words->removed) {
+        o->first = place_of(net, words);
         o->c = words->cols;
         o->n_rows = words->rows;
         o->end = o->first + o->n_rows * o->c;
@@ -188,19 +220,36 @@ double nf_optimizer_norm(nf_optimizer *o) {
     return sqrt(sum);
 }
 
+static void update_elements(nf_optimizer *o, size_t from, size_t to, const nf_adamw *options) {
+    nf_network *net = o->net;
+    if (to > from)
+        net->be->adamw(net->be, part(o, net->flat_values, from), part(o, net->flat_grads, from),
+                       part(o, net->flat_m, from), part(o, net->flat_v, from), to - from, options);
+}
+
+/* Each weight is prepared for products again while what was made of it is still in the cache. */
+static nerfit_status update_range(nf_optimizer *o, size_t from, size_t to, const nf_adamw *options,
+                                  nerfit_error *err) {
+    nf_backend *be = o->net->be;
+    for (size_t i = 0; i < o->n_weights; i++) {
+        const trained_weight *w = &o->weights[i];
+        if (w->first < from || w->end > to) continue;
+        update_elements(o, from, w->end, options);
+        if (w->linear->packed) NF_TRY(be->weight_update(be, w->linear->packed, err));
+        from = w->end;
+    }
+    update_elements(o, from, to, options);
+    return NERFIT_OK;
+}
+
 nerfit_status nf_optimizer_update(nf_optimizer *o, size_t from, size_t to, const nf_adamw *options,
                                   nerfit_error *err) {
     nf_backend *be = o->net->be;
     nf_network *net = o->net;
     bool here = o->n_rows && from <= o->first && o->end <= to;
-    size_t pieces[2][2] = {{from, here ? o->first : to}, {here ? o->end : to, to}};
-    for (int i = 0; i < 2; i++) {
-        size_t at = pieces[i][0], n = pieces[i][1] - at;
-        if (n)
-            be->adamw(be, part(o, net->flat_values, at), part(o, net->flat_grads, at),
-                      part(o, net->flat_m, at), part(o, net->flat_v, at), n, options);
-    }
-    if (!here) return NERFIT_OK;
+    if (!here) return update_range(o, from, to, options, err);
+    NF_TRY(update_range(o, from, o->first, options, err));
+    NF_TRY(update_range(o, o->end, to, options, err));
     be->adamw_rows(be, part(o, net->flat_values, o->first), part(o, net->flat_grads, o->first),
                    part(o, net->flat_m, o->first), part(o, net->flat_v, o->first), o->rows,
                    o->n_live, o->c, options);

@@ -20,7 +20,8 @@ nerfit_status nf_optimizer_touch(nf_optimizer *optimizer, const int32_t *ids, si
                                  nerfit_error *err);
 /* The norm of all gradients, after the step's batches and before the update. */
 double nf_optimizer_norm(nf_optimizer *optimizer);
-/* AdamW over the elements from .. to of the flat buffers, whose borders are borders of parameters. */
+/* AdamW over the elements from .. to of the flat buffers, whose borders are borders of parameters; what is
+ * prepared of trained weights follows. */
 nerfit_status nf_optimizer_update(nf_optimizer *optimizer, size_t from, size_t to,
                                   const nf_adamw *options, nerfit_error *err);
 /* Pays all that is owed: every value is then what eager updates would have made it. */

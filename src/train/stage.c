@@ -137,7 +137,6 @@ static nerfit_status train_step(nf_stage *stage, const uint32_t *order, const nf
                                 double *loss, double *grad_norm, nerfit_error *err) {
     const nf_examples *train = stage->task->train;
     const nf_stage_options *o = &stage->options;
-    nf_network *net = &stage->task->model->net;
     size_t in_epoch = (size_t)(stage->state.step % stage->steps_per_epoch);
     size_t first = in_epoch * o->accumulation * o->train_batch_size;
     size_t left = train->count - first, batches = 0;
@@ -164,8 +163,7 @@ static nerfit_status train_step(nf_stage *stage, const uint32_t *order, const nf
         return nf_fail(err, NERFIT_NUMERIC,
                        "stage %d, step %lld: the loss is not finite; lower the learning rate",
                        stage->number, (long long)stage->state.step + 1);
-    NF_TRY(update(stage, factor_at(stage, stage->state.step), grad_norm, err));
-    return nf_network_refresh(net, err);
+    return update(stage, factor_at(stage, stage->state.step), grad_norm, err);
 }
 
 /* ---------------------------------------------------------------- evaluation */

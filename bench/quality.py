@@ -22,10 +22,8 @@ SETS = ["slurp", "mit-movie", "wnut17", "ncbi", "snips"]
 KS = [1, 4, 16, 64]
 SEEDS = [0, 1, 2]
 COLUMNS = {  # title: recipe
-    "plain, 1e-4": "plain:learning_rate=1e-4",
-    "plain, 3e-4": "plain:learning_rate=3e-4",
-    "original, 1e-4": "original:learning_rate=1e-4,1e-4",
-    "original, 3e-4": "original:learning_rate=1e-4,3e-4",
+    "plain": "plain:learning_rate=3e-4",
+    "original": "original:learning_rate=1e-4,3e-4",
     "nerfit": "nerfit",
     "nerfit + pre-training": "nerfit+pretrained",
 }
@@ -34,7 +32,7 @@ PARTS = "parts"
 PARTS_ON = {"slurp": 4, "mit-movie": 4, "wnut17": 16}
 CHANGES = {  # title: recipe
     "nerfit": "nerfit",
-    "plain fine-tuning, 3e-4": "plain:learning_rate=3e-4",
+    "plain fine-tuning": COLUMNS["plain"],
     "CRF's transitions stay 0": "nerfit:decoder_learning_rate=0",
     "every entity of the best path is kept": "nerfit:least_probability=0",
     "the projection of descriptions moves fast (1e-3)": "nerfit:projection_learning_rate=1e-3",

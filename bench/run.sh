@@ -61,7 +61,7 @@ all() {
     local precision
     for precision in f32 bf16 int8; do
         printf '%s' "- $precision: "
-        build/nerfit eval "$work/MiniLM/best" "$data/ner/slurp/test.txt" --precision $precision --quiet |
+        build/nerfit eval "$work/MiniLM/best" "$data/ner/slurp/test.txt" --precision $precision --quiet 2>/dev/null |
             awk '/micro avg/ { print $(NF - 1) }'
     done
     printf '\n### Start to first entity\n'

@@ -94,12 +94,7 @@ nerfit_status nf_parameter_load(nf_network *net, nf_parameter *p, const nf_store
         p->values = (nf_values *)(uintptr_t)stored->data; /* frozen values are never written */
         return NERFIT_OK;
     }
-    float *values = malloc(stored->count * sizeof *values + 1);
-    if (!values) return nf_no_memory(err, stored->count * sizeof *values);
-    nerfit_status status = nf_stored_to_f32(stored, values, err);
-    if (status == NERFIT_OK) status = nf_parameter_fill(net, p, values, err);
-    free(values);
-    return status;
+    return nf_parameter_copy(net, p, stored, err);
 }
 
 nerfit_status nf_parameter_fill(nf_network *net, nf_parameter *p, const float *values,

@@ -18,13 +18,16 @@ static bool is_of(const nf_linear *linear, const nf_parameter *p) {
 }
 
 typedef struct source {
-    nf_backend *be;
+    const nf_network *net;
     const nf_parameter *parameter;
 } source;
 
+/* What was read of the model's own file for it is given back. */
 static void fill_values(const void *user, void *out) {
     const source *from = user;
-    from->be->to_f32(from->be, out, from->parameter->values, nf_parameter_count(from->parameter));
+    nf_backend *be = from->net->be;
+    be->to_f32(be, out, from->parameter->values, nf_parameter_count(from->parameter));
+    if (from->net->source) nf_safetensors_forget(from->net->source);
 }
 
 nerfit_status nf_store_parameter(nf_to_store *out, nf_arena *arena, const nf_network *net,
@@ -34,7 +37,7 @@ nerfit_status nf_store_parameter(nf_to_store *out, nf_arena *arena, const nf_net
     char *name = nf_arena_alloc(arena, length);
     if (!from || !name) return nf_no_memory(err, length);
     snprintf(name, length, "%s%s", prefix, p->name);
-    *from = (source){net->be, p};
+    *from = (source){net, p};
     *out = (nf_to_store){.name = name,
                          .type = NF_STORED_F32,
                          .n_dims = p->n_dims,

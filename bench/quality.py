@@ -174,7 +174,7 @@ def write(name, text):
         raise SystemExit(f"{DOCUMENT} has no marks \"{begin.strip()}\" and \"{end}\"")
     before, rest = document.split(begin, 1)
     with open(DOCUMENT, "w") as file:
-        file.write(before + begin + text + "\n" + end + rest.split(end, 1)[1])
+        file.write(f"{before}{begin}Measured on {machine()}.\n\n{text}\n{end}" + rest.split(end, 1)[1])
 
 
 def numbers(text):
@@ -212,7 +212,7 @@ def main():
         text = parts(args)
         print(text)
         if args.seeds == SEEDS or args.write:
-            write(PARTS, f"Measured on {machine()}.\n\n{text}")
+            write(PARTS, text)
         return
     whole = (args.k == KS and args.seeds == SEEDS and not args.columns) or args.write
     sets = args.sets or SETS
@@ -222,7 +222,7 @@ def main():
             text = tables(result, columns)
             print(f"\n## {name}\n\n{text}\n", flush=True)
             if whole:
-                write(name, f"Measured on {machine()}.\n\n{text}")
+                write(name, text)
 
 
 if __name__ == "__main__":

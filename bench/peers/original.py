@@ -7,7 +7,6 @@ ten; neither evaluation nor the fetching of the batch counts) and seconds in all
 included), and with the peak memory.
 
     original.py --model FOLDER --train FILE --validation FILE --ent2emb FILE [--no-lora] [--bf16]
-    original.py --model roberta-base-shape --tokenizer FOLDER ...    random weights of that size
 """
 import argparse
 import json
@@ -23,8 +22,7 @@ from peft import LoraConfig, PeftModel, PeftModelForTokenClassification
 from safetensors.torch import load_file
 from seqeval.metrics import f1_score
 from transformers import (AutoModel, AutoModelForTokenClassification, AutoTokenizer,
-                          PrinterCallback, RobertaConfig, RobertaModel, Trainer, TrainerCallback,
-                          TrainingArguments)
+                          PrinterCallback, Trainer, TrainerCallback, TrainingArguments)
 
 ANNOTATION = re.compile(r"\[(.*?): (.*?)\]")
 
@@ -156,8 +154,7 @@ def run_stage(number, model, examples, collate, metrics, args, steps, rate, warm
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--model", required=True, help="a folder, or roberta-base-shape")
-    parser.add_argument("--tokenizer", help="the tokenizer's folder, if it is another")
+    parser.add_argument("--model", required=True, help="a folder (roberta_shape.py makes one)")
     parser.add_argument("--train", required=True)
     parser.add_argument("--validation")
     parser.add_argument("--ent2emb", required=True)
@@ -173,12 +170,7 @@ def main():
     if args.threads:
         torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
-    tokenizer = AutoTokenizer.from_pretrained(args.tokenizer or args.model)
-    if args.model == "roberta-base-shape":
-        folder = tempfile.mkdtemp()
-        RobertaModel(RobertaConfig(vocab_size=50265, max_position_embeddings=514, type_vocab_size=1,
-                                   layer_norm_eps=1e-5)).save_pretrained(folder)
-        args.model = folder
+    tokenizer = AutoTokenizer.from_pretrained(args.model)
     table = load_file(args.ent2emb)
     size = next(iter(table.values())).shape[-1]
     label2id = {"O": 0}

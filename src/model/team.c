@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "model/linear.h"
+#include "model/word_shape.h"
 
 typedef struct member {
     nf_backend *be; /* the first member's too: one that works on its thread alone */
@@ -41,7 +42,7 @@ static bool of_head(const nf_model *model, const nf_parameter *p) {
 /* What is trained with an adapter and is as small. */
 static bool of_adapter(const nf_model *model, const nf_parameter *p) {
     const nf_network *net = &model->net;
-    if (p == model->encoder.embedding.shapes) return true;
+    if (nf_word_shape_is(model, p)) return true;
     for (size_t i = 0; i < net->n_linears; i++) {
         const nf_lora *lora = net->linears[i]->lora;
         if (lora && (p == lora->a || p == lora->b)) return true;

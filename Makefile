@@ -40,7 +40,8 @@ OBJECTS += $(BUILD)/kernels_base.o $(BUILD)/attention_terms_base.o
 endif
 endif
 # plain -ffast-math: glibc declares its vector functions only then; the kernels use no infinities
-KERNEL_FLAGS := -O3 -ffast-math -Wno-conversion
+# -Wno-psabi: vectors of 64 bytes are passed between static functions only
+KERNEL_FLAGS := -O3 -ffast-math -Wno-conversion -Wno-psabi
 
 all: $(if $(CLI_OBJECTS),$(BUILD)/nerfit) $(BUILD)/libnerfit.a $(BUILD)/libnerfit.so $(BUILD)/nerfit.pc
 

@@ -11,7 +11,7 @@ typedef struct command {
     const char *name;
     const char *arguments; /* for the usage line */
     const char *summary;
-    const char *help;      /* what follows the summary in --help */
+    const char *help; /* what follows the summary in --help */
     int (*run)(const struct command *self, int argc, char **argv);
 } command;
 
@@ -24,8 +24,8 @@ typedef struct cli_option {
     bool *flag;        /* or is set */
 } cli_option;
 
-/* Reads options into their places and leaves the others in operands (at most `most`); prints help for
- * --help. Returns -1 to go on, or an exit status. */
+/* Reads options into their places and leaves the others in operands (at most `most`); prints help
+ * for --help. Returns -1 to go on, or an exit status. */
 int cli_parse(const command *self, int argc, char **argv, const cli_option *options,
               size_t n_options, const char **operands, size_t most, size_t *n_operands);
 /* The option of a name [size], or NULL. */

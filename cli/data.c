@@ -24,7 +24,9 @@ typedef struct input {
          &(in).overlap, NULL},                                                                     \
         {"--tagging", "SCHEME", "of conll and seq: auto iob1 iob2 bioes bilou", &(in).tagging,     \
          NULL},                                                                                    \
-        {"--quiet", NULL, "only warnings and errors", NULL, &(in).quiet}
+    {                                                                                              \
+        "--quiet", NULL, "only warnings and errors", NULL, &(in).quiet                             \
+    }
 
 static nerfit_read_options read_options(const input *in) {
     return (nerfit_read_options){
@@ -81,8 +83,9 @@ static int run_convert(const command *self, int argc, char **argv) {
     input in = {0};
     const char *to = NULL, *output = NULL, *path;
     const cli_option options[] = {
-        {"--to", "FORMAT", "of the output: jsonl json brackets conll seq text; else by --output's "
-                           "ending, or jsonl",
+        {"--to", "FORMAT",
+         "of the output: jsonl json brackets conll seq text; else by --output's "
+         "ending, or jsonl",
          &to, NULL},
         {"--output", "FILE", "instead of standard output (a folder for seq)", &output, NULL},
         INPUT_OPTIONS(in)};
@@ -110,8 +113,10 @@ static void count_finding(void *user, const nerfit_finding *f) {
     size_t i = 0;
     while (i < t->n_kinds && (t->kinds[i].kind != f->kind || t->kinds[i].is_error != f->is_error))
         i++;
-    if (i == COUNT(t->kinds)) i--;
-    else if (i == t->n_kinds) t->n_kinds++;
+    if (i == COUNT(t->kinds))
+        i--;
+    else if (i == t->n_kinds)
+        t->n_kinds++;
     t->kinds[i].kind = f->kind;
     t->kinds[i].is_error = f->is_error;
     t->kinds[i].count++;
@@ -144,10 +149,10 @@ static int run_check(const command *self, int argc, char **argv) {
     input in = {0};
     const char *descriptions = NULL, *paths[MOST_FILES];
     size_t n, n_texts = 0;
-    const cli_option options[] = {
-        {"--ent2emb", "FILE", "descriptions (JSON or YAML) that every label must have",
-         &descriptions, NULL},
-        INPUT_OPTIONS(in)};
+    const cli_option options[] = {{"--ent2emb", "FILE",
+                                   "descriptions (JSON or YAML) that every label must have",
+                                   &descriptions, NULL},
+                                  INPUT_OPTIONS(in)};
     int status = cli_parse(self, argc, argv, options, COUNT(options), paths, MOST_FILES, &n);
     if (status >= 0) return status;
     if (n == 0) return cli_usage(self, "FILE is missing");
@@ -270,9 +275,9 @@ static int run_split(const command *self, int argc, char **argv) {
     if (status < 0) status = read_seed(self, seed_text, &seed);
     if (status < 0) {
         char *sizes_list = strdup(sizes), *names_list = strdup(names);
-        status = sizes_list && names_list ? split(self, corpus, sizes_list, names_list, folder,
-                                                  format, seed, in.quiet)
-                                          : FAILED;
+        status = sizes_list && names_list
+                     ? split(self, corpus, sizes_list, names_list, folder, format, seed, in.quiet)
+                     : FAILED;
         free(sizes_list);
         free(names_list);
     }
@@ -316,8 +321,8 @@ static int run_sample(const command *self, int argc, char **argv) {
     int status = begin(self, argc, argv, options, COUNT(options), &in, &path, &corpus);
     size_t k = k_text ? strtoul(k_text, NULL, 10) : 0;
     if (status < 0 && (k == 0 || strspn(k_text, "0123456789") != strlen(k_text)))
-        status = cli_usage(self, k_text ? "--k \"%s\" is not a whole number from 1 on"
-                                        : "--k is missing", k_text);
+        status = cli_usage(
+            self, k_text ? "--k \"%s\" is not a whole number from 1 on" : "--k is missing", k_text);
     if (status < 0) status = read_seed(self, seed_text, &seed);
     if (status < 0 &&
         nerfit_corpus_sample(corpus, k, seed, negatives, &sample, &error) != NERFIT_OK)
@@ -338,7 +343,8 @@ static int run_sample(const command *self, int argc, char **argv) {
 
 static const command parts[] = {
     {"data convert", "FILE [options]", "one annotation format into another",
-     "Every text is read back and compared, so that offsets are exact; what a format cannot hold is\n"
+     "Every text is read back and compared, so that offsets are exact; what a format cannot hold "
+     "is\n"
      "an error that names file and line.\n\n"
      "  nerfit data convert train.conll --output train.jsonl",
      run_convert},
@@ -354,8 +360,10 @@ static const command parts[] = {
      "  nerfit data split all.jsonl --output data --sizes 400,100,rest --seed 1",
      run_split},
     {"data sample", "FILE --k N [options]", "a k-shot sample",
-     "Greedy: texts in random order are taken while they bring an entity type that has fewer than k\n"
-     "mentions, and push none past 2k; types that are short then are filled up without that cap.\n\n"
+     "Greedy: texts in random order are taken while they bring an entity type that has fewer than "
+     "k\n"
+     "mentions, and push none past 2k; types that are short then are filled up without that "
+     "cap.\n\n"
      "  nerfit data sample train.jsonl --k 16 --seed 0 --output k16-s0.jsonl",
      run_sample},
 };

@@ -60,8 +60,7 @@ static int run(const nerfit_config *config, const nerfit_fewshot_options *option
                const char *json_path, bool markdown) {
     nerfit_error error;
     nerfit_fewshot_result result;
-    nerfit_status status =
-        nerfit_fewshot(config, options, on_log, on_progress, v, &result, &error);
+    nerfit_status status = nerfit_fewshot(config, options, on_log, on_progress, v, &result, &error);
     cli_bar_clear(&v->bar);
     if (status == NERFIT_CANCELLED) {
         fprintf(stderr, "nerfit: %s; the same command goes on from there\n", error.text);
@@ -95,7 +94,8 @@ static int run_fewshot(const command *self, int argc, char **argv) {
         {"--quiet", NULL, "only warnings, errors and the table", NULL, &v.quiet},
     };
     if (nerfit_config_new(&config, &error) != NERFIT_OK) return cli_fail(&error);
-    int status = cli_read_config(self, argc, argv, config, options, sizeof options / sizeof *options);
+    int status =
+        cli_read_config(self, argc, argv, config, options, sizeof options / sizeof *options);
     v.bar.terminal = isatty(STDERR_FILENO) && !v.quiet;
     if (status < 0) {
         cli_catch_interrupts();
@@ -106,13 +106,19 @@ static int run_fewshot(const command *self, int argc, char **argv) {
 }
 
 const command command_fewshot = {
-    "fewshot", "[CONFIG.yaml] [--option value ...]", "F1 over the number of examples, recipes compared",
-    "For each seed, k and recipe: draws a k-shot sample of train_annotations, trains on it without\n"
-    "validation data, and scores the model on test_annotations, on words. Prints mean and standard\n"
-    "deviation over the seeds. Finished runs stand in output_dir/runs.jsonl and are not run again;\n"
+    "fewshot", "[CONFIG.yaml] [--option value ...]",
+    "F1 over the number of examples, recipes compared",
+    "For each seed, k and recipe: draws a k-shot sample of train_annotations, trains on it "
+    "without\n"
+    "validation data, and scores the model on test_annotations, on words. Prints mean and "
+    "standard\n"
+    "deviation over the seeds. Finished runs stand in output_dir/runs.jsonl and are not run "
+    "again;\n"
     "output_dir/report.html has a plot.\n\n"
-    "Recipes: plain (fine-tuning without stage 1), original, nerfit, nerfit+pretrained. With settings\n"
-    "of one's own, NAME:OPTION=VALUE,OPTION=VALUE; such recipes are divided by spaces. max_steps=auto\n"
+    "Recipes: plain (fine-tuning without stage 1), original, nerfit, nerfit+pretrained. With "
+    "settings\n"
+    "of one's own, NAME:OPTION=VALUE,OPTION=VALUE; such recipes are divided by spaces. "
+    "max_steps=auto\n"
     "is 20 steps for every 8 texts, 200 to 500.\n\n"
     "  nerfit fewshot config.yaml --k 4,16 --seeds 3 --recipes plain,nerfit\n"
     "  nerfit fewshot config.yaml --recipes 'plain plain:learning_rate=1e-4 mine:max_steps=0,auto'",

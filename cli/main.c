@@ -11,11 +11,9 @@
 #include <unistd.h>
 
 static const command *const commands[] = {
-    &command_train, &command_predict, &command_eval,
-    &command_score, &command_embed,   &command_tokenize, &command_data, &command_fewshot,
-    &command_pretrain,
-    &command_describe, &command_download,
-    &command_bench, &command_quantize,
+    &command_train,    &command_predict, &command_eval,     &command_score,    &command_embed,
+    &command_tokenize, &command_data,    &command_fewshot,  &command_pretrain, &command_describe,
+    &command_download, &command_bench,   &command_quantize,
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 
@@ -35,7 +33,8 @@ int cli_usage(const command *self, const char *format, ...) {
     if (self)
         fprintf(stderr, "\nusage: nerfit %s %s\n(see nerfit %s --help)\n", self->name,
                 self->arguments, self->name);
-    else fputs("\n(see nerfit --help)\n", stderr);
+    else
+        fputs("\n(see nerfit --help)\n", stderr);
     return USAGE;
 }
 

@@ -34,8 +34,12 @@ static double number_of(const char *json, const char *key) {
 }
 
 static void print_entry(const nerfit_event *event) {
-    static const char *const keys[] = {"loss", "grad_norm", "learning_rate", "eval_loss",
-                                       "eval_overall_precision", "eval_overall_recall",
+    static const char *const keys[] = {"loss",
+                                       "grad_norm",
+                                       "learning_rate",
+                                       "eval_loss",
+                                       "eval_overall_precision",
+                                       "eval_overall_recall",
                                        "eval_overall_f1"};
     fprintf(stderr, "stage %d  step %lld/%lld  epoch %.2f", event->stage, (long long)event->step,
             (long long)event->total_steps, event->epoch);
@@ -60,7 +64,8 @@ static bool on_event(void *user, const nerfit_event *event) {
         cli_bar_clear(&p->bar);
         if (p->log_json)
             fprintf(stderr, "{\"stage\":%d,%s\n", event->stage, event->json + 1);
-        else if (!p->quiet) print_entry(event);
+        else if (!p->quiet)
+            print_entry(event);
     }
     if (event->kind == NERFIT_EVENT_END) cli_bar_clear(&p->bar);
     return !cli_interrupted();
@@ -96,11 +101,14 @@ static int train(work *run, nerfit_config *config, progress *p, bool json) {
     }
     if (status != NERFIT_OK) return cli_fail(&error);
     if (result.report.text) {
-        if (json) printf("%s\n", result.report.json);
-        else printf("Scores on the %s data:\n\n%s\n", result.report_of, result.report.text);
+        if (json)
+            printf("%s\n", result.report.json);
+        else
+            printf("Scores on the %s data:\n\n%s\n", result.report_of, result.report.text);
     }
     FILE *out = json ? stderr : stdout;
-    const char *next = run == nerfit_train ? "nerfit predict %s FILE" : "nerfit train --model_name %s ...";
+    const char *next =
+        run == nerfit_train ? "nerfit predict %s FILE" : "nerfit train --model_name %s ...";
     fprintf(out, "The model is in %s (%.1f s)", result.model_folder, result.seconds);
     if (result.page) fprintf(out, ", a report in %s", result.page);
     fputs(". Try:\n  ", out);
@@ -141,11 +149,13 @@ static int run_pretrain(const command *self, int argc, char **argv) {
 }
 
 const command command_pretrain = {
-    "pretrain", "[CONFIG.yaml] [--option value ...]",
-    "pre-train an encoder on other label sets",
-    "Teaches an encoder (or, with --peft_lora true, an adapter of it) to find what descriptions say, on\n"
-    "annotated files that have label sets of their own. The result serves as model_name, or, if it is an\n"
-    "adapter, as pretrained, when your own labels are trained from few examples; and it tags labels that\n"
+    "pretrain", "[CONFIG.yaml] [--option value ...]", "pre-train an encoder on other label sets",
+    "Teaches an encoder (or, with --peft_lora true, an adapter of it) to find what descriptions "
+    "say, on\n"
+    "annotated files that have label sets of their own. The result serves as model_name, or, if it "
+    "is an\n"
+    "adapter, as pretrained, when your own labels are trained from few examples; and it tags "
+    "labels that\n"
     "nobody trained: nerfit predict MODEL --labels labels.yaml.\n\n"
     "  nerfit pretrain --model_name MODEL --pretrain_annotations a.jsonl,b.conll \\\n"
     "                  --pretrain_ent2emb a.yaml,b.json --output_dir OUT",
@@ -153,7 +163,8 @@ const command command_pretrain = {
 
 const command command_train = {
     "train", "[CONFIG.yaml] [--option value ...]", "train a model on annotated texts",
-    "Runs both stages and prints the final scores. Options come from the config file, then from the\n"
+    "Runs both stages and prints the final scores. Options come from the config file, then from "
+    "the\n"
     "command line. Interrupted (Ctrl-C), it leaves a checkpoint to go on from.\n\n"
     "  nerfit train config.yaml --learning_rate 5e-5,1e-4\n"
     "  nerfit train --model_name MODEL --train_annotations a.jsonl --ent2emb labels.yaml "

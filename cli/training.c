@@ -63,7 +63,8 @@ int cli_read_config(const command *self, int argc, char **argv, nerfit_config *c
             }
             char *value = equals ? equals + 1 : i + 1 < argc ? argv[++i] : NULL;
             if (!value) return cli_usage(self, "%s needs a value", argument);
-            if (own) *own->text = value;
+            if (own)
+                *own->text = value;
             else if (pass == 1) {
                 status = set_option(self, config, argument, size, value);
                 if (status >= 0) return status;
@@ -88,7 +89,9 @@ void cli_catch_interrupts(void) {
     sigaction(SIGTERM, &action, NULL);
 }
 
-bool cli_interrupted(void) { return interrupted; }
+bool cli_interrupted(void) {
+    return interrupted;
+}
 
 double cli_now(void) {
     struct timespec t;
@@ -105,8 +108,8 @@ bool cli_bar_due(cli_bar *bar, bool last) {
     return true;
 }
 
-void cli_bar_draw(cli_bar *bar, const char *before, int64_t done, int64_t total,
-                  const char *format, ...) {
+void cli_bar_draw(cli_bar *bar, const char *before, int64_t done, int64_t total, const char *format,
+                  ...) {
     enum { WIDTH = 24 };
     int full = total > 0 ? (int)(WIDTH * done / total) : 0;
     fprintf(stderr, "\r\033[K%s[", before);

@@ -26,8 +26,8 @@ typedef struct cli_bar {
 /* Whether it is time to draw again (at most ten times a second, or always the last time). */
 bool cli_bar_due(cli_bar *bar, bool last);
 /* Draws "before[####....] done/total after". */
-void cli_bar_draw(cli_bar *bar, const char *before, int64_t done, int64_t total,
-                  const char *format, ...) NERFIT_PRINTF(5, 6);
+void cli_bar_draw(cli_bar *bar, const char *before, int64_t done, int64_t total, const char *format,
+                  ...) NERFIT_PRINTF(5, 6);
 void cli_bar_clear(cli_bar *bar);
 
 /* The bar of downloads. */

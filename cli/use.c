@@ -15,22 +15,32 @@ typedef struct machine {
 #define MACHINE_OPTIONS(m)                                                                         \
     {"--precision", "auto|f32|bf16|int8", "of matrix products; auto: bf16 where the CPU has it",   \
      &(m).precision, NULL},                                                                        \
-        {"--dtype", "auto|f32|bf16|int8", "the same", &(m).precision, NULL},                        \
+        {"--dtype", "auto|f32|bf16|int8", "the same", &(m).precision, NULL},                       \
         {"--threads", "N", "CPU threads; all cores if not given", &(m).threads, NULL},             \
-        {"--backend", "auto|cpu|ref", "cpu: the fast one; ref: plain C", &(m).backend, NULL},      \
-        {"--quiet", NULL, "only warnings and errors", NULL, &(m).quiet}
+        {"--backend", "auto|cpu|ref", "cpu: the fast one; ref: plain C", &(m).backend, NULL}, {    \
+        "--quiet", NULL, "only warnings and errors", NULL, &(m).quiet                              \
+    }
 
 #define DECODER_OPTION(m)                                                                          \
-    {"--decoder", "auto|labels|viterbi|crf",                                                       \
-     "labels: each sub-word's best label; viterbi: words, the best legal sequence; crf: with the "  \
-     "model's transitions; auto: crf if it has some, else labels", &(m).decoder, NULL}
+    {                                                                                              \
+        "--decoder", "auto|labels|viterbi|crf",                                                    \
+            "labels: each sub-word's best label; viterbi: words, the best legal sequence; crf: "   \
+            "with the "                                                                            \
+            "model's transitions; auto: crf if it has some, else labels",                          \
+            &(m).decoder, NULL                                                                     \
+    }
 
 #define LABELS_OPTIONS(m)                                                                          \
     {"--labels", "FILE|NAMES",                                                                     \
      "tag labels that MODEL (of nerfit pretrain) was not trained on: a JSON or YAML file of "      \
-     "descriptions, or names divided by commas", &(m).labels, NULL},                               \
-    {"--st_model_name", "FOLDER", "with --labels: the sentence encoder, if not the one of "        \
-     "pre-training", &(m).sentences, NULL}
+     "descriptions, or names divided by commas",                                                   \
+     &(m).labels, NULL},                                                                           \
+    {                                                                                              \
+        "--st_model_name", "FOLDER",                                                               \
+            "with --labels: the sentence encoder, if not the one of "                              \
+            "pre-training",                                                                        \
+            &(m).sentences, NULL                                                                   \
+    }
 static void on_log(void *user, nerfit_log_level level, const char *message) {
     machine *m = user;
     cli_bar_clear(&m->transfer.bar);
@@ -99,8 +109,10 @@ static int set_thresholds(const command *self, nerfit_session *session, const ch
 }
 
 #define THRESHOLD_OPTION(place)                                                                    \
-    {"--threshold", "X,LABEL=X", "leave out entities with a smaller score: for all, for a label",  \
-     &(place), NULL}
+    {                                                                                              \
+        "--threshold", "X,LABEL=X",                                                                \
+            "leave out entities with a smaller score: for all, for a label", &(place), NULL        \
+    }
 
 /* ---------------------------------------------------------------- predict */
 
@@ -116,8 +128,8 @@ static int run_predict(const command *self, int argc, char **argv) {
         LABELS_OPTIONS(m),
         THRESHOLD_OPTION(threshold),
         MACHINE_OPTIONS(m)};
-    int status = cli_parse(self, argc, argv, options, sizeof options / sizeof *options, operands, 2,
-                           &n);
+    int status =
+        cli_parse(self, argc, argv, options, sizeof options / sizeof *options, operands, 2, &n);
     if (status >= 0) return status;
     if (n == 0) return cli_usage(self, "MODEL is missing");
     cli_input file;
@@ -130,7 +142,8 @@ static int run_predict(const command *self, int argc, char **argv) {
                             .name = file.name,
                             .input = input,
                             .output = output};
-    if (load(&l, operands[0], &m, &error) != NERFIT_OK) status = cli_fail(&error);
+    if (load(&l, operands[0], &m, &error) != NERFIT_OK)
+        status = cli_fail(&error);
     else if ((status = set_thresholds(self, l.session, threshold)) < 0)
         status = nerfit_predict_stream(l.session, &stream, NULL, &error) == NERFIT_OK
                      ? DONE
@@ -143,7 +156,8 @@ static int run_predict(const command *self, int argc, char **argv) {
 const command command_predict = {
     "predict", "MODEL [FILE|-] [options]", "tag texts with a trained model",
     "Reads FILE or standard input, writes a line for each text in the same order.\n"
-    "MODEL is a folder that nerfit train or transformers wrote, or a PEFT adapter's; or the name of one\n"
+    "MODEL is a folder that nerfit train or transformers wrote, or a PEFT adapter's; or the name "
+    "of one\n"
     "on Hugging Face's hub (owner/name).\n\n"
     "  nerfit predict runs/alarm/best texts.txt\n"
     "  echo 'wake me at nine' | nerfit predict runs/alarm/best --output brackets\n"
@@ -158,7 +172,8 @@ typedef struct shown {
 } shown;
 
 static int print_report(nerfit_report *report, const shown *show) {
-    if (show->json) puts(report->json);
+    if (show->json)
+        puts(report->json);
     else {
         fputs(report->text, stdout);
         if (report->scores) printf("\n%s", report->scores);
@@ -187,14 +202,15 @@ static int run_eval(const command *self, int argc, char **argv) {
         LABELS_OPTIONS(m),
         THRESHOLD_OPTION(threshold),
         MACHINE_OPTIONS(m)};
-    int status = cli_parse(self, argc, argv, options, sizeof options / sizeof *options, operands, 2,
-                           &n);
+    int status =
+        cli_parse(self, argc, argv, options, sizeof options / sizeof *options, operands, 2, &n);
     if (status >= 0) return status;
     if (n < 2) return cli_usage(self, "%s is missing", n ? "DATA" : "MODEL");
     nerfit_error error;
     nerfit_report report;
     loaded l;
-    if (load(&l, operands[0], &m, &error) != NERFIT_OK) status = cli_fail(&error);
+    if (load(&l, operands[0], &m, &error) != NERFIT_OK)
+        status = cli_fail(&error);
     else if ((status = set_thresholds(self, l.session, threshold)) < 0)
         status = nerfit_evaluate(l.session, operands[1], format, mode, words, &report, &error) ==
                          NERFIT_OK
@@ -223,8 +239,8 @@ static int run_score(const command *self, int argc, char **argv) {
          &show.analysis},
         {"--errors", NULL, "the same, and every mistake in its text", NULL, &show.errors},
         {"--json", NULL, "all of it as JSON, with counts", NULL, &show.json}};
-    int status = cli_parse(self, argc, argv, options, sizeof options / sizeof *options, operands, 2,
-                           &n);
+    int status =
+        cli_parse(self, argc, argv, options, sizeof options / sizeof *options, operands, 2, &n);
     if (status >= 0) return status;
     if (n < 2) return cli_usage(self, "%s is missing", n ? "PRED" : "GOLD");
     nerfit_error error;
@@ -262,7 +278,8 @@ static int embed_line(void *user, char *line, size_t size, long number) {
     e->n_cut += n_cut;
     char buffer[32];
     for (size_t i = 0; i < nerfit_encoder_size(e->encoder); i++) {
-        int length = snprintf(buffer, sizeof buffer, "%s%.8g", i ? ", " : "[", (double)e->values[i]);
+        int length =
+            snprintf(buffer, sizeof buffer, "%s%.8g", i ? ", " : "[", (double)e->values[i]);
         if (!cli_write(NULL, buffer, (size_t)length)) return FAILED;
     }
     return cli_write(NULL, "]\n", 2) ? DONE : FAILED;
@@ -273,8 +290,8 @@ static int run_embed(const command *self, int argc, char **argv) {
     const char *operands[2];
     size_t n;
     const cli_option options[] = {MACHINE_OPTIONS(m)};
-    int status = cli_parse(self, argc, argv, options, sizeof options / sizeof *options, operands, 2,
-                           &n);
+    int status =
+        cli_parse(self, argc, argv, options, sizeof options / sizeof *options, operands, 2, &n);
     if (status >= 0) return status;
     if (n == 0) return cli_usage(self, "MODEL is missing");
     nerfit_error error;
@@ -292,9 +309,9 @@ static int run_embed(const command *self, int argc, char **argv) {
     return status;
 }
 
-const command command_embed = {"embed", "MODEL [FILE|-] [options]",
-                               "sentence embeddings, one JSON array a line",
-                               "MODEL is a sentence encoder's folder (modules.json), or its name on the hub.", run_embed};
+const command command_embed = {
+    "embed", "MODEL [FILE|-] [options]", "sentence embeddings, one JSON array a line",
+    "MODEL is a sentence encoder's folder (modules.json), or its name on the hub.", run_embed};
 
 /* ---------------------------------------------------------------- tokenize */
 

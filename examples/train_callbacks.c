@@ -11,13 +11,11 @@ static nerfit_status parse(void *user, const char *line, size_t size, nerfit_ann
     (void)user;
     if (size == 0) return NERFIT_OK; /* an empty line: no text */
     const char *end = line + size, *tab = memchr(line, '\t', size);
-    nerfit_status status =
-        nerfit_annotation_set_text(out, line, tab ? (size_t)(tab - line) : size);
+    nerfit_status status = nerfit_annotation_set_text(out, line, tab ? (size_t)(tab - line) : size);
     while (status == NERFIT_OK && tab && tab < end) {
         long start, stop;
         char label[64];
-        if (sscanf(tab + 1, "%ld-%ld:%63[^\t\n]", &start, &stop, label) != 3)
-            return NERFIT_FORMAT;
+        if (sscanf(tab + 1, "%ld-%ld:%63[^\t\n]", &start, &stop, label) != 3) return NERFIT_FORMAT;
         status = nerfit_annotation_add(out, start, stop, label);
         tab = memchr(tab + 1, '\t', (size_t)(end - tab - 1));
     }
@@ -42,10 +40,10 @@ int main(int argc, char **argv) {
         return 2;
     }
     const char *const settings[][2] = {
-        {"model_name", argv[1]},   {"st_model_name", argv[1]}, {"train_annotations", argv[2]},
-        {"ent2emb", argv[3]},      {"output_dir", argv[4]},    {"overwrite_output_dir", "true"},
-        {"max_steps", "20,60"},    {"warmup_steps", "5"},      {"learning_rate", "1e-4,5e-4"},
-        {"logging_steps", "20"},   {"save_strategy", "no"},
+        {"model_name", argv[1]}, {"st_model_name", argv[1]}, {"train_annotations", argv[2]},
+        {"ent2emb", argv[3]},    {"output_dir", argv[4]},    {"overwrite_output_dir", "true"},
+        {"max_steps", "20,60"},  {"warmup_steps", "5"},      {"learning_rate", "1e-4,5e-4"},
+        {"logging_steps", "20"}, {"save_strategy", "no"},
     };
     nerfit_error error;
     nerfit_config *config;

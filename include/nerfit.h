@@ -80,12 +80,12 @@ typedef void (*nerfit_log_function)(void *user, nerfit_log_level level, const ch
 
 /* Bytes that come over the network. */
 typedef struct nerfit_transfer {
-    const char *model; /* "owner/name"; or the language model's name */
-    const char *file;  /* of the model; NULL: an answer of a language model */
+    const char *model;    /* "owner/name"; or the language model's name */
+    const char *file;     /* of the model; NULL: an answer of a language model */
     uint64_t done, total; /* bytes; total 0: unknown */
 } nerfit_transfer;
-/* Called several times a second while something is fetched, or waited for; false: cancel, which gives
- * NERFIT_CANCELLED. A file that was cut short is gone on with the next time. */
+/* Called several times a second while something is fetched, or waited for; false: cancel, which
+ * gives NERFIT_CANCELLED. A file that was cut short is gone on with the next time. */
 typedef bool (*nerfit_transfer_function)(void *user, const nerfit_transfer *transfer);
 
 /* ---------------------------------------------------------------- models */
@@ -103,9 +103,9 @@ typedef struct nerfit_model_options {
      * the learned transitions. With the last two an entity's score is the probability of exactly
      * that span. */
     const char *decoder;
-    /* Zero-shot tagging: labels that the model was never trained on, for a folder that nerfit pretrain
-     * wrote or an encoder that comes pre-trained with nerfit. A JSON or YAML file of descriptions, or
-     * names divided by commas. NULL: the model's own labels. */
+    /* Zero-shot tagging: labels that the model was never trained on, for a folder that nerfit
+     * pretrain wrote or an encoder that comes pre-trained with nerfit. A JSON or YAML file of
+     * descriptions, or names divided by commas. NULL: the model's own labels. */
     const char *labels;
     /* With labels: the folder of the sentence encoder; NULL: the one that pre-training used. */
     const char *sentence_encoder;
@@ -117,11 +117,11 @@ typedef struct nerfit_model_options {
 typedef struct nerfit_model nerfit_model;
 
 /* Wherever this header takes a model's folder, a name on Hugging Face's hub will do: "owner/name",
- * "owner/name@revision", or a bare name as the first models have. A folder of that name goes first, then
- * the cache that is shared with Python's huggingface_hub, then it is downloaded into it. This gives
- * the folder, and downloads what is missing; kind: "model" (NULL), "sentence" (with what modules.json
- * names), "tokenizer". options (may be NULL): log and transfer count. *folder is freed with nerfit_free.
- * The environment has its say as in huggingface_hub: docs/network.md. */
+ * "owner/name@revision", or a bare name as the first models have. A folder of that name goes first,
+ * then the cache that is shared with Python's huggingface_hub, then it is downloaded into it. This
+ * gives the folder, and downloads what is missing; kind: "model" (NULL), "sentence" (with what
+ * modules.json names), "tokenizer". options (may be NULL): log and transfer count. *folder is freed
+ * with nerfit_free. The environment has its say as in huggingface_hub: docs/network.md. */
 NERFIT_API nerfit_status nerfit_model_find(const char *name, const char *kind,
                                            const nerfit_model_options *options, char **folder,
                                            nerfit_error *error);
@@ -143,10 +143,10 @@ NERFIT_API const char *nerfit_model_label(const nerfit_model *model, size_t id);
 typedef struct nerfit_session nerfit_session;
 
 typedef struct nerfit_entity {
-    uint32_t start, end;           /* code points of the text, end exclusive */
-    size_t byte_start, byte_end;   /* the same as bytes of the UTF-8 */
-    const char *label;             /* entity type; belongs to the model */
-    double score;                  /* how sure the model is that it is one, 0 to 1; see
+    uint32_t start, end;         /* code points of the text, end exclusive */
+    size_t byte_start, byte_end; /* the same as bytes of the UTF-8 */
+    const char *label;           /* entity type; belongs to the model */
+    double score;                /* how sure the model is that it is one, 0 to 1; see
                                       docs/behaviour.md */
 } nerfit_entity;
 
@@ -170,8 +170,8 @@ NERFIT_API nerfit_status nerfit_session_new(nerfit_session **session, const nerf
                                             nerfit_error *error);
 NERFIT_API void nerfit_session_free(nerfit_session *session);
 /* From now on entities of this type (NULL: of every type that has no threshold of its own) with a
- * smaller score are left out of predictions and evaluations. At first the threshold is 0. A type that
- * the model does not have and a threshold outside of 0 to 1 are errors. */
+ * smaller score are left out of predictions and evaluations. At first the threshold is 0. A type
+ * that the model does not have and a threshold outside of 0 to 1 are errors. */
 NERFIT_API nerfit_status nerfit_session_set_threshold(nerfit_session *session, const char *label,
                                                       double threshold, nerfit_error *error);
 
@@ -180,8 +180,7 @@ NERFIT_API nerfit_status nerfit_session_set_threshold(nerfit_session *session, c
  * to `count` predictions. */
 NERFIT_API nerfit_status nerfit_predict(nerfit_session *session, const char *const *texts,
                                         const size_t *sizes, size_t count,
-                                        const nerfit_prediction **predictions,
-                                        nerfit_error *error);
+                                        const nerfit_prediction **predictions, nerfit_error *error);
 
 /* Where a stream of texts comes from and goes to. read fills up to `size` bytes and returns how
  * many, 0 at the end, negative on failure; write returns false on failure. */
@@ -195,9 +194,8 @@ typedef struct nerfit_stream {
 } nerfit_stream;
 
 /* Tags a stream of any length in constant memory and in order. *count (may be NULL): texts. */
-NERFIT_API nerfit_status nerfit_predict_stream(nerfit_session *session,
-                                               const nerfit_stream *stream, size_t *count,
-                                               nerfit_error *error);
+NERFIT_API nerfit_status nerfit_predict_stream(nerfit_session *session, const nerfit_stream *stream,
+                                               size_t *count, nerfit_error *error);
 
 /* ---------------------------------------------------------------- annotated texts in memory */
 
@@ -230,17 +228,17 @@ NERFIT_API nerfit_status nerfit_corpus_parse(nerfit_corpus *corpus, const char *
 
 /* Something wrong or suspicious in annotated texts. The texts live as long as the call. */
 typedef struct nerfit_finding {
-    bool is_error;    /* the text was refused; else it was read, as the message says */
-    const char *file; /* "" if unknown */
-    long line, column; /* from 1; 0 if unknown */
-    const char *kind;  /* what to count it under: a constant text */
+    bool is_error;       /* the text was refused; else it was read, as the message says */
+    const char *file;    /* "" if unknown */
+    long line, column;   /* from 1; 0 if unknown */
+    const char *kind;    /* what to count it under: a constant text */
     const char *message; /* the whole, place included */
 } nerfit_finding;
 typedef void (*nerfit_finding_function)(void *user, const nerfit_finding *finding);
 
 /* Zero is the default everywhere. */
 typedef struct nerfit_read_options {
-    const char *format;  /* "auto" (NULL), "jsonl", "json", "brackets", "conll", "seq" (a folder with
+    const char *format; /* "auto" (NULL), "jsonl", "json", "brackets", "conll", "seq" (a folder with
                             seq.in and seq.out), "text" (without entities) */
     const char *overlap; /* of entities: "error" (NULL), or "longest" or "first" is kept */
     const char *tagging; /* of conll and seq: "auto" (NULL), "iob1", "iob2", "bioes", "bilou" */
@@ -262,8 +260,8 @@ NERFIT_API nerfit_status nerfit_corpus_write(const nerfit_corpus *corpus, const 
 /* The same into memory (not seq): *text [*size] is freed with nerfit_free. */
 NERFIT_API nerfit_status nerfit_corpus_format(const nerfit_corpus *corpus, const char *format,
                                               char **text, size_t *size, nerfit_error *error);
-/* Tells of repeated texts in all corpora together, and, with `descriptions` (a JSON or YAML file, or
- * NULL), of labels without a description (errors) and descriptions that no text uses. */
+/* Tells of repeated texts in all corpora together, and, with `descriptions` (a JSON or YAML file,
+ * or NULL), of labels without a description (errors) and descriptions that no text uses. */
 NERFIT_API nerfit_status nerfit_corpus_check(const nerfit_corpus *const *corpora, size_t count,
                                              const char *descriptions,
                                              nerfit_finding_function finding, void *user,
@@ -293,9 +291,10 @@ NERFIT_API const char *nerfit_corpus_file(const nerfit_corpus *corpus, size_t in
 
 /* Descriptions of labels by a language model. Every function may be NULL. */
 typedef struct nerfit_describe_options {
-    const char *llm;  /* by litellm's name: "gpt-4o-mini", "anthropic/...", "ollama/..."; its key comes
+    const char
+        *llm;      /* by litellm's name: "gpt-4o-mini", "anthropic/...", "ollama/..."; its key comes
                          from the environment, as litellm has it */
-    uint64_t seed;    /* up to ten texts a label are drawn with it */
+    uint64_t seed; /* up to ten texts a label are drawn with it */
     const char *file; /* YAML or JSON: what it has is not asked for, and it is written after every
                          answer; or NULL */
     const char *const *labels, *const *descriptions; /* [n_known], which are not asked for either */
@@ -308,8 +307,8 @@ typedef struct nerfit_describe_options {
                       size_t count);
     void *user;
 } nerfit_describe_options;
-/* Describes every label of the corpora. *text, a mapping of all labels, those known before included, to
- * their descriptions, is freed with nerfit_free. */
+/* Describes every label of the corpora. *text, a mapping of all labels, those known before
+ * included, to their descriptions, is freed with nerfit_free. */
 NERFIT_API nerfit_status nerfit_describe(const nerfit_corpus *const *corpora, size_t count,
                                          const nerfit_describe_options *options, char **text,
                                          nerfit_error *error);
@@ -342,8 +341,8 @@ NERFIT_API const char *nerfit_mistake_text(nerfit_mistake_kind kind);
  *   {"types": {label: {...}}, "micro": {...}, "macro", "weighted", "accuracy", "tokens"}
  *                  {...}: precision, recall, f1, support, predicted, correct
  * and of the entities, as nerfit_predict gives them (whole words):
- *   "semeval"      {"overall": {measure: {...}}, "types": {label: {measure: {...}}}}, measure: strict,
- *                  exact, partial, type; equal to nervaluate's
+ *   "semeval"      {"overall": {measure: {...}}, "types": {label: {measure: {...}}}}, measure:
+ *                  strict, exact, partial, type; equal to nervaluate's
  *   "confusion"    {"types": [label, ...], "table": [[count, ...], ...]}: rows annotated, columns
  *                  found; last row and column: none
  *   "errors"       {"missed": n, "spurious", "wrong_boundary", "wrong_type",
@@ -375,9 +374,8 @@ NERFIT_API void nerfit_benchmark_free(nerfit_benchmark *benchmark);
  * steps a second, the share of the speed of bare matrix products, and the time by operation. The
  * folder is only read. */
 NERFIT_API nerfit_status nerfit_model_benchmark(const char *folder,
-                                                const nerfit_model_options *options,
-                                                double seconds, nerfit_benchmark *benchmark,
-                                                nerfit_error *error);
+                                                const nerfit_model_options *options, double seconds,
+                                                nerfit_benchmark *benchmark, nerfit_error *error);
 
 /* F1 (0 to 1) at full precision ("auto") and in int8. */
 typedef struct nerfit_quantization {
@@ -397,10 +395,10 @@ NERFIT_API nerfit_status nerfit_model_quantize(const char *folder, const char *d
                                                nerfit_quantization *quantization,
                                                nerfit_error *error);
 
-/* Tags an annotated file and scores the result over sub-word labels. format: "auto" (NULL), "jsonl",
- * "json", "brackets", "conll", "seq"; mode: "default" (NULL: seqeval's default, conlleval's rules),
- * or a scheme for seqeval's strict mode: "iob1", "iob2", "ioe1", "ioe2", "bioes", "bilou".
- * words: score the first sub-word of every word instead. */
+/* Tags an annotated file and scores the result over sub-word labels. format: "auto" (NULL),
+ * "jsonl", "json", "brackets", "conll", "seq"; mode: "default" (NULL: seqeval's default,
+ * conlleval's rules), or a scheme for seqeval's strict mode: "iob1", "iob2", "ioe1", "ioe2",
+ * "bioes", "bilou". words: score the first sub-word of every word instead. */
 NERFIT_API nerfit_status nerfit_evaluate(nerfit_session *session, const char *path,
                                          const char *format, const char *mode, bool words,
                                          nerfit_report *report, nerfit_error *error);
@@ -455,8 +453,7 @@ NERFIT_API nerfit_status nerfit_config_set(nerfit_config *config, const char *na
 /* Annotated texts in memory in the place of a file. name: "train_annotations", "val_annotations" or
  * "test_annotations". The corpus is not copied: it must outlive the config. */
 NERFIT_API nerfit_status nerfit_config_set_corpus(nerfit_config *config, const char *name,
-                                                  const nerfit_corpus *corpus,
-                                                  nerfit_error *error);
+                                                  const nerfit_corpus *corpus, nerfit_error *error);
 /* ent2emb from memory: an embedding of every label, vectors [count, size], as a sentence encoder
  * gives them; or a description of every label, in plain words. Both are copied; the later call
  * counts. */
@@ -475,7 +472,8 @@ NERFIT_API nerfit_status nerfit_config_set_descriptions(nerfit_config *config,
  * then a list of two. NULL when out of memory. */
 NERFIT_API char *nerfit_config_options(void);
 /* Every option with its value as JSON, freed with nerfit_free: {"model_name": ..., "peft_config":
- * {"lora_r": ...}, ...}; pairs are lists of two, what is not given is null. NULL when out of memory. */
+ * {"lora_r": ...}, ...}; pairs are lists of two, what is not given is null. NULL when out of
+ * memory. */
 NERFIT_API char *nerfit_config_values(const nerfit_config *config);
 /* The names of the options that were set, as a JSON list, freed with nerfit_free. The recipe nerfit
  * chooses the others by the size of the data. NULL when out of memory. */
@@ -506,8 +504,8 @@ typedef struct nerfit_event {
 
 /* One annotated text that a parse callback fills. */
 typedef struct nerfit_annotation nerfit_annotation;
-NERFIT_API nerfit_status nerfit_annotation_set_text(nerfit_annotation *annotation,
-                                                    const char *text, size_t size);
+NERFIT_API nerfit_status nerfit_annotation_set_text(nerfit_annotation *annotation, const char *text,
+                                                    size_t size);
 /* An entity: code points of the text, end exclusive. */
 NERFIT_API nerfit_status nerfit_annotation_add(nerfit_annotation *annotation, int64_t start,
                                                int64_t end, const char *label);
@@ -515,12 +513,12 @@ NERFIT_API nerfit_status nerfit_annotation_add(nerfit_annotation *annotation, in
 /* Every function may be NULL. They are called on the thread that called nerfit_train. */
 typedef struct nerfit_callbacks {
     nerfit_log_function log;
-    /* Returns false to stop: a checkpoint is written (but by the trainings of a cross-validation, before
-     * which the model is finished) and nerfit_train returns NERFIT_CANCELLED. */
+    /* Returns false to stop: a checkpoint is written (but by the trainings of a cross-validation,
+     * before which the model is finished) and nerfit_train returns NERFIT_CANCELLED. */
     bool (*event)(void *user, const nerfit_event *event);
     /* Your own annotation format: called for every line of the annotation files (without its line
-     * end) instead of the readers; fills `annotation`. Any status but NERFIT_OK ends the run with an
-     * error that names file and line. A line for which no text is set is passed over. */
+     * end) instead of the readers; fills `annotation`. Any status but NERFIT_OK ends the run with
+     * an error that names file and line. A line for which no text is set is passed over. */
     nerfit_status (*parse)(void *user, const char *line, size_t size,
                            nerfit_annotation *annotation);
     /* While a model is downloaded, or a language model asked (llm). */
@@ -529,11 +527,11 @@ typedef struct nerfit_callbacks {
 } nerfit_callbacks;
 
 typedef struct nerfit_train_result {
-    char *model_folder;      /* the model to use */
-    nerfit_report report;    /* of the final model; texts NULL if there was nothing to score */
-    const char *report_of;   /* "test" or "validation" */
+    char *model_folder;    /* the model to use */
+    nerfit_report report;  /* of the final model; texts NULL if there was nothing to score */
+    const char *report_of; /* "test" or "validation" */
     double seconds;
-    char *page;              /* report.html: curves, scores, the mistakes in their texts */
+    char *page; /* report.html: curves, scores, the mistakes in their texts */
 } nerfit_train_result;
 NERFIT_API void nerfit_train_result_free(nerfit_train_result *result);
 
@@ -542,10 +540,10 @@ NERFIT_API nerfit_status nerfit_train(const nerfit_config *config,
                                       const nerfit_callbacks *callbacks,
                                       nerfit_train_result *result, nerfit_error *error);
 
-/* Pre-trains the config's encoder on other label sets: its pre-training options name annotated files
- * and their labels' descriptions. The result's model_folder is an encoder (with peft_lora, an adapter of
- * one) that model_name or pretrained takes afterwards; it has no report. callbacks may be NULL; their
- * `parse` is not used. */
+/* Pre-trains the config's encoder on other label sets: its pre-training options name annotated
+ * files and their labels' descriptions. The result's model_folder is an encoder (with peft_lora, an
+ * adapter of one) that model_name or pretrained takes afterwards; it has no report. callbacks may
+ * be NULL; their `parse` is not used. */
 NERFIT_API nerfit_status nerfit_pretrain(const nerfit_config *config,
                                          const nerfit_callbacks *callbacks,
                                          nerfit_train_result *result, nerfit_error *error);
@@ -554,14 +552,14 @@ NERFIT_API nerfit_status nerfit_pretrain(const nerfit_config *config,
 
 /* NULL is the default everywhere. */
 typedef struct nerfit_fewshot_options {
-    const char *k;          /* mentions of every entity type in a sample: "1,4,16,64" */
-    const char *seeds;      /* "3": 0, 1, 2; "0-4": a range; "0,5": a list */
-    const char *recipes;    /* "plain,original,nerfit"; one's own is name:option=value,option=value,
+    const char *k;       /* mentions of every entity type in a sample: "1,4,16,64" */
+    const char *seeds;   /* "3": 0, 1, 2; "0-4": a range; "0,5": a list */
+    const char *recipes; /* "plain,original,nerfit"; one's own is name:option=value,option=value,
                                and then recipes are divided by spaces or ";". A recipe begins from
                                the built-in one of its name: plain (fine-tuning without stage 1),
                                original, nerfit, nerfit+pretrained. max_steps=auto is
                                clamp(20 * ceil(texts / 8), 200, 500) */
-    const char *samples;    /* a folder with kK-sS.jsonl, instead of samples of the training texts */
+    const char *samples; /* a folder with kK-sS.jsonl, instead of samples of the training texts */
     const char *pretrained; /* of recipes whose name ends in +pretrained: a folder that
                                nerfit pretrain wrote. NULL: what comes with nerfit */
     const char *negatives;  /* texts without an entity in a sample: "10", "20%" */
@@ -572,10 +570,10 @@ typedef struct nerfit_fewshot_progress {
     size_t k, texts;       /* of the run at hand, and the texts of its sample */
     uint64_t seed;
     const char *recipe;
-    bool done;             /* it is finished, and f1 and seconds (of training) are there */
-    bool earlier;          /* an earlier call finished it */
+    bool done;    /* it is finished, and f1 and seconds (of training) are there */
+    bool earlier; /* an earlier call finished it */
     double f1, seconds;
-    double seconds_left;   /* of all runs; negative: unknown */
+    double seconds_left;       /* of all runs; negative: unknown */
     const nerfit_event *event; /* of its training, or NULL */
 } nerfit_fewshot_progress;
 
@@ -585,11 +583,12 @@ typedef struct nerfit_fewshot_result {
 } nerfit_fewshot_result;
 NERFIT_API void nerfit_fewshot_result_free(nerfit_fewshot_result *result);
 
-/* For each seed, k and recipe: draws a sample of the config's training texts (or takes a given one),
- * trains on it without validation data, and scores the model on the test texts, on words. Finished
- * runs stand in output_dir/runs.jsonl, and are not run again with the same settings and texts;
- * samples/ has the samples' line numbers, report.html the tables and a plot. options may be NULL;
- * log gets warnings; progress (may be NULL) returns false to stop, which gives NERFIT_CANCELLED. */
+/* For each seed, k and recipe: draws a sample of the config's training texts (or takes a given
+ * one), trains on it without validation data, and scores the model on the test texts, on words.
+ * Finished runs stand in output_dir/runs.jsonl, and are not run again with the same settings and
+ * texts; samples/ has the samples' line numbers, report.html the tables and a plot. options may be
+ * NULL; log gets warnings; progress (may be NULL) returns false to stop, which gives
+ * NERFIT_CANCELLED. */
 NERFIT_API nerfit_status nerfit_fewshot(
     const nerfit_config *config, const nerfit_fewshot_options *options, nerfit_log_function log,
     bool (*progress)(void *user, const nerfit_fewshot_progress *progress), void *user,

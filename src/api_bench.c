@@ -150,8 +150,7 @@ nerfit_status nerfit_model_quantize(const char *folder, const char *data, const 
     const char *base; /* found anew with the folder */
     *out = (nerfit_quantization){0};
     nerfit_status status = find_model(options, &arena, &folder, &base, error);
-    if (status == NERFIT_OK)
-        status = quantize(folder, data, format, options, force, out, error);
+    if (status == NERFIT_OK) status = quantize(folder, data, format, options, force, out, error);
     nf_arena_free(&arena);
     return status;
 }

@@ -22,7 +22,9 @@ void nerfit_corpus_free(nerfit_corpus *corpus) {
     free(corpus);
 }
 
-size_t nerfit_corpus_size(const nerfit_corpus *corpus) { return corpus->corpus.n_documents; }
+size_t nerfit_corpus_size(const nerfit_corpus *corpus) {
+    return corpus->corpus.n_documents;
+}
 
 nerfit_status nerfit_corpus_add(nerfit_corpus *corpus, const char *text, size_t size,
                                 const nerfit_span *entities, size_t n_entities, const char *name,
@@ -44,8 +46,7 @@ nerfit_status nerfit_corpus_add(nerfit_corpus *corpus, const char *text, size_t 
 }
 
 nerfit_status nerfit_corpus_parse(nerfit_corpus *corpus, const char *data, size_t size,
-                                  const char *format_name, const char *name,
-                                  nerfit_error *error) {
+                                  const char *format_name, const char *name, nerfit_error *error) {
     nf_format format;
     if (!nf_format_find(format_name ? format_name : "auto", &format))
         return nf_fail(error, NERFIT_ARGUMENT,
@@ -86,16 +87,15 @@ nerfit_status nerfit_annotation_add(nerfit_annotation *a, int64_t start, int64_t
 }
 
 static nerfit_status parse_line(const nerfit_callbacks *callbacks, nerfit_annotation *a,
-                                nf_corpus *corpus, const char *line, size_t size,
-                                const char *path, long number, const nf_log *log,
-                                nerfit_error *error) {
+                                nf_corpus *corpus, const char *line, size_t size, const char *path,
+                                long number, const nf_log *log, nerfit_error *error) {
     a->has_text = false;
     a->n_spans = 0;
     nf_arena_free(&a->arena);
     nerfit_status status = callbacks->parse(callbacks->user, line, size, a);
     if (status != NERFIT_OK)
-        return nf_fail_at(error, status, path, number, 0,
-                          "the parse callback returned \"%s\"", nerfit_status_text(status));
+        return nf_fail_at(error, status, path, number, 0, "the parse callback returned \"%s\"",
+                          nerfit_status_text(status));
     if (!a->has_text) return NERFIT_OK;
     nf_given_document given = {.text = nf_str_text(&a->text),
                                .text_size = a->text.length,

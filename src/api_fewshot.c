@@ -69,9 +69,8 @@ static nerfit_status score_model(experiment *e, const nf_train_options *o, const
     if (status == NERFIT_OK)
         status = nerfit_evaluate_corpus(session, &corpus, NULL, true, &report, error);
     if (status == NERFIT_OK)
-        *score = (nf_fewshot_score){.precision = report.precision,
-                                    .recall = report.recall,
-                                    .f1 = report.f1};
+        *score = (nf_fewshot_score){
+            .precision = report.precision, .recall = report.recall, .f1 = report.f1};
     nerfit_report_free(&report);
     nerfit_session_free(session);
     nerfit_model_free(model);
@@ -88,8 +87,8 @@ static nerfit_status run(void *user, const nf_train_options *options, const nf_t
     services.describe = NULL; /* every run would ask anew */
     training.services = &services;
     training.test = NULL; /* scored on words below */
-    nerfit_status status = nf_train_run(options, &training, &e->warnings, on_report, e, &result,
-                                        error);
+    nerfit_status status =
+        nf_train_run(options, &training, &e->warnings, on_report, e, &result, error);
     if (status != NERFIT_OK) return status;
     double seconds = result.seconds;
     status = score_model(e, options, result.model_folder, data->test, score, error);

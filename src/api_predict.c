@@ -36,7 +36,9 @@ struct nerfit_encoder {
     nf_sentence_encoder *encoder;
 };
 
-void nerfit_free(void *memory) { free(memory); }
+void nerfit_free(void *memory) {
+    free(memory);
+}
 
 /* ---------------------------------------------------------------- models */
 
@@ -63,8 +65,8 @@ static nerfit_status find_decoder(nf_decode *out, const nerfit_model_options *op
                                   nerfit_error *error) {
     const char *name = options && options->decoder ? options->decoder : "auto";
     if (nf_decode_find(name, out)) return NERFIT_OK;
-    return nf_fail(error, NERFIT_ARGUMENT, "decoder \"%s\" is not one of auto, labels, viterbi, crf",
-                   name);
+    return nf_fail(error, NERFIT_ARGUMENT,
+                   "decoder \"%s\" is not one of auto, labels, viterbi, crf", name);
 }
 
 static nf_log log_of(const nerfit_model_options *options) {
@@ -83,8 +85,10 @@ static nerfit_status warn_of_int8(const nerfit_model *model, const char *folder,
     nf_arena arena = {0};
     const char *path = nf_path_join(&arena, folder, NF_INT8_FILE);
     if (path && !nf_file_exists(path))
-        nf_log_warning(log, "%s: int8 has not been compared with full precision on this model; "
-                            "nerfit quantize MODEL DATA does it", folder);
+        nf_log_warning(log,
+                       "%s: int8 has not been compared with full precision on this model; "
+                       "nerfit quantize MODEL DATA does it",
+                       folder);
     nf_arena_free(&arena);
     return path ? NERFIT_OK : nf_no_memory(error, 0);
 }
@@ -109,13 +113,14 @@ nerfit_status nerfit_model_load(nerfit_model **out, const char *folder,
     if (status == NERFIT_OK) status = nf_calibration_load(&model->calibration, folder, error);
     if (status == NERFIT_OK) status = nf_adapter_merge(model->model, error);
     if (status == NERFIT_OK && options && options->labels)
-        status = nf_pretrained_label(model->model, folder, options->labels,
-                                     sentences, &log, error);
+        status = nf_pretrained_label(model->model, folder, options->labels, sentences, &log, error);
     if (status == NERFIT_OK) status = nf_network_prepare(&model->model->net, false, error);
     if (status == NERFIT_OK) status = warn_of_int8(model, folder, &log, error);
     nf_arena_free(&arena);
-    if (status == NERFIT_OK) *out = model;
-    else nerfit_model_free(model);
+    if (status == NERFIT_OK)
+        *out = model;
+    else
+        nerfit_model_free(model);
     return status;
 }
 
@@ -126,7 +131,9 @@ void nerfit_model_free(nerfit_model *model) {
     free(model);
 }
 
-size_t nerfit_model_label_count(const nerfit_model *model) { return model->model->n_labels; }
+size_t nerfit_model_label_count(const nerfit_model *model) {
+    return model->model->n_labels;
+}
 
 const char *nerfit_model_label(const nerfit_model *model, size_t id) {
     return id < model->model->n_labels ? model->model->labels[id] : NULL;
@@ -145,8 +152,10 @@ nerfit_status nerfit_session_new(nerfit_session **out, const nerfit_model *model
         status = nf_tagger_new(&session->tagger, model->model, session->be, error);
     if (status == NERFIT_OK) status = nf_tagger_decode(session->tagger, model->decode, error);
     if (status == NERFIT_OK) nf_tagger_set_calibration(session->tagger, &model->calibration);
-    if (status == NERFIT_OK) *out = session;
-    else nerfit_session_free(session);
+    if (status == NERFIT_OK)
+        *out = session;
+    else
+        nerfit_session_free(session);
     return status;
 }
 
@@ -171,20 +180,21 @@ static nerfit_status hand_out(nerfit_session *session, const nf_tagged *tagged,
     if (!entities || !tokens) return nf_no_memory(error, tagged->n_tokens * sizeof *tokens);
     for (size_t i = 0; i < tagged->n_entities; i++) {
         const nf_entity *e = &tagged->entities[i];
-        entities[i] = (nerfit_entity){e->start, e->end, e->byte_start, e->byte_end, e->label, e->score};
+        entities[i] =
+            (nerfit_entity){e->start, e->end, e->byte_start, e->byte_end, e->label, e->score};
     }
     for (size_t i = 0; i < tagged->n_tokens; i++) {
         const nf_tagged_token *t = &tagged->tokens[i];
-        tokens[i] = (nerfit_token){t->start, t->end, t->id,
-                                   session->model->model->labels[t->label], (double)t->score};
+        tokens[i] = (nerfit_token){t->start, t->end, t->id, session->model->model->labels[t->label],
+                                   (double)t->score};
     }
     *out = (nerfit_prediction){entities, tagged->n_entities, tokens, tagged->n_tokens};
     return NERFIT_OK;
 }
 
-nerfit_status nerfit_predict(nerfit_session *session, const char *const *texts,
-                             const size_t *sizes, size_t count,
-                             const nerfit_prediction **predictions, nerfit_error *error) {
+nerfit_status nerfit_predict(nerfit_session *session, const char *const *texts, const size_t *sizes,
+                             size_t count, const nerfit_prediction **predictions,
+                             nerfit_error *error) {
     nf_arena_free(&session->arena);
     nf_text *list = nf_arena_calloc(&session->arena, count + 1, sizeof *list);
     nf_tagged *tagged = nf_arena_calloc(&session->arena, count + 1, sizeof *tagged);
@@ -221,8 +231,8 @@ static nerfit_status find_mode(const char *mode, nf_scheme *scheme, nerfit_error
     static const struct {
         const char *name;
         nf_scheme scheme;
-    } modes[] = {{"default", NF_SCHEME_NONE}, {"iob1", NF_SCHEME_IOB1},   {"iob2", NF_SCHEME_IOB2},
-                 {"ioe1", NF_SCHEME_IOE1},    {"ioe2", NF_SCHEME_IOE2},   {"bioes", NF_SCHEME_BIOES},
+    } modes[] = {{"default", NF_SCHEME_NONE}, {"iob1", NF_SCHEME_IOB1},  {"iob2", NF_SCHEME_IOB2},
+                 {"ioe1", NF_SCHEME_IOE1},    {"ioe2", NF_SCHEME_IOE2},  {"bioes", NF_SCHEME_BIOES},
                  {"iobes", NF_SCHEME_BIOES},  {"bilou", NF_SCHEME_BILOU}};
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
         if (strcmp(mode ? mode : "default", modes[i].name) == 0) {
@@ -262,7 +272,8 @@ static nerfit_status score_document(void *user, const nf_document *d, const nf_t
     for (size_t i = 0; i < n && status == NERFIT_OK; i++)
         predicted[i] = tagged->tokens[i].left_out ? "O" : s->model->labels[tagged->tokens[i].label];
     if (status == NERFIT_OK && s->words) n = first_of_words(tagged, gold, predicted);
-    if (status == NERFIT_OK) status = nf_scorer_add(s->evaluation.scorer, gold, predicted, n, error);
+    if (status == NERFIT_OK)
+        status = nf_scorer_add(s->evaluation.scorer, gold, predicted, n, error);
     if (status == NERFIT_OK)
         status = nf_analysis_add_tagged(&s->evaluation.analysis, d, tagged, error);
     if (status != NERFIT_OK) nf_fail_within(error, status, "%s:%ld", d->file, d->line);
@@ -398,8 +409,10 @@ nerfit_status nerfit_tokenize(const nerfit_tokenizer *handle, const char *text, 
     nerfit_status status = nf_tokenizer_encode(tokenizer, text, size, true, &encoding, error);
     if (status == NERFIT_OK) status = nf_encoding_to_json(&encoding, tokenizer, &out, error);
     nf_encoding_free(&encoding);
-    if (status == NERFIT_OK) *json = out.data;
-    else nf_str_free(&out);
+    if (status == NERFIT_OK)
+        *json = out.data;
+    else
+        nf_str_free(&out);
     return status;
 }
 
@@ -417,8 +430,10 @@ nerfit_status nerfit_encoder_load(nerfit_encoder **out, const char *folder,
     if (status == NERFIT_OK)
         status = nf_sentence_encoder_load(&encoder->encoder, folder, encoder->be, &log, error);
     nf_arena_free(&arena);
-    if (status == NERFIT_OK) *out = encoder;
-    else nerfit_encoder_free(encoder);
+    if (status == NERFIT_OK)
+        *out = encoder;
+    else
+        nerfit_encoder_free(encoder);
     return status;
 }
 
@@ -429,7 +444,9 @@ void nerfit_encoder_free(nerfit_encoder *encoder) {
     free(encoder);
 }
 
-size_t nerfit_encoder_size(const nerfit_encoder *encoder) { return encoder->encoder->size; }
+size_t nerfit_encoder_size(const nerfit_encoder *encoder) {
+    return encoder->encoder->size;
+}
 
 nerfit_status nerfit_encode(nerfit_encoder *encoder, const char *const *texts, size_t count,
                             float *embeddings, size_t *n_cut, nerfit_error *error) {

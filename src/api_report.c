@@ -22,7 +22,8 @@ void nerfit_report_free(nerfit_report *report) {
     *report = (nerfit_report){0};
 }
 
-nerfit_status nf_file_evaluation_begin(nf_file_evaluation *e, nf_scheme scheme, nerfit_error *error) {
+nerfit_status nf_file_evaluation_begin(nf_file_evaluation *e, nf_scheme scheme,
+                                       nerfit_error *error) {
     *e = (nf_file_evaluation){0};
     return nf_scorer_new(&e->scorer, scheme, error);
 }
@@ -80,7 +81,8 @@ static nerfit_status hand_out_mistakes(nf_analysis *a, nerfit_report *report, ne
     return NERFIT_OK;
 }
 
-nerfit_status nf_file_evaluation_report(nf_file_evaluation *e, nerfit_report *out, nerfit_error *error) {
+nerfit_status nf_file_evaluation_report(nf_file_evaluation *e, nerfit_report *out,
+                                        nerfit_error *error) {
     const nf_report *report;
     *out = (nerfit_report){0};
     NF_TRY(nf_scorer_report(e->scorer, &report, error));
@@ -153,7 +155,7 @@ static nerfit_status add_words(nf_arena *arena, nf_analysis *analysis, const nf_
 }
 
 nerfit_status nf_file_evaluation_add_words(nf_file_evaluation *e, const nf_labelled_words *w,
-                                      nf_scheme scheme, nerfit_error *error) {
+                                           nf_scheme scheme, nerfit_error *error) {
     nf_arena arena = {0};
     nf_str text = {0};
     nerfit_status status = nf_scorer_add(e->scorer, w->gold, w->predicted, w->n, error);

@@ -35,8 +35,7 @@ nerfit_status nerfit_config_set(nerfit_config *config, const char *name, const c
 
 nerfit_status nerfit_config_set_corpus(nerfit_config *config, const char *name,
                                        const nerfit_corpus *corpus, nerfit_error *error) {
-    static const char *const names[] = {"train_annotations", "val_annotations",
-                                        "test_annotations"};
+    static const char *const names[] = {"train_annotations", "val_annotations", "test_annotations"};
     for (int i = 0; i < 3; i++)
         if (strcmp(name, names[i]) == 0) {
             config->corpora[i] = corpus;
@@ -91,8 +90,10 @@ char *nerfit_config_given(const nerfit_config *config) {
 
 char *nerfit_config_help(int width) {
     nf_str out = {0};
-    if (width > 0) nf_train_options_help(&out, width);
-    else nf_train_options_man(&out);
+    if (width > 0)
+        nf_train_options_help(&out, width);
+    else
+        nf_train_options_man(&out);
     if (!out.failed) return out.data;
     nf_str_free(&out);
     return NULL;

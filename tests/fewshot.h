@@ -1,5 +1,5 @@
-/* A few-shot experiment without models: the runs' scores are made up from k, seed and learning rate,
- * so that the protocol itself can be tested in no time. */
+/* A few-shot experiment without models: the runs' scores are made up from k, seed and learning
+ * rate, so that the protocol itself can be tested in no time. */
 #ifndef NF_TEST_FEWSHOT_H
 #define NF_TEST_FEWSHOT_H
 
@@ -65,9 +65,9 @@ static inline void fake_begin(fake *f) {
                                        {"val_annotations", "never-read.txt"},
                                        {"learning_rate", "1e-3"}};
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
-        assert_ok(nf_train_options_set(&f->options, settings[i][0], settings[i][1], NULL, 0,
-                                       &error),
-                  &error);
+        assert_ok(
+            nf_train_options_set(&f->options, settings[i][0], settings[i][1], NULL, 0, &error),
+            &error);
 }
 
 static inline nerfit_status fake_call(fake *f, const nf_fewshot_options *options, json_t **result,

@@ -22,12 +22,12 @@ char *__real_strdup(const char *text);
 void __real_free(void *memory);
 
 typedef enum oom_rule {
-    OOM_IS_SAID,       /* a failed allocation makes `work` fail with NERFIT_NO_MEMORY */
-    OOM_IN_PARSER,     /* so it does, save where it was jansson's: jansson 2.14 drops a byte of a
+    OOM_IS_SAID,        /* a failed allocation makes `work` fail with NERFIT_NO_MEMORY */
+    OOM_IN_PARSER,      /* so it does, save where it was jansson's: jansson 2.14 drops a byte of a
                         * token for which it finds no room (its lex_save), and goes on */
     OOM_OUTSIDE_PARSER, /* so it does, and none of jansson's fails: with the long texts of a model's
                          * files a byte that it drops can make it crash */
-    OOM_MAY_BE_SILENT, /* some memory is for a convenience that may be left out */
+    OOM_MAY_BE_SILENT,  /* some memory is for a convenience that may be left out */
 } oom_rule;
 
 static struct {

@@ -56,7 +56,8 @@ static const struct {
      "ab c{3-4 x}"},
     {"json: by label, with the last character's place",
      {0},
-     "{\"text\": \"\u5317\u4eac a a\", \"label\": {\"address\": {\"\u5317\u4eac\": [[0, 1]]}, \"x\": "
+     "{\"text\": \"\u5317\u4eac a a\", \"label\": {\"address\": {\"\u5317\u4eac\": [[0, 1]]}, "
+     "\"x\": "
      "{\"a\": [[3, 3], [5, 5]]}}}",
      "\u5317\u4eac a a{0-2 address, 3-4 x, 5-6 x}"},
     {"jsonl: a label that is something else", {0}, "{\"text\": \"a\", \"label\": \"pos\"}", "a{}"},

@@ -21,8 +21,10 @@ static const char *changed(const char *name, const char *key, const char *value)
     snprintf(path, sizeof path, "%s/config.json", folder);
     config = json_load_file(from, 0, NULL);
     assert_non_null(config);
-    if (value) json_object_set_new(config, key, json_loads(value, JSON_DECODE_ANY, NULL));
-    else json_object_del(config, key);
+    if (value)
+        json_object_set_new(config, key, json_loads(value, JSON_DECODE_ANY, NULL));
+    else
+        json_object_del(config, key);
     assert_int_equal(json_dump_file(config, path, 0), 0);
     json_decref(config);
     snprintf(from, sizeof from, "tests/golden/%s/token-classification/model.safetensors", name);
@@ -36,16 +38,19 @@ static void test_errors(void **state) {
     static const struct {
         const char *name, *key, *value, *expected;
     } cases[] = {
-        {"bert", "model_type", "\"xlnet\"", "model_type \"xlnet\" is not supported; known are: "
-                                            "bert, roberta, xlm-roberta, camembert, distilbert, "
-                                            "electra, albert"},
+        {"bert", "model_type", "\"xlnet\"",
+         "model_type \"xlnet\" is not supported; known are: "
+         "bert, roberta, xlm-roberta, camembert, distilbert, "
+         "electra, albert"},
         {"bert", "model_type", NULL, "has no \"model_type\"; expected one of: bert, roberta, "},
-        {"albert", "num_hidden_groups", "2", "\"num_hidden_groups\": 2 is not supported; expected "
-                                             "1, one layer shared by all depths"},
+        {"albert", "num_hidden_groups", "2",
+         "\"num_hidden_groups\": 2 is not supported; expected "
+         "1, one layer shared by all depths"},
         {"albert", "inner_group_num", "3", "\"inner_group_num\": 3 is not supported"},
         {"albert", "inner_group_num", "\"1\"", "\"inner_group_num\" should be a whole number"},
-        {"albert", "embedding_size", "13", "tensor \"albert.embeddings.word_embeddings.weight\" has "
-                                           "shape [100, 12], expected [100, 13]"},
+        {"albert", "embedding_size", "13",
+         "tensor \"albert.embeddings.word_embeddings.weight\" has "
+         "shape [100, 12], expected [100, 13]"},
         {"electra", "embedding_size", "-1", "\"embedding_size\" should be a whole number"},
         {"electra-equal", "embedding_size", NULL, "has shape [100, 16], expected [100, 128]"},
         {"electra", "hidden_act", "\"mish\"", "\"hidden_act\" should be one of gelu"},

@@ -15,8 +15,8 @@ static nf_rng rng;
 typedef struct shape {
     size_t n, c;
 } shape;
-static const shape shapes[] = {{0, 16}, {1, 1}, {1, 7}, {3, 16}, {5, 33}, {64, 384}, {130, 257},
-                               {700, 520}};
+static const shape shapes[] = {{0, 16}, {1, 1},    {1, 7},     {3, 16},
+                               {5, 33}, {64, 384}, {130, 257}, {700, 520}};
 enum { N_SHAPES = sizeof shapes / sizeof *shapes };
 
 /* Equal random values on both sides; the float backends' memory is the host's. */
@@ -60,7 +60,8 @@ static void compare(const char *name, const float *expected, const float *given,
 static void elementwise(const shape *s) {
     size_t n = s->n * s->c;
     float *x = values(n), *z = values(n), *column = values(s->c);
-    const nf_dropout drop = {.p = 0.3, .seed = 0x123456789abcull, .step = 0x100000007ull, .site = 5};
+    const nf_dropout drop = {
+        .p = 0.3, .seed = 0x123456789abcull, .step = 0x100000007ull, .site = 5};
     const nf_dropout none = {0};
     BOTH("axpy", n, 1e-6, s, be->axpy(be, V(y), 0.7, V(x), n));
     BOTH("dropout", n, 1e-6, s, be->dropout(be, V(y), V(x), n, &drop));
@@ -93,8 +94,13 @@ static void elementwise(const shape *s) {
     });
     BOTH("softmax", n, 1e-5, s, be->softmax(be, V(y), V(x), s->n, s->c));
     BOTH("adamw", n, 1e-5, s, {
-        nf_adamw o = {.learning_rate = 0.1, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8,
-                      .weight_decay = 0.01, .grad_scale = 0.5, .step = 3};
+        nf_adamw o = {.learning_rate = 0.1,
+                      .beta1 = 0.9,
+                      .beta2 = 0.999,
+                      .epsilon = 1e-8,
+                      .weight_decay = 0.01,
+                      .grad_scale = 0.5,
+                      .step = 3};
         float *m = same(x, n), *v = same(x, n);
         for (size_t i = 0; i < n; i++) v[i] = fabsf(v[i]);
         be->adamw(be, V(y), V(z), V(m), V(v), n, &o);
@@ -105,8 +111,13 @@ static void elementwise(const shape *s) {
     BOTH("decay", n, 1e-6, s, be->decay(be, V(y), n, rates, 4));
     if (s->n > 2)
         BOTH("adamw_rows", n, 1e-5, s, {
-            nf_adamw o = {.learning_rate = 0.1, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8,
-                          .weight_decay = 0.01, .grad_scale = 0.5, .step = 3};
+            nf_adamw o = {.learning_rate = 0.1,
+                          .beta1 = 0.9,
+                          .beta2 = 0.999,
+                          .epsilon = 1e-8,
+                          .weight_decay = 0.01,
+                          .grad_scale = 0.5,
+                          .step = 3};
             const int32_t rows[] = {2, 0};
             float *m = same(x, n), *v = same(x, n);
             for (size_t i = 0; i < n; i++) v[i] = fabsf(v[i]);
@@ -130,8 +141,13 @@ static void test_owed_decay(void **state) {
         for (int i = 0; i < 3; i++) zeros[i] = calloc(N, sizeof(float));
         double rates[STEPS];
         for (int64_t step = 1; step <= STEPS; step++) {
-            nf_adamw o = {.learning_rate = 1e-4 * (double)step, .beta1 = 0.9, .beta2 = 0.999,
-                          .epsilon = 1e-8, .weight_decay = 0.03, .grad_scale = 0.7, .step = step};
+            nf_adamw o = {.learning_rate = 1e-4 * (double)step,
+                          .beta1 = 0.9,
+                          .beta2 = 0.999,
+                          .epsilon = 1e-8,
+                          .weight_decay = 0.03,
+                          .grad_scale = 0.7,
+                          .step = step};
             be->adamw(be, V(eager), V(zeros[0]), V(zeros[1]), V(zeros[2]), N, &o);
             rates[step - 1] = o.learning_rate * o.weight_decay;
         }
@@ -193,8 +209,8 @@ static void norms(const shape *s) {
     for (int d = 0; d < 2; d++)
         for (int r = 0; r < 2; r++) {
             BOTH("norm_forward", n * c, 2e-5, s,
-                 be->norm_forward(be, V(y), V(sum), V(mean), V(rstd), V(x),
-                                  r ? V(residual) : NULL, V(gamma), V(beta), 1e-5, drops[d], n, c));
+                 be->norm_forward(be, V(y), V(sum), V(mean), V(rstd), V(x), r ? V(residual) : NULL,
+                                  V(gamma), V(beta), 1e-5, drops[d], n, c));
             BOTH("norm_forward, nothing kept", n * c, 2e-5, s,
                  be->norm_forward(be, V(y), NULL, NULL, NULL, V(x), r ? V(residual) : NULL,
                                   V(gamma), V(beta), 1e-5, drops[d], n, c));
@@ -214,7 +230,8 @@ static void products(const shape *s, bool bf16) {
     double tolerance = bf16 ? 2e-2 : 2e-5;
     for (size_t o = 0; o < 4; o++) {
         size_t out = outs[o], in = s->c, n = s->n;
-        float *w = values(out * in), *x = values(n * in), *dy = values(n * out), *bias = values(out);
+        float *w = values(out * in), *x = values(n * in), *dy = values(n * out),
+              *bias = values(out);
         nf_weight *weights[2];
         assert_ok(ref->weight_new(ref, &weights[0], V(w), out, in, 3, &error), &error);
         assert_ok(cpu->weight_new(cpu, &weights[1], V(w), out, in, 3, &error), &error);
@@ -243,8 +260,8 @@ static void products(const shape *s, bool bf16) {
             bool trans_a = !(t & 1), trans_b = false;
             if (t & 1) b = w;
             BOTH("matmul", m * cols, 5e-5, s,
-                 be->matmul(be, V(y), V(a), V(b), m, cols, k, trans_a, trans_b,
-                            (t & 2) ? 0.5 : 1.0, (t & 4) != 0));
+                 be->matmul(be, V(y), V(a), V(b), m, cols, k, trans_a, trans_b, (t & 2) ? 0.5 : 1.0,
+                            (t & 4) != 0));
         }
         BOTH("weight_gradient", out * in, tolerance, s,
              be->weight_gradient(be, V(y), V(dy), V(x), n, out, in, true));
@@ -262,12 +279,16 @@ static void products(const shape *s, bool bf16) {
 static void test_dropped(void **state) {
     (void)state;
     nf_backend *be;
-    if (nf_backend_cpu(&be, NF_PRECISION_BF16, 2, &error) != NERFIT_OK || !be->linear_forward_dropped) {
+    if (nf_backend_cpu(&be, NF_PRECISION_BF16, 2, &error) != NERFIT_OK ||
+        !be->linear_forward_dropped) {
         print_message("skipped: this CPU has no bf16 products\n");
         return;
     }
-    static const size_t sizes[][4] = { /* rows, in, out, rank */
-        {1, 128, 128, 1}, {9, 384, 384, 16}, {33, 400, 160, 8}, {5, 128, 928, 3}};
+    static const size_t sizes[][4] = {/* rows, in, out, rank */
+                                      {1, 128, 128, 1},
+                                      {9, 384, 384, 16},
+                                      {33, 400, 160, 8},
+                                      {5, 128, 928, 3}};
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
         size_t n = sizes[k][0], in = sizes[k][1], out = sizes[k][2], r = sizes[k][3];
         const shape s = {n, in};
@@ -279,11 +300,13 @@ static void test_dropped(void **state) {
         float *dx = values(n * in), *dx_expected = same(dx, n * in), *through = values(n * in);
         nf_weight *weight;
         assert_ok(be->weight_new(be, &weight, V(w), out, in,
-                                 NF_USE_FORWARD | NF_USE_BACKWARD | NF_USE_DROPPED, &error), &error);
+                                 NF_USE_FORWARD | NF_USE_BACKWARD | NF_USE_DROPPED, &error),
+                  &error);
         be->linear_forward(be, V(known), NULL, V(x), weight, V(bias), NF_ACTIVATION_NONE, n);
         be->dropout(be, V(dropped), V(x), n * in, &drop);
         be->linear_forward(be, V(expected), NULL, V(dropped), weight, NULL, NF_ACTIVATION_NONE, n);
-        assert_true(be->linear_forward_dropped(be, V(y), V(x), V(known), V(bias), weight, &drop, n));
+        assert_true(
+            be->linear_forward_dropped(be, V(y), V(x), V(known), V(bias), weight, &drop, n));
         compare("linear_forward_dropped", expected, y, n * out, 2e-2, &s);
         for (int accumulate = 0; accumulate < 2; accumulate++) {
             be->linear_backward_input(be, V(dx_expected), V(dy), weight, n, accumulate);
@@ -299,10 +322,11 @@ static void test_dropped(void **state) {
             free(change);
         }
         const nf_dropout most = {.p = 0.5, .seed = 77, .step = 3};
-        assert_false(be->linear_forward_dropped(be, V(y), V(x), V(known), V(bias), weight, &most, n));
+        assert_false(
+            be->linear_forward_dropped(be, V(y), V(x), V(known), V(bias), weight, &most, n));
         be->weight_free(be, weight);
-        float *all[] = {w, x, bias, dy, scaled, low, a, known, dropped, y, expected, dx, dx_expected,
-                        through};
+        float *all[] = {w,     x,       bias, dy,       scaled, low,         a,
+                        known, dropped, y,    expected, dx,     dx_expected, through};
         for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
     }
     be->free(be);
@@ -325,7 +349,8 @@ static void test_products(void **state) {
     }
 }
 
-/* Texts of many lengths, head sizes that are and are not whole vectors, rows wider than the heads. */
+/* Texts of many lengths, head sizes that are and are not whole vectors, rows wider than the
+ * heads. */
 static void test_attention(void **state) {
     (void)state;
     static const int32_t cu[] = {0, 1, 4, 20, 85, 85, 215};
@@ -387,13 +412,19 @@ static void test_attention_terms(void **state) {
         float *q = values(N * stride), *kk = values(N * stride), *v = values(N * stride);
         float *dout = values(N * width), *out = values(N * width), *lse = values(N * 3);
         float *bias = values(ROWS * 3), *keys = values(table), *queries = values(table);
-        nf_relative relative = {.rows = rows, .reach = REACH, .n_rows = ROWS,
+        nf_relative relative = {.rows = rows,
+                                .reach = REACH,
+                                .n_rows = ROWS,
                                 .bias = kinds[kind].bias ? V(bias) : NULL,
                                 .keys = kinds[kind].keys ? V(keys) : NULL,
                                 .queries = kinds[kind].queries ? V(queries) : NULL};
         bool any = relative.bias || relative.keys || relative.queries;
-        nf_attention_shape as = {heads, size, 1.0 / sqrt(size), (ptrdiff_t)stride,
-                                 kinds[kind].window, any ? &relative : NULL};
+        nf_attention_shape as = {heads,
+                                 size,
+                                 1.0 / sqrt(size),
+                                 (ptrdiff_t)stride,
+                                 kinds[kind].window,
+                                 any ? &relative : NULL};
         BOTH("attention_forward, terms", N * width + N * 3, 2e-5, &s,
              be->attention_forward(be, V(y), V(y + N * width), V(q), V(kk), V(v), &sequences, &as,
                                    &drop));
@@ -482,7 +513,8 @@ static void test_gated_and_rotated(void **state) {
         BOTH("rotate", N * stride, 1e-6, &s,
              be->rotate(be, V(y), V(turns), positions, N, HEADS, sizes[k], (ptrdiff_t)stride,
                         false));
-        cpu->rotate(cpu, V(back), V(turns), positions, N, HEADS, sizes[k], (ptrdiff_t)stride, false);
+        cpu->rotate(cpu, V(back), V(turns), positions, N, HEADS, sizes[k], (ptrdiff_t)stride,
+                    false);
         assert_memory_not_equal(back, x, N * stride * sizeof *x);
         cpu->rotate(cpu, V(back), V(turns), positions, N, HEADS, sizes[k], (ptrdiff_t)stride, true);
         compare("rotate there and back", x, back, N * stride, 1e-6, &s);
@@ -517,13 +549,13 @@ static void test_rest(void **state) {
              be->embedding_backward(be, V(y), V(x), ids, 40, c, 4));
         double losses[2];
         BOTH("contrastive_loss", 40 * c, 1e-5, &s,
-             losses[side_] = be->contrastive_loss(be, V(y), V(x), V(table), c, &sequences,
-                                                  &entities, 0.3));
+             losses[side_] =
+                 be->contrastive_loss(be, V(y), V(x), V(table), c, &sequences, &entities, 0.3));
         assert_true(fabs(losses[0] - losses[1]) < 1e-4 * fabs(losses[0]));
         for (int k = 0; k < 2; k++) {
             BOTH("cross_entropy", 40 * 11, 1e-5, &s,
-                 losses[side_] = be->cross_entropy(be, V(y), V(logits), labels, 40, 11,
-                                                   k ? 0.1 : 0.0, 0.3));
+                 losses[side_] =
+                     be->cross_entropy(be, V(y), V(logits), labels, 40, 11, k ? 0.1 : 0.0, 0.3));
             assert_true(fabs(losses[0] - losses[1]) < 1e-5 * fabs(losses[0]));
         }
         float *b = values(c * 4), *aw = values(4 * c), *aa = values(16), *squares = values(c);
@@ -574,11 +606,12 @@ static int tear_down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shapes), cmocka_unit_test(test_products),
-        cmocka_unit_test(test_dropped), cmocka_unit_test(test_attention), cmocka_unit_test(test_rest),
-        cmocka_unit_test(test_attention_terms), cmocka_unit_test(test_attention_long),
-        cmocka_unit_test(test_gated_and_rotated), cmocka_unit_test(test_owed_decay),
-        cmocka_unit_test(test_repeatable), cmocka_unit_test(test_int8),
+        cmocka_unit_test(test_shapes),         cmocka_unit_test(test_products),
+        cmocka_unit_test(test_dropped),        cmocka_unit_test(test_attention),
+        cmocka_unit_test(test_rest),           cmocka_unit_test(test_attention_terms),
+        cmocka_unit_test(test_attention_long), cmocka_unit_test(test_gated_and_rotated),
+        cmocka_unit_test(test_owed_decay),     cmocka_unit_test(test_repeatable),
+        cmocka_unit_test(test_int8),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -1,5 +1,5 @@
-/* What config.json may ask of the architectures: other ways to say the same, and what is refused, with
- * the exact message. That the models are right is test_training's. */
+/* What config.json may ask of the architectures: other ways to say the same, and what is refused,
+ * with the exact message. That the models are right is test_training's. */
 #include "tiny_model.h"
 
 #include <math.h>
@@ -11,7 +11,8 @@
 static nerfit_error error;
 static char folder[64];
 
-/* A copy of a golden folder in which config.json's `key` is `value`, JSON text; NULL takes it out. */
+/* A copy of a golden folder in which config.json's `key` is `value`, JSON text; NULL takes it
+ * out. */
 typedef struct change {
     const char *key, *value;
 } change;
@@ -29,7 +30,8 @@ static const char *changed(const char *name, const change *changes, size_t count
     snprintf(to, sizeof to, "%s/model/config.json", folder);
     assert_ok(nf_json_load(&config, from, &error), &error);
     for (size_t i = 0; i < count; i++) {
-        if (!changes[i].value) json_object_del(config, changes[i].key);
+        if (!changes[i].value)
+            json_object_del(config, changes[i].key);
         else
             json_object_set_new(config, changes[i].key,
                                 json_loads(changes[i].value, JSON_DECODE_ANY, NULL));
@@ -64,23 +66,41 @@ static void test_same(void **state) {
         change changes[5];
     } cases[] = {
         {"modernbert/token-classification", /* as the published configurations are */
-         {{"layer_types", NULL}, {"rope_parameters", NULL}, {"global_rope_theta", "160000.0"},
-          {"local_rope_theta", "10000.0"}, {"global_attn_every_n_layers", "3"}}},
+         {{"layer_types", NULL},
+          {"rope_parameters", NULL},
+          {"global_rope_theta", "160000.0"},
+          {"local_rope_theta", "10000.0"},
+          {"global_attn_every_n_layers", "3"}}},
         {"modernbert/token-classification", /* and their defaults */
-         {{"layer_types", "null"}, {"rope_parameters", NULL}, {"global_attn_every_n_layers", NULL},
-          {"norm_bias", NULL}, {"hidden_activation", NULL}}},
+         {{"layer_types", "null"},
+          {"rope_parameters", NULL},
+          {"global_attn_every_n_layers", NULL},
+          {"norm_bias", NULL},
+          {"hidden_activation", NULL}}},
         {"modernbert-bias/token-classification",
-         {{"layer_types", NULL}, {"rope_parameters", NULL}, {"global_rope_theta", "500"},
-          {"local_rope_theta", "50"}, {"rope_scaling", "null"}}},
+         {{"layer_types", NULL},
+          {"rope_parameters", NULL},
+          {"global_rope_theta", "500"},
+          {"local_rope_theta", "50"},
+          {"rope_scaling", "null"}}},
         {"deberta-v3/token-classification",
-         {{"pos_att_type", "\"p2c|c2p\""}, {"conv_kernel_size", "0"}, {"layer_norm_eps", NULL},
-          {"type_vocab_size", NULL}, {"embedding_size", "16"}}},
+         {{"pos_att_type", "\"p2c|c2p\""},
+          {"conv_kernel_size", "0"},
+          {"layer_norm_eps", NULL},
+          {"type_vocab_size", NULL},
+          {"embedding_size", "16"}}},
         {"deberta-v2/token-classification",
-         {{"position_biased_input", "null"}, {"position_buckets", "-1"}, {"share_att_key", "false"},
-          {"norm_rel_ebd", "\"none\""}, {"hidden_act", "\"gelu\""}}},
+         {{"position_biased_input", "null"},
+          {"position_buckets", "-1"},
+          {"share_att_key", "false"},
+          {"norm_rel_ebd", "\"none\""},
+          {"hidden_act", "\"gelu\""}}},
         {"mpnet/token-classification",
-         {{"relative_attention_num_buckets", NULL}, {"pad_token_id", NULL},
-          {"hidden_act", NULL}, {"layer_norm_eps", NULL}, {"attention_probs_dropout_prob", NULL}}},
+         {{"relative_attention_num_buckets", NULL},
+          {"pad_token_id", NULL},
+          {"hidden_act", NULL},
+          {"layer_norm_eps", NULL},
+          {"attention_probs_dropout_prob", NULL}}},
     };
     enum { N = 16 * 7 };
     float expected[N], given[N];
@@ -103,45 +123,66 @@ static void test_refused(void **state) {
         change change;
         const char *message;
     } cases[] = {
-        {"deberta-v3", {"conv_kernel_size", "3"},
+        {"deberta-v3",
+         {"conv_kernel_size", "3"},
          "\"conv_kernel_size\": 3 is not supported; expected 0, no convolution"},
-        {"deberta-v3", {"embedding_size", "12"},
+        {"deberta-v3",
+         {"embedding_size", "12"},
          "\"embedding_size\" is not supported; expected that it is left out"},
-        {"deberta-v3", {"attention_head_size", "4"},
+        {"deberta-v3",
+         {"attention_head_size", "4"},
          "\"attention_head_size\" is not supported; expected that it is left out"},
-        {"deberta-v3", {"pos_att_type", "[]"},
-         "\"relative_attention\" is not supported without c2p or p2c in \"pos_att_type\", nor these "
+        {"deberta-v3",
+         {"pos_att_type", "[]"},
+         "\"relative_attention\" is not supported without c2p or p2c in \"pos_att_type\", nor "
+         "these "
          "without it"},
-        {"deberta-v3", {"relative_attention", "false"},
-         "\"relative_attention\" is not supported without c2p or p2c in \"pos_att_type\", nor these "
+        {"deberta-v3",
+         {"relative_attention", "false"},
+         "\"relative_attention\" is not supported without c2p or p2c in \"pos_att_type\", nor "
+         "these "
          "without it"},
-        {"deberta-v3", {"position_buckets", "3"},
-         "position_buckets 3 and max_relative_positions 64 should be whole numbers up to 1,000,000, "
+        {"deberta-v3",
+         {"position_buckets", "3"},
+         "position_buckets 3 and max_relative_positions 64 should be whole numbers up to "
+         "1,000,000, "
          "buckets at least 4 and less than twice the other"},
-        {"deberta-v3", {"position_buckets", "24"},
+        {"deberta-v3",
+         {"position_buckets", "24"},
          "tensor \"encoder.rel_embeddings.weight\" has shape [32, 16], expected [48, 16] from the "
          "configuration"},
         {"deberta-v2", {"share_att_key", "\"yes\""}, NULL},
-        {"mpnet", {"relative_attention_num_buckets", "16"},
-         "relative_attention_num_buckets 16 and pad_token_id 1 are not supported; expected at least "
+        {"mpnet",
+         {"relative_attention_num_buckets", "16"},
+         "relative_attention_num_buckets 16 and pad_token_id 1 are not supported; expected at "
+         "least "
          "32, and 1"},
-        {"mpnet", {"pad_token_id", "0"},
-         "relative_attention_num_buckets 32 and pad_token_id 0 are not supported; expected at least "
+        {"mpnet",
+         {"pad_token_id", "0"},
+         "relative_attention_num_buckets 32 and pad_token_id 0 are not supported; expected at "
+         "least "
          "32, and 1"},
-        {"modernbert", {"num_attention_heads", "16"},
+        {"modernbert",
+         {"num_attention_heads", "16"},
          "hidden_size 16 is not an even multiple of num_attention_heads 16"},
-        {"modernbert", {"local_attention", "1"},
+        {"modernbert",
+         {"local_attention", "1"},
          "local_attention should be at least 2, and the rope thetas above 0"},
-        {"modernbert", {"layer_types", "[\"full_attention\", \"chunked_attention\"]"},
+        {"modernbert",
+         {"layer_types", "[\"full_attention\", \"chunked_attention\"]"},
          "\"layer_types\" should have full_attention or sliding_attention for layer 1"},
-        {"modernbert", {"rope_parameters", "{\"full_attention\": {\"rope_type\": \"yarn\"}}"},
+        {"modernbert",
+         {"rope_parameters", "{\"full_attention\": {\"rope_type\": \"yarn\"}}"},
          "\"rope_type\": \"yarn\" is not supported; expected \"default\""},
-        {"modernbert", {"rope_scaling", "{\"type\": \"linear\"}"},
+        {"modernbert",
+         {"rope_scaling", "{\"type\": \"linear\"}"},
          "\"rope_scaling\" is not supported; expected that it is left out"},
-        {"modernbert", {"hidden_activation", "\"mish\""},
+        {"modernbert",
+         {"hidden_activation", "\"mish\""},
          "\"hidden_activation\" should be one of gelu, gelu_new, gelu_pytorch_tanh, relu, tanh, "
          "silu"},
-        {"modernbert", {"norm_bias", "true"},
+        {"modernbert",
+         {"norm_bias", "true"},
          "has no tensor \"embeddings.norm.bias\" (nor \"model.embeddings.norm.bias\"), which the "
          "configuration (model_type \"modernbert\") calls for"},
     };
@@ -191,8 +232,9 @@ static void test_default_targets(void **state) {
     be->free(be);
 }
 
-/* A new classifier takes over what stands before it from the checkpoint, as transformers does with a
- * language model's, and makes it anew where the checkpoint has none; both are trained and written. */
+/* A new classifier takes over what stands before it from the checkpoint, as transformers does with
+ * a language model's, and makes it anew where the checkpoint has none; both are trained and
+ * written. */
 static void test_head(void **state) {
     (void)state;
     static const char *const labels[] = {"O", "B-x", "I-x"};

@@ -39,9 +39,12 @@ static double score_of(const problem *p, const int32_t *path) {
             continue;
         }
         const double *row = p->transitions.next[from == 0 ? 0 : from % 2 ? 1 : 2];
-        if (to == 0) sum += row[0];
-        else if (inside) sum += row[3];
-        else sum += row[from && (from - 1) / 2 == (to - 1) / 2 ? 1 : 2];
+        if (to == 0)
+            sum += row[0];
+        else if (inside)
+            sum += row[3];
+        else
+            sum += row[from && (from - 1) / 2 == (to - 1) / 2 ? 1 : 2];
     }
     return sum;
 }
@@ -109,8 +112,9 @@ static void test_brute_force(void **state) {
         int32_t path[WORDS];
         double best, log_z;
         enumerate(&p, &t);
-        assert_ok(nf_decoder_best(d, &p.transitions, p.logits, p.words, p.types, path, &best,
-                                  &error), &error);
+        assert_ok(
+            nf_decoder_best(d, &p.transitions, p.logits, p.words, p.types, path, &best, &error),
+            &error);
         near(best, t.best, 1e-12, "best score", i);
         near(score_of(&p, path), t.best, 1e-12, "score of the best path", i);
         near(nf_decoder_path_score(&p.transitions, p.logits, p.words, p.types, path), t.best, 1e-12,
@@ -120,7 +124,8 @@ static void test_brute_force(void **state) {
         near(log_z, t.log_z, 1e-12, "log Z", i);
         for (size_t w = 0; w < p.words; w++)
             for (size_t k = 0; k < p.labels; k++)
-                near(nf_decoder_marginal(d, w, (int32_t)k), t.marginals[w][k], 1e-10, "marginal", i);
+                near(nf_decoder_marginal(d, w, (int32_t)k), t.marginals[w][k], 1e-10, "marginal",
+                     i);
         for (size_t k = 0; k < p.types; k++)
             for (size_t s = 0; s < p.words; s++)
                 for (size_t e = s + 1; e <= p.words; e++)
@@ -161,7 +166,8 @@ static void test_gradients(void **state) {
         other.words = p.words, other.types = p.types;
         for (size_t k = 0; k < WORDS * LABELS; k++) other.logits[k] = nf_rng_normal(&rng);
         assert_ok(nf_decoder_best(d, &other.transitions, other.logits, p.words, p.types, gold, NULL,
-                                  &error), &error); /* some legal path */
+                                  &error),
+                  &error); /* some legal path */
         double dlogits[WORDS * LABELS] = {0};
         nf_transitions dt = {0};
         loss_of(d, &p, gold);
@@ -206,9 +212,11 @@ static void test_keep(void **state) {
         problem p = make_problem(&rng, 1.0);
         int32_t path[WORDS], left[WORDS];
         double log_z;
-        assert_ok(nf_decoder_best(d, &p.transitions, p.logits, p.words, p.types, path, NULL, &error),
+        assert_ok(
+            nf_decoder_best(d, &p.transitions, p.logits, p.words, p.types, path, NULL, &error),
+            &error);
+        assert_ok(nf_decoder_sum(d, &p.transitions, p.logits, p.words, p.types, &log_z, &error),
                   &error);
-        assert_ok(nf_decoder_sum(d, &p.transitions, p.logits, p.words, p.types, &log_z, &error), &error);
         memcpy(left, path, sizeof left);
         nf_decoder_keep(d, 0.5, left);
         for (size_t w = 0; w < p.words; w++) {
@@ -226,9 +234,8 @@ static void test_keep(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_brute_force),
-                                       cmocka_unit_test(test_gradients),
-                                       cmocka_unit_test(test_keep),
-                                       cmocka_unit_test(test_extremes)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_brute_force), cmocka_unit_test(test_gradients),
+        cmocka_unit_test(test_keep), cmocka_unit_test(test_extremes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

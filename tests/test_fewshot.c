@@ -1,5 +1,5 @@
-/* The few-shot protocol: what runs are given, what is kept and not run again, the tables. Training is
- * made up (fewshot.h); whole runs are in test_cli.sh. */
+/* The few-shot protocol: what runs are given, what is kept and not run again, the tables. Training
+ * is made up (fewshot.h); whole runs are in test_cli.sh. */
 #include "fewshot.h"
 
 #include "base/file.h"
@@ -107,8 +107,7 @@ static void check_samples(void **state) {
     (void)state;
     fake f;
     fake_begin(&f);
-    nf_fewshot_options options = {
-        .k = "1,100", .seeds = "0", .recipes = "plain", .negatives = "1"};
+    nf_fewshot_options options = {.k = "1,100", .seeds = "0", .recipes = "plain", .negatives = "1"};
     options.seeds = "1";
     json_decref(call(&f, &options));
     assert_int_equal(f.n_texts[1], 6); /* all five with entities, and the one without */
@@ -169,16 +168,15 @@ static void check_keys(void **state) {
     options.recipes = "plain:seed=0 plain:weight_decay=0.02";
     json_t *result = call(&f, &options); /* the first is the same by another name */
     assert_int_equal(f.n_ran, 1);
-    assert_string_equal(
-        json_string_value(json_object_get(
-            json_array_get(json_object_get(result, "runs"), 0), "recipe")),
-        "plain:seed=0");
+    assert_string_equal(json_string_value(json_object_get(
+                            json_array_get(json_object_get(result, "runs"), 0), "recipe")),
+                        "plain:seed=0");
     json_decref(result);
     options.recipes = "plain";
     static const char more[] = "[a : 9]\n";
-    assert_ok(nf_annotations_parse(&f.test, more, strlen(more), "test", NF_FORMAT_BRACKETS, NULL,
-                                   &error),
-              &error);
+    assert_ok(
+        nf_annotations_parse(&f.test, more, strlen(more), "test", NF_FORMAT_BRACKETS, NULL, &error),
+        &error);
     json_decref(call(&f, &options));
     assert_int_equal(f.n_ran, 1);
     options.negatives = "1";

@@ -392,10 +392,14 @@ static void test_json_files(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_open),           cmocka_unit_test(test_open_refusals),
-        cmocka_unit_test(test_folders),        cmocka_unit_test(test_write_appears_at_commit),
-        cmocka_unit_test(test_write_refusals), cmocka_unit_test(test_full_disk),
-        cmocka_unit_test(test_kill),           cmocka_unit_test(test_kill_at_each_step),
+        cmocka_unit_test(test_open),
+        cmocka_unit_test(test_open_refusals),
+        cmocka_unit_test(test_folders),
+        cmocka_unit_test(test_write_appears_at_commit),
+        cmocka_unit_test(test_write_refusals),
+        cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_kill),
+        cmocka_unit_test(test_kill_at_each_step),
         cmocka_unit_test(test_remove_unfinished),
         cmocka_unit_test(test_json_files),
     };

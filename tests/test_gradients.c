@@ -18,12 +18,28 @@ static const int32_t labels[] = {-100, 1, 2, 0, -100, -100, 3, 4, 4, 0, 1, 0, -1
 static const int32_t words[] = {1, 2, 3, 4, 6, 1};
 static const int32_t shapes[] = {0, 4, 5, 1, 0, 0, 9, 9, 9, 4, 5, 2, 0, 0, 5, 0};
 static nf_example_entity entities[] = {{0, 1, 3}, {1, 1, 4}, {0, 4, 5}};
-static const nf_example texts[TEXTS] = {
-    {.ids = ids, .labels = labels, .shapes = shapes, .length = 5, .entities = entities, .n_entities = 1,
-     .words = words, .n_words = 3},
-    {.ids = ids + 5, .labels = labels + 5, .shapes = shapes + 5, .length = 8, .entities = entities + 1, .n_entities = 2,
-     .words = words, .n_words = 5},
-    {.ids = ids + 13, .labels = labels + 13, .shapes = shapes + 13, .length = 3, .words = words + 5, .n_words = 0}};
+static const nf_example texts[TEXTS] = {{.ids = ids,
+                                         .labels = labels,
+                                         .shapes = shapes,
+                                         .length = 5,
+                                         .entities = entities,
+                                         .n_entities = 1,
+                                         .words = words,
+                                         .n_words = 3},
+                                        {.ids = ids + 5,
+                                         .labels = labels + 5,
+                                         .shapes = shapes + 5,
+                                         .length = 8,
+                                         .entities = entities + 1,
+                                         .n_entities = 2,
+                                         .words = words,
+                                         .n_words = 5},
+                                        {.ids = ids + 13,
+                                         .labels = labels + 13,
+                                         .shapes = shapes + 13,
+                                         .length = 3,
+                                         .words = words + 5,
+                                         .n_words = 0}};
 static const nf_examples examples = {.items = (nf_example *)(uintptr_t)texts, .count = TEXTS};
 
 typedef struct setting {
@@ -46,7 +62,8 @@ static const setting settings[] = {
     {"descriptions, stage 1", "bert", 3, false, false, "gelu"},
     {"descriptions, stage 2", "bert", 4, false, false, "gelu"},
     {"descriptions, stage 2, LoRA", "bert", 4, true, false, "gelu"},
-    {"descriptions after ModernBERT's head", "modernbert/token-classification", 4, false, false, "gelu"},
+    {"descriptions after ModernBERT's head", "modernbert/token-classification", 4, false, false,
+     "gelu"},
     {"no descriptions, stage 2", "bert", 5, false, false, "gelu"},
     {"XLM-RoBERTa", "xlm-roberta/token-classification", 2, false, false, "gelu"},
     {"DistilBERT, stage 1", "distilbert", 1, false, false, "gelu"},
@@ -84,7 +101,8 @@ static nf_activation activation_of(const char *name) {
 static double loss_of(nf_task *task, nf_pass *pass, bool backward) {
     const nf_example *batch[TEXTS] = {&texts[0], &texts[1], &texts[2]};
     nf_tokens tokens[TEXTS];
-    for (size_t i = 0; i < TEXTS; i++) tokens[i] = (nf_tokens){texts[i].ids, texts[i].length, texts[i].shapes};
+    for (size_t i = 0; i < TEXTS; i++)
+        tokens[i] = (nf_tokens){texts[i].ids, texts[i].length, texts[i].shapes};
     nf_workspace_reset(pass->ws);
     double loss;
     /* `keep` also chooses between a training batch and an evaluation: it stays on, and the gradient
@@ -133,9 +151,11 @@ static void add_head(nf_model *model, int stage, const float *embeddings) {
     size_t size = stage == 5 ? 0 : 6;
     assert_ok(nf_model_add_description_head(model, size, false, 3, &error), &error);
     if (stage == 3)
-        assert_ok(nf_type_columns_make(&model->type_columns, model->net.be, embeddings, 2, 6,
-                                       &error), &error);
-    else assert_ok(nf_model_add_types(model, label_names, 2, embeddings, 4, &error), &error);
+        assert_ok(
+            nf_type_columns_make(&model->type_columns, model->net.be, embeddings, 2, 6, &error),
+            &error);
+    else
+        assert_ok(nf_model_add_types(model, label_names, 2, embeddings, 4, &error), &error);
     for (size_t i = 0; i < model->net.n_parameters; i++)
         if (nf_description_head_owns(model->net.parameters[i]))
             assert_ok(nf_parameter_normal(&model->net, model->net.parameters[i], 0.3, 9, i, &error),
@@ -150,14 +170,16 @@ static void check_folding(nf_model *model, nf_pass *pass) {
     nf_description_kept kept;
     nf_rng rng = nf_rng_new(2, 2);
     nf_workspace_reset(pass->ws);
-    nf_values *h = nf_workspace_reals(pass->ws, N * c), *by_head = nf_workspace_reals(pass->ws, N * l);
+    nf_values *h = nf_workspace_reals(pass->ws, N * c),
+              *by_head = nf_workspace_reals(pass->ws, N * l);
     nf_values *folded = nf_workspace_reals(pass->ws, N * l);
     double *values = malloc(N * c * sizeof *values), a[N * 5], b[N * 5], bias[5];
     for (size_t i = 0; i < N * c; i++) values[i] = nf_rng_normal(&rng);
     be->from_f64(be, h, values, N * c);
     free(values);
     assert_ok(nf_description_head_forward(model->description_head, &model->type_columns, pass,
-                                          by_head, h, N, &kept), &error);
+                                          by_head, h, N, &kept),
+              &error);
     assert_ok(nf_model_fold_description_head(model, &error), &error);
     be->matmul(be, folded, h, model->classifier->weight->values, N, l, c, false, true, 1.0, false);
     be->to_f64(be, a, by_head, N * l);
@@ -188,36 +210,59 @@ static void check_setting(const setting *s) {
     if (s->stage >= 3) add_head(model, s->stage, embeddings);
     if (s->lora) {
         /* those that a model has */
-        char *targets[] = {"query", "value", "intermediate.dense", "q_lin", "v_lin", "lin1",
-                           "embeddings_project", "embedding_hidden_mapping_in", "ffn", "q", "v",
-                           "query_proj", "value_proj", "pos_key_proj", "Wqkv", "Wi", "mlp.Wo"};
-        nf_adapter_config config = {.r = 3, .lora_alpha = 6, .lora_dropout = 0.3,
-                                    .use_dora = s->dora, .target_modules = targets,
+        char *targets[] = {"query",
+                           "value",
+                           "intermediate.dense",
+                           "q_lin",
+                           "v_lin",
+                           "lin1",
+                           "embeddings_project",
+                           "embedding_hidden_mapping_in",
+                           "ffn",
+                           "q",
+                           "v",
+                           "query_proj",
+                           "value_proj",
+                           "pos_key_proj",
+                           "Wqkv",
+                           "Wi",
+                           "mlp.Wo"};
+        nf_adapter_config config = {.r = 3,
+                                    .lora_alpha = 6,
+                                    .lora_dropout = 0.3,
+                                    .use_dora = s->dora,
+                                    .target_modules = targets,
                                     .n_target_modules = sizeof targets / sizeof *targets};
         assert_ok(nf_adapter_add(model, &config, 5, &error), &error);
         for (size_t i = 0; i < model->net.n_parameters; i++) /* B is 0 at first */
             if (strstr(model->net.parameters[i]->name, "lora_B"))
-                assert_ok(nf_parameter_normal(&model->net, model->net.parameters[i], 0.3, 9, i,
-                                              &error), &error);
-    } else nf_model_train_encoder(model, true);
+                assert_ok(
+                    nf_parameter_normal(&model->net, model->net.parameters[i], 0.3, 9, i, &error),
+                    &error);
+    } else
+        nf_model_train_encoder(model, true);
     if (strncmp(s->name, "word shapes", 11) == 0) {
         assert_ok(nf_word_shape_add(model, &error), &error);
         nf_parameter *table = model->encoder.embedding.shapes;
         table->trained = true;
         assert_ok(nf_parameter_normal(&model->net, table, 0.3, 9, 99, &error), &error);
     }
-    if (s->stage == 1) model->projection->weight->trained = model->projection->bias->trained = true;
-    else if (s->stage == 2) nf_head_train(model);
+    if (s->stage == 1)
+        model->projection->weight->trained = model->projection->bias->trained = true;
+    else if (s->stage == 2)
+        nf_head_train(model);
     assert_ok(nf_network_start_training(&model->net, &error), &error);
     assert_ok(nf_network_prepare(&model->net, true, &error), &error);
     const nf_label_set set = {.labels = (const char **)(uintptr_t)label_names, .n_labels = 5};
     if (s->stage >= 3)
         assert_ok(nf_task_description(&task, model, &model->type_columns, &set, &examples, NULL,
-                                      0.1, &error), &error);
+                                      0.1, &error),
+                  &error);
     else if (s->stage == 1)
         assert_ok(nf_task_contrastive(&task, model, &examples, NULL, embeddings, 2, 6, &error),
                   &error);
-    else assert_ok(nf_task_classification(&task, model, &examples, NULL, 0.1, &error), &error);
+    else
+        assert_ok(nf_task_classification(&task, model, &examples, NULL, 0.1, &error), &error);
 
     nf_pass pass = {.be = be, .training = true, .seed = 7, .step = 3};
     assert_ok(nf_workspace_new(&pass.ws, be, &error), &error);

@@ -1,5 +1,5 @@
-/* What others write, read here: PEFT's adapter folders (applied and merged), and sentence encoders as
- * sentence-transformers writes them. Golden values from tools/golden/{adapters,sentences}.py. */
+/* What others write, read here: PEFT's adapter folders (applied and merged), and sentence encoders
+ * as sentence-transformers writes them. Golden values from tools/golden/{adapters,sentences}.py. */
 #include "test.h"
 
 #include <math.h>
@@ -81,8 +81,10 @@ static void check_adapters(const char *name, const char *const *kinds) {
     assert_ok(nf_safetensors_open(&inputs, path, &error), &error);
     for (int b = 0; b < 2; b++) {
         nf_backend *be;
-        if (b) assert_ok(nf_backend_cpu(&be, NF_PRECISION_F32, 1, &error), &error);
-        else assert_ok(nf_backend_ref(&be, sizeof(float), &error), &error);
+        if (b)
+            assert_ok(nf_backend_cpu(&be, NF_PRECISION_F32, 1, &error), &error);
+        else
+            assert_ok(nf_backend_ref(&be, sizeof(float), &error), &error);
         for (size_t k = 0; kinds[k]; k++) {
             check_adapter(be, kinds[k], false);
             check_adapter(be, kinds[k], true);
@@ -95,8 +97,8 @@ static void check_adapters(const char *name, const char *const *kinds) {
 
 static void test_adapters(void **state) {
     (void)state;
-    check_adapters("bert", (const char *const[]){"lora", "rslora", "dora", "dora-dense", "stage1",
-                                                 NULL});
+    check_adapters("bert",
+                   (const char *const[]){"lora", "rslora", "dora", "dora-dense", "stage1", NULL});
     check_adapters("distilbert", (const char *const[]){"lora", NULL});
     check_adapters("electra", (const char *const[]){"dora", NULL});
     check_adapters("albert", (const char *const[]){"dora", NULL});
@@ -131,8 +133,8 @@ static void check_sentences(const char *folder, const char *file, double toleran
             most = fmax(most, fabs(x - y));
         }
         if (dot / sqrt(a * b) < 0.9999 || most > tolerance)
-            fail_msg("%s, text %zu (\"%.40s\"): cosine %.6f, largest difference %g", folder, i, text,
-                     dot / sqrt(a * b), most);
+            fail_msg("%s, text %zu (\"%.40s\"): cosine %.6f, largest difference %g", folder, i,
+                     text, dot / sqrt(a * b), most);
     }
     free(ours);
     json_decref(json);

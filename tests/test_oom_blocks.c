@@ -1,5 +1,5 @@
-/* Missing memory while a model is loaded and trained for a step, at every single allocation, with the
- * blocks that the architectures have among them. */
+/* Missing memory while a model is loaded and trained for a step, at every single allocation, with
+ * the blocks that the architectures have among them. */
 #include "oom.h"
 
 #include "model/adapter.h"
@@ -39,8 +39,10 @@ static nerfit_status load(nerfit_error *err) {
     nf_model *loaded;
     NF_TRY(nf_model_load(&loaded, folder, be, NULL, err));
     nerfit_status status = nf_model_add_classifier(loaded, names, 5, 1, err);
-    if (status == NERFIT_OK) model = loaded;
-    else nf_model_free(loaded);
+    if (status == NERFIT_OK)
+        model = loaded;
+    else
+        nf_model_free(loaded);
     return status;
 }
 
@@ -57,11 +59,12 @@ static void test_models(void **state) {
     nerfit_error error;
     for (size_t i = 0; i < 2 * 3; i++) {
         folder = folders[i / 2];
-        if (i % 2) assert_ok(nf_backend_cpu(&be, NF_PRECISION_F32, 1, &error), &error);
-        else assert_ok(nf_backend_ref(&be, sizeof(float), &error), &error);
+        if (i % 2)
+            assert_ok(nf_backend_cpu(&be, NF_PRECISION_F32, 1, &error), &error);
+        else
+            assert_ok(nf_backend_ref(&be, sizeof(float), &error), &error);
         /* whether a file is there is found out with memory, and "no" is an answer */
-        if (i % 2 == 0)
-            assert_true(oom_try_all(folder, load_and_free, OOM_MAY_BE_SILENT) > 10);
+        if (i % 2 == 0) assert_true(oom_try_all(folder, load_and_free, OOM_MAY_BE_SILENT) > 10);
         assert_ok(load(&error), &error);
         model->encoder.hidden_dropout = model->encoder.inner_dropout = 0.1;
         nf_model_train_encoder(model, true);

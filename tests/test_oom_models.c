@@ -10,8 +10,8 @@ static nerfit_status embed(nerfit_error *err) {
     static const char *const texts[] = {"the cat sat", "a dog ran on the road"};
     nf_sentence_encoder *encoder;
     float embeddings[2 * 64];
-    nerfit_status status = nf_sentence_encoder_load(&encoder, "tests/golden/sentence-prompt", be,
-                                                    NULL, err);
+    nerfit_status status =
+        nf_sentence_encoder_load(&encoder, "tests/golden/sentence-prompt", be, NULL, err);
     if (status != NERFIT_OK) {
         assert_null(encoder);
         return status;
@@ -24,8 +24,8 @@ static nerfit_status embed(nerfit_error *err) {
 
 static nerfit_status load_chain(nerfit_error *err) {
     nf_sentence_encoder *encoder;
-    nerfit_status status = nf_sentence_encoder_load(&encoder, "tests/golden/sentence-distilbert", be,
-                                                    NULL, err);
+    nerfit_status status =
+        nf_sentence_encoder_load(&encoder, "tests/golden/sentence-distilbert", be, NULL, err);
     nf_sentence_encoder_free(encoder);
     return status;
 }

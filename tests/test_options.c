@@ -30,7 +30,8 @@ static void test_defaults(void **state) {
     nf_train_options_free(&o);
 }
 
-/* What the recipe nerfit chooses from the size of the data, and that it leaves alone what was given. */
+/* What the recipe nerfit chooses from the size of the data, and that it leaves alone what was
+ * given. */
 static void test_nerfit_defaults(void **state) {
     (void)state;
     static const struct {
@@ -48,7 +49,15 @@ static void test_nerfit_defaults(void **state) {
         {10, false, {"max_steps", "1500"}, {1500, 1500}, 8, 3, 1e-4, 0.1, false},
         {10, false, {"num_train_epochs", "2,5"}, {-1, -1}, 8, 5, 1e-4, 0.1, false},
         {10, false, {"peft_lora", "true"}, {0, 200}, 8, 3, 1e-3, 0.1, false},
-        {5000, false, {"learning_rate", "1e-5", "warmup_steps", "0"}, {0, -1}, 16, 3, 1e-5, 0, false},
+        {5000,
+         false,
+         {"learning_rate", "1e-5", "warmup_steps", "0"},
+         {0, -1},
+         16,
+         3,
+         1e-5,
+         0,
+         false},
         {100, true, {"save_strategy", "no"}, {0, 260}, 8, 3, 1e-4, 0.1, false},
         {100, true, {"eval_strategy", "epoch"}, {0, 260}, 8, 3, 1e-4, 0.1, true},
         {100, true, {"recipe", "original"}, {1500, 1500}, 8, 3, 1e-4, 0, true},
@@ -64,10 +73,11 @@ static void test_nerfit_defaults(void **state) {
             o.per_device_train_batch_size[1] != cases[i].batch ||
             o.num_train_epochs[1] != cases[i].epochs || o.learning_rate[1] != cases[i].rate ||
             o.warmup_ratio[1] != cases[i].warmup || o.load_best_model_at_end[1] != cases[i].best)
-            fail_msg("case %zu: steps %lld, %lld, batch %lld, epochs %g, rate %g, warm-up %g, best %d",
-                     i, (long long)o.max_steps[0], (long long)o.max_steps[1],
-                     (long long)o.per_device_train_batch_size[1], o.num_train_epochs[1],
-                     o.learning_rate[1], o.warmup_ratio[1], (int)o.load_best_model_at_end[1]);
+            fail_msg(
+                "case %zu: steps %lld, %lld, batch %lld, epochs %g, rate %g, warm-up %g, best %d",
+                i, (long long)o.max_steps[0], (long long)o.max_steps[1],
+                (long long)o.per_device_train_batch_size[1], o.num_train_epochs[1],
+                o.learning_rate[1], o.warmup_ratio[1], (int)o.load_best_model_at_end[1]);
         nf_train_options_free(&o);
         nf_train_options_free(&given);
     }
@@ -81,7 +91,8 @@ static void test_best_of_stage1(void **state) {
         assert_ok(nf_train_options_init(&given, &error), &error);
         given.recipe = NF_RECIPE_NERFIT;
         given.model_name = given.output_dir = given.train_annotations = given.val_annotations = "x";
-        static const char *const settings[] = {"max_steps", "10,10", "load_best_model_at_end", "true"};
+        static const char *const settings[] = {"max_steps", "10,10", "load_best_model_at_end",
+                                               "true"};
         for (int i = 0; i < 4; i += 2)
             assert_ok(nf_train_options_set(&given, settings[i], settings[i + 1], NULL, 0, &error),
                       &error);
@@ -120,8 +131,10 @@ static void test_set(void **state) {
     static const struct {
         const char *name, *text;
         double first, second;
-    } cases[] = {{"learning_rate", "3e-4", 3e-4, 3e-4},      {"learning_rate", "5e-5,1e-5", 5e-5, 1e-5},
-                 {"learning_rate", "(5e-5, 1e-5)", 5e-5, 1e-5}, {"learning-rate", "[1, 2]", 1, 2},
+    } cases[] = {{"learning_rate", "3e-4", 3e-4, 3e-4},
+                 {"learning_rate", "5e-5,1e-5", 5e-5, 1e-5},
+                 {"learning_rate", "(5e-5, 1e-5)", 5e-5, 1e-5},
+                 {"learning-rate", "[1, 2]", 1, 2},
                  {"learning_rate", "0", 0, 0}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         assert_ok(nf_train_options_set(&o, cases[i].name, cases[i].text, NULL, 0, &error), &error);
@@ -175,8 +188,10 @@ static void test_yaml(void **state) {
         const char *yaml, *message; /* NULL: no error */
     } cases[] = {
         {"model_name: m\ntrain_annotations: data/a.txt\npeft_config: {lora_r: 4, use_dora: true}\n"
-         "learning_rate: [5e-5, 1e-5]\nmax_steps:\n  - 3\n  - 4\nent2emb: /abs/e.json\nllm: ~\n", NULL},
-        {"learning_rate: 1e-3\nlearning_rat: 2\n", "config.yaml:2: unknown option \"learning_rat\""},
+         "learning_rate: [5e-5, 1e-5]\nmax_steps:\n  - 3\n  - 4\nent2emb: /abs/e.json\nllm: ~\n",
+         NULL},
+        {"learning_rate: 1e-3\nlearning_rat: 2\n",
+         "config.yaml:2: unknown option \"learning_rat\""},
         {"seed: 1\nseed: 2\n", "config.yaml:2:1: this option is there twice"},
         {"seed: [1, 2, 3]\n", "config.yaml:1: seed: \"3 values\""},
         {"seed: {a: 1}\n", "config.yaml:1:7: expected a value or a list, not a mapping"},
@@ -209,8 +224,9 @@ static void test_yaml(void **state) {
             assert_true(o.use_dora && o.learning_rate[1] == 1e-5);
             assert_int_equal(o.max_steps[1], 4);
             json_t *json = nf_train_options_to_json(&o);
-            assert_int_equal(json_integer_value(json_object_get(
-                                 json_object_get(json, "peft_config"), "lora_r")), 4);
+            assert_int_equal(
+                json_integer_value(json_object_get(json_object_get(json, "peft_config"), "lora_r")),
+                4);
             json_decref(json);
         }
         nf_train_options_free(&o);
@@ -235,8 +251,9 @@ static double number(const json_t *kwargs, const char *key) {
 
 static void test_schedules(void **state) {
     (void)state;
-    static const char *const names[] = {"linear", "cosine", "cosine_with_restarts", "polynomial",
-                                        "constant", "constant_with_warmup", "inverse_sqrt"};
+    static const char *const names[] = {"linear",      "cosine",   "cosine_with_restarts",
+                                        "polynomial",  "constant", "constant_with_warmup",
+                                        "inverse_sqrt"};
     json_t *json, *item, *value;
     size_t i, step, compared = 0;
     assert_ok(nf_json_load(&json, "tests/golden/schedules.json", &error), &error);
@@ -321,10 +338,16 @@ static void test_long_lists(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_long_lists), cmocka_unit_test(test_defaults), cmocka_unit_test(test_nerfit_defaults),
-        cmocka_unit_test(test_best_of_stage1), cmocka_unit_test(test_none),
-        cmocka_unit_test(test_set), cmocka_unit_test(test_mistakes),
-        cmocka_unit_test(test_yaml),     cmocka_unit_test(test_help), cmocka_unit_test(test_table),
+        cmocka_unit_test(test_long_lists),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_nerfit_defaults),
+        cmocka_unit_test(test_best_of_stage1),
+        cmocka_unit_test(test_none),
+        cmocka_unit_test(test_set),
+        cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_yaml),
+        cmocka_unit_test(test_help),
+        cmocka_unit_test(test_table),
         cmocka_unit_test(test_schedules),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

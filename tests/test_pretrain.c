@@ -1,4 +1,5 @@
-/* Pre-training on other label sets, and what begins with it: further training, zero-shot tagging. */
+/* Pre-training on other label sets, and what begins with it: further training, zero-shot
+ * tagging. */
 #include "tiny_run.h"
 
 #include <math.h>
@@ -13,9 +14,10 @@ static int make_root(void **state) {
     (void)state;
     temporary_folder(root);
     make_tiny_model(in_root("encoder"), false);
-    write_text(in_root("a.txt"),
-               "wake me up at [time : nine]\ncall me at [time : ten] please\nplease wake me up\n"
-               "wake me at [time : ten]\nplay [song : jazz] now\nplay [song : jazz] at [time : nine]\n");
+    write_text(
+        in_root("a.txt"),
+        "wake me up at [time : nine]\ncall me at [time : ten] please\nplease wake me up\n"
+        "wake me at [time : ten]\nplay [song : jazz] now\nplay [song : jazz] at [time : nine]\n");
     write_text(in_root("a.yaml"), "time: a time of day\nsong: a song or kind of music\n");
     write_text(in_root("b.txt"), "[person : bob] is in [home_town : rome]\ncall [person : bob]\n"
                                  "[person : bob] is here\n");
@@ -27,12 +29,29 @@ static nerfit_config *configure(const char *output, const char *const *extra) {
     char texts[512], descriptions[512];
     snprintf(texts, sizeof texts, "%s,%s", in_root("a.txt"), in_root("b.txt"));
     snprintf(descriptions, sizeof descriptions, "%s,%s", in_root("a.yaml"), in_root("b.json"));
-    const char *const settings[] = {
-        "model_name", in_root("encoder"), "st_model_name", in_root("encoder"),
-        "pretrain_annotations", texts, "pretrain_ent2emb", descriptions,
-        "output_dir", in_root(output), "max_steps", "12", "learning_rate", "5e-3",
-        "per_device_train_batch_size", "4", "logging_steps", "4", "precision", "f32",
-        "threads", "1", NULL};
+    const char *const settings[] = {"model_name",
+                                    in_root("encoder"),
+                                    "st_model_name",
+                                    in_root("encoder"),
+                                    "pretrain_annotations",
+                                    texts,
+                                    "pretrain_ent2emb",
+                                    descriptions,
+                                    "output_dir",
+                                    in_root(output),
+                                    "max_steps",
+                                    "12",
+                                    "learning_rate",
+                                    "5e-3",
+                                    "per_device_train_batch_size",
+                                    "4",
+                                    "logging_steps",
+                                    "4",
+                                    "precision",
+                                    "f32",
+                                    "threads",
+                                    "1",
+                                    NULL};
     return config_of(settings, extra);
 }
 
@@ -80,12 +99,14 @@ static void resumes(void **state) {
     assert_non_null(strstr(whole.log, "1 of 2 labels have no description"));
     assert_int_equal(run(nerfit_pretrain, "parts", NULL, &stop), NERFIT_CANCELLED);
     assert_ok(run(nerfit_pretrain, "parts", again, &rest), &error);
-    assert_same_file(in_root("whole/best/model.safetensors"), in_root("parts/best/model.safetensors"));
+    assert_same_file(in_root("whole/best/model.safetensors"),
+                     in_root("parts/best/model.safetensors"));
     assert_same_file(in_root("whole/best/description_head.safetensors"),
                      in_root("parts/best/description_head.safetensors"));
 }
 
-/* A finished one does nothing more, without checkpoints too; other settings and texts are another one. */
+/* A finished one does nothing more, without checkpoints too; other settings and texts are another
+ * one. */
 static void finished(void **state) {
     (void)state;
     const char *again[16] = {"save_strategy", "no", "load_best_model_at_end", "false"};
@@ -150,7 +171,8 @@ static void zero_shot(void **state) {
                      NERFIT_ARGUMENT);
     assert_non_null(strstr(error.text, "not trained on"));
     options.labels = in_root("nowhere.json");
-    assert_int_equal(nerfit_model_load(&model, in_root("adapter/best"), &options, &error), NERFIT_IO);
+    assert_int_equal(nerfit_model_load(&model, in_root("adapter/best"), &options, &error),
+                     NERFIT_IO);
     assert_non_null(strstr(error.text, "nowhere.json"));
 }
 
@@ -165,7 +187,8 @@ static float *read_projection(const char *path) {
     return values;
 }
 
-/* Training begins with the pre-trained encoder and head: with no step to train, the model is zero-shot's. */
+/* Training begins with the pre-trained encoder and head: with no step to train, the model is
+ * zero-shot's. */
 static void begins_with_it(void **state) {
     (void)state;
     static const char *const lora[] = {"peft_lora", "true", "lora_r", "4", NULL};
@@ -177,9 +200,19 @@ static void begins_with_it(void **state) {
     const char *const ways[][2] = {{"pretrained", in_root("adapter/best")},
                                    {"model_name", in_root("full/best")}};
     for (size_t i = 0; i < 2; i++) {
-        const char *const extra[] = {
-            "recipe", "nerfit", "train_annotations", in_root("a.txt"), "ent2emb", in_root("a.yaml"),
-            "max_steps", "0,0", "overwrite_output_dir", "true", ways[i][0], ways[i][1], NULL};
+        const char *const extra[] = {"recipe",
+                                     "nerfit",
+                                     "train_annotations",
+                                     in_root("a.txt"),
+                                     "ent2emb",
+                                     in_root("a.yaml"),
+                                     "max_steps",
+                                     "0,0",
+                                     "overwrite_output_dir",
+                                     "true",
+                                     ways[i][0],
+                                     ways[i][1],
+                                     NULL};
         watcher log = {0};
         assert_ok(run(nerfit_train, "run", extra, &log), &error);
         assert_non_null(strstr(log.log, "begins with what pre-training left in"));
@@ -198,9 +231,19 @@ static void begins_with_it(void **state) {
 static void adapter_on_top(void **state) {
     (void)state;
     char merged[1024], adapter[1024];
-    const char *const extra[] = {
-        "train_annotations", in_root("a.txt"), "ent2emb", in_root("a.yaml"), "max_steps", "0,3",
-        "peft_lora", "true", "overwrite_output_dir", "true", "pretrained", in_root("adapter/best"), NULL};
+    const char *const extra[] = {"train_annotations",
+                                 in_root("a.txt"),
+                                 "ent2emb",
+                                 in_root("a.yaml"),
+                                 "max_steps",
+                                 "0,3",
+                                 "peft_lora",
+                                 "true",
+                                 "overwrite_output_dir",
+                                 "true",
+                                 "pretrained",
+                                 in_root("adapter/best"),
+                                 NULL};
     watcher w = {0};
     assert_ok(run(nerfit_train, "run", extra, &w), &error);
     tag(in_root("run/best"), NULL, merged, sizeof merged);
@@ -208,8 +251,9 @@ static void adapter_on_top(void **state) {
     assert_string_equal(merged, adapter);
 
     /* a run without an adapter takes both away */
-    const char *const whole[] = {"train_annotations", in_root("a.txt"), "ent2emb", in_root("a.yaml"),
-                                 "max_steps", "0,3", "overwrite_output_dir", "true", NULL};
+    const char *const whole[] = {"train_annotations",    in_root("a.txt"), "ent2emb",
+                                 in_root("a.yaml"),      "max_steps",      "0,3",
+                                 "overwrite_output_dir", "true",           NULL};
     assert_true(nf_directory_exists(in_root("run/base")));
     assert_ok(run(nerfit_train, "run", whole, &w), &error);
     assert_false(nf_directory_exists(in_root("run/base")));
@@ -221,8 +265,8 @@ static void adapter_on_top(void **state) {
     nf_directory_remove(in_root("run/base"), NULL);
 }
 
-/* Embeddings that come with the name of their encoder, as a cross-validation's trainings get them: the
- * pre-trained projection is taken for vectors of its own encoder alone. */
+/* Embeddings that come with the name of their encoder, as a cross-validation's trainings get them:
+ * the pre-trained projection is taken for vectors of its own encoder alone. */
 static void embeddings_of_another(void **state) {
     (void)state;
     enum { SIZE = 32 };
@@ -234,9 +278,15 @@ static void embeddings_of_another(void **state) {
     make_tiny_model(encoders[1], false);
     write_text(in_root("other/config.json"), "{}"); /* it is only compared */
     assert_ok(nf_embeddings_make(&embeddings, types, 2, SIZE, vectors, "vectors", &error), &error);
-    const char *const extra[] = {"train_annotations", in_root("a.txt"), "max_steps", "0,1",
-                                 "overwrite_output_dir", "true", "pretrained",
-                                 in_root("adapter/best"), NULL};
+    const char *const extra[] = {"train_annotations",
+                                 in_root("a.txt"),
+                                 "max_steps",
+                                 "0,1",
+                                 "overwrite_output_dir",
+                                 "true",
+                                 "pretrained",
+                                 in_root("adapter/best"),
+                                 NULL};
     for (int i = 0; i < 2; i++) {
         nerfit_config *config = configure("embedded", extra);
         watcher w = {0};
@@ -263,9 +313,9 @@ static void nothing_is_left(void **state) {
     (void)state;
     static const char *const lora[] = {"peft_lora", "true", "lora_r", "4", NULL};
     static const char *const again[] = {"overwrite_output_dir", "true", NULL};
-    const char *const training[] = {"train_annotations", in_root("a.txt"), "ent2emb",
-                                    in_root("a.yaml"), "max_steps", "0,3", "overwrite_output_dir",
-                                    "true", NULL};
+    const char *const training[] = {"train_annotations",    in_root("a.txt"), "ent2emb",
+                                    in_root("a.yaml"),      "max_steps",      "0,3",
+                                    "overwrite_output_dir", "true",           NULL};
     const char *best = in_root("reused/best");
     char text[1024];
     watcher w = {0};
@@ -308,21 +358,28 @@ static void messages(void **state) {
         {{"pretrain_annotations", in_root("a.yaml"), "pretrain_ent2emb", in_root("a.yaml"), NULL},
          "has no text with an entity"},
         {{"train_annotations", in_root("a.txt"), "ent2emb", in_root("a.yaml"), "pretrained",
-          in_root("nowhere"), NULL}, "is not a folder"},
+          in_root("nowhere"), NULL},
+         "is not a folder"},
         {{"train_annotations", in_root("a.txt"), "ent2emb", in_root("a.yaml"), "pretrained",
-          in_root("encoder"), NULL}, "has no description_head.safetensors"},
+          in_root("encoder"), NULL},
+         "has no description_head.safetensors"},
         {{"train_annotations", in_root("a.txt"), "ent2emb", in_root("a.yaml"), "pretrained",
-          in_root("full/best"), NULL}, "give it as model_name"},
+          in_root("full/best"), NULL},
+         "give it as model_name"},
         {{"train_annotations", in_root("a.txt"), "ent2emb", in_root("a.yaml"),
-          "resume_from_checkpoint", "nonsense", NULL}, "nonsense: is not a folder"},
+          "resume_from_checkpoint", "nonsense", NULL},
+         "nonsense: is not a folder"},
         {{"train_annotations", in_root("a.txt"), "model_name", in_root("full/best"), "output_dir",
-          in_root("full"), NULL}, "choose another output_dir"},
+          in_root("full"), NULL},
+         "choose another output_dir"},
         {{"train_annotations", in_root("a.txt"), "ent2emb", in_root("a.yaml"),
-          "resume_from_checkpoint", in_root("encoder"), NULL}, "is not a checkpoint's folder"},
+          "resume_from_checkpoint", in_root("encoder"), NULL},
+         "is not a checkpoint's folder"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         watcher w = {0};
-        work *what = strncmp(cases[i].extra[0], "pretrain_", 9) == 0 ? nerfit_pretrain : nerfit_train;
+        work *what =
+            strncmp(cases[i].extra[0], "pretrain_", 9) == 0 ? nerfit_pretrain : nerfit_train;
         assert_int_not_equal(run(what, "bad", cases[i].extra, &w), NERFIT_OK);
         if (!strstr(error.text, cases[i].expected))
             fail_msg("case %zu: \"%s\", expected \"%s\"", i, error.text, cases[i].expected);
@@ -340,9 +397,16 @@ static void builtin(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(resumes),        cmocka_unit_test(finished), cmocka_unit_test(zero_shot), cmocka_unit_test(begins_with_it),
-        cmocka_unit_test(adapter_on_top), cmocka_unit_test(adapter_below),
-        cmocka_unit_test(embeddings_of_another), cmocka_unit_test(nothing_is_left), cmocka_unit_test(messages), cmocka_unit_test(builtin),
+        cmocka_unit_test(resumes),
+        cmocka_unit_test(finished),
+        cmocka_unit_test(zero_shot),
+        cmocka_unit_test(begins_with_it),
+        cmocka_unit_test(adapter_on_top),
+        cmocka_unit_test(adapter_below),
+        cmocka_unit_test(embeddings_of_another),
+        cmocka_unit_test(nothing_is_left),
+        cmocka_unit_test(messages),
+        cmocka_unit_test(builtin),
     };
     return cmocka_run_group_tests(tests, make_root, remove_root);
 }

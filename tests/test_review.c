@@ -33,7 +33,8 @@ static int make_root(void **state) {
 typedef struct heard {
     size_t entries, calibration_messages;
     char last[512]; /* of those on calibration */
-    size_t begins, stop_at; /* stages begun, folds' too; the run is stopped where that one begins, 0: never */
+    size_t begins,
+        stop_at; /* stages begun, folds' too; the run is stopped where that one begins, 0: never */
     bool finished, behind; /* what the log says */
 } heard;
 
@@ -227,8 +228,11 @@ enum { FOLDS = 3 };
 /* The settings of these runs, and more. */
 static nerfit_status train_crossed(const char *output, const char *const *more, heard *h,
                                    nerfit_train_result *result) {
-    const char *extra[24] = {"val_annotations", in_root("other.txt"), "calibration", "cross-validation",
-                             "calibration_folds", "3", "max_steps", "0,60", "peft_lora", "true"};
+    const char *extra[24] = {"val_annotations",   in_root("other.txt"),
+                             "calibration",       "cross-validation",
+                             "calibration_folds", "3",
+                             "max_steps",         "0,60",
+                             "peft_lora",         "true"};
     size_t n = 10;
     for (; *more; more++) extra[n++] = *more;
     return train(output, extra, h, result);
@@ -248,8 +252,8 @@ static ino_t model_file(void) {
     return info.st_ino;
 }
 
-/* Stopped in its cross-validation, a run without checkpoints goes on behind its stages, and ends as one
- * that was never stopped; a finished one does nothing. */
+/* Stopped in its cross-validation, a run without checkpoints goes on behind its stages, and ends as
+ * one that was never stopped; a finished one does nothing. */
 static void test_resume_behind(void **state) {
     (void)state;
     static const char *const none[] = {NULL};
@@ -280,8 +284,8 @@ static void test_resume_behind(void **state) {
     nerfit_train_result_free(&whole);
 }
 
-/* Other settings of the calibration leave the stages as they are; others are another run, and so are other
- * texts. */
+/* Other settings of the calibration leave the stages as they are; others are another run, and so
+ * are other texts. */
 static void test_resume_otherwise(void **state) {
     (void)state;
     static const struct {
@@ -310,7 +314,8 @@ static void test_resume_otherwise(void **state) {
         assert_int_equal(c.n_entities > 0, strcmp(cases[i].settings[1], "none") != 0);
     }
     /* what it would go on from is another run's */
-    static const char *const same[] = {"resume_from_checkpoint", "true", "calibration_folds", "2", NULL};
+    static const char *const same[] = {"resume_from_checkpoint", "true", "calibration_folds", "2",
+                                       NULL};
     static const char *const other[] = {"resume_from_checkpoint", "true", "seed", "7", NULL};
     assert_int_equal(train_crossed("parts", other, &h, &result), NERFIT_ARGUMENT);
     assert_non_null(strstr(error.text, "holds a finished run with other seed"));
@@ -333,7 +338,8 @@ static void test_resume_otherwise(void **state) {
 /* Other weights at the same place are other models. */
 static void test_resume_other_encoder(void **state) {
     (void)state;
-    static const char *const again[] = {"resume_from_checkpoint", "true", NULL}, *const none[] = {NULL};
+    static const char *const again[] = {"resume_from_checkpoint", "true", NULL}, *const none[] = {
+                                                                                     NULL};
     heard h = {0};
     nerfit_train_result result;
     char encoder[200];
@@ -366,7 +372,8 @@ static void test_refused(void **state) {
         if (!strstr(error.text, cases[i][2])) fail_msg("%s", error.text);
         nerfit_config_free(config);
     }
-    write_text(in_root("auto/best/nerfit.json"), "{\"format\": 1, \"calibration\": {\"temperature\": -1}}");
+    write_text(in_root("auto/best/nerfit.json"),
+               "{\"format\": 1, \"calibration\": {\"temperature\": -1}}");
     nerfit_model *model;
     assert_int_equal(nerfit_model_load(&model, in_root("auto/best"), NULL, &error), NERFIT_FORMAT);
     assert_non_null(strstr(error.text, "nerfit.json: calibration.temperature"));
@@ -524,12 +531,12 @@ static void test_page_escapes(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_validation),       cmocka_unit_test(test_auto),
-        cmocka_unit_test(test_cross_validation), cmocka_unit_test(test_adapter),
-        cmocka_unit_test(test_resume_behind),    cmocka_unit_test(test_resume_otherwise),
-        cmocka_unit_test(test_resume_other_encoder),
-        cmocka_unit_test(test_refused),          cmocka_unit_test(test_evaluation),
-        cmocka_unit_test(test_report),           cmocka_unit_test(test_page_escapes),
+        cmocka_unit_test(test_validation),           cmocka_unit_test(test_auto),
+        cmocka_unit_test(test_cross_validation),     cmocka_unit_test(test_adapter),
+        cmocka_unit_test(test_resume_behind),        cmocka_unit_test(test_resume_otherwise),
+        cmocka_unit_test(test_resume_other_encoder), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_evaluation),           cmocka_unit_test(test_report),
+        cmocka_unit_test(test_page_escapes),
     };
     return cmocka_run_group_tests_name("review", tests, make_root, remove_root);
 }

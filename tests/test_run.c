@@ -1,5 +1,5 @@
-/* Whole training runs on a tiny model: both stages, resuming bit by bit, adapters, and what the user
- * is told of bad input. */
+/* Whole training runs on a tiny model: both stages, resuming bit by bit, adapters, and what the
+ * user is told of bad input. */
 #include "tiny_run.h"
 
 #include <signal.h>
@@ -28,14 +28,43 @@ static int make_root(void **state) {
 
 /* A config of the tiny run; `extra` are NULL-terminated name, value pairs. */
 static nerfit_config *configure(const char *output, const char *const *extra) {
-    const char *const settings[] = {
-        "model_name", in_root("encoder"), "st_model_name", in_root("encoder"),
-        "train_annotations", in_root("train.txt"), "val_annotations", in_root("train.txt"),
-        "ent2emb", in_root("labels.yaml"), "output_dir", in_root(output), "recipe", "original",
-        "max_steps", "6,8", "warmup_steps", "2", "learning_rate", "5e-3", "eval_steps", "4",
-        "logging_steps", "2", "save_strategy", "steps", "save_steps", "4",
-        "per_device_train_batch_size", "3", "save_total_limit", "0", "precision", "f32",
-        "threads", "1", NULL};
+    const char *const settings[] = {"model_name",
+                                    in_root("encoder"),
+                                    "st_model_name",
+                                    in_root("encoder"),
+                                    "train_annotations",
+                                    in_root("train.txt"),
+                                    "val_annotations",
+                                    in_root("train.txt"),
+                                    "ent2emb",
+                                    in_root("labels.yaml"),
+                                    "output_dir",
+                                    in_root(output),
+                                    "recipe",
+                                    "original",
+                                    "max_steps",
+                                    "6,8",
+                                    "warmup_steps",
+                                    "2",
+                                    "learning_rate",
+                                    "5e-3",
+                                    "eval_steps",
+                                    "4",
+                                    "logging_steps",
+                                    "2",
+                                    "save_strategy",
+                                    "steps",
+                                    "save_steps",
+                                    "4",
+                                    "per_device_train_batch_size",
+                                    "3",
+                                    "save_total_limit",
+                                    "0",
+                                    "precision",
+                                    "f32",
+                                    "threads",
+                                    "1",
+                                    NULL};
     return config_of(settings, extra);
 }
 
@@ -70,19 +99,21 @@ static nerfit_status train(const char *output, const char *const *extra, watcher
 }
 
 static const char *const full[] = {NULL};
-static const char *const dora[] = {"peft_lora", "true", "lora_r", "4", "use_dora", "true",
-                                   "lora_dropout", "0.1", NULL};
+static const char *const dora[] = {"peft_lora", "true",         "lora_r", "4", "use_dora",
+                                   "true",      "lora_dropout", "0.1",    NULL};
 
 static const char *const nerfit[] = {"recipe", "nerfit", NULL};
-static const char *const nerfit_dora[] = {
-    "recipe", "nerfit", "peft_lora", "true", "use_dora", "true", "lora_dropout", "0.1", NULL};
+static const char *const nerfit_dora[] = {"recipe", "nerfit",       "peft_lora", "true", "use_dora",
+                                          "true",   "lora_dropout", "0.1",       NULL};
 
 /* Stopped at every kind of place and resumed, a run ends with the same bits. */
 static void test_resume(void **state) {
     (void)state;
     const char *const *const kinds[] = {full, dora, nerfit, nerfit_dora};
-    const watcher stops[] = {{.stop_stage = 1, .stop_step = 2}, {.stop_stage = 1, .stop_step = 5},
-                             {.stop_stage = 2, .stop_step = 3}, {.stop_stage = 2, .stop_step = 7}};
+    const watcher stops[] = {{.stop_stage = 1, .stop_step = 2},
+                             {.stop_stage = 1, .stop_step = 5},
+                             {.stop_stage = 2, .stop_step = 3},
+                             {.stop_stage = 2, .stop_step = 7}};
     for (size_t k = 0; k < 4; k++) {
         watcher whole = {0};
         const char *again[32] = {"overwrite_output_dir", "true"};
@@ -188,10 +219,11 @@ static void test_nerfit_alone(void **state) {
     const struct {
         const char *settings[12], *says;
     } cases[] = {
-        {{"model_name", st, "st_model_name", st, "train_annotations", texts, "ent2emb",
-          labels, "learning_rate", "2e-3"},
+        {{"model_name", st, "st_model_name", st, "train_annotations", texts, "ent2emb", labels,
+          "learning_rate", "2e-3"},
          "stage 2: 200 steps of 8 texts a batch"},
-        {{"model_name", st, "st_model_name", st, "train_annotations", texts, "learning_rate", "2e-3"},
+        {{"model_name", st, "st_model_name", st, "train_annotations", texts, "learning_rate",
+          "2e-3"},
          "the labels' names serve as descriptions"},
         {{"model_name", bare, "train_annotations", texts, "learning_rate", "2e-3"},
          "types are told apart by the examples alone"},
@@ -213,8 +245,9 @@ static void test_nerfit_alone(void **state) {
  * stage 1 goes on as the run that made it did. */
 static void test_nerfit_stage1(void **state) {
     (void)state;
-    const char *again[16] = {"overwrite_output_dir", "true", "recipe", "nerfit", "save_strategy",
-                             "no", "load_best_model_at_end", "false"};
+    const char *again[16] = {
+        "overwrite_output_dir",   "true", "recipe", "nerfit", "save_strategy", "no",
+        "load_best_model_at_end", "false"};
     char finished[160]; /* in_root has few places */
     watcher w = {0};
     strcpy(finished, in_root("first/stage1/finished"));
@@ -230,14 +263,14 @@ static void test_nerfit_stage1(void **state) {
     assert_non_null(strstr(error.text, "has no tensor \"shared\""));
 }
 
-/* nerfit.json as earlier versions wrote it, with "temperature": 1 beside the decoder, is read as ever;
- * another temperature there is refused. */
+/* nerfit.json as earlier versions wrote it, with "temperature": 1 beside the decoder, is read as
+ * ever; another temperature there is refused. */
 static void test_old_temperature(void **state) {
     (void)state;
     static const char *const refused[] = {"1.5", "0", "true", "\"1\""};
     watcher w = {0};
-    const char *again[16] = {"overwrite_output_dir", "true", "recipe", "nerfit",
-                             "max_steps", "0,120"};
+    const char *again[16] = {
+        "overwrite_output_dir", "true", "recipe", "nerfit", "max_steps", "0,120"};
     const char *path = in_root("plain/best/nerfit.json");
     char as_it_is[256], old[256];
     nerfit_model *model;
@@ -266,8 +299,8 @@ static void test_old_temperature(void **state) {
 static void test_nerfit_folder(void **state) {
     (void)state;
     watcher w = {0};
-    const char *again[16] = {"overwrite_output_dir", "true", "recipe", "nerfit",
-                             "max_steps", "0,120"};
+    const char *again[16] = {
+        "overwrite_output_dir", "true", "recipe", "nerfit", "max_steps", "0,120"};
     char with[256], without[256];
     assert_ok(train("plain", again, &w), &error);
     assert_true(nf_file_exists(in_root("plain/best/nerfit.json")));
@@ -380,7 +413,8 @@ static void test_overwrite(void **state) {
     }
     assert_false(nf_directory_exists(in_root("over/adapter")));
 
-    /* one that is stopped: the earlier model can be used, its report is not taken for the new one's */
+    /* one that is stopped: the earlier model can be used, its report is not taken for the new
+     * one's */
     watcher stop = {.stop_stage = 1, .stop_step = 3};
     assert_int_equal(train("over", again, &stop), NERFIT_CANCELLED);
     assert_true(nf_file_exists(in_root("over/best/model.safetensors")));
@@ -388,17 +422,19 @@ static void test_overwrite(void **state) {
     assert_false(nf_file_exists(in_root("over/trainer_state.json")));
 }
 
-/* What a killed process left half written goes when a run begins there, resumed or not; what only looks
- * like it stays. */
+/* What a killed process left half written goes when a run begins there, resumed or not; what only
+ * looks like it stays. */
 static void test_unfinished(void **state) {
     (void)state;
-    static const char *const folders[] = {".best.tmp", ".adapter.tmp", ".base.tmp",
-                                          "stage1/.finished.tmp", "stage2/.checkpoint.tmp-999999999",
+    static const char *const folders[] = {".best.tmp",
+                                          ".adapter.tmp",
+                                          ".base.tmp",
+                                          "stage1/.finished.tmp",
+                                          "stage2/.checkpoint.tmp-999999999",
                                           ".calibration.tmp"};
-    static const char *const files[] = {"training_args.json.tmp-999999999",
-                                        "report.html.tmp-999999999",
-                                        "stage1/finished.json.tmp-999999999",
-                                        "best/nerfit.json.tmp-999999999"};
+    static const char *const files[] = {
+        "training_args.json.tmp-999999999", "report.html.tmp-999999999",
+        "stage1/finished.json.tmp-999999999", "best/nerfit.json.tmp-999999999"};
     static const char *const stay[] = {"notes.txt.tmp-999999999", "report.html.tmp"};
     static const char *const resume[] = {"resume_from_checkpoint", "true", NULL};
     static const char *const again[] = {"overwrite_output_dir", "true", NULL};
@@ -468,7 +504,8 @@ static void test_messages(void **state) {
     (void)state;
     write_text(in_root("short.yaml"), "time: a time of day\n");
     write_text(in_root("plain.txt"), "no entity here\n");
-    write_text(in_root("bad.jsonl"), "{\"text\": \"at nine\", \"entities\": [[3, 17, \"time\"]]}\n");
+    write_text(in_root("bad.jsonl"),
+               "{\"text\": \"at nine\", \"entities\": [[3, 17, \"time\"]]}\n");
     static const struct {
         const char *settings[8];
         nerfit_status status;
@@ -479,10 +516,12 @@ static void test_messages(void **state) {
         {{"train_annotations", "bad.jsonl"}, NERFIT_FORMAT, "bad.jsonl:1"},
         {{"train_annotations", "nowhere.txt"}, NERFIT_IO, "nowhere.txt"},
         {{"model_name", "nowhere"}, NERFIT_IO, "is not a folder"},
-        {{"peft_lora", "=true", "target_modules", "=nothing"}, NERFIT_ARGUMENT,
+        {{"peft_lora", "=true", "target_modules", "=nothing"},
+         NERFIT_ARGUMENT,
          "target_modules names no linear layer of this model; there are: query, key, value, dense"},
         {{"max_length", "=1000"}, NERFIT_ARGUMENT, "more than the 40 tokens"},
-        {{"metric_for_best_model", "=loss,overall_f2"}, NERFIT_ARGUMENT,
+        {{"metric_for_best_model", "=loss,overall_f2"},
+         NERFIT_ARGUMENT,
          "has no such metric; it has eval_loss, eval_overall_precision"},
         {{"learning_rate", "=9"}, NERFIT_NUMERIC, "the loss is not finite"},
     };
@@ -495,7 +534,8 @@ static void test_messages(void **state) {
         }
         watcher w = {0};
         nerfit_status status = train("messages", extra, &w);
-        if (cases[i].status == NERFIT_NUMERIC && status == NERFIT_OK) continue; /* clipping saves it */
+        if (cases[i].status == NERFIT_NUMERIC && status == NERFIT_OK)
+            continue; /* clipping saves it */
         if (status != cases[i].status || !strstr(error.text, cases[i].part))
             fail_msg("case %zu: status %d, \"%s\"; expected %d with \"%s\"", i, (int)status,
                      error.text, (int)cases[i].status, cases[i].part);
@@ -583,8 +623,8 @@ static void test_memory(void **state) {
     assert_ok(nerfit_model_load(&model, in_root("memory/best"), NULL, &error), &error);
     assert_ok(nerfit_session_new(&session, model, &error), &error);
     assert_ok(nerfit_evaluate_corpus(session, corpus, NULL, false, &from_memory, &error), &error);
-    assert_ok(nerfit_evaluate(session, in_root("train.txt"), NULL, NULL, false, &from_file,
-                              &error), &error);
+    assert_ok(nerfit_evaluate(session, in_root("train.txt"), NULL, NULL, false, &from_file, &error),
+              &error);
     /* the JSON names the mistakes' files */
     assert_string_equal(from_memory.text, from_file.text);
     assert_string_equal(from_memory.analysis, from_file.analysis);
@@ -646,14 +686,14 @@ static void test_memory_messages(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_resume),     cmocka_unit_test(test_kill),
-        cmocka_unit_test(test_resume_named),
-        cmocka_unit_test(test_nerfit_stage1), cmocka_unit_test(test_nerfit_alone), cmocka_unit_test(test_nerfit_folder),
+        cmocka_unit_test(test_resume),          cmocka_unit_test(test_kill),
+        cmocka_unit_test(test_resume_named),    cmocka_unit_test(test_nerfit_stage1),
+        cmocka_unit_test(test_nerfit_alone),    cmocka_unit_test(test_nerfit_folder),
         cmocka_unit_test(test_old_temperature), cmocka_unit_test(test_overwrite),
-        cmocka_unit_test(test_unfinished),
-        cmocka_unit_test(test_written_models), cmocka_unit_test(test_long_texts),
-        cmocka_unit_test(test_messages),   cmocka_unit_test(test_own_format),
-        cmocka_unit_test(test_memory),     cmocka_unit_test(test_memory_messages),
+        cmocka_unit_test(test_unfinished),      cmocka_unit_test(test_written_models),
+        cmocka_unit_test(test_long_texts),      cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_own_format),      cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_memory_messages),
     };
     return cmocka_run_group_tests(tests, make_root, remove_root);
 }

@@ -82,7 +82,8 @@ static void check_samples(void **state) {
     nf_corpus_free(&corpus);
 }
 
-/* A text of 30 mentions is not taken while smaller ones do, and is taken where nothing else has it. */
+/* A text of 30 mentions is not taken while smaller ones do, and is taken where nothing else has
+ * it. */
 static void check_cap(void **state) {
     (void)state;
     nf_str text = {0};
@@ -117,8 +118,8 @@ static void check_negatives(void **state) {
         const char *amount;
         double share; /* of the sample; or: */
         size_t count;
-    } cases[] = {{"0", 0, 0}, {"7", 0, 7}, {"50%", 0.5, 0}, {"0.2", 0.2, 0}, {"rest", 0, 200},
-                 {"5000", 0, 200}};
+    } cases[] = {{"0", 0, 0},     {"7", 0, 7},      {"50%", 0.5, 0},
+                 {"0.2", 0.2, 0}, {"rest", 0, 200}, {"5000", 0, 200}};
     static uint32_t chosen[2000];
     nf_corpus corpus = {0};
     make_corpus(&corpus, 2000, 5, 2);
@@ -142,8 +143,8 @@ static void check_negatives(void **state) {
 
 static void check_amounts(void **state) {
     (void)state;
-    static const char *const wrong[] = {"", "-1", "1.5", "120%", "x", "1e3", "0x10", " 1", "nan",
-                                        "5 %", "1,2"};
+    static const char *const wrong[] = {"",     "-1", "1.5", "120%", "x",  "1e3",
+                                        "0x10", " 1", "nan", "5 %",  "1,2"};
     nf_amount amount;
     nerfit_error error;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
@@ -167,8 +168,10 @@ static void check_split_sizes(void **state) {
         const char *sizes[3];
         size_t counts[4]; /* the last: unused */
     } cases[] = {
-        {{"80%", "10%", "10%"}, {801, 100, 100, 0}}, {{"500", "0.2", "rest"}, {500, 200, 301, 0}},
-        {{"100", "100", "1"}, {100, 100, 1, 800}},   {{"rest", "0", "1"}, {1000, 0, 1, 0}},
+        {{"80%", "10%", "10%"}, {801, 100, 100, 0}},
+        {{"500", "0.2", "rest"}, {500, 200, 301, 0}},
+        {{"100", "100", "1"}, {100, 100, 1, 800}},
+        {{"rest", "0", "1"}, {1000, 0, 1, 0}},
         {{"0.333", "0.333", "0.334"}, {333, 334, 334, 0}},
     };
     static uint32_t part_of[1001], again[1001];
@@ -190,8 +193,8 @@ static void check_split_sizes(void **state) {
     nf_corpus_free(&corpus);
 }
 
-/* Every type's texts divide as the sizes say: to one text for common types, where chance alone would
- * leave a standard deviation of several. */
+/* Every type's texts divide as the sizes say: to one text for common types, where chance alone
+ * would leave a standard deviation of several. */
 static void check_stratified(void **state) {
     (void)state;
     static uint32_t part_of[2000];
@@ -293,10 +296,14 @@ static void check_statistics(void **state) {
               &error);
     /* counted by hand */
     static const char *const expected[] = {
-        "\"texts\": 4", "\"texts_without_entities\": 1", "\"words\": 10", "\"characters\": 38",
+        "\"texts\": 4",
+        "\"texts_without_entities\": 1",
+        "\"words\": 10",
+        "\"characters\": 38",
         "\"words_per_text\": {\n        \"least\": 1,\n        \"median\": 2.0,\n        \"mean\": "
         "2.5,\n        \"most\": 5",
-        "\"repeated\": 1", "\"conflicts\": 1",
+        "\"repeated\": 1",
+        "\"conflicts\": 1",
         "\"person\": {\n          \"entities\": 2,\n          \"texts\": 2,\n          "
         "\"distinct\": 2,\n          \"words\": 1.5",
         "\"time\": {\n          \"entities\": 2,\n          \"texts\": 2,\n          \"distinct\": "

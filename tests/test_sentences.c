@@ -13,11 +13,16 @@ static char root[64];
 /* A copy of tests/golden/NAME whose file `changed` has other contents (NULL: is not there). */
 static const char *copy_of(const char *name, const char *changed, const char *contents) {
     static const char *const files[] = {
-        "modules.json",        "config.json",
-        "model.safetensors",   "tokenizer.json",
-        "vocab.txt",           "tokenizer_config.json",
-        "1_Pooling/config.json", "2_Dense/config.json",
-        "2_Dense/model.safetensors", "config_sentence_transformers.json",
+        "modules.json",
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "vocab.txt",
+        "tokenizer_config.json",
+        "1_Pooling/config.json",
+        "2_Dense/config.json",
+        "2_Dense/model.safetensors",
+        "config_sentence_transformers.json",
         "sentence_bert_config.json",
     };
     static char folder[100];
@@ -40,7 +45,8 @@ static const char *copy_of(const char *name, const char *changed, const char *co
     return folder;
 }
 
-#define MODULE(type, path) "{\"type\": \"sentence_transformers.models." type "\", \"path\": \"" path "\"}"
+#define MODULE(type, path)                                                                         \
+    "{\"type\": \"sentence_transformers.models." type "\", \"path\": \"" path "\"}"
 #define TRANSFORMER MODULE("Transformer", "")
 #define POOLING MODULE("Pooling", "1_Pooling")
 #define NORMALIZE MODULE("Normalize", "3_Normalize")
@@ -59,8 +65,8 @@ static const struct {
     {"modules.json", "[" TRANSFORMER ", " POOLING ", " MODULE("LSTM", "2_LSTM") "]",
      "module LSTM is not supported; known are Transformer, Pooling, Dense, Normalize, Dropout"},
     {"modules.json",
-     "[" TRANSFORMER ", " POOLING ", " NORMALIZE ", " NORMALIZE ", " NORMALIZE ", " NORMALIZE ", "
-     NORMALIZE ", " NORMALIZE ", " NORMALIZE ", " NORMALIZE ", " NORMALIZE "]",
+     "[" TRANSFORMER ", " POOLING ", " NORMALIZE ", " NORMALIZE ", " NORMALIZE ", " NORMALIZE
+     ", " NORMALIZE ", " NORMALIZE ", " NORMALIZE ", " NORMALIZE ", " NORMALIZE "]",
      "lists more than 8 modules after Pooling"},
     {"1_Pooling/config.json", "{\"pooling_mode\": \"median\"}",
      "pooling mode \"median\" is not supported; known are: cls, max, mean, mean_sqrt_len_tokens, "
@@ -70,16 +76,19 @@ static const struct {
     {"1_Pooling/config.json", "{\"pooling_mode\": 3}", "pooling mode \"(not text)\""},
     {"1_Pooling/config.json", "{\"word_embedding_dimension\": 17}",
      "pools 17 features; the model's hidden states have 16"},
-    {"1_Pooling/config.json", "{\"pooling_mode_cls_token\": true, \"pooling_mode_max_tokens\": true}",
+    {"1_Pooling/config.json",
+     "{\"pooling_mode_cls_token\": true, \"pooling_mode_max_tokens\": true}",
      "in_features 16 does not fit the 32 features before it"},
     {"1_Pooling/config.json", NULL, "1_Pooling/config.json"},
-    {"2_Dense/config.json", DENSE(", \"activation_function\": \"torch.nn.modules.activation.LeakyReLU\""),
+    {"2_Dense/config.json",
+     DENSE(", \"activation_function\": \"torch.nn.modules.activation.LeakyReLU\""),
      "activation_function \"torch.nn.modules.activation.LeakyReLU\" is not supported; expected "
      "torch's Tanh, Identity, ReLU, GELU or SiLU"},
     {"2_Dense/config.json", DENSE(", \"activation_function\": \"my.own.Tanh\""),
      "activation_function \"my.own.Tanh\" is not supported"},
     {"2_Dense/config.json", DENSE(", \"module_input_name\": \"token_embeddings\""),
-     "\"module_input_name\": \"token_embeddings\" is not supported; expected \"sentence_embedding\""},
+     "\"module_input_name\": \"token_embeddings\" is not supported; expected "
+     "\"sentence_embedding\""},
     {"2_Dense/config.json", DENSE(", \"use_residual\": true"), "has no tensor \"residual.weight\""},
     {"2_Dense/config.json", "{\"in_features\": 8, \"out_features\": 12}",
      "in_features 8 does not fit the 16 features before it"},
@@ -171,12 +180,14 @@ static void test_prompts(void **state) {
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         nf_sentence_encoder *encoder;
-        const char *folder = copy_of("sentence-cls", "config_sentence_transformers.json",
-                                     cases[i].json);
+        const char *folder =
+            copy_of("sentence-cls", "config_sentence_transformers.json", cases[i].json);
         assert_ok(nf_sentence_encoder_load(&encoder, folder, be, NULL, &error), &error);
         assert_true(encoder->include_prompt);
-        if (cases[i].prompt) assert_string_equal(encoder->prompt, cases[i].prompt);
-        else assert_null(encoder->prompt);
+        if (cases[i].prompt)
+            assert_string_equal(encoder->prompt, cases[i].prompt);
+        else
+            assert_null(encoder->prompt);
         assert_int_equal(encoder->prompt_tokens, cases[i].tokens);
         nf_sentence_encoder_free(encoder);
     }
@@ -201,12 +212,14 @@ static void test_together(void **state) {
         assert_ok(nf_sentence_encoder_load(&encoder, folder, be, NULL, &error), &error);
         float *together = calloc(COUNT * encoder->size, sizeof *together);
         float *alone = calloc(encoder->size, sizeof *alone);
-        assert_ok(nf_sentence_encoder_encode(encoder, be, texts, COUNT, true, together, &n_cut,
-                                             &error), &error);
+        assert_ok(
+            nf_sentence_encoder_encode(encoder, be, texts, COUNT, true, together, &n_cut, &error),
+            &error);
         assert_int_equal(n_cut, COUNT / 4);
         for (size_t i = 0; i < COUNT; i++) {
             assert_ok(nf_sentence_encoder_encode(encoder, be, &texts[i], 1, true, alone, &cut_alone,
-                                                 &error), &error);
+                                                 &error),
+                      &error);
             assert_int_equal(cut_alone, i % 4 == 3);
             double squares = 0.0;
             for (size_t k = 0; k < encoder->size; k++) {

@@ -62,7 +62,8 @@ static void test_all(void **state) {
         assert_ok(nf_tagger_tag(tagger, &text, 1, &tagged, &error), &error);
         assert_int_equal(tagged.n_tokens, v->n_tokens[i]);
         for (size_t t = 0; t < tagged.n_tokens; t++)
-            if (tagged.tokens[t].label != v->labels[i][t]) fail_msg("document %zu, token %zu", i, t);
+            if (tagged.tokens[t].label != v->labels[i][t])
+                fail_msg("document %zu, token %zu", i, t);
     }
     *v = (visited){.documents = corpus.documents, .stop = 257};
     assert_int_equal(nf_tag_corpus(tagger, &corpus, visit, v, &error), NERFIT_IO);

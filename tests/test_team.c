@@ -83,7 +83,7 @@ static void check_team(int threads, bool shaped) {
         hidden[k] = malloc(n * c * sizeof(float));
         be->to_f32(be, hidden[k], y, n * c);
         be->activation_forward(be, NF_ACTIVATION_TANH, y, y, n * c); /* some gradient */
-        for (int again = 0; again < 2; again++) { /* gradients are added */
+        for (int again = 0; again < 2; again++) {                    /* gradients are added */
             nf_values *dy = nf_workspace_reals(pass.ws, n * c);
             be->copy(be, dy, y, n * c);
             assert_int_equal(nf_encoder_backward(&model->encoder, &pass, dy, &kept), NERFIT_OK);
@@ -108,7 +108,7 @@ static void check_team(int threads, bool shaped) {
 static void test_team(void **state) {
     (void)state;
     check_team(2, false);
-    check_team(3, true); /* with a table of word shapes */
+    check_team(3, true);   /* with a table of word shapes */
     check_team(12, false); /* more than there are texts */
 }
 
@@ -169,8 +169,8 @@ static void test_optimizer(void **state) {
         assert_ok(nf_optimizer_touch(optimizer, ids, 3, &error), &error);
         for (int i = 0; i < 3; i++) {
             for (size_t j = 0; j < c; j++) row[j] = (float)nf_rng_normal(&rng);
-            size_t at = (size_t)((float *)words->values - (float *)lazy->flat_values) +
-                        (size_t)ids[i] * c;
+            size_t at =
+                (size_t)((float *)words->values - (float *)lazy->flat_values) + (size_t)ids[i] * c;
             be->from_f32(be, nf_at(be, eager->flat_grads, at), row, c);
             be->from_f32(be, nf_at(be, lazy->flat_grads, at), row, c);
             /* what a forward would read is up to date */
@@ -181,8 +181,13 @@ static void test_optimizer(void **state) {
         }
         double norm = sqrt(be->sum_of_squares(be, eager->flat_grads, n));
         assert_true(fabs(nf_optimizer_norm(optimizer) - norm) <= 1e-5 * norm);
-        nf_adamw o = {.learning_rate = 1e-3 * (double)step, .beta1 = 0.9, .beta2 = 0.999,
-                      .epsilon = 1e-8, .weight_decay = 0.1, .grad_scale = 0.5, .step = step};
+        nf_adamw o = {.learning_rate = 1e-3 * (double)step,
+                      .beta1 = 0.9,
+                      .beta2 = 0.999,
+                      .epsilon = 1e-8,
+                      .weight_decay = 0.1,
+                      .grad_scale = 0.5,
+                      .step = step};
         for (size_t from = 0, part = 0; part < 2 * NF_GROUPS; part++) {
             size_t end = eager->ends[part / 2][part % 2], count = end - from;
             o.weight_decay = part % 2 == 0 ? 0.1 : 0.0;
@@ -218,8 +223,10 @@ static void test_optimizer(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_team), cmocka_unit_test(test_no_team),
-        cmocka_unit_test(test_arrange), cmocka_unit_test(test_optimizer),
+        cmocka_unit_test(test_team),
+        cmocka_unit_test(test_no_team),
+        cmocka_unit_test(test_arrange),
+        cmocka_unit_test(test_optimizer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -101,7 +101,8 @@ static nf_backend *backend(const char *name) {
     nf_backend *be;
     if (strcmp(name, "cpu") == 0)
         assert_ok(nf_backend_cpu(&be, NF_PRECISION_F32, 2, &error), &error);
-    else assert_ok(nf_backend_ref(&be, strcmp(name, "ref-f64") == 0 ? 8 : 4, &error), &error);
+    else
+        assert_ok(nf_backend_ref(&be, strcmp(name, "ref-f64") == 0 ? 8 : 4, &error), &error);
     return be;
 }
 
@@ -109,10 +110,9 @@ static const char *const backends[] = {"ref-f32", "ref-f64", "cpu"};
 enum { N_BACKENDS = sizeof backends / sizeof *backends };
 
 static const char *const architectures[] = {
-    "bert",       "roberta", "xlm-roberta",   "camembert",
-    "distilbert", "electra", "electra-equal", "albert",
-    "mpnet",      "deberta-v3", "deberta-v2",  "modernbert",
-    "modernbert-bias",
+    "bert",       "roberta",       "xlm-roberta",     "camembert", "distilbert",
+    "electra",    "electra-equal", "albert",          "mpnet",     "deberta-v3",
+    "deberta-v2", "modernbert",    "modernbert-bias",
 };
 
 static void test_hidden_states(void **state) {
@@ -141,20 +141,25 @@ typedef struct training_case {
 } training_case;
 
 static const training_case cases[] = {
-    {"bert", "full", 1},    {"bert", "full", 2},       {"bert", "lora", 1},
-    {"bert", "lora", 2},    {"bert", "rslora", 1},     {"bert", "rslora", 2},
-    {"bert", "dora", 1},    {"bert", "dora", 2},       {"roberta", "full", 1},
-    {"roberta", "full", 2}, {"roberta", "dora", 1},    {"roberta", "dora", 2},
-    {"roberta", "lora", 1}, {"roberta", "lora", 2},
-    {"bert", "all-linear", 2}, {"bert", "smoothing", 2}, {"bert", "accumulation", 2},
-    {"distilbert", "full", 2}, {"distilbert", "lora", 2}, {"electra", "full", 1},
-    {"electra", "full", 2},    {"albert", "full", 1},     {"albert", "full", 2},
-    {"albert", "lora", 2},     {"albert", "dora", 2},
-    {"mpnet", "full", 1},      {"mpnet", "full", 2},      {"mpnet", "lora", 2},
-    {"deberta-v3", "full", 1}, {"deberta-v3", "full", 2}, {"deberta-v3", "lora", 2},
-    {"deberta-v3", "dora", 2}, {"deberta-v2", "full", 2}, {"modernbert", "full", 1},
-    {"modernbert", "full", 2}, {"modernbert", "lora", 2}, {"modernbert", "dora", 2},
-    {"modernbert-bias", "full", 2},
+    {"bert", "full", 1},         {"bert", "full", 2},
+    {"bert", "lora", 1},         {"bert", "lora", 2},
+    {"bert", "rslora", 1},       {"bert", "rslora", 2},
+    {"bert", "dora", 1},         {"bert", "dora", 2},
+    {"roberta", "full", 1},      {"roberta", "full", 2},
+    {"roberta", "dora", 1},      {"roberta", "dora", 2},
+    {"roberta", "lora", 1},      {"roberta", "lora", 2},
+    {"bert", "all-linear", 2},   {"bert", "smoothing", 2},
+    {"bert", "accumulation", 2}, {"distilbert", "full", 2},
+    {"distilbert", "lora", 2},   {"electra", "full", 1},
+    {"electra", "full", 2},      {"albert", "full", 1},
+    {"albert", "full", 2},       {"albert", "lora", 2},
+    {"albert", "dora", 2},       {"mpnet", "full", 1},
+    {"mpnet", "full", 2},        {"mpnet", "lora", 2},
+    {"deberta-v3", "full", 1},   {"deberta-v3", "full", 2},
+    {"deberta-v3", "lora", 2},   {"deberta-v3", "dora", 2},
+    {"deberta-v2", "full", 2},   {"modernbert", "full", 1},
+    {"modernbert", "full", 2},   {"modernbert", "lora", 2},
+    {"modernbert", "dora", 2},   {"modernbert-bias", "full", 2},
 };
 
 static bool is_adapter(const char *kind) {
@@ -233,19 +238,25 @@ static void run_steps(const training_case *c, nf_model *model, nf_task *task,
             double part;
             nf_workspace_reset(pass.ws);
             assert_ok(nf_batch_load(&pass, &model->encoder, texts, BATCH, &error), &error);
-            assert_ok(task->run(task, &pass, batch, BATCH, 1.0 / (double)accumulation, &part,
-                                &error), &error);
+            assert_ok(
+                task->run(task, &pass, batch, BATCH, 1.0 / (double)accumulation, &part, &error),
+                &error);
             loss += part / (double)accumulation;
         }
         double norm = sqrt(be->sum_of_squares(be, net->flat_grads, net->n_trained));
         if (fabs(loss - losses[step]) > 1e-4 * fmax(1.0, fabs(losses[step])) ||
             fabs(norm - norms[step]) > 1e-3 * fmax(1e-2, norms[step]))
             fail_msg("%s %s stage %d on %s, step %zu: loss %.7g, expected %.7g; gradient norm "
-                     "%.6g, expected %.6g", c->architecture, c->kind, c->stage, be->name, step,
-                     loss, losses[step], norm, norms[step]);
-        nf_adamw adamw = {.learning_rate = rate(file, step), .beta1 = 0.9, .beta2 = 0.999,
-                          .epsilon = 1e-8, .weight_decay = 0.01,
-                          .grad_scale = fmin(1.0, 1.0 / (norm + 1e-6)), .step = (int64_t)step + 1};
+                     "%.6g, expected %.6g",
+                     c->architecture, c->kind, c->stage, be->name, step, loss, losses[step], norm,
+                     norms[step]);
+        nf_adamw adamw = {.learning_rate = rate(file, step),
+                          .beta1 = 0.9,
+                          .beta2 = 0.999,
+                          .epsilon = 1e-8,
+                          .weight_decay = 0.01,
+                          .grad_scale = fmin(1.0, 1.0 / (norm + 1e-6)),
+                          .step = (int64_t)step + 1};
         size_t split = net->ends[NF_GROUP_ENCODER][0];
         be->adamw(be, net->flat_values, net->flat_grads, net->flat_m, net->flat_v, split, &adamw);
         adamw.weight_decay = 0.0;
@@ -266,7 +277,8 @@ static void check_final(const training_case *c, nf_model *model, const nf_safete
         const nf_stored *stored = nf_safetensors_at(file, i);
         if (strncmp(stored->name, "final.", 6) != 0) continue;
         nf_parameter *p = nf_network_find(&model->net, stored->name + 6);
-        if (!p || !p->grad) fail_msg("%s %s: %s is not trained", c->architecture, c->kind, stored->name);
+        if (!p || !p->grad)
+            fail_msg("%s %s: %s is not trained", c->architecture, c->kind, stored->name);
         size_t count = nf_parameter_count(p);
         float *ours = malloc(count * sizeof *ours), *theirs = floats(file, stored->name);
         be->to_f32(be, ours, p->values, count);
@@ -275,8 +287,8 @@ static void check_final(const training_case *c, nf_model *model, const nf_safete
             difference += pow((double)ours[k] - (double)theirs[k], 2);
             size += pow((double)theirs[k], 2);
         }
-        /* A key's bias shifts all scores of a query alike: its gradient is 0 but for rounding, which
-         * Adam blows up to the size of a step. */
+        /* A key's bias shifts all scores of a query alike: its gradient is 0 but for rounding,
+         * which Adam blows up to the size of a step. */
         bool key = strstr(stored->name, "key.bias") || strstr(stored->name, "k_lin.bias") ||
                    strstr(stored->name, "attn.k.bias") || strstr(stored->name, "key_proj.bias");
         double tolerance = key ? 1e-1 : 1e-4;
@@ -304,7 +316,9 @@ static void check_training(const training_case *c, nf_backend *be) {
     if (is_adapter(c->kind)) {
         char *all[] = {"all-linear"};
         bool everything = strcmp(c->kind, "all-linear") == 0;
-        nf_adapter_config config = {.r = 4, .lora_alpha = 8, .use_dora = !strcmp(c->kind, "dora"),
+        nf_adapter_config config = {.r = 4,
+                                    .lora_alpha = 8,
+                                    .use_dora = !strcmp(c->kind, "dora"),
                                     .use_rslora = !strcmp(c->kind, "rslora"),
                                     .target_modules = everything ? all : NULL,
                                     .n_target_modules = everything};
@@ -312,8 +326,10 @@ static void check_training(const training_case *c, nf_backend *be) {
     } else {
         nf_model_train_encoder(model, true);
     }
-    if (c->stage == 1) model->projection->weight->trained = model->projection->bias->trained = true;
-    else nf_head_train(model);
+    if (c->stage == 1)
+        model->projection->weight->trained = model->projection->bias->trained = true;
+    else
+        nf_head_train(model);
     set_initial(model, file);
     assert_ok(nf_network_start_training(&model->net, &error), &error);
     assert_ok(nf_network_prepare(&model->net, true, &error), &error);

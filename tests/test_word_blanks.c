@@ -17,7 +17,8 @@ static void check(const char *text, const char *expected) {
         starts[e.length] = i, ends[e.length] = i + 1;
         words[e.length++] = (int32_t)i;
     }
-    assert_ok(nf_word_starts(&e, 0, 0, text, strlen(text), NF_WORDS_BLANKS, begins, &error), &error);
+    assert_ok(nf_word_starts(&e, 0, 0, text, strlen(text), NF_WORDS_BLANKS, begins, &error),
+              &error);
     for (size_t i = 0; i < e.length; i++) {
         if (begins[i] && i) *at++ = '|';
         *at++ = text[starts[i]];
@@ -44,10 +45,17 @@ static void test_edges(void **state) {
         const char *text;
         size_t byte;
         bool edge;
-    } cases[] = {{"in Rome.", 3, true},     {"in Rome.", 7, true},      {"in Rome.", 8, true},
-                 {"in Rome.", 5, false},    {"(Rome), now", 1, true},   {"(Rome), now", 5, true},
-                 {"York-based", 4, false},  {"York-based", 5, false},   {"York", 0, true},
-                 {"l'Italie est", 2, false}, {"\xE2\x80\x9CRome\xE2\x80\x9D", 3, true},
+    } cases[] = {{"in Rome.", 3, true},
+                 {"in Rome.", 7, true},
+                 {"in Rome.", 8, true},
+                 {"in Rome.", 5, false},
+                 {"(Rome), now", 1, true},
+                 {"(Rome), now", 5, true},
+                 {"York-based", 4, false},
+                 {"York-based", 5, false},
+                 {"York", 0, true},
+                 {"l'Italie est", 2, false},
+                 {"\xE2\x80\x9CRome\xE2\x80\x9D", 3, true},
                  {"\xE2\x80\x9CRome\xE2\x80\x9D", 7, true}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         if (nf_word_edge(cases[i].text, strlen(cases[i].text), cases[i].byte) != cases[i].edge)

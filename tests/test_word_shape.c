@@ -10,8 +10,8 @@
 
 static nerfit_error error;
 
-/* Every word of ASCII text between blanks as one letter: - marks, 0 digits, 4 both, s small, C capitalised,
- * F the same where a sentence begins, A one capital, U capitals, m mixed. */
+/* Every word of ASCII text between blanks as one letter: - marks, 0 digits, 4 both, s small, C
+ * capitalised, F the same where a sentence begins, A one capital, U capitals, m mixed. */
 static void check(const char *text, const char *expected) {
     static const char letters[] = "?-04sCFAUm";
     uint32_t starts[64], ends[64];
@@ -29,11 +29,14 @@ static void check(const char *text, const char *expected) {
         do c++;
         while (((unsigned char)*c & 0xC0) == 0x80);
     }
-    assert_ok(nf_word_starts(&e, 0, 0, text, strlen(text), NF_WORDS_BLANKS, begins, &error), &error);
+    assert_ok(nf_word_starts(&e, 0, 0, text, strlen(text), NF_WORDS_BLANKS, begins, &error),
+              &error);
     nf_word_shapes(&e, 0, 0, text, strlen(text), begins, shapes);
     for (size_t i = 0; i < e.length; i++) {
-        if (begins[i]) *at++ = letters[shapes[i]];
-        else if (letters[shapes[i]] != at[-1]) fail_msg("\"%s\": a word has two shapes", text);
+        if (begins[i])
+            *at++ = letters[shapes[i]];
+        else if (letters[shapes[i]] != at[-1])
+            fail_msg("\"%s\": a word has two shapes", text);
     }
     *at = '\0';
     if (strcmp(got, expected) != 0) fail_msg("\"%s\": %s, expected %s", text, got, expected);
@@ -45,7 +48,8 @@ static void test_shapes(void **state) {
     check("we saw Bob . Then Al ! \" Now \" , Ed", "ssC-FC--F--C");
     check("a A U.S. NATO iPhone McDonald O'Brien", "sAU-Ummm");
     check("4pm G20 1,000 10% :) ... Well", "4400-----F");
-    check("Paris-based \xC3\x89tat \xC3\xA9tat \xD0\x9C\xD0\xBE\xD1\x81\xD0\xBA\xD0\xB2\xD0\xB0", "FCsC");
+    check("Paris-based \xC3\x89tat \xC3\xA9tat \xD0\x9C\xD0\xBE\xD1\x81\xD0\xBA\xD0\xB2\xD0\xB0",
+          "FCsC");
     check("\xE4\xB8\x9C \xE4\xBA\xAC", "ss"); /* no case */
     check("", "");
 }
@@ -60,7 +64,8 @@ static int make_root(void **state) {
     temporary_folder(root);
     make_tiny_model(in_root("encoder"), false);
     write_text(in_root("train.txt"), TRAIN);
-    write_text(in_root("labels.yaml"), "time: a time of day\nsong: a song\nplace: a city\nperson: a name\n");
+    write_text(in_root("labels.yaml"),
+               "time: a time of day\nsong: a song\nplace: a city\nperson: a name\n");
     return 0;
 }
 
@@ -74,10 +79,21 @@ static bool stops(void *user, const nerfit_event *event) {
 }
 
 static nerfit_status run(work *what, const char *output, int64_t stop, const char *const *extra) {
-    const char *const settings[] = {
-        "model_name", in_root("encoder"), "st_model_name", in_root("encoder"), "output_dir",
-        in_root(output), "head_learning_rate", "5e-2", "threads", "2", "word_shape", "true",
-        "per_device_train_batch_size", "4", NULL};
+    const char *const settings[] = {"model_name",
+                                    in_root("encoder"),
+                                    "st_model_name",
+                                    in_root("encoder"),
+                                    "output_dir",
+                                    in_root(output),
+                                    "head_learning_rate",
+                                    "5e-2",
+                                    "threads",
+                                    "2",
+                                    "word_shape",
+                                    "true",
+                                    "per_device_train_batch_size",
+                                    "4",
+                                    NULL};
     nerfit_config *config = config_of(settings, extra);
     nerfit_callbacks callbacks = {.event = stops};
     nerfit_train_result result;
@@ -89,10 +105,13 @@ static nerfit_status run(work *what, const char *output, int64_t stop, const cha
 }
 
 static nerfit_status train(const char *output, int64_t stop, const char *const *more) {
-    const char *settings[64] = {
-        "train_annotations", in_root("train.txt"), "ent2emb", in_root("labels.yaml"), "max_steps", "4,12",
-        "calibration", "none", "precision", "f32", "learning_rate", "5e-3",
-        "warmup_steps", "2"};
+    const char *settings[64] = {"train_annotations", in_root("train.txt"),
+                                "ent2emb",           in_root("labels.yaml"),
+                                "max_steps",         "4,12",
+                                "calibration",       "none",
+                                "precision",         "f32",
+                                "learning_rate",     "5e-3",
+                                "warmup_steps",      "2"};
     size_t n = 14;
     for (; *more; more++) settings[n++] = *more;
     return run(nerfit_train, output, stop, settings);
@@ -146,14 +165,15 @@ static void test_training(void **state) {
         assert_true(distance(in_root("run/best"), CASED, in_root("run/best"), SMALL) == 0.0);
     }
     assert_ok(run(nerfit_train, "without", 0,
-                  (const char *const[]){"word_shape", "false", "train_annotations", in_root("train.txt"),
-                                        "ent2emb", in_root("labels.yaml"), "max_steps", "0,4",
-                                        "calibration", "none", NULL}), &error);
+                  (const char *const[]){"word_shape", "false", "train_annotations",
+                                        in_root("train.txt"), "ent2emb", in_root("labels.yaml"),
+                                        "max_steps", "0,4", "calibration", "none", NULL}),
+              &error);
     assert_false(nf_word_shape_in(in_root("without/best")));
 }
 
-/* Of a text of several windows every one gets its own part of the shapes: capitals in the last change
- * nothing in the first. Of the pieces of a training text, too. */
+/* Of a text of several windows every one gets its own part of the shapes: capitals in the last
+ * change nothing in the first. Of the pieces of a training text, too. */
 static void test_long_text(void **state) {
     (void)state;
     enum { WORDS = 200, MOST = 1024 };
@@ -178,8 +198,9 @@ static void test_long_text(void **state) {
     nf_document document = {.text = mixed, .text_size = strlen(mixed), .file = "long"};
     nf_corpus corpus = {.documents = &document, .n_documents = 1};
     assert_ok(nf_tokenizer_load(&tokenizer, in_root("encoder"), &error), &error);
-    assert_ok(nf_examples_make(&examples, &corpus, &labels, tokenizer, 32, NF_WORDS_BLANKS, NULL, &error),
-              &error);
+    assert_ok(
+        nf_examples_make(&examples, &corpus, &labels, tokenizer, 32, NF_WORDS_BLANKS, NULL, &error),
+        &error);
     assert_true(examples.count > 5);
     size_t at = 0;
     for (size_t e = 0; e < examples.count; e++) {
@@ -202,7 +223,8 @@ static void test_resume(void **state) {
     assert_ok(train("parts", 0, again), &error);
     assert_same_file(in_root("whole/best/word_shape.safetensors"),
                      in_root("parts/best/word_shape.safetensors"));
-    assert_same_file(in_root("whole/best/model.safetensors"), in_root("parts/best/model.safetensors"));
+    assert_same_file(in_root("whole/best/model.safetensors"),
+                     in_root("parts/best/model.safetensors"));
 }
 
 /* What pre-training and a finished model learned of shapes is kept, asked for again or not. */
@@ -213,14 +235,17 @@ static void test_going_on(void **state) {
         nf_directory_remove(in_root("run"), NULL);
         assert_ok(run(nerfit_pretrain, "general", 0,
                       (const char *const[]){"pretrain_annotations", in_root("train.txt"),
-                                            "pretrain_ent2emb", in_root("labels.yaml"), "max_steps", "8",
-                                            "peft_lora", lora ? "true" : "false", NULL}), &error);
+                                            "pretrain_ent2emb", in_root("labels.yaml"), "max_steps",
+                                            "8", "peft_lora", lora ? "true" : "false", NULL}),
+                  &error);
         assert_true(nf_word_shape_in(in_root("general/best")));
         char general[160];
         strcpy(general, in_root("general/best"));
-        assert_ok(train("run", 0, (const char *const[]){
-                      "word_shape", "false", lora ? "pretrained" : "model_name", general, "max_steps", "0",
-                      NULL}), &error);
+        assert_ok(
+            train("run", 0,
+                  (const char *const[]){"word_shape", "false", lora ? "pretrained" : "model_name",
+                                        general, "max_steps", "0", NULL}),
+            &error);
         assert_same_file(in_root("general/best/word_shape.safetensors"),
                          in_root("run/best/word_shape.safetensors"));
     }
@@ -235,8 +260,11 @@ static void test_bad_file(void **state) {
     assert_int_equal(train("bad", 0, settings), NERFIT_FORMAT);
     assert_non_null(strstr(error.text, "word_shape.safetensors"));
     static const float values[8] = {0};
-    const nf_to_store tensor = {.name = "word_shape.weight", .type = NF_STORED_F32, .n_dims = 2,
-                                .dims = {4, 2}, .data = values};
+    const nf_to_store tensor = {.name = "word_shape.weight",
+                                .type = NF_STORED_F32,
+                                .n_dims = 2,
+                                .dims = {4, 2},
+                                .data = values};
     assert_ok(nf_safetensors_save(path, &tensor, 1, NULL, &error), &error);
     assert_int_equal(train("bad", 0, settings), NERFIT_FORMAT);
     assert_non_null(strstr(error.text, "expected a tensor \"word_shape.weight\" of 10 x "));
@@ -245,8 +273,8 @@ static void test_bad_file(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shapes),  cmocka_unit_test(test_training),
+        cmocka_unit_test(test_shapes),    cmocka_unit_test(test_training),
         cmocka_unit_test(test_long_text), cmocka_unit_test(test_resume),
-        cmocka_unit_test(test_going_on), cmocka_unit_test(test_bad_file)};
+        cmocka_unit_test(test_going_on),  cmocka_unit_test(test_bad_file)};
     return cmocka_run_group_tests(tests, make_root, remove_root);
 }

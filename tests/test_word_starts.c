@@ -50,7 +50,8 @@ static void check_cases(void **state) {
         assert_ok(nf_tokenizer_encode(t, cases[i].text, size, false, &e, &err), &err);
         bool starts[256];
         assert_true(e.length < 256);
-        assert_ok(nf_word_starts(&e, 0, 0, cases[i].text, size, NF_WORDS_TOKENIZER, starts, &err), &err);
+        assert_ok(nf_word_starts(&e, 0, 0, cases[i].text, size, NF_WORDS_TOKENIZER, starts, &err),
+                  &err);
         for (size_t k = 0; k < e.length; k++) {
             if (!starts[k]) continue;
             size_t last = k + 1;
@@ -103,7 +104,8 @@ static void round_trip(const nf_tokenizer *t, const nf_document *d, tally *sum) 
     size_t *words = calloc(n + 2, sizeof *words);
     nf_label_span *spans = calloc(n + 1, sizeof *spans);
     nf_arena arena = {0};
-    assert_ok(nf_word_starts(&e, 0, 0, d->text, d->text_size, NF_WORDS_TOKENIZER, starts, &err), &err);
+    assert_ok(nf_word_starts(&e, 0, 0, d->text, d->text_size, NF_WORDS_TOKENIZER, starts, &err),
+              &err);
     for (size_t i = 0; i < n; i++)
         tagged.tokens[i] =
             (nf_tagged_token){.start = e.starts[i], .end = e.ends[i], .starts_word = starts[i]};

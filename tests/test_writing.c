@@ -1,5 +1,5 @@
-/* Whole corpora written and read again: what every format holds, what it loses with a word, and what
- * it refuses. */
+/* Whole corpora written and read again: what every format holds, what it loses with a word, and
+ * what it refuses. */
 #include <unistd.h>
 
 #include "documents.h"
@@ -71,8 +71,8 @@ static void check_cases(void **state) {
         nerfit_status status =
             nf_corpus_format(&out, &labels, &corpus, cases[i].format, &losses, &error);
         const char *got = status == NERFIT_OK ? nf_str_text(&out) : error.text;
-        failed += !same_text(cases[i].name, got,
-                             cases[i].written ? cases[i].written : cases[i].error);
+        failed +=
+            !same_text(cases[i].name, got, cases[i].written ? cases[i].written : cases[i].error);
         if (status == NERFIT_OK) {
             assert_int_equal(losses.n_spacing, cases[i].n_spacing);
             assert_int_equal(losses.n_entities, cases[i].n_entities);
@@ -106,8 +106,11 @@ static void check_files(void **state) {
     static const struct {
         const char *name, *format;
         bool exact;
-    } files[] = {{"a.jsonl", NULL, true}, {"a.json", NULL, true},  {"a.conll", NULL, false},
-                 {"a.txt", "brackets", true}, {"seq", "seq", false}};
+    } files[] = {{"a.jsonl", NULL, true},
+                 {"a.json", NULL, true},
+                 {"a.conll", NULL, false},
+                 {"a.txt", "brackets", true},
+                 {"seq", "seq", false}};
     char folder[] = "/tmp/nerfit-writing-XXXXXX", path[256], *expected, *got;
     size_t size, n_warnings = 0;
     nerfit_error error;
@@ -145,8 +148,7 @@ static void check_files(void **state) {
 static void check_real(void **state) {
     (void)state;
     static const char *const names[] = {"mit-movie/train.txt", "wnut17/dev.conll",
-                                        "bio-NCBI-disease-IOB/devel.tsv",
-                                        "snips/data/snips/dev"};
+                                        "bio-NCBI-disease-IOB/devel.tsv", "snips/data/snips/dev"};
     static const nf_format formats[] = {NF_FORMAT_JSONL, NF_FORMAT_JSON, NF_FORMAT_BRACKETS,
                                         NF_FORMAT_CONLL, NF_FORMAT_SEQ};
     const char *data = test_data_folder();

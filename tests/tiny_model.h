@@ -17,8 +17,9 @@ static inline void copy_file(const char *from, const char *to) {
     nf_file_close(&file);
 }
 
-static const char *const tiny_words[] = {"wake", "me", "up", "at", "nine", "in", "madrid", "play",
-                                         "jazz", "now", "please", "ten", "call", "rome", "bob"};
+static const char *const tiny_words[] = {"wake",   "me",     "up",   "at",   "nine",
+                                         "in",     "madrid", "play", "jazz", "now",
+                                         "please", "ten",    "call", "rome", "bob"};
 
 /* folder: a fresh one under `parent`; head: with the token-classification head (7 labels). */
 static inline void make_tiny_model(const char *folder, bool head) {
@@ -38,10 +39,14 @@ static inline void make_tiny_model(const char *folder, bool head) {
     fputs("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n", vocabulary);
     size_t words = sizeof tiny_words / sizeof *tiny_words;
     for (size_t i = 0; i < 95; i++)
-        if (i < words) fprintf(vocabulary, "%s\n", tiny_words[i]);
-        else if (i < words + 26) fprintf(vocabulary, "%c\n", (char)('a' + i - words));
-        else if (i < words + 52) fprintf(vocabulary, "##%c\n", (char)('a' + i - words - 26));
-        else fprintf(vocabulary, "[unused%zu]\n", i);
+        if (i < words)
+            fprintf(vocabulary, "%s\n", tiny_words[i]);
+        else if (i < words + 26)
+            fprintf(vocabulary, "%c\n", (char)('a' + i - words));
+        else if (i < words + 52)
+            fprintf(vocabulary, "##%c\n", (char)('a' + i - words - 26));
+        else
+            fprintf(vocabulary, "[unused%zu]\n", i);
     fclose(vocabulary);
 }
 

@@ -34,8 +34,11 @@ static void print_row(const nf_encoding *e, const float *logits, size_t n_labels
     printf("], \"logits\": [");
     for (size_t i = 0; i < e->length; i++)
         for (size_t k = 0; k < n_labels; k++)
-            printf("%s%.9g%s", k ? ", " : i ? ", [" : "[", (double)logits[i * n_labels + k],
-                   k + 1 == n_labels ? "]" : "");
+            printf("%s%.9g%s",
+                   k   ? ", "
+                   : i ? ", ["
+                       : "[",
+                   (double)logits[i * n_labels + k], k + 1 == n_labels ? "]" : "");
     printf("]}\n");
 }
 
@@ -69,12 +72,12 @@ static nerfit_status all_texts(const nf_model *model, nf_backend *be, bool as_id
     nf_encoding own = {.ids = ids, .capacity = limit}, encoding = {0};
     nf_pass pass = {.be = be};
     nerfit_status status = ids ? nf_workspace_new(&pass.ws, be, err) : nf_no_memory(err, limit);
-    if (!as_ids && model->tokenizer)
-        nf_tokenizer_special_counts(model->tokenizer, &before, &after);
+    if (!as_ids && model->tokenizer) nf_tokenizer_special_counts(model->tokenizer, &before, &after);
     for (ssize_t size; status == NERFIT_OK && (size = getline(&line, &capacity, stdin)) >= 0;) {
         nf_encoding *e = as_ids ? &own : &encoding;
         if (size > 0 && line[size - 1] == '\n') line[--size] = '\0';
-        if (as_ids) read_ids(line, e);
+        if (as_ids)
+            read_ids(line, e);
         else
             status = nf_tokenizer_encode(model->tokenizer, line, (size_t)size, true, e, err);
         cut(e, limit, after);
@@ -103,7 +106,8 @@ int main(int argc, char **argv) {
     if (status == NERFIT_OK) status = nf_network_prepare(&model->net, false, &err);
     if (status == NERFIT_OK) status = all_texts(model, be, as_ids, &err);
     if (status == NERFIT_OK && out)
-        status = model->adapter ? nf_adapter_save(model, out, &err) : nf_model_save(model, out, &err);
+        status =
+            model->adapter ? nf_adapter_save(model, out, &err) : nf_model_save(model, out, &err);
     nf_model_free(model);
     be->free(be);
     return status == NERFIT_OK ? 0 : fail(&err);

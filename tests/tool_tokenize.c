@@ -1,11 +1,11 @@
 /* Encodes texts for tools/tokenizers_compare.py and bench/tokenizer_speed.py, which hold the result
  * against the Python package `tokenizers`.
  *
- *     tool_tokenize MODEL                    reads texts, writes encodings, both in binary: text: u32
- *         size, bytes; encoding: u32 count, then for each token i32 id, u32 start, u32 end, i32 word
- *         (-1 for special tokens); all of the machine's byte order
- *     tool_tokenize MODEL bench N THREADS    reads all texts, encodes them N times, prints the seconds
- *         that each round took: the processor's for one thread, the clock's for several
+ *     tool_tokenize MODEL                    reads texts, writes encodings, both in binary: text:
+ *         u32 size, bytes; encoding: u32 count, then for each token i32 id, u32 start, u32 end, i32
+ *         word (-1 for special tokens); all of the machine's byte order
+ *     tool_tokenize MODEL bench N THREADS    reads all texts, encodes them N times, prints the
+ *         seconds that each round took: the processor's for one thread, the clock's for several
  *     tool_tokenize MODEL json               reads lines of text, prints a JSON object for each
  */
 #include <stdio.h>
@@ -60,7 +60,8 @@ static double seconds(clockid_t clock) {
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-/* Every thread has a scratch of its own, as the taggers' have, and takes the next texts when it is free. */
+/* Every thread has a scratch of its own, as the taggers' have, and takes the next texts when it is
+ * free. */
 static int encode_all(const nf_tokenizer *tokenizer, const text *texts, size_t count, int threads,
                       nerfit_error *err) {
     int failed = 0;
@@ -131,10 +132,10 @@ int main(int argc, char **argv) {
     if (nf_tokenizer_load(&tokenizer, argv[1], &err) != NERFIT_OK) return fail(&err);
     nf_tokenizer_scratch *scratch = nf_tokenizer_scratch_new();
     nf_encoding encoding = {0};
-    int status = argc == 2 ? write_encodings(tokenizer, scratch, &encoding, &err)
-                 : *argv[2] == 'b'
-                     ? bench(tokenizer, argc > 3 ? atoi(argv[3]) : 5, argc > 4 ? atoi(argv[4]) : 1, &err)
-                     : print_json(tokenizer, scratch, &encoding, &err);
+    int status = argc == 2         ? write_encodings(tokenizer, scratch, &encoding, &err)
+                 : *argv[2] == 'b' ? bench(tokenizer, argc > 3 ? atoi(argv[3]) : 5,
+                                           argc > 4 ? atoi(argv[4]) : 1, &err)
+                                   : print_json(tokenizer, scratch, &encoding, &err);
     nf_encoding_free(&encoding);
     nf_tokenizer_scratch_free(scratch);
     nf_tokenizer_free(tokenizer);

@@ -16,7 +16,9 @@ const char *nerfit_status_text(nerfit_status status) {
     return i < sizeof status_texts / sizeof *status_texts ? status_texts[i] : "unknown status";
 }
 
-const char *nerfit_version(void) { return NERFIT_VERSION; }
+const char *nerfit_version(void) {
+    return NERFIT_VERSION;
+}
 
 static void set_place(nerfit_error *err, nerfit_status code, const char *file, long line,
                       long column) {
@@ -42,9 +44,12 @@ nerfit_status nf_fail_at(nerfit_error *err, nerfit_status code, const char *file
     set_place(err, code, file, line, column);
     size_t size = sizeof err->text;
     int used;
-    if (line <= 0) used = snprintf(err->text, size, "%s: ", file);
-    else if (column <= 0) used = snprintf(err->text, size, "%s:%ld: ", file, line);
-    else used = snprintf(err->text, size, "%s:%ld:%ld: ", file, line, column);
+    if (line <= 0)
+        used = snprintf(err->text, size, "%s: ", file);
+    else if (column <= 0)
+        used = snprintf(err->text, size, "%s:%ld: ", file, line);
+    else
+        used = snprintf(err->text, size, "%s:%ld:%ld: ", file, line, column);
     if (used < 0 || (size_t)used >= size) return code;
     va_list args;
     va_start(args, format);

@@ -26,9 +26,10 @@ nerfit_status nf_file_open(nf_file *file, const char *path, nerfit_error *err) {
     } else if (info.st_size > 0) {
         void *mapping = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
         if (mapping == MAP_FAILED)
-            status = nf_fail_at(err, NERFIT_IO, path, 0, 0, "cannot be mapped: %s",
-                                strerror(errno));
-        else *file = (nf_file){mapping, (size_t)info.st_size, mapping};
+            status =
+                nf_fail_at(err, NERFIT_IO, path, 0, 0, "cannot be mapped: %s", strerror(errno));
+        else
+            *file = (nf_file){mapping, (size_t)info.st_size, mapping};
     }
     close(fd);
     return status;
@@ -97,12 +98,13 @@ nerfit_status nf_directory_remove(const char *path, nerfit_error *err) {
     for (struct dirent *entry; status == NERFIT_OK && (entry = readdir(folder));) {
         if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")) continue;
         char *child = nf_path_join(&arena, path, entry->d_name);
-        if (!child) status = nf_no_memory(err, 0);
+        if (!child)
+            status = nf_no_memory(err, 0);
         else if (lstat(child, &info) == 0 && S_ISDIR(info.st_mode))
             status = nf_directory_remove(child, err);
         else if (unlink(child) != 0 && errno != ENOENT)
-            status = nf_fail_at(err, NERFIT_IO, child, 0, 0, "cannot be removed: %s",
-                                strerror(errno));
+            status =
+                nf_fail_at(err, NERFIT_IO, child, 0, 0, "cannot be removed: %s", strerror(errno));
     }
     closedir(folder);
     nf_arena_free(&arena);
@@ -155,8 +157,8 @@ nerfit_status nf_file_writer_open(nf_file_writer **out, const char *path, nerfit
     snprintf(writer->temporary, size, "%s.tmp-%ld", path, (long)getpid());
     writer->stream = fopen(writer->temporary, "wbe");
     if (!writer->stream) {
-        nerfit_status status = nf_fail_at(err, NERFIT_IO, path, 0, 0, "cannot be written: %s",
-                                          strerror(errno));
+        nerfit_status status =
+            nf_fail_at(err, NERFIT_IO, path, 0, 0, "cannot be written: %s", strerror(errno));
         nf_file_writer_abort(writer);
         return status;
     }
@@ -218,8 +220,11 @@ nerfit_status nf_file_remove_unfinished(const char *path, nerfit_error *err) {
         long process = process_of(entry->d_name, slash ? slash + 1 : path);
         if (process == 0 || is_at_work(process)) continue;
         const char *left = nf_path_join(&arena, parent, entry->d_name);
-        if (!left) status = nf_no_memory(err, 0);
-        else status = nf_directory_exists(left) ? nf_directory_remove(left, err) : nf_file_remove(left, err);
+        if (!left)
+            status = nf_no_memory(err, 0);
+        else
+            status = nf_directory_exists(left) ? nf_directory_remove(left, err)
+                                               : nf_file_remove(left, err);
     }
     if (folder) closedir(folder);
     nf_arena_free(&arena);

@@ -46,8 +46,8 @@ nerfit_status nf_file_writer_commit(nf_file_writer *writer, nerfit_error *err);
 void nf_file_writer_abort(nf_file_writer *writer);
 
 nerfit_status nf_file_write(const char *path, const void *data, size_t size, nerfit_error *err);
-/* Removes what killed processes left of writing `path`: `path` + ".tmp-<pid>", a file or a folder, but
- * not that of another process that is there. This one must not be writing it. */
+/* Removes what killed processes left of writing `path`: `path` + ".tmp-<pid>", a file or a folder,
+ * but not that of another process that is there. This one must not be writing it. */
 nerfit_status nf_file_remove_unfinished(const char *path, nerfit_error *err);
 
 /* "folder/name" in the arena; `name` alone if it is absolute or `folder` is empty. */

@@ -25,8 +25,8 @@ typedef struct nf_json_span {
 nerfit_status nf_json_parse_without(json_t **out, const char *text, size_t length,
                                     const nf_json_span *spans, size_t count, const char *file,
                                     nerfit_error *err);
-/* As jansson's json_dumps, of any value (the caller frees it), but NULL whenever memory was missing:
- * json_dumps 2.14 then leaves out a key or a text and calls it a success. */
+/* As jansson's json_dumps, of any value (the caller frees it), but NULL whenever memory was
+ * missing: json_dumps 2.14 then leaves out a key or a text and calls it a success. */
 char *nf_json_text(const json_t *value, size_t flags);
 /* Writes indented JSON with a final newline, atomically. */
 nerfit_status nf_json_save(const json_t *value, const char *path, nerfit_error *err);

@@ -9,8 +9,8 @@ nf_rng nf_rng_new(uint64_t seed, uint64_t stream) {
 uint32_t nf_rng_u32(nf_rng *rng) {
     if (rng->left == 0) {
         nf_philox((uint32_t)rng->counter, (uint32_t)(rng->counter >> 32), (uint32_t)rng->stream,
-                  (uint32_t)(rng->stream >> 32), (uint32_t)rng->seed,
-                  (uint32_t)(rng->seed >> 32), rng->buffer);
+                  (uint32_t)(rng->stream >> 32), (uint32_t)rng->seed, (uint32_t)(rng->seed >> 32),
+                  rng->buffer);
         rng->counter++;
         rng->left = 4;
     }

@@ -42,7 +42,9 @@ bool nf_str_append_text(nf_str *s, const char *text) {
     return nf_str_append(s, text, strlen(text));
 }
 
-bool nf_str_append_char(nf_str *s, char c) { return nf_str_append(s, &c, 1); }
+bool nf_str_append_char(nf_str *s, char c) {
+    return nf_str_append(s, &c, 1);
+}
 
 bool nf_str_append_html(nf_str *s, const char *text, size_t length) {
     for (size_t i = 0; i < length; i++) {
@@ -85,7 +87,9 @@ void nf_str_free(nf_str *s) {
     *s = (nf_str){0};
 }
 
-const char *nf_str_text(const nf_str *s) { return s->data ? s->data : ""; }
+const char *nf_str_text(const nf_str *s) {
+    return s->data ? s->data : "";
+}
 
 size_t nf_str_distance(const char *a, const char *b) {
     size_t la = strlen(a), lb = strlen(b), row[64];

@@ -10,10 +10,14 @@ size_t nf_utf8_decode(const char *text, size_t length, uint32_t *code_point) {
     }
     size_t size;
     uint32_t value, least;
-    if (s[0] >= 0xC2 && s[0] <= 0xDF) size = 2, value = s[0] & 0x1Fu, least = 0x80;
-    else if ((s[0] & 0xF0) == 0xE0) size = 3, value = s[0] & 0x0Fu, least = 0x800;
-    else if (s[0] >= 0xF0 && s[0] <= 0xF4) size = 4, value = s[0] & 0x07u, least = 0x10000;
-    else return 0;
+    if (s[0] >= 0xC2 && s[0] <= 0xDF)
+        size = 2, value = s[0] & 0x1Fu, least = 0x80;
+    else if ((s[0] & 0xF0) == 0xE0)
+        size = 3, value = s[0] & 0x0Fu, least = 0x800;
+    else if (s[0] >= 0xF0 && s[0] <= 0xF4)
+        size = 4, value = s[0] & 0x07u, least = 0x10000;
+    else
+        return 0;
     if (length < size) return 0;
     for (size_t i = 1; i < size; i++) {
         if ((s[i] & 0xC0) != 0x80) return 0;

@@ -1,17 +1,17 @@
 /* Annotated texts in files: one table of formats (annotations.c), each with its endings, its reader
  * and, where it makes sense, its writer.
  *
- * jsonl     a JSON object a line: {"text": ..., "entities": [[start, end, label], ...]}, the
- * entities also as objects {"start", "end", "label"} or {"span": [start, end], "type"}; "entities"
- * may be missing or null; instead of it "label" may be an object as CLUENER has it, {label: {text:
- * [[first, last], ...]}}; other keys are allowed and not read.
+ * jsonl     a JSON object a line: {"text": ..., "entities": [[start, end, label], ...]}, the entities
+ *           also as objects {"start", "end", "label"} or {"span": [start, end], "type"};
+ *           "entities" may be missing or null; instead of it "label" may be an object as CLUENER
+ *           has it, {label: {text: [[first, last], ...]}}; other keys are allowed and not read.
  * json      such objects in an array, or one after another, over as many lines as they like.
  * brackets  a text a line, entities as `[label : span]` or `[label: span]`. See brackets.h.
  * conll     a word and its label a line, in columns divided by tabs or spaces; an empty line
- * between texts. Text is the words joined by single spaces. See conll.h. seq       a folder with
- * seq.in and seq.out (words and labels of a text a line), as SNIPS has it. Words and labels are
- * divided by spaces; a line's two counts must be equal. text      a text a line, without
- * annotations; an empty line is an empty text.
+ *           between texts. Text is the words joined by single spaces. See conll.h.
+ * seq       a folder with seq.in and seq.out (words and labels of a text a line), as SNIPS has it.
+ *           Words and labels are divided by spaces; a line's two counts must be equal.
+ * text      a text a line, without annotations; an empty line is an empty text.
  *
  * Lines end with "\n" or "\r\n"; a byte order mark at the beginning is passed over. Lines of white
  * space are passed over in jsonl and brackets, and divide texts in conll. */

@@ -60,8 +60,10 @@ static nerfit_status check_empty(const nf_corpus *const *corpora, size_t count,
     for (size_t i = 0; i < count; i++) {
         if (corpora[i]->n_documents == 0 || corpora[i]->n_spans) continue;
         nf_finding finding = {.kind = NF_FINDING_NO_ENTITY, .file = corpora[i]->documents[0].file};
-        NF_TRY(add(report, finding, err, "none of its %zu texts has an entity; is this the right "
-                   "format?", corpora[i]->n_documents));
+        NF_TRY(add(report, finding, err,
+                   "none of its %zu texts has an entity; is this the right "
+                   "format?",
+                   corpora[i]->n_documents));
     }
     return NERFIT_OK;
 }

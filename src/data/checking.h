@@ -7,9 +7,9 @@
 #include "data/descriptions.h"
 #include "data/document.h"
 
-/* Adds its findings to the report. A label without a description is an error, the rest are warnings.
- * Repeated texts are looked for in all corpora together: one that a training and a test file share
- * is told of. `descriptions` may be NULL. */
+/* Adds its findings to the report. A label without a description is an error, the rest are
+ * warnings. Repeated texts are looked for in all corpora together: one that a training and a test
+ * file share is told of. `descriptions` may be NULL. */
 nerfit_status nf_corpora_check(const nf_corpus *const *corpora, size_t count,
                                const nf_descriptions *descriptions, const char *descriptions_file,
                                nf_annotation_report *report, nerfit_error *err);

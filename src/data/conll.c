@@ -254,8 +254,10 @@ nerfit_status nf_conll_rows_write(const nf_document *d, nf_row_writer write, voi
 static void write_row(void *user, const char *word, size_t size, const char *label, bool begins) {
     nf_str *out = user;
     nf_str_append(out, word, size);
-    if (label) nf_str_appendf(out, "\t%c-%s\n", begins ? 'B' : 'I', label);
-    else nf_str_append_text(out, "\tO\n");
+    if (label)
+        nf_str_appendf(out, "\t%c-%s\n", begins ? 'B' : 'I', label);
+    else
+        nf_str_append_text(out, "\tO\n");
 }
 
 /* word<TAB>label, BIO2. */

@@ -176,7 +176,8 @@ typedef struct reader {
 } reader;
 
 static spot located(const reader *r, spot at) {
-    if (at.line == 0 && r->source->text) nf_json_line_column(r->source->text, at.place, 1, &at.line, &at.column);
+    if (at.line == 0 && r->source->text)
+        nf_json_line_column(r->source->text, at.place, 1, &at.line, &at.column);
     return at;
 }
 

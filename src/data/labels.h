@@ -26,8 +26,9 @@ void nf_label_set_free(nf_label_set *set);
 /* The index of a type, or -1. */
 int32_t nf_label_set_type(const nf_label_set *set, const char *type);
 
-/* A label as a phrase that a sentence encoder can read, in the arena: labels such as "date_time" and
- * "album.title" are written for programs, words are divided by blanks. NULL when out of memory. */
+/* A label as a phrase that a sentence encoder can read, in the arena: labels such as "date_time"
+ * and "album.title" are written for programs, words are divided by blanks. NULL when out of
+ * memory. */
 char *nf_label_phrase(nf_arena *arena, const char *label);
 
 static inline int32_t nf_label_id(int32_t type, int inside) {

@@ -141,8 +141,8 @@ static nerfit_status sample(sampler *s, const nf_sample_options *options, nerfit
     return NERFIT_OK;
 }
 
-nerfit_status nf_sample(const nf_corpus *corpus, const nf_sample_options *options,
-                        uint32_t *chosen, size_t *count, size_t *n_short, nerfit_error *err) {
+nerfit_status nf_sample(const nf_corpus *corpus, const nf_sample_options *options, uint32_t *chosen,
+                        size_t *count, size_t *n_short, nerfit_error *err) {
     if (options->k == 0)
         return nf_fail(err, NERFIT_ARGUMENT, "k: 0 is not a number of mentions from 1 on");
     sampler s = {.corpus = corpus, .k = options->k};
@@ -167,10 +167,10 @@ typedef struct splitter {
     uint32_t *same_as;   /* [n_documents] */
     uint32_t *unit_size; /* [n_documents] texts equal to it; 0 if it is not the first */
     uint32_t *order, *part_of;
-    double *room;       /* [n_parts + 1] texts that may still come */
-    double *wish;       /* [n_parts + 1, n_labels] texts with the type that may still come */
-    size_t *unplaced;   /* [n_labels] texts with the type that have no part yet */
-    uint32_t *seen;     /* [n_labels] the document at which the type was seen last, plus 1 */
+    double *room;     /* [n_parts + 1] texts that may still come */
+    double *wish;     /* [n_parts + 1, n_labels] texts with the type that may still come */
+    size_t *unplaced; /* [n_labels] texts with the type that have no part yet */
+    uint32_t *seen;   /* [n_labels] the document at which the type was seen last, plus 1 */
     nf_rng rng;
 } splitter;
 
@@ -182,7 +182,8 @@ static nerfit_status make_room(splitter *s, const nf_amount *sizes, nerfit_error
         n_rest += sizes[j].kind == NF_AMOUNT_REST;
         sum += sizes[j].kind == NF_AMOUNT_SHARE ? sizes[j].value * all : sizes[j].value;
     }
-    if (n_rest > 1) return nf_fail(err, NERFIT_ARGUMENT, "sizes: \"rest\" is there %zu times", n_rest);
+    if (n_rest > 1)
+        return nf_fail(err, NERFIT_ARGUMENT, "sizes: \"rest\" is there %zu times", n_rest);
     if (sum > all + 1e-6 * all)
         return nf_fail(err, NERFIT_ARGUMENT, "sizes: %.0f texts are wanted of %.0f", sum, all);
     for (size_t j = 0; j < s->n_parts; j++) {
@@ -203,8 +204,8 @@ static bool first_of_type(splitter *s, size_t d, size_t i) {
     return true;
 }
 
-/* The part that wants a text with the type most; without a type, the one with the most room. Ties by
- * chance. */
+/* The part that wants a text with the type most; without a type, the one with the most room. Ties
+ * by chance. */
 static size_t best_part(splitter *s, uint32_t unit, const uint32_t *type) {
     size_t best = SIZE_MAX, n_labels = s->corpus->n_labels;
     uint32_t ties = 1;
@@ -218,8 +219,10 @@ static size_t best_part(splitter *s, uint32_t unit, const uint32_t *type) {
         }
         double more = type ? s->wish[j * n_labels + *type] - s->wish[best * n_labels + *type] : 0;
         if (fabs(more) < 1e-9) more = s->room[j] - s->room[best];
-        if (fabs(more) < 1e-9) more = nf_rng_below(&s->rng, ++ties) == 0 ? 1 : -1;
-        else ties = 1;
+        if (fabs(more) < 1e-9)
+            more = nf_rng_below(&s->rng, ++ties) == 0 ? 1 : -1;
+        else
+            ties = 1;
         if (more > 0) best = j;
     }
     return best;
@@ -255,8 +258,10 @@ static void place_all(splitter *s) {
         for (size_t i = 0; i < corpus->n_documents; i++) {
             uint32_t d = s->order[i];
             if (!s->unit_size[d] || s->part_of[d] != NO_PART) continue;
-            if (rarest == UINT32_MAX) place(s, d, NULL);
-            else if (has_type(s, d, rarest)) place(s, d, &rarest);
+            if (rarest == UINT32_MAX)
+                place(s, d, NULL);
+            else if (has_type(s, d, rarest))
+                place(s, d, &rarest);
         }
         if (rarest == UINT32_MAX) break;
     }
@@ -337,8 +342,8 @@ typedef struct known_text {
     uint32_t number;
 } known_text;
 
-nerfit_status nf_texts_same_as(const nf_corpus *const *corpora, size_t n_corpora,
-                               uint32_t *same_as, nerfit_error *err) {
+nerfit_status nf_texts_same_as(const nf_corpus *const *corpora, size_t n_corpora, uint32_t *same_as,
+                               nerfit_error *err) {
     nf_arena arena = {0};
     known_text *map = NULL;
     nerfit_status status = NERFIT_OK;

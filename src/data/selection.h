@@ -11,7 +11,8 @@ typedef struct nf_amount {
     double value; /* texts, or 0 to 1 */
 } nf_amount;
 
-/* "120" is a count, "0.8" and "80%" are shares, "rest" is what is left. `what` names it in errors. */
+/* "120" is a count, "0.8" and "80%" are shares, "rest" is what is left. `what` names it in
+ * errors. */
 nerfit_status nf_amount_parse(nf_amount *amount, const char *text, const char *what,
                               nerfit_error *err);
 
@@ -23,17 +24,17 @@ typedef struct nf_sample_options {
 
 /* Greedy k-shot sampling. Texts in random order are taken while they bring a type that has fewer
  * than k mentions and push no type past 2k (the K~2K shot of Ding et al., "Few-NERD", ACL 2021);
- * types that have not k mentions then are filled up without that cap. It ends when every type has k,
- * or all texts are used: `n_short` (may be NULL) is the number of types that have fewer.
- * chosen [n_documents] receives the indices in ascending order, *count how many. */
-nerfit_status nf_sample(const nf_corpus *corpus, const nf_sample_options *options,
-                        uint32_t *chosen, size_t *count, size_t *n_short, nerfit_error *err);
+ * types that have not k mentions then are filled up without that cap. It ends when every type has
+ * k, or all texts are used: `n_short` (may be NULL) is the number of types that have fewer. chosen
+ * [n_documents] receives the indices in ascending order, *count how many. */
+nerfit_status nf_sample(const nf_corpus *corpus, const nf_sample_options *options, uint32_t *chosen,
+                        size_t *count, size_t *n_short, nerfit_error *err);
 
 /* Stratified by entity types: iterative stratification (Sechidis, Tsoumakas, Vlahavas, "On the
  * Stratification of Multi-Label Data", ECML PKDD 2011), by texts. Equal texts go to the same part,
  * so that nothing trained on is tested on; sizes are exact but for them.
- * sizes [n_parts]: at most one "rest"; together no more than all. part_of [n_documents] receives each
- * text's part, or n_parts for the texts that no part asked for. */
+ * sizes [n_parts]: at most one "rest"; together no more than all. part_of [n_documents] receives
+ * each text's part, or n_parts for the texts that no part asked for. */
 nerfit_status nf_split(const nf_corpus *corpus, const nf_amount *sizes, size_t n_parts,
                        uint64_t seed, uint32_t *part_of, nerfit_error *err);
 
@@ -43,7 +44,7 @@ nerfit_status nf_corpus_take(nf_corpus *out, const nf_corpus *from, const uint32
 
 /* Equal texts of several corpora: same_as [all documents, corpus after corpus] receives for every
  * text the number of the first one that is equal to it (its own if it is the first). */
-nerfit_status nf_texts_same_as(const nf_corpus *const *corpora, size_t n_corpora,
-                               uint32_t *same_as, nerfit_error *err);
+nerfit_status nf_texts_same_as(const nf_corpus *const *corpora, size_t n_corpora, uint32_t *same_as,
+                               nerfit_error *err);
 
 #endif

@@ -106,13 +106,14 @@ static void write_pair(void *user, const char *word, size_t size, const char *la
     const char *space = out->more ? " " : "";
     nf_str_append_text(out->words, space);
     nf_str_append(out->words, word, size);
-    if (label) nf_str_appendf(out->labels, "%s%c-%s", space, begins ? 'B' : 'I', label);
-    else nf_str_appendf(out->labels, "%sO", space);
+    if (label)
+        nf_str_appendf(out->labels, "%s%c-%s", space, begins ? 'B' : 'I', label);
+    else
+        nf_str_appendf(out->labels, "%sO", space);
     out->more = true;
 }
 
-nerfit_status nf_seq_write(nf_str *words, nf_str *labels, const nf_document *d,
-                           nerfit_error *err) {
+nerfit_status nf_seq_write(nf_str *words, nf_str *labels, const nf_document *d, nerfit_error *err) {
     for (size_t i = 0; i < d->n_spans; i++)
         if (strpbrk(d->spans[i].label, " \t"))
             return nf_fail_at(err, NERFIT_UNSUPPORTED, d->file, d->line, 0,

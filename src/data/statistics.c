@@ -148,9 +148,9 @@ static json_t *types_json(const split_count *s) {
     for (size_t i = 0; i < s->corpus->n_labels; i++) {
         const type_count *t = &s->types[i];
         double mean = t->entities ? (double)t->words / (double)t->entities : 0;
-        json_t *row = json_pack("{s:I, s:I, s:I, s:f}", "entities", (json_int_t)t->entities,
-                                "texts", (json_int_t)t->texts, "distinct",
-                                (json_int_t)t->distinct, "words", mean);
+        json_t *row =
+            json_pack("{s:I, s:I, s:I, s:f}", "entities", (json_int_t)t->entities, "texts",
+                      (json_int_t)t->texts, "distinct", (json_int_t)t->distinct, "words", mean);
         if (json_object_set_new(out, s->corpus->labels[i], row) != 0) {
             json_decref(out);
             return NULL;
@@ -160,14 +160,14 @@ static json_t *types_json(const split_count *s) {
 }
 
 static json_t *split_json(split_count *s) {
-    return json_pack(
-        "{s:I, s:I, s:I, s:I, s:o, s:o, s:I, s:I, s:I, s:o}", "texts",
-        (json_int_t)s->corpus->n_documents, "texts_without_entities", (json_int_t)s->without,
-        "words", (json_int_t)s->words, "characters", (json_int_t)s->characters, "words_per_text",
-        lengths(s->text_words, s->corpus->n_documents), "words_per_entity",
-        lengths(s->entity_words, s->corpus->n_spans), "entities", (json_int_t)s->corpus->n_spans,
-        "repeated", (json_int_t)s->repeated, "conflicts", (json_int_t)s->conflicts, "types",
-        types_json(s));
+    return json_pack("{s:I, s:I, s:I, s:I, s:o, s:o, s:I, s:I, s:I, s:o}", "texts",
+                     (json_int_t)s->corpus->n_documents, "texts_without_entities",
+                     (json_int_t)s->without, "words", (json_int_t)s->words, "characters",
+                     (json_int_t)s->characters, "words_per_text",
+                     lengths(s->text_words, s->corpus->n_documents), "words_per_entity",
+                     lengths(s->entity_words, s->corpus->n_spans), "entities",
+                     (json_int_t)s->corpus->n_spans, "repeated", (json_int_t)s->repeated,
+                     "conflicts", (json_int_t)s->conflicts, "types", types_json(s));
 }
 
 /* How many of a split's texts another one holds. */
@@ -315,9 +315,8 @@ static void overlap_text(nf_str *out, const json_t *o) {
                    json_string_value(json_object_get(o, "in")), number(o, "texts"),
                    100 * number(o, "entities"));
     size_t i;
-    json_array_foreach(unseen, i, label)
-        nf_str_appendf(out, "%s%s", i ? ", " : "; types that are not there: ",
-                       json_string_value(label));
+    json_array_foreach(unseen, i, label) nf_str_appendf(
+        out, "%s%s", i ? ", " : "; types that are not there: ", json_string_value(label));
     nf_str_append_char(out, '\n');
 }
 

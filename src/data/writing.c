@@ -96,18 +96,20 @@ static nerfit_status read_back(const nf_document *d, nf_format format, const cha
     nf_corpus corpus = {0};
     nerfit_error problem;
     nf_reading reading = nf_reading_begin(&corpus, &options, "what was written", &problem);
-    nerfit_status status =
-        format == NF_FORMAT_SEQ
-            ? nf_seq_parse(&reading, text, size, labels, labels_size, "seq.out")
-            : nf_annotations_parse_with(&corpus, text, size, "what was written", &options,
-                                        &problem);
-    if (status == NERFIT_NO_MEMORY) nf_no_memory(err, size);
+    nerfit_status status = format == NF_FORMAT_SEQ
+                               ? nf_seq_parse(&reading, text, size, labels, labels_size, "seq.out")
+                               : nf_annotations_parse_with(&corpus, text, size, "what was written",
+                                                           &options, &problem);
+    if (status == NERFIT_NO_MEMORY)
+        nf_no_memory(err, size);
     else if (status != NERFIT_OK)
         status = cannot_hold(d, format, "has a text that is malformed when read again", err);
-    else if (corpus.n_documents == 0) status = cannot_hold(d, format, "is an empty text", err);
+    else if (corpus.n_documents == 0)
+        status = cannot_hold(d, format, "is an empty text", err);
     else if (corpus.n_documents > 1)
         status = cannot_hold(d, format, "is several texts when read again", err);
-    else status = compare(d, &corpus.documents[0], format, losses, err);
+    else
+        status = compare(d, &corpus.documents[0], format, losses, err);
     nf_corpus_free(&corpus);
     return status;
 }
@@ -123,8 +125,7 @@ nerfit_status nf_corpus_format(nf_str *out, nf_str *labels, const nf_corpus *cor
         const nf_document *d = &corpus->documents[i];
         if (json) nf_str_append_text(out, i ? ",\n" : "\n");
         size_t from = out->length, labels_from = seq ? labels->length : 0;
-        NF_TRY(seq ? nf_seq_write(out, labels, d, err)
-                   : nf_annotations_write(out, d, format, err));
+        NF_TRY(seq ? nf_seq_write(out, labels, d, err) : nf_annotations_write(out, d, format, err));
         NF_TRY(read_back(d, format, out->data + from, out->length - from,
                          seq ? labels->data + labels_from : NULL,
                          seq ? labels->length - labels_from : 0, losses, err));
@@ -140,22 +141,18 @@ void nf_writing_losses_log(const nf_writing_losses *losses, nf_format format, co
                        "words, not the white space between them",
                        losses->n_spacing, nf_format_name(format));
     if (losses->n_entities)
-        nf_log_warning(log, "%zu entities are left out: plain text holds none",
-                       losses->n_entities);
+        nf_log_warning(log, "%zu entities are left out: plain text holds none", losses->n_entities);
 }
 
 static nerfit_status save(const char *path, nf_format format, const nf_str *text,
                           const nf_str *labels, nerfit_error *err) {
-    if (format != NF_FORMAT_SEQ)
-        return nf_file_write(path, nf_str_text(text), text->length, err);
+    if (format != NF_FORMAT_SEQ) return nf_file_write(path, nf_str_text(text), text->length, err);
     nf_arena arena = {0};
     const char *in = nf_path_join(&arena, path, "seq.in");
     const char *out = nf_path_join(&arena, path, "seq.out");
     nerfit_status status = in && out ? nf_directory_make(path, err) : nf_no_memory(err, 0);
-    if (status == NERFIT_OK)
-        status = nf_file_write(in, nf_str_text(text), text->length, err);
-    if (status == NERFIT_OK)
-        status = nf_file_write(out, nf_str_text(labels), labels->length, err);
+    if (status == NERFIT_OK) status = nf_file_write(in, nf_str_text(text), text->length, err);
+    if (status == NERFIT_OK) status = nf_file_write(out, nf_str_text(labels), labels->length, err);
     nf_arena_free(&arena);
     return status;
 }

@@ -156,8 +156,7 @@ static double read_number(reader *in, const char *key, double fallback) {
 }
 
 /* A list of names, or one name. */
-static void read_names(reader *in, const char *key, nf_arena *arena, char ***names,
-                       size_t *count) {
+static void read_names(reader *in, const char *key, nf_arena *arena, char ***names, size_t *count) {
     json_t *value = json_object_get(in->json, key);
     *names = NULL;
     *count = 0;
@@ -166,7 +165,8 @@ static void read_names(reader *in, const char *key, nf_arena *arena, char ***nam
     *names = nf_arena_calloc(arena, n + 1, sizeof **names);
     for (size_t i = 0; i < n && *names; i++) {
         json_t *item = json_is_array(value) ? json_array_get(value, i) : value;
-        if (!json_is_string(item)) wrong(in, key, "a name or a list of names");
+        if (!json_is_string(item))
+            wrong(in, key, "a name or a list of names");
         else if (((*names)[(*count)++] = nf_arena_strdup(arena, json_string_value(item))) == NULL)
             *names = NULL;
     }
@@ -175,10 +175,9 @@ static void read_names(reader *in, const char *key, nf_arena *arena, char ***nam
 
 /* Fields that change the arithmetic and that are not implemented: another value is an error. */
 static void refuse_unsupported(reader *in) {
-    static const char *const empty[] = {"rank_pattern",       "alpha_pattern",
-                                        "layers_to_transform", "layers_pattern",
-                                        "layer_replication",   "exclude_modules",
-                                        "target_parameters",   "trainable_token_indices"};
+    static const char *const empty[] = {
+        "rank_pattern",      "alpha_pattern",   "layers_to_transform", "layers_pattern",
+        "layer_replication", "exclude_modules", "target_parameters",   "trainable_token_indices"};
     static const char *const off[] = {"fan_in_fan_out", "lora_bias", "use_qalora"};
     for (size_t i = 0; i < sizeof empty / sizeof *empty; i++) {
         json_t *value = json_object_get(in->json, empty[i]);
@@ -195,9 +194,9 @@ static void refuse_unsupported(reader *in) {
                                     "\"%s\": true is not supported", off[i]);
     const char *type = json_string_value(json_object_get(in->json, "peft_type"));
     if ((!type || strcmp(type, "LORA") != 0) && in->status == NERFIT_OK)
-        in->status = nf_fail_at(in->err, NERFIT_UNSUPPORTED, in->path, 0, 0,
-                                "\"peft_type\" is %s; only LORA is supported",
-                                type ? type : "missing");
+        in->status =
+            nf_fail_at(in->err, NERFIT_UNSUPPORTED, in->path, 0, 0,
+                       "\"peft_type\" is %s; only LORA is supported", type ? type : "missing");
     const char *bias = json_string_value(json_object_get(in->json, "bias"));
     if (bias && strcmp(bias, "none") != 0 && in->status == NERFIT_OK)
         in->status = nf_fail_at(in->err, NERFIT_UNSUPPORTED, in->path, 0, 0,
@@ -219,8 +218,7 @@ static nerfit_status read_config(nf_adapter_config *config, json_t *json, const 
         .inference_mode = json_is_true(json_object_get(json, "inference_mode")),
     };
     read_names(&in, "target_modules", arena, &config->target_modules, &config->n_target_modules);
-    read_names(&in, "modules_to_save", arena, &config->modules_to_save,
-               &config->n_modules_to_save);
+    read_names(&in, "modules_to_save", arena, &config->modules_to_save, &config->n_modules_to_save);
     return in.status;
 }
 
@@ -234,7 +232,8 @@ nerfit_status nf_adapter_base(char **out, nf_arena *arena, const char *folder, n
     if (!base)
         status = nf_fail_at(err, NERFIT_FORMAT, path, 0, 0,
                             "has no \"base_model_name_or_path\"; expected the base model's folder");
-    else if (!(*out = nf_path_join(arena, folder, base))) status = nf_no_memory(err, 0);
+    else if (!(*out = nf_path_join(arena, folder, base)))
+        status = nf_no_memory(err, 0);
     json_decref(json);
     return status;
 }
@@ -263,7 +262,8 @@ static nerfit_status load_values(nf_model *model, const nf_safetensors *file, ne
             return nf_fail_at(err, NERFIT_FORMAT, where, 0, 0,
                               "tensor \"%s\" belongs to no part of this model (model_type \"%s\")",
                               stored->name, model->architecture->model_type);
-        NF_TRY(nf_parameter_allocate(&model->net, p, err)); /* the adapter's file is not kept open */
+        NF_TRY(
+            nf_parameter_allocate(&model->net, p, err)); /* the adapter's file is not kept open */
         float *values = malloc(stored->count * sizeof *values + 1);
         if (!values) return nf_no_memory(err, stored->count);
         nerfit_status status = NERFIT_OK;
@@ -382,17 +382,16 @@ static json_t *saved_modules(const nf_model *model) {
 static nerfit_status write_config(const nf_model *model, const char *path, nerfit_error *err) {
     const nf_adapter_config *config = &model->adapter->config;
     char *base = realpath(model->folder, NULL);
-    bool all = config->n_target_modules == 1 &&
-               strcmp(config->target_modules[0], "all-linear") == 0;
+    bool all =
+        config->n_target_modules == 1 && strcmp(config->target_modules[0], "all-linear") == 0;
     json_t *targets = all ? json_string("all-linear")
                           : names_to_json(config->target_modules, config->n_target_modules);
     json_t *json = json_pack(
         "{s:s, s:s?, s:s, s:b, s:b, s:i, s:f, s:f, s:o, s:o, s:b, s:b, s:o}", "peft_type", "LORA",
-        "base_model_name_or_path", base ? base : model->folder, "bias", "none", "fan_in_fan_out",
-        0, "inference_mode", 1, "r", (int)config->r, "lora_alpha", config->lora_alpha,
-        "lora_dropout", config->lora_dropout, "target_modules", targets, "modules_to_save",
-        saved_modules(model), "use_dora", (int)config->use_dora, "use_rslora",
-        (int)config->use_rslora, "task_type",
+        "base_model_name_or_path", base ? base : model->folder, "bias", "none", "fan_in_fan_out", 0,
+        "inference_mode", 1, "r", (int)config->r, "lora_alpha", config->lora_alpha, "lora_dropout",
+        config->lora_dropout, "target_modules", targets, "modules_to_save", saved_modules(model),
+        "use_dora", (int)config->use_dora, "use_rslora", (int)config->use_rslora, "task_type",
         model->classifier ? json_string("TOKEN_CLS") : json_null());
     free(base);
     if (!json) return nf_no_memory(err, 0);
@@ -413,8 +412,8 @@ nerfit_status nf_adapter_save(const nf_model *model, const char *folder, nerfit_
     for (size_t i = 0; i < net->n_parameters && status == NERFIT_OK; i++) {
         const nf_parameter *p = net->parameters[i];
         bool head = nf_head_has(model, p);
-        bool projection = model->projection &&
-                          (p == model->projection->weight || p == model->projection->bias);
+        bool projection =
+            model->projection && (p == model->projection->weight || p == model->projection->bias);
         if (p->removed || projection || nf_description_head_owns(p) || nf_word_shape_is(model, p) ||
             !(p->trained || strstr(p->name, ".lora_") || head))
             continue;

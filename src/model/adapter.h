@@ -1,6 +1,6 @@
-/* Adapters in PEFT's terms: which linear layers get LoRA, rsLoRA or DoRA matrices, and which modules
- * are trained and saved beside them; folders as PEFT writes and reads them (adapter_config.json,
- * adapter_model.safetensors; names as of PEFT 0.12 and later). */
+/* Adapters in PEFT's terms: which linear layers get LoRA, rsLoRA or DoRA matrices, and which
+ * modules are trained and saved beside them; folders as PEFT writes and reads them
+ * (adapter_config.json, adapter_model.safetensors; names as of PEFT 0.12 and later). */
 #ifndef NF_MODEL_ADAPTER_H
 #define NF_MODEL_ADAPTER_H
 

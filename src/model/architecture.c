@@ -10,9 +10,9 @@ extern const nf_architecture nf_architecture_bert, nf_architecture_roberta,
     nf_architecture_deberta_v2, nf_architecture_modernbert;
 
 static const nf_architecture *const architectures[] = {
-    &nf_architecture_bert,        &nf_architecture_roberta,    &nf_architecture_xlm_roberta,
-    &nf_architecture_camembert,   &nf_architecture_distilbert, &nf_architecture_electra,
-    &nf_architecture_albert,      &nf_architecture_mpnet,      &nf_architecture_deberta_v2,
+    &nf_architecture_bert,       &nf_architecture_roberta,    &nf_architecture_xlm_roberta,
+    &nf_architecture_camembert,  &nf_architecture_distilbert, &nf_architecture_electra,
+    &nf_architecture_albert,     &nf_architecture_mpnet,      &nf_architecture_deberta_v2,
     &nf_architecture_modernbert,
 };
 enum { N_ARCHITECTURES = sizeof architectures / sizeof *architectures };
@@ -40,8 +40,8 @@ nerfit_status nf_architecture_find(const nf_architecture **out, const json_t *co
 
 static void fail(nf_config_reader *in, const char *key, const char *expected) {
     if (in->status != NERFIT_OK) return;
-    in->status = nf_fail_at(in->err, NERFIT_FORMAT, in->path, 0, 0, "\"%s\" should be %s", key,
-                            expected);
+    in->status =
+        nf_fail_at(in->err, NERFIT_FORMAT, in->path, 0, 0, "\"%s\" should be %s", key, expected);
 }
 
 static const json_t *field(const nf_config_reader *in, const char *key) {
@@ -70,14 +70,10 @@ nf_activation nf_config_activation(nf_config_reader *in, const char *key, const 
         const char *name;
         nf_activation kind;
     } names[] = {
-        {"gelu", NF_ACTIVATION_GELU},
-        {"gelu_python", NF_ACTIVATION_GELU},
-        {"gelu_new", NF_ACTIVATION_GELU_TANH},
-        {"gelu_pytorch_tanh", NF_ACTIVATION_GELU_TANH},
-        {"gelu_fast", NF_ACTIVATION_GELU_TANH},
-        {"relu", NF_ACTIVATION_RELU},
-        {"tanh", NF_ACTIVATION_TANH},
-        {"silu", NF_ACTIVATION_SILU},
+        {"gelu", NF_ACTIVATION_GELU},           {"gelu_python", NF_ACTIVATION_GELU},
+        {"gelu_new", NF_ACTIVATION_GELU_TANH},  {"gelu_pytorch_tanh", NF_ACTIVATION_GELU_TANH},
+        {"gelu_fast", NF_ACTIVATION_GELU_TANH}, {"relu", NF_ACTIVATION_RELU},
+        {"tanh", NF_ACTIVATION_TANH},           {"silu", NF_ACTIVATION_SILU},
         {"swish", NF_ACTIVATION_SILU},
     };
     const json_t *value = field(in, key);

@@ -53,8 +53,8 @@ static nerfit_status project(const nf_attention *attention, const nf_pass *pass,
 /* Elements of a token as nf_attention_element numbers them. */
 static nf_dropout probability_dropout(const nf_encoder *encoder, const nf_attention *attention,
                                       const nf_pass *pass) {
-    size_t width = (size_t)nf_attention_element(1, 0, 0, attention->n_heads,
-                                                pass->sequences.longest);
+    size_t width =
+        (size_t)nf_attention_element(1, 0, 0, attention->n_heads, pass->sequences.longest);
     return nf_pass_dropout(pass, attention->site, encoder->attention_dropout, width);
 }
 

@@ -6,8 +6,8 @@
 static void set_positions(const nf_encoder *encoder, const nf_tokens *text, int32_t *positions) {
     int32_t position = encoder->first_position;
     for (size_t i = 0; i < text->length; i++) {
-        bool padding = encoder->position_of_padding >= 0 &&
-                       text->ids[i] == encoder->position_of_padding;
+        bool padding =
+            encoder->position_of_padding >= 0 && text->ids[i] == encoder->position_of_padding;
         positions[i] = padding ? encoder->position_of_padding : position++;
     }
 }

@@ -1,6 +1,6 @@
-/* BERT's layout (Devlin et al. 2018), as transformers' BertModel names and orders it. RoBERTa is the
- * same but for its positions (see nf_layout_build), and XLM-RoBERTa and CamemBERT are RoBERTa with
- * other vocabularies, even in their checkpoints' names. */
+/* BERT's layout (Devlin et al. 2018), as transformers' BertModel names and orders it. RoBERTa is
+ * the same but for its positions (see nf_layout_build), and XLM-RoBERTa and CamemBERT are RoBERTa
+ * with other vocabularies, even in their checkpoints' names. */
 #include "model/layout.h"
 
 static const nf_layout layout = {.keys = &nf_bert_keys,

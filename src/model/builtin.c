@@ -9,7 +9,7 @@
 
 /* name_data, name_end: the file's bytes */
 #define EMBED(name, path)                                                                          \
-    __asm__(".pushsection .rodata\n.balign 64\n" #name "_data:\n.incbin \"" path "\"\n" #name     \
+    __asm__(".pushsection .rodata\n.balign 64\n" #name "_data:\n.incbin \"" path "\"\n" #name      \
             "_end:\n.byte 0\n.popsection\n");                                                      \
     extern const char name##_data[] __attribute__((visibility("hidden")));                         \
     extern const char name##_end[] __attribute__((visibility("hidden")))
@@ -26,8 +26,8 @@ struct nf_builtin {
 };
 
 static const nf_builtin builtins[] = {
-    {"all-MiniLM-L6-v2-general", 90868376, 0xE14E1E98DF430188u, minilm_config_data, minilm_config_end,
-     minilm_adapter_data, minilm_adapter_end, minilm_head_data, minilm_head_end},
+    {"all-MiniLM-L6-v2-general", 90868376, 0xE14E1E98DF430188u, minilm_config_data,
+     minilm_config_end, minilm_adapter_data, minilm_adapter_end, minilm_head_data, minilm_head_end},
 };
 enum { N_BUILTINS = sizeof builtins / sizeof *builtins };
 
@@ -61,7 +61,9 @@ const nf_builtin *nf_builtin_find(const char *encoder) {
     return found;
 }
 
-const char *nf_builtin_name(const nf_builtin *builtin) { return builtin->name; }
+const char *nf_builtin_name(const nf_builtin *builtin) {
+    return builtin->name;
+}
 
 nerfit_status nf_builtin_adapter(const nf_builtin *b, nf_model *model, nerfit_error *err) {
     return nf_adapter_load_memory(model, b->config, (size_t)(b->config_end - b->config), b->adapter,

@@ -1,6 +1,6 @@
 /* Pre-trained adapters that come with nerfit, inside the library: the folders of adapters/, each an
- * adapter in PEFT's format and a description head (description_file.h) for one encoder, which is known
- * by a checksum of its weights. */
+ * adapter in PEFT's format and a description head (description_file.h) for one encoder, which is
+ * known by a checksum of its weights. */
 #ifndef NF_MODEL_BUILTIN_H
 #define NF_MODEL_BUILTIN_H
 

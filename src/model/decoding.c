@@ -23,7 +23,8 @@ static nerfit_status read_number(const json_t *value, double *out, const char *p
 
 static nerfit_status read_transitions(nf_decoding *out, const json_t *json, const char *path,
                                       nerfit_error *err) {
-    const json_t *table = json_object_get(json, "transitions"), *first = json_object_get(json, "first");
+    const json_t *table = json_object_get(json, "transitions"),
+                 *first = json_object_get(json, "first");
     for (size_t i = 0; i < ROWS; i++) {
         const json_t *row = json_object_get(table, rows[i]);
         if (json_array_size(row) != COLUMNS)
@@ -34,20 +35,22 @@ static nerfit_status read_transitions(nf_decoding *out, const json_t *json, cons
                                rows[i], err));
     }
     for (size_t i = 0; i < FIRSTS; i++)
-        NF_TRY(read_number(json_object_get(first, firsts[i]),
-                           &out->transitions[ROWS * COLUMNS + i], path, "\"first\"", err));
+        NF_TRY(read_number(json_object_get(first, firsts[i]), &out->transitions[ROWS * COLUMNS + i],
+                           path, "\"first\"", err));
     return NERFIT_OK;
 }
 
-/* Earlier versions wrote "temperature": 1 beside the decoder. Another one was never written; it would
- * soften what the path's probabilities are made of, which is not what the calibration of scores does. */
+/* Earlier versions wrote "temperature": 1 beside the decoder. Another one was never written; it
+ * would soften what the path's probabilities are made of, which is not what the calibration of
+ * scores does. */
 static nerfit_status check_temperature(const json_t *json, const char *path, nerfit_error *err) {
     const json_t *temperature = json_object_get(json, "temperature");
     if (!temperature || (json_is_number(temperature) && json_number_value(temperature) == 1.0))
         return NERFIT_OK;
-    return nf_fail_at(err, NERFIT_UNSUPPORTED, path, 0, 0,
-                      "the decoder's \"temperature\" is not 1, which alone is supported; take it out "
-                      "(\"calibration\" has one for scores)");
+    return nf_fail_at(
+        err, NERFIT_UNSUPPORTED, path, 0, 0,
+        "the decoder's \"temperature\" is not 1, which alone is supported; take it out "
+        "(\"calibration\" has one for scores)");
 }
 
 static nerfit_status read_decoding(nf_decoding *out, const json_t *json, const char *path,
@@ -102,8 +105,8 @@ static json_t *to_json(const nf_decoding *d) {
     for (size_t i = 0; i < ROWS; i++, t += COLUMNS)
         json_object_set_new(table, rows[i], json_pack("[f, f, f, f]", t[0], t[1], t[2], t[3]));
     return json_pack("{s:i, s:s, s:o, s:{s:f, s:f}, s:s, s:f}", "format", FORMAT, "decoder", "crf",
-                     "transitions", table, "first", firsts[0], t[0], firsts[1], t[1],
-                     "words", word_kinds[d->words], "least_probability", d->least);
+                     "transitions", table, "first", firsts[0], t[0], firsts[1], t[1], "words",
+                     word_kinds[d->words], "least_probability", d->least);
 }
 
 nerfit_status nf_decoding_save(const nf_decoding *d, const char *folder, nerfit_error *err) {
@@ -115,7 +118,8 @@ nerfit_status nf_decoding_save(const nf_decoding *d, const char *folder, nerfit_
         status = json ? nf_json_save(json, path, err) : nf_no_memory(err, 0);
         json_decref(json);
     } else if (status == NERFIT_OK && nf_file_exists(path) && unlink(path) != 0) {
-        status = nf_fail_at(err, NERFIT_IO, path, 0, 0, "is of another model and cannot be removed");
+        status =
+            nf_fail_at(err, NERFIT_IO, path, 0, 0, "is of another model and cannot be removed");
     }
     nf_arena_free(&arena);
     return status;

@@ -14,8 +14,8 @@
  *   }
  *
  * What turns scores into probabilities of being right stands under "calibration"
- * (predict/calibration.h). Earlier versions wrote "temperature": 1 beside the decoder; any other one
- * is refused.
+ * (predict/calibration.h). Earlier versions wrote "temperature": 1 beside the decoder; any other
+ * one is refused.
  *
  * Members that this version does not know are kept out of the way: they are neither read nor
  * refused. */

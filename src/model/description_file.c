@@ -18,7 +18,9 @@ bool nf_description_file_exists(const char *folder) {
 }
 
 /* "description_head.shared" is stored as "shared". */
-static const char *stored_name(const nf_parameter *p) { return strchr(p->name, '.') + 1; }
+static const char *stored_name(const nf_parameter *p) {
+    return strchr(p->name, '.') + 1;
+}
 
 nerfit_status nf_description_file_save(const nf_model *model, const char *folder,
                                        const char *sentence_encoder, nerfit_error *err) {
@@ -64,8 +66,8 @@ static nerfit_status fill(nf_model *model, nf_parameter *p, const nf_stored *sto
     return nf_parameter_copy(&model->net, p, stored, err);
 }
 
-nerfit_status nf_description_file_load(nf_model *model, const nf_safetensors *file,
-                                       bool *projected, nerfit_error *err) {
+nerfit_status nf_description_file_load(nf_model *model, const nf_safetensors *file, bool *projected,
+                                       nerfit_error *err) {
     nf_description_head *head = model->description_head;
     const nf_stored *projection = nf_safetensors_find(file, "projection");
     *projected = *projected && head->projection && projection && projection->n_dims == 2 &&

@@ -16,11 +16,11 @@ bool nf_description_file_exists(const char *folder);
 /* Writes the model's head, in f32; files in bf16 are read as well. */
 nerfit_status nf_description_file_save(const nf_model *model, const char *folder,
                                        const char *sentence_encoder, nerfit_error *err);
-/* Fills the model's head, which must be there. *projected: on entry whether the file's projection is
- * wanted (it is of one sentence encoder's vectors), on return whether it was taken: not if it is of
- * another size than the head's. */
-nerfit_status nf_description_file_load(nf_model *model, const nf_safetensors *file,
-                                       bool *projected, nerfit_error *err);
+/* Fills the model's head, which must be there. *projected: on entry whether the file's projection
+ * is wanted (it is of one sentence encoder's vectors), on return whether it was taken: not if it is
+ * of another size than the head's. */
+nerfit_status nf_description_file_load(nf_model *model, const nf_safetensors *file, bool *projected,
+                                       nerfit_error *err);
 /* The folder's file. */
 nerfit_status nf_description_file_open(nf_safetensors **out, const char *folder, nerfit_error *err);
 /* The sentence encoder's folder, in the arena; NULL: unknown or out of memory. */

@@ -133,8 +133,10 @@ bool nf_description_head_owns(const nf_parameter *p) {
 static void make_vectors(const nf_description_head *head, const nf_type_columns *columns,
                          nf_backend *be, nf_values *vectors) {
     size_t t = columns->n_types, c = head->hidden;
-    if (head->types) be->copy(be, vectors, head->types->values, t * c);
-    else be->zero(be, vectors, t * c);
+    if (head->types)
+        be->copy(be, vectors, head->types->values, t * c);
+    else
+        be->zero(be, vectors, t * c);
     if (head->projection)
         be->matmul(be, vectors, columns->vectors, head->projection->values, t, c, head->size, false,
                    false, 1.0, true);
@@ -145,8 +147,10 @@ static void make_vectors(const nf_description_head *head, const nf_type_columns 
 static void make_bias(const nf_description_head *head, const nf_type_columns *columns,
                       nf_backend *be, nf_values *bias) {
     size_t t = columns->n_types;
-    if (head->type_bias) be->copy(be, bias, head->type_bias->values, t);
-    else be->zero(be, bias, t);
+    if (head->type_bias)
+        be->copy(be, bias, head->type_bias->values, t);
+    else
+        be->zero(be, bias, t);
     be->copy(be, nf_at(be, bias, t), head->shared_bias->values, SHARED);
 }
 
@@ -194,7 +198,8 @@ nerfit_status nf_description_head_backward(const nf_description_head *head,
     be->zero(be, dbias, width);
     be->column_sums(be, dbias, dscores, n, width);
     if (head->types && head->types->grad) be->axpy(be, head->types->grad, 1.0, dvectors, t * c);
-    if (head->type_bias && head->type_bias->grad) be->axpy(be, head->type_bias->grad, 1.0, dbias, t);
+    if (head->type_bias && head->type_bias->grad)
+        be->axpy(be, head->type_bias->grad, 1.0, dbias, t);
     if (head->projection && head->projection->grad)
         be->matmul(be, head->projection->grad, columns->vectors, dvectors, head->size, c, t, true,
                    false, 1.0, true);

@@ -7,11 +7,11 @@
  *     logit(I-l) = (v_l + u_I).h + c_l + c_I
  *
  * P, o, u and their biases mean the same whatever the types are (the "shared" part): stage 1 and
- * pre-training learn them, and further training begins with them. r, c and the decoder's transitions
- * belong to one label set.
+ * pre-training learn them, and further training begins with them. r, c and the decoder's
+ * transitions belong to one label set.
  *
- * It is computed as V = [v; o; u_B; u_I] = R + E P, s = h V^T + b, logits = s M^T with M [L, T+3] of
- * zeros and ones. Since that is linear in h, it folds into an ordinary classifier: M V, M b.
+ * It is computed as V = [v; o; u_B; u_I] = R + E P, s = h V^T + b, logits = s M^T with M [L, T+3]
+ * of zeros and ones. Since that is linear in h, it folds into an ordinary classifier: M V, M b.
  *
  * Letters: T types, L = 2T + 1 labels, S size of a description's embedding, C hidden, N words. */
 #ifndef NF_MODEL_DESCRIPTION_HEAD_H
@@ -31,7 +31,8 @@ typedef struct nf_description_head {
     uint32_t site;             /* of the dropout on h */
 } nf_description_head;
 
-/* The types of a batch: their descriptions' embeddings and the layout M, in the backend's memory. */
+/* The types of a batch: their descriptions' embeddings and the layout M, in the backend's
+ * memory. */
 typedef struct nf_type_columns {
     nf_values *vectors; /* [T,S]; NULL without descriptions */
     nf_values *layout;  /* [L, T+3] */
@@ -44,11 +45,12 @@ nerfit_status nf_type_columns_make(nf_type_columns *out, nf_backend *be, const f
 void nf_type_columns_free(nf_type_columns *columns, nf_backend *be);
 
 /* The shared part: o, u ~ N(0, 0.02^2), biases 0; P the identity (size must be hidden then), or
- * ~ N(0, 1/hidden), which keeps the length of e. Parameters' names begin with "description_head.". */
+ * ~ N(0, 1/hidden), which keeps the length of e. Parameters' names begin with
+ * "description_head.". */
 nerfit_status nf_description_head_new(nf_description_head **out, nf_network *net, size_t hidden,
-                                      size_t size, bool identity, uint64_t seed,
-                                      nerfit_error *err);
-/* The label set's part: c and transitions 0; r 0, or ~ N(0, 0.02^2) if there are no descriptions. */
+                                      size_t size, bool identity, uint64_t seed, nerfit_error *err);
+/* The label set's part: c and transitions 0; r 0, or ~ N(0, 0.02^2) if there are no
+ * descriptions. */
 nerfit_status nf_description_head_add_types(nf_description_head *head, nf_network *net,
                                             size_t n_types, uint64_t seed, nerfit_error *err);
 /* Takes its parameters out of the network. */
@@ -58,8 +60,8 @@ bool nf_description_head_owns(const nf_parameter *p);
 
 /* What backward needs. */
 typedef struct nf_description_kept {
-    const nf_values *h;           /* [N,C] */
-    nf_values *vectors, *scores;  /* V [T+3,C], s [N,T+3] */
+    const nf_values *h;          /* [N,C] */
+    nf_values *vectors, *scores; /* V [T+3,C], s [N,T+3] */
 } nf_description_kept;
 
 /* logits [N,L] of h [N,C]. */

@@ -1,5 +1,5 @@
-/* ELECTRA (Clark et al. 2020), its discriminator's encoder: BERT with embeddings that may be smaller
- * than the hidden states and are then projected to their size. */
+/* ELECTRA (Clark et al. 2020), its discriminator's encoder: BERT with embeddings that may be
+ * smaller than the hidden states and are then projected to their size. */
 #include "model/layout.h"
 
 static const nf_layout_defaults defaults = {

@@ -28,8 +28,8 @@ nerfit_status nf_embedding_forward(const nf_encoder *encoder, const nf_pass *pas
     nf_dropout dropout = dropout_of(encoder, pass);
     if (dropout.p > 0.0) be->dropout(be, embedded, embedded, n * c, &dropout);
     if (embedding->projection)
-        NF_TRY(nf_linear_forward(embedding->projection, pass, y, NULL, embedded,
-                                 NF_ACTIVATION_NONE, kept ? &kept->projection : NULL));
+        NF_TRY(nf_linear_forward(embedding->projection, pass, y, NULL, embedded, NF_ACTIVATION_NONE,
+                                 kept ? &kept->projection : NULL));
     if (!pass->keep) nf_workspace_return(pass->ws, mark);
     return NERFIT_OK;
 }

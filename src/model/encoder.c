@@ -3,11 +3,14 @@
 
 #include "model/team.h"
 
-static bool trained(const nf_linear *linear) { return linear && nf_linear_trained(linear); }
+static bool trained(const nf_linear *linear) {
+    return linear && nf_linear_trained(linear);
+}
 
 static bool embedding_trained(const nf_embedding *e) {
     return e->words->trained || (e->positions && e->positions->trained) ||
-           (e->types && e->types->trained) || (e->shapes && e->shapes->trained) || nf_norm_trained(&e->norm) || trained(e->projection);
+           (e->types && e->types->trained) || (e->shapes && e->shapes->trained) ||
+           nf_norm_trained(&e->norm) || trained(e->projection);
 }
 
 static bool attention_trained(const nf_encoder *encoder, const nf_attention *a) {
@@ -109,12 +112,11 @@ nerfit_status nf_encoder_backward(const nf_encoder *encoder, const nf_pass *pass
         bool deeper = i > lowest, middle = deeper || attention_trained(encoder, &layer->attention);
         nf_pass at = *pass;
         at.repeat = encoder->shares_layers ? (uint32_t)i : 0;
-        NF_TRY(nf_feed_forward_backward(encoder, &layer->feed_forward, &at,
-                                        middle ? dmiddle : NULL, dy,
-                                        &kept->layers[i].feed_forward));
+        NF_TRY(nf_feed_forward_backward(encoder, &layer->feed_forward, &at, middle ? dmiddle : NULL,
+                                        dy, &kept->layers[i].feed_forward));
         if (!middle) break;
-        NF_TRY(nf_attention_backward(encoder, &layer->attention, &at, deeper ? dy : NULL,
-                                     dmiddle, &kept->layers[i].attention));
+        NF_TRY(nf_attention_backward(encoder, &layer->attention, &at, deeper ? dy : NULL, dmiddle,
+                                     &kept->layers[i].attention));
     }
     nf_placement_finish_backward(encoder, pass, &placement);
     if (lowest < 0) return nf_embedding_backward(encoder, pass, dy, &kept->embedding);

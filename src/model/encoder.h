@@ -24,13 +24,13 @@ typedef struct nf_norm_kept {
  * hidden states' size (ELECTRA, ALBERT) */
 typedef struct nf_embedding {
     nf_parameter *words, *positions, *types; /* positions and types may be NULL */
-    nf_parameter *shapes; /* of words (word_shape.h); NULL: none */
-    size_t size;           /* E, that of the hidden states unless there is a projection */
-    nf_linear *projection; /* [C, E]; NULL: none */
+    nf_parameter *shapes;                    /* of words (word_shape.h); NULL: none */
+    size_t size;                 /* E, that of the hidden states unless there is a projection */
+    nf_linear *projection;       /* [C, E]; NULL: none */
     int32_t padding_id;          /* row of `words` that gets no gradient; -1 none */
     int32_t position_padding_id; /* likewise of `positions` */
     nf_norm norm;
-    uint32_t site; /* of the dropout after the norm */
+    uint32_t site;    /* of the dropout after the norm */
     bool own_dropout; /* its probability is `dropout`, else the hidden states' */
     double dropout;
 } nf_embedding;
@@ -48,7 +48,7 @@ typedef struct nf_attention {
     nf_norm norm;
     bool norm_before;
     int32_t n_heads;
-    uint32_t site; /* of the dropout on the probabilities */
+    uint32_t site;    /* of the dropout on the probabilities */
     int32_t window;   /* how far a token sees; 0: to both ends */
     int32_t rotation; /* query and key turn by the encoder's thetas[rotation - 1]; 0: they do not */
     /* what makes keys and queries of the relative positions' embeddings (DeBERTa); may be `key` and
@@ -109,8 +109,8 @@ typedef struct nf_relative_positions {
 
 /* What a batch needs of positions inside attention: placement.c. */
 typedef struct nf_placement {
-    nf_relative relative; /* rows, reach, n_rows and bias */
-    size_t first_row;     /* of the tables, which `relative` counts from */
+    nf_relative relative;        /* rows, reach, n_rows and bias */
+    size_t first_row;            /* of the tables, which `relative` counts from */
     const nf_values *embeddings; /* [n_rows, C], normed */
     nf_values *dembeddings;      /* backward gathers them here; NULL: not wanted */
     nf_norm_kept norm;
@@ -122,16 +122,16 @@ typedef struct nf_encoder {
     const char *prefix;     /* of the checkpoint's names in models with a head: "bert." */
     size_t hidden, n_layers, n_heads, intermediate;
     size_t vocabulary, max_positions; /* usable positions (RoBERTa: without its offset) */
-    int32_t first_position; /* position of a text's first token: 0, RoBERTa: padding id + 1 */
+    int32_t first_position;      /* position of a text's first token: 0, RoBERTa: padding id + 1 */
     int32_t position_of_padding; /* RoBERTa: tokens that are the padding id stand here; else -1 */
     double hidden_dropout, attention_dropout, classifier_dropout;
-    double inner_dropout; /* of feed-forward blocks that drop inside */
+    double inner_dropout;     /* of feed-forward blocks that drop inside */
     double initializer_range; /* sd of new heads */
     nf_embedding embedding;
-    nf_layer *layers; /* [n_layers] */
-    nf_norm *final_norm; /* behind the last layer; NULL: none */
+    nf_layer *layers;                /* [n_layers] */
+    nf_norm *final_norm;             /* behind the last layer; NULL: none */
     nf_relative_positions *relative; /* NULL: none */
-    double thetas[2]; /* rotary positions' bases; 0: none */
+    double thetas[2];                /* rotary positions' bases; 0: none */
     /* ALBERT: the layers are one and the same, and only the dropout masks tell its uses apart */
     bool shares_layers;
 } nf_encoder;

@@ -13,7 +13,8 @@ nerfit_status nf_head_features_forward(const nf_model *model, const nf_pass *pas
     if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
     nf_pass rows = *pass; /* as many rows as there are, whatever the texts are */
     rows.sequences.n_tokens = (int32_t)n;
-    NF_TRY(nf_linear_forward(head->dense, &rows, dense, kept->pre, x, head->activation, &kept->dense));
+    NF_TRY(
+        nf_linear_forward(head->dense, &rows, dense, kept->pre, x, head->activation, &kept->dense));
     return nf_norm_forward(&head->norm, &rows, y, dense, NULL, 0.0, c, &kept->norm);
 }
 

@@ -130,8 +130,8 @@ static void read_config(const nf_layout *layout, nf_encoder *encoder, sizes *giv
         nf_config_number(in, keys->classifier_dropout,
                          as_hidden ? encoder->hidden_dropout : defaults->classifier_dropout);
     encoder->initializer_range = nf_config_number(in, "initializer_range", 0.02);
-    given->epsilon = nf_config_number(in, "layer_norm_eps",
-                                      defaults->epsilon > 0.0 ? defaults->epsilon : 1e-12);
+    given->epsilon =
+        nf_config_number(in, "layer_norm_eps", defaults->epsilon > 0.0 ? defaults->epsilon : 1e-12);
     given->activation = nf_config_activation(in, keys->activation, defaults->activation);
     nf_config_expect(in, "position_embedding_type", "absolute");
     nf_config_expect_false(in, "is_decoder");
@@ -173,7 +173,8 @@ nerfit_status nf_layout_build(const nf_layout *layout, nf_encoder *encoder, nf_n
     if (!encoder->layers || !build_embedding(layout, encoder, &encoder->embedding, net, &given))
         return nf_no_memory(err, 0);
     for (size_t i = 0; i < encoder->n_layers; i++)
-        if (i > 0 && layout->shared) encoder->layers[i] = encoder->layers[0];
+        if (i > 0 && layout->shared)
+            encoder->layers[i] = encoder->layers[0];
         else if (!build_layer(layout, encoder, &encoder->layers[i], net, i, &given))
             return nf_no_memory(err, 0);
     return NERFIT_OK;

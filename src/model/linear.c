@@ -75,9 +75,10 @@ nerfit_status nf_linear_prepare(nf_network *net, nf_linear *linear, bool backwar
     if (linear->packed) be->weight_free(be, linear->packed);
     linear->packed = NULL;
     if (linear->weight->removed) return NERFIT_OK;
-    bool dropped = backward && linear->lora && linear->lora->magnitude && linear->lora->dropout > 0.0;
-    unsigned uses = NF_USE_FORWARD | (backward ? NF_USE_BACKWARD : 0u) |
-                    (dropped ? NF_USE_DROPPED : 0u);
+    bool dropped =
+        backward && linear->lora && linear->lora->magnitude && linear->lora->dropout > 0.0;
+    unsigned uses =
+        NF_USE_FORWARD | (backward ? NF_USE_BACKWARD : 0u) | (dropped ? NF_USE_DROPPED : 0u);
     return be->weight_new(be, &linear->packed, linear->weight->values, linear->out, linear->in,
                           uses, err);
 }
@@ -115,8 +116,7 @@ static nerfit_status lora_forward(const nf_linear *linear, const nf_pass *pass, 
                                   const nf_values *x, nf_linear_kept *kept) {
     nf_backend *be = pass->be;
     const nf_lora *lora = linear->lora;
-    size_t n = (size_t)pass->sequences.n_tokens, r = lora->rank, in = linear->in,
-           out = linear->out;
+    size_t n = (size_t)pass->sequences.n_tokens, r = lora->rank, in = linear->in, out = linear->out;
     const nf_values *bias = linear->bias ? linear->bias->values : NULL;
     nf_dropout dropout = nf_pass_dropout(pass, lora->site, lora->dropout, in);
     bool drops = dropout.p > 0.0, dora = lora->magnitude != NULL;
@@ -178,8 +178,7 @@ static nerfit_status lora_backward(const nf_linear *linear, const nf_pass *pass,
                                    bool accumulate) {
     nf_backend *be = pass->be;
     const nf_lora *lora = linear->lora;
-    size_t n = (size_t)pass->sequences.n_tokens, r = lora->rank, in = linear->in,
-           out = linear->out;
+    size_t n = (size_t)pass->sequences.n_tokens, r = lora->rank, in = linear->in, out = linear->out;
     double s = lora->scaling;
     nf_dropout dropout = nf_pass_dropout(pass, lora->site, lora->dropout, in);
     bool drops = dropout.p > 0.0, dora = lora->magnitude != NULL;
@@ -203,11 +202,10 @@ static nerfit_status lora_backward(const nf_linear *linear, const nf_pass *pass,
     }
     be->matmul(be, dlow, dz, lora->b->values, n, r, out, false, false, s, false);
     if (lora->b->grad)
-        be->matmul(be, nf_pass_grad(pass, lora->b), dz, kept->low, out, r, n, true, false, s,
-                   true);
+        be->matmul(be, nf_pass_grad(pass, lora->b), dz, kept->low, out, r, n, true, false, s, true);
     if (lora->a->grad)
-        be->matmul(be, nf_pass_grad(pass, lora->a), dlow, kept->dropped, r, in, n, true, false,
-                   1.0, true);
+        be->matmul(be, nf_pass_grad(pass, lora->a), dlow, kept->dropped, r, in, n, true, false, 1.0,
+                   true);
     if (dx && !drops) {
         be->linear_backward_input(be, dx, dz, linear->packed, n, accumulate);
         be->matmul(be, dx, dlow, lora->a->values, n, in, r, false, false, 1.0, true);
@@ -231,8 +229,7 @@ static nerfit_status lora_backward(const nf_linear *linear, const nf_pass *pass,
 }
 
 nerfit_status nf_linear_backward(const nf_linear *linear, const nf_pass *pass, nf_values *dx,
-                                 const nf_values *dy, const nf_linear_kept *kept,
-                                 bool accumulate) {
+                                 const nf_values *dy, const nf_linear_kept *kept, bool accumulate) {
     nf_backend *be = pass->be;
     size_t n = (size_t)pass->sequences.n_tokens;
     if (linear->weight->grad) {

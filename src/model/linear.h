@@ -60,7 +60,6 @@ nerfit_status nf_linear_forward(const nf_linear *linear, const nf_pass *pass, nf
                                 nf_linear_kept *kept);
 /* dy: the gradient before the activation. dx may be NULL (not needed). */
 nerfit_status nf_linear_backward(const nf_linear *linear, const nf_pass *pass, nf_values *dx,
-                                 const nf_values *dy, const nf_linear_kept *kept,
-                                 bool accumulate);
+                                 const nf_values *dy, const nf_linear_kept *kept, bool accumulate);
 
 #endif

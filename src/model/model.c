@@ -132,8 +132,8 @@ static nerfit_status load_base(nf_model *model, const char *folder, nerfit_error
     model->encoder = (nf_encoder){.model_type = model->architecture->model_type,
                                   .prefix = model->architecture->prefix,
                                   .first_position = model->architecture->first_position};
-    NF_TRY(model->architecture->build(&model->encoder, &model->net, model->config, config_path,
-                                      err));
+    NF_TRY(
+        model->architecture->build(&model->encoder, &model->net, model->config, config_path, err));
     model->classifier_site = nf_network_site(&model->net);
     NF_TRY(nf_model_open_weights(&model->weights, folder, arena, err));
     model->net.source = model->weights;
@@ -211,7 +211,9 @@ void nf_model_free(nf_model *model) {
     free(model);
 }
 
-size_t nf_model_max_length(const nf_model *model) { return model->encoder.max_positions; }
+size_t nf_model_max_length(const nf_model *model) {
+    return model->encoder.max_positions;
+}
 
 static void remove_linear(nf_model *model, nf_linear **linear) {
     if (!*linear) return;
@@ -221,7 +223,9 @@ static void remove_linear(nf_model *model, nf_linear **linear) {
     *linear = NULL;
 }
 
-void nf_model_remove_projection(nf_model *model) { remove_linear(model, &model->projection); }
+void nf_model_remove_projection(nf_model *model) {
+    remove_linear(model, &model->projection);
+}
 
 void nf_model_remove_classifier(nf_model *model) {
     if (model->head) {

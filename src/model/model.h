@@ -46,23 +46,25 @@ typedef struct nf_model {
     /* the recipe nerfit's head, while it is trained; it folds into the classifier */
     nf_description_head *description_head; /* NULL otherwise */
     nf_type_columns type_columns;          /* of its types, once there are some */
-    nf_decoding decoding;                  /* how the classifier's labels are decoded: nerfit.json */
-    nf_adapter *adapter;   /* the adapter that was added or loaded; NULL: none */
+    nf_decoding decoding; /* how the classifier's labels are decoded: nerfit.json */
+    nf_adapter *adapter;  /* the adapter that was added or loaded; NULL: none */
 } nf_model;
 
 /* Loads config.json, the weights and the tokenizer. A folder of a token-classification model comes
  * with its head and labels; a PEFT adapter folder (adapter_config.json) loads its base model
  * (`base_model_name_or_path`, a path that counts from the adapter's folder if relative) and the
- * adapter. The weights are not yet prepared for products: nf_network_prepare does it. The backend is
- * borrowed. */
+ * adapter. The weights are not yet prepared for products: nf_network_prepare does it. The backend
+ * is borrowed. */
 nerfit_status nf_model_load(nf_model **out, const char *folder, nf_backend *be, const nf_log *log,
                             nerfit_error *err);
-/* The same; `base`: the folder of an adapter's base model, whatever the adapter calls it; or NULL. */
+/* The same; `base`: the folder of an adapter's base model, whatever the adapter calls it; or
+ * NULL. */
 nerfit_status nf_model_load_over(nf_model **out, const char *folder, const char *base,
                                  nf_backend *be, const nf_log *log, nerfit_error *err);
 void nf_model_free(nf_model *model);
 
-/* A folder's model.safetensors or its index; a pickled checkpoint is an error that says what to do. */
+/* A folder's model.safetensors or its index; a pickled checkpoint is an error that says what to
+ * do. */
 nerfit_status nf_model_open_weights(nf_safetensors **out, const char *folder, nf_arena *arena,
                                     nerfit_error *err);
 
@@ -88,8 +90,8 @@ nerfit_status nf_model_add_description_head(nf_model *model, size_t size, bool i
  * into. */
 nerfit_status nf_model_add_types(nf_model *model, const char *const *labels, size_t n_types,
                                  const float *vectors, uint64_t seed, nerfit_error *err);
-/* Brings classifier and decoding up to date with the head; the decoding's least probability and kind of
- * words stay. */
+/* Brings classifier and decoding up to date with the head; the decoding's least probability and
+ * kind of words stay. */
 nerfit_status nf_model_fold_description_head(nf_model *model, nerfit_error *err);
 /* Removes it; the classifier stays, as it was folded last. */
 void nf_model_remove_description_head(nf_model *model);
@@ -99,8 +101,8 @@ void nf_model_train_encoder(nf_model *model, bool trained);
 
 /* ---- the head: the classifier and what comes before it; head.c */
 enum { NF_HEAD_PARAMETERS = 6 };
-/* What comes before the classifier, if model->head is there: y [n,C] from n rows x of the last hidden
- * state, which need not be all. */
+/* What comes before the classifier, if model->head is there: y [n,C] from n rows x of the last
+ * hidden state, which need not be all. */
 nerfit_status nf_head_features_forward(const nf_model *model, const nf_pass *pass, nf_values *y,
                                        const nf_values *x, size_t n, nf_head_kept *kept);
 /* dy [n,C] is overwritten. */

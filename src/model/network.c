@@ -8,7 +8,9 @@
 #include "base/rng.h"
 #include "model/linear.h"
 
-void nf_network_init(nf_network *net, nf_backend *be) { *net = (nf_network){.be = be}; }
+void nf_network_init(nf_network *net, nf_backend *be) {
+    *net = (nf_network){.be = be};
+}
 
 static void give_back(nf_network *net, nf_parameter *p) {
     if (p->owned) net->be->memory_free(net->be, p->owned);
@@ -68,8 +70,8 @@ nerfit_status nf_parameter_allocate(nf_network *net, nf_parameter *p, nerfit_err
     return NERFIT_OK;
 }
 
-static nerfit_status check_shape(const nf_parameter *p, const nf_stored *stored,
-                                 const char *where, nerfit_error *err) {
+static nerfit_status check_shape(const nf_parameter *p, const nf_stored *stored, const char *where,
+                                 nerfit_error *err) {
     bool same = stored->count == nf_parameter_count(p) && stored->n_dims == p->n_dims &&
                 (p->n_dims == 1 || stored->dims[0] == (int64_t)p->rows);
     if (same) return NERFIT_OK;
@@ -78,8 +80,10 @@ static nerfit_status check_shape(const nf_parameter *p, const nf_stored *stored,
     for (int i = 0; i < stored->n_dims && used < sizeof given; i++)
         used += (size_t)snprintf(given + used, sizeof given - used, "%s%lld", i ? ", " : "",
                                  (long long)stored->dims[i]);
-    if (p->n_dims == 1) snprintf(expected, sizeof expected, "%zu", p->cols);
-    else snprintf(expected, sizeof expected, "%zu, %zu", p->rows, p->cols);
+    if (p->n_dims == 1)
+        snprintf(expected, sizeof expected, "%zu", p->cols);
+    else
+        snprintf(expected, sizeof expected, "%zu, %zu", p->rows, p->cols);
     return nf_fail_at(err, NERFIT_FORMAT, where, 0, 0,
                       "tensor \"%s\" has shape [%s], expected [%s] from the configuration",
                       stored->name, given, expected);
@@ -115,7 +119,9 @@ nerfit_status nf_parameter_copy(nf_network *net, nf_parameter *p, const nf_store
 }
 
 typedef double (*sampler)(nf_rng *rng, double scale);
-static double sample_normal(nf_rng *rng, double sd) { return sd * nf_rng_normal(rng); }
+static double sample_normal(nf_rng *rng, double sd) {
+    return sd * nf_rng_normal(rng);
+}
 static double sample_uniform(nf_rng *rng, double bound) {
     return bound * (2.0 * nf_rng_uniform(rng) - 1.0);
 }
@@ -158,7 +164,9 @@ void nf_parameter_remove(nf_network *net, nf_parameter *p) {
     p->trained = false;
 }
 
-uint32_t nf_network_site(nf_network *net) { return net->n_sites++; }
+uint32_t nf_network_site(nf_network *net) {
+    return net->n_sites++;
+}
 
 /* Visits the trained parameters with their places in the flat buffers. */
 static size_t lay_out(nf_network *net, void (*visit)(nf_network *, nf_parameter *, size_t)) {

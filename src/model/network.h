@@ -20,9 +20,9 @@ typedef struct nf_linear nf_linear;
 
 /* Parameters of a group share a learning rate. */
 typedef enum nf_group {
-    NF_GROUP_ENCODER, /* all that is not named below, the original recipe's heads too */
-    NF_GROUP_HEAD,    /* of the description head (description_head.h): its vectors and biases; word shapes, */
-    NF_GROUP_PROJECTION, /* its projection of descriptions, */
+    NF_GROUP_ENCODER,    /* all that is not named below, the original recipe's heads too */
+    NF_GROUP_HEAD,       /* the description head's vectors and biases; word shapes */
+    NF_GROUP_PROJECTION, /* the description head's projection of descriptions */
     NF_GROUP_DECODER,    /* the decoder's transitions */
     NF_GROUPS
 } nf_group;
@@ -49,7 +49,7 @@ typedef struct nf_network {
     nf_linear **linears;
     size_t n_linears, linears_capacity;
     const nf_safetensors *source; /* the file whose mapping values lie in; NULL: none */
-    uint32_t n_sites; /* dropout sites given out, below NF_SITES */
+    uint32_t n_sites;             /* dropout sites given out, below NF_SITES */
     /* while training: all trained parameters, group by group, in each the decayed ones first */
     nf_values *flat_values, *flat_grads, *flat_m, *flat_v;
     size_t n_trained; /* elements */
@@ -63,15 +63,15 @@ typedef struct nf_pass {
     nf_workspace *ws;
     nf_sequences sequences;
     const int32_t *ids, *positions, *types; /* [N] in the backend's memory */
-    const int32_t *shapes; /* likewise, if the encoder has a table of word shapes */
-    bool keep;     /* keep what backward needs */
-    bool training; /* dropout acts */
-    uint64_t seed, step; /* of the dropout masks */
+    const int32_t *shapes;                /* likewise, if the encoder has a table of word shapes */
+    bool keep;                            /* keep what backward needs */
+    bool training;                        /* dropout acts */
+    uint64_t seed, step;                  /* of the dropout masks */
     const struct nf_placement *placement; /* of the encoder that runs */
-    uint32_t repeat;     /* which use of a shared layer this is: every use has its own masks */
+    uint32_t repeat;      /* which use of a shared layer this is: every use has its own masks */
     struct nf_team *team; /* divides the encoder's work; NULL: operations divide theirs */
-    /* of a member of a team: its first token in the batch; bytes from the network's gradients to its
-     * own */
+    /* of a member of a team: its first token in the batch; bytes from the network's gradients to
+     * its own */
     size_t first_row;
     ptrdiff_t grad_shift;
 } nf_pass;
@@ -83,7 +83,9 @@ void nf_network_free(nf_network *net);
 nf_parameter *nf_network_parameter(nf_network *net, const char *name, int n_dims, size_t rows,
                                    size_t cols, bool decayed);
 nf_parameter *nf_network_find(const nf_network *net, const char *name);
-static inline size_t nf_parameter_count(const nf_parameter *p) { return p->rows * p->cols; }
+static inline size_t nf_parameter_count(const nf_parameter *p) {
+    return p->rows * p->cols;
+}
 
 /* Gives the parameter memory of its own (contents undefined). */
 nerfit_status nf_parameter_allocate(nf_network *net, nf_parameter *p, nerfit_error *err);
@@ -115,8 +117,9 @@ uint32_t nf_network_site(nf_network *net);
 nerfit_status nf_network_start_training(nf_network *net, nerfit_error *err);
 /* Moves them back into memory of their own; frees the buffers and the prepared weights. */
 nerfit_status nf_network_end_training(nf_network *net, nerfit_error *err);
-/* Prepares every linear layer's weight for products; again after parameters were replaced. What was read of
- * the file for it is given back layer by layer: it is not needed beside what was made of it. */
+/* Prepares every linear layer's weight for products; again after parameters were replaced. What was
+ * read of the file for it is given back layer by layer: it is not needed beside what was made of
+ * it. */
 nerfit_status nf_network_prepare(nf_network *net, bool backward, nerfit_error *err);
 /* After trained values were replaced: brings prepared forms of their weights up to date. */
 nerfit_status nf_network_refresh(nf_network *net, nerfit_error *err);

@@ -1,4 +1,5 @@
-/* Layer norm over a residual sum: the end of a block; or before it, and the sum alone at its end. */
+/* Layer norm over a residual sum: the end of a block; or before it, and the sum alone at its
+ * end. */
 #include "model/encoder.h"
 
 bool nf_norm_trained(const nf_norm *norm) {
@@ -30,8 +31,8 @@ void nf_norm_backward(const nf_norm *norm, const nf_pass *pass, nf_values *dsum,
     size_t n = (size_t)pass->sequences.n_tokens;
     nf_dropout dropout = nf_pass_dropout(pass, norm->site, p, c);
     be->norm_backward(be, dsum, nf_pass_grad(pass, norm->weight),
-                      norm->bias ? nf_pass_grad(pass, norm->bias) : NULL, dy,
-                      kept->sum, kept->mean, kept->rstd, norm->weight->values, n, c);
+                      norm->bias ? nf_pass_grad(pass, norm->bias) : NULL, dy, kept->sum, kept->mean,
+                      kept->rstd, norm->weight->values, n, c);
     if (dx) be->dropout(be, dx, dsum, n * c, &dropout);
 }
 

@@ -159,8 +159,8 @@ nerfit_status nf_position_terms_forward(const nf_encoder *encoder, const nf_atte
     size_t count = (size_t)out->n_rows * encoder->hidden;
     nf_pass rows = rows_pass(pass, placement);
     const nf_values *embeddings = placement->embeddings;
-    nf_dropout dropout = nf_pass_dropout(&rows, attention->position_site, encoder->hidden_dropout,
-                                         encoder->hidden);
+    nf_dropout dropout =
+        nf_pass_dropout(&rows, attention->position_site, encoder->hidden_dropout, encoder->hidden);
     if (dropout.p > 0.0) {
         nf_values *dropped = nf_workspace_reals(pass->ws, count);
         if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
@@ -192,7 +192,8 @@ nerfit_status nf_position_terms_again(const nf_encoder *encoder, const nf_attent
     out->keys = kept->position_keys;
     out->queries = kept->position_queries;
     if (bias && bias->grad)
-        out->dbias = nf_at(pass->be, nf_pass_grad(pass, bias), placement->first_row * encoder->n_heads);
+        out->dbias =
+            nf_at(pass->be, nf_pass_grad(pass, bias), placement->first_row * encoder->n_heads);
     if (out->keys && (wanted || nf_linear_trained(attention->position_key)))
         out->dkeys = nf_workspace_reals(pass->ws, count);
     if (out->queries && (wanted || nf_linear_trained(attention->position_query)))
@@ -217,8 +218,8 @@ nerfit_status nf_position_terms_backward(const nf_encoder *encoder, const nf_att
         NF_TRY(nf_linear_backward(attention->position_query, &rows, dx, relative->dqueries,
                                   &kept->position_query, true));
     if (!dx) return NERFIT_OK;
-    nf_dropout dropout = nf_pass_dropout(&rows, attention->position_site, encoder->hidden_dropout,
-                                         encoder->hidden);
+    nf_dropout dropout =
+        nf_pass_dropout(&rows, attention->position_site, encoder->hidden_dropout, encoder->hidden);
     be->dropout(be, dx, dx, count, &dropout);
     be->axpy(be, placement->dembeddings, 1.0, dx, count);
     return NERFIT_OK;

@@ -11,7 +11,9 @@
 #include "model/word_shape.h"
 
 /* One of LoRA's own parameters: it is merged, not written. */
-static bool is_adapter(const nf_parameter *p) { return strstr(p->name, ".lora_") != NULL; }
+static bool is_adapter(const nf_parameter *p) {
+    return strstr(p->name, ".lora_") != NULL;
+}
 
 static bool is_of(const nf_linear *linear, const nf_parameter *p) {
     return linear && (p == linear->weight || p == linear->bias);
@@ -87,10 +89,10 @@ nerfit_status nf_save_config(const nf_model *model, const char *folder, nerfit_e
         failed |= json_object_set_new(label2id, model->labels[i], json_integer((json_int_t)i));
     }
     if (!failed) {
-        failed |= json_object_set_new(
-            config, "architectures",
-            json_pack("[s]", model->classifier ? architecture->class_name
-                                               : architecture->encoder_class_name));
+        failed |= json_object_set_new(config, "architectures",
+                                      json_pack("[s]", model->classifier
+                                                           ? architecture->class_name
+                                                           : architecture->encoder_class_name));
         failed |= json_object_set_new(config, "torch_dtype", json_string("float32"));
         json_object_del(config, "dtype");
         if (model->classifier) {

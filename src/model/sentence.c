@@ -63,10 +63,9 @@ static nerfit_status add_mode(nf_sentence_encoder *encoder, const json_t *value,
     nf_str known = {0};
     for (size_t i = 0; i < NF_POOLINGS; i++)
         nf_str_appendf(&known, "%s%s", i ? ", " : "", modes[i].mode);
-    nerfit_status status =
-        nf_fail_at(err, NERFIT_UNSUPPORTED, path, 0, 0,
-                   "pooling mode \"%s\" is not supported; known are: %s",
-                   mode ? mode : "(not text)", nf_str_text(&known));
+    nerfit_status status = nf_fail_at(err, NERFIT_UNSUPPORTED, path, 0, 0,
+                                      "pooling mode \"%s\" is not supported; known are: %s",
+                                      mode ? mode : "(not text)", nf_str_text(&known));
     nf_str_free(&known);
     return status;
 }
@@ -87,13 +86,15 @@ static nerfit_status read_pooling(const loading *in, const char *folder) {
     if (json_is_array(mode))
         for (size_t i = 0; i < json_array_size(mode) && status == NERFIT_OK; i++)
             status = add_mode(encoder, json_array_get(mode, i), path, in->err);
-    else if (mode) status = add_mode(encoder, mode, path, in->err);
+    else if (mode)
+        status = add_mode(encoder, mode, path, in->err);
     if (status == NERFIT_OK && encoder->n_poolings == 0) {
         if (json_is_array(mode))
-            status = nf_fail_at(in->err, NERFIT_FORMAT, path, 0, 0,
-                                "\"pooling_mode\" names no mode");
+            status =
+                nf_fail_at(in->err, NERFIT_FORMAT, path, 0, 0, "\"pooling_mode\" names no mode");
         /* older keys that are all false, or no key at all: the class's default */
-        else encoder->poolings[encoder->n_poolings++] = NF_POOLING_MEAN;
+        else
+            encoder->poolings[encoder->n_poolings++] = NF_POOLING_MEAN;
     }
     json_t *size = json_object_get(json, "embedding_dimension");
     if (!size) size = json_object_get(json, "word_embedding_dimension");
@@ -137,8 +138,7 @@ static nerfit_status load_tensor(nf_network *net, nf_parameter *p, const nf_safe
                                  const char *name, nerfit_error *err) {
     const char *where = nf_safetensors_path(weights);
     const nf_stored *stored = nf_safetensors_find(weights, name);
-    if (!stored)
-        return nf_fail_at(err, NERFIT_FORMAT, where, 0, 0, "has no tensor \"%s\"", name);
+    if (!stored) return nf_fail_at(err, NERFIT_FORMAT, where, 0, 0, "has no tensor \"%s\"", name);
     if (stored->count != nf_parameter_count(p))
         return nf_fail_at(err, NERFIT_FORMAT, where, 0, 0,
                           "tensor \"%s\" has %zu values, expected %zu", name, stored->count,
@@ -159,8 +159,8 @@ static nerfit_status load_dense(nf_sentence_module *module, nf_network *net, con
     if (status == NERFIT_OK && module->dense->bias)
         status = load_tensor(net, module->dense->bias, weights, "linear.bias", err);
     if (status == NERFIT_OK && module->residual_projection)
-        status = load_tensor(net, module->residual_projection->weight, weights, "residual.weight",
-                             err);
+        status =
+            load_tensor(net, module->residual_projection->weight, weights, "residual.weight", err);
     nf_safetensors_close(weights);
     return status;
 }
@@ -198,8 +198,7 @@ static nerfit_status describe_dense(const loading *in, nf_sentence_module *modul
     return NERFIT_OK;
 }
 
-static nerfit_status read_dense(const loading *in, nf_sentence_module *module,
-                                const char *folder) {
+static nerfit_status read_dense(const loading *in, nf_sentence_module *module, const char *folder) {
     const char *path;
     json_t *json;
     NF_TRY(open_config(&json, &path, in, folder));
@@ -284,7 +283,8 @@ static nerfit_status read_module(const loading *in, const json_t *json, size_t i
         return nf_fail_at(in->err, NERFIT_UNSUPPORTED, in->path, 0, 0,
                           "lists more than %d modules after Pooling", NF_SENTENCE_MODULES);
     nf_sentence_module *module = &encoder->modules[encoder->n_modules];
-    if (strcmp(class_name, "Dense") == 0) NF_TRY(read_dense(in, module, folder));
+    if (strcmp(class_name, "Dense") == 0)
+        NF_TRY(read_dense(in, module, folder));
     else if (strcmp(class_name, "Normalize") != 0)
         return nf_fail_at(in->err, NERFIT_UNSUPPORTED, in->path, 0, 0,
                           "module %s is not supported; known are Transformer, Pooling, Dense, "
@@ -312,8 +312,8 @@ static nerfit_status read_modules(const loading *in) {
     return NERFIT_OK;
 }
 
-/* How many tokens of each text are the prompt's: sentence-transformers tokenizes it alone and leaves
- * a special token at its end out. */
+/* How many tokens of each text are the prompt's: sentence-transformers tokenizes it alone and
+ * leaves a special token at its end out. */
 static nerfit_status count_prompt_tokens(nf_sentence_encoder *encoder, nerfit_error *err) {
     nf_encoding tokens = {0};
     nerfit_status status = nf_sentence_tokens(encoder, NULL, encoder->prompt, &tokens, NULL, err);
@@ -341,9 +341,9 @@ static nerfit_status read_prompt(const loading *in) {
     bool known = value || !name || strcmp(name, "query") == 0 || strcmp(name, "document") == 0;
     nerfit_status status = NERFIT_OK;
     if (!known)
-        status = nf_fail_at(in->err, NERFIT_FORMAT, path, 0, 0,
-                            "\"default_prompt_name\" is \"%s\", which \"prompts\" does not have",
-                            name);
+        status =
+            nf_fail_at(in->err, NERFIT_FORMAT, path, 0, 0,
+                       "\"default_prompt_name\" is \"%s\", which \"prompts\" does not have", name);
     else if (prompt && *prompt &&
              !(encoder->prompt = nf_arena_strdup(&encoder->model->net.arena, prompt)))
         status = nf_no_memory(in->err, 0);
@@ -374,12 +374,14 @@ nerfit_status nf_sentence_encoder_load(nf_sentence_encoder **out, const char *fo
     nf_sentence_encoder *encoder = calloc(1, sizeof *encoder);
     if (!encoder) return nf_no_memory(err, sizeof *encoder);
     nf_arena arena = {0};
-    loading in = {encoder, folder, nf_path_join(&arena, folder, "modules.json"), be, log, &arena,
-                  err};
+    loading in = {encoder, folder, nf_path_join(&arena, folder, "modules.json"), be, log,
+                  &arena,  err};
     nerfit_status status = load(&in);
     nf_arena_free(&arena);
-    if (status == NERFIT_OK) *out = encoder;
-    else nf_sentence_encoder_free(encoder);
+    if (status == NERFIT_OK)
+        *out = encoder;
+    else
+        nf_sentence_encoder_free(encoder);
     return status;
 }
 

@@ -9,7 +9,7 @@
 typedef struct nf_sentence_module {
     nf_linear *dense;
     nf_activation activation;
-    bool residual;                 /* the input is added to the output, */
+    bool residual;                  /* the input is added to the output, */
     nf_linear *residual_projection; /* by way of this one where their sizes differ */
 } nf_sentence_module;
 

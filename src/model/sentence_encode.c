@@ -15,7 +15,8 @@ static bool append_lower(nf_str *out, const char *text) {
     while (length > 0) {
         uint32_t c, lower[2];
         size_t size = nf_utf8_decode(text, length, &c), count;
-        if (size == 0) return nf_str_append(out, text, length); /* the tokenizer says what is wrong */
+        if (size == 0)
+            return nf_str_append(out, text, length); /* the tokenizer says what is wrong */
         count = nf_unicode_to_lower(c, lower);
         for (size_t i = 0; i < count; i++) {
             char bytes[4];
@@ -51,9 +52,9 @@ nerfit_status nf_sentence_tokens(const nf_sentence_encoder *encoder, const char 
     for (size_t i = 0; i < 2; i++)
         fits = fits && (encoder->lower_case ? append_lower(&whole, parts[i])
                                             : nf_str_append_text(&whole, parts[i]));
-    nerfit_status status = fits ? nf_tokenizer_encode(tokenizer, nf_str_text(&whole), whole.length,
-                                                      true, out, err)
-                                : nf_no_memory(err, whole.length);
+    nerfit_status status =
+        fits ? nf_tokenizer_encode(tokenizer, nf_str_text(&whole), whole.length, true, out, err)
+             : nf_no_memory(err, whole.length);
     nf_str_free(&whole);
     NF_TRY(status);
     nf_tokenizer_special_counts(tokenizer, &before, &after);
@@ -72,8 +73,8 @@ static nf_values *apply_dense(const nf_linear *dense, nf_activation activation, 
 }
 
 /* x [count, *size] to what the module makes of it. */
-static nf_values *apply(const nf_sentence_module *module, nf_pass *pass, nf_values *x,
-                        size_t *size, size_t count) {
+static nf_values *apply(const nf_sentence_module *module, nf_pass *pass, nf_values *x, size_t *size,
+                        size_t count) {
     nf_backend *be = pass->be;
     if (!module->dense) {
         nf_values *norms = nf_workspace_reals(pass->ws, count);
@@ -81,10 +82,10 @@ static nf_values *apply(const nf_sentence_module *module, nf_pass *pass, nf_valu
         return x;
     }
     nf_values *y = apply_dense(module->dense, module->activation, pass, x, count);
-    nf_values *residual = module->residual_projection
-                              ? apply_dense(module->residual_projection, NF_ACTIVATION_NONE, pass,
-                                            x, count)
-                              : x;
+    nf_values *residual =
+        module->residual_projection
+            ? apply_dense(module->residual_projection, NF_ACTIVATION_NONE, pass, x, count)
+            : x;
     *size = module->dense->out;
     if (module->residual && !nf_workspace_failed(pass->ws))
         be->axpy(be, y, 1.0, residual, count * *size);

@@ -95,7 +95,8 @@ nerfit_status nf_team_new(nf_team **out, nf_model *model, nerfit_error *err) {
     *out = NULL;
     /* tables of relative positions are of the whole batch;
      * the masks' numbers are drawn by eights, so that a member's must begin at a multiple of it */
-    if (net->be->threads < 2 || model->encoder.relative || model->encoder.hidden % 8 || model->encoder.intermediate % 8)
+    if (net->be->threads < 2 || model->encoder.relative || model->encoder.hidden % 8 ||
+        model->encoder.intermediate % 8)
         return NERFIT_OK;
     nf_team *team = calloc(1, sizeof *team);
     if (!team) return nf_no_memory(err, sizeof *team);

@@ -1,7 +1,7 @@
-/* A team: the texts of a batch divided among threads, each of which takes its texts through the whole
- * encoder, forward and backward, with a backend handle and a workspace of its own. Threads meet twice
- * a step instead of at every operation: with few tokens a batch, waiting for each other would cost as
- * much as the work.
+/* A team: the texts of a batch divided among threads, each of which takes its texts through the
+ * whole encoder, forward and backward, with a backend handle and a workspace of its own. Threads
+ * meet twice a step instead of at every operation: with few tokens a batch, waiting for each other
+ * would cost as much as the work.
  *
  * Each member adds the gradients of the parameters into a buffer of its own; they are added up in
  * the members' order, so that the sums depend on the number of threads alone. For that reason only
@@ -14,8 +14,8 @@
 
 typedef struct nf_team nf_team;
 
-/* For a network whose training has started; *out is NULL where a team would not help: one thread, or
- * weights or embeddings of the encoder are trained. */
+/* For a network whose training has started; *out is NULL where a team would not help: one thread,
+ * or weights or embeddings of the encoder are trained. */
 nerfit_status nf_team_new(nf_team **out, nf_model *model, nerfit_error *err);
 void nf_team_free(nf_team *team);
 

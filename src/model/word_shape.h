@@ -1,7 +1,8 @@
-/* A table of embeddings of word shapes (text/word_shapes.h), added to what the encoder's first layer sees:
- * an uncased encoder learns from it what capitals tell. It is no part of transformers' models, so
- * that it is kept in a file of its own beside them, word_shape.safetensors (tensor "word_shape.weight"
- * [10, E], f32); software that does not read it runs the model without the table. */
+/* A table of embeddings of word shapes (text/word_shapes.h), added to what the encoder's first
+ * layer sees: an uncased encoder learns from it what capitals tell. It is no part of transformers'
+ * models, so that it is kept in a file of its own beside them, word_shape.safetensors (tensor
+ * "word_shape.weight" [10, E], f32); software that does not read it runs the model without the
+ * table. */
 #ifndef NF_MODEL_WORD_SHAPE_H
 #define NF_MODEL_WORD_SHAPE_H
 

@@ -479,11 +479,8 @@ static nerfit_status send_until_answered(transfer *t) {
 nerfit_status nf_http_send(const nf_http_request *request, const nf_http_policy *policy,
                            const nf_http_watch *watch, nf_http_response *response,
                            nerfit_error *err) {
-    transfer t = {.request = request,
-                  .policy = policy,
-                  .watch = watch,
-                  .response = response,
-                  .err = err};
+    transfer t = {
+        .request = request, .policy = policy, .watch = watch, .response = response, .err = err};
     *response = (nf_http_response){0};
     NF_TRY(nf_curl_open(&t.lib, err));
     t.curl = t.lib.easy_init();

@@ -3,9 +3,9 @@
 
 #include "net/llm.h"
 
-/* Addresses and variables as litellm has them (get_llm_provider_logic.py, main.py, llms/); Gemini is asked
- * through Google's OpenAI-style address, Ollama through its own of that kind. An address that ends with the
- * path, or with its first part (such as /v1), is taken as it is. */
+/* Addresses and variables as litellm has them (get_llm_provider_logic.py, main.py, llms/); Gemini
+ * is asked through Google's OpenAI-style address, Ollama through its own of that kind. An address
+ * that ends with the path, or with its first part (such as /v1), is taken as it is. */
 static const char CHAT[] = "/chat/completions", V1_CHAT[] = "/v1/chat/completions";
 
 /* clang-format off */
@@ -58,8 +58,8 @@ enum { N_PROVIDERS = sizeof providers / sizeof *providers };
 /* Names without a provider; litellm has lists of models, here the beginning tells. */
 static const struct {
     const char *beginning, *provider;
-} bare_names[] = {{"gpt-", "openai"},   {"chatgpt-", "openai"}, {"o1", "openai"},
-                  {"o3", "openai"},     {"o4", "openai"},       {"ft:gpt-", "openai"},
+} bare_names[] = {{"gpt-", "openai"},       {"chatgpt-", "openai"}, {"o1", "openai"},
+                  {"o3", "openai"},         {"o4", "openai"},       {"ft:gpt-", "openai"},
                   {"claude-", "anthropic"}, {"gemini-", "gemini"}};
 
 static const nf_llm_provider *by_name(const char *name, size_t size) {

@@ -7,11 +7,11 @@
 
 struct nf_decoder {
     double *forward, *backward; /* [words, L] */
-    double *ahead;              /* [words, L] logits + backward: what follows a step to this label */
-    double *others;             /* [words, T] log of the sum of `ahead` over the B of other types */
-    double *left, *leave;       /* [T] scratch */
-    int32_t *from;              /* [words, L] the best path's label before */
-    size_t doubles, labels;     /* capacities of the blocks behind them */
+    double *ahead;          /* [words, L] logits + backward: what follows a step to this label */
+    double *others;         /* [words, T] log of the sum of `ahead` over the B of other types */
+    double *left, *leave;   /* [T] scratch */
+    int32_t *from;          /* [words, L] the best path's label before */
+    size_t doubles, labels; /* capacities of the blocks behind them */
     double *memory;
     /* of the last sum */
     const nf_transitions *transitions;
@@ -67,8 +67,12 @@ static double add(double a, double b) {
     return b == -HUGE_VAL ? a : a + log1p(exp(b - a));
 }
 
-static size_t label_b(size_t type) { return 1 + 2 * type; }
-static size_t label_i(size_t type) { return 2 + 2 * type; }
+static size_t label_b(size_t type) {
+    return 1 + 2 * type;
+}
+static size_t label_i(size_t type) {
+    return 2 + 2 * type;
+}
 
 /* ---------------------------------------------------------------- paths */
 
@@ -88,8 +92,9 @@ double nf_decoder_path_score(const nf_transitions *t, const double *logits, size
     double score = 0.0;
     for (size_t w = 0; w < words; w++) {
         const double *step = w ? step_of(t, path[w - 1], path[w])
-                             : nf_label_kind(path[0]) == NF_KIND_I ? NULL
-                                                                   : &t->first[nf_label_kind(path[0])];
+                             : nf_label_kind(path[0]) == NF_KIND_I
+                                 ? NULL
+                                 : &t->first[nf_label_kind(path[0])];
         if (!step) return -HUGE_VAL;
         score += *step + logits[w * l + (size_t)path[w]];
     }
@@ -101,7 +106,8 @@ void nf_decoder_path_gradient(const int32_t *path, size_t words, size_t types, d
     size_t l = 2 * types + 1;
     for (size_t w = 0; w < words; w++) {
         dlogits[w * l + (size_t)path[w]] += scale;
-        const double *step = w ? step_of(d, path[w - 1], path[w]) : &d->first[nf_label_kind(path[0])];
+        const double *step =
+            w ? step_of(d, path[w - 1], path[w]) : &d->first[nf_label_kind(path[0])];
         if (step) *(double *)(uintptr_t)step += scale;
     }
 }
@@ -259,8 +265,8 @@ static void backward_step(nf_decoder *d, size_t w) {
                      t->next[NF_KIND_O][NF_STEP_B_OTHER] + all);
         for (size_t k = 0; k < types; k++)
             for (int kind = NF_KIND_B; kind <= NF_KIND_I; kind++)
-                out[2 * k + (size_t)kind] = add(leaving(d, w, kind, k),
-                                                t->next[kind][NF_STEP_I] + ahead[label_i(k)]);
+                out[2 * k + (size_t)kind] =
+                    add(leaving(d, w, kind, k), t->next[kind][NF_STEP_I] + ahead[label_i(k)]);
     }
     for (size_t k = 0; k < l; k++) d->ahead[w * l + k] = out[k] + d->logits[w * l + k];
 }
@@ -321,8 +327,8 @@ static void count_steps(const nf_decoder *d, size_t w, double scale, nf_transiti
     double z = d->log_z, *o = out->next[NF_KIND_O];
     o[NF_STEP_O] += scale * exp(before[0] + t->next[NF_KIND_O][NF_STEP_O] + ahead[0] - z);
     for (size_t k = 0; k < types; k++) {
-        o[NF_STEP_B_OTHER] += scale * exp(before[0] + t->next[NF_KIND_O][NF_STEP_B_OTHER] +
-                                          ahead[label_b(k)] - z);
+        o[NF_STEP_B_OTHER] +=
+            scale * exp(before[0] + t->next[NF_KIND_O][NF_STEP_B_OTHER] + ahead[label_b(k)] - z);
         for (int kind = NF_KIND_B; kind <= NF_KIND_I; kind++) {
             const double *row = t->next[kind];
             double *to = out->next[kind], base = before[2 * k + (size_t)kind] - z;

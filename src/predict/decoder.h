@@ -1,7 +1,7 @@
-/* The decoder over words: a linear-chain CRF (Lafferty et al. 2001) over the labels O, B-l, I-l of T
- * types, whose transitions are shared by all types. A word's logits are [O, B-0, I-0, B-1, I-1, ...]
- * (data/labels.h's order, L = 2T + 1); the score of a path is the sum of its labels' logits, of
- * first[kind of its first label], and of next[kind before][step] between two words:
+/* The decoder over words: a linear-chain CRF (Lafferty et al. 2001) over the labels O, B-l, I-l of
+ * T types, whose transitions are shared by all types. A word's logits are [O, B-0, I-0, B-1, I-1,
+ * ...] (data/labels.h's order, L = 2T + 1); the score of a path is the sum of its labels' logits,
+ * of first[kind of its first label], and of next[kind before][step] between two words:
  *
  *     step    O     B of the same type   B of another type   I of the same type
  *     from O  yes   -                    yes (any B)         forbidden
@@ -9,12 +9,12 @@
  *     from I  yes   yes                  yes                 yes
  *
  * I-l stands only after B-l and I-l; other paths are left out of sums and maxima (which is what a
- * score of -1e4 comes to). Scalars that no path uses (first[I], next[O][I], next[O][B same]) stay as
- * they are. Since the structure is shared, everything costs O(T) a word, not O(T^2): "any type but
- * this one" is a sum from the left and a sum from the right, or the best two.
+ * score of -1e4 comes to). Scalars that no path uses (first[I], next[O][I], next[O][B same]) stay
+ * as they are. Since the structure is shared, everything costs O(T) a word, not O(T^2): "any type
+ * but this one" is a sum from the left and a sum from the right, or the best two.
  *
- * All is plain C in double, in host memory, and knows nothing of models. With all scalars zero it is
- * the plain search for the best legal BIO sequence. */
+ * All is plain C in double, in host memory, and knows nothing of models. With all scalars zero it
+ * is the plain search for the best legal BIO sequence. */
 #ifndef NF_PREDICT_DECODER_H
 #define NF_PREDICT_DECODER_H
 
@@ -33,8 +33,12 @@ typedef struct nf_transitions {
     double first[NF_KINDS];
 } nf_transitions;
 
-static inline int nf_label_kind(int32_t label) { return label == 0 ? NF_KIND_O : 1 + (label - 1) % 2; }
-static inline int32_t nf_label_type(int32_t label) { return label == 0 ? -1 : (label - 1) / 2; }
+static inline int nf_label_kind(int32_t label) {
+    return label == 0 ? NF_KIND_O : 1 + (label - 1) % 2;
+}
+static inline int32_t nf_label_type(int32_t label) {
+    return label == 0 ? -1 : (label - 1) / 2;
+}
 
 /* Scratch, and the sums of the last nf_decoder_sum. One thread's; grows as needed. */
 typedef struct nf_decoder nf_decoder;
@@ -45,7 +49,8 @@ void nf_decoder_free(nf_decoder *decoder);
 /* The score of a legal path [words]; -HUGE_VAL of a forbidden one. logits [words, 2 types + 1]. */
 double nf_decoder_path_score(const nf_transitions *transitions, const double *logits, size_t words,
                              size_t types, const int32_t *path);
-/* The best path (of equal ones, a smaller label earlier in the search), and its score (may be NULL). */
+/* The best path (of equal ones, a smaller label earlier in the search), and its score (may be
+ * NULL). */
 nerfit_status nf_decoder_best(nf_decoder *decoder, const nf_transitions *transitions,
                               const double *logits, size_t words, size_t types, int32_t *path,
                               double *score, nerfit_error *err);
@@ -65,8 +70,9 @@ void nf_decoder_path_gradient(const int32_t *path, size_t words, size_t types, d
 /* The probability that exactly the words start .. end-1 are an entity of this type: that it begins
  * and ends there. */
 double nf_decoder_span(const nf_decoder *decoder, size_t type, size_t start, size_t end);
-/* Takes out of a path [words] the entities that are less probable than `least`: their words become O.
- * Where an entity's being right counts as much as its being found, one half is the natural limit. */
+/* Takes out of a path [words] the entities that are less probable than `least`: their words become
+ * O. Where an entity's being right counts as much as its being found, one half is the natural
+ * limit. */
 void nf_decoder_keep(const nf_decoder *decoder, double least, int32_t *path);
 /* The probability that a word has a label. */
 double nf_decoder_marginal(const nf_decoder *decoder, size_t word, int32_t label);

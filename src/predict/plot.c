@@ -16,7 +16,9 @@ typedef struct frame {
     double x_least, x_most, y_least, y_most;
 } frame;
 
-static double scaled(const frame *f, double x) { return f->plot->log_x ? log2(x) : x; }
+static double scaled(const frame *f, double x) {
+    return f->plot->log_x ? log2(x) : x;
+}
 
 static double x_at(const frame *f, double x) {
     double share = (scaled(f, x) - f->x_least) / (f->x_most - f->x_least);
@@ -116,7 +118,8 @@ static void line(nf_str *out, const frame *f, const nf_plot_series *series, cons
     for (size_t i = 0; i < series->n_points; i++) {
         const nf_plot_point *p = &series->points[i];
         bool shown = is_shown(f, p);
-        if (shown) nf_str_appendf(out, "%c%.1f %.1f", drawing ? 'L' : 'M', x_at(f, p->x), y_at(f, p->y));
+        if (shown)
+            nf_str_appendf(out, "%c%.1f %.1f", drawing ? 'L' : 'M', x_at(f, p->x), y_at(f, p->y));
         drawing = shown;
     }
     nf_str_append_text(out, "\"/>\n");

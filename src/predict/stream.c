@@ -16,8 +16,10 @@ enum { WINDOW = 1024 };
 static void append_json_text(nf_str *out, const char *text, size_t size) {
     json_t *json = json_stringn(text, size);
     char *quoted = json ? nf_json_text(json, 0) : NULL;
-    if (quoted) nf_str_append_text(out, quoted);
-    else out->failed = true;
+    if (quoted)
+        nf_str_append_text(out, quoted);
+    else
+        out->failed = true;
     free(quoted);
     json_decref(json);
 }

@@ -26,7 +26,6 @@ typedef struct worker {
     size_t capacity;
 } worker;
 
-
 struct nf_tagger {
     const nf_model *model;
     nf_backend *be;
@@ -72,8 +71,10 @@ nerfit_status nf_tagger_new(nf_tagger **out, const nf_model *model, nf_backend *
     tagger->alone.be = be;
     nerfit_status status = nf_workspace_new(&tagger->alone.ws, be, err);
     if (status == NERFIT_OK) status = nf_tagger_decode(tagger, NF_DECODE_AUTO, err);
-    if (status == NERFIT_OK) *out = tagger;
-    else nf_tagger_free(tagger);
+    if (status == NERFIT_OK)
+        *out = tagger;
+    else
+        nf_tagger_free(tagger);
     return status;
 }
 
@@ -169,8 +170,8 @@ static nerfit_status decode_words(nf_tagger *t, nf_tagged *tagged, const double 
                                   const size_t *words, size_t n_words, int32_t *path,
                                   nerfit_error *err) {
     double log_z;
-    NF_TRY(nf_decoder_best(t->decoder, &t->transitions, logits, n_words, t->n_types, path, NULL,
-                           err));
+    NF_TRY(
+        nf_decoder_best(t->decoder, &t->transitions, logits, n_words, t->n_types, path, NULL, err));
     NF_TRY(nf_decoder_sum(t->decoder, &t->transitions, logits, n_words, t->n_types, &log_z, err));
     nf_decoder_keep(t->decoder, t->least, path);
     for (size_t w = 0; w < n_words; w++) {
@@ -185,7 +186,9 @@ static nerfit_status decode_words(nf_tagger *t, nf_tagged *tagged, const double 
     return NERFIT_OK;
 }
 
-const nf_model *nf_tagger_model(const nf_tagger *tagger) { return tagger->model; }
+const nf_model *nf_tagger_model(const nf_tagger *tagger) {
+    return tagger->model;
+}
 
 /* ---------------------------------------------------------------- scores and thresholds */
 
@@ -282,9 +285,9 @@ static nerfit_status prepare(nf_tagger *t, pieces *out, const nf_text *text, siz
         return nf_no_memory(err, n);
     }
     const nf_decoding *own = &t->model->decoding;
-    nerfit_status status = nf_word_starts(encoding, t->before, t->after, text->text, text->size,
-                                          own->present ? own->words : NF_WORDS_TOKENIZER,
-                                          starts_word, err);
+    nerfit_status status =
+        nf_word_starts(encoding, t->before, t->after, text->text, text->size,
+                       own->present ? own->words : NF_WORDS_TOKENIZER, starts_word, err);
     for (size_t i = 0; i < n && status == NERFIT_OK; i++) {
         size_t at = t->before + i;
         result->tokens[i] = (nf_tagged_token){.start = encoding->starts[at],
@@ -307,7 +310,8 @@ static nerfit_status prepare(nf_tagger *t, pieces *out, const nf_text *text, siz
     if (t->model->encoder.embedding.shapes && status == NERFIT_OK) {
         shapes = malloc(n * sizeof *shapes + 1);
         if (shapes)
-            nf_word_shapes(encoding, t->before, t->after, text->text, text->size, starts_word, shapes);
+            nf_word_shapes(encoding, t->before, t->after, text->text, text->size, starts_word,
+                           shapes);
         else
             status = nf_no_memory(err, n * sizeof *shapes);
     }
@@ -456,11 +460,12 @@ static nerfit_status run_pieces(nf_tagger *t, pieces *p, nf_tagged *results, ner
     }
     nerfit_status status = NERFIT_OK;
     queue q = {.tagger = t, .pieces = p, .results = results, .batches = batches, .n_batches = n};
-    if (t->be->threads > 1 && n > 1) status = run_together(t, &q, err);
+    if (t->be->threads > 1 && n > 1)
+        status = run_together(t, &q, err);
     else
         for (size_t i = 0; i < n && status == NERFIT_OK; i++)
-            status = run_batch(t, &t->alone, p->items + batches[i].first, batches[i].count,
-                               results, err);
+            status = run_batch(t, &t->alone, p->items + batches[i].first, batches[i].count, results,
+                               err);
     free(batches);
     return status;
 }
@@ -474,8 +479,7 @@ static nf_entity make_entity(const nf_text *text, const nf_tagged *tagged, const
                    .end = tagged->tokens[words[span->end] - 1].end,
                    .label = span->type};
     double sum = 0.0;
-    for (size_t i = span->start; i < span->end; i++)
-        sum += (double)tagged->tokens[words[i]].score;
+    for (size_t i = span->start; i < span->end; i++) sum += (double)tagged->tokens[words[i]].score;
     e.score = sum / (double)(span->end - span->start);
     e.byte_start = nf_utf8_offset(text->text, text->size, e.start);
     e.byte_end = nf_utf8_offset(text->text, text->size, e.end);
@@ -526,7 +530,8 @@ static nerfit_status find_entities(nf_tagger *t, const nf_text *text, nf_tagged 
         if (e.score < threshold_of(t, e.label))
             for (size_t k = words[spans[i].start]; k < words[spans[i].end]; k++)
                 tagged->tokens[k].left_out = true;
-        else if (e.start < e.end) tagged->entities[tagged->n_entities++] = e;
+        else if (e.start < e.end)
+            tagged->entities[tagged->n_entities++] = e;
     }
     free(labels);
     free(spans);
@@ -555,8 +560,8 @@ nerfit_status nf_tagger_tag(nf_tagger *t, const nf_text *texts, size_t count, nf
     return status;
 }
 
-nerfit_status nf_tagger_gold(const nf_document *document, const nf_tagged *tagged,
-                             nf_arena *arena, const char **labels, nerfit_error *err) {
+nerfit_status nf_tagger_gold(const nf_document *document, const nf_tagged *tagged, nf_arena *arena,
+                             const char **labels, nerfit_error *err) {
     size_t taken = 0;
     for (size_t i = 0; i < tagged->n_tokens; i++) labels[i] = "O";
     for (size_t s = 0; s < document->n_spans; s++) {

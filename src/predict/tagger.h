@@ -2,18 +2,19 @@
  *
  * A text that does not fit the model is covered by overlapping windows (text/windows.h): nothing is
  * cut off. Entities are made of whole words (text/word_starts.h): a word's label is
- * read from its first sub-word (transformers' aggregation "first"). A span goes from its first word's start to its last one's
- * end, less white space at the edges. How labels are found:
+ * read from its first sub-word (transformers' aggregation "first"). A span goes from its first
+ * word's start to its last one's end, less white space at the edges. How labels are found:
  *
- *   labels   each sub-word takes its most probable label, and entities are read by seqeval's default
- *            rules (spans.h); an entity's score is the mean probability of its words' labels
+ *   labels   each sub-word takes its most probable label, and entities are read by seqeval's
+ *            default rules (spans.h); an entity's score is the mean probability of its words'
+ *            labels
  *   viterbi  the best legal BIO sequence of words (decoder.h, all transitions 0); an entity's score
  *            is the probability of exactly that span, among legal sequences
  *   crf      the same with the transitions of nerfit.json, which models of the recipe nerfit have
  *            (model/decoding.h); entities that are less probable than it says are left out
  *
- * With the last two, a word's other sub-words get its label (I- after B-). Scores are calibrated if the
- * model is (calibration.h); entities whose score is under their threshold are left out. */
+ * With the last two, a word's other sub-words get its label (I- after B-). Scores are calibrated if
+ * the model is (calibration.h); entities whose score is under their threshold are left out. */
 #ifndef NF_PREDICT_TAGGER_H
 #define NF_PREDICT_TAGGER_H
 
@@ -68,9 +69,9 @@ void nf_tagger_free(nf_tagger *tagger);
 const nf_model *nf_tagger_model(const nf_tagger *tagger);
 /* What is done with entities' scores; a new tagger leaves them as they are. */
 void nf_tagger_set_calibration(nf_tagger *tagger, const nf_calibration *calibration);
-/* Entities of the type (NULL: of all that have none of their own) with a smaller score are left out.
- * It takes the place of the model's own limit (model/decoding.h).
- * A type that the model does not know and a threshold outside of 0 to 1 are errors. */
+/* Entities of the type (NULL: of all that have none of their own) with a smaller score are left
+ * out. It takes the place of the model's own limit (model/decoding.h). A type that the model does
+ * not know and a threshold outside of 0 to 1 are errors. */
 nerfit_status nf_tagger_set_threshold(nf_tagger *tagger, const char *type, double threshold,
                                       nerfit_error *err);
 
@@ -79,14 +80,14 @@ typedef struct nf_text {
     size_t size;
 } nf_text;
 
-/* results [count]; what they point to belongs to the tagger until its next call. Texts are tagged in
- * batches of similar length. An error names the text by its index ("text 3: ..."). */
+/* results [count]; what they point to belongs to the tagger until its next call. Texts are tagged
+ * in batches of similar length. An error names the text by its index ("text 3: ..."). */
 nerfit_status nf_tagger_tag(nf_tagger *tagger, const nf_text *texts, size_t count,
                             nf_tagged *results, nerfit_error *err);
 
 /* Gold labels of a document for tagged tokens: labels [n_tokens] as texts "B-x", "I-x", "O", by the
  * rules of train/examples.h; label texts are made in the arena. */
-nerfit_status nf_tagger_gold(const nf_document *document, const nf_tagged *tagged,
-                             nf_arena *arena, const char **labels, nerfit_error *err);
+nerfit_status nf_tagger_gold(const nf_document *document, const nf_tagged *tagged, nf_arena *arena,
+                             const char **labels, nerfit_error *err);
 
 #endif

@@ -102,17 +102,17 @@ typedef struct nf_relative {
     const int32_t *rows; /* [2 reach + 1], 0 <= row < n_rows, for the distances -reach .. reach */
     int32_t reach;       /* at least longest - 1 */
     int32_t n_rows;
-    const nf_values *bias;          /* [n_rows, H] */
+    const nf_values *bias;           /* [n_rows, H] */
     const nf_values *keys, *queries; /* [n_rows, H*D] */
-    nf_values *dbias; /* backward adds to it; NULL: not wanted */
-    nf_values *dkeys, *dqueries; /* backward overwrites them; NULL: not wanted */
+    nf_values *dbias;                /* backward adds to it; NULL: not wanted */
+    nf_values *dkeys, *dqueries;     /* backward overwrites them; NULL: not wanted */
 } nf_relative;
 
 typedef struct nf_attention_shape {
     int32_t n_heads, head_size;
-    double scale;         /* of the scores; 1/sqrt(D) in BERT */
-    ptrdiff_t qkv_stride; /* elements between rows of q, k and v (>= H*D) */
-    int32_t window; /* a token sees those at most so far away; 0: all */
+    double scale;                /* of the scores; 1/sqrt(D) in BERT */
+    ptrdiff_t qkv_stride;        /* elements between rows of q, k and v (>= H*D) */
+    int32_t window;              /* a token sees those at most so far away; 0: all */
     const nf_relative *relative; /* NULL: none */
 } nf_attention_shape;
 
@@ -123,8 +123,8 @@ typedef struct nf_adamw {
 } nf_adamw;
 
 struct nf_backend {
-    const char *name;  /* "ref-f32", "ref-f64", "cpu" */
-    size_t real_size;  /* bytes of one value: 4 or 8 */
+    const char *name;       /* "ref-f32", "ref-f64", "cpu" */
+    size_t real_size;       /* bytes of one value: 4 or 8 */
     nf_precision precision; /* of weight products (never AUTO) */
     bool failed; /* an operation ran out of memory: results are void; see nf_backend_check */
     void *state;
@@ -155,8 +155,8 @@ struct nf_backend {
     void (*axpy)(nf_backend *be, nf_values *y, double alpha, const nf_values *x, size_t n);
     void (*dropout)(nf_backend *be, nf_values *y, const nf_values *x, size_t n,
                     const nf_dropout *dropout);
-    void (*activation_forward)(nf_backend *be, nf_activation kind, nf_values *y,
-                               const nf_values *x, size_t n);
+    void (*activation_forward)(nf_backend *be, nf_activation kind, nf_values *y, const nf_values *x,
+                               size_t n);
     /* dx = dy * f'(x) */
     void (*activation_backward)(nf_backend *be, nf_activation kind, nf_values *dx,
                                 const nf_values *dy, const nf_values *x, size_t n);
@@ -172,14 +172,12 @@ struct nf_backend {
 
     /* ---- reductions */
     /* y[c] += sum_n x[n,c] */
-    void (*column_sums)(nf_backend *be, nf_values *y, const nf_values *x, size_t rows,
-                        size_t cols);
+    void (*column_sums)(nf_backend *be, nf_values *y, const nf_values *x, size_t rows, size_t cols);
     /* y[c] += sum_n a[n,c] b[n,c] */
     void (*column_dots)(nf_backend *be, nf_values *y, const nf_values *a, const nf_values *b,
                         size_t rows, size_t cols);
     /* y[r] = sum_c x[r,c]^2 */
-    void (*row_squares)(nf_backend *be, nf_values *y, const nf_values *x, size_t rows,
-                        size_t cols);
+    void (*row_squares)(nf_backend *be, nf_values *y, const nf_values *x, size_t rows, size_t cols);
     double (*sum_of_squares)(nf_backend *be, const nf_values *x, size_t n);
 
     /* ---- embeddings */
@@ -252,17 +250,16 @@ struct nf_backend {
     /* out [N, H*D]; lse [N,H] (log of the softmax's denominator; NULL if no backward follows).
      * Dropout acts on the probabilities; nf_attention_element numbers them. */
     void (*attention_forward)(nf_backend *be, nf_values *out, nf_values *lse, const nf_values *q,
-                              const nf_values *k, const nf_values *v,
-                              const nf_sequences *sequences, const nf_attention_shape *shape,
-                              const nf_dropout *dropout);
+                              const nf_values *k, const nf_values *v, const nf_sequences *sequences,
+                              const nf_attention_shape *shape, const nf_dropout *dropout);
     /* dq, dk, dv have the rows of q, k, v (the same stride). */
     void (*attention_backward)(nf_backend *be, nf_values *dq, nf_values *dk, nf_values *dv,
                                const nf_values *dout, const nf_values *q, const nf_values *k,
                                const nf_values *v, const nf_values *out, const nf_values *lse,
                                const nf_sequences *sequences, const nf_attention_shape *shape,
                                const nf_dropout *dropout);
-    /* Rotary positions, in place: in each of the H heads at the start of a row of x [N, stride], the
-     * pair (x[l], x[l + D/2]) turns by the angle whose cosine and sine are turns[p,l] and
+    /* Rotary positions, in place: in each of the H heads at the start of a row of x [N, stride],
+     * the pair (x[l], x[l + D/2]) turns by the angle whose cosine and sine are turns[p,l] and
      * turns[p,D/2+l], p = positions[n]; back again with `inverse`, which is also the gradient. */
     void (*rotate)(nf_backend *be, nf_values *x, const nf_values *turns, const int32_t *positions,
                    size_t n, int32_t n_heads, int32_t head_size, ptrdiff_t stride, bool inverse);
@@ -283,11 +280,10 @@ struct nf_backend {
     /* Binary cross-entropy of z_token . embedding_entity against "token lies in the entity", for
      * every pair of an entity and a token of the same text. z [N,P], embeddings [T,P]. */
     double (*contrastive_loss)(nf_backend *be, nf_values *dz, const nf_values *z,
-                               const nf_values *embeddings, size_t p,
-                               const nf_sequences *sequences, const nf_entities *entities,
-                               double grad_scale);
-    /* Cross-entropy of logits [N,L] against labels [N] (-100: no loss), with label smoothing s as in
-     * transformers' LabelSmoother: (1-s) nll + s mean_l(-log p_l). */
+                               const nf_values *embeddings, size_t p, const nf_sequences *sequences,
+                               const nf_entities *entities, double grad_scale);
+    /* Cross-entropy of logits [N,L] against labels [N] (-100: no loss), with label smoothing s as
+     * in transformers' LabelSmoother: (1-s) nll + s mean_l(-log p_l). */
     double (*cross_entropy)(nf_backend *be, nf_values *dlogits, const nf_values *logits,
                             const int32_t *labels, size_t n, size_t l, double smoothing,
                             double grad_scale);
@@ -303,8 +299,7 @@ struct nf_backend {
                        const nf_adamw *options);
     /* What adamw does, with these weight decays times learning rates [n_rates], one after another,
      * to n values whose gradients and moments are zero. */
-    void (*decay)(nf_backend *be, nf_values *values, size_t n, const double *rates,
-                  size_t n_rates);
+    void (*decay)(nf_backend *be, nf_values *values, size_t n, const double *rates, size_t n_rates);
 };
 
 /* Index of the attention probability (query i, key j, head h) for dropout: queries are counted over
@@ -333,8 +328,7 @@ static inline nerfit_status nf_backend_check(nf_backend *be, nerfit_error *err) 
 static inline nf_values *nf_at(const nf_backend *be, nf_values *x, size_t index) {
     return (nf_values *)((char *)x + index * be->real_size);
 }
-static inline const nf_values *nf_at_const(const nf_backend *be, const nf_values *x,
-                                           size_t index) {
+static inline const nf_values *nf_at_const(const nf_backend *be, const nf_values *x, size_t index) {
     return (const nf_values *)((const char *)x + index * be->real_size);
 }
 

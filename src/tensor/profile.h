@@ -1,5 +1,5 @@
-/* A backend that measures another: the same table, with the time of each kind of operation added up.
- * For one thread's handle (fork_alone), whose operations do not overlap. */
+/* A backend that measures another: the same table, with the time of each kind of operation added
+ * up. For one thread's handle (fork_alone), whose operations do not overlap. */
 #ifndef NF_TENSOR_PROFILE_H
 #define NF_TENSOR_PROFILE_H
 

@@ -77,8 +77,8 @@ typedef struct nf_to_store {
     int n_dims;
     int64_t dims[NF_STORED_MAX_DIMS];
     const void *data;
-    /* With data NULL: called when the tensor's turn comes, to put its values into `out`, a buffer that
-     * all tensors share: so that saving takes the memory of the largest tensor, not of all. */
+    /* With data NULL: called when the tensor's turn comes, to put its values into `out`, a buffer
+     * that all tensors share: so that saving takes the memory of the largest tensor, not of all. */
     void (*fill)(const void *user, void *out);
     const void *fill_user;
 } nf_to_store;

@@ -127,8 +127,7 @@ typedef struct fill_buffer {
 
 static nerfit_status write_tensor(nf_file_writer *writer, const nf_to_store *tensor, size_t size,
                                   fill_buffer *buffer, nerfit_error *err) {
-    if (tensor->data || !tensor->fill)
-        return nf_file_writer_write(writer, tensor->data, size, err);
+    if (tensor->data || !tensor->fill) return nf_file_writer_write(writer, tensor->data, size, err);
     if (size > buffer->size) {
         void *grown = realloc(buffer->memory, size);
         if (!grown) return nf_no_memory(err, size);

@@ -101,7 +101,9 @@ const int32_t *nf_workspace_ints(nf_workspace *ws, const int32_t *values, size_t
     return copy;
 }
 
-bool nf_workspace_failed(const nf_workspace *ws) { return ws->failed; }
+bool nf_workspace_failed(const nf_workspace *ws) {
+    return ws->failed;
+}
 
 nf_workspace_mark nf_workspace_here(const nf_workspace *ws) {
     return (nf_workspace_mark){ws->newest, ws->newest ? ws->newest->used : 0};

@@ -17,7 +17,8 @@ nerfit_status nf_windows_plan(nf_window **out, size_t *count, size_t length, siz
         return nf_fail(err, NERFIT_ARGUMENT, "the maximum length leaves no room for text");
     if (overlap > capacity / 2) overlap = capacity / 2;
     size_t stride = capacity - overlap;
-    size_t most = length <= capacity ? 1 : length / (stride - stride / 4 ? stride - stride / 4 : 1) + 2;
+    size_t most =
+        length <= capacity ? 1 : length / (stride - stride / 4 ? stride - stride / 4 : 1) + 2;
     nf_window *windows = calloc(most, sizeof *windows);
     if (!windows) return nf_no_memory(err, most * sizeof *windows);
     size_t n = 0, start = 0;

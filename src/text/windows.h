@@ -7,8 +7,8 @@
 #include "text/tokenizer.h"
 
 typedef struct nf_window {
-    size_t start, end;           /* tokens of the text, special ones not counted */
-    size_t own_start, own_end;   /* those that belong to this window */
+    size_t start, end;         /* tokens of the text, special ones not counted */
+    size_t own_start, own_end; /* those that belong to this window */
 } nf_window;
 
 /* Covers `length` tokens (without special ones) by windows of at most `capacity`, each sharing

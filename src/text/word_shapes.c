@@ -26,8 +26,10 @@ static letters count_letters(nf_utf8_place *p, uint32_t start, uint32_t end) {
         } else if (flags & NF_UNICODE_LETTER) {
             bool capital = flags & NF_UNICODE_HAS_LOWER;
             if (out.capitals + out.small == 0) out.capital_first = capital;
-            if (capital) out.capitals++;
-            else out.small++;
+            if (capital)
+                out.capitals++;
+            else
+                out.small++;
         }
     }
     return out;
@@ -43,10 +45,12 @@ static nf_word_shape shape_of(const letters *l, bool begins_sentence) {
     return begins_sentence ? NF_SHAPE_CAPITALISED_FIRST : NF_SHAPE_CAPITALISED;
 }
 
-static bool ends_sentence(uint32_t c) { return c == '.' || c == '!' || c == '?'; }
+static bool ends_sentence(uint32_t c) {
+    return c == '.' || c == '!' || c == '?';
+}
 
-void nf_word_shapes(const nf_encoding *e, size_t before, size_t after, const char *text, size_t size,
-                    const bool *starts, int32_t *shapes) {
+void nf_word_shapes(const nf_encoding *e, size_t before, size_t after, const char *text,
+                    size_t size, const bool *starts, int32_t *shapes) {
     size_t n = e->length - before - after, end;
     nf_utf8_place place = {text, size, 0, 0};
     bool begins = true;

@@ -51,10 +51,11 @@ static void by_tokenizer(const nf_encoding *e, size_t first, size_t count, const
 /* ---------------------------------------------------------------- between blanks */
 
 /* Marks that stand before a word, and after one; quotes are both. */
-static const uint32_t opening[] = {'"', '\'', '`', '(', '[', '{', 0xA1, 0xBF, 0xAB, 0x2018, 0x201C, 0x201E, 0x3008, 0x300C};
-static const uint32_t closing[] = {'"',  '\'', '`',    ')',    ']',    '}',    '.',    ',',   ';',
-                                   ':',  '!',  '?',    0xBB,   0x2019, 0x201D, 0x2026, 0x3001, 0x3002,
-                                   0x3009, 0x300D, 0xFF01, 0xFF0C, 0xFF1A, 0xFF1F};
+static const uint32_t opening[] = {'"',  '\'', '`',    '(',    '[',    '{',    0xA1,
+                                   0xBF, 0xAB, 0x2018, 0x201C, 0x201E, 0x3008, 0x300C};
+static const uint32_t closing[] = {'"',    '\'',   '`',    ')',    ']',    '}',    '.',    ',',
+                                   ';',    ':',    '!',    '?',    0xBB,   0x2019, 0x201D, 0x2026,
+                                   0x3001, 0x3002, 0x3009, 0x300D, 0xFF01, 0xFF0C, 0xFF1A, 0xFF1F};
 
 static bool is_one_of(uint32_t c, const uint32_t *list, size_t count) {
     for (size_t i = 0; i < count; i++)
@@ -62,15 +63,20 @@ static bool is_one_of(uint32_t c, const uint32_t *list, size_t count) {
     return false;
 }
 
-static bool opens(uint32_t c) { return is_one_of(c, opening, sizeof opening / sizeof *opening); }
-static bool closes(uint32_t c) { return is_one_of(c, closing, sizeof closing / sizeof *closing); }
+static bool opens(uint32_t c) {
+    return is_one_of(c, opening, sizeof opening / sizeof *opening);
+}
+static bool closes(uint32_t c) {
+    return is_one_of(c, closing, sizeof closing / sizeof *closing);
+}
 
 /* "'s", "'ll": corpora write what follows an apostrophe as a word. */
 static bool is_ending(const uint32_t *c, size_t size) {
     return (c[0] == '\'' || c[0] == 0x2019) && size > 1 && size <= 3 && !closes(c[size - 1]);
 }
 
-/* words[i] receives the number of the word that code point i belongs to (blanks: the word before). */
+/* words[i] receives the number of the word that code point i belongs to (blanks: the word
+ * before). */
 static void number_words(const uint32_t *c, size_t n, uint32_t *words) {
     uint32_t word = 0;
     for (size_t i = 0; i < n;) {
@@ -80,7 +86,8 @@ static void number_words(const uint32_t *c, size_t n, uint32_t *words) {
         }
         size_t end = i, core = i;
         while (end < n && !nf_is_space(c[end])) end++;
-        while (core < end && opens(c[core]) && !is_ending(c + core, end - core)) words[core++] = ++word;
+        while (core < end && opens(c[core]) && !is_ending(c + core, end - core))
+            words[core++] = ++word;
         size_t tail = end;
         while (tail > core && closes(c[tail - 1])) tail--;
         if (tail > core) word++;
@@ -101,7 +108,8 @@ static nerfit_status by_blanks(const nf_encoding *e, size_t before, size_t n, co
     uint32_t *points = malloc(2 * size * sizeof *points + 1);
     if (!points) return nf_no_memory(err, 2 * size * sizeof *points);
     uint32_t *words = points + size;
-    for (size_t at = 0; at < size; length++) at += nf_utf8_decode(text + at, size - at, &points[length]);
+    for (size_t at = 0; at < size; length++)
+        at += nf_utf8_decode(text + at, size - at, &points[length]);
     number_words(points, length, words);
     uint32_t last = UINT32_MAX;
     for (size_t i = 0; i < n; i++) {

@@ -1,18 +1,19 @@
-/* Where words begin among sub-words: what tagging, scores by words and the cuts of long texts go by. A
- * model's words are of one of two kinds.
+/* Where words begin among sub-words: what tagging, scores by words and the cuts of long texts go
+ * by. A model's words are of one of two kinds.
  *
- *   tokenizer  the tokenizer's own (its word id), with two corrections. In scripts without spaces that
- *              would be a whole sentence: there every sub-word that begins with a new character begins
- *              a word, so that an entity may begin and end wherever a sub-word does. And no word begins
- *              with a mark that belongs to the character before it, or with other bytes of that same
- *              character; nor with a letter after a mark, where byte-level patterns end a word (in Hindi
- *              at every vowel sign). BERT's pre-tokens divide at every punctuation mark:
- *              "state-of-the-art" is seven words, and each of them is labelled on its own.
+ *   tokenizer  the tokenizer's own (its word id), with two corrections. In scripts without spaces
+ *              that would be a whole sentence: there every sub-word that begins with a new
+ *              character begins a word, so that an entity may begin and end wherever a sub-word
+ *              does. And no word begins with a mark that belongs to the character before it, or
+ *              with other bytes of that same character; nor with a letter after a mark, where
+ *              byte-level patterns end a word (in Hindi at every vowel sign). BERT's pre-tokens
+ *              divide at every punctuation mark: "state-of-the-art" is seven words, and each of
+ *              them is labelled on its own.
  *   blanks     what stands between white space, with opening marks before it and closing ones after
- *              it (quotes, brackets, full stops, commas ...) as words of their own, and every character
- *              of a script without spaces too. Corpora are divided like that, and so is most text: it
- *              keeps a label from falling on a part of "state-of-the-art", "don't", "http://t.co/x" or
- *              "@name".
+ *              it (quotes, brackets, full stops, commas ...) as words of their own, and every
+ *              character of a script without spaces too. Corpora are divided like that, and so is
+ *              most text: it keeps a label from falling on a part of "state-of-the-art", "don't",
+ *              "http://t.co/x" or "@name".
  *
  * A sub-word that stands for no character, or for one that the next one stands for as well (the
  * blank that sentencepiece puts in front), keeps that next one in its word. */
@@ -23,8 +24,9 @@
 
 typedef enum nf_word_kind { NF_WORDS_TOKENIZER, NF_WORDS_BLANKS } nf_word_kind;
 
-/* starts[i]: whether token i of the text, special ones left out, begins a word. `before` and `after`
- * are the encoding's special tokens; starts [length - before - after]. `text` is what was encoded. */
+/* starts[i]: whether token i of the text, special ones left out, begins a word. `before` and
+ * `after` are the encoding's special tokens; starts [length - before - after]. `text` is what was
+ * encoded. */
 nerfit_status nf_word_starts(const nf_encoding *encoding, size_t before, size_t after,
                              const char *text, size_t size, nf_word_kind kind, bool *starts,
                              nerfit_error *err);

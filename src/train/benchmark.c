@@ -173,8 +173,8 @@ static nerfit_status make_examples(const nf_model *model, nf_examples *out, nerf
             ids[t] = (int32_t)nf_rng_below(&rng, (uint32_t)model->encoder.vocabulary);
             ids[length + t] = (int32_t)nf_rng_below(&rng, (uint32_t)model->n_labels);
         }
-        out->items[out->count++] =
-            (nf_example){.ids = ids, .labels = ids + length, .shapes = ids + 2 * length, .length = length};
+        out->items[out->count++] = (nf_example){
+            .ids = ids, .labels = ids + length, .shapes = ids + 2 * length, .length = length};
         out->n_tokens += length;
     }
     return NERFIT_OK;

@@ -6,8 +6,10 @@
 static void scores(nf_str *out, const json_t *report, const char *report_of, const char *units) {
     const char *label;
     json_t *score;
-    nf_str_appendf(out, "\n## Scores on the %s data\n\n| entity | precision | recall | F1 | "
-                        "support |\n|---|---|---|---|---|\n", report_of);
+    nf_str_appendf(out,
+                   "\n## Scores on the %s data\n\n| entity | precision | recall | F1 | "
+                   "support |\n|---|---|---|---|---|\n",
+                   report_of);
     json_object_foreach(json_object_get(report, "types"), label, score) {
         nf_str_appendf(out, "| %s | %.3f | %.3f | %.3f | %lld |\n", label,
                        json_real_value(json_object_get(score, "precision")),
@@ -21,8 +23,10 @@ static void scores(nf_str *out, const json_t *report, const char *report_of, con
                    json_real_value(json_object_get(score, "recall")),
                    json_real_value(json_object_get(score, "f1")),
                    (long long)json_integer_value(json_object_get(score, "support")));
-    nf_str_appendf(out, "\nEntities count as found if type and boundaries are right (seqeval's "
-                        "default mode, over %s).\n", units);
+    nf_str_appendf(out,
+                   "\nEntities count as found if type and boundaries are right (seqeval's "
+                   "default mode, over %s).\n",
+                   units);
 }
 
 nerfit_status nf_model_card_write(const char *folder, const nf_train_options *o,
@@ -33,27 +37,29 @@ nerfit_status nf_model_card_write(const char *folder, const nf_train_options *o,
     nf_str_append_text(&card, "---\nlibrary_name: nerfit\npipeline_tag: token-classification\n"
                               "---\n\n# A nerfit model\n\nA token-classification model in "
                               "transformers' format, trained by nerfit " NERFIT_VERSION ".\n\n");
-    nf_str_appendf(&card, "- trained %s, %s\n- stage 1 (contrastive): %lld steps at most, learning "
-                          "rate %g\n- stage 2 (token classification): %lld steps at most, learning "
-                          "rate %g\n- entity types: ",
+    nf_str_appendf(&card,
+                   "- trained %s, %s\n- stage 1 (contrastive): %lld steps at most, learning "
+                   "rate %g\n- stage 2 (token classification): %lld steps at most, learning "
+                   "rate %g\n- entity types: ",
                    o->peft_lora ? (o->use_dora ? "with DoRA adapters" : "with LoRA adapters")
                                 : "in full",
-                   o->recipe == NF_RECIPE_NERFIT ? "recipe `nerfit`" : "recipe `original`", (long long)o->max_steps[0], o->learning_rate[0],
-                   (long long)o->max_steps[1], o->learning_rate[1]);
+                   o->recipe == NF_RECIPE_NERFIT ? "recipe `nerfit`" : "recipe `original`",
+                   (long long)o->max_steps[0], o->learning_rate[0], (long long)o->max_steps[1],
+                   o->learning_rate[1]);
     for (size_t i = 0; i < labels->n_types; i++)
         nf_str_appendf(&card, "%s%s", i ? ", " : "", labels->types[i]);
     nf_str_append_char(&card, '\n');
     if (nf_word_shape_in(folder))
-        nf_str_append_text(&card, "- word shapes: the table in `word_shape.safetensors` is added to the "
-                                  "input embeddings; transformers runs the model without it, with "
-                                  "other results\n");
+        nf_str_append_text(&card,
+                           "- word shapes: the table in `word_shape.safetensors` is added to the "
+                           "input embeddings; transformers runs the model without it, with "
+                           "other results\n");
     if (report)
         scores(&card, report, report_of, o->recipe == NF_RECIPE_NERFIT ? "words" : "sub-words");
     nf_str_append_text(&card, "\nUse it: `nerfit predict FOLDER texts.txt`.\n");
     const char *path = nf_path_join(&arena, folder, "README.md");
-    nerfit_status status = card.failed || !path
-                               ? nf_no_memory(err, 0)
-                               : nf_file_write(path, card.data, card.length, err);
+    nerfit_status status = card.failed || !path ? nf_no_memory(err, 0)
+                                                : nf_file_write(path, card.data, card.length, err);
     nf_str_free(&card);
     nf_arena_free(&arena);
     return status;

@@ -54,8 +54,10 @@ nerfit_status nf_checkpoint_save_values(const nf_model *model, const char *folde
                 break;
             }
             snprintf(name, strlen(p->name) + 8, "%s%s", part_names[part], p->name);
-            if (single) be->to_f32(be, data, part_of(net, p, part), n);
-            else be->to_f64(be, data, part_of(net, p, part), n);
+            if (single)
+                be->to_f32(be, data, part_of(net, p, part), n);
+            else
+                be->to_f64(be, data, part_of(net, p, part), n);
             tensors[count] = (nf_to_store){.name = name,
                                            .type = single ? NF_STORED_F32 : NF_STORED_F64,
                                            .n_dims = p->n_dims,
@@ -115,16 +117,16 @@ nerfit_status nf_checkpoint_load_values(nf_model *model, const char *folder, ner
 
 static json_t *state_to_json(const nf_stage *stage) {
     const nf_stage_state *s = &stage->state;
-    return json_pack("{s:i, s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:I, s:b, s:f, s:I, s:I, s:b, s:O}",
-                     "stage", stage->number, "task", stage->task->name, "examples",
-                     (json_int_t)stage->task->train->count, "global_step", (json_int_t)s->step,
-                     "max_steps", (json_int_t)stage->total_steps, "trained_values",
-                     (json_int_t)stage->task->model->net.n_trained, "epoch",
-                     nf_stage_epoch(stage, s->step), "loss_sum", s->loss_sum, "loss_total",
-                     s->loss_total, "loss_steps", (json_int_t)s->loss_steps, "has_best",
-                     (int)s->has_best, "best_metric", s->best_metric, "best_global_step",
-                     (json_int_t)s->best_step, "patience_used", (json_int_t)s->patience_used,
-                     "stopped_early", (int)s->stopped_early, "log_history", s->log_history);
+    return json_pack(
+        "{s:i, s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:I, s:b, s:f, s:I, s:I, s:b, s:O}", "stage",
+        stage->number, "task", stage->task->name, "examples", (json_int_t)stage->task->train->count,
+        "global_step", (json_int_t)s->step, "max_steps", (json_int_t)stage->total_steps,
+        "trained_values", (json_int_t)stage->task->model->net.n_trained, "epoch",
+        nf_stage_epoch(stage, s->step), "loss_sum", s->loss_sum, "loss_total", s->loss_total,
+        "loss_steps", (json_int_t)s->loss_steps, "has_best", (int)s->has_best, "best_metric",
+        s->best_metric, "best_global_step", (json_int_t)s->best_step, "patience_used",
+        (json_int_t)s->patience_used, "stopped_early", (int)s->stopped_early, "log_history",
+        s->log_history);
 }
 
 static nerfit_status state_from_json(nf_stage *stage, const json_t *json, const char *path,
@@ -222,8 +224,8 @@ static size_t list_steps(const char *folder, int64_t **steps) {
 char *nf_checkpoint_newest(nf_arena *arena, const char *folder) {
     int64_t *steps;
     size_t count = list_steps(folder, &steps);
-    char *path = count && count != SIZE_MAX ? nf_checkpoint_path(arena, folder, steps[count - 1])
-                                            : NULL;
+    char *path =
+        count && count != SIZE_MAX ? nf_checkpoint_path(arena, folder, steps[count - 1]) : NULL;
     free(steps);
     return path;
 }
@@ -258,8 +260,10 @@ static nerfit_status write_all(nf_stage *stage, const char *folder, nf_arena *ar
     NF_TRY(nf_directory_make(folder, err));
     if (model->description_head && model->classifier)
         NF_TRY(nf_model_fold_description_head(model, err));
-    if (model->adapter) NF_TRY(nf_adapter_save(model, folder, err));
-    else NF_TRY(nf_model_save(model, folder, err));
+    if (model->adapter)
+        NF_TRY(nf_adapter_save(model, folder, err));
+    else
+        NF_TRY(nf_model_save(model, folder, err));
     NF_TRY(nf_checkpoint_save_values(model, folder, true, err));
     const char *path = nf_path_join(arena, folder, STATE_FILE);
     json_t *state = state_to_json(stage);

@@ -21,8 +21,8 @@ static bool is_given(const chooser *c, const char *name) {
 }
 
 /* Sets an option that was not given, from text. */
-static NERFIT_PRINTF(3, 4) nerfit_status choose(chooser *c, const char *name, const char *format,
-                                                ...) {
+static NERFIT_PRINTF(3, 4) nerfit_status
+    choose(chooser *c, const char *name, const char *format, ...) {
     char text[96];
     va_list arguments;
     if (is_given(c, name)) return NERFIT_OK;
@@ -67,7 +67,8 @@ static int64_t share_of(int64_t steps, int64_t parts) {
     return share < 1 ? 1 : share;
 }
 
-/* Evaluations and checkpoints: with validation texts the best of five models of stage 2 is taken. */
+/* Evaluations and checkpoints: with validation texts the best of five models of stage 2 is
+ * taken. */
 static nerfit_status choose_evaluations(chooser *c) {
     static const char *const names[] = {"no", "steps", "epoch"};
     nf_train_options *o = c->out;
@@ -86,10 +87,9 @@ static nerfit_status choose_evaluations(chooser *c) {
                   names[o->load_best_model_at_end[0] ? o->eval_strategy[0] : NF_CHOICE_NO],
                   names[o->eval_strategy[1]]));
     NF_TRY(choose(c, "save_steps", "%" PRId64 ",%" PRId64, o->eval_steps[0], o->eval_steps[1]));
-    bool together = o->eval_strategy[1] != NF_CHOICE_NO &&
-                    o->save_strategy[1] == o->eval_strategy[1] &&
-                    (o->eval_strategy[1] != NF_CHOICE_STEPS ||
-                     o->save_steps[1] % o->eval_steps[1] == 0);
+    bool together =
+        o->eval_strategy[1] != NF_CHOICE_NO && o->save_strategy[1] == o->eval_strategy[1] &&
+        (o->eval_strategy[1] != NF_CHOICE_STEPS || o->save_steps[1] % o->eval_steps[1] == 0);
     return choose(c, "load_best_model_at_end", together ? "false,true" : "false");
 }
 
@@ -105,16 +105,19 @@ static nerfit_status choose_adapter(chooser *c) {
 static void tell_steps(const chooser *c, int s) {
     const nf_train_options *o = c->out;
     char amount[64];
-    if (o->max_steps[s] >= 0) snprintf(amount, sizeof amount, "%" PRId64 " steps", o->max_steps[s]);
-    else snprintf(amount, sizeof amount, "%g epochs", o->num_train_epochs[s]);
-    nf_log_info(c->log, "stage %d: %s of %" PRId64 " texts a batch, learning rates %g (encoder), %g "
-                "(head), %g (projection), %g (decoder)%s", s + 1, amount,
-                o->per_device_train_batch_size[s], o->learning_rate[s], o->head_learning_rate[s],
-                o->projection_learning_rate[s], o->decoder_learning_rate[s],
-                is_given(c, "max_steps") || is_given(c, "num_train_epochs") ? ""
-                : c->size->n_texts <= FEW_TEXTS
-                    ? "; 20 steps for every 8 texts, at least 200, at most 500"
-                    : "; above 1500 texts epochs count");
+    if (o->max_steps[s] >= 0)
+        snprintf(amount, sizeof amount, "%" PRId64 " steps", o->max_steps[s]);
+    else
+        snprintf(amount, sizeof amount, "%g epochs", o->num_train_epochs[s]);
+    nf_log_info(
+        c->log,
+        "stage %d: %s of %" PRId64 " texts a batch, learning rates %g (encoder), %g "
+        "(head), %g (projection), %g (decoder)%s",
+        s + 1, amount, o->per_device_train_batch_size[s], o->learning_rate[s],
+        o->head_learning_rate[s], o->projection_learning_rate[s], o->decoder_learning_rate[s],
+        is_given(c, "max_steps") || is_given(c, "num_train_epochs") ? ""
+        : c->size->n_texts <= FEW_TEXTS ? "; 20 steps for every 8 texts, at least 200, at most 500"
+                                        : "; above 1500 texts epochs count");
 }
 
 static void tell(const chooser *c) {
@@ -122,15 +125,17 @@ static void tell(const chooser *c) {
     nf_log_info(c->log, "recipe nerfit, %zu texts: what was not given follows from their number",
                 c->size->n_texts);
     if (o->max_steps[0] == 0 && !is_given(c, "max_steps"))
-        nf_log_info(c->log, "stage 1: left out: stage 2 learns from the same texts and descriptions "
-                            "(max_steps: [N, M] runs it)");
-    else if (o->max_steps[0] != 0) tell_steps(c, 0);
+        nf_log_info(c->log,
+                    "stage 1: left out: stage 2 learns from the same texts and descriptions "
+                    "(max_steps: [N, M] runs it)");
+    else if (o->max_steps[0] != 0)
+        tell_steps(c, 0);
     if (o->max_steps[1] != 0) tell_steps(c, 1);
-    nf_log_info(c->log, "%s", !c->size->has_validation
-                                  ? "no validation texts: the last model is taken"
-                              : o->load_best_model_at_end[1]
-                                  ? "validation texts: the best model by their score is taken"
-                                  : "the last model is taken");
+    nf_log_info(c->log, "%s",
+                !c->size->has_validation ? "no validation texts: the last model is taken"
+                : o->load_best_model_at_end[1]
+                    ? "validation texts: the best model by their score is taken"
+                    : "the last model is taken");
 }
 
 nerfit_status nf_train_defaults(nf_train_options *out, const nf_train_options *given,
@@ -142,8 +147,10 @@ nerfit_status nf_train_defaults(nf_train_options *out, const nf_train_options *g
     nerfit_status status = choose_adapter(&c);
     if (status == NERFIT_OK) status = choose_steps(&c);
     if (status == NERFIT_OK) status = choose_evaluations(&c);
-    if (status == NERFIT_OK) tell(&c);
-    else nf_train_options_free(out);
+    if (status == NERFIT_OK)
+        tell(&c);
+    else
+        nf_train_options_free(out);
     return status;
 }
 
@@ -158,11 +165,16 @@ nerfit_status nf_pretraining_defaults(nf_train_options *out, const nf_train_opti
     static const struct {
         const char *name, *text;
     } settings[] = {
-        {"max_steps", "700"},           {"per_device_train_batch_size", "16"},
-        {"projection_learning_rate", "1e-3"}, {"lr_scheduler_type", "linear"},
-        {"warmup_steps", "0"},          {"warmup_ratio", "0.1"},
-        {"save_strategy", "no"},        {"load_best_model_at_end", "false"},
-        {"eval_strategy", "no"},        {"pretrained", "none"},
+        {"max_steps", "700"},
+        {"per_device_train_batch_size", "16"},
+        {"projection_learning_rate", "1e-3"},
+        {"lr_scheduler_type", "linear"},
+        {"warmup_steps", "0"},
+        {"warmup_ratio", "0.1"},
+        {"save_strategy", "no"},
+        {"load_best_model_at_end", "false"},
+        {"eval_strategy", "no"},
+        {"pretrained", "none"},
     };
     const nf_train_size size = {0};
     *out = *given;
@@ -176,11 +188,13 @@ nerfit_status nf_pretraining_defaults(nf_train_options *out, const nf_train_opti
     if (status == NERFIT_OK)
         status = choose(&c, "logging_steps", "%" PRId64, share_of(out->max_steps[0], 20));
     if (status == NERFIT_OK)
-        nf_log_info(log, "pre-training: %" PRId64 " steps of %" PRId64 " texts, learning rates %g "
-                    "(encoder%s), %g (head), %g (projection)", out->max_steps[0],
-                    out->per_device_train_batch_size[0], out->learning_rate[0],
+        nf_log_info(log,
+                    "pre-training: %" PRId64 " steps of %" PRId64 " texts, learning rates %g "
+                    "(encoder%s), %g (head), %g (projection)",
+                    out->max_steps[0], out->per_device_train_batch_size[0], out->learning_rate[0],
                     given->peft_lora ? "'s adapter" : "", out->head_learning_rate[0],
                     out->projection_learning_rate[0]);
-    else nf_train_options_free(out);
+    else
+        nf_train_options_free(out);
     return status;
 }

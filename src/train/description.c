@@ -44,8 +44,7 @@ static nerfit_status find_words(words *out, const nf_example *const *batch, size
     out->labels = out->rows + n;
     for (size_t s = 0; s < count; s++) {
         nf_example_word_labels(batch[s], out->labels + at);
-        for (size_t w = 0; w < batch[s]->n_words; w++)
-            out->rows[at++] = row + batch[s]->words[w];
+        for (size_t w = 0; w < batch[s]->n_words; w++) out->rows[at++] = row + batch[s]->words[w];
         row += (int32_t)batch[s]->length;
     }
     return NERFIT_OK;
@@ -83,9 +82,8 @@ static nerfit_status decoder_loss(description *self, const nf_transitions *trans
 
 /* Adds the decoder's loss, and its gradient to the backend's dlogits and the transitions'. */
 static nerfit_status add_decoder(description *self, nf_pass *pass, const nf_values *logits,
-                                 nf_values *dlogits, const words *w,
-                                 const nf_example *const *batch, size_t count, double grad_scale,
-                                 double *loss, nerfit_error *err) {
+                                 nf_values *dlogits, const words *w, const nf_example *const *batch,
+                                 size_t count, double grad_scale, double *loss, nerfit_error *err) {
     nf_backend *be = pass->be;
     nf_parameter *p = self->task.model->description_head->transitions;
     size_t cells = w->n * (2 * self->columns->n_types + 1);
@@ -131,7 +129,8 @@ static nerfit_status collect(description *self, nf_backend *be, const nf_values 
         status = nf_decoder_best(self->decoder, &transitions, host + at * l, n, types, path + at,
                                  NULL, err);
         if (status == NERFIT_OK)
-            status = nf_decoder_sum(self->decoder, &transitions, host + at * l, n, types, &log_z, err);
+            status =
+                nf_decoder_sum(self->decoder, &transitions, host + at * l, n, types, &log_z, err);
         if (status == NERFIT_OK)
             nf_decoder_keep(self->decoder, self->task.model->decoding.least, path + at);
         for (size_t i = at; i < at + n && status == NERFIT_OK; i++) {
@@ -243,7 +242,9 @@ nerfit_status nf_task_description(nf_task **out, nf_model *model, const nf_type_
     d->kept = calloc(model->encoder.n_layers + 1, sizeof *d->kept);
     nerfit_status status = d->kept ? NERFIT_OK : nf_no_memory(err, 0);
     if (status == NERFIT_OK) status = nf_decoder_new(&d->decoder, err);
-    if (status == NERFIT_OK) *out = &d->task;
-    else task_free(&d->task);
+    if (status == NERFIT_OK)
+        *out = &d->task;
+    else
+        task_free(&d->task);
     return status;
 }

@@ -14,8 +14,8 @@ static nerfit_status reserve(nf_embeddings *out, size_t count, size_t size, nerf
     return out->types && out->vectors ? NERFIT_OK : nf_no_memory(err, count * size);
 }
 
-static nerfit_status from_tensors(nf_embeddings *out, const nf_safetensors *file,
-                                  const char *path, nerfit_error *err) {
+static nerfit_status from_tensors(nf_embeddings *out, const nf_safetensors *file, const char *path,
+                                  nerfit_error *err) {
     size_t count = nf_safetensors_count(file);
     if (count == 0) return nf_fail_at(err, NERFIT_FORMAT, path, 0, 0, "holds no embeddings");
     NF_TRY(reserve(out, count, nf_safetensors_at(file, 0)->count, err));
@@ -25,7 +25,8 @@ static nerfit_status from_tensors(nf_embeddings *out, const nf_safetensors *file
             return nf_fail_at(err, NERFIT_FORMAT, path, 0, 0,
                               "the embedding of \"%s\" has %zu values, that of \"%s\" %zu; all "
                               "should have the same",
-                              stored->name, stored->count, out->count ? out->types[0] : "", out->size);
+                              stored->name, stored->count, out->count ? out->types[0] : "",
+                              out->size);
         NF_TRY(nf_stored_to_f32(stored, out->vectors + i * out->size, err));
         if (!(out->types[i] = nf_arena_strdup(&out->arena, stored->name)))
             return nf_no_memory(err, 0);
@@ -47,8 +48,10 @@ static nerfit_status encode(nf_embeddings *out, const nf_descriptions *descripti
         out->count++;
     }
     if (cut)
-        nf_log_warning(log, "%s: %zu descriptions are longer than the sentence encoder's %zu tokens "
-                       "and were cut there", name, cut, encoder->max_length);
+        nf_log_warning(log,
+                       "%s: %zu descriptions are longer than the sentence encoder's %zu tokens "
+                       "and were cut there",
+                       name, cut, encoder->max_length);
     return NERFIT_OK;
 }
 
@@ -77,9 +80,8 @@ static nerfit_status read_tensors(nf_embeddings *out, const char *path, nerfit_e
     return status;
 }
 
-nerfit_status nf_embeddings_read(nf_embeddings *out, const char *path,
-                                 const char *sentence_encoder, nf_backend *be, const nf_log *log,
-                                 nerfit_error *err) {
+nerfit_status nf_embeddings_read(nf_embeddings *out, const char *path, const char *sentence_encoder,
+                                 nf_backend *be, const nf_log *log, nerfit_error *err) {
     if (nf_path_has_ending(path, ".safetensors")) return read_tensors(out, path, err);
     nf_descriptions descriptions = {0};
     NF_TRY(nf_descriptions_read(&descriptions, path, err));

@@ -19,13 +19,12 @@ typedef struct nf_embeddings {
 
 /* A file: safetensors of embeddings, or JSON or YAML of descriptions. `sentence_encoder`: a folder;
  * only needed for descriptions, may be NULL. */
-nerfit_status nf_embeddings_read(nf_embeddings *out, const char *path,
-                                 const char *sentence_encoder, nf_backend *be, const nf_log *log,
-                                 nerfit_error *err);
+nerfit_status nf_embeddings_read(nf_embeddings *out, const char *path, const char *sentence_encoder,
+                                 nf_backend *be, const nf_log *log, nerfit_error *err);
 /* `name` stands for the descriptions' file in messages. */
 nerfit_status nf_embeddings_describe(nf_embeddings *out, const nf_descriptions *descriptions,
-                                     const char *name, const char *sentence_encoder,
-                                     nf_backend *be, const nf_log *log, nerfit_error *err);
+                                     const char *name, const char *sentence_encoder, nf_backend *be,
+                                     const nf_log *log, nerfit_error *err);
 /* Copies vectors [count, size]; they should be finite. `name` stands for them in messages. */
 nerfit_status nf_embeddings_make(nf_embeddings *out, const char *const *types, size_t count,
                                  size_t size, const float *vectors, const char *name,

@@ -42,8 +42,8 @@ nerfit_status nf_evaluation_metrics(nf_evaluation *self, json_t *metrics, nerfit
         char key[256];
         failed |= put_score(metrics, report->types[i].label, &report->types[i]);
         snprintf(key, sizeof key, "eval_%s_number", report->types[i].label);
-        failed |= json_object_set_new(metrics, key,
-                                      json_integer((json_int_t)report->types[i].support));
+        failed |=
+            json_object_set_new(metrics, key, json_integer((json_int_t)report->types[i].support));
     }
     self->report = report;
     return failed ? nf_no_memory(err, 0) : NERFIT_OK;

@@ -1,5 +1,5 @@
-/* The scores of an evaluation: labels are added batch by batch, the metrics end it, and the next label
- * begins the next one. */
+/* The scores of an evaluation: labels are added batch by batch, the metrics end it, and the next
+ * label begins the next one. */
 #ifndef NF_TRAIN_EVALUATION_H
 #define NF_TRAIN_EVALUATION_H
 

@@ -53,15 +53,14 @@ static bool token_range(const maker *m, const nf_span *span, int32_t *first, int
 static void report(maker *m, size_t *counter, const nf_document *document, const nf_span *span,
                    const char *what) {
     if (++*counter <= REPORTED)
-        nf_log_warning(m->log, "%s:%ld: entity \"%s\" at %u..%u %s", document->file,
-                       document->line, span->label, span->start, span->end, what);
+        nf_log_warning(m->log, "%s:%ld: entity \"%s\" at %u..%u %s", document->file, document->line,
+                       span->label, span->start, span->end, what);
 }
 
 /* The document's entities as token ranges of the whole encoding. Two entities that share a
  * sub-word (an edge inside it) keep it with the first. */
 static nerfit_status find_entities(maker *m, const nf_document *document,
-                                   nf_example_entity *entities, size_t *count,
-                                   nerfit_error *err) {
+                                   nf_example_entity *entities, size_t *count, nerfit_error *err) {
     int32_t taken = 0; /* first token that is free */
     *count = 0;
     for (size_t i = 0; i < document->n_spans; i++) {
@@ -120,10 +119,15 @@ static nerfit_status add_piece(maker *m, size_t start, size_t end,
     nf_example_entity *own = nf_arena_calloc(&m->out->arena, count, sizeof *own);
     int32_t *words = nf_arena_alloc(&m->out->arena, text * sizeof *words + 1);
     nf_example *example = add_example(m->out);
-    if (!ids || !labels || !shapes || !own || !words || !example) return nf_no_memory(err, length * sizeof *ids);
-    *example = (nf_example){
-        .ids = ids, .labels = labels, .shapes = shapes, .length = length, .entities = own, .words = words,
-        .document = document};
+    if (!ids || !labels || !shapes || !own || !words || !example)
+        return nf_no_memory(err, length * sizeof *ids);
+    *example = (nf_example){.ids = ids,
+                            .labels = labels,
+                            .shapes = shapes,
+                            .length = length,
+                            .entities = own,
+                            .words = words,
+                            .document = document};
     for (size_t i = start; i < end; i++)
         if (m->starts_word[i - m->before])
             words[example->n_words++] = (int32_t)(m->before + i - start);
@@ -189,7 +193,8 @@ static nerfit_status add_document(maker *m, const nf_corpus *corpus, size_t inde
     nf_example_entity *entities = calloc(document->n_spans + 1, sizeof *entities);
     m->starts_word = malloc(end - start + 1);
     m->shapes = malloc((end - start) * sizeof *m->shapes + 1);
-    status = entities && m->starts_word && m->shapes ? NERFIT_OK : nf_no_memory(err, document->n_spans);
+    status =
+        entities && m->starts_word && m->shapes ? NERFIT_OK : nf_no_memory(err, document->n_spans);
     if (status == NERFIT_OK)
         status = nf_word_starts(&m->encoding, m->before, m->after, document->text,
                                 document->text_size, m->words, m->starts_word, err);
@@ -229,18 +234,21 @@ nerfit_status nf_examples_make(nf_examples *out, const nf_corpus *corpus,
                                const nf_label_set *labels, const nf_tokenizer *tokenizer,
                                size_t max_length, nf_word_kind words, const nf_log *log,
                                nerfit_error *err) {
-    maker m = {
-        .out = out, .labels = labels, .tokenizer = tokenizer, .log = log, .words = words};
+    maker m = {.out = out, .labels = labels, .tokenizer = tokenizer, .log = log, .words = words};
     nf_tokenizer_special_counts(tokenizer, &m.before, &m.after);
     if (max_length <= m.before + m.after)
-        return nf_fail(err, NERFIT_ARGUMENT, "max_length %zu leaves no room for text (%zu special "
-                       "tokens)", max_length, m.before + m.after);
+        return nf_fail(err, NERFIT_ARGUMENT,
+                       "max_length %zu leaves no room for text (%zu special "
+                       "tokens)",
+                       max_length, m.before + m.after);
     m.capacity = max_length - m.before - m.after;
     nerfit_status status = NERFIT_OK;
     for (size_t i = 0; i < corpus->n_documents && status == NERFIT_OK; i++)
         status = add_document(&m, corpus, i, err);
     nf_encoding_free(&m.encoding);
-    if (status == NERFIT_OK) tell(&m, max_length);
-    else nf_examples_free(out);
+    if (status == NERFIT_OK)
+        tell(&m, max_length);
+    else
+        nf_examples_free(out);
     return status;
 }

@@ -2,14 +2,15 @@
  *
  * The rules are those of the original package (nerfit/dataset.py), but for its defects:
  *   - A sub-word belongs to an entity if they share a character. (The original asks that the
- *     sub-word's start lies in the entity; where an entity's edge lies inside a sub-word, it labelled
- *     the first one O. Such an edge is reported.)
+ *     sub-word's start lies in the entity; where an entity's edge lies inside a sub-word, it
+ *     labelled the first one O. Such an edge is reported.)
  *   - The entity's first sub-word is B-, the others I-. (The original gave B- twice where several
  *     byte-level sub-words share one character, and O to an entity that follows another with
  *     nothing between them.)
  *   - A text longer than the model takes becomes several examples, cut between entities where
  *     possible. (The original cut it off, and failed on an entity past the limit.)
- *   - An entity that no sub-word covers (only characters that the tokenizer removes) is reported. */
+ *   - An entity that no sub-word covers (only characters that the tokenizer removes) is
+ *   reported. */
 #ifndef NF_TRAIN_EXAMPLES_H
 #define NF_TRAIN_EXAMPLES_H
 
@@ -39,10 +40,10 @@ typedef struct nf_examples {
     nf_arena arena;
     nf_example *items;
     size_t count, capacity;
-    size_t n_split_documents;  /* texts longer than the limit */
-    size_t n_split_entities;   /* entities that a cut had to divide */
-    size_t n_inner_edges;      /* entity edges inside a sub-word */
-    size_t n_uncovered;        /* entities without a sub-word */
+    size_t n_split_documents; /* texts longer than the limit */
+    size_t n_split_entities;  /* entities that a cut had to divide */
+    size_t n_inner_edges;     /* entity edges inside a sub-word */
+    size_t n_uncovered;       /* entities without a sub-word */
     size_t n_tokens;
 } nf_examples;
 
@@ -59,7 +60,8 @@ nerfit_status nf_examples_make(nf_examples *out, const nf_corpus *corpus,
 nf_word_kind nf_examples_words(const nf_corpus *corpus);
 void nf_examples_free(nf_examples *examples);
 /* Labels of the example's words [n_words]: a word belongs to the entity that its first sub-word
- * lies in; the first such word is B-, the others I-. Always a legal sequence (predict/decoder.h). */
+ * lies in; the first such word is B-, the others I-. Always a legal sequence
+ * (predict/decoder.h). */
 void nf_example_word_labels(const nf_example *example, int32_t *labels);
 
 #endif

@@ -39,9 +39,9 @@ static const char always[] = "eval_strategy=no,save_strategy=no,load_best_model_
                              "calibration=none,overwrite_output_dir=true";
 
 typedef struct recipe {
-    const char *name;   /* as given: the column's title */
-    const char *own;    /* settings of its own, or NULL */
-    size_t builtin;     /* N_BUILTINS: none */
+    const char *name; /* as given: the column's title */
+    const char *own;  /* settings of its own, or NULL */
+    size_t builtin;   /* N_BUILTINS: none */
     bool pretrained;
 } recipe;
 
@@ -89,7 +89,8 @@ static nerfit_status add_recipe(fewshot *f, const char *text, size_t size) {
                        name);
     if (r.pretrained && !f->options->pretrained && r.builtin == N_BUILTINS)
         return nf_fail(f->err, NERFIT_ARGUMENT,
-                       "recipe \"%s\" needs the folder of a pre-trained encoder (pretrained)", name);
+                       "recipe \"%s\" needs the folder of a pre-trained encoder (pretrained)",
+                       name);
     for (size_t i = 0; i < f->n_recipes; i++)
         if (strcmp(f->recipes[i].name, name) == 0)
             return nf_fail(f->err, NERFIT_ARGUMENT, "recipe \"%s\" is given twice", name);
@@ -119,7 +120,8 @@ static const char *with_steps(nf_arena *arena, const char *value, size_t n_texts
         size_t size = strcspn(at, ",");
         if (size == 4 && strncmp(at, "auto", 4) == 0)
             nf_str_appendf(&out, "%zu", steps < 200 ? 200 : steps > 500 ? 500 : steps);
-        else nf_str_append(&out, at, size);
+        else
+            nf_str_append(&out, at, size);
         at += size;
         if (*at) nf_str_append_char(&out, *at++);
     }
@@ -128,7 +130,8 @@ static const char *with_steps(nf_arena *arena, const char *value, size_t n_texts
     return copy;
 }
 
-/* "option=value,option=value": what has no "=" belongs to the value before it ("max_steps=0,200"). */
+/* "option=value,option=value": what has no "=" belongs to the value before it
+ * ("max_steps=0,200"). */
 static nerfit_status apply(fewshot *f, nf_train_options *o, const char *settings, size_t n_texts) {
     for (const char *at = settings; *at;) {
         size_t name = strcspn(at, "=,"), end;
@@ -236,15 +239,14 @@ static nerfit_status read_seeds(fewshot *f) {
 
 static nerfit_status read_request(fewshot *f) {
     uint64_t k[NF_FEWSHOT_MOST];
-    NF_TRY(read_numbers(f, f->options->k ? f->options->k : "1,4,16,64", 1, 1000000, "k", k,
-                        &f->n_k));
+    NF_TRY(
+        read_numbers(f, f->options->k ? f->options->k : "1,4,16,64", 1, 1000000, "k", k, &f->n_k));
     for (size_t i = 0; i < f->n_k; i++) f->k[i] = k[i];
     NF_TRY(read_seeds(f));
     if (f->options->negatives)
         NF_TRY(nf_amount_parse(&f->negatives, f->options->negatives, "negatives", f->err));
     NF_TRY(read_recipes(f));
-    if (!f->config->output_dir)
-        return nf_fail(f->err, NERFIT_ARGUMENT, "output_dir is missing");
+    if (!f->config->output_dir) return nf_fail(f->err, NERFIT_ARGUMENT, "output_dir is missing");
     for (size_t i = 0; i < f->n_recipes; i++) { /* so that no run fails after hours */
         nf_train_options options;
         nerfit_status status = options_of(f, &f->recipes[i], 0, 8, &options);
@@ -272,11 +274,10 @@ static nerfit_status read_corpora(fewshot *f) {
     const nf_train_options *o = f->config;
     NF_TRY(read_corpus(f, &f->own_test, f->data->test, o->test_annotations, "test_annotations",
                        &f->test));
-    if (!f->test->n_spans)
-        return nf_fail(f->err, NERFIT_ARGUMENT, "no test text has an entity");
+    if (!f->test->n_spans) return nf_fail(f->err, NERFIT_ARGUMENT, "no test text has an entity");
     if (f->options->samples) return NERFIT_OK;
-    return read_corpus(f, &f->own_train, f->data->train, o->train_annotations,
-                       "train_annotations", &f->train);
+    return read_corpus(f, &f->own_train, f->data->train, o->train_annotations, "train_annotations",
+                       &f->train);
 }
 
 /* ---------------------------------------------------------------- keys */
@@ -336,7 +337,8 @@ static nerfit_status read_record(fewshot *f) {
         if (!good)
             status = nf_fail_at(f->err, NERFIT_FORMAT, path, lines.number, 0,
                                 "expected a run with \"key\", \"f1\", \"seconds\"");
-        else if (json_object_set(f->earlier, key, run) != 0) status = nf_no_memory(f->err, size);
+        else if (json_object_set(f->earlier, key, run) != 0)
+            status = nf_no_memory(f->err, size);
         json_decref(run);
     }
     nf_file_close(&file);
@@ -411,8 +413,8 @@ static nerfit_status make_sample(fewshot *f, size_t k, uint64_t seed) {
 
 /* ---------------------------------------------------------------- runs */
 
-/* Seconds of a run like this one: the mean of those with the same k and recipe, else the same k, else
- * of all; negative if there is none. */
+/* Seconds of a run like this one: the mean of those with the same k and recipe, else the same k,
+ * else of all; negative if there is none. */
 static double usual_seconds(const fewshot *f, size_t k, const char *name) {
     double sums[3] = {0};
     size_t counts[3] = {0}, i;
@@ -481,11 +483,11 @@ static nerfit_status run_anew(fewshot *f, size_t k, uint64_t seed, const recipe 
                    ? status
                    : nf_fail_within(f->err, status, "k = %zu, seed %" PRIu64 ", recipe \"%s\"", k,
                                     seed, r->name);
-    *run = json_pack("{s:I, s:I, s:s, s:I, s:f, s:f, s:f, s:f, s:f, s:s}", "k", (json_int_t)k,
-                     "seed", (json_int_t)seed, "recipe", r->name, "texts",
-                     (json_int_t)f->sample.n_documents, "precision", score.precision, "recall",
-                     score.recall, "f1", score.f1, "seconds", score.seconds, "wall", now() - from,
-                     "key", key);
+    *run =
+        json_pack("{s:I, s:I, s:s, s:I, s:f, s:f, s:f, s:f, s:f, s:s}", "k", (json_int_t)k, "seed",
+                  (json_int_t)seed, "recipe", r->name, "texts", (json_int_t)f->sample.n_documents,
+                  "precision", score.precision, "recall", score.recall, "f1", score.f1, "seconds",
+                  score.seconds, "wall", now() - from, "key", key);
     if (!*run) return nf_no_memory(f->err, 0);
     NF_TRY(write_record(f, *run));
     return nf_directory_remove(o->output_dir, f->err);

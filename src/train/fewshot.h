@@ -20,10 +20,10 @@ enum { NF_FEWSHOT_MOST = 64 }; /* values of k, seeds, recipes */
 
 /* As texts, which nf_fewshot_run reads; NULL is the default. */
 typedef struct nf_fewshot_options {
-    const char *k;          /* "1,4,16,64" */
-    const char *seeds;      /* "3" is 0, 1, 2; "0-4" a range; "0,5" a list */
-    const char *recipes;    /* names divided by commas; with options of their own, by spaces or ";" */
-    const char *samples;    /* a folder with kK-sS.jsonl in the place of samples drawn here */
+    const char *k;       /* "1,4,16,64" */
+    const char *seeds;   /* "3" is 0, 1, 2; "0-4" a range; "0,5" a list */
+    const char *recipes; /* names divided by commas; with options of their own, by spaces or ";" */
+    const char *samples; /* a folder with kK-sS.jsonl in the place of samples drawn here */
     const char *pretrained; /* folder of nerfit pretrain, for recipes that are called
                                "...+pretrained" */
     const char *negatives;  /* texts without an entity in a sample: "10", "20%" */

@@ -1,5 +1,5 @@
-/* The few-shot protocol's result: mean and standard deviation over the seeds, as JSON, as a table for
- * terminals, as Markdown, and as a page with a plot. */
+/* The few-shot protocol's result: mean and standard deviation over the seeds, as JSON, as a table
+ * for terminals, as Markdown, and as a page with a plot. */
 #include <math.h>
 #include <string.h>
 
@@ -28,11 +28,10 @@ static json_t *mean_and_sd(const json_t *runs, json_int_t k, const char *recipe,
     double sum = 0, squares = 0;
     size_t n = 0, i;
     const json_t *run;
-    json_array_foreach(runs, i, run)
-        if (is_of(run, k, recipe)) sum += number_of(run, field), n++;
+    json_array_foreach(runs, i, run) if (is_of(run, k, recipe)) sum += number_of(run, field), n++;
     double mean = n ? sum / (double)n : 0;
-    json_array_foreach(runs, i, run)
-        if (is_of(run, k, recipe)) squares += pow(number_of(run, field) - mean, 2);
+    json_array_foreach(runs, i, run) if (is_of(run, k, recipe)) squares +=
+        pow(number_of(run, field) - mean, 2);
     return json_pack("{s:f, s:o}", "mean", mean, "sd",
                      n > 1 ? json_real(sqrt(squares / (double)(n - 1))) : json_null());
 }
@@ -52,22 +51,21 @@ nerfit_status nf_fewshot_tabulate(json_t *result, nerfit_error *err) {
     size_t i, j;
     int failed = json_object_set_new(result, "table", table);
     json_array_foreach(json_object_get(result, "k"), i, k)
-        json_array_foreach(json_object_get(result, "recipes"), j, recipe)
-            if (!failed)
-                failed |= add_cell(table, runs, json_integer_value(k), json_string_value(recipe));
+        json_array_foreach(json_object_get(result, "recipes"), j, recipe) if (!failed) failed |=
+        add_cell(table, runs, json_integer_value(k), json_string_value(recipe));
     return failed ? nf_no_memory(err, 0) : NERFIT_OK;
 }
 
 /* ---------------------------------------------------------------- tables */
 
 /* "41.7 ± 1.2", in percent (scale 100) or as it is (1). */
-static void cell_text(char *out, size_t size, const json_t *cell, const char *field,
-                      double scale) {
+static void cell_text(char *out, size_t size, const json_t *cell, const char *field, double scale) {
     const json_t *value = json_object_get(cell, field), *sd = json_object_get(value, "sd");
     double mean = scale * number_of(value, "mean");
     if (json_is_real(sd))
         snprintf(out, size, "%.1f \xC2\xB1 %.1f", mean, scale * json_real_value(sd));
-    else snprintf(out, size, "%.1f", mean);
+    else
+        snprintf(out, size, "%.1f", mean);
 }
 
 static const json_t *cell_at(const json_t *result, size_t k, size_t recipe) {
@@ -85,13 +83,17 @@ static const style terminal = {"", "", "", "\n", true, false};
 static const style markdown = {"|", " ", " |", "\n", false, false};
 static const style page = {"<tr>", "<td>", "</td>", "</tr>\n", false, true};
 
-static int width_of(const char *text) { return (int)nf_utf8_count(text, strlen(text)); }
+static int width_of(const char *text) {
+    return (int)nf_utf8_count(text, strlen(text));
+}
 
 static void put(nf_str *out, const style *s, const char *text, int width) {
     nf_str_append_text(out, s->cell);
     if (s->aligned) nf_str_appendf(out, "%*s", width - width_of(text), "");
-    if (s->html) nf_str_append_html(out, text, strlen(text));
-    else nf_str_append_text(out, text);
+    if (s->html)
+        nf_str_append_html(out, text, strlen(text));
+    else
+        nf_str_append_text(out, text);
     nf_str_append_text(out, s->cell_end);
 }
 
@@ -112,7 +114,8 @@ static void table(const json_t *result, nf_str *out, const style *s, const char 
         put(out, s, json_string_value(recipe), column_width(recipe));
     nf_str_append_text(out, s->row_end);
     if (s == &markdown) {
-        for (j = 0; j < json_array_size(recipes) + 2; j++) nf_str_append_text(out, j ? "---|" : "|---|");
+        for (j = 0; j < json_array_size(recipes) + 2; j++)
+            nf_str_append_text(out, j ? "---|" : "|---|");
         nf_str_append_char(out, '\n');
     }
     json_array_foreach(json_object_get(result, "k"), i, k) {
@@ -136,8 +139,10 @@ static const char about_f1[] = "F1 of entities (%), on words";
 static void headline(const json_t *result, nf_str *out) {
     size_t n = json_array_size(json_object_get(result, "seeds"));
     nf_str_appendf(out, "%s; ", about_f1);
-    if (n > 1) nf_str_appendf(out, "mean and standard deviation of %zu seeds", n);
-    else nf_str_append_text(out, "one seed");
+    if (n > 1)
+        nf_str_appendf(out, "mean and standard deviation of %zu seeds", n);
+    else
+        nf_str_append_text(out, "one seed");
 }
 
 void nf_fewshot_text(const json_t *result, nf_str *out) {

@@ -19,7 +19,8 @@ static uint64_t add_text(uint64_t fingerprint, const char *text) {
     return nf_fingerprint_bytes(fingerprint, text, strlen(text) + 1);
 }
 
-nerfit_status nf_fingerprint_corpus(uint64_t *fingerprint, const nf_corpus *corpus, nerfit_error *err) {
+nerfit_status nf_fingerprint_corpus(uint64_t *fingerprint, const nf_corpus *corpus,
+                                    nerfit_error *err) {
     nf_str line = {0};
     nerfit_status status = NERFIT_OK;
     for (size_t i = 0; i < corpus->n_documents && status == NERFIT_OK; i++) {
@@ -37,8 +38,8 @@ nerfit_status nf_fingerprint_descriptions(uint64_t *fingerprint, const nf_train_
     const nf_descriptions *d = data->descriptions;
     for (size_t i = 0; e && i < e->count; i++) *fingerprint = add_text(*fingerprint, e->types[i]);
     if (e)
-        *fingerprint = nf_fingerprint_bytes(*fingerprint, e->vectors,
-                                            e->count * e->size * sizeof *e->vectors);
+        *fingerprint =
+            nf_fingerprint_bytes(*fingerprint, e->vectors, e->count * e->size * sizeof *e->vectors);
     for (size_t i = 0; d && i < d->count; i++) {
         *fingerprint = add_text(*fingerprint, d->labels[i]);
         *fingerprint = add_text(*fingerprint, d->texts[i]);
@@ -55,15 +56,18 @@ nerfit_status nf_fingerprint_models(uint64_t *fingerprint, const nf_train_option
                                     nerfit_error *err) {
     static const char *const names[] = {"model.safetensors", "adapter_model.safetensors",
                                         "description_head.safetensors", "word_shape.safetensors"};
-    const char *const folders[] = {options->model_name, options->st_model_name, options->pretrained};
+    const char *const folders[] = {options->model_name, options->st_model_name,
+                                   options->pretrained};
     nf_arena arena = {0};
     nerfit_status status = NERFIT_OK;
     for (size_t i = 0; i < 3 * sizeof names / sizeof *names && status == NERFIT_OK; i++) {
-        const char *folder = folders[i % 3], *path = folder ? nf_path_join(&arena, folder, names[i / 3]) : NULL;
+        const char *folder = folders[i % 3],
+                   *path = folder ? nf_path_join(&arena, folder, names[i / 3]) : NULL;
         struct stat info;
         if (folder && !path) status = nf_no_memory(err, strlen(folder));
         if (!path || stat(path, &info) != 0) continue; /* training says what is missing */
-        const int64_t facts[] = {(int64_t)i, info.st_size, info.st_mtim.tv_sec, info.st_mtim.tv_nsec};
+        const int64_t facts[] = {(int64_t)i, info.st_size, info.st_mtim.tv_sec,
+                                 info.st_mtim.tv_nsec};
         *fingerprint = nf_fingerprint_bytes(*fingerprint, facts, sizeof facts);
     }
     nf_arena_free(&arena);

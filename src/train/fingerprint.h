@@ -8,13 +8,14 @@
 /* A fingerprint begins as NF_HASH_START. */
 uint64_t nf_fingerprint_bytes(uint64_t fingerprint, const void *data, size_t size);
 /* Texts with their entities; not where they stand. */
-nerfit_status nf_fingerprint_corpus(uint64_t *fingerprint, const nf_corpus *corpus, nerfit_error *err);
+nerfit_status nf_fingerprint_corpus(uint64_t *fingerprint, const nf_corpus *corpus,
+                                    nerfit_error *err);
 /* Embeddings and descriptions in memory, or else the bytes of the file ent2emb (NULL: none). */
 nerfit_status nf_fingerprint_descriptions(uint64_t *fingerprint, const nf_train_data *data,
                                           const char *ent2emb, nerfit_error *err);
 
-/* The weights in the folders of encoder, sentence encoder and pre-training, told apart by their size and
- * time, not read; names on a hub stand for themselves. */
+/* The weights in the folders of encoder, sentence encoder and pre-training, told apart by their
+ * size and time, not read; names on a hub stand for themselves. */
 nerfit_status nf_fingerprint_models(uint64_t *fingerprint, const nf_train_options *options,
                                     nerfit_error *err);
 

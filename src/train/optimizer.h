@@ -1,7 +1,8 @@
 /* The update of one step: clipping and AdamW over the flat buffers, except that rows of the word
  * embeddings that no text has touched yet are left alone. Their gradients and moments are zero, so
  * that only their decay is due; it is owed, and paid with the same bits when a row is first needed,
- * or when all values are (evaluation, checkpoint, end). In few-shot training that is most of a model. */
+ * or when all values are (evaluation, checkpoint, end). In few-shot training that is most of a
+ * model. */
 #ifndef NF_TRAIN_OPTIMIZER_H
 #define NF_TRAIN_OPTIMIZER_H
 
@@ -9,7 +10,8 @@
 
 typedef struct nf_optimizer nf_optimizer;
 
-/* For a network whose training has started. Rows with moments (of a resumed run) count as touched. */
+/* For a network whose training has started. Rows with moments (of a resumed run) count as
+ * touched. */
 nerfit_status nf_optimizer_new(nf_optimizer **out, nf_model *model, nerfit_error *err);
 void nf_optimizer_free(nf_optimizer *optimizer);
 
@@ -20,8 +22,8 @@ nerfit_status nf_optimizer_touch(nf_optimizer *optimizer, const int32_t *ids, si
                                  nerfit_error *err);
 /* The norm of all gradients, after the step's batches and before the update. */
 double nf_optimizer_norm(nf_optimizer *optimizer);
-/* AdamW over the elements from .. to of the flat buffers, whose borders are borders of parameters; what is
- * prepared of trained weights follows. */
+/* AdamW over the elements from .. to of the flat buffers, whose borders are borders of parameters;
+ * what is prepared of trained weights follows. */
 nerfit_status nf_optimizer_update(nf_optimizer *optimizer, size_t from, size_t to,
                                   const nf_adamw *options, nerfit_error *err);
 /* Pays all that is owed: every value is then what eager updates would have made it. */

@@ -11,9 +11,7 @@
 
 #include "base/file.h"
 
-typedef enum option_type {
-    BOOL, INT, REAL, TEXT, PATH, CHOICE, NAMES, PATHS, MODEL
-} option_type;
+typedef enum option_type { BOOL, INT, REAL, TEXT, PATH, CHOICE, NAMES, PATHS, MODEL } option_type;
 
 typedef struct option {
     const char *name;
@@ -35,7 +33,8 @@ static const char DATA[] = "Data and models", PEFT[] = "peft_config", STAGES[] =
 
 static const option table[] = {
     {"model_name", MODEL, false, AT(model_name), NULL, 0, 0, NULL, DATA,
-     "The encoder to train: a folder (config.json, model.safetensors, tokenizer), or a name on Hugging "
+     "The encoder to train: a folder (config.json, model.safetensors, tokenizer), or a name on "
+     "Hugging "
      "Face's hub (owner/name, name@revision)."},
     {"train_annotations", PATH, false, AT(train_annotations), NULL, 0, 0, NULL, DATA,
      "File of annotated texts to learn from."},
@@ -48,17 +47,20 @@ static const option table[] = {
     {"ent2emb", PATH, false, AT(ent2emb), NULL, 0, 0, NULL, DATA,
      "What each label means: safetensors of embeddings, or JSON/YAML of label: description."},
     {"st_model_name", MODEL, false, AT(st_model_name), NULL, 0, 0, NULL, DATA,
-     "The sentence encoder for descriptions: a folder or a name; without it, model_name serves if it is "
+     "The sentence encoder for descriptions: a folder or a name; without it, model_name serves if "
+     "it is "
      "one, else sentence-transformers/LaBSE."},
     {"llm", TEXT, false, AT(llm), "no", 0, 0, NULL, DATA,
      "Language model that writes the descriptions if ent2emb is not given, by litellm's name "
      "(gpt-4o-mini, anthropic/..., ollama/...); \"no\" for none."},
     {"recipe", CHOICE, false, AT(recipe), "nerfit", 0, 0, "original|nerfit", DATA,
-     "nerfit: words are compared with their types' descriptions in both stages, and decoded by a CRF; "
+     "nerfit: words are compared with their types' descriptions in both stages, and decoded by a "
+     "CRF; "
      "options that are not given follow from the number of texts. original: the contrastive stage, "
      "then token classification, as the original package does."},
     {"pretrained", PATH, false, AT(pretrained), "auto", 0, 0, "auto|none", DATA,
-     "What the recipe nerfit begins with: a folder that nerfit pretrain wrote, none, or auto: what comes "
+     "What the recipe nerfit begins with: a folder that nerfit pretrain wrote, none, or auto: what "
+     "comes "
      "with nerfit for this encoder, if anything."},
     {"pretrain_annotations", PATHS, false, AT(pretrain_annotations), NULL, 0, 0, NULL, DATA,
      "Files of annotated texts for nerfit pretrain, each with a label set of its own."},
@@ -164,9 +166,12 @@ static const option table[] = {
 
     {"calibration", CHOICE, false, AT(calibration), "auto", 0, 0,
      "auto|none|validation|cross-validation", STAGES,
-     "What entities' scores are made probabilities with: the validation texts, or the training texts, "
-     "each tagged by a model trained without it (calibration_folds trainings more); auto: validation "
-     "texts if there are some, else three folds if the recipe nerfit chose a short training, and neither "
+     "What entities' scores are made probabilities with: the validation texts, or the training "
+     "texts, "
+     "each tagged by a model trained without it (calibration_folds trainings more); auto: "
+     "validation "
+     "texts if there are some, else three folds if the recipe nerfit chose a short training, and "
+     "neither "
      "with fewer than 30 entities found."},
     {"calibration_folds", INT, false, AT(calibration_folds), "5", 2, 100, NULL, STAGES,
      "Parts of the training texts for calibration: cross-validation."},
@@ -174,7 +179,8 @@ static const option table[] = {
     {"least_probability", REAL, false, AT(least_probability), "0.5", 0, 1, NULL, STAGES,
      "Entities that the recipe nerfit's model finds less probable than this are left out."},
     {"word_shape", BOOL, false, AT(word_shape), "false", 0, 0, NULL, STAGES,
-     "Add a table of word shapes (small, Capitalised, CAPITALS, digits ...) to the encoder's embeddings: for "
+     "Add a table of word shapes (small, Capitalised, CAPITALS, digits ...) to the encoder's "
+     "embeddings: for "
      "encoders that do not tell capitals from small letters. transformers does not know it."},
     {"report_to", TEXT, false, AT(report_to), "none", 0, 0, NULL, MACHINE,
      "Accepted for the original's sake; metrics.jsonl has every number."},
@@ -184,7 +190,8 @@ static const option table[] = {
      "Of matrix products; auto: bf16 if bf16 or fp16 is set and the CPU has it."},
     {"threads", INT, false, AT(threads), "0", 0, 1024, NULL, MACHINE, "CPU threads; 0: all cores."},
     {"resume_from_checkpoint", TEXT, false, AT(resume_from_checkpoint), NULL, 0, 0, NULL, MACHINE,
-     "true: go on from output_dir's newest checkpoint, or behind what is finished there; or a checkpoint's "
+     "true: go on from output_dir's newest checkpoint, or behind what is finished there; or a "
+     "checkpoint's "
      "folder."},
     {"overwrite_output_dir", BOOL, false, AT(overwrite_output_dir), "false", 0, 0, NULL, MACHINE,
      "Start anew in an output_dir that holds an earlier run."},
@@ -201,7 +208,8 @@ static const struct {
     {"lr_scheduler_type", "linear"},
     {"warmup_steps", "0"},
     {"warmup_ratio", "0.1"},
-    {"max_steps", "0 in stage 1; 20 for every 8 texts, 200 to 500, in stage 2; 3 epochs above 1500 texts"},
+    {"max_steps",
+     "0 in stage 1; 20 for every 8 texts, 200 to 500, in stage 2; 3 epochs above 1500 texts"},
     {"eval_steps", "a fifth of the steps"},
     {"save_strategy", "that of evaluations in stage 2, no without validation texts"},
     {"save_steps", "eval_steps"},
@@ -223,10 +231,12 @@ static const char *default_of_nerfit(const option *o) {
 /* " Default: x." and its like. */
 static void append_defaults(nf_str *out, const option *o) {
     const char *nerfit = default_of_nerfit(o);
-    if (nerfit && !o->fallback) nf_str_appendf(out, " Recipe nerfit: %s.", nerfit);
+    if (nerfit && !o->fallback)
+        nf_str_appendf(out, " Recipe nerfit: %s.", nerfit);
     else if (nerfit)
         nf_str_appendf(out, " Default: %s (recipe original: %s).", nerfit, o->fallback);
-    else if (o->fallback) nf_str_appendf(out, " Default: %s.", o->fallback);
+    else if (o->fallback)
+        nf_str_appendf(out, " Default: %s.", o->fallback);
 }
 
 /* Where a value comes from, for messages. */
@@ -236,18 +246,19 @@ typedef struct origin {
     const char *folder; /* relative paths count from it; NULL: left as they are */
 } origin;
 
-static nerfit_status wrong(nerfit_error *err, const origin *from, const option *o,
-                           const char *text, const char *expected) {
+static nerfit_status wrong(nerfit_error *err, const origin *from, const option *o, const char *text,
+                           const char *expected) {
     if (from->file)
-        return nf_fail_at(err, NERFIT_ARGUMENT, from->file, from->line, 0,
-                          "%s: \"%s\" is not %s", o->name, text, expected);
+        return nf_fail_at(err, NERFIT_ARGUMENT, from->file, from->line, 0, "%s: \"%s\" is not %s",
+                          o->name, text, expected);
     return nf_fail(err, NERFIT_ARGUMENT, "%s: \"%s\" is not %s", o->name, text, expected);
 }
 
 /* ---------------------------------------------------------------- values */
 
 static bool parse_bool(const char *text, bool *out) {
-    static const char *const yes[] = {"true", "yes", "on", "1"}, *const no[] = {"false", "no", "off", "0"};
+    static const char *const yes[] = {"true", "yes", "on", "1"}, *const no[] = {"false", "no",
+                                                                                "off", "0"};
     for (size_t i = 0; i < 4; i++) {
         if (strcasecmp(text, yes[i]) == 0) return *out = true, true;
         if (strcasecmp(text, no[i]) == 0) return *out = false, true;
@@ -262,8 +273,8 @@ static bool parse_number(const char *text, double *out) {
     return end != text && *end == '\0' && isfinite(*out) && strpbrk(text, "xXnN") == NULL;
 }
 
-static nerfit_status parse_range(const option *o, const char *text, const origin *from,
-                                 double *out, nerfit_error *err) {
+static nerfit_status parse_range(const option *o, const char *text, const origin *from, double *out,
+                                 nerfit_error *err) {
     char expected[128];
     const char *kind = o->type == INT ? "whole number" : "number";
     snprintf(expected, sizeof expected, "a %s from %g to %g", kind, o->least, o->most);
@@ -285,7 +296,9 @@ static int64_t find_choice(const char *choices, const char *text) {
     return -1;
 }
 
-static bool is_list(const option *o) { return o->type == NAMES || o->type == PATHS; }
+static bool is_list(const option *o) {
+    return o->type == NAMES || o->type == PATHS;
+}
 
 static char *copy_text(nf_train_options *options, const option *o, const char *text,
                        const origin *from) {
@@ -313,7 +326,8 @@ static nerfit_status set_one(nf_train_options *options, const option *o, size_t 
         NF_TRY(parse_range(o, text, from, &number, err));
         ((int64_t *)(void *)field)[index] = (int64_t)number;
         return NERFIT_OK;
-    case REAL: return parse_range(o, text, from, (double *)(void *)field + index, err);
+    case REAL:
+        return parse_range(o, text, from, (double *)(void *)field + index, err);
     case CHOICE: {
         int64_t choice = find_choice(o->choices, text);
         char expected[256];
@@ -392,8 +406,7 @@ static size_t split(char *text, char **values, size_t most) {
         text[length - 1] = '\0';
         text++;
     }
-    for (char *save, *part = strtok_r(text, ",", &save); part;
-         part = strtok_r(NULL, ",", &save)) {
+    for (char *save, *part = strtok_r(text, ",", &save); part; part = strtok_r(NULL, ",", &save)) {
         if (count == most) return most + 1;
         while (*part == ' ') part++;
         char *end = part + strlen(part);
@@ -431,8 +444,7 @@ nerfit_status nf_train_options_init(nf_train_options *options, nerfit_error *err
     *options = (nf_train_options){.recipe = NF_RECIPE_ORIGINAL};
     origin from = {0};
     for (size_t i = 0; i < N_OPTIONS; i++)
-        if (table[i].fallback)
-            NF_TRY(set_text(options, &table[i], table[i].fallback, &from, err));
+        if (table[i].fallback) NF_TRY(set_text(options, &table[i], table[i].fallback, &from, err));
     memset(options->given, 0, sizeof options->given);
     return NERFIT_OK;
 }
@@ -451,7 +463,9 @@ json_t *nf_train_options_given_names(const nf_train_options *options) {
     return names;
 }
 
-void nf_train_options_free(nf_train_options *options) { nf_arena_free(&options->arena); }
+void nf_train_options_free(nf_train_options *options) {
+    nf_arena_free(&options->arena);
+}
 
 /* ---------------------------------------------------------------- YAML */
 
@@ -463,7 +477,9 @@ typedef struct yaml_reader {
     nerfit_error *err;
 } yaml_reader;
 
-static long line_of(const yaml_node_t *node) { return (long)node->start_mark.line + 1; }
+static long line_of(const yaml_node_t *node) {
+    return (long)node->start_mark.line + 1;
+}
 
 static nerfit_status bad_yaml(yaml_reader *in, const yaml_node_t *node, const char *what) {
     return nf_fail_at(in->err, NERFIT_FORMAT, in->path, line_of(node),
@@ -486,8 +502,9 @@ static nerfit_status read_value(yaml_reader *in, const option *o, yaml_node_t *v
     origin from = {in->path, line_of(value), in->folder};
     char *values[64];
     if (value->type == YAML_SCALAR_NODE) {
-        bool choice = o->choices && find_choice(o->choices, scalar(value)) >= 0; /* "None" may be one */
-        if (is_null(value) && !choice) return NERFIT_OK; /* not given */
+        bool choice =
+            o->choices && find_choice(o->choices, scalar(value)) >= 0; /* "None" may be one */
+        if (is_null(value) && !choice) return NERFIT_OK;               /* not given */
         return set_text(in->options, o, scalar(value), &from, in->err);
     }
     if (value->type != YAML_SEQUENCE_NODE)
@@ -503,8 +520,7 @@ static nerfit_status read_value(yaml_reader *in, const option *o, yaml_node_t *v
     return set_values(in->options, o, values, count, &from, in->err);
 }
 
-static nerfit_status read_pair(yaml_reader *in, yaml_node_t *key, yaml_node_t *value,
-                               bool nested) {
+static nerfit_status read_pair(yaml_reader *in, yaml_node_t *key, yaml_node_t *value, bool nested) {
     if (key->type != YAML_SCALAR_NODE) return bad_yaml(in, key, "expected the name of an option");
     origin from = {in->path, line_of(key), in->folder};
     if (!nested && strcmp(scalar(key), PEFT) == 0) {
@@ -549,8 +565,10 @@ nerfit_status nf_train_options_load(nf_train_options *options, const char *path,
                             parser.problem ? parser.problem : "cannot be read");
     } else {
         yaml_node_t *root = yaml_document_get_root_node(&in.document);
-        if (!root) status = nf_fail_at(err, NERFIT_FORMAT, path, 1, 0, "is empty");
-        else status = read_mapping(&in, root, false);
+        if (!root)
+            status = nf_fail_at(err, NERFIT_FORMAT, path, 1, 0, "is empty");
+        else
+            status = read_mapping(&in, root, false);
         yaml_document_delete(&in.document);
     }
     yaml_parser_delete(&parser);
@@ -585,8 +603,7 @@ nerfit_status nf_train_options_check_needed(const nf_train_options *o, nerfit_er
         const char *name, *value;
     } needed[] = {{"model_name", o->model_name}, {"output_dir", o->output_dir}};
     for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
-        if (!needed[i].value)
-            return nf_fail(err, NERFIT_ARGUMENT, "%s is missing", needed[i].name);
+        if (!needed[i].value) return nf_fail(err, NERFIT_ARGUMENT, "%s is missing", needed[i].name);
     return NERFIT_OK;
 }
 
@@ -597,7 +614,8 @@ nerfit_status nf_train_options_check(const nf_train_options *o, const nf_log *lo
         return nf_fail(err, NERFIT_ARGUMENT,
                        "inference_mode: true freezes the adapter; expected false for training");
     for (int s = 0; s < 2; s++) NF_TRY(check_stage(o, s, err));
-    if (o->label_smoothing_factor[0] > 0 && o->label_smoothing_factor[1] != o->label_smoothing_factor[0])
+    if (o->label_smoothing_factor[0] > 0 &&
+        o->label_smoothing_factor[1] != o->label_smoothing_factor[0])
         nf_log_warning(log, "label_smoothing_factor has no effect in stage 1");
     if (strcmp(o->report_to, "none") != 0)
         nf_log_warning(log, "report_to: %s has no effect; see metrics.jsonl", o->report_to);
@@ -609,9 +627,12 @@ nerfit_status nf_train_options_check(const nf_train_options *o, const nf_log *lo
 static json_t *value_to_json(const nf_train_options *options, const option *o, size_t index) {
     const char *field = (const char *)options + o->offset;
     switch (o->type) {
-    case BOOL: return json_boolean(((const bool *)(const void *)field)[index]);
-    case INT: return json_integer((json_int_t)((const int64_t *)(const void *)field)[index]);
-    case REAL: return json_real(((const double *)(const void *)field)[index]);
+    case BOOL:
+        return json_boolean(((const bool *)(const void *)field)[index]);
+    case INT:
+        return json_integer((json_int_t)((const int64_t *)(const void *)field)[index]);
+    case REAL:
+        return json_real(((const double *)(const void *)field)[index]);
     case CHOICE: {
         const char *at = o->choices;
         for (int64_t i = ((const int64_t *)(const void *)field)[index]; i > 0; i--)
@@ -706,8 +727,8 @@ static void wrap(nf_str *out, const char *text, int indent, int width) {
 }
 
 static void describe(nf_str *out, const option *o) {
-    static const char *const kinds[] = {"true|false", "N",     "X",     "TEXT", "PATH", "",
-                                        "NAMES",      "PATHS", "MODEL"};
+    static const char *const kinds[] = {"true|false", "N",     "X",     "TEXT", "PATH",
+                                        "",           "NAMES", "PATHS", "MODEL"};
     nf_str_appendf(out, "--%s %s", o->name, o->type == CHOICE ? o->choices : kinds[o->type]);
 }
 
@@ -716,8 +737,10 @@ void nf_train_options_help(nf_str *out, int width) {
     for (size_t i = 0; i < N_OPTIONS; i++) {
         const option *o = &table[i];
         if (o->group != group)
-            nf_str_appendf(out, "\n%s%s:\n", o->group == PEFT ? "Adapters (" : "", o->group == PEFT
-                           ? "in a config file, all but the first under peft_config)" : o->group);
+            nf_str_appendf(out, "\n%s%s:\n", o->group == PEFT ? "Adapters (" : "",
+                           o->group == PEFT
+                               ? "in a config file, all but the first under peft_config)"
+                               : o->group);
         group = o->group;
         nf_str_append_text(out, "  ");
         describe(out, o);

@@ -1,8 +1,8 @@
 /* Every option of a training run, in one table: name, type, default, help, range, and whether it is
- * one value or a pair (stage 1, stage 2). The table drives the YAML config, the command line's flags,
- * --help and the man page. Names are those of transformers' TrainingArguments and of the original
- * package; defaults are the original's where it has one. The recipe nerfit has defaults of its own,
- * which take the place of those that were not given (defaults.h). */
+ * one value or a pair (stage 1, stage 2). The table drives the YAML config, the command line's
+ * flags, --help and the man page. Names are those of transformers' TrainingArguments and of the
+ * original package; defaults are the original's where it has one. The recipe nerfit has defaults of
+ * its own, which take the place of those that were not given (defaults.h). */
 #ifndef NF_TRAIN_OPTIONS_H
 #define NF_TRAIN_OPTIONS_H
 
@@ -98,8 +98,7 @@ bool nf_train_options_given(const nf_train_options *options, const char *name);
 /* The names of those that were. */
 json_t *nf_train_options_given_names(const nf_train_options *options);
 /* Reads a YAML config. Relative paths in it count from its folder. */
-nerfit_status nf_train_options_load(nf_train_options *options, const char *path,
-                                    nerfit_error *err);
+nerfit_status nf_train_options_load(nf_train_options *options, const char *path, nerfit_error *err);
 /* Checks that what every run needs is there. */
 nerfit_status nf_train_options_check_needed(const nf_train_options *options, nerfit_error *err);
 /* Checks what no single option shows, and tells of options without effect. */
@@ -108,8 +107,9 @@ nerfit_status nf_train_options_check(const nf_train_options *options, const nf_l
 /* For training_args.json: every option with its value. */
 json_t *nf_train_options_to_json(const nf_train_options *options);
 /* The table itself: an array of {"name", "type", "pair", "group", "default", "help"}, with "least"
- * and "most" of numbers, "choices" of choices, and "within" of options that stand in a mapping of the
- * config file. Types: bool, int, real, text, path, choice, names, paths. NULL when out of memory. */
+ * and "most" of numbers, "choices" of choices, and "within" of options that stand in a mapping of
+ * the config file. Types: bool, int, real, text, path, choice, names, paths. NULL when out of
+ * memory. */
 json_t *nf_train_options_table(const nf_train_options *defaults);
 /* Help texts: a paragraph an option, wrapped at `width`; or the man page's roff. */
 void nf_train_options_help(nf_str *out, int width);

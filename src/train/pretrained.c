@@ -18,8 +18,9 @@ static nerfit_status open_folder(nf_pretrained *out, const char *folder, nerfit_
 
 static nerfit_status open_given(nf_pretrained *out, const char *folder, nerfit_error *err) {
     if (!nf_directory_exists(folder))
-        return nf_fail_at(err, NERFIT_ARGUMENT, folder, 0, 0,
-                          "is not a folder (pretrained: a folder of nerfit pretrain, auto or none)");
+        return nf_fail_at(
+            err, NERFIT_ARGUMENT, folder, 0, 0,
+            "is not a folder (pretrained: a folder of nerfit pretrain, auto or none)");
     if (!nf_description_file_exists(folder))
         return nf_fail_at(err, NERFIT_ARGUMENT, folder, 0, 0,
                           "has no description_head.safetensors; expected a folder that nerfit "
@@ -46,8 +47,10 @@ nerfit_status nf_pretrained_find(nf_pretrained *out, const char *encoder, const 
     } else if ((out->builtin = nf_builtin_find(encoder))) {
         out->name = nf_builtin_name(out->builtin);
         NF_TRY(nf_builtin_head(out->builtin, &out->head, err));
-        nf_log_info(log, "this encoder comes pre-trained on other label sets: begins with the adapter "
-                         "%s (pretrained: none leaves it out)", out->name);
+        nf_log_info(log,
+                    "this encoder comes pre-trained on other label sets: begins with the adapter "
+                    "%s (pretrained: none leaves it out)",
+                    out->name);
         return NERFIT_OK;
     }
     if (out->head) nf_log_info(log, "begins with what pre-training left in %s", out->name);
@@ -67,11 +70,9 @@ nerfit_status nf_pretrained_apply(const nf_pretrained *pretrained, nf_model *mod
     *changed = model->adapter || pretrained->adapter || pretrained->builtin;
     if (model->adapter) NF_TRY(nf_adapter_merge(model, err));
     if (!pretrained->adapter && !pretrained->builtin) return NERFIT_OK;
-    nerfit_status status = pretrained->builtin
-                               ? nf_builtin_adapter(pretrained->builtin, model, err)
-                               : nf_adapter_load(model, pretrained->adapter, err);
-    if (status != NERFIT_OK)
-        return nf_fail_within(err, status, "pretrained %s", pretrained->name);
+    nerfit_status status = pretrained->builtin ? nf_builtin_adapter(pretrained->builtin, model, err)
+                                               : nf_adapter_load(model, pretrained->adapter, err);
+    if (status != NERFIT_OK) return nf_fail_within(err, status, "pretrained %s", pretrained->name);
     return nf_adapter_merge(model, err);
 }
 
@@ -113,17 +114,18 @@ static nerfit_status put_labels(nf_model *model, const nf_pretrained *p,
                                 const nf_embeddings *embeddings, nerfit_error *err) {
     nf_label_set labels = {0};
     bool projected = true;
-    nerfit_status status =
-        nf_model_add_description_head(model, embeddings->size, false, 0, err);
+    nerfit_status status = nf_model_add_description_head(model, embeddings->size, false, 0, err);
     if (status == NERFIT_OK) status = nf_description_file_load(model, p->head, &projected, err);
     if (status == NERFIT_OK && !projected)
         status = nf_fail_at(err, NERFIT_ARGUMENT, p->name, 0, 0,
                             "was pre-trained with another sentence encoder than the one at hand, "
-                            "whose embeddings have %zu values", embeddings->size);
+                            "whose embeddings have %zu values",
+                            embeddings->size);
     if (status == NERFIT_OK)
         status = nf_label_set_make(&labels, embeddings->types, embeddings->count, err);
     if (status == NERFIT_OK)
-        status = nf_model_add_types(model, labels.labels, labels.n_types, embeddings->vectors, 0, err);
+        status =
+            nf_model_add_types(model, labels.labels, labels.n_types, embeddings->vectors, 0, err);
     model->decoding.least = ZERO_SHOT_LEAST;
     if (status == NERFIT_OK) status = nf_model_fold_description_head(model, err);
     if (model->description_head) nf_model_remove_description_head(model);
@@ -141,14 +143,15 @@ static nerfit_status label(nf_model *model, const nf_pretrained *p, const char *
                           "nerfit pretrain wrote");
     if (!sentence_encoder) sentence_encoder = p->builtin ? encoder : p->sentence_encoder;
     if (!sentence_encoder)
-        return nf_fail_at(err, NERFIT_ARGUMENT, p->name, 0, 0,
-                          "does not say which sentence encoder it was pre-trained with; give its folder");
+        return nf_fail_at(
+            err, NERFIT_ARGUMENT, p->name, 0, 0,
+            "does not say which sentence encoder it was pre-trained with; give its folder");
     nf_descriptions descriptions = {0};
     nf_embeddings embeddings = {0};
     NF_TRY(nf_pretrained_apply(p, model, &changed, err));
     NF_TRY(read_labels(&descriptions, labels, err));
-    nerfit_status status = nf_embeddings_describe(&embeddings, &descriptions, labels, sentence_encoder,
-                                                  model->net.be, log, err);
+    nerfit_status status = nf_embeddings_describe(&embeddings, &descriptions, labels,
+                                                  sentence_encoder, model->net.be, log, err);
     if (status == NERFIT_OK) status = put_labels(model, p, &embeddings, err);
     nf_embeddings_free(&embeddings);
     nf_descriptions_free(&descriptions);

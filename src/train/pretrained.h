@@ -1,5 +1,5 @@
-/* What the recipe nerfit begins with besides the encoder: what a pre-training left (pretraining.h), an
- * adapter of the encoder and the description head's shared part. It is, in this order,
+/* What the recipe nerfit begins with besides the encoder: what a pre-training left (pretraining.h),
+ * an adapter of the encoder and the description head's shared part. It is, in this order,
  *   - in the encoder's own folder, if nerfit pretrain wrote it,
  *   - in the folder that the option `pretrained` names,
  *   - with `pretrained: auto`, what comes with nerfit for just these weights (model/builtin.h). */
@@ -13,7 +13,8 @@ typedef struct nf_pretrained {
     nf_arena arena;
     nf_safetensors *head; /* NULL: there is none */
     const char *name;     /* for messages: the folder, or the built-in one's name */
-    const char *adapter;  /* folder of an adapter to put on the encoder; NULL: none, or it is on it */
+    const char
+        *adapter; /* folder of an adapter to put on the encoder; NULL: none, or it is on it */
     const nf_builtin *builtin; /* or NULL */
     /* folder of the encoder that embedded descriptions; NULL: unknown. The built-in one's is the
      * encoder itself. */
@@ -31,8 +32,9 @@ nerfit_status nf_pretrained_apply(const nf_pretrained *pretrained, nf_model *mod
                                   nerfit_error *err);
 
 /* Zero-shot tagging: gives a loaded model, of the folder `encoder`, a classifier and decoding for
- * labels that it was never trained on. `labels`: a JSON or YAML file of descriptions, or the labels'
- * names, divided by commas. sentence_encoder: a folder, or NULL for the one that belongs to it. */
+ * labels that it was never trained on. `labels`: a JSON or YAML file of descriptions, or the
+ * labels' names, divided by commas. sentence_encoder: a folder, or NULL for the one that belongs to
+ * it. */
 nerfit_status nf_pretrained_label(nf_model *model, const char *encoder, const char *labels,
                                   const char *sentence_encoder, const nf_log *log,
                                   nerfit_error *err);

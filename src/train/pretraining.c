@@ -74,11 +74,14 @@ static nerfit_status read_all(nf_pretraining *p, const nf_train_options *o, cons
     nf_format format;
     const nf_names *texts = &o->pretrain_annotations, *descriptions = &o->pretrain_ent2emb;
     if (texts->count == 0)
-        return nf_fail(err, NERFIT_ARGUMENT, "pretrain_annotations is missing: the annotated files");
-    if (texts->count != descriptions->count)
         return nf_fail(err, NERFIT_ARGUMENT,
-                       "pretrain_annotations names %zu files, pretrain_ent2emb %zu; expected a file "
-                       "of descriptions for each", texts->count, descriptions->count);
+                       "pretrain_annotations is missing: the annotated files");
+    if (texts->count != descriptions->count)
+        return nf_fail(
+            err, NERFIT_ARGUMENT,
+            "pretrain_annotations names %zu files, pretrain_ent2emb %zu; expected a file "
+            "of descriptions for each",
+            texts->count, descriptions->count);
     if (!nf_format_find(o->annotation_format, &format))
         return nf_fail(err, NERFIT_ARGUMENT, "annotation_format: \"%s\" is no format",
                        o->annotation_format);
@@ -86,8 +89,8 @@ static nerfit_status read_all(nf_pretraining *p, const nf_train_options *o, cons
     if (!p->sets) return nf_no_memory(err, texts->count * sizeof *p->sets);
     for (; p->n_sets < texts->count; p->n_sets++) {
         size_t i = p->n_sets;
-        nerfit_status status = read_set(&p->sets[i], texts->items[i], descriptions->items[i], format,
-                                        log, err);
+        nerfit_status status =
+            read_set(&p->sets[i], texts->items[i], descriptions->items[i], format, log, err);
         if (status != NERFIT_OK) {
             p->n_sets++; /* what it has so far is freed too */
             return status;
@@ -102,8 +105,10 @@ nerfit_status nf_pretraining_read(nf_pretraining **out, const nf_train_options *
     nf_pretraining *p = calloc(1, sizeof *p);
     if (!p) return nf_no_memory(err, sizeof *p);
     nerfit_status status = read_all(p, options, log, err);
-    if (status == NERFIT_OK) *out = p;
-    else nf_pretraining_free(p);
+    if (status == NERFIT_OK)
+        *out = p;
+    else
+        nf_pretraining_free(p);
     return status;
 }
 
@@ -155,8 +160,8 @@ nerfit_status nf_pretraining_embed(nf_pretraining *p, const char *sentence_encod
         for (size_t k = 0; k < s->labels.n_types; k++)
             NF_TRY(describe(p, s, k, texts + at + k, &n_unnamed, err));
         if (n_unnamed)
-            nf_log_info(log, "%s: %zu of %zu labels have no description; their names serve", s->path,
-                        n_unnamed, s->labels.n_types);
+            nf_log_info(log, "%s: %zu of %zu labels have no description; their names serve",
+                        s->path, n_unnamed, s->labels.n_types);
         at += FORMS * s->labels.n_types;
     }
     const nf_descriptions all = {.labels = texts, .texts = texts, .count = at};
@@ -182,8 +187,8 @@ nerfit_status nf_pretraining_encode(nf_pretraining *p, const nf_model *model, si
                                 nf_examples_words(&s->corpus), log, err));
         s->first = count;
         count += s->examples.count;
-        nf_log_info(log, "%s: %zu texts, %zu entities of %zu types", s->path,
-                    s->corpus.n_documents, s->corpus.n_spans, s->labels.n_types);
+        nf_log_info(log, "%s: %zu texts, %zu entities of %zu types", s->path, s->corpus.n_documents,
+                    s->corpus.n_spans, s->labels.n_types);
     }
     p->all.items = nf_arena_alloc(&p->arena, count * sizeof *p->all.items + 1);
     if (!p->all.items) return nf_no_memory(err, count * sizeof *p->all.items);
@@ -244,7 +249,9 @@ static nerfit_status task_run(nf_task *task, nf_pass *pass, const nf_example *co
     return p->sets[i].task->run(p->sets[i].task, pass, batch, count, grad_scale, loss, err);
 }
 
-static void task_free(nf_task *task) { free(task); }
+static void task_free(nf_task *task) {
+    free(task);
+}
 
 nerfit_status nf_task_pretraining(nf_task **out, nf_pretraining *p, nf_model *model,
                                   double label_smoothing, nerfit_error *err) {

@@ -1,8 +1,8 @@
 /* Pre-training on other label sets: NuNER's idea (Bogdanov et al. 2024) with annotated corpora. The
  * description head without a label set's own part learns, together with the encoder, to find what a
- * description says. Each step draws a corpus, with a probability that goes with the square root of its
- * size, and a batch of its texts; its types are the columns, and each type is described anew by its
- * description, by its bare name, or by "name: description".
+ * description says. Each step draws a corpus, with a probability that goes with the square root of
+ * its size, and a batch of its texts; its types are the columns, and each type is described anew by
+ * its description, by its bare name, or by "name: description".
  *
  * Both draws are functions of seed and step: a resumed run draws the same. */
 #ifndef NF_TRAIN_PRETRAINING_H
@@ -14,8 +14,8 @@
 
 typedef struct nf_pretraining nf_pretraining;
 
-/* Reads options->pretrain_annotations and pretrain_ent2emb (files in the same order; of descriptions).
- * A label without a description is described by its name; the log says so. */
+/* Reads options->pretrain_annotations and pretrain_ent2emb (files in the same order; of
+ * descriptions). A label without a description is described by its name; the log says so. */
 nerfit_status nf_pretraining_read(nf_pretraining **out, const nf_train_options *options,
                                   const nf_log *log, nerfit_error *err);
 /* Of the texts and descriptions: fingerprint.h. */

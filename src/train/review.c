@@ -50,8 +50,8 @@ static nerfit_status load(loaded *l, const char *folder, nf_backend *be, const n
     return status;
 }
 
-/* The entities found, with raw scores; those too that the model's own limit leaves out: whoever sets
- * a threshold sees them. */
+/* The entities found, with raw scores; those too that the model's own limit leaves out: whoever
+ * sets a threshold sees them. */
 static nerfit_status collect(nf_analysis *found, nf_tagger *tagger, const nf_corpus *corpus,
                              nerfit_error *err) {
     NF_TRY(nf_tagger_set_threshold(tagger, NULL, 0.0, err));
@@ -139,8 +139,7 @@ static nerfit_status run_fold(fold *f, const uint32_t *part_of, nf_analysis *fou
     if (status == NERFIT_OK && f->train.n_spans && f->held_out.n_documents) {
         status = train_fold(f, &model_folder, err);
         if (status == NERFIT_OK) status = load(&l, model_folder, review->be, review->log, err);
-        if (status == NERFIT_OK)
-            status = collect(found, l.tagger, &f->held_out, err);
+        if (status == NERFIT_OK) status = collect(found, l.tagger, &f->held_out, err);
     }
     unload(&l);
     free(model_folder);
@@ -168,7 +167,8 @@ static nerfit_status cross_validate(nf_review *review, nf_analysis *found, nerfi
     for (; f.part < n && status == NERFIT_OK; f.part++) status = run_fold(&f, part_of, found, err);
     free(part_of);
     if (status == NERFIT_OK) return nf_directory_remove(f.folder, err);
-    nf_directory_remove(f.folder, NULL); /* of a training that was broken off: nothing goes on from it */
+    nf_directory_remove(f.folder,
+                        NULL); /* of a training that was broken off: nothing goes on from it */
     return status;
 }
 
@@ -247,13 +247,16 @@ nerfit_status nf_review_run(nf_review *review, nerfit_error *err) {
     review->calibration = NF_CALIBRATION_NONE;
     NF_TRY(save(review, "", err)); /* a run that is resumed may have an earlier one there */
     if (crossed && how == NF_CALIBRATION_AUTO)
-        nf_log_info(review->log, "without validation texts, scores are calibrated by cross-validation: "
-                    "%d trainings more (calibration: none leaves it out)", AUTO_FOLDS);
+        nf_log_info(review->log,
+                    "without validation texts, scores are calibrated by cross-validation: "
+                    "%d trainings more (calibration: none leaves it out)",
+                    AUTO_FOLDS);
     if (crossed) NF_TRY(calibrate_crossed(review, err));
     if (!validated && !review->shown) return NERFIT_OK;
     NF_TRY(load(&l, review->folder, review->be, review->log, err));
     nerfit_status status = validated ? calibrate_on_validation(review, l.tagger, err) : NERFIT_OK;
-    if (status == NERFIT_OK) status = nf_tagger_decode(l.tagger, NF_DECODE_AUTO, err); /* its own limit */
+    if (status == NERFIT_OK)
+        status = nf_tagger_decode(l.tagger, NF_DECODE_AUTO, err); /* its own limit */
     nf_tagger_set_calibration(l.tagger, &review->calibration);
     if (status == NERFIT_OK && review->shown)
         status = nf_analysis_add_corpus(&review->analysis, l.tagger, review->shown, err);

@@ -14,8 +14,8 @@ typedef struct nf_review {
     const char *adapter_folder; /* receives the calibration too; NULL: there is none */
     nf_backend *be;             /* borrowed */
     const nf_corpus *train, *validation,
-        *shown;                      /* shown: whose mistakes are collected; may be NULL */
-    const char *encoder; /* the folder that training began with */
+        *shown;                   /* shown: whose mistakes are collected; may be NULL */
+    const char *encoder;          /* the folder that training began with */
     const char *sentence_encoder; /* the folder of what made the embeddings; NULL: unknown */
     bool is_short; /* training is as short as the recipe nerfit's own choice for few texts */
     const nf_train_services *services;

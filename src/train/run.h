@@ -1,5 +1,5 @@
-/* The inside of a training run: its state, which the files run_*.c work on one after another, and what
- * each of them does. train.c says in which order. */
+/* The inside of a training run: its state, which the files run_*.c work on one after another, and
+ * what each of them does. train.c says in which order. */
 #ifndef NF_TRAIN_RUN_H
 #define NF_TRAIN_RUN_H
 
@@ -24,10 +24,10 @@ typedef struct nf_run {
     nf_model *model;
     nf_embeddings own_embeddings;
     const nf_embeddings *embeddings; /* NULL: none */
-    bool own_descriptions; /* sentence_folder's encoder embedded them */
-    bool same_space;       /* and it was the encoder itself */
-    bool is_short; /* for review.h */
-    nf_pretrained pretrained; /* what the recipe nerfit begins with */
+    bool own_descriptions;           /* sentence_folder's encoder embedded them */
+    bool same_space;                 /* and it was the encoder itself */
+    bool is_short;                   /* for review.h */
+    nf_pretrained pretrained;        /* what the recipe nerfit begins with */
     nf_label_set labels;
     nf_corpus own[NF_SPLITS];
     const nf_corpus *corpora[NF_SPLITS]; /* NULL: none */
@@ -46,7 +46,8 @@ nerfit_status nf_run_read_corpora(nf_run *r);
 /* The folders of the encoder, and of the sentence encoder: as given, or the encoder itself if it is
  * one. */
 nerfit_status nf_run_find_models(nf_run *r);
-/* Descriptions take a sentence encoder; without one it is the original's default, if it can be had. */
+/* Descriptions take a sentence encoder; without one it is the original's default, if it can be
+ * had. */
 nerfit_status nf_run_need_sentence_encoder(nf_run *r);
 /* Whether two folders hold the same encoder. */
 bool nf_run_same_encoder(nf_run *r, const char *a, const char *b);

@@ -1,13 +1,14 @@
-/* The end of the stages, as a resumed run finds it. What follows them, calibration and the report, takes
- * as long as the stages where it trains for a cross-validation, and only reads the model. So once best/ is
- * in its place, a file in the last stage's folder says what it was made of, and what is known of it:
+/* The end of the stages, as a resumed run finds it. What follows them, calibration and the report,
+ * takes as long as the stages where it trains for a cross-validation, and only reads the model. So
+ * once best/ is in its place, a file in the last stage's folder says what it was made of, and what
+ * is known of it:
  *
  *   stage2/finished.json (of pre-training: stage1/finished.json)
- *     {"options": {...}, "given": "fingerprint", "adapter": true, "log_history": [...], "report": {...},
- *      "report_of": "test", "report_text": "...", "done": false}
+ *     {"options": {...}, "given": "fingerprint", "adapter": true, "log_history": [...], "report":
+ *      {...}, "report_of": "test", "report_text": "...", "done": false}
  *
- * "done": what follows is done, too. A run that resumes it with other options or texts is refused: what it
- * would go on from is not its own. */
+ * "done": what follows is done, too. A run that resumes it with other options or texts is refused:
+ * what it would go on from is not its own. */
 #include "train/run.h"
 
 #include <inttypes.h>
@@ -35,7 +36,8 @@ static const char *difference(const json_t *now, const json_t *then, bool with_f
     json_t *value;
     json_object_foreach((json_t *)(uintptr_t)now, name, value) {
         if (is_among(name, places, sizeof places / sizeof *places)) continue;
-        if (!with_followers && is_among(name, followers, sizeof followers / sizeof *followers)) continue;
+        if (!with_followers && is_among(name, followers, sizeof followers / sizeof *followers))
+            continue;
         if (!json_equal(value, json_object_get(then, name))) return name;
     }
     return NULL;
@@ -72,10 +74,11 @@ static nerfit_status judge(nf_run *r, json_t *record) {
     nerfit_status status = NERFIT_OK;
     if (!other && (!then || strcmp(given, then) != 0)) other = "texts, descriptions or models";
     if (other)
-        status = nf_fail_at(r->err, NERFIT_ARGUMENT, r->options->output_dir, 0, 0,
-                            "holds a finished run with other %s; resume it with the same, choose another "
-                            "output_dir, or give overwrite_output_dir instead of resume_from_checkpoint",
-                            other);
+        status = nf_fail_at(
+            r->err, NERFIT_ARGUMENT, r->options->output_dir, 0, 0,
+            "holds a finished run with other %s; resume it with the same, choose another "
+            "output_dir, or give overwrite_output_dir instead of resume_from_checkpoint",
+            other);
     else
         r->finished = json_incref(record);
     json_decref(options);
@@ -86,7 +89,8 @@ static nerfit_status judge(nf_run *r, json_t *record) {
 static bool is_whole(nf_run *r, const json_t *record, const char *best) {
     const char *adapter = nf_path_join(&r->arena, r->options->output_dir, "adapter");
     bool weights = nf_file_exists_in(best, "model.safetensors") ||
-                   nf_file_exists_in(best, "model.safetensors.index.json") || nf_adapter_folder(best);
+                   nf_file_exists_in(best, "model.safetensors.index.json") ||
+                   nf_adapter_folder(best);
     return weights && adapter &&
            (!json_is_true(json_object_get(record, "adapter")) || nf_adapter_folder(adapter));
 }
@@ -96,7 +100,8 @@ nerfit_status nf_run_find_finished(nf_run *r, int s) {
     const char *best = nf_path_join(&r->arena, r->options->output_dir, "best");
     json_t *record;
     if (!path || !best) return nf_no_memory(r->err, 0);
-    if (!wanted || strcmp(wanted, "true") != 0) return NERFIT_OK; /* nothing, or a checkpoint, is asked for */
+    if (!wanted || strcmp(wanted, "true") != 0)
+        return NERFIT_OK; /* nothing, or a checkpoint, is asked for */
     if (!nf_file_exists(path)) return NERFIT_OK;
     NF_TRY(nf_json_load(&record, path, r->err));
     nerfit_status status = is_whole(r, record, best) ? judge(r, record) : NERFIT_OK;
@@ -116,12 +121,14 @@ nerfit_status nf_run_take_finished(nf_run *r, nf_train_result *result) {
     const char *of = json_string_value(json_object_get(r->finished, "report_of"));
     const json_t *report = json_object_get(r->finished, "report");
     if (!best || !page) return nf_no_memory(r->err, 0);
-    nf_log_info(r->log, r->done ? "the run in %s is finished; there is nothing left to do"
-                                : "the stages of the run in %s are finished; it goes on behind them",
+    nf_log_info(r->log,
+                r->done ? "the run in %s is finished; there is nothing left to do"
+                        : "the stages of the run in %s are finished; it goes on behind them",
                 output);
     r->has_adapter = json_is_true(json_object_get(r->finished, "adapter"));
     if (json_array_extend(r->history, json_object_get(r->finished, "log_history")) != 0)
-        return nf_fail_at(r->err, NERFIT_FORMAT, output, 0, 0, "its finished.json has no \"log_history\"");
+        return nf_fail_at(r->err, NERFIT_FORMAT, output, 0, 0,
+                          "its finished.json has no \"log_history\"");
     NF_TRY(copy_text(r, best, &result->model_folder));
     if (r->done && nf_file_exists(page)) NF_TRY(copy_text(r, page, &result->page));
     if (!json_is_object(report) || !of) return NERFIT_OK;
@@ -140,9 +147,9 @@ nerfit_status nf_run_save_finished(nf_run *r, int s, bool done, const nf_train_r
     NF_TRY(nf_directory_make(folder, r->err));
     json_t *record = json_pack("{s:o, s:s, s:b, s:O, s:O?, s:s?, s:s?, s:b}", "options",
                                nf_train_options_to_json(r->options), "given", given, "adapter",
-                               (int)r->has_adapter, "log_history", r->history, "report", result->report,
-                               "report_of", result->report_of, "report_text", result->report_text,
-                               "done", (int)done);
+                               (int)r->has_adapter, "log_history", r->history, "report",
+                               result->report, "report_of", result->report_of, "report_text",
+                               result->report_text, "done", (int)done);
     nerfit_status status = record ? nf_json_save(record, path, r->err) : nf_no_memory(r->err, 0);
     json_decref(record);
     return status;

@@ -1,4 +1,5 @@
-/* The run's folder: what an earlier run left there, what may be resumed, and folders that appear whole. */
+/* The run's folder: what an earlier run left there, what may be resumed, and folders that appear
+ * whole. */
 #include "train/run.h"
 
 #include <stdlib.h>
@@ -14,7 +15,8 @@
 /* 0 or 1 by the folder that it stands in; -1: neither. */
 static int stage_of_checkpoint(nf_run *r, const char *folder) {
     static const char *const stages[] = {"stage1", "stage2"};
-    char *whole = realpath(folder, NULL); /* "checkpoint-5/", "checkpoint-5" in the stage's folder */
+    char *whole =
+        realpath(folder, NULL); /* "checkpoint-5/", "checkpoint-5" in the stage's folder */
     const char *parent = whole ? nf_path_parent(&r->arena, whole) : NULL;
     size_t length = parent ? strlen(parent) : 0;
     int found = -1;
@@ -28,8 +30,8 @@ bool nf_run_resumes(const nf_train_options *o) {
     return o->resume_from_checkpoint && strcmp(o->resume_from_checkpoint, "false") != 0;
 }
 
-/* A checkpoint that is asked for by name must be one: a run that starts anew instead would overwrite
- * what there is. */
+/* A checkpoint that is asked for by name must be one: a run that starts anew instead would
+ * overwrite what there is. */
 static nerfit_status check_checkpoint(nf_run *r) {
     const char *wanted = r->options->resume_from_checkpoint;
     if (!nf_run_resumes(r->options) || strcmp(wanted, "true") == 0) return NERFIT_OK;
@@ -55,7 +57,8 @@ static nerfit_status check_apart(nf_run *r, const char *input) {
         if (own && strncmp(whole, own, length) == 0 && strchr("/", whole[length]))
             status = nf_fail_at(r->err, NERFIT_ARGUMENT, input, 0, 0,
                                 "is to be read, and output_dir's %s/ is to be written anew; choose "
-                                "another output_dir", names[i]);
+                                "another output_dir",
+                                names[i]);
         free(own);
     }
     free(whole);
@@ -118,8 +121,8 @@ nerfit_status nf_run_end_folder(nf_run *r, const char *unfinished, const char *p
 
 nerfit_status nf_run_save_record(nf_run *r, const char *name, json_t *value) {
     const char *path = nf_path_join(&r->arena, r->options->output_dir, name);
-    nerfit_status status = path && value ? nf_json_save(value, path, r->err)
-                                         : nf_no_memory(r->err, 0);
+    nerfit_status status =
+        path && value ? nf_json_save(value, path, r->err) : nf_no_memory(r->err, 0);
     json_decref(value);
     return status;
 }
@@ -144,9 +147,9 @@ static nerfit_status remove_adapter(nf_run *r) {
     return nf_directory_remove(adapter, r->err);
 }
 
-/* What an earlier run wrote, so that nothing of it is taken for this one's. Its best/ stays until the new
- * model is there, and a language model's descriptions.yaml may have been edited. Where there was no run,
- * adapter/ is somebody else's. */
+/* What an earlier run wrote, so that nothing of it is taken for this one's. Its best/ stays until
+ * the new model is there, and a language model's descriptions.yaml may have been edited. Where
+ * there was no run, adapter/ is somebody else's. */
 static nerfit_status remove_earlier(nf_run *r) {
     static const char *const files[] = {"report.html", "report.json", "trainer_state.json"};
     const char *output = r->options->output_dir;
@@ -164,12 +167,19 @@ static nerfit_status remove_earlier(nf_run *r) {
 /* What killed processes left half written, and the trainings of a cross-validation. Only names that
  * nothing but a run gives. */
 static nerfit_status remove_unfinished(nf_run *r) {
-    static const char *const files[] = {
-        ARGUMENTS,            "trainer_state.json",   "report.html",      "report.json",
-        "descriptions.yaml",  "stage1/finished.json", "stage2/finished.json",
-        "stage1/.checkpoint", "stage2/.checkpoint",   "best/nerfit.json", "adapter/nerfit.json"};
-    static const char *const folders[] = {".best.tmp", ".adapter.tmp", ".base.tmp", ".calibration.tmp",
-                                          "stage1/.finished.tmp"};
+    static const char *const files[] = {ARGUMENTS,
+                                        "trainer_state.json",
+                                        "report.html",
+                                        "report.json",
+                                        "descriptions.yaml",
+                                        "stage1/finished.json",
+                                        "stage2/finished.json",
+                                        "stage1/.checkpoint",
+                                        "stage2/.checkpoint",
+                                        "best/nerfit.json",
+                                        "adapter/nerfit.json"};
+    static const char *const folders[] = {".best.tmp", ".adapter.tmp", ".base.tmp",
+                                          ".calibration.tmp", "stage1/.finished.tmp"};
     const char *output = r->options->output_dir;
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         const char *path = nf_path_join(&r->arena, output, files[i]);

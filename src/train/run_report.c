@@ -32,8 +32,9 @@ static nerfit_status make_page(nf_run *r, const nf_review *review, const nf_trai
                       "defaults", nf_train_options_to_json(&defaults), "history", r->history,
                       "report", result->report, "report_of", result->report_of, "data", "train",
                       count_json(r->corpora[NF_SPLIT_TRAIN]), "validation",
-                      count_json(r->corpora[NF_SPLIT_VALIDATION]), "test", count_json(r->corpora[NF_SPLIT_TEST]),
-                      "types", (json_int_t)r->labels.n_types, "fit", calibration_json(review));
+                      count_json(r->corpora[NF_SPLIT_VALIDATION]), "test",
+                      count_json(r->corpora[NF_SPLIT_TEST]), "types", (json_int_t)r->labels.n_types,
+                      "fit", calibration_json(review));
     nf_train_options_free(&defaults);
     return *page ? NERFIT_OK : nf_no_memory(r->err, 0);
 }
@@ -53,22 +54,24 @@ static nerfit_status write_page(nf_run *r, const json_t *page, nf_train_result *
 nerfit_status nf_run_review(nf_run *r, nf_train_result *result) {
     nf_model_free(r->model); /* it is loaded anew, as its users will */
     r->model = NULL;
-    nf_review review = {.options = r->options,
-                        .folder = result->model_folder,
-                        .adapter_folder =
-                            r->has_adapter ? nf_path_join(&r->arena, r->options->output_dir, "adapter") : NULL,
-                        .be = r->be,
-                        .train = r->corpora[NF_SPLIT_TRAIN],
-                        .validation = r->corpora[NF_SPLIT_VALIDATION],
-                        .shown = r->corpora[NF_SPLIT_TEST] ? r->corpora[NF_SPLIT_TEST] : r->corpora[NF_SPLIT_VALIDATION],
-                        .embeddings = r->embeddings,
-                        .sentence_encoder = r->own_descriptions ? r->sentence_folder : NULL,
-                        .is_short = r->is_short,
-                        .encoder = r->model_folder,
-                        .services = r->data->services,
-                        .log = r->log,
-                        .observer = r->observer,
-                        .user = r->user};
+    nf_review review = {
+        .options = r->options,
+        .folder = result->model_folder,
+        .adapter_folder =
+            r->has_adapter ? nf_path_join(&r->arena, r->options->output_dir, "adapter") : NULL,
+        .be = r->be,
+        .train = r->corpora[NF_SPLIT_TRAIN],
+        .validation = r->corpora[NF_SPLIT_VALIDATION],
+        .shown =
+            r->corpora[NF_SPLIT_TEST] ? r->corpora[NF_SPLIT_TEST] : r->corpora[NF_SPLIT_VALIDATION],
+        .embeddings = r->embeddings,
+        .sentence_encoder = r->own_descriptions ? r->sentence_folder : NULL,
+        .is_short = r->is_short,
+        .encoder = r->model_folder,
+        .services = r->data->services,
+        .log = r->log,
+        .observer = r->observer,
+        .user = r->user};
     json_t *page = NULL;
     nerfit_status status = nf_review_run(&review, r->err);
     if (status == NERFIT_OK && result->report)
@@ -76,5 +79,6 @@ nerfit_status nf_run_review(nf_run *r, nf_train_result *result) {
     if (status == NERFIT_OK) status = make_page(r, &review, result, &page);
     if (status == NERFIT_OK) status = write_page(r, page, result);
     nf_review_free(&review);
-    return status == NERFIT_OK ? nf_run_save_record(r, "report.json", page) : (json_decref(page), status);
+    return status == NERFIT_OK ? nf_run_save_record(r, "report.json", page)
+                               : (json_decref(page), status);
 }

@@ -54,9 +54,9 @@ nf_stage_options nf_run_stage_options(const nf_train_options *o, int s, bool has
     };
     out.load_best_model_at_end =
         o->load_best_model_at_end[s] && out.eval_strategy != NF_STRATEGY_NO;
-    out.greater_is_better = o->greater_is_better[s] == NF_CHOICE_TRUE ||
-                            (o->greater_is_better[s] == NF_CHOICE_AUTO &&
-                             !ends_in_loss(o->metric_for_best_model[s]));
+    out.greater_is_better =
+        o->greater_is_better[s] == NF_CHOICE_TRUE ||
+        (o->greater_is_better[s] == NF_CHOICE_AUTO && !ends_in_loss(o->metric_for_best_model[s]));
     return out;
 }
 
@@ -152,12 +152,15 @@ static nerfit_status save_stage1(nf_run *r) {
     const char *parent = nf_run_stage_folder(r, 0), *unfinished;
     NF_TRY(nf_run_begin_folder(r, parent, FINISHED, &unfinished));
     NF_TRY(nf_checkpoint_save_values(r->model, unfinished, false, r->err));
-    if (r->model->adapter) NF_TRY(nf_adapter_save(r->model, unfinished, r->err));
-    else NF_TRY(nf_model_save(r->model, unfinished, r->err));
+    if (r->model->adapter)
+        NF_TRY(nf_adapter_save(r->model, unfinished, r->err));
+    else
+        NF_TRY(nf_model_save(r->model, unfinished, r->err));
     if (r->model->description_head) NF_TRY(nf_run_save_head(r, unfinished));
     const char *path = nf_path_join(&r->arena, unfinished, STATE);
     json_t *state = json_pack("{s:O}", "log_history", r->history);
-    nerfit_status status = path && state ? nf_json_save(state, path, r->err) : nf_no_memory(r->err, 0);
+    nerfit_status status =
+        path && state ? nf_json_save(state, path, r->err) : nf_no_memory(r->err, 0);
     json_decref(state);
     NF_TRY(status);
     return nf_run_end_folder(r, unfinished, parent, FINISHED);
@@ -172,10 +175,12 @@ static nerfit_status load_stage1_history(nf_run *r, const char *finished) {
     NF_TRY(nf_json_load(&state, path, r->err));
     int failed = json_array_extend(r->history, json_object_get(state, "log_history"));
     json_decref(state);
-    return failed ? nf_fail_at(r->err, NERFIT_FORMAT, path, 0, 0, "has no \"log_history\"") : NERFIT_OK;
+    return failed ? nf_fail_at(r->err, NERFIT_FORMAT, path, 0, 0, "has no \"log_history\"")
+                  : NERFIT_OK;
 }
 
-/* Stage 1 of a resumed run, if it is finished already and none of its checkpoints is asked for by name. */
+/* Stage 1 of a resumed run, if it is finished already and none of its checkpoints is asked for by
+ * name. */
 static nerfit_status take_stage1(nf_run *r, bool *taken) {
     const char *wanted = r->options->resume_from_checkpoint;
     const char *finished = nf_path_join(&r->arena, nf_run_stage_folder(r, 0), FINISHED);
@@ -197,10 +202,10 @@ nerfit_status nf_run_contrastive(nf_run *r) {
     NF_TRY(take_stage1(r, &taken));
     if (!taken) {
         nf_task *task;
-        NF_TRY(nf_task_contrastive(&task, r->model, &r->examples[NF_SPLIT_TRAIN],
-                                   r->corpora[NF_SPLIT_VALIDATION] ? &r->examples[NF_SPLIT_VALIDATION] : NULL,
-                                   r->embeddings->vectors, r->embeddings->count, r->embeddings->size,
-                                   r->err));
+        NF_TRY(nf_task_contrastive(
+            &task, r->model, &r->examples[NF_SPLIT_TRAIN],
+            r->corpora[NF_SPLIT_VALIDATION] ? &r->examples[NF_SPLIT_VALIDATION] : NULL,
+            r->embeddings->vectors, r->embeddings->count, r->embeddings->size, r->err));
         nerfit_status status = nf_run_stage(r, 0, task);
         task->free(task);
         NF_TRY(status);
@@ -216,9 +221,10 @@ nerfit_status nf_run_classification(nf_run *r, nf_task **task) {
                                    (uint64_t)o->seed[1], r->err));
     nf_run_set_precision(r, 1);
     NF_TRY(nf_run_start_training(r, true));
-    NF_TRY(nf_task_classification(task, r->model, &r->examples[NF_SPLIT_TRAIN],
-                                  r->corpora[NF_SPLIT_VALIDATION] ? &r->examples[NF_SPLIT_VALIDATION] : NULL,
-                                  o->label_smoothing_factor[1], r->err));
+    NF_TRY(nf_task_classification(
+        task, r->model, &r->examples[NF_SPLIT_TRAIN],
+        r->corpora[NF_SPLIT_VALIDATION] ? &r->examples[NF_SPLIT_VALIDATION] : NULL,
+        o->label_smoothing_factor[1], r->err));
     return o->max_steps[1] != 0 ? nf_run_stage(r, 1, *task) : NERFIT_OK;
 }
 
@@ -255,11 +261,14 @@ nerfit_status nf_run_load_head(nf_run *r) {
     const nf_pretrained *p = &r->pretrained;
     const char *theirs = p->builtin ? r->model_folder : p->sentence_encoder;
     if (!p->head) return NERFIT_OK;
-    bool projected = !r->own_descriptions || !theirs || nf_run_same_encoder(r, r->sentence_folder, theirs);
+    bool projected =
+        !r->own_descriptions || !theirs || nf_run_same_encoder(r, r->sentence_folder, theirs);
     NF_TRY(nf_description_file_load(r->model, p->head, &projected, r->err));
     if (r->embeddings && !projected)
-        nf_log_warning(r->log, "%s: pre-trained with another sentence encoder than ent2emb's; a new "
-                       "projection is learned", p->name);
+        nf_log_warning(r->log,
+                       "%s: pre-trained with another sentence encoder than ent2emb's; a new "
+                       "projection is learned",
+                       p->name);
     return NERFIT_OK;
 }
 
@@ -267,7 +276,8 @@ nerfit_status nf_run_load_head(nf_run *r) {
 nerfit_status nf_run_keep_base(nf_run *r) {
     const char *base = nf_path_join(&r->arena, r->options->output_dir, "base");
     if (!base) return nf_no_memory(r->err, 0);
-    nf_log_info(r->log, "the adapter's base model, with what pre-training left merged, is in %s", base);
+    nf_log_info(r->log, "the adapter's base model, with what pre-training left merged, is in %s",
+                base);
     nf_model_remove_classifier(r->model);
     const char *output = r->options->output_dir, *unfinished;
     NF_TRY(nf_run_begin_folder(r, output, "base", &unfinished));
@@ -277,9 +287,9 @@ nerfit_status nf_run_keep_base(nf_run *r) {
     return NERFIT_OK;
 }
 
-/* The best path names an entity wherever that is likelier than any other reading, even at a probability
- * of 0.2; and a sample of k mentions a type has no text without an entity, so that models find too much.
- * With next to nothing learned, probabilities are low all over. */
+/* The best path names an entity wherever that is likelier than any other reading, even at a
+ * probability of 0.2; and a sample of k mentions a type has no text without an entity, so that
+ * models find too much. With next to nothing learned, probabilities are low all over. */
 static double least_probability(nf_run *r) {
     const nf_train_options *o = r->options;
     bool given = nf_train_options_given(o, "least_probability");
@@ -304,7 +314,7 @@ nerfit_status nf_run_description(nf_run *r, nf_task **task) {
     nf_run_set_precision(r, 1);
     NF_TRY(nf_run_start_training(r, true));
     NF_TRY(nf_task_description(task, r->model, &r->model->type_columns, &r->labels,
-                               &r->examples[NF_SPLIT_TRAIN], validation_of(r), o->label_smoothing_factor[1],
-                               r->err));
+                               &r->examples[NF_SPLIT_TRAIN], validation_of(r),
+                               o->label_smoothing_factor[1], r->err));
     return o->max_steps[1] != 0 ? nf_run_stage(r, 1, *task) : NERFIT_OK;
 }

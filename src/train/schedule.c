@@ -8,7 +8,9 @@ typedef struct place {
     const nf_schedule_options *options;
 } place;
 
-static double or_default(double value, double fallback) { return value != 0.0 ? value : fallback; }
+static double or_default(double value, double fallback) {
+    return value != 0.0 ? value : fallback;
+}
 
 static double linear(const place *at) {
     double left = at->total - at->step, span = at->total - at->warmup;
@@ -49,7 +51,7 @@ static const struct {
     double (*after_warmup)(const place *);
     bool warms_up;
 } schedules[] = {
-    {linear, true},   {cosine, true},    {cosine_with_restarts, true}, {polynomial, true},
+    {linear, true},    {cosine, true},   {cosine_with_restarts, true}, {polynomial, true},
     {constant, false}, {constant, true}, {inverse_sqrt, true},
 };
 
@@ -59,8 +61,7 @@ double nf_schedule_factor(nf_schedule_kind kind, int64_t step, int64_t warmup_st
                 .warmup = (double)warmup_steps,
                 .total = (double)total_steps,
                 .options = options};
-    if (schedules[kind].warms_up && step < warmup_steps)
-        return at.step / fmax(1.0, at.warmup);
+    if (schedules[kind].warms_up && step < warmup_steps) return at.step / fmax(1.0, at.warmup);
     at.progress = (at.step - at.warmup) / fmax(1.0, at.total - at.warmup);
     return schedules[kind].after_warmup(&at);
 }

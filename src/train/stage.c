@@ -55,8 +55,8 @@ static void order_of_epoch(const nf_stage *stage, int64_t epoch, uint32_t *order
 }
 
 static nerfit_status run_batch(nf_stage *stage, const nf_example *const *batch, size_t count,
-                               bool backward, uint64_t micro_step, double grad_scale,
-                               double *loss, nerfit_error *err) {
+                               bool backward, uint64_t micro_step, double grad_scale, double *loss,
+                               nerfit_error *err) {
     nf_task *task = stage->task;
     nf_pass pass = {.be = task->model->net.be,
                     .ws = stage->ws,
@@ -67,7 +67,8 @@ static nerfit_status run_batch(nf_stage *stage, const nf_example *const *batch, 
                     .step = micro_step};
     nf_tokens *texts = malloc(count * sizeof *texts + 1);
     if (!texts) return nf_no_memory(err, count * sizeof *texts);
-    for (size_t i = 0; i < count; i++) texts[i] = (nf_tokens){batch[i]->ids, batch[i]->length, batch[i]->shapes};
+    for (size_t i = 0; i < count; i++)
+        texts[i] = (nf_tokens){batch[i]->ids, batch[i]->length, batch[i]->shapes};
     nf_workspace_reset(stage->ws);
     nerfit_status status = nf_batch_load(&pass, &task->model->encoder, texts, count, err);
     free(texts);
@@ -132,7 +133,8 @@ static double factor_at(const nf_stage *stage, int64_t step) {
     return nf_schedule_factor(o->scheduler, step, warmup, stage->total_steps, &o->schedule);
 }
 
-/* One optimizer step: `accumulation` batches (fewer at the end of an epoch), each counting alike. */
+/* One optimizer step: `accumulation` batches (fewer at the end of an epoch), each counting
+ * alike. */
 static nerfit_status train_step(nf_stage *stage, const uint32_t *order, const nf_example **batch,
                                 double *loss, double *grad_norm, nerfit_error *err) {
     const nf_examples *train = stage->task->train;
@@ -146,8 +148,8 @@ static nerfit_status train_step(nf_stage *stage, const uint32_t *order, const nf
     nf_optimizer_begin(stage->optimizer);
     for (size_t at = first; batches < planned; batches++) {
         uint64_t micro_step = (uint64_t)stage->state.step * o->accumulation + batches;
-        size_t count = train->count - at < o->train_batch_size ? train->count - at
-                                                                : o->train_batch_size;
+        size_t count =
+            train->count - at < o->train_batch_size ? train->count - at : o->train_batch_size;
         for (size_t i = 0; i < count; i++) batch[i] = &train->items[order[at + i]];
         if (stage->task->draw)
             count = stage->task->draw(stage->task, o->seed, micro_step, o->train_batch_size, batch);
@@ -201,11 +203,11 @@ nerfit_status nf_stage_evaluate(nf_stage *stage, json_t **metrics, nerfit_error 
 static nerfit_status record(nf_stage *stage, nf_stage_event event, json_t *entry, bool *go_on,
                             nerfit_error *err) {
     nf_stage_state *state = &stage->state;
-    int failed = !entry ||
-                 json_object_set_new(entry, "epoch",
-                                     json_real(nf_stage_epoch(stage, state->step))) ||
-                 json_object_set_new(entry, "step", json_integer((json_int_t)state->step)) ||
-                 json_array_append(state->log_history, entry);
+    int failed =
+        !entry ||
+        json_object_set_new(entry, "epoch", json_real(nf_stage_epoch(stage, state->step))) ||
+        json_object_set_new(entry, "step", json_integer((json_int_t)state->step)) ||
+        json_array_append(state->log_history, entry);
     if (!failed && !tell(stage, event, 0.0, entry, NULL)) *go_on = false;
     json_decref(entry);
     return failed ? nf_no_memory(err, 0) : NERFIT_OK;
@@ -213,10 +215,9 @@ static nerfit_status record(nf_stage *stage, nf_stage_event event, json_t *entry
 
 static nerfit_status log_step(nf_stage *stage, double grad_norm, bool *go_on, nerfit_error *err) {
     nf_stage_state *state = &stage->state;
-    json_t *entry = json_pack("{s:f, s:f, s:f}", "loss",
-                              state->loss_sum / (double)state->loss_steps, "grad_norm", grad_norm,
-                              "learning_rate",
-                              stage->options.learning_rate * factor_at(stage, state->step));
+    json_t *entry = json_pack(
+        "{s:f, s:f, s:f}", "loss", state->loss_sum / (double)state->loss_steps, "grad_norm",
+        grad_norm, "learning_rate", stage->options.learning_rate * factor_at(stage, state->step));
     state->loss_sum = 0.0;
     state->loss_steps = 0;
     return record(stage, NF_STAGE_LOG, entry, go_on, err);
@@ -241,16 +242,15 @@ static nerfit_status judge(nf_stage *stage, const json_t *metrics, nerfit_error 
                                          used ? ", " : "", k);
         }
         return nf_fail(err, NERFIT_ARGUMENT,
-                       "metric_for_best_model \"%s\": stage %d has no such metric; it has %s",
-                       name, stage->number, known);
+                       "metric_for_best_model \"%s\": stage %d has no such metric; it has %s", name,
+                       stage->number, known);
     }
     double metric = json_number_value(value), gain = metric - state->best_metric;
     if (!o->greater_is_better) gain = -gain;
     bool better = !state->has_best || gain > 0.0;
-    state->patience_used =
-        better && (!state->has_best || fabs(gain) > o->early_stopping_threshold)
-            ? 0
-            : state->patience_used + 1;
+    state->patience_used = better && (!state->has_best || fabs(gain) > o->early_stopping_threshold)
+                               ? 0
+                               : state->patience_used + 1;
     if (better) {
         state->has_best = true;
         state->best_metric = metric;
@@ -336,8 +336,8 @@ static nerfit_status load_best(nf_stage *stage, nerfit_error *err) {
         return NERFIT_OK;
     nf_arena arena = {0};
     const char *path = nf_checkpoint_path(&arena, stage->folder, state->best_step);
-    nerfit_status status = path ? nf_checkpoint_load_values(stage->task->model, path, err)
-                                : nf_no_memory(err, 0);
+    nerfit_status status =
+        path ? nf_checkpoint_load_values(stage->task->model, path, err) : nf_no_memory(err, 0);
     nf_arena_free(&arena);
     if (status != NERFIT_OK) return status;
     return nf_network_refresh(&stage->task->model->net, err);
@@ -350,8 +350,8 @@ nerfit_status nf_stage_run(nf_stage *stage, nerfit_error *err) {
     if (!stage->state.log_history) stage->state.log_history = json_array();
     uint32_t *order = malloc(stage->task->train->count * sizeof *order);
     const nf_example **batch = malloc(stage->options.train_batch_size * sizeof *batch);
-    nerfit_status status = order && batch && stage->state.log_history ? NERFIT_OK
-                                                                      : nf_no_memory(err, 0);
+    nerfit_status status =
+        order && batch && stage->state.log_history ? NERFIT_OK : nf_no_memory(err, 0);
     if (status == NERFIT_OK) status = nf_team_new(&stage->team, stage->task->model, err);
     if (status == NERFIT_OK) status = nf_optimizer_new(&stage->optimizer, stage->task->model, err);
     if (status == NERFIT_OK) status = loop(stage, order, batch, err);

@@ -1,5 +1,5 @@
-/* One stage of training: the loop over batches, with its schedule, evaluations, log, checkpoints and
- * early stopping, as transformers' Trainer orders them. */
+/* One stage of training: the loop over batches, with its schedule, evaluations, log, checkpoints
+ * and early stopping, as transformers' Trainer orders them. */
 #ifndef NF_TRAIN_STAGE_H
 #define NF_TRAIN_STAGE_H
 
@@ -12,8 +12,8 @@ typedef enum nf_strategy { NF_STRATEGY_NO, NF_STRATEGY_STEPS, NF_STRATEGY_EPOCH 
 
 typedef struct nf_stage_options {
     size_t train_batch_size, eval_batch_size, accumulation;
-    double learning_rate;         /* of NF_GROUP_ENCODER */
-    double rates[NF_GROUPS];      /* of the other groups */
+    double learning_rate;    /* of NF_GROUP_ENCODER */
+    double rates[NF_GROUPS]; /* of the other groups */
     double weight_decay, adam_beta1, adam_beta2, adam_epsilon, max_grad_norm;
     nf_schedule_kind scheduler;
     nf_schedule_options schedule;
@@ -34,7 +34,7 @@ typedef struct nf_stage_options {
 
 /* Where a run stands; everything a resumed run needs besides the values in the flat buffers. */
 typedef struct nf_stage_state {
-    int64_t step; /* optimizer steps done */
+    int64_t step;    /* optimizer steps done */
     double loss_sum; /* of the steps since the last log, and of all */
     double loss_total;
     int64_t loss_steps;
@@ -73,12 +73,12 @@ typedef struct nf_stage_report {
 typedef bool (*nf_stage_observer)(void *user, const nf_stage_report *report);
 
 struct nf_stage {
-    int number; /* 1 or 2 */
+    int number;         /* 1 or 2 */
     const char *folder; /* receives checkpoint-N */
     nf_stage_options options;
     nf_task *task;
     nf_workspace *ws;
-    nf_team *team; /* while it runs; NULL: none */
+    nf_team *team;           /* while it runs; NULL: none */
     nf_optimizer *optimizer; /* while it runs */
     const nf_log *log;
     nf_stage_observer observer;

@@ -15,7 +15,7 @@ struct nf_task {
     const char *name; /* "contrastive", "token classification" */
     nf_model *model;
     const nf_examples *train;
-    const nf_examples *validation; /* NULL: none */
+    const nf_examples *validation;   /* NULL: none */
     const nf_evaluation *evaluation; /* the scores; NULL: the loss is all there is */
     /* Draws a batch of at most `size` examples, as a function of seed and step alone; returns how
      * many. NULL: passes over all of them, each in a random order. */
@@ -24,8 +24,8 @@ struct nf_task {
     /* Loss of one batch, loaded into `pass`. With pass->keep the gradient times grad_scale is added
      * to the parameters'. Without, and in an evaluation, the task also collects what its metrics
      * need. */
-    nerfit_status (*run)(nf_task *task, nf_pass *pass, const nf_example *const *batch,
-                         size_t count, double grad_scale, double *loss, nerfit_error *err);
+    nerfit_status (*run)(nf_task *task, nf_pass *pass, const nf_example *const *batch, size_t count,
+                         double grad_scale, double *loss, nerfit_error *err);
     /* Adds metrics of the evaluation since the last call to `metrics`, named as seqeval's report
      * through transformers' Trainer: "eval_overall_f1". NULL: the loss is all there is. */
     nerfit_status (*metrics)(nf_task *task, json_t *metrics, nerfit_error *err);
@@ -47,14 +47,14 @@ nerfit_status nf_task_classification(nf_task **out, nf_model *model, const nf_ex
                                      const nf_examples *validation, double label_smoothing,
                                      nerfit_error *err);
 
-/* The scores of the last evaluation, owned by the task until the next one; NULL before the first, or
- * if the task has none. */
+/* The scores of the last evaluation, owned by the task until the next one; NULL before the first,
+ * or if the task has none. */
 const nf_report *nf_task_last_report(const nf_task *task);
 
 /* The recipe nerfit, of a model with a description head: words are classified, by their first
  * sub-words' hidden states. The loss is the mean cross-entropy over words; if the head has types of
- * its own (stage 2), plus [sum over texts (log Z - the gold path's score)] / words under the decoder.
- * Metrics are seqeval's over words, decoded. `columns`: the types, borrowed. */
+ * its own (stage 2), plus [sum over texts (log Z - the gold path's score)] / words under the
+ * decoder. Metrics are seqeval's over words, decoded. `columns`: the types, borrowed. */
 nerfit_status nf_task_description(nf_task **out, nf_model *model, const nf_type_columns *columns,
                                   const nf_label_set *labels, const nf_examples *train,
                                   const nf_examples *validation, double label_smoothing,

@@ -58,8 +58,11 @@ static nerfit_status save_model(nf_run *r, nf_train_result *result) {
     NF_TRY(nf_run_begin_folder(r, output, "best", &unfinished));
     NF_TRY(nf_model_save(r->model, unfinished, r->err));
     if (r->model->encoder.embedding.shapes)
-        nf_log_info(r->log, "the model's table of word shapes is nerfit's own: transformers runs %s without it, "
-                    "with other results", best);
+        nf_log_info(
+            r->log,
+            "the model's table of word shapes is nerfit's own: transformers runs %s without it, "
+            "with other results",
+            best);
     NF_TRY(nf_model_card_write(unfinished, r->options, &r->labels, result->report,
                                result->report_of, r->err));
     NF_TRY(nf_run_end_folder(r, unfinished, output, "best"));
@@ -90,7 +93,8 @@ static nerfit_status train_model(nf_run *r, nf_train_result *result) {
     return save_model(r, result);
 }
 
-/* The model that is finished already; what follows computes with it as if the stages had just ended. */
+/* The model that is finished already; what follows computes with it as if the stages had just
+ * ended. */
 static nerfit_status take_model(nf_run *r, nf_train_result *result) {
     NF_TRY(nf_run_open_output(r));
     for (int s = r->options->max_steps[0] != 0 ? 0 : 1; s < 2; s++) nf_run_set_precision(r, s);
@@ -113,7 +117,8 @@ static nerfit_status take_fingerprint(nf_run *r) {
 static nerfit_status train(nf_run *r, nf_train_result *result) {
     NF_TRY(nf_train_options_check_needed(r->options, r->err));
     NF_TRY(nf_run_read_corpora(r));
-    const nf_train_size size = {r->corpora[NF_SPLIT_TRAIN]->n_documents, r->corpora[NF_SPLIT_VALIDATION] != NULL};
+    const nf_train_size size = {r->corpora[NF_SPLIT_TRAIN]->n_documents,
+                                r->corpora[NF_SPLIT_VALIDATION] != NULL};
     r->is_short = nf_train_is_short(r->options, &size);
     NF_TRY(nf_train_defaults(&r->own_options, r->options, &size, r->log, r->err));
     const nf_train_options *o = r->options = &r->own_options;
@@ -127,19 +132,23 @@ static nerfit_status train(nf_run *r, nf_train_result *result) {
     NF_TRY(nf_run_make_labels(r));
     NF_TRY(r->finished ? take_model(r, result) : train_model(r, result));
     NF_TRY(nf_run_review(r, result));
-    NF_TRY(nf_run_save_record(r, "trainer_state.json", json_pack("{s:O}", "log_history", r->history)));
+    NF_TRY(
+        nf_run_save_record(r, "trainer_state.json", json_pack("{s:O}", "log_history", r->history)));
     return nf_run_save_finished(r, 1, true, result);
 }
 
-/* The encoder (or an adapter of it) with the head's shared part, in a folder that model_name takes. */
+/* The encoder (or an adapter of it) with the head's shared part, in a folder that model_name
+ * takes. */
 static nerfit_status save_pretrained(nf_run *r, nf_train_result *result) {
     const char *output = r->options->output_dir, *unfinished;
     const char *best = nf_path_join(&r->arena, output, "best");
     if (!best || !(result->model_folder = strdup(best))) return nf_no_memory(r->err, 0);
     NF_TRY(nf_network_end_training(&r->model->net, r->err));
     NF_TRY(nf_run_begin_folder(r, output, "best", &unfinished));
-    if (r->model->adapter) NF_TRY(nf_adapter_save(r->model, unfinished, r->err));
-    else NF_TRY(nf_model_save(r->model, unfinished, r->err));
+    if (r->model->adapter)
+        NF_TRY(nf_adapter_save(r->model, unfinished, r->err));
+    else
+        NF_TRY(nf_model_save(r->model, unfinished, r->err));
     NF_TRY(nf_run_save_head(r, unfinished));
     return nf_run_end_folder(r, unfinished, output, "best");
 }
@@ -151,9 +160,10 @@ static nerfit_status pretrain_with(nf_run *r, nf_pretraining *p, nf_train_result
     NF_TRY(nf_run_need_sentence_encoder(r));
     const char *sentences = r->sentence_folder;
     if (!sentences)
-        return nf_fail(r->err, NERFIT_ARGUMENT,
-                       "pre-training takes a sentence encoder for the descriptions: give its folder in "
-                       "st_model_name");
+        return nf_fail(
+            r->err, NERFIT_ARGUMENT,
+            "pre-training takes a sentence encoder for the descriptions: give its folder in "
+            "st_model_name");
     NF_TRY(nf_pretraining_embed(p, sentences, r->be, r->log, &size, r->err));
     NF_TRY(nf_model_load_over(&r->model, r->model_folder, r->model_base, r->be, r->log, r->err));
     bool changed;
@@ -166,7 +176,8 @@ static nerfit_status pretrain_with(nf_run *r, nf_pretraining *p, nf_train_result
     NF_TRY(nf_workspace_new(&r->ws, r->be, r->err));
     nf_model_remove_classifier(r->model);
     if (r->model->adapter && !o->peft_lora) NF_TRY(nf_adapter_merge(r->model, r->err));
-    bool identity = size == r->model->encoder.hidden && nf_run_same_encoder(r, sentences, r->model_folder);
+    bool identity =
+        size == r->model->encoder.hidden && nf_run_same_encoder(r, sentences, r->model_folder);
     NF_TRY(nf_model_add_description_head(r->model, size, identity, (uint64_t)o->seed[0], r->err));
     r->own_descriptions = true;
     NF_TRY(nf_run_load_head(r));
@@ -178,7 +189,8 @@ static nerfit_status pretrain_with(nf_run *r, nf_pretraining *p, nf_train_result
     task->free(task);
     NF_TRY(status);
     NF_TRY(save_pretrained(r, result));
-    NF_TRY(nf_run_save_record(r, "trainer_state.json", json_pack("{s:O}", "log_history", r->history)));
+    NF_TRY(
+        nf_run_save_record(r, "trainer_state.json", json_pack("{s:O}", "log_history", r->history)));
     return nf_run_save_finished(r, 0, true, result);
 }
 
@@ -208,8 +220,12 @@ static nerfit_status run_all(nerfit_status (*work)(nf_run *r, nf_train_result *r
     struct timespec from, to;
     clock_gettime(CLOCK_MONOTONIC, &from);
     *result = (nf_train_result){0};
-    nf_run r = {.options = options, .data = data ? data : &none, .log = log, .observer = observer,
-             .user = user, .err = err};
+    nf_run r = {.options = options,
+                .data = data ? data : &none,
+                .log = log,
+                .observer = observer,
+                .user = user,
+                .err = err};
     r.history = json_array();
     nerfit_status status = r.history ? work(&r, result) : nf_no_memory(err, 0);
     if (r.metrics) fclose(r.metrics);
@@ -228,7 +244,8 @@ static nerfit_status run_all(nerfit_status (*work)(nf_run *r, nf_train_result *r
     if (r.be) r.be->free(r.be);
     nf_arena_free(&r.arena);
     clock_gettime(CLOCK_MONOTONIC, &to);
-    result->seconds = (double)(to.tv_sec - from.tv_sec) + 1e-9 * (double)(to.tv_nsec - from.tv_nsec);
+    result->seconds =
+        (double)(to.tv_sec - from.tv_sec) + 1e-9 * (double)(to.tv_nsec - from.tv_nsec);
     if (status != NERFIT_OK) nf_train_result_free(result);
     return status;
 }

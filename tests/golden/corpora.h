@@ -1,5 +1,5 @@
 /* Made by tools/golden/annotations.py with Python 3.11 and seqeval 1.2.2. */
-    {"ner/wnut17/train.conll", 3394, 1975, 0xd3cdf597953dac23u},
+{"ner/wnut17/train.conll", 3394, 1975, 0xd3cdf597953dac23u},
     {"ner/wnut17/dev.conll", 1009, 836, 0x16570d99e0b7ecc6u},
     {"ner/wnut17/test.conll", 1287, 1079, 0xc552c7ea9432d1c2u},
     {"ner/mit-movie/train.txt", 9775, 21295, 0xbee11124a373e9b2u},
@@ -10,7 +10,8 @@
     {"ner/conll2002-es-nl/resources/corpora/conll2002/esp.train", 8323, 18798, 0xe7cd6806263fffa2u},
     {"ner/conll2002-es-nl/resources/corpora/conll2002/esp.testa", 1915, 4352, 0x8109016dca270271u},
     {"ner/conll2002-es-nl/resources/corpora/conll2002/esp.testb", 1517, 3559, 0x4391c7401e4acc68u},
-    {"ner/conll2002-es-nl/resources/corpora/conll2002/ned.train", 15806, 13344, 0x3cab7b81430f411eu},
+    {"ner/conll2002-es-nl/resources/corpora/conll2002/ned.train", 15806, 13344,
+     0x3cab7b81430f411eu},
     {"ner/conll2002-es-nl/resources/corpora/conll2002/ned.testa", 2895, 2616, 0xd7affd2734ba0bc6u},
     {"ner/conll2002-es-nl/resources/corpora/conll2002/ned.testb", 5195, 3941, 0xa90fc7fcaa554428u},
     {"ner/snips/data/snips/train", 13084, 33958, 0x1d4154f7560c08a8u},

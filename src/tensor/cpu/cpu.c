@@ -1,6 +1,7 @@
 /* The cpu backend: oneDNN for matrix products (matmul.c), our own loops for the rest (kernels.c),
  * divided among OpenMP threads. Every sum is taken in an order that depends on the thread count at
- * most, never on timing. Small work is not divided: starting threads would cost more than it saves. */
+ * most, never on timing. Small work is not divided: starting threads would cost more than it
+ * saves. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -156,10 +157,9 @@ static void dropout(nf_backend *be, nf_values *y, const nf_values *x, size_t n,
     DIVIDE(be, n, 64, work, K(be)->dropout(F(y), CF(x), from, to, d));
 }
 
-static void activation_forward(nf_backend *be, nf_activation kind, nf_values *y,
-                               const nf_values *x, size_t n) {
-    DIVIDE(be, n, 16, 4 * n,
-           K(be)->activation_forward(kind, F(y) + from, CF(x) + from, to - from));
+static void activation_forward(nf_backend *be, nf_activation kind, nf_values *y, const nf_values *x,
+                               size_t n) {
+    DIVIDE(be, n, 16, 4 * n, K(be)->activation_forward(kind, F(y) + from, CF(x) + from, to - from));
 }
 
 static void activation_backward(nf_backend *be, nf_activation kind, nf_values *dx,
@@ -201,8 +201,7 @@ static void scale_columns(nf_backend *be, nf_values *y, const nf_values *x, cons
                                 to - from, cols, accumulate));
 }
 
-static void divide(nf_backend *be, nf_values *y, const nf_values *a, const nf_values *b,
-                   size_t n) {
+static void divide(nf_backend *be, nf_values *y, const nf_values *a, const nf_values *b, size_t n) {
     (void)be;
     for (size_t i = 0; i < n; i++) F(y)[i] = CF(a)[i] / CF(b)[i];
 }
@@ -216,8 +215,7 @@ static void column_sums(nf_backend *be, nf_values *y, const nf_values *x, size_t
 
 static void column_dots(nf_backend *be, nf_values *y, const nf_values *a, const nf_values *b,
                         size_t rows, size_t cols) {
-    DIVIDE(be, cols, 16, rows * cols,
-           K(be)->column_dots(F(y), CF(a), CF(b), rows, cols, from, to));
+    DIVIDE(be, cols, 16, rows * cols, K(be)->column_dots(F(y), CF(a), CF(b), rows, cols, from, to));
 }
 
 static void row_squares(nf_backend *be, nf_values *y, const nf_values *x, size_t rows,
@@ -252,8 +250,10 @@ static void embedding_forward(nf_backend *be, nf_values *y, const nf_values *tab
     DIVIDE(be, n, 1, n * c, {
         for (size_t t = from; t < to; t++) {
             const float *row = CF(table) + (size_t)ids[t] * c;
-            if (accumulate) K(be)->axpy(F(y) + t * c, 1.0f, row, c);
-            else memcpy(F(y) + t * c, row, c * sizeof *row);
+            if (accumulate)
+                K(be)->axpy(F(y) + t * c, 1.0f, row, c);
+            else
+                memcpy(F(y) + t * c, row, c * sizeof *row);
         }
     });
 }
@@ -287,9 +287,9 @@ static void norm_backward(nf_backend *be, nf_values *dsum, nf_values *dgamma, nf
         DIVIDE(be, c, 16, n * c,
                K(be)->norm_backward_parameters(F(dgamma), F(dbeta), CF(dy), CF(sum), CF(mean),
                                                CF(rstd), n, c, from, to));
-    DIVIDE(be, n, 1, 2 * n * c,
-           K(be)->norm_backward(F(dsum), CF(dy), CF(sum), CF(mean), CF(rstd), CF(gamma), from, to,
-                                c));
+    DIVIDE(
+        be, n, 1, 2 * n * c,
+        K(be)->norm_backward(F(dsum), CF(dy), CF(sum), CF(mean), CF(rstd), CF(gamma), from, to, c));
 }
 
 /* ---------------------------------------------------------------- matrix products */
@@ -302,7 +302,8 @@ static nerfit_status weight_new(nf_backend *be, nf_weight **w, const nf_values *
                                             [NF_PRECISION_INT8] = NF_PRODUCT_INT8};
     nf_product_type type = out >= 128 && in >= 128 ? types[be->precision] : NF_PRODUCT_F32;
     if (type == NF_PRODUCT_INT8 && (uses & ~(unsigned)NF_USE_FORWARD))
-        return nf_fail(err, NERFIT_UNSUPPORTED, "precision int8 is for tagging; train in bf16 or f32");
+        return nf_fail(err, NERFIT_UNSUPPORTED,
+                       "precision int8 is for tagging; train in bf16 or f32");
     return nf_matmul_weight_new(CPU(be)->matmul, w, CF(values), out, in, uses, type, err);
 }
 
@@ -347,8 +348,7 @@ static const float *thin_operand(nf_backend *be, const float *b, size_t n, size_
 }
 
 static void matmul(nf_backend *be, nf_values *c, const nf_values *a, const nf_values *b, size_t m,
-                   size_t n, size_t k, bool trans_a, bool trans_b, double alpha,
-                   bool accumulate) {
+                   size_t n, size_t k, bool trans_a, bool trans_b, double alpha, bool accumulate) {
     size_t stride, row = trans_a ? 1 : k, column = trans_a ? m : 1;
     bool thin = m <= THIN || n <= THIN || k <= THIN;
     const float *operand = thin ? thin_operand(be, CF(b), n, k, trans_b, &stride) : NULL;
@@ -445,8 +445,8 @@ static void weight_gradient(nf_backend *be, nf_values *dw, const nf_values *dy, 
                             size_t n, size_t out, size_t in, bool accumulate) {
 #if defined(__x86_64__)
     size_t pairs = (n + 1) / 2;
-    bool bf16 = be->precision == NF_PRECISION_BF16 && in % NF_GRADIENT_COLUMNS == 0 &&
-                out >= 128 && in >= 128; /* as in weight_new */
+    bool bf16 = be->precision == NF_PRECISION_BF16 && in % NF_GRADIENT_COLUMNS == 0 && out >= 128 &&
+                in >= 128; /* as in weight_new */
     uint32_t *dy_pairs = bf16 ? (uint32_t *)scratch_of(be, pairs * (out + in)) : NULL;
     if (dy_pairs) {
         uint32_t *x_pairs = dy_pairs + pairs * out;
@@ -455,8 +455,7 @@ static void weight_gradient(nf_backend *be, nf_values *dw, const nf_values *dy, 
             nf_gradient_pairs(x_pairs, CF(x), n, in, NF_GRADIENT_STRIP, from, to);
         });
         DIVIDE(be, out, 8, n * out * in / 16,
-               nf_gradient_rows(F(dw), dy_pairs, x_pairs, pairs, out, in, from, to,
-                                accumulate));
+               nf_gradient_rows(F(dw), dy_pairs, x_pairs, pairs, out, in, from, to, accumulate));
         return;
     }
 #endif
@@ -492,7 +491,8 @@ static float *attention_scratch(nf_backend *be, const nf_sequences *sequences,
 static void terms_forward(nf_backend *be, nf_terms a) {
     const nf_terms_kernels *kernels = K(be)->terms;
     size_t each = kernels->scratch(a.shape, a.sequences->longest);
-    int threads = threads_for(be, (size_t)a.sequences->n_tokens * (size_t)a.sequences->longest * 64);
+    int threads =
+        threads_for(be, (size_t)a.sequences->n_tokens * (size_t)a.sequences->longest * 64);
     float *scratch = scratch_of(be, each * (size_t)threads);
     int32_t heads = a.shape->n_heads, units = a.sequences->n_sequences * heads;
     if (!scratch) return;
@@ -526,12 +526,16 @@ static void terms_backward(nf_backend *be, nf_terms a) {
 }
 
 static void attention_forward(nf_backend *be, nf_values *out, nf_values *lse, const nf_values *q,
-                              const nf_values *k, const nf_values *v,
-                              const nf_sequences *sequences, const nf_attention_shape *shape,
-                              const nf_dropout *d) {
+                              const nf_values *k, const nf_values *v, const nf_sequences *sequences,
+                              const nf_attention_shape *shape, const nf_dropout *d) {
     if (nf_terms_needed(shape, sequences->longest)) {
-        terms_forward(be, (nf_terms){.shape = shape, .sequences = sequences, .dropout = d,
-                                     .q = CF(q), .k = CF(k), .v = CF(v), .out = F(out),
+        terms_forward(be, (nf_terms){.shape = shape,
+                                     .sequences = sequences,
+                                     .dropout = d,
+                                     .q = CF(q),
+                                     .k = CF(k),
+                                     .v = CF(v),
+                                     .out = F(out),
                                      .lse = F(lse)});
         return;
     }
@@ -556,10 +560,18 @@ static void attention_backward(nf_backend *be, nf_values *dq, nf_values *dk, nf_
                                const nf_sequences *sequences, const nf_attention_shape *shape,
                                const nf_dropout *d) {
     if (nf_terms_needed(shape, sequences->longest)) {
-        terms_backward(be, (nf_terms){.shape = shape, .sequences = sequences, .dropout = d,
-                                      .q = CF(q), .k = CF(k), .v = CF(v), .out = F((uintptr_t)out),
-                                      .lse = F((uintptr_t)lse), .dout = CF(dout), .dq = F(dq),
-                                      .dk = F(dk), .dv = F(dv)});
+        terms_backward(be, (nf_terms){.shape = shape,
+                                      .sequences = sequences,
+                                      .dropout = d,
+                                      .q = CF(q),
+                                      .k = CF(k),
+                                      .v = CF(v),
+                                      .out = F((uintptr_t)out),
+                                      .lse = F((uintptr_t)lse),
+                                      .dout = CF(dout),
+                                      .dq = F(dq),
+                                      .dk = F(dk),
+                                      .dv = F(dv)});
         return;
     }
     size_t each;
@@ -651,8 +663,8 @@ static void pool(nf_backend *be, nf_pooling kind, nf_values *y, size_t stride, c
 
 /* The losses of a text's pairs; its rows of dz are written by one thread only. */
 static double contrastive_text(nf_backend *be, float *dz, const float *z, const float *embeddings,
-                               size_t p, const nf_sequences *sequences,
-                               const nf_entities *entities, int32_t s, double grad_scale) {
+                               size_t p, const nf_sequences *sequences, const nf_entities *entities,
+                               int32_t s, double grad_scale) {
     int32_t first = sequences->cu_seqlens[s], length = sequences->cu_seqlens[s + 1] - first;
     double loss = 0.0;
     for (int32_t e = entities->cu_entities[s]; e < entities->cu_entities[s + 1]; e++) {
@@ -662,17 +674,15 @@ static double contrastive_text(nf_backend *be, float *dz, const float *z, const 
             double x = K(be)->dot(z + at, row, p);
             double y = t >= entities->starts[e] && t < entities->ends[e];
             loss += fmax(x, 0.0) - x * y + log1p(exp(-fabs(x)));
-            if (dz)
-                K(be)->axpy(dz + at, (float)(grad_scale * (1.0 / (1.0 + exp(-x)) - y)), row, p);
+            if (dz) K(be)->axpy(dz + at, (float)(grad_scale * (1.0 / (1.0 + exp(-x)) - y)), row, p);
         }
     }
     return loss;
 }
 
 static double contrastive_loss(nf_backend *be, nf_values *dz, const nf_values *z,
-                               const nf_values *embeddings, size_t p,
-                               const nf_sequences *sequences, const nf_entities *entities,
-                               double grad_scale) {
+                               const nf_values *embeddings, size_t p, const nf_sequences *sequences,
+                               const nf_entities *entities, double grad_scale) {
     if (dz) zero(be, dz, (size_t)sequences->n_tokens * p);
     double loss = 0.0;
     for (int32_t s = 0; s < sequences->n_sequences; s++)
@@ -702,9 +712,9 @@ static void softmax(nf_backend *be, nf_values *y, const nf_values *x, size_t n, 
 
 static void adamw(nf_backend *be, nf_values *values, const nf_values *grads, nf_values *m,
                   nf_values *v, size_t n, const nf_adamw *o) {
-    DIVIDE(be, n, 64, 2 * n,
-           K(be)->adamw(F(values) + from, CF(grads) + from, F(m) + from, F(v) + from, to - from,
-                        o));
+    DIVIDE(
+        be, n, 64, 2 * n,
+        K(be)->adamw(F(values) + from, CF(grads) + from, F(m) + from, F(v) + from, to - from, o));
 }
 
 static void adamw_rows(nf_backend *be, nf_values *values, const nf_values *grads, nf_values *m,
@@ -818,8 +828,10 @@ static nerfit_status make(nf_backend **out, const nf_matmul *parent, nf_precisio
     be->threads = threads;
     be->state = state;
     nerfit_status status = nf_matmul_new(&state->matmul, parent, state->kernels, threads, err);
-    if (status == NERFIT_OK) *out = be;
-    else backend_free(be);
+    if (status == NERFIT_OK)
+        *out = be;
+    else
+        backend_free(be);
     return status;
 }
 

@@ -4,8 +4,8 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-/* The sums of `blocks` times 32 outputs, two columns at a time: their values are interleaved, as the
- * product of pairs takes them. */
+/* The sums of `blocks` times 32 outputs, two columns at a time: their values are interleaved, as
+ * the product of pairs takes them. */
 static inline __attribute__((always_inline)) void
 block_sums(float *y, const float *known, const float *bias, const uint16_t *x,
            const uint16_t *columns, const uint32_t *list, size_t count, size_t out, float keep,
@@ -42,8 +42,8 @@ block_sums(float *y, const float *known, const float *bias, const uint16_t *x,
         }
 }
 
-void nf_dropped_forward(float *y, const float *known, const float *bias,
-                        const uint16_t *x, const uint16_t *columns, const uint32_t *list, size_t count, size_t out,
+void nf_dropped_forward(float *y, const float *known, const float *bias, const uint16_t *x,
+                        const uint16_t *columns, const uint32_t *list, size_t count, size_t out,
                         float keep) {
     size_t at = 0;
     for (; at + 384 <= out; at += 384)
@@ -62,7 +62,8 @@ void nf_dropped_backward(float *dx, const uint16_t *d, const uint16_t *columns,
     for (size_t i = 0; i < count; i += 4) {
         const uint16_t *rows[4];
         size_t some = count - i < 4 ? count - i : 4;
-        for (size_t k = 0; k < 4; k++) rows[k] = columns + (size_t)list[i + (k < some ? k : 0)] * out;
+        for (size_t k = 0; k < 4; k++)
+            rows[k] = columns + (size_t)list[i + (k < some ? k : 0)] * out;
         __m512 s0 = _mm512_setzero_ps(), s1 = s0, s2 = s0, s3 = s0;
         for (size_t o = 0; o < out; o += 32) {
             __m512bh v = (__m512bh)_mm512_loadu_si512(d + o);
@@ -72,8 +73,7 @@ void nf_dropped_backward(float *dx, const uint16_t *d, const uint16_t *columns,
             s3 = _mm512_dpbf16_ps(s3, v, (__m512bh)_mm512_loadu_si512(rows[3] + o));
         }
         const __m512 sums[4] = {s0, s1, s2, s3};
-        for (size_t k = 0; k < some; k++)
-            dx[list[i + k]] -= keep * _mm512_reduce_add_ps(sums[k]);
+        for (size_t k = 0; k < some; k++) dx[list[i + k]] -= keep * _mm512_reduce_add_ps(sums[k]);
     }
 }
 #endif

@@ -1,8 +1,8 @@
 /* Products with few inputs dropped, from the product without dropout: what DoRA with dropout needs.
  *
- * For dropout with probability p, W dropout(x) = (W x - W d) / (1 - p), d holding the dropped inputs
- * alone; if W x is known, a sparse product is left. Likewise, of mask * (dy W) only the dropped
- * positions differ from dy W / (1 - p). For CPUs with bf16 products. */
+ * For dropout with probability p, W dropout(x) = (W x - W d) / (1 - p), d holding the dropped
+ * inputs alone; if W x is known, a sparse product is left. Likewise, of mask * (dy W) only the
+ * dropped positions differ from dy W / (1 - p). For CPUs with bf16 products. */
 #ifndef NF_CPU_DROPPED_H
 #define NF_CPU_DROPPED_H
 
@@ -12,8 +12,8 @@
 enum { NF_DROPPED_BLOCK = 32 };
 #define NF_DROPPED_MOST 0.25
 
-/* y [out] = keep * (known - bias (NULL: 0) - sum of x[j] columns[j]) over the j in `list` [count]; x
- * [in] and the transposed weight columns [in, out] are bf16. */
+/* y [out] = keep * (known - bias (NULL: 0) - sum of x[j] columns[j]) over the j in `list` [count];
+ * x [in] and the transposed weight columns [in, out] are bf16. */
 void nf_dropped_forward(float *y, const float *known, const float *bias, const uint16_t *x,
                         const uint16_t *columns, const uint32_t *list, size_t count, size_t out,
                         float keep);

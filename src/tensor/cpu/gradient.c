@@ -50,10 +50,9 @@ void nf_gradient_pairs(uint32_t *pairs, const float *x, size_t n, size_t c, size
     }
 }
 
-static inline __attribute__((always_inline)) void tile(float *dw, const uint32_t *dy,
-                                                       const uint32_t *x, size_t count, size_t in,
-                                                       size_t dy_step, size_t x_step,
-                                                       const size_t rows, const size_t vectors, bool accumulate) {
+static inline __attribute__((always_inline)) void
+tile(float *dw, const uint32_t *dy, const uint32_t *x, size_t count, size_t in, size_t dy_step,
+     size_t x_step, const size_t rows, const size_t vectors, bool accumulate) {
     __m512 sums[ROWS][VECTORS];
 #pragma GCC unroll 8
     for (size_t r = 0; r < rows; r++)
@@ -92,11 +91,13 @@ void nf_gradient_rows(float *dw, const uint32_t *dy, const uint32_t *x, size_t c
             size_t vectors = x_step == NF_GRADIENT_STRIP ? VECTORS : 1;
             float *place = dw + o * in + i;
             if (rows == ROWS && vectors == VECTORS)
-                tile(place, rows_of, columns, count, in, ROWS, NF_GRADIENT_STRIP, ROWS, VECTORS, accumulate);
+                tile(place, rows_of, columns, count, in, ROWS, NF_GRADIENT_STRIP, ROWS, VECTORS,
+                     accumulate);
             else if (rows == ROWS)
                 tile(place, rows_of, columns, count, in, ROWS, x_step, ROWS, 1, accumulate);
             else if (vectors == VECTORS)
-                tile(place, rows_of, columns, count, in, dy_step, NF_GRADIENT_STRIP, 1, VECTORS, accumulate);
+                tile(place, rows_of, columns, count, in, dy_step, NF_GRADIENT_STRIP, 1, VECTORS,
+                     accumulate);
             else
                 tile(place, rows_of, columns, count, in, dy_step, x_step, 1, 1, accumulate);
             i += 16 * vectors;

@@ -25,5 +25,7 @@ const nf_kernels *nf_kernels_best(void) {
 }
 #else
 extern const nf_kernels nf_kernels_base;
-const nf_kernels *nf_kernels_best(void) { return &nf_kernels_base; }
+const nf_kernels *nf_kernels_best(void) {
+    return &nf_kernels_base;
+}
 #endif

@@ -34,12 +34,12 @@ typedef uint64_t lanes __attribute__((vector_size(16)));
 #define MULTIPLY(a, b) ((lanes)_mm_mul_epu32((__m128i)(a), (__m128i)(b)))
 #else
 typedef uint64_t lanes __attribute__((vector_size(16)));
-#define MULTIPLY(a, b) (((a) & 0xFFFFFFFFu) * ((b) & 0xFFFFFFFFu))
+#define MULTIPLY(a, b) (((a)&0xFFFFFFFFu) * ((b)&0xFFFFFFFFu))
 #endif
 enum { WIDE = sizeof(lanes) / sizeof(uint64_t) };
 
-/* The random numbers of 16 blocks of a site, eight a block. Only the lower halves of the lanes count;
- * what the upper ones gather is never read. */
+/* The random numbers of 16 blocks of a site, eight a block. Only the lower halves of the lanes
+ * count; what the upper ones gather is never read. */
 static void philox_numbers(const nf_dropout *d, const uint64_t blocks[LANES],
                            uint16_t numbers[MASK]) {
     const lanes zero = {0}, m0 = zero + 0xD2511F53u, m1 = zero + 0xCD9E8D57u;
@@ -78,7 +78,9 @@ static void numbers_from(const nf_dropout *d, uint64_t first, uint16_t numbers[M
     philox_numbers(d, blocks, numbers);
 }
 
-static bool drops(const nf_dropout *d) { return d && d->p > 0.0; }
+static bool drops(const nf_dropout *d) {
+    return d && d->p > 0.0;
+}
 
 static float keep_factor(const nf_dropout *d) {
     return (float)(1.0 / (1.0 - nf_dropout_threshold(d) / 65536.0));
@@ -95,8 +97,7 @@ static void dropout(float *y, const float *x, size_t from, size_t to, const nf_d
     for (size_t at = from; at < to; at += MASK) {
         size_t n = to - at < MASK ? to - at : MASK;
         numbers_from(d, at, numbers);
-        for (size_t i = 0; i < n; i++)
-            y[at + i] = numbers[i] < threshold ? 0.0f : x[at + i] * keep;
+        for (size_t i = 0; i < n; i++) y[at + i] = numbers[i] < threshold ? 0.0f : x[at + i] * keep;
     }
 }
 
@@ -148,8 +149,7 @@ static void to_bf16(uint16_t *y, const float *x, size_t n) {
         __m512i bits = _mm512_loadu_si512(x + i);
         __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), one);
         bits = _mm512_add_epi32(bits, _mm512_add_epi32(half, odd));
-        _mm256_storeu_si256((__m256i *)(y + i),
-                            _mm512_cvtepi32_epi16(_mm512_srli_epi32(bits, 16)));
+        _mm256_storeu_si256((__m256i *)(y + i), _mm512_cvtepi32_epi16(_mm512_srli_epi32(bits, 16)));
     }
 #endif
     for (; i < n; i++) { /* to nearest, ties to even; NaN stays NaN in what we store */
@@ -193,8 +193,8 @@ static void axpy(float *y, float alpha, const float *x, size_t n) {
 #define SQRT_2_PI 0.7978845608028654f
 #define INV_SQRT_2PI 0.3989422804014327f
 
-/* e^x for x <= 0 (below -86 as at -86, which is nothing): 2^n times a polynomial of the rest (relative error 2e-7); unlike a call of
- * libmvec's, it leaves the loop's registers alone. */
+/* e^x for x <= 0 (below -86 as at -86, which is nothing): 2^n times a polynomial of the rest
+ * (relative error 2e-7); unlike a call of libmvec's, it leaves the loop's registers alone. */
 static inline float exp_negative(float x) {
     x = x > -86.0f ? x : -86.0f;
     float scaled = x * 1.44269504f, whole = __builtin_floorf(scaled + 0.5f), f = scaled - whole;
@@ -206,7 +206,10 @@ static inline float exp_negative(float x) {
     p = p * f + 6.931472028e-1f;
     p = p * f + 1.0f;
     /* unsigned: a diverging run has rows that are no numbers, whose x may be anything */
-    union { uint32_t bits; float value; } power = {.bits = (uint32_t)((int32_t)whole + 127) << 23};
+    union {
+        uint32_t bits;
+        float value;
+    } power = {.bits = (uint32_t)((int32_t)whole + 127) << 23};
     return p * power.value;
 }
 
@@ -216,7 +219,8 @@ static inline float normal_cdf(float x, float *density) {
     float square = x * x, a = __builtin_fabsf(x) * 0.70710678f, t = 1.0f / (1.0f + 0.3275911f * a);
     float e = exp_negative(-0.5f * square);
     float tail = ((((1.061405429f * t - 1.453152027f) * t + 1.421413741f) * t - 0.284496736f) * t +
-                  0.254829592f) * t * (0.5f * e);
+                  0.254829592f) *
+                 t * (0.5f * e);
     *density = e;
     return x < 0.0f ? tail : 1.0f - tail;
 }
@@ -231,8 +235,8 @@ static void activation_forward(nf_activation kind, float *y, const float *x, siz
         break;
     case NF_ACTIVATION_GELU_TANH:
         for (size_t i = 0; i < n; i++)
-            y[i] = 0.5f * x[i] *
-                   (1.0f + tanhf(SQRT_2_PI * (x[i] + 0.044715f * x[i] * x[i] * x[i])));
+            y[i] =
+                0.5f * x[i] * (1.0f + tanhf(SQRT_2_PI * (x[i] + 0.044715f * x[i] * x[i] * x[i])));
         break;
     case NF_ACTIVATION_RELU:
         for (size_t i = 0; i < n; i++) y[i] = x[i] > 0.0f ? x[i] : 0.0f;
@@ -342,8 +346,8 @@ static void store_tile_row(float *c, v16 sum, size_t n, float alpha, bool accumu
 }
 
 static void thin_product(float *c, size_t c_stride, const float *a, size_t a_row, size_t a_col,
-                         const float *b, size_t b_stride, size_t m, size_t n, size_t k,
-                         float alpha, bool accumulate) {
+                         const float *b, size_t b_stride, size_t m, size_t n, size_t k, float alpha,
+                         bool accumulate) {
     for (size_t j = 0; j < n; j += 16)
         for (size_t i = 0; i < m; i += TILE_ROWS) {
             v16 sums[TILE_ROWS] = {0};
@@ -396,7 +400,8 @@ static void norm_forward(float *y, float *sum, float *mean, float *rstd, const f
         }
         if (residual)
             for (size_t i = 0; i < c; i++) out[i] = in[i] + residual[t * c + i];
-        else if (in != out) memmove(out, in, c * sizeof *out);
+        else if (in != out)
+            memmove(out, in, c * sizeof *out);
         for (size_t i = 0; i < c; i++) m += out[i];
         m /= (float)c;
         for (size_t i = 0; i < c; i++) v += (out[i] - m) * (out[i] - m);
@@ -412,8 +417,7 @@ static void norm_forward(float *y, float *sum, float *mean, float *rstd, const f
 }
 
 static void norm_backward(float *dsum, const float *dy, const float *sum, const float *mean,
-                          const float *rstd, const float *gamma, size_t from, size_t to,
-                          size_t c) {
+                          const float *rstd, const float *gamma, size_t from, size_t to, size_t c) {
     for (size_t t = from; t < to; t++) {
         const float *g = dy + t * c, *s = sum + t * c;
         float *out = dsum + t * c, m = mean[t], r = rstd[t], g_mean = 0.0f, gx_mean = 0.0f;
@@ -571,8 +575,8 @@ static void weighted_rows(float *out, ptrdiff_t out_stride, const float *w, size
         }
 }
 
-/* Factors of the probabilities of `count` queries from row `row` on, [count, width]. Blocks of eight
- * keys of all these queries are drawn together: texts are mostly shorter than 16 blocks. */
+/* Factors of the probabilities of `count` queries from row `row` on, [count, width]. Blocks of
+ * eight keys of all these queries are drawn together: texts are mostly shorter than 16 blocks. */
 static void mask_rows(float *factors, const head_view *h, const nf_dropout *d, int32_t row,
                       int32_t count, int32_t head, int32_t heads, int32_t longest) {
     uint16_t numbers[MASK];
@@ -591,8 +595,7 @@ static void mask_rows(float *factors, const head_view *h, const nf_dropout *d, i
         }
         philox_numbers(d, blocks, numbers);
         for (int32_t i = 0; i < n; i++)
-            for (int w = 0; w < 8; w++)
-                places[i][w] = numbers[8 * i + w] < threshold ? 0.0f : keep;
+            for (int w = 0; w < 8; w++) places[i][w] = numbers[8 * i + w] < threshold ? 0.0f : keep;
         done += n;
     }
 }
@@ -606,8 +609,14 @@ static head_view view(const float *q, const float *k, const float *v,
                       const nf_attention_shape *shape, int32_t first, int32_t length,
                       int32_t head) {
     ptrdiff_t at = first * shape->qkv_stride + (ptrdiff_t)head * shape->head_size;
-    return (head_view){q + at, k + at, v + at, shape->qkv_stride, length, shape->head_size,
-                       ((size_t)length + 15) & ~(size_t)15, (float)shape->scale};
+    return (head_view){q + at,
+                       k + at,
+                       v + at,
+                       shape->qkv_stride,
+                       length,
+                       shape->head_size,
+                       ((size_t)length + 15) & ~(size_t)15,
+                       (float)shape->scale};
 }
 
 static void attention_forward(float *out, float *lse, const float *q, const float *k,
@@ -621,8 +630,7 @@ static void attention_forward(float *out, float *lse, const float *q, const floa
     clear_factors(factors, &h, d);
     for (int32_t i = 0; i < length; i += 4) {
         int32_t count = length - i < 4 ? length - i : 4;
-        if (drops(d))
-            mask_rows(factors, &h, d, first + i, count, head, shape->n_heads, longest);
+        if (drops(d)) mask_rows(factors, &h, d, first + i, count, head, shape->n_heads, longest);
         row_products(p, h.q + i * h.stride, h.stride, count, kt, &h, h.scale);
         for (int32_t t = 0; t < count; t++) {
             float *row = p + (size_t)t * h.width, most = -FLT_MAX, sum = 0.0f;
@@ -648,8 +656,7 @@ static void attention_forward(float *out, float *lse, const float *q, const floa
 static void attention_backward(float *dq, float *dk, float *dv, const float *dout, const float *q,
                                const float *k, const float *v, const float *out, const float *lse,
                                const nf_attention_shape *shape, int32_t first, int32_t length,
-                               int32_t longest, int32_t head, const nf_dropout *d,
-                               float *scratch) {
+                               int32_t longest, int32_t head, const nf_dropout *d, float *scratch) {
     head_view h = view(q, k, v, shape, first, length, head);
     float *kt = scratch, *vt = kt + (size_t)h.d * h.width, *p = vt + (size_t)h.d * h.width;
     float *ds = p + (size_t)length * h.width, *dp = ds + (size_t)length * h.width;
@@ -661,8 +668,7 @@ static void attention_backward(float *dq, float *dk, float *dv, const float *dou
     clear_factors(factors, &h, d);
     for (int32_t i = 0; i < length; i += 4) {
         int32_t count = length - i < 4 ? length - i : 4;
-        if (drops(d))
-            mask_rows(factors, &h, d, first + i, count, head, shape->n_heads, longest);
+        if (drops(d)) mask_rows(factors, &h, d, first + i, count, head, shape->n_heads, longest);
         row_products(p + (size_t)i * h.width, h.q + i * h.stride, h.stride, count, kt, &h, h.scale);
         row_products(dp, g + i * flat, flat, count, vt, &h, 1.0f);
         for (int32_t t = 0; t < count; t++) {
@@ -678,8 +684,7 @@ static void attention_backward(float *dq, float *dk, float *dv, const float *dou
                     row[j] *= factor[j];
                 }
             } else {
-                for (size_t j = 0; j < h.width; j++)
-                    drow[j] = row[j] * (dprow[j] - own) * h.scale;
+                for (size_t j = 0; j < h.width; j++) drow[j] = row[j] * (dprow[j] - own) * h.scale;
             }
         }
     }
@@ -728,8 +733,8 @@ static double cross_entropy(float *dlogits, const float *logits, const int32_t *
             all += x[i];
         }
         float lse = most + logf(sum), spread = smoothing / (float)l;
-        loss += (double)((1.0f - smoothing) * (lse - x[labels[t]]) +
-                         smoothing * lse - spread * all);
+        loss +=
+            (double)((1.0f - smoothing) * (lse - x[labels[t]]) + smoothing * lse - spread * all);
         if (!dx) continue;
         for (size_t i = 0; i < l; i++) dx[i] = grad_scale * (expf(x[i] - lse) - spread);
         dx[labels[t]] -= grad_scale * (1.0f - smoothing);

@@ -29,15 +29,14 @@ typedef struct nf_kernels {
                                 size_t n);
     void (*scale_columns)(float *y, const float *x, const float *s, float alpha, size_t rows,
                           size_t cols, bool accumulate);
-    /* c [m,n] (+)= alpha a b for products with one small side, which oneDNN is slow at: element (i,k)
-     * of a is a[i*a_row + k*a_col]; b is [k, b_stride], of which n columns rounded up to 16 can be
-     * read; c's rows are c_stride apart. */
+    /* c [m,n] (+)= alpha a b for products with one small side, which oneDNN is slow at: element
+     * (i,k) of a is a[i*a_row + k*a_col]; b is [k, b_stride], of which n columns rounded up to 16
+     * can be read; c's rows are c_stride apart. */
     void (*thin_product)(float *c, size_t c_stride, const float *a, size_t a_row, size_t a_col,
-                         const float *b, size_t b_stride, size_t m, size_t n, size_t k,
-                         float alpha, bool accumulate);
+                         const float *b, size_t b_stride, size_t m, size_t n, size_t k, float alpha,
+                         bool accumulate);
     /* columns from .. to of [rows, cols] */
-    void (*column_sums)(float *y, const float *x, size_t rows, size_t cols, size_t from,
-                        size_t to);
+    void (*column_sums)(float *y, const float *x, size_t rows, size_t cols, size_t from, size_t to);
     void (*column_dots)(float *y, const float *a, const float *b, size_t rows, size_t cols,
                         size_t from, size_t to);
     double (*dot)(const float *a, const float *b, size_t n);
@@ -48,9 +47,9 @@ typedef struct nf_kernels {
     void (*norm_backward)(float *dsum, const float *dy, const float *sum, const float *mean,
                           const float *rstd, const float *gamma, size_t from, size_t to, size_t c);
     /* columns from .. to of the parameters' gradients */
-    void (*norm_backward_parameters)(float *dgamma, float *dbeta, const float *dy,
-                                     const float *sum, const float *mean, const float *rstd,
-                                     size_t n, size_t c, size_t from, size_t to);
+    void (*norm_backward_parameters)(float *dgamma, float *dbeta, const float *dy, const float *sum,
+                                     const float *mean, const float *rstd, size_t n, size_t c,
+                                     size_t from, size_t to);
     /* One text and head: rows first .. first+length. scratch: see nf_attention_scratch. */
     void (*attention_forward)(float *out, float *lse, const float *q, const float *k,
                               const float *v, const nf_attention_shape *shape, int32_t first,
@@ -59,8 +58,7 @@ typedef struct nf_kernels {
     void (*attention_backward)(float *dq, float *dk, float *dv, const float *dout, const float *q,
                                const float *k, const float *v, const float *out, const float *lse,
                                const nf_attention_shape *shape, int32_t first, int32_t length,
-                               int32_t longest, int32_t head, const nf_dropout *d,
-                               float *scratch);
+                               int32_t longest, int32_t head, const nf_dropout *d, float *scratch);
     void (*softmax)(float *y, const float *x, size_t rows, size_t l);
     /* Sum of the losses of rows from .. to */
     double (*cross_entropy)(float *dlogits, const float *logits, const int32_t *labels, size_t from,

@@ -19,10 +19,18 @@
 #include "tensor/cpu/dropped.h"
 #include "tensor/cpu/memory.h"
 
-enum { FORWARD, BACKWARD, MAX_PRIMITIVES = 4096, TYPICAL_ROWS = 128, MAX_PARTS = 256, FEWEST_ROWS = 8, MOST_ROWS = 64 };
+enum {
+    FORWARD,
+    BACKWARD,
+    MAX_PRIMITIVES = 4096,
+    TYPICAL_ROWS = 128,
+    MAX_PARTS = 256,
+    FEWEST_ROWS = 8,
+    MOST_ROWS = 64
+};
 
-/* By nf_product_type: int8 activations are unsigned, 128 added, as the CPU's product takes them; what
- * that adds is taken off again with the sums of the weight's rows. */
+/* By nf_product_type: int8 activations are unsigned, 128 added, as the CPU's product takes them;
+ * what that adds is taken off again with the sums of the weight's rows. */
 static const dnnl_data_type_t source_types[] = {dnnl_f32, dnnl_bf16, dnnl_u8};
 static const dnnl_data_type_t weight_types[] = {dnnl_f32, dnnl_bf16, dnnl_s8};
 static const dnnl_data_type_t result_types[] = {dnnl_f32, dnnl_f32, dnnl_s32};
@@ -92,16 +100,22 @@ struct nf_weight {
     /* int8: W = scales[out] times the packed numbers; sums [out] of the numbers, times 128 */
     float *scales;
     int32_t *sums;
-    nf_pooled columns;           /* see nf_weight_columns */
-    dnnl_memory_t plain[2];      /* view of the values, as the product reads them */
-    dnnl_memory_t packed[2];     /* NULL: not used in that direction */
-    nf_pooled memory[2];         /* of these */
+    nf_pooled columns;       /* see nf_weight_columns */
+    dnnl_memory_t plain[2];  /* view of the values, as the product reads them */
+    dnnl_memory_t packed[2]; /* NULL: not used in that direction */
+    nf_pooled memory[2];     /* of these */
     dnnl_primitive_t reorder[2];
 };
 
-size_t nf_weight_out(const nf_weight *w) { return w->out; }
-size_t nf_weight_in(const nf_weight *w) { return w->in; }
-const uint16_t *nf_weight_columns(const nf_weight *w) { return w->columns.memory; }
+size_t nf_weight_out(const nf_weight *w) {
+    return w->out;
+}
+size_t nf_weight_in(const nf_weight *w) {
+    return w->in;
+}
+const uint16_t *nf_weight_columns(const nf_weight *w) {
+    return w->columns.memory;
+}
 
 static nerfit_status failed(nerfit_error *err, const char *what, dnnl_status_t status) {
     return nf_fail(err, status == dnnl_out_of_memory ? NERFIT_NO_MEMORY : NERFIT_INTERNAL,
@@ -115,8 +129,10 @@ nerfit_status nf_matmul_new(nf_matmul **out, const nf_matmul *parent, const nf_k
     (*out)->kernels = kernels;
     (*out)->threads = threads;
     dnnl_status_t status = dnnl_success;
-    if (parent) (*out)->shared = engine_share(parent->shared);
-    else status = engine_new(&(*out)->shared);
+    if (parent)
+        (*out)->shared = engine_share(parent->shared);
+    else
+        status = engine_new(&(*out)->shared);
     if (status == dnnl_success) {
         (*out)->engine = (*out)->shared->engine;
         status = dnnl_stream_create(&(*out)->stream, (*out)->engine, dnnl_stream_default_flags);
@@ -168,7 +184,8 @@ static dnnl_memory_desc_t matrix(size_t rows, size_t cols, dnnl_data_type_t type
 static dnnl_status_t plan(dnnl_primitive_desc_t *out, dnnl_engine_t engine, const product_key *key,
                           const dnnl_memory_desc_t *packed) {
     dnnl_data_type_t type = weight_types[key->type];
-    dnnl_memory_desc_t source = matrix(key->rows, key->k, source_types[key->type], key->k, 1), weights;
+    dnnl_memory_desc_t source = matrix(key->rows, key->k, source_types[key->type], key->k, 1),
+                       weights;
     dnnl_memory_desc_t destination = matrix(key->rows, key->n, result_types[key->type], key->n, 1);
     dnnl_memory_desc_t bias = matrix(1, key->n, dnnl_f32, key->n, 1);
     if (packed) {
@@ -242,8 +259,8 @@ static dnnl_status_t pack(nf_weight *w, int direction) {
         status = dnnl_memory_create(&w->packed[direction], &packed, w->shared->engine,
                                     w->memory[direction].memory);
     if (status != dnnl_success) return status;
-    status = dnnl_reorder_primitive_desc_create(&moved, &plain, w->shared->engine, &packed, w->shared->engine,
-                                                NULL);
+    status = dnnl_reorder_primitive_desc_create(&moved, &plain, w->shared->engine, &packed,
+                                                w->shared->engine, NULL);
     if (status != dnnl_success) return status;
     status = dnnl_primitive_create(&w->reorder[direction], moved);
     dnnl_primitive_desc_destroy(moved);
@@ -281,8 +298,10 @@ nerfit_status nf_matmul_weight_new(nf_matmul *mm, nf_weight **out, const float *
     });
     nerfit_status result = status == dnnl_success ? nf_matmul_weight_update(mm, w, err)
                                                   : failed(err, "planning a product", status);
-    if (result == NERFIT_OK) *out = w;
-    else nf_matmul_weight_free(w);
+    if (result == NERFIT_OK)
+        *out = w;
+    else
+        nf_matmul_weight_free(w);
     return result;
 }
 
@@ -317,7 +336,8 @@ nerfit_status nf_matmul_weight_update(nf_matmul *mm, nf_weight *w, nerfit_error 
     for (int d = 0; d < 2 && status == dnnl_success; d++) {
         if (!w->reorder[d]) continue;
         dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, w->plain[d]}, {DNNL_ARG_TO, w->packed[d]}};
-        WITH_THREADS(mm->threads, status = dnnl_primitive_execute(w->reorder[d], mm->stream, 2, args));
+        WITH_THREADS(mm->threads,
+                     status = dnnl_primitive_execute(w->reorder[d], mm->stream, 2, args));
     }
     if (w->columns.memory) fill_columns(mm, w);
     if (status == dnnl_success) status = dnnl_stream_wait(mm->stream);
@@ -340,8 +360,7 @@ static dnnl_status_t make(nf_matmul *mm, product *p, const nf_weight *w) {
     dnnl_primitive_desc_destroy(planned);
     if (status == dnnl_success)
         status = dnnl_memory_create(&p->scratchpad, &scratchpad, mm->engine, DNNL_MEMORY_ALLOCATE);
-    dnnl_memory_desc_t source =
-        matrix(key->rows, key->k, source_types[key->type], key->k, 1);
+    dnnl_memory_desc_t source = matrix(key->rows, key->k, source_types[key->type], key->k, 1);
     dnnl_memory_desc_t destination = matrix(key->rows, key->n, result_types[key->type], key->n, 1);
     dnnl_memory_desc_t bias = matrix(1, key->n, dnnl_f32, key->n, 1);
     if (status == dnnl_success)
@@ -394,9 +413,9 @@ static bool run_rows(nf_matmul *mm, product *p, const nf_weight *w, float *y, co
                               {DNNL_ARG_DST, p->destination},
                               {DNNL_ARG_SCRATCHPAD, p->scratchpad},
                               {DNNL_ARG_BIAS, p->bias}};
-    bool done = dnnl_primitive_execute(p->primitive, mm->stream, key->bias ? 5 : 4, args) ==
-                    dnnl_success &&
-                dnnl_stream_wait(mm->stream) == dnnl_success;
+    bool done =
+        dnnl_primitive_execute(p->primitive, mm->stream, key->bias ? 5 : 4, args) == dnnl_success &&
+        dnnl_stream_wait(mm->stream) == dnnl_success;
     if (done && key->type == NF_PRODUCT_INT8)
         mm->kernels->from_sums(y, mm->row_scales + from, w->scales, w->sums, added, key->rows,
                                key->n);
@@ -415,8 +434,8 @@ static bool run_part(nf_matmul *mm, product *const sizes[2], const nf_weight *w,
     return true;
 }
 
-/* Threads divide the rows: one region for the conversion and the product, in which each thread reads
- * the whole weight but nothing that another one has made. */
+/* Threads divide the rows: one region for the conversion and the product, in which each thread
+ * reads the whole weight but nothing that another one has made. */
 static bool run_packed(nf_matmul *mm, const product_key *whole, const nf_weight *w, float *y,
                        const float *x, const float *bias) {
     size_t rows = whole->rows, parts = rows / FEWEST_ROWS, count = rows * whole->k;
@@ -464,17 +483,22 @@ void nf_matmul_plain(nf_matmul *mm, float *c, const float *a, const float *b, si
         if (!accumulate) memset(c, 0, m * n * sizeof *c);
         return;
     }
-    WITH_THREADS(mm->threads, dnnl_sgemm(trans_a ? 'T' : 'N', trans_b ? 'T' : 'N', (dnnl_dim_t)m,
-                                (dnnl_dim_t)n, (dnnl_dim_t)k, (float)alpha, a,
-                                (dnnl_dim_t)(trans_a ? m : k), b, (dnnl_dim_t)(trans_b ? k : n),
-                                accumulate ? 1.0f : 0.0f, c, (dnnl_dim_t)n));
+    WITH_THREADS(mm->threads,
+                 dnnl_sgemm(trans_a ? 'T' : 'N', trans_b ? 'T' : 'N', (dnnl_dim_t)m, (dnnl_dim_t)n,
+                            (dnnl_dim_t)k, (float)alpha, a, (dnnl_dim_t)(trans_a ? m : k), b,
+                            (dnnl_dim_t)(trans_b ? k : n), accumulate ? 1.0f : 0.0f, c,
+                            (dnnl_dim_t)n));
 }
 
 /* When a primitive cannot be made (out of memory), the plain product does the work. */
 void nf_matmul_forward(nf_matmul *mm, float *y, const float *x, const nf_weight *w,
                        const float *bias, size_t n) {
     if (n == 0) return;
-    product_key key = {.rows = n, .k = w->in, .n = w->out, .direction = FORWARD, .type = w->type,
+    product_key key = {.rows = n,
+                       .k = w->in,
+                       .n = w->out,
+                       .direction = FORWARD,
+                       .type = w->type,
                        .bias = bias != NULL && w->type != NF_PRODUCT_INT8};
     bool done = false;
     WITH_THREADS(1, done = w->packed[FORWARD] && run_packed(mm, &key, w, y, x, bias));
@@ -486,7 +510,11 @@ void nf_matmul_forward(nf_matmul *mm, float *y, const float *x, const nf_weight 
 void nf_matmul_backward(nf_matmul *mm, float *dx, const float *dy, const nf_weight *w, size_t n,
                         bool accumulate) {
     if (n == 0) return;
-    product_key key = {.rows = n, .k = w->out, .n = w->in, .direction = BACKWARD, .type = w->type,
+    product_key key = {.rows = n,
+                       .k = w->out,
+                       .n = w->in,
+                       .direction = BACKWARD,
+                       .type = w->type,
                        .accumulate = accumulate};
     bool done = false;
     WITH_THREADS(1, done = w->packed[BACKWARD] && run_packed(mm, &key, w, dx, dy, NULL));

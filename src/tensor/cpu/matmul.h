@@ -8,9 +8,9 @@
 /* The engine and stream of one backend handle, its primitives and its scratch. */
 typedef struct nf_matmul nf_matmul;
 
-/* What the factors of a weight's products are rounded to; sums and results are f32 (int8: exact sums
- * of integers). In int8 a weight's rows and an activation's rows have a scale each: x = scale q. For
- * forward only. */
+/* What the factors of a weight's products are rounded to; sums and results are f32 (int8: exact
+ * sums of integers). In int8 a weight's rows and an activation's rows have a scale each: x = scale
+ * q. For forward only. */
 typedef enum nf_product_type { NF_PRODUCT_F32, NF_PRODUCT_BF16, NF_PRODUCT_INT8 } nf_product_type;
 
 /* parent: the handle that this one is a fork of, or NULL. */

@@ -23,7 +23,9 @@ typedef float real;
 
 /* ---------------------------------------------------------------- memory */
 
-static void backend_free(nf_backend *be) { free(be); }
+static void backend_free(nf_backend *be) {
+    free(be);
+}
 
 static nerfit_status backend_fork(nf_backend *be, nf_backend **out, nerfit_error *err) {
     return nf_backend_ref(out, be->real_size, err);
@@ -100,13 +102,18 @@ static void dropout(nf_backend *be, nf_values *y, const nf_values *x, size_t n,
 
 static double activation(nf_activation kind, double x) {
     switch (kind) {
-    case NF_ACTIVATION_GELU: return 0.5 * x * (1.0 + erf(x * M_SQRT1_2));
+    case NF_ACTIVATION_GELU:
+        return 0.5 * x * (1.0 + erf(x * M_SQRT1_2));
     case NF_ACTIVATION_GELU_TANH:
         return 0.5 * x * (1.0 + tanh(NF_SQRT_2_PI * (x + 0.044715 * x * x * x)));
-    case NF_ACTIVATION_RELU: return x > 0.0 ? x : 0.0;
-    case NF_ACTIVATION_TANH: return tanh(x);
-    case NF_ACTIVATION_SILU: return x / (1.0 + exp(-x));
-    case NF_ACTIVATION_NONE: break;
+    case NF_ACTIVATION_RELU:
+        return x > 0.0 ? x : 0.0;
+    case NF_ACTIVATION_TANH:
+        return tanh(x);
+    case NF_ACTIVATION_SILU:
+        return x / (1.0 + exp(-x));
+    case NF_ACTIVATION_NONE:
+        break;
     }
     return x;
 }
@@ -120,19 +127,22 @@ static double activation_slope(nf_activation kind, double x) {
         return 0.5 * (1.0 + t) +
                0.5 * x * (1.0 - t * t) * NF_SQRT_2_PI * (1.0 + 3.0 * 0.044715 * x * x);
     }
-    case NF_ACTIVATION_RELU: return x > 0.0;
-    case NF_ACTIVATION_TANH: return 1.0 - tanh(x) * tanh(x);
+    case NF_ACTIVATION_RELU:
+        return x > 0.0;
+    case NF_ACTIVATION_TANH:
+        return 1.0 - tanh(x) * tanh(x);
     case NF_ACTIVATION_SILU: {
         double s = 1.0 / (1.0 + exp(-x));
         return s * (1.0 + x * (1.0 - s));
     }
-    case NF_ACTIVATION_NONE: break;
+    case NF_ACTIVATION_NONE:
+        break;
     }
     return 1.0;
 }
 
-static void activation_forward(nf_backend *be, nf_activation kind, nf_values *y,
-                               const nf_values *x, size_t n) {
+static void activation_forward(nf_backend *be, nf_activation kind, nf_values *y, const nf_values *x,
+                               size_t n) {
     (void)be;
     for (size_t i = 0; i < n; i++) R(y)[i] = (real)activation(kind, (double)CR(x)[i]);
 }
@@ -179,8 +189,7 @@ static void scale_columns(nf_backend *be, nf_values *y, const nf_values *x, cons
         }
 }
 
-static void divide(nf_backend *be, nf_values *y, const nf_values *a, const nf_values *b,
-                   size_t n) {
+static void divide(nf_backend *be, nf_values *y, const nf_values *a, const nf_values *b, size_t n) {
     (void)be;
     for (size_t i = 0; i < n; i++) R(y)[i] = CR(a)[i] / CR(b)[i];
 }
@@ -217,8 +226,7 @@ static double dot(const real *a, const real *b, size_t n) {
 static void row_squares(nf_backend *be, nf_values *y, const nf_values *x, size_t rows,
                         size_t cols) {
     (void)be;
-    for (size_t r = 0; r < rows; r++)
-        R(y)[r] = (real)dot(CR(x) + r * cols, CR(x) + r * cols, cols);
+    for (size_t r = 0; r < rows; r++) R(y)[r] = (real)dot(CR(x) + r * cols, CR(x) + r * cols, cols);
 }
 
 static double sum_of_squares(nf_backend *be, const nf_values *x, size_t n) {
@@ -330,8 +338,7 @@ static void weight_free(nf_backend *be, nf_weight *w) {
 }
 
 static void matmul(nf_backend *be, nf_values *c, const nf_values *a, const nf_values *b, size_t m,
-                   size_t n, size_t k, bool trans_a, bool trans_b, double alpha,
-                   bool accumulate) {
+                   size_t n, size_t k, bool trans_a, bool trans_b, double alpha, bool accumulate) {
     (void)be;
     for (size_t i = 0; i < m; i++)
         for (size_t j = 0; j < n; j++) {
@@ -395,8 +402,9 @@ static unit unit_of(const nf_values *q, const nf_values *k, const nf_sequences *
                     const nf_attention_shape *shape, int32_t s, int32_t head) {
     int32_t first = sequences->cu_seqlens[s];
     ptrdiff_t at = first * shape->qkv_stride + head * shape->head_size;
-    return (unit){shape, shape->relative, CR(q) + at, CR(k) + at, first,
-                  sequences->cu_seqlens[s + 1] - first, head};
+    return (unit){shape,      shape->relative, CR(q) + at,
+                  CR(k) + at, first,           sequences->cu_seqlens[s + 1] - first,
+                  head};
 }
 
 /* The keys that query i sees: from .. to. */
@@ -424,8 +432,7 @@ static double score(const unit *u, int32_t i, int32_t j) {
     const nf_relative *r = u->relative;
     if (!r) return sum;
     size_t row = relative_row(u, i, j), part = relative_part(u, row);
-    if (r->bias)
-        sum += (double)CR(r->bias)[row * (size_t)u->shape->n_heads + (size_t)u->head];
+    if (r->bias) sum += (double)CR(r->bias)[row * (size_t)u->shape->n_heads + (size_t)u->head];
     if (r->keys) sum += u->shape->scale * dot(q, CR(r->keys) + part, d);
     if (r->queries) sum += u->shape->scale * dot(k, CR(r->queries) + part, d);
     return sum;
@@ -439,9 +446,8 @@ static double row_lse(const unit *u, int32_t i) {
 }
 
 static void attention_forward(nf_backend *be, nf_values *out, nf_values *lse, const nf_values *q,
-                              const nf_values *k, const nf_values *v,
-                              const nf_sequences *sequences, const nf_attention_shape *shape,
-                              const nf_dropout *drop) {
+                              const nf_values *k, const nf_values *v, const nf_sequences *sequences,
+                              const nf_attention_shape *shape, const nf_dropout *drop) {
     (void)be;
     int32_t heads = shape->n_heads, d = shape->head_size;
     ptrdiff_t stride = shape->qkv_stride;
@@ -479,9 +485,11 @@ static void relative_backward(const unit *u, int32_t i, int32_t j, double ds, re
     if (r->bias && r->dbias)
         R(r->dbias)[row * (size_t)u->shape->n_heads + (size_t)u->head] += (real)ds;
     if (r->keys) add_scaled(dq, scaled, CR(r->keys) + part, d);
-    if (r->keys && r->dkeys) add_scaled(R(r->dkeys) + part, scaled, u->q + i * u->shape->qkv_stride, d);
+    if (r->keys && r->dkeys)
+        add_scaled(R(r->dkeys) + part, scaled, u->q + i * u->shape->qkv_stride, d);
     if (r->queries) add_scaled(dk, scaled, CR(r->queries) + part, d);
-    if (r->queries && r->dqueries) add_scaled(R(r->dqueries) + part, scaled, u->k + j * u->shape->qkv_stride, d);
+    if (r->queries && r->dqueries)
+        add_scaled(R(r->dqueries) + part, scaled, u->k + j * u->shape->qkv_stride, d);
 }
 
 /* With p the probabilities, r the dropout factors and dp_ij = r_ij dout_i.v_j:
@@ -497,8 +505,8 @@ static void attention_backward(nf_backend *be, nf_values *dq, nf_values *dk, nf_
     for (int32_t row = 0; row < sequences->n_tokens; row++)
         for (int32_t l = 0; l < heads * d; l++)
             R(dq)[row * stride + l] = R(dk)[row * stride + l] = R(dv)[row * stride + l] = 0;
-    size_t table = shape->relative
-                       ? (size_t)shape->relative->n_rows * (size_t)heads * (size_t)d : 0;
+    size_t table =
+        shape->relative ? (size_t)shape->relative->n_rows * (size_t)heads * (size_t)d : 0;
     if (table && shape->relative->dkeys) zero(be, shape->relative->dkeys, table);
     if (table && shape->relative->dqueries) zero(be, shape->relative->dqueries, table);
     for (int32_t s = 0; s < sequences->n_sequences; s++)
@@ -586,12 +594,21 @@ static void pool(nf_backend *be, nf_pooling kind, nf_values *y, size_t stride, c
             size_t at = kind == NF_POOLING_LAST ? end - 1 : first < end ? first : start;
             double pooled = 0.0;
             if (first < end || (kind == NF_POOLING_CLS && start < end)) switch (kind) {
-                case NF_POOLING_MEAN: pooled = sum / (double)(end - first); break;
-                case NF_POOLING_MEAN_SQRT_LENGTH: pooled = sum / sqrt((double)(end - first)); break;
-                case NF_POOLING_WEIGHTED_MEAN: pooled = weighted / weights; break;
-                case NF_POOLING_MAX: pooled = most; break;
-                default: pooled = (double)CR(x)[at * c + i];
-            }
+                case NF_POOLING_MEAN:
+                    pooled = sum / (double)(end - first);
+                    break;
+                case NF_POOLING_MEAN_SQRT_LENGTH:
+                    pooled = sum / sqrt((double)(end - first));
+                    break;
+                case NF_POOLING_WEIGHTED_MEAN:
+                    pooled = weighted / weights;
+                    break;
+                case NF_POOLING_MAX:
+                    pooled = most;
+                    break;
+                default:
+                    pooled = (double)CR(x)[at * c + i];
+                }
             R(y)[(size_t)s * stride + i] = (real)pooled;
         }
     }
@@ -600,9 +617,8 @@ static void pool(nf_backend *be, nf_pooling kind, nf_values *y, size_t stride, c
 /* ---------------------------------------------------------------- losses */
 
 static double contrastive_loss(nf_backend *be, nf_values *dz, const nf_values *z,
-                               const nf_values *embeddings, size_t p,
-                               const nf_sequences *sequences, const nf_entities *entities,
-                               double grad_scale) {
+                               const nf_values *embeddings, size_t p, const nf_sequences *sequences,
+                               const nf_entities *entities, double grad_scale) {
     (void)be;
     double loss = 0.0;
     if (dz) memset(dz, 0, (size_t)sequences->n_tokens * p * sizeof(real));
@@ -655,8 +671,7 @@ static void softmax(nf_backend *be, nf_values *y, const nf_values *x, size_t n, 
     (void)be;
     for (size_t t = 0; t < n; t++) {
         double lse = log_sum_exp(CR(x) + t * l, l);
-        for (size_t i = t * l; i < (t + 1) * l; i++)
-            R(y)[i] = (real)exp((double)CR(x)[i] - lse);
+        for (size_t i = t * l; i < (t + 1) * l; i++) R(y)[i] = (real)exp((double)CR(x)[i] - lse);
     }
 }
 
@@ -674,8 +689,9 @@ static void adamw(nf_backend *be, nf_values *values, const nf_values *grads, nf_
         double decayed = (double)R(values)[i] * (1.0 - o->learning_rate * o->weight_decay);
         R(m)[i] = (real)first;
         R(v)[i] = (real)second;
-        R(values)[i] = (real)(decayed - o->learning_rate / correction1 * first /
-                                            (sqrt(second) / correction2 + o->epsilon));
+        R(values)
+        [i] = (real)(decayed - o->learning_rate / correction1 * first /
+                                   (sqrt(second) / correction2 + o->epsilon));
     }
 }
 

@@ -6,8 +6,8 @@
 #include "base/rng.h"
 #include "tensor/backend.h"
 
-#define NF_SQRT_2_PI 0.79788456080286535588     /* sqrt(2/pi) */
-#define NF_INV_SQRT_2PI 0.39894228040143267794  /* 1/sqrt(2 pi) */
+#define NF_SQRT_2_PI 0.79788456080286535588    /* sqrt(2/pi) */
+#define NF_INV_SQRT_2PI 0.39894228040143267794 /* 1/sqrt(2 pi) */
 
 nerfit_status nf_backend_ref_f32(nf_backend **out, nerfit_error *err);
 nerfit_status nf_backend_ref_f64(nf_backend **out, nerfit_error *err);

@@ -12,8 +12,8 @@
 #include "data/conll.h"
 #include "model/adapter.h"
 #include "model/sentence.h"
-#include "predict/stream.h"
-#include "predict/tag_corpus.h"
+#include "infer/stream.h"
+#include "infer/tag_corpus.h"
 #include "text/tokenizer.h"
 #include "train/pretrained.h"
 

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 #include "base/json.h"
-#include "predict/report.h"
-#include "predict/spans.h"
+#include "eval/report.h"
+#include "labels/spans.h"
 
 const char *nerfit_mistake_text(nerfit_mistake_kind kind) {
     bool known = kind >= NERFIT_MISSED && kind <= NERFIT_WRONG_TYPE_AND_BOUNDARY;

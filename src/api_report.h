@@ -2,8 +2,8 @@
 #ifndef NF_API_REPORT_H
 #define NF_API_REPORT_H
 
-#include "predict/analysis.h"
-#include "predict/score.h"
+#include "eval/analysis.h"
+#include "eval/score.h"
 
 typedef struct nf_file_evaluation {
     nf_scorer *scorer;

@@ -6,7 +6,7 @@
 
 #include "base/json.h"
 #include "base/rng.h"
-#include "predict/calibration.h"
+#include "eval/reliability.h"
 
 static nerfit_error error;
 

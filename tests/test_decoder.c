@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "base/rng.h"
-#include "predict/decoder.h"
+#include "labels/decoder.h"
 
 enum { WORDS = 5, TYPES = 3, LABELS = 2 * TYPES + 1, TRIES = 60 };
 static nerfit_error error;

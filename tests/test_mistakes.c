@@ -1,7 +1,7 @@
 /* Which mistakes a text has, the confusion of types, and the analysis as text and as JSON. */
 #include "test.h"
 
-#include "predict/analysis.h"
+#include "eval/analysis.h"
 
 static nerfit_error error;
 

@@ -7,8 +7,8 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/str.h"
-#include "predict/report.h"
-#include "predict/score.h"
+#include "eval/report.h"
+#include "eval/score.h"
 #include "tensor/safetensors.h"
 
 #define GOLDEN "tests/golden/safetensors"

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "base/json.h"
-#include "predict/analysis.h"
+#include "eval/analysis.h"
 #include "train/report_page.h"
 
 static nerfit_status collect(nf_analysis *a, nerfit_error *error) {

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "predict/plot.h"
+#include "eval/plot.h"
 
 static void check_places(void **state) {
     (void)state;

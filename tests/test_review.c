@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/json.h"
-#include "predict/calibration.h"
+#include "infer/calibration.h"
 #include "train/report_page.h"
 
 static nerfit_error error;

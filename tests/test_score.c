@@ -4,9 +4,9 @@
 
 #include "base/json.h"
 #include "base/str.h"
-#include "predict/report.h"
-#include "predict/score.h"
-#include "predict/spans.h"
+#include "eval/report.h"
+#include "eval/score.h"
+#include "labels/spans.h"
 
 enum { MAX_LABELS = 1024 };
 

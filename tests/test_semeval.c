@@ -2,7 +2,7 @@
 #include "test.h"
 
 #include "base/json.h"
-#include "predict/semeval.h"
+#include "eval/semeval.h"
 
 enum { MOST = 64 };
 

@@ -1,7 +1,7 @@
 /* Tagging a corpus: every document once and in order, with what the tagger says of it alone. */
 #include "tiny_model.h"
 
-#include "predict/tag_corpus.h"
+#include "infer/tag_corpus.h"
 
 static nerfit_error error;
 

@@ -5,8 +5,8 @@
 
 #include "base/file.h"
 #include "data/annotations.h"
-#include "predict/spans.h"
-#include "predict/tagger.h"
+#include "labels/spans.h"
+#include "infer/tagger.h"
 #include "text/word_starts.h"
 
 #define GOLDEN "tests/golden/tokenizers/"

@@ -10,13 +10,15 @@ cd "${1:-$(dirname "$0")/..}"
 # folder: what it may include besides itself and nerfit.h
 table='
 src/base:
-src/data: base
+src/data: labels base
 src/text: base
 src/tensor: base
 src/net: base
-src/model: tensor text base
-src/predict: model data tensor text base
-src/train: model data predict tensor text base
+src/labels: base
+src/model: labels tensor text base
+src/infer: model data labels tensor text base
+src/eval: infer model data labels tensor text base
+src/train: eval infer model data labels tensor text base
 src: *
 cli:
 server:

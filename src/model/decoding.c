@@ -64,7 +64,7 @@ static nerfit_status read_decoding(nf_decoding *out, const json_t *json, const c
         return nf_fail_at(err, NERFIT_UNSUPPORTED, path, 0, 0,
                           "is of format %lld; this version reads format %d",
                           (long long)json_integer_value(format), FORMAT);
-    if (!decoder) return NERFIT_OK; /* it has something else to say: predict/calibration.h */
+    if (!decoder) return NERFIT_OK; /* it has something else to say: infer/calibration.h */
     if (strcmp(decoder, "crf") != 0)
         return nf_fail_at(err, NERFIT_UNSUPPORTED, path, 0, 0,
                           "\"decoder\" is not \"crf\", the one that this version knows");

@@ -3,7 +3,7 @@
  *
  *   {
  *     "format": 1,             of this file; a greater number is refused
- *     "decoder": "crf",        the CRF over words of predict/decoder.h
+ *     "decoder": "crf",        the CRF over words of labels/decoder.h
  *     "transitions": {
  *       "columns": ["O", "B of the same type", "B of another type", "I of the same type"],
  *       "from O": [x, 0, x, 0], "from B": [x, x, x, x], "from I": [x, x, x, x]
@@ -14,7 +14,7 @@
  *   }
  *
  * What turns scores into probabilities of being right stands under "calibration"
- * (predict/calibration.h). Earlier versions wrote "temperature": 1 beside the decoder; any other
+ * (infer/calibration.h). Earlier versions wrote "temperature": 1 beside the decoder; any other
  * one is refused.
  *
  * Members that this version does not know are kept out of the way: they are neither read nor

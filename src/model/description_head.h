@@ -27,7 +27,7 @@ typedef struct nf_description_head {
     /* of one label set; NULL before nf_description_head_add_types */
     nf_parameter *types;       /* r [T,C] */
     nf_parameter *type_bias;   /* c [T] */
-    nf_parameter *transitions; /* an nf_transitions (predict/decoder.h) */
+    nf_parameter *transitions; /* an nf_transitions (labels/decoder.h) */
     uint32_t site;             /* of the dropout on h */
 } nf_description_head;
 

@@ -7,7 +7,7 @@
 
 #include "base/rng.h"
 #include "model/adapter.h"
-#include "predict/tagger.h"
+#include "infer/tagger.h"
 #include "train/stage.h"
 
 static double now(void) {

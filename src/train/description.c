@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "predict/decoder.h"
+#include "labels/decoder.h"
 #include "train/task.h"
 
 _Static_assert(sizeof(nf_transitions) == NF_TRANSITION_COUNT * sizeof(double), "no gaps");

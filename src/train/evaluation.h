@@ -5,7 +5,7 @@
 
 #include <jansson.h>
 
-#include "predict/score.h"
+#include "eval/score.h"
 
 /* Zero-initialise. */
 typedef struct nf_evaluation {

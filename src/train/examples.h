@@ -61,7 +61,7 @@ nf_word_kind nf_examples_words(const nf_corpus *corpus);
 void nf_examples_free(nf_examples *examples);
 /* Labels of the example's words [n_words]: a word belongs to the entity that its first sub-word
  * lies in; the first such word is B-, the others I-. Always a legal sequence
- * (predict/decoder.h). */
+ * (labels/decoder.h). */
 void nf_example_word_labels(const nf_example *example, int32_t *labels);
 
 #endif

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
-#include "predict/plot.h"
+#include "eval/plot.h"
 #include "train/fewshot.h"
 
 /* ---------------------------------------------------------------- mean and deviation */

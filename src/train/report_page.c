@@ -7,7 +7,7 @@
 
 #include "base/arena.h"
 #include "base/json.h"
-#include "predict/plot.h"
+#include "eval/plot.h"
 #include "train/report_page_parts.h"
 
 static const char HEAD[] =

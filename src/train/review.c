@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "data/selection.h"
+#include "eval/reliability.h"
 #include "model/adapter.h"
 
 /* With fewer entities auto does not calibrate: the fit would be worth less than nothing. */

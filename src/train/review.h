@@ -4,7 +4,7 @@
 #ifndef NF_TRAIN_REVIEW_H
 #define NF_TRAIN_REVIEW_H
 
-#include "predict/analysis.h"
+#include "eval/analysis.h"
 #include "train/options.h"
 #include "train/train.h"
 

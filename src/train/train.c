@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "model/adapter.h"
-#include "predict/report.h"
+#include "eval/report.h"
 #include "train/card.h"
 #include "train/defaults.h"
 #include "train/fingerprint.h"

@@ -1,4 +1,4 @@
-#include "predict/spans.h"
+#include "labels/spans.h"
 
 #include <stdbool.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "predict/mistakes.h"
+#include "eval/mistakes.h"
 
 #include <stdlib.h>
 

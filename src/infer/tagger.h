@@ -15,12 +15,12 @@
  *
  * With the last two, a word's other sub-words get its label (I- after B-). Scores are calibrated if
  * the model is (calibration.h); entities whose score is under their threshold are left out. */
-#ifndef NF_PREDICT_TAGGER_H
-#define NF_PREDICT_TAGGER_H
+#ifndef NF_INFER_TAGGER_H
+#define NF_INFER_TAGGER_H
 
 #include "data/document.h"
 #include "model/model.h"
-#include "predict/calibration.h"
+#include "infer/calibration.h"
 
 typedef struct nf_entity {
     uint32_t start, end; /* code points */

@@ -1,17 +1,12 @@
 /* How far an entity's score can be taken as a probability, and what a threshold on it brings. An
  * item is one predicted entity: its score, and whether a gold entity has its place and type. */
-#ifndef NF_PREDICT_RELIABILITY_H
-#define NF_PREDICT_RELIABILITY_H
+#ifndef NF_EVAL_RELIABILITY_H
+#define NF_EVAL_RELIABILITY_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/error.h"
-
-typedef struct nf_scored {
-    double score;
-    bool correct;
-} nf_scored;
+#include "infer/calibration.h"
 
 enum { NF_RELIABILITY_BINS = 15 };
 

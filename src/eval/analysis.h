@@ -1,16 +1,16 @@
 /* What a set of annotated texts says about a tagger's entities, beyond F1: the mistakes with their
  * texts, which types were taken for which, the SemEval'13 measures, and what the scores are worth.
  */
-#ifndef NF_PREDICT_ANALYSIS_H
-#define NF_PREDICT_ANALYSIS_H
+#ifndef NF_EVAL_ANALYSIS_H
+#define NF_EVAL_ANALYSIS_H
 
 #include <jansson.h>
 
 #include "base/str.h"
-#include "predict/calibration.h"
-#include "predict/mistakes.h"
-#include "predict/semeval.h"
-#include "predict/tagger.h"
+#include "eval/reliability.h"
+#include "eval/mistakes.h"
+#include "eval/semeval.h"
+#include "infer/tagger.h"
 
 /* One match that is not correct. Everything it points to belongs to the analysis. */
 typedef struct nf_mistake {

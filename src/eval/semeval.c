@@ -1,4 +1,4 @@
-#include "predict/semeval.h"
+#include "eval/semeval.h"
 
 #include <stdlib.h>
 

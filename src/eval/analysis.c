@@ -1,9 +1,9 @@
-#include "predict/analysis.h"
+#include "eval/analysis.h"
 
 #include <stdlib.h>
 
 #include "base/utf8.h"
-#include "predict/tag_corpus.h"
+#include "infer/tag_corpus.h"
 
 void nf_analysis_free(nf_analysis *a) {
     nf_arena_free(&a->arena);

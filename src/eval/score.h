@@ -1,24 +1,14 @@
 /* Entity scores from label sequences, equal to seqeval 1.2.2 to the last bit (with zero_division=0)
  * and to conlleval's counts. One difference: without any entity, gold or predicted, seqeval's macro
  * average is NaN and its report an exception; here all scores are 0. */
-#ifndef NF_PREDICT_SCORE_H
-#define NF_PREDICT_SCORE_H
+#ifndef NF_EVAL_SCORE_H
+#define NF_EVAL_SCORE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "base/error.h"
-
-/* NF_SCHEME_NONE is seqeval's default mode (conlleval's rules); the others its strict mode. */
-typedef enum nf_scheme {
-    NF_SCHEME_NONE,
-    NF_SCHEME_IOB1,
-    NF_SCHEME_IOB2,
-    NF_SCHEME_IOE1,
-    NF_SCHEME_IOE2,
-    NF_SCHEME_BIOES, /* seqeval's IOBES */
-    NF_SCHEME_BILOU,
-} nf_scheme;
+#include "labels/spans.h"
 
 typedef struct nf_score {
     const char *label; /* NULL for the averages */

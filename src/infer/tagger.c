@@ -1,4 +1,4 @@
-#include "predict/tagger.h"
+#include "infer/tagger.h"
 
 #include <math.h>
 #include <stdatomic.h>
@@ -7,8 +7,8 @@
 
 #include "base/str.h"
 #include "base/utf8.h"
-#include "predict/decoder.h"
-#include "predict/spans.h"
+#include "labels/decoder.h"
+#include "labels/spans.h"
 #include "text/windows.h"
 #include "text/word_shapes.h"
 #include "text/word_starts.h"

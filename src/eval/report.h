@@ -1,11 +1,11 @@
 /* Scores as text and as JSON. */
-#ifndef NF_PREDICT_REPORT_H
-#define NF_PREDICT_REPORT_H
+#ifndef NF_EVAL_REPORT_H
+#define NF_EVAL_REPORT_H
 
 #include <jansson.h>
 
 #include "base/str.h"
-#include "predict/score.h"
+#include "eval/score.h"
 
 /* An aligned table, seqeval's classification_report(digits=4) to the byte: types, then the
  * averages; below it conlleval's two lines (counts of tokens and phrases, accuracy, micro scores in

@@ -1,4 +1,4 @@
-#include "predict/plot.h"
+#include "eval/plot.h"
 
 #include <math.h>
 #include <string.h>

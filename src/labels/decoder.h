@@ -15,8 +15,8 @@
  *
  * All is plain C in double, in host memory, and knows nothing of models. With all scalars zero it
  * is the plain search for the best legal BIO sequence. */
-#ifndef NF_PREDICT_DECODER_H
-#define NF_PREDICT_DECODER_H
+#ifndef NF_LABELS_DECODER_H
+#define NF_LABELS_DECODER_H
 
 #include <stddef.h>
 #include <stdint.h>

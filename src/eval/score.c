@@ -1,13 +1,13 @@
 /* Counts are kept by type while sequences come in; the report divides. Zero divisions give 0, as
  * seqeval's default does. */
-#include "predict/score.h"
+#include "eval/score.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/hash.h"
-#include "predict/spans.h"
+#include "labels/spans.h"
 
 typedef struct counts {
     const char *type;

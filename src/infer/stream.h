@@ -1,9 +1,9 @@
 /* Tagging a stream of any length in constant memory: texts are read a window at a time, tagged in
  * batches of similar length, and written in the order they came. */
-#ifndef NF_PREDICT_STREAM_H
-#define NF_PREDICT_STREAM_H
+#ifndef NF_INFER_STREAM_H
+#define NF_INFER_STREAM_H
 
-#include "predict/tagger.h"
+#include "infer/tagger.h"
 
 typedef enum nf_stream_input {
     NF_INPUT_TEXT,  /* a text a line */

@@ -10,12 +10,12 @@
  * free. Overlap means at least 1 % of the gold entity's length (nervaluate's default). The scores
  * of a type compare the entities of that type alone, so an entity of the wrong type is missed for
  * one type and spurious for another. */
-#ifndef NF_PREDICT_SEMEVAL_H
-#define NF_PREDICT_SEMEVAL_H
+#ifndef NF_EVAL_SEMEVAL_H
+#define NF_EVAL_SEMEVAL_H
 
 #include "base/arena.h"
 #include "base/error.h"
-#include "predict/mention.h"
+#include "eval/mention.h"
 
 typedef enum nf_semeval_measure {
     NF_SEMEVAL_STRICT,

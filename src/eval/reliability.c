@@ -1,4 +1,4 @@
-#include "predict/reliability.h"
+#include "eval/reliability.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "predict/report.h"
+#include "eval/report.h"
 
 #include <string.h>
 

@@ -7,11 +7,11 @@
  *   overlap, the same type           wrong boundary
  *   overlap                          wrong type and boundary
  * What is left is missed (gold) or spurious (predicted). */
-#ifndef NF_PREDICT_MISTAKES_H
-#define NF_PREDICT_MISTAKES_H
+#ifndef NF_EVAL_MISTAKES_H
+#define NF_EVAL_MISTAKES_H
 
 #include "base/error.h"
-#include "predict/mention.h"
+#include "eval/mention.h"
 
 /* As nerfit.h's nerfit_mistake_kind, but for NF_CORRECT. */
 typedef enum nf_match_kind {

@@ -1,7 +1,7 @@
 /* An entity as it is compared and shown: where it lies, its type, and how sure the model is of it.
  */
-#ifndef NF_PREDICT_MENTION_H
-#define NF_PREDICT_MENTION_H
+#ifndef NF_EVAL_MENTION_H
+#define NF_EVAL_MENTION_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -5,13 +5,23 @@
  * A label is a prefix (its first character), a dash and a type. seqeval's reading of other labels
  * is kept: "B" has the type "_"; "PER" is prefix P and type "ER" in both modes (strict mode knows
  * no P); "B-foo-bar" has the type "foo-bar"; strict mode cuts dashes off both ends of a type. */
-#ifndef NF_PREDICT_SPANS_H
-#define NF_PREDICT_SPANS_H
+#ifndef NF_LABELS_SPANS_H
+#define NF_LABELS_SPANS_H
 
 #include <stddef.h>
 
 #include "base/error.h"
-#include "predict/score.h"
+
+/* NF_SCHEME_NONE is seqeval's default mode (conlleval's rules); the others its strict mode. */
+typedef enum nf_scheme {
+    NF_SCHEME_NONE,
+    NF_SCHEME_IOB1,
+    NF_SCHEME_IOB2,
+    NF_SCHEME_IOE1,
+    NF_SCHEME_IOE2,
+    NF_SCHEME_BIOES, /* seqeval's IOBES */
+    NF_SCHEME_BILOU,
+} nf_scheme;
 
 typedef struct nf_label_span {
     size_t start, end; /* positions in the sequence, end exclusive */

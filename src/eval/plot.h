@@ -1,7 +1,7 @@
 /* A line plot as SVG, for the HTML reports: axes with round numbers, a line with points and error
  * bars for each series, a legend. It needs no script and no network. */
-#ifndef NF_PREDICT_PLOT_H
-#define NF_PREDICT_PLOT_H
+#ifndef NF_EVAL_PLOT_H
+#define NF_EVAL_PLOT_H
 
 #include <stdbool.h>
 

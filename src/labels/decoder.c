@@ -1,5 +1,5 @@
 /* Sums are kept as logarithms: no scaling, and nothing is lost however far apart the logits are. */
-#include "predict/decoder.h"
+#include "labels/decoder.h"
 
 #include <math.h>
 #include <stdlib.h>

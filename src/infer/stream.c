@@ -1,4 +1,4 @@
-#include "predict/stream.h"
+#include "infer/stream.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* A window of documents at a time: enough for batches of similar length. */
-#include "predict/tag_corpus.h"
+#include "infer/tag_corpus.h"
 
 nerfit_status nf_tag_corpus(nf_tagger *tagger, const nf_corpus *corpus, nf_tagged_visit visit,
                             void *user, nerfit_error *err) {

@@ -8,10 +8,19 @@
  * It is kept in the model's folder, in nerfit.json, which holds what is nerfit's own and which
  * transformers passes over:
  *   "calibration": {"temperature": 1.7, "shift": -0.2, "entities": 812, "from": "validation"} */
-#ifndef NF_PREDICT_CALIBRATION_H
-#define NF_PREDICT_CALIBRATION_H
+#ifndef NF_INFER_CALIBRATION_H
+#define NF_INFER_CALIBRATION_H
 
-#include "predict/reliability.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+
+/* A predicted entity: its score, and whether a gold entity has its place and type. */
+typedef struct nf_scored {
+    double score;
+    bool correct;
+} nf_scored;
 
 typedef struct nf_calibration {
     double temperature, shift;

@@ -1,7 +1,7 @@
 /* The negative log-likelihood of logistic regression is convex in (1 / temperature, shift). For a
  * given temperature the best shift is found by Newton steps within a shrinking interval; the
  * temperature by golden section over its logarithm, in which what is left is unimodal. */
-#include "predict/calibration.h"
+#include "infer/calibration.h"
 
 #include <math.h>
 

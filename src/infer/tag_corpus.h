@@ -1,8 +1,8 @@
 /* Tagging a whole corpus of documents, whatever is done with them. */
-#ifndef NF_PREDICT_TAG_CORPUS_H
-#define NF_PREDICT_TAG_CORPUS_H
+#ifndef NF_INFER_TAG_CORPUS_H
+#define NF_INFER_TAG_CORPUS_H
 
-#include "predict/tagger.h"
+#include "infer/tagger.h"
 
 /* What is done with one document; `tagged` holds until the visit returns. An error ends it all. */
 typedef nerfit_status (*nf_tagged_visit)(void *user, const nf_document *document,

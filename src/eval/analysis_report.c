@@ -3,7 +3,7 @@
 
 #include "base/json.h"
 #include "base/utf8.h"
-#include "predict/analysis.h"
+#include "eval/analysis.h"
 
 static int width_of(const char *text) {
     return (int)nf_utf8_count(text, strlen(text));

@@ -1,5 +1,5 @@
 /* bench: how fast a model is here; quantize: what int8 costs it in F1. */
-#include "cli.h"
+#include "number.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,15 +20,12 @@ static int run_bench(const command *self, int argc, char **argv) {
         cli_parse(self, argc, argv, options, sizeof options / sizeof *options, operands, 1, &n);
     if (status >= 0) return status;
     if (n == 0) return cli_usage(self, "MODEL is missing");
-    char *end = NULL;
-    double given = seconds ? strtod(seconds, &end) : 3.0;
-    if (seconds && (end == seconds || *end || !(given > 0.0 && given <= 3600.0)))
+    double given = 3.0;
+    if (seconds && (!cli_number(seconds, &given) || !(given > 0.0 && given <= 3600.0)))
         return cli_usage(self, "--seconds %s: expected a number of seconds, up to 3600", seconds);
-    nerfit_model_options machine = {.backend = backend,
-                                    .precision = precision,
-                                    .threads = threads ? atoi(threads) : 0,
-                                    .log = cli_log,
-                                    .log_user = &quiet};
+    nerfit_model_options machine = {
+        .backend = backend, .precision = precision, .log = cli_log, .log_user = &quiet};
+    if ((status = cli_threads(self, threads, &machine.threads)) >= 0) return status;
     nerfit_error error;
     nerfit_benchmark benchmark;
     if (nerfit_model_benchmark(operands[0], &machine, given, &benchmark, &error) != NERFIT_OK)
@@ -63,7 +60,8 @@ static int run_quantize(const command *self, int argc, char **argv) {
     if (status >= 0) return status;
     if (n < 2) return cli_usage(self, "%s is missing", n ? "DATA" : "MODEL");
     /* no log: loading in int8 warns of what is being done here */
-    nerfit_model_options machine = {.threads = threads ? atoi(threads) : 0};
+    nerfit_model_options machine = {0};
+    if ((status = cli_threads(self, threads, &machine.threads)) >= 0) return status;
     nerfit_error error;
     nerfit_quantization q;
     if (nerfit_model_quantize(operands[0], operands[1], format, &machine, force, &q, &error) !=

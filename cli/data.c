@@ -1,5 +1,6 @@
 /* nerfit data: annotated files converted, checked, counted, divided and sampled. */
 #include "man.h"
+#include "number.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -65,16 +66,6 @@ static int write_corpus(const nerfit_corpus *corpus, const char *path, const cha
     bool written = cli_write(NULL, text, size);
     nerfit_free(text);
     return written ? DONE : FAILED;
-}
-
-static int read_seed(const command *self, const char *text, uint64_t *seed) {
-    char *end;
-    *seed = 0;
-    if (!text) return -1;
-    *seed = strtoull(text, &end, 10);
-    if (end == text || *end || text[0] == '-')
-        return cli_usage(self, "--seed \"%s\" is not a whole number from 0 on", text);
-    return -1;
 }
 
 /* ---------------------------------------------------------------- convert */
@@ -269,10 +260,10 @@ static int run_split(const command *self, int argc, char **argv) {
         {"--seed", "N", "default 0", &seed_text, NULL},
         INPUT_OPTIONS(in)};
     nerfit_corpus *corpus;
-    uint64_t seed;
+    uint64_t seed = 0;
     int status = begin(self, argc, argv, options, COUNT(options), &in, &path, &corpus);
     if (status < 0 && !folder) status = cli_usage(self, "--output is missing");
-    if (status < 0) status = read_seed(self, seed_text, &seed);
+    if (status < 0) status = cli_whole(self, "--seed", seed_text, 0, UINT64_MAX, &seed);
     if (status < 0) {
         char *sizes_list = strdup(sizes), *names_list = strdup(names);
         status = sizes_list && names_list
@@ -317,13 +308,11 @@ static int run_sample(const command *self, int argc, char **argv) {
         INPUT_OPTIONS(in)};
     nerfit_corpus *corpus, *sample = NULL;
     nerfit_error error;
-    uint64_t seed;
+    uint64_t seed = 0, k = 0;
     int status = begin(self, argc, argv, options, COUNT(options), &in, &path, &corpus);
-    size_t k = k_text ? strtoul(k_text, NULL, 10) : 0;
-    if (status < 0 && (k == 0 || strspn(k_text, "0123456789") != strlen(k_text)))
-        status = cli_usage(
-            self, k_text ? "--k \"%s\" is not a whole number from 1 on" : "--k is missing", k_text);
-    if (status < 0) status = read_seed(self, seed_text, &seed);
+    if (status < 0 && !k_text) status = cli_usage(self, "--k is missing");
+    if (status < 0) status = cli_whole(self, "--k", k_text, 1, UINT64_MAX, &k);
+    if (status < 0) status = cli_whole(self, "--seed", seed_text, 0, UINT64_MAX, &seed);
     if (status < 0 &&
         nerfit_corpus_sample(corpus, k, seed, negatives, &sample, &error) != NERFIT_OK)
         status = cli_fail(&error);

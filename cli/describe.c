@@ -1,4 +1,5 @@
 /* nerfit describe: descriptions of labels, written by a language model. */
+#include "number.h"
 #include "training.h"
 
 #include <inttypes.h>
@@ -81,10 +82,8 @@ static int run_describe(const command *self, int argc, char **argv) {
     if (status >= 0) return status;
     if (n == 0) return cli_usage(self, "DATA is missing");
     if (!llm) return cli_usage(self, "--llm is missing");
-    char *end;
-    uint64_t number = strtoull(seed, &end, 10);
-    if (end == seed || *end || seed[0] == '-')
-        return cli_usage(self, "--seed \"%s\" is not a whole number from 0 on", seed);
+    uint64_t number = 0;
+    if ((status = cli_whole(self, "--seed", seed, 0, UINT64_MAX, &number)) >= 0) return status;
     nerfit_error error;
     nerfit_read_options reading = {.format = format};
     nerfit_describe_options how = {.llm = llm, .seed = number, .file = output, .format = "yaml"};

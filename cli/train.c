@@ -1,4 +1,5 @@
 /* nerfit train: flags and config to a run, with its progress on stderr. */
+#include "number.h"
 #include "training.h"
 
 #include <stdio.h>
@@ -30,7 +31,7 @@ static double number_of(const char *json, const char *key) {
     char pattern[64];
     snprintf(pattern, sizeof pattern, "\"%s\":", key);
     const char *at = strstr(json, pattern);
-    return at ? strtod(at + strlen(pattern), NULL) : 0.0 / 0.0;
+    return at ? cli_number_of(at + strlen(pattern)) : 0.0 / 0.0;
 }
 
 static void print_entry(const nerfit_event *event) {

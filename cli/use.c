@@ -1,4 +1,5 @@
 /* The commands that use a finished model: predict, eval, score, embed, tokenize. */
+#include "number.h"
 #include "training.h"
 
 #include <stdio.h>
@@ -8,6 +9,7 @@
 
 typedef struct machine {
     const char *precision, *threads, *backend, *decoder, *labels, *sentences;
+    int n_threads;
     bool quiet;
     cli_transfer transfer;
 } machine;
@@ -56,7 +58,7 @@ static nerfit_model_options options_of(machine *m) {
     cli_transfer_begin(&m->transfer, m->quiet);
     return (nerfit_model_options){.backend = m->backend,
                                   .precision = m->precision,
-                                  .threads = m->threads ? atoi(m->threads) : 0,
+                                  .threads = m->n_threads,
                                   .decoder = m->decoder,
                                   .labels = m->labels,
                                   .sentence_encoder = m->sentences,
@@ -90,14 +92,14 @@ static void unload(loaded *l) {
 static int set_thresholds(const command *self, nerfit_session *session, const char *list) {
     nerfit_error error;
     while (list && *list) {
-        char part[256], *end;
+        char part[256];
         size_t size = strcspn(list, ",");
         snprintf(part, sizeof part, "%.*s", (int)size, list);
         char *equals = strrchr(part, '=');
         const char *number = equals ? equals + 1 : part;
         if (equals) *equals = '\0';
-        double threshold = strtod(number, &end);
-        if (end == number || *end || size >= sizeof part)
+        double threshold;
+        if (size >= sizeof part || !cli_number(number, &threshold))
             return cli_usage(self, "--threshold \"%.*s\" is not a number, or LABEL=NUMBER",
                              (int)size, list);
         if (nerfit_session_set_threshold(session, equals ? part : NULL, threshold, &error) !=
@@ -130,6 +132,7 @@ static int run_predict(const command *self, int argc, char **argv) {
         MACHINE_OPTIONS(m)};
     int status =
         cli_parse(self, argc, argv, options, sizeof options / sizeof *options, operands, 2, &n);
+    if (status < 0) status = cli_threads(self, m.threads, &m.n_threads);
     if (status >= 0) return status;
     if (n == 0) return cli_usage(self, "MODEL is missing");
     cli_input file;
@@ -204,6 +207,7 @@ static int run_eval(const command *self, int argc, char **argv) {
         MACHINE_OPTIONS(m)};
     int status =
         cli_parse(self, argc, argv, options, sizeof options / sizeof *options, operands, 2, &n);
+    if (status < 0) status = cli_threads(self, m.threads, &m.n_threads);
     if (status >= 0) return status;
     if (n < 2) return cli_usage(self, "%s is missing", n ? "DATA" : "MODEL");
     nerfit_error error;
@@ -292,6 +296,7 @@ static int run_embed(const command *self, int argc, char **argv) {
     const cli_option options[] = {MACHINE_OPTIONS(m)};
     int status =
         cli_parse(self, argc, argv, options, sizeof options / sizeof *options, operands, 2, &n);
+    if (status < 0) status = cli_threads(self, m.threads, &m.n_threads);
     if (status >= 0) return status;
     if (n == 0) return cli_usage(self, "MODEL is missing");
     nerfit_error error;

@@ -131,6 +131,9 @@ expect "describe, bad seed" 2 'seed "x" is not a whole number' "$nerfit" describ
 expect "a name, not in the cache" 1 'acme/x is not a folder, nor is the model there in the cache' env HF_HOME="$root/hf" "$nerfit" predict acme/x
 expect "train, nothing given" 1 'model_name is missing' "$nerfit" train
 expect "train, misspelt option" 2 'unknown option "learning_rte"; did you mean "learning_rate"' "$nerfit" train --learning_rte 1
+expect "predict, bad threads" 2 'threads "abc" is not a whole number from 0' "$nerfit" predict "$root/train.txt" --threads abc
+expect "bench, bad threads" 2 'threads "-1" is not a whole number from 0' "$nerfit" bench "$root/train.txt" --threads -1
+expect "bench, bad seconds" 2 'seconds 1s: expected a number' "$nerfit" bench "$root/train.txt" --seconds 1s
 expect "train, bad value" 2 'max_steps: "many" is not a whole number' "$nerfit" train --max_steps many
 printf 'learning_rate: 1e-3\nmax_stepz: 3\n' >"$root/config.yaml"
 expect "config, misspelt option" 1 'config.yaml:2: unknown option "max_stepz"; did you mean "max_steps"' "$nerfit" train "$root/config.yaml"

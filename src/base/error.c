@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/number.h"
+
 static const char *const status_texts[] = {
 #define STATUS_TEXT(name, text) text,
     NERFIT_STATUS_MAP(STATUS_TEXT)
@@ -33,7 +35,7 @@ nerfit_status nf_fail(nerfit_error *err, nerfit_status code, const char *format,
     set_place(err, code, NULL, 0, 0);
     va_list args;
     va_start(args, format);
-    vsnprintf(err->text, sizeof err->text, format, args);
+    nf_print_list(err->text, sizeof err->text, format, args);
     va_end(args);
     return code;
 }
@@ -53,7 +55,7 @@ nerfit_status nf_fail_at(nerfit_error *err, nerfit_status code, const char *file
     if (used < 0 || (size_t)used >= size) return code;
     va_list args;
     va_start(args, format);
-    vsnprintf(err->text + used, size - (size_t)used, format, args);
+    nf_print_list(err->text + used, size - (size_t)used, format, args);
     va_end(args);
     return code;
 }
@@ -64,7 +66,7 @@ nerfit_status nf_fail_within(nerfit_error *err, nerfit_status code, const char *
     memcpy(inner, err->text, sizeof inner);
     va_list args;
     va_start(args, format);
-    int used = vsnprintf(err->text, sizeof err->text, format, args);
+    int used = nf_print_list(err->text, sizeof err->text, format, args);
     va_end(args);
     if (used >= 0 && (size_t)used < sizeof err->text)
         snprintf(err->text + used, sizeof err->text - (size_t)used, ": %s", inner);

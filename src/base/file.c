@@ -7,10 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/ascii.h"
+#include "base/number.h"
 
 nerfit_status nf_file_open(nf_file *file, const char *path, nerfit_error *err) {
     *file = (nf_file){.data = ""};
@@ -202,8 +204,8 @@ static long process_of(const char *entry, const char *name) {
     if (strncmp(entry, name, length) != 0 || strncmp(entry + length, mark, sizeof mark - 1) != 0)
         return 0;
     const char *digits = entry + length + sizeof mark - 1;
-    size_t n_digits = strspn(digits, "0123456789");
-    return n_digits && n_digits < 10 && !digits[n_digits] ? strtol(digits, NULL, 10) : 0;
+    uint64_t process;
+    return nf_whole_parse(digits, 999999999, &process) ? (long)process : 0;
 }
 
 /* A process number comes again, in a container soon: this process's own is an earlier one's. */
@@ -262,5 +264,5 @@ char *nf_path_parent(nf_arena *arena, const char *path) {
 
 bool nf_path_has_ending(const char *path, const char *ending) {
     size_t length = strlen(path), wanted = strlen(ending);
-    return length >= wanted && strcasecmp(path + length - wanted, ending) == 0;
+    return length >= wanted && nf_ascii_same(path + length - wanted, ending);
 }

@@ -6,10 +6,14 @@
 
 #include "base/file.h"
 #include "base/json_cursor.h"
+#include "base/number.h"
 #include "base/str.h"
 
 static json_t *load(const char *text, size_t length, json_error_t *error) {
-    return json_loadb(text, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, error);
+    nf_locale before = nf_locale_enter();
+    json_t *json = json_loadb(text, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, error);
+    nf_locale_leave(before);
+    return json;
 }
 
 static nerfit_status fail(const json_error_t *error, size_t length, const char *file, long line,
@@ -76,8 +80,10 @@ static int append(const char *bytes, size_t size, void *out) {
 
 char *nf_json_text(const json_t *value, size_t flags) {
     nf_str text = {0};
-    if (json_dump_callback(value, append, &text, flags | JSON_ENCODE_ANY) == 0 && !text.failed)
-        return text.data;
+    nf_locale before = nf_locale_enter();
+    bool ok = json_dump_callback(value, append, &text, flags | JSON_ENCODE_ANY) == 0;
+    nf_locale_leave(before);
+    if (ok && !text.failed) return text.data;
     nf_str_free(&text);
     return NULL;
 }

@@ -1,4 +1,5 @@
-/* JSON through jansson, with this project's errors. */
+/* JSON through jansson, with this project's errors, and the same in every locale (jansson changes
+ * the decimal point alone, and only where it is one byte). Others call no json_load or json_dump. */
 #ifndef NF_BASE_JSON_H
 #define NF_BASE_JSON_H
 

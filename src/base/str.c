@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/number.h"
+
 bool nf_str_reserve(nf_str *s, size_t length) {
     if (s->failed) return false;
     if (length < s->capacity) return true;
@@ -63,11 +65,11 @@ bool nf_str_appendf(nf_str *s, const char *format, ...) {
     va_list args, again;
     va_start(args, format);
     va_copy(again, args);
-    int need = vsnprintf(NULL, 0, format, args);
+    int need = nf_print_list(NULL, 0, format, args);
     va_end(args);
     bool ok = need >= 0 && nf_str_reserve(s, s->length + (size_t)need);
     if (ok) {
-        vsnprintf(s->data + s->length, (size_t)need + 1, format, again);
+        nf_print_list(s->data + s->length, (size_t)need + 1, format, again);
         s->length += (size_t)need;
     } else {
         s->failed = true;

@@ -1,8 +1,8 @@
 #include "data/annotations.h"
 
 #include <string.h>
-#include <strings.h>
 
+#include "base/ascii.h"
 #include "base/file.h"
 #include "base/utf8.h"
 #include "data/brackets.h"
@@ -111,7 +111,7 @@ static size_t row_of(nf_format format) {
 
 bool nf_format_find(const char *name, nf_format *format) {
     for (size_t i = 0; i < N_FORMATS; i++)
-        if (strcasecmp(formats[i].name, name) == 0) return *format = formats[i].format, true;
+        if (nf_ascii_same(formats[i].name, name)) return *format = formats[i].format, true;
     return false;
 }
 
@@ -124,7 +124,7 @@ bool nf_overlap_policy_find(const char *name, nf_overlap_policy *policy) {
                                         [NF_OVERLAP_KEEP_LONGEST] = "longest",
                                         [NF_OVERLAP_KEEP_FIRST] = "first"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcasecmp(names[i], name) == 0) return *policy = (nf_overlap_policy)i, true;
+        if (nf_ascii_same(names[i], name)) return *policy = (nf_overlap_policy)i, true;
     return false;
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/number.h"
 #include "data/selection.h"
 
 bool nf_same_entities(const nf_document *a, const nf_document *b) {
@@ -24,7 +25,7 @@ static nerfit_status add(nf_annotation_report *report, nf_finding finding, nerfi
     char message[sizeof text.text];
     va_list args;
     va_start(args, format);
-    vsnprintf(message, sizeof message, format, args);
+    nf_print_list(message, sizeof message, format, args);
     va_end(args);
     nf_fail_at(&text, NERFIT_FORMAT, finding.file, finding.line, 0, "%s", message);
     finding.message = text.text;

@@ -7,12 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include <yaml.h>
 
+#include "base/ascii.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/number.h"
 #include "data/document.h"
 #include "data/json_place.h"
 
@@ -78,12 +79,12 @@ static value json_value(const json_t *json, size_t place) {
 static const char *plain_type(const char *text) {
     static const char *const nulls[] = {"", "~", "null"}, *const truths[] = {"true", "false"};
     for (size_t i = 0; i < sizeof nulls / sizeof *nulls; i++)
-        if (strcasecmp(text, nulls[i]) == 0) return "null";
+        if (nf_ascii_same(text, nulls[i])) return "null";
     for (size_t i = 0; i < sizeof truths / sizeof *truths; i++)
-        if (strcasecmp(text, truths[i]) == 0) return "a truth value";
+        if (nf_ascii_same(text, truths[i])) return "a truth value";
     if (!strchr("+-.0123456789", text[0])) return NULL;
     char *end;
-    strtod(text, &end);
+    nf_number_read(text, &end);
     return *end == '\0' ? "a number" : NULL;
 }
 

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/number.h"
+
 enum { MOST_LOGGED = 10 };
 
 nf_reading nf_reading_begin(nf_corpus *corpus, const nf_annotation_options *options,
@@ -46,7 +48,7 @@ static nerfit_status take_error(nf_reading *reading, const nf_finding *finding,
 static void format_error(nf_reading *reading, nerfit_error *error, long line, long column,
                          const char *format, va_list args) {
     char text[sizeof error->text];
-    vsnprintf(text, sizeof text, format, args);
+    nf_print_list(text, sizeof text, format, args);
     nf_fail_at(error, NERFIT_FORMAT, reading->name, line, column, "%s", text);
 }
 

@@ -1,11 +1,12 @@
 #include "data/selection.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/ascii.h"
 #include "base/hash.h"
+#include "base/number.h"
 #include "base/rng.h"
 
 /* What the random numbers of a seed are used for. */
@@ -20,7 +21,7 @@ nerfit_status nf_amount_parse(nf_amount *amount, const char *text, const char *w
         *amount = (nf_amount){NF_AMOUNT_REST, 0};
         return NERFIT_OK;
     }
-    double value = isdigit((unsigned char)text[0]) || text[0] == '.' ? strtod(text, &end) : -1;
+    double value = nf_ascii_is_digit(text[0]) || text[0] == '.' ? nf_number_read(text, &end) : -1;
     bool percent = end && strcmp(end, "%") == 0, fraction = !percent && strchr(text, '.');
     bool whole = end && (*end == '\0' || percent) && strcspn(text, "xXeE") == strlen(text);
     if (whole && percent) value /= 100;

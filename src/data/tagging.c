@@ -1,7 +1,8 @@
 #include "data/tagging.h"
 
 #include <string.h>
-#include <strings.h>
+
+#include "base/ascii.h"
 
 static const struct {
     const char *name;
@@ -18,7 +19,7 @@ enum { N_SCHEMES = sizeof schemes / sizeof *schemes };
 
 bool nf_tagging_find(const char *name, nf_tagging *tagging) {
     for (size_t i = 0; i < N_SCHEMES; i++)
-        if (strcasecmp(schemes[i].name, name) == 0) return *tagging = schemes[i].tagging, true;
+        if (nf_ascii_same(schemes[i].name, name)) return *tagging = schemes[i].tagging, true;
     return false;
 }
 

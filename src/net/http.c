@@ -2,17 +2,17 @@
  * nf_http_send repeats tries. */
 #include "net/http.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/ascii.h"
+#include "base/number.h"
 #include "base/rng.h"
 #include "net/curl.h"
 
@@ -43,6 +43,16 @@ const char *nf_http_environment(const char *name) {
     return value && *value ? value : NULL;
 }
 
+nerfit_status nf_http_seconds(double *seconds, const char *variable, double otherwise,
+                              nerfit_error *err) {
+    const char *value = nf_http_environment(variable);
+    *seconds = otherwise;
+    if (value && !(nf_number_parse(value, seconds) && *seconds > 0))
+        return nf_fail(err, NERFIT_ARGUMENT, "%s: \"%s\" is not a number of seconds", variable,
+                       value);
+    return NERFIT_OK;
+}
+
 /* The authority (user, host, port) of a URL: its begin and its end. */
 static const char *authority(const char *url, const char **end) {
     const char *scheme = strstr(url, "://");
@@ -67,7 +77,7 @@ void nf_http_url_shown(nf_str *out, const char *url) {
 void nf_http_escape(nf_str *out, const char *text, bool path) {
     for (; *text; text++) {
         unsigned char c = (unsigned char)*text;
-        if ((c < 128 && isalnum(c)) || strchr("-._~", c) || (path && c == '/'))
+        if (nf_ascii_is_alphanumeric((char)c) || strchr("-._~", c) || (path && c == '/'))
             nf_str_append_char(out, (char)c);
         else
             nf_str_appendf(out, "%%%02X", c);
@@ -98,7 +108,7 @@ void nf_http_url_join(nf_str *out, const char *base, const char *location) {
 }
 
 static const char *default_port(const char *url) {
-    return strncasecmp(url, "https:", 6) == 0 ? "443" : "80";
+    return nf_ascii_same_n(url, "https:", 6) ? "443" : "80";
 }
 
 bool nf_http_same_origin(const char *a, const char *b) {
@@ -108,15 +118,15 @@ bool nf_http_same_origin(const char *a, const char *b) {
         const char *start = authority(urls[i], &ends[i]);
         hosts[i] = after_user(start, ends[i]);
         const char *port = ends[i];
-        while (port > hosts[i] && isdigit((unsigned char)port[-1])) port--;
+        while (port > hosts[i] && nf_ascii_is_digit(port[-1])) port--;
         bool given = port > hosts[i] && port[-1] == ':' && port < ends[i];
         lengths[i] = (size_t)((given ? port - 1 : ends[i]) - hosts[i]);
         ports[i] = given ? port : default_port(urls[i]);
         port_lengths[i] = given ? (size_t)(ends[i] - port) : strlen(ports[i]);
     }
     size_t scheme = strcspn(a, ":");
-    return strncasecmp(a, b, scheme + 1) == 0 && lengths[0] == lengths[1] &&
-           strncasecmp(hosts[0], hosts[1], lengths[0]) == 0 && port_lengths[0] == port_lengths[1] &&
+    return nf_ascii_same_n(a, b, scheme + 1) && lengths[0] == lengths[1] &&
+           nf_ascii_same_n(hosts[0], hosts[1], lengths[0]) && port_lengths[0] == port_lengths[1] &&
            memcmp(ports[0], ports[1], port_lengths[0]) == 0;
 }
 
@@ -142,7 +152,7 @@ double nf_http_retry_after(const char *value, size_t size, int64_t now) {
     memcpy(text, value, size);
     text[size] = '\0';
     char *end;
-    double seconds = strtod(text, &end);
+    double seconds = nf_number_read(text, &end);
     if (end != text && *end == '\0') return seconds >= 0 && seconds < 1e9 ? seconds : -1;
     nf_curl curl;
     if (nf_curl_open(&curl, NULL) != NERFIT_OK) return -1;
@@ -173,8 +183,7 @@ static size_t on_header(char *data, size_t unit, size_t count, void *user) {
     while (kept > 0 && (data[kept - 1] == '\n' || data[kept - 1] == '\r')) kept--;
     const char *colon = memchr(data, ':', kept);
     if (!colon || out->length + kept > (1u << 20)) return size;
-    for (const char *at = data; at < colon; at++)
-        nf_str_append_char(out, (char)tolower((unsigned char)*at));
+    for (const char *at = data; at < colon; at++) nf_str_append_char(out, nf_ascii_lower(*at));
     nf_str_append(out, colon, (size_t)(data + kept - colon));
     nf_str_append_char(out, '\n');
     t->no_memory |= out->failed;
@@ -185,8 +194,11 @@ static size_t on_header(char *data, size_t unit, size_t count, void *user) {
 static int64_t range_start(const nf_http_response *response) {
     size_t size;
     const char *value = nf_http_header(response, "content-range", &size);
-    return value && size > 6 && strncasecmp(value, "bytes ", 6) == 0 ? strtoll(value + 6, NULL, 10)
-                                                                     : -1;
+    uint64_t start;
+    const char *end;
+    bool known = value && size > 6 && nf_ascii_same_n(value, "bytes ", 6) &&
+                 nf_whole_read(value + 6, INT64_MAX, &start, &end);
+    return known ? (int64_t)start : -1;
 }
 
 /* At the body's first byte it is known where the body goes. */
@@ -341,7 +353,7 @@ static bool redirected(const transfer *t, const char *url, nf_str *next) {
     nf_str_clear(next);
     nf_http_url_join(next, url, nf_str_text(&location));
     nf_str_free(&location);
-    bool down = strncasecmp(url, "https:", 6) == 0 && strncasecmp(next->data, "https:", 6) != 0;
+    bool down = nf_ascii_same_n(url, "https:", 6) && !nf_ascii_same_n(next->data, "https:", 6);
     return !next->failed && !down;
 }
 

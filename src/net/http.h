@@ -89,5 +89,9 @@ double nf_http_retry_after(const char *value, size_t size, int64_t now);
 
 /* An environment variable's value; NULL if it is not set, or empty. */
 const char *nf_http_environment(const char *name);
+/* A number of seconds, more than 0, that an environment variable holds; `otherwise` if it is not
+ * set. */
+nerfit_status nf_http_seconds(double *seconds, const char *variable, double otherwise,
+                              nerfit_error *err);
 
 #endif

@@ -12,9 +12,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/ascii.h"
 #include "base/digest.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/number.h"
 #include "net/http.h"
 #include "net/hub_cache.h"
 
@@ -40,14 +42,8 @@ static bool is_true(const char *name) {
     static const char *const words[] = {"1", "ON", "YES", "TRUE"};
     const char *value = nf_http_environment(name);
     for (size_t i = 0; value && i < 4; i++)
-        if (strcasecmp(value, words[i]) == 0) return true;
+        if (nf_ascii_same(value, words[i])) return true;
     return false;
-}
-
-static double seconds(const char *name, double fallback) {
-    const char *value = nf_http_environment(name);
-    double number = value ? atof(value) : 0;
-    return number > 0 ? number : fallback;
 }
 
 static nerfit_status open_hub(hub *h) {
@@ -57,8 +53,11 @@ static nerfit_status open_hub(hub *h) {
     h->endpoint = copy;
     h->cache = nf_hub_cache_folder(h->arena);
     h->offline = is_true("HF_HUB_OFFLINE") || is_true("TRANSFORMERS_OFFLINE");
-    h->asking = (nf_http_policy){.retries = 3, .stall_timeout = seconds("HF_HUB_ETAG_TIMEOUT", 10)};
-    h->fetching = (nf_http_policy){.stall_timeout = seconds("HF_HUB_DOWNLOAD_TIMEOUT", 30)};
+    double asking, fetching;
+    NF_TRY(nf_http_seconds(&asking, "HF_HUB_ETAG_TIMEOUT", 10, h->err));
+    NF_TRY(nf_http_seconds(&fetching, "HF_HUB_DOWNLOAD_TIMEOUT", 30, h->err));
+    h->asking = (nf_http_policy){.retries = 3, .stall_timeout = asking};
+    h->fetching = (nf_http_policy){.stall_timeout = fetching};
     const char *token = is_true("HF_HUB_DISABLE_IMPLICIT_TOKEN") ? NULL : nf_hub_token(h->arena);
     for (const char *at = token; at && *at; at++)
         if ((unsigned char)*at <= ' ' || (unsigned char)*at > '~')
@@ -223,7 +222,10 @@ static nerfit_status read_head(hub *h, const char *name, const nf_http_response 
                        h->name.id, name);
     const char *length = nf_http_header(r, "x-linked-size", &size);
     if (!length && r->status == 200) length = nf_http_header(r, "content-length", &size);
-    *out = (blob){copy, length ? strtoll(length, NULL, 10) : -1};
+    uint64_t bytes;
+    const char *end;
+    bool known = length && nf_whole_read(length, INT64_MAX, &bytes, &end);
+    *out = (blob){copy, known ? (int64_t)bytes : -1};
     return NERFIT_OK;
 }
 

@@ -1,6 +1,5 @@
 #include "net/hub_cache.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
@@ -11,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/ascii.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "net/http.h"
@@ -18,7 +18,7 @@
 /* ---------------------------------------------------------------- names */
 
 static bool plain(char c) {
-    return isalnum((unsigned char)c) || strchr("-._", c);
+    return nf_ascii_is_alphanumeric(c) || strchr("-._", c);
 }
 
 /* huggingface_hub's validate_repo_id: letters, digits, "-", "_", "."; no "--" or ".."; neither "-"
@@ -99,8 +99,8 @@ const char *nf_hub_cache_folder(nf_arena *arena) {
 }
 
 static const char *trimmed(nf_arena *arena, const char *text, size_t size) {
-    while (size > 0 && isspace((unsigned char)text[0])) text++, size--;
-    while (size > 0 && isspace((unsigned char)text[size - 1])) size--;
+    while (size > 0 && nf_ascii_is_space(text[0])) text++, size--;
+    while (size > 0 && nf_ascii_is_space(text[size - 1])) size--;
     return size ? nf_arena_copy(arena, text, size) : NULL;
 }
 

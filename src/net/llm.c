@@ -1,11 +1,12 @@
 #include "net/llm.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/ascii.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/number.h"
 
 /* ---------------------------------------------------------------- from the environment */
 
@@ -82,7 +83,7 @@ static nerfit_status take_key(nf_llm *llm, nf_arena *arena, nerfit_error *err) {
     if (!key) return p->key_optional ? NERFIT_OK : missing(llm->name, "a key", p->keys, err);
     nf_str trimmed = {0}, header = {0};
     size_t size = strlen(key);
-    while (size > 0 && isspace((unsigned char)key[size - 1])) size--;
+    while (size > 0 && nf_ascii_is_space(key[size - 1])) size--;
     nf_str_append(&trimmed, key, size);
     for (size_t i = 0; i < trimmed.length; i++)
         if ((unsigned char)trimmed.data[i] <= ' ' || (unsigned char)trimmed.data[i] > '~') {
@@ -105,7 +106,8 @@ static nerfit_status take_key(nf_llm *llm, nf_arena *arena, nerfit_error *err) {
 
 nerfit_status nf_llm_open(nf_llm *llm, nf_arena *arena, const char *name, nerfit_error *err) {
     *llm = (nf_llm){.name = nf_arena_strdup(arena, name)};
-    const char *model, *timeout = nf_http_environment("NERFIT_LLM_TIMEOUT");
+    const char *model;
+    double seconds;
     nf_str url = {0};
     if (!llm->name) return nf_no_memory(err, 0);
     NF_TRY(nf_llm_provider_find(&llm->provider, &model, llm->name, err));
@@ -116,13 +118,12 @@ nerfit_status nf_llm_open(nf_llm *llm, nf_arena *arena, const char *name, nerfit
     if (!base) base = p->base;
     if (!base) return missing(llm->name, "an address", p->bases, err);
     NF_TRY(take_key(llm, arena, err));
+    NF_TRY(nf_http_seconds(&seconds, "NERFIT_LLM_TIMEOUT", 600, err)); /* as OpenAI's client */
     if (p->form == NF_LLM_AZURE)
         azure_url(&url, base, llm->model);
     else
         openai_url(&url, base, p->path);
     llm->url = kept(arena, &url);
-    double seconds = timeout ? atof(timeout) : 0;
-    if (seconds <= 0) seconds = 600; /* as OpenAI's client */
     llm->policy = (nf_http_policy){.total_timeout = seconds, .stall_timeout = seconds + 1};
     return llm->url && llm->model ? NERFIT_OK : nf_no_memory(err, 0);
 }
@@ -172,15 +173,15 @@ static nerfit_status check_answer(const nf_llm *llm, const char *reason, const j
                        "llm: %s: the answer was cut off at the model's limit of tokens (%s)",
                        llm->name, reason);
     const char *at = nf_str_text(text);
-    while (isspace((unsigned char)*at)) at++;
+    while (nf_ascii_is_space(*at)) at++;
     if (!*at) return nf_fail(err, NERFIT_FORMAT, "llm: %s: the answer is empty", llm->name);
     return NERFIT_OK;
 }
 
 static char *stripped(const nf_str *text) {
     const char *start = nf_str_text(text), *end = start + strlen(start);
-    while (isspace((unsigned char)*start)) start++;
-    while (end > start && isspace((unsigned char)end[-1])) end--;
+    while (nf_ascii_is_space(*start)) start++;
+    while (end > start && nf_ascii_is_space(end[-1])) end--;
     size_t size = (size_t)(end - start);
     char *copy = malloc(size + 1);
     if (!copy) return NULL;

@@ -1,8 +1,8 @@
 /* A class is a union of categories, ranges, scripts and \s, \w; ASCII is answered by two words. */
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/ascii.h"
 #include "text/regex_impl.h"
 #include "text/unicode.h"
 
@@ -94,7 +94,7 @@ static size_t plain_name(char *out, size_t room, const char *name, size_t length
     for (size_t i = 0; i < length; i++) {
         if (name[i] == ' ' || name[i] == '-' || name[i] == '_') continue;
         if (n + 1 == room) return 0;
-        out[n++] = (char)tolower((unsigned char)name[i]);
+        out[n++] = nf_ascii_lower(name[i]);
     }
     out[n] = '\0';
     return n;

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/number.h"
+
 enum { MAX_POWER = 308, SMALL_POWERS = 23 };
 
 /* The double nearest to 10^n. */
@@ -17,7 +19,7 @@ static double power_of_ten(int n) {
     if (n < SMALL_POWERS) return small[n];
     char text[8];
     snprintf(text, sizeof text, "1e%d", n);
-    return strtod(text, NULL);
+    return nf_number_read(text, NULL);
 }
 
 static bool scale(double *out, uint64_t digits, long exponent) {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/json_cursor.h"
+#include "base/number.h"
 
 void nf_token_tables_free(nf_token_tables *t) {
     free(t->rows);
@@ -70,7 +71,7 @@ nerfit_status nf_token_tables_fail(const nf_token_tables *t, const char *file, s
     char message[400];
     va_list args;
     va_start(args, format);
-    vsnprintf(message, sizeof message, format, args);
+    nf_print_list(message, sizeof message, format, args);
     va_end(args);
     if (t->text && at > 0) nf_json_place(t->text, at + 1, &line, &column);
     return nf_fail_at(err, NERFIT_FORMAT, t->text ? t->file : file, line, column, "%s", message);

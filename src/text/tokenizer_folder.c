@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/number.h"
 
 static const char *const token_names[NF_NAMED_TOKENS] = {
     "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token",
@@ -91,8 +92,10 @@ static nerfit_status append_token(json_t *list, const json_t *value, bool specia
 }
 
 static int by_id(const void *a, const void *b) {
-    long x = strtol(*(const char *const *)a, NULL, 10),
-         y = strtol(*(const char *const *)b, NULL, 10);
+    uint64_t x = 0, y = 0;
+    const char *end;
+    nf_whole_read(*(const char *const *)a, UINT64_MAX, &x, &end);
+    nf_whole_read(*(const char *const *)b, UINT64_MAX, &y, &end);
     return x < y ? -1 : x > y;
 }
 

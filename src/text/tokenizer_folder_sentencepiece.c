@@ -7,6 +7,7 @@
 
 #include "base/base64.h"
 #include "base/file.h"
+#include "base/number.h"
 #include "base/str.h"
 #include "base/utf8.h"
 #include "text/tokenizer_recipe.h"
@@ -386,12 +387,13 @@ static nerfit_status sentencepiece_parts(const nf_tokenizer_folder *folder, json
     const char *id;
     for (size_t i = 0; i < m->count; i++) user_defined |= m->pieces[i].type == NF_SP_USER_DEFINED;
     json_object_foreach((json_t *)renamed, id, token) {
-        long at = strtol(id, NULL, 10);
+        uint64_t at;
+        if (!nf_whole_parse(id, INT32_MAX, &at)) continue;
         const char *content = json_string_value(json_object_get(token, "content"));
-        if (at >= 0 && (size_t)at < m->count && content && strcmp(m->pieces[at].text, content) != 0)
+        if (at < m->count && content && strcmp(m->pieces[at].text, content) != 0)
             return nf_fail_at(err, NERFIT_UNSUPPORTED, folder->path, 0, 0,
-                              "tokenizer_config.json: token %ld is \"%.60s\", but \"%.60s\" in %s",
-                              at, content, m->pieces[at].text, nf_recipe_sentencepiece.files);
+                              "tokenizer_config.json: token %s is \"%.60s\", but \"%.60s\" in %s",
+                              id, content, m->pieces[at].text, nf_recipe_sentencepiece.files);
     }
     if (m->model_type == NF_SP_BPE) {
         NF_TRY(

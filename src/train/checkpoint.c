@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/number.h"
 #include "model/adapter.h"
 
 static const char VALUES_FILE[] = "training_state.safetensors";
@@ -190,9 +191,8 @@ nerfit_status nf_checkpoint_resume(nf_stage *stage, const char *folder, nerfit_e
 /* The number after "checkpoint-", or -1. */
 static int64_t step_of(const char *name) {
     if (strncmp(name, PREFIX, sizeof PREFIX - 1) != 0) return -1;
-    char *end;
-    long long step = strtoll(name + sizeof PREFIX - 1, &end, 10);
-    return *end == '\0' && end != name + sizeof PREFIX - 1 && step >= 0 ? step : -1;
+    uint64_t step;
+    return nf_whole_parse(name + sizeof PREFIX - 1, INT64_MAX, &step) ? (int64_t)step : -1;
 }
 
 /* Steps of the checkpoints of a folder, ascending; the count, or SIZE_MAX when out of memory. */

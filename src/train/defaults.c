@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/number.h"
+
 /* Up to here a run is counted in steps, above in epochs: at this size, 500 steps of 8 are 2.7. */
 enum { FEW_TEXTS = 1500, EPOCHS = 3, LEAST_STEPS = 200, MOST_STEPS = 500 };
 
@@ -27,7 +29,7 @@ static NERFIT_PRINTF(3, 4) nerfit_status
     va_list arguments;
     if (is_given(c, name)) return NERFIT_OK;
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
+    nf_print_list(text, sizeof text, format, arguments);
     va_end(arguments);
     return nf_train_options_set(c->out, name, text, NULL, 0, c->err);
 }
@@ -108,7 +110,7 @@ static void tell_steps(const chooser *c, int s) {
     if (o->max_steps[s] >= 0)
         snprintf(amount, sizeof amount, "%" PRId64 " steps", o->max_steps[s]);
     else
-        snprintf(amount, sizeof amount, "%g epochs", o->num_train_epochs[s]);
+        nf_print(amount, sizeof amount, "%g epochs", o->num_train_epochs[s]);
     nf_log_info(
         c->log,
         "stage %d: %s of %" PRId64 " texts a batch, learning rates %g (encoder), %g "

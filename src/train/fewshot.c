@@ -1,6 +1,5 @@
 #include "train/fewshot.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/number.h"
 #include "data/annotations.h"
 #include "data/lines.h"
 #include "data/selection.h"
@@ -185,12 +185,7 @@ static nerfit_status options_of(fewshot *f, const recipe *r, uint64_t seed, size
 
 /* A whole number and what ends it. */
 static bool read_number(const char **at, uint64_t most, uint64_t *out) {
-    char *end;
-    if (!isdigit((unsigned char)**at)) return false;
-    errno = 0;
-    *out = strtoull(*at, &end, 10);
-    *at = end;
-    return errno == 0 && *out <= most;
+    return nf_whole_read(*at, most, out, at);
 }
 
 static nerfit_status add_number(fewshot *f, uint64_t *list, size_t *count, uint64_t value,

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/number.h"
 #include "base/utf8.h"
 #include "eval/plot.h"
 #include "train/fewshot.h"
@@ -63,9 +64,9 @@ static void cell_text(char *out, size_t size, const json_t *cell, const char *fi
     const json_t *value = json_object_get(cell, field), *sd = json_object_get(value, "sd");
     double mean = scale * number_of(value, "mean");
     if (json_is_real(sd))
-        snprintf(out, size, "%.1f \xC2\xB1 %.1f", mean, scale * json_real_value(sd));
+        nf_print(out, size, "%.1f \xC2\xB1 %.1f", mean, scale * json_real_value(sd));
     else
-        snprintf(out, size, "%.1f", mean);
+        nf_print(out, size, "%.1f", mean);
 }
 
 static const json_t *cell_at(const json_t *result, size_t k, size_t recipe) {
@@ -122,7 +123,7 @@ static void table(const json_t *result, nf_str *out, const style *s, const char 
         nf_str_append_text(out, s->row);
         snprintf(text, sizeof text, "%" JSON_INTEGER_FORMAT, json_integer_value(k));
         put(out, s, text, 5);
-        snprintf(text, sizeof text, "%.0f",
+        nf_print(text, sizeof text, "%.0f",
                  number_of(json_object_get(cell_at(result, i, 0), "texts"), "mean"));
         put(out, s, text, 8);
         json_array_foreach(recipes, j, recipe) {

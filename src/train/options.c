@@ -5,11 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include <yaml.h>
 
+#include "base/ascii.h"
 #include "base/file.h"
+#include "base/number.h"
 
 typedef enum option_type { BOOL, INT, REAL, TEXT, PATH, CHOICE, NAMES, PATHS, MODEL } option_type;
 
@@ -260,25 +261,18 @@ static bool parse_bool(const char *text, bool *out) {
     static const char *const yes[] = {"true", "yes", "on", "1"}, *const no[] = {"false", "no",
                                                                                 "off", "0"};
     for (size_t i = 0; i < 4; i++) {
-        if (strcasecmp(text, yes[i]) == 0) return *out = true, true;
-        if (strcasecmp(text, no[i]) == 0) return *out = false, true;
+        if (nf_ascii_same(text, yes[i])) return *out = true, true;
+        if (nf_ascii_same(text, no[i])) return *out = false, true;
     }
     return false;
-}
-
-static bool parse_number(const char *text, double *out) {
-    char *end;
-    errno = 0;
-    *out = strtod(text, &end);
-    return end != text && *end == '\0' && isfinite(*out) && strpbrk(text, "xXnN") == NULL;
 }
 
 static nerfit_status parse_range(const option *o, const char *text, const origin *from, double *out,
                                  nerfit_error *err) {
     char expected[128];
     const char *kind = o->type == INT ? "whole number" : "number";
-    snprintf(expected, sizeof expected, "a %s from %g to %g", kind, o->least, o->most);
-    if (!parse_number(text, out) || *out < o->least || *out > o->most ||
+    nf_print(expected, sizeof expected, "a %s from %g to %g", kind, o->least, o->most);
+    if (!nf_number_parse(text, out) || *out < o->least || *out > o->most ||
         (o->type == INT && *out != floor(*out)))
         return wrong(err, from, o, text, expected);
     return NERFIT_OK;
@@ -290,7 +284,7 @@ static int64_t find_choice(const char *choices, const char *text) {
     for (const char *at = choices; at; index++) {
         const char *bar = strchr(at, '|');
         size_t size = bar ? (size_t)(bar - at) : strlen(at);
-        if (size == length && strncasecmp(at, text, size) == 0) return index;
+        if (size == length && nf_ascii_same_n(at, text, size)) return index;
         at = bar ? bar + 1 : NULL;
     }
     return -1;

@@ -1,8 +1,8 @@
 #include "train/pretrained.h"
 
 #include <string.h>
-#include <strings.h>
 
+#include "base/ascii.h"
 #include "base/file.h"
 #include "data/labels.h"
 #include "model/adapter.h"
@@ -35,8 +35,8 @@ static nerfit_status open_given(nf_pretrained *out, const char *folder, nerfit_e
 nerfit_status nf_pretrained_find(nf_pretrained *out, const char *encoder, const char *wanted,
                                  const nf_log *log, nerfit_error *err) {
     *out = (nf_pretrained){0};
-    bool is_auto = !wanted || strcasecmp(wanted, "auto") == 0;
-    if (wanted && strcasecmp(wanted, "none") == 0) return NERFIT_OK;
+    bool is_auto = !wanted || nf_ascii_same(wanted, "auto");
+    if (wanted && nf_ascii_same(wanted, "none")) return NERFIT_OK;
     if (nf_description_file_exists(encoder)) {
         if (!is_auto)
             return nf_fail(err, NERFIT_ARGUMENT,

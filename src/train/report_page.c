@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/json.h"
+#include "base/number.h"
 #include "eval/plot.h"
 #include "train/report_page_parts.h"
 
@@ -82,7 +83,7 @@ json_int_t nf_page_count(const json_t *object, const char *name) {
 static void card(nf_str *out, const char *label, const char *format, double value) {
     nf_str_append_text(out, "<div class=\"card\"><b>");
     char text[64];
-    snprintf(text, sizeof text, format, value);
+    nf_print(text, sizeof text, format, value);
     nf_str_append_text(out, text);
     nf_str_appendf(out, "</b><span>%s</span></div>\n", label);
 }

@@ -158,8 +158,15 @@ const command command_pretrain = {
     "adapter, as pretrained, when your own labels are trained from few examples; and it tags "
     "labels that\n"
     "nobody trained: nerfit predict MODEL --labels labels.yaml.\n\n"
+    "  nerfit pretrain --model_name MODEL --pretrain_annotations corpora/open-types --output_dir "
+    "OUT\n"
     "  nerfit pretrain --model_name MODEL --pretrain_annotations a.jsonl,b.conll \\\n"
-    "                  --pretrain_ent2emb a.yaml,b.json --output_dir OUT",
+    "                  --pretrain_ent2emb a.yaml,b.json --output_dir OUT\n\n"
+    "A folder holds NAME.txt (or another format's ending) with NAME.yaml beside it; a manifest is "
+    "a YAML\n"
+    "file of annotated file: descriptions, or a list of {annotations: FILE, descriptions: FILE} "
+    "and\n"
+    "folders, relative to its own folder.",
     run_pretrain};
 
 const command command_train = {

@@ -130,6 +130,12 @@ expect "describe, no key" 1 'set the environment variable GROQ_API_KEY' env -u G
 expect "describe, bad seed" 2 'seed "x" is not a whole number' "$nerfit" describe "$root/train.txt" --llm gpt-4o --seed x
 expect "a name, not in the cache" 1 'acme/x is not a folder, nor is the model there in the cache' env HF_HOME="$root/hf" "$nerfit" predict acme/x
 expect "train, nothing given" 1 'model_name is missing' "$nerfit" train
+expect "pretrain, nothing given" 1 'pretrain_annotations is missing: .* a folder of label sets' "$nerfit" pretrain --model_name "$root/encoder" --output_dir "$root/pre"
+mkdir "$root/sets"
+cp "$root/train.txt" "$root/sets/one.txt"
+expect "pretrain, half a pair" 1 'sets/one.txt: has no descriptions beside it; expected one.yaml' "$nerfit" pretrain --model_name "$root/encoder" --pretrain_annotations "$root/sets" --output_dir "$root/pre"
+printf -- '- {annotations: train.txt}\n' >"$root/manifest.yaml"
+expect "pretrain, half a pair in a manifest" 1 'manifest.yaml:1:3: descriptions is missing' "$nerfit" pretrain --model_name "$root/encoder" --pretrain_annotations "$root/manifest.yaml" --output_dir "$root/pre"
 expect "train, misspelt option" 2 'unknown option "learning_rte"; did you mean "learning_rate"' "$nerfit" train --learning_rte 1
 expect "predict, bad threads" 2 'threads "abc" is not a whole number from 0' "$nerfit" predict "$root/train.txt" --threads abc
 expect "bench, bad threads" 2 'threads "-1" is not a whole number from 0' "$nerfit" bench "$root/train.txt" --threads -1

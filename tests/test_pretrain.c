@@ -22,6 +22,7 @@ static int make_root(void **state) {
     write_text(in_root("b.txt"), "[person : bob] is in [home_town : rome]\ncall [person : bob]\n"
                                  "[person : bob] is here\n");
     write_text(in_root("b.json"), "{\"person\": \"a name\"}");
+    write_text(in_root("plain.txt"), "no entity here\n");
     return 0;
 }
 
@@ -174,6 +175,37 @@ static void zero_shot(void **state) {
     assert_int_equal(nerfit_model_load(&model, in_root("adapter/best"), &options, &error),
                      NERFIT_IO);
     assert_non_null(strstr(error.text, "nowhere.json"));
+}
+
+/* The same sets, named as files, as a folder and in a manifest: the same bits. */
+static void folder_and_manifest(void **state) {
+    (void)state;
+    assert_ok(nf_directory_make(in_root("sets"), &error), &error);
+    copy_file(in_root("a.txt"), in_root("sets/a.txt"));
+    copy_file(in_root("a.yaml"), in_root("sets/a.yaml"));
+    copy_file(in_root("b.txt"), in_root("sets/b.txt"));
+    copy_file(in_root("b.json"), in_root("sets/b.json"));
+    assert_ok(nf_directory_make(in_root("lists"), &error), &error);
+    write_text(in_root("lists/all.yaml"), "../a.txt: ../a.yaml\n../b.txt: ../b.json\n");
+    write_text(in_root("lists/one.yaml"), "- [../b.txt, ../b.json]\n");
+    char mixed[512];
+    snprintf(mixed, sizeof mixed, "%s,%s", in_root("a.txt"), in_root("lists/one.yaml"));
+    const char *const ways[][2] = {
+        {in_root("sets"), ""}, {in_root("lists/all.yaml"), ""}, {mixed, in_root("a.yaml")}};
+    watcher w = {0};
+    assert_ok(run(nerfit_pretrain, "files", NULL, &w), &error);
+    for (size_t i = 0; i < 3; i++) {
+        const char *const extra[] = {"pretrain_annotations",
+                                     ways[i][0],
+                                     "pretrain_ent2emb",
+                                     ways[i][1],
+                                     "overwrite_output_dir",
+                                     "true",
+                                     NULL};
+        assert_ok(run(nerfit_pretrain, "sets-run", extra, &w), &error);
+        assert_same_file(in_root("files/best/model.safetensors"),
+                         in_root("sets-run/best/model.safetensors"));
+    }
 }
 
 static float *read_projection(const char *path) {
@@ -355,8 +387,14 @@ static void messages(void **state) {
         const char *expected;
     } cases[] = {
         {{"pretrain_ent2emb", in_root("a.yaml"), NULL}, "names 2 files, pretrain_ent2emb 1"},
-        {{"pretrain_annotations", in_root("a.yaml"), "pretrain_ent2emb", in_root("a.yaml"), NULL},
+        {{"pretrain_annotations", in_root("plain.txt"), "pretrain_ent2emb", in_root("a.yaml"),
+          NULL},
          "has no text with an entity"},
+        {{"pretrain_annotations", in_root("a.yaml"), "pretrain_ent2emb", "", NULL}, "a.yaml:1:1: "},
+        {{"pretrain_annotations", in_root("lists/one.yaml"), "pretrain_ent2emb", in_root("a.yaml"),
+          NULL},
+         "names 0 files (beside folders and manifests, which have descriptions), pretrain_ent2emb "
+         "1"},
         {{"train_annotations", in_root("a.txt"), "ent2emb", in_root("a.yaml"), "pretrained",
           in_root("nowhere"), NULL},
          "is not a folder"},
@@ -399,6 +437,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(resumes),
         cmocka_unit_test(finished),
+        cmocka_unit_test(folder_and_manifest),
         cmocka_unit_test(zero_shot),
         cmocka_unit_test(begins_with_it),
         cmocka_unit_test(adapter_on_top),

@@ -64,9 +64,12 @@ static const option table[] = {
      "comes "
      "with nerfit for this encoder, if anything."},
     {"pretrain_annotations", PATHS, false, AT(pretrain_annotations), NULL, 0, 0, NULL, DATA,
-     "Files of annotated texts for nerfit pretrain, each with a label set of its own."},
+     "For nerfit pretrain: files of annotated texts, each with a label set of its own; folders of "
+     "NAME.txt (or another format's ending) with NAME.yaml beside it; and manifests (YAML), which "
+     "list files with their descriptions."},
     {"pretrain_ent2emb", PATHS, false, AT(pretrain_ent2emb), NULL, 0, 0, NULL, DATA,
-     "Their label sets' descriptions: a JSON or YAML file for each of them, in the same order."},
+     "Descriptions of the files among pretrain_annotations: a JSON or YAML file for each, in the "
+     "same order. Folders and manifests have their own."},
     {"output_dir", PATH, false, AT(output_dir), "output_dir", 0, 0, NULL, DATA,
      "Folder that receives the run: stage1/, stage2/, best/ and its records."},
     {"max_length", INT, false, AT(max_length), "0", 0, 1e6, NULL, DATA,
@@ -391,8 +394,8 @@ static nerfit_status unknown(nerfit_error *err, const char *name, const origin *
                    table[best].name);
 }
 
-/* "a", "a,b", "(a, b)", "[a, b]"; most + 1 if there are more values. */
-static size_t split(char *text, char **values, size_t most) {
+/* "a", "a,b", "(a, b)", "[a, b]"; `values` has room for one more than the text has commas. */
+static size_t split(char *text, char **values) {
     size_t length = strlen(text), count = 0;
     bool wrapped = length >= 2 && ((text[0] == '(' && text[length - 1] == ')') ||
                                    (text[0] == '[' && text[length - 1] == ']'));
@@ -401,7 +404,6 @@ static size_t split(char *text, char **values, size_t most) {
         text++;
     }
     for (char *save, *part = strtok_r(text, ",", &save); part; part = strtok_r(NULL, ",", &save)) {
-        if (count == most) return most + 1;
         while (*part == ' ') part++;
         char *end = part + strlen(part);
         while (end > part && end[-1] == ' ') *--end = '\0';
@@ -412,17 +414,17 @@ static size_t split(char *text, char **values, size_t most) {
 
 static nerfit_status set_text(nf_train_options *options, const option *o, const char *text,
                               const origin *from, nerfit_error *err) {
-    char *values[64];
     if (!o->pair && !is_list(o)) {
-        values[0] = (char *)(uintptr_t)text;
-        return set_values(options, o, values, 1, from, err);
+        char *value = (char *)(uintptr_t)text;
+        return set_values(options, o, &value, 1, from, err);
     }
-    char *copy = strdup(text);
-    if (!copy) return nf_no_memory(err, strlen(text));
-    enum { MOST = sizeof values / sizeof *values };
-    size_t count = split(copy, values, MOST);
-    nerfit_status status = count > MOST ? wrong(err, from, o, text, "a list of at most 64 values")
-                                        : set_values(options, o, values, count, from, err);
+    size_t most = 1;
+    for (const char *at = text; *at; at++) most += *at == ',';
+    char *copy = strdup(text), **values = calloc(most, sizeof *values);
+    nerfit_status status = copy && values
+                               ? set_values(options, o, values, split(copy, values), from, err)
+                               : nf_no_memory(err, strlen(text));
+    free(values);
     free(copy);
     return status;
 }
@@ -494,7 +496,6 @@ static nerfit_status read_mapping(yaml_reader *in, yaml_node_t *node, bool neste
 
 static nerfit_status read_value(yaml_reader *in, const option *o, yaml_node_t *value) {
     origin from = {in->path, line_of(value), in->folder};
-    char *values[64];
     if (value->type == YAML_SCALAR_NODE) {
         bool choice =
             o->choices && find_choice(o->choices, scalar(value)) >= 0; /* "None" may be one */
@@ -503,15 +504,20 @@ static nerfit_status read_value(yaml_reader *in, const option *o, yaml_node_t *v
     }
     if (value->type != YAML_SEQUENCE_NODE)
         return bad_yaml(in, value, "expected a value or a list, not a mapping");
-    size_t count = 0;
-    for (yaml_node_item_t *item = value->data.sequence.items.start;
-         item < value->data.sequence.items.top; item++) {
-        yaml_node_t *element = yaml_document_get_node(&in->document, *item);
-        if (element->type != YAML_SCALAR_NODE || count == 64)
-            return bad_yaml(in, element, "expected a list of plain values");
-        values[count++] = (char *)(uintptr_t)scalar(element);
+    size_t count = 0,
+           most = (size_t)(value->data.sequence.items.top - value->data.sequence.items.start);
+    char **values = calloc(most + 1, sizeof *values);
+    nerfit_status status = values ? NERFIT_OK : nf_no_memory(in->err, most * sizeof *values);
+    for (; status == NERFIT_OK && count < most; count++) {
+        yaml_node_t *element =
+            yaml_document_get_node(&in->document, value->data.sequence.items.start[count]);
+        values[count] = (char *)(uintptr_t)scalar(element);
+        if (element->type != YAML_SCALAR_NODE)
+            status = bad_yaml(in, element, "expected a list of plain values");
     }
-    return set_values(in->options, o, values, count, &from, in->err);
+    if (status == NERFIT_OK) status = set_values(in->options, o, values, count, &from, in->err);
+    free(values);
+    return status;
 }
 
 static nerfit_status read_pair(yaml_reader *in, yaml_node_t *key, yaml_node_t *value, bool nested) {

@@ -7,6 +7,7 @@
 
 #include "base/rng.h"
 #include "data/annotations.h"
+#include "data/manifest.h"
 #include "train/fingerprint.h"
 
 /* How a type is described in a step. */
@@ -28,6 +29,7 @@ typedef struct set {
 
 struct nf_pretraining {
     nf_arena arena;
+    nf_manifest manifest; /* the sets' files */
     set *sets;
     size_t n_sets, size;
     nf_embeddings embeddings; /* of all forms of all types */
@@ -53,6 +55,7 @@ void nf_pretraining_free(nf_pretraining *p) {
         nf_corpus_free(&s->corpus);
     }
     nf_embeddings_free(&p->embeddings);
+    nf_manifest_free(&p->manifest);
     nf_arena_free(&p->arena);
     free(p);
 }
@@ -69,28 +72,46 @@ static nerfit_status read_set(set *s, const char *annotations, const char *descr
     return nf_label_set_make(&s->labels, s->corpus.labels, s->corpus.n_labels, err);
 }
 
+/* Files with their descriptions in the options' order; folders and manifests bring their own. */
+static nerfit_status list_sets(nf_manifest *out, const nf_train_options *o, const nf_log *log,
+                               nerfit_error *err) {
+    const nf_names *texts = &o->pretrain_annotations, *descriptions = &o->pretrain_ent2emb;
+    size_t n_files = 0, next = 0;
+    if (texts->count == 0)
+        return nf_fail(err, NERFIT_ARGUMENT,
+                       "pretrain_annotations is missing: the annotated files, a folder of label "
+                       "sets or a manifest");
+    for (size_t i = 0; i < texts->count; i++) n_files += !nf_manifest_is(texts->items[i]);
+    if (n_files != descriptions->count)
+        return nf_fail(
+            err, NERFIT_ARGUMENT,
+            "pretrain_annotations names %zu files%s, pretrain_ent2emb %zu; expected a file "
+            "of descriptions for each",
+            n_files,
+            n_files < texts->count ? " (beside folders and manifests, which have descriptions)"
+                                   : "",
+            descriptions->count);
+    for (size_t i = 0; i < texts->count; i++)
+        NF_TRY(nf_manifest_is(texts->items[i])
+                   ? nf_manifest_read(out, texts->items[i], log, err)
+                   : nf_manifest_add(out, texts->items[i], descriptions->items[next++], err));
+    return NERFIT_OK;
+}
+
 static nerfit_status read_all(nf_pretraining *p, const nf_train_options *o, const nf_log *log,
                               nerfit_error *err) {
     nf_format format;
-    const nf_names *texts = &o->pretrain_annotations, *descriptions = &o->pretrain_ent2emb;
-    if (texts->count == 0)
-        return nf_fail(err, NERFIT_ARGUMENT,
-                       "pretrain_annotations is missing: the annotated files");
-    if (texts->count != descriptions->count)
-        return nf_fail(
-            err, NERFIT_ARGUMENT,
-            "pretrain_annotations names %zu files, pretrain_ent2emb %zu; expected a file "
-            "of descriptions for each",
-            texts->count, descriptions->count);
+    nf_manifest *manifest = &p->manifest;
+    NF_TRY(list_sets(manifest, o, log, err));
     if (!nf_format_find(o->annotation_format, &format))
         return nf_fail(err, NERFIT_ARGUMENT, "annotation_format: \"%s\" is no format",
                        o->annotation_format);
-    p->sets = nf_arena_calloc(&p->arena, texts->count, sizeof *p->sets);
-    if (!p->sets) return nf_no_memory(err, texts->count * sizeof *p->sets);
-    for (; p->n_sets < texts->count; p->n_sets++) {
-        size_t i = p->n_sets;
-        nerfit_status status =
-            read_set(&p->sets[i], texts->items[i], descriptions->items[i], format, log, err);
+    p->sets = nf_arena_calloc(&p->arena, manifest->count, sizeof *p->sets);
+    if (!p->sets) return nf_no_memory(err, manifest->count * sizeof *p->sets);
+    for (; p->n_sets < manifest->count; p->n_sets++) {
+        const nf_manifest_entry *entry = &manifest->entries[p->n_sets];
+        nerfit_status status = read_set(&p->sets[p->n_sets], entry->annotations,
+                                        entry->descriptions, format, log, err);
         if (status != NERFIT_OK) {
             p->n_sets++; /* what it has so far is freed too */
             return status;

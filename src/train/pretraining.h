@@ -14,8 +14,8 @@
 
 typedef struct nf_pretraining nf_pretraining;
 
-/* Reads options->pretrain_annotations and pretrain_ent2emb (files in the same order; of
- * descriptions). A label without a description is described by its name; the log says so. */
+/* Reads options->pretrain_annotations (files, folders of label sets, manifests: data/manifest.h) and
+ * pretrain_ent2emb (the files' descriptions, in the same order). A label without a description is described by its name; the log says so. */
 nerfit_status nf_pretraining_read(nf_pretraining **out, const nf_train_options *options,
                                   const nf_log *log, nerfit_error *err);
 /* Of the texts and descriptions: fingerprint.h. */

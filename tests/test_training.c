@@ -1,46 +1,14 @@
 /* Both stages against torch, transformers and PEFT: hidden states, logits, the losses of the first
  * 20 steps and the weights after them (tests/golden, made by tools/golden/{models,training}.py). */
-#include "test.h"
+#include "golden_files.h"
 
 #include <math.h>
 
 #include "model/adapter.h"
-#include "model/model.h"
 #include "train/stage.h"
 #include "train/task.h"
 
 enum { BATCH = 4, MAX_TEXTS = 128 };
-
-static nerfit_error error;
-
-static const char *golden(const char *name) {
-    static char path[512];
-    const char *root = getenv("NERFIT_TEST_GOLDEN");
-    snprintf(path, sizeof path, "%s/%s", root ? root : "tests/golden", name);
-    return path;
-}
-
-static nf_safetensors *open_golden(const char *name) {
-    nf_safetensors *file;
-    assert_ok(nf_safetensors_open(&file, golden(name), &error), &error);
-    return file;
-}
-
-static const int32_t *ints(const nf_safetensors *file, const char *name, size_t *count) {
-    const nf_stored *stored = nf_safetensors_find(file, name);
-    assert_non_null(stored);
-    assert_int_equal(stored->type, NF_STORED_I32);
-    if (count) *count = stored->count;
-    return stored->data;
-}
-
-static float *floats(const nf_safetensors *file, const char *name) {
-    const nf_stored *stored = nf_safetensors_find(file, name);
-    assert_non_null(stored);
-    float *values = malloc(stored->count * sizeof *values + 1);
-    assert_ok(nf_stored_to_f32(stored, values, &error), &error);
-    return values;
-}
 
 static double largest_difference(const float *a, const float *b, size_t count) {
     double most = 0.0;
@@ -96,18 +64,6 @@ static void check_hidden(nf_backend *be, const char *folder, const char *golden_
     nf_safetensors_close(file);
     nf_model_free(model);
 }
-
-static nf_backend *backend(const char *name) {
-    nf_backend *be;
-    if (strcmp(name, "cpu") == 0)
-        assert_ok(nf_backend_cpu(&be, NF_PRECISION_F32, 2, &error), &error);
-    else
-        assert_ok(nf_backend_ref(&be, strcmp(name, "ref-f64") == 0 ? 8 : 4, &error), &error);
-    return be;
-}
-
-static const char *const backends[] = {"ref-f32", "ref-f64", "cpu"};
-enum { N_BACKENDS = sizeof backends / sizeof *backends };
 
 static const char *const architectures[] = {
     "bert",       "roberta",       "xlm-roberta",     "camembert", "distilbert",
@@ -169,103 +125,71 @@ static bool is_adapter(const char *kind) {
     return false;
 }
 
-/* The golden file's texts as examples. */
-static void load_examples(const nf_safetensors *file, nf_examples *out) {
-    size_t texts, entities;
-    const int32_t *cu = ints(file, "cu_seqlens", &texts);
-    const int32_t *ids = ints(file, "ids", NULL), *labels = ints(file, "labels", NULL);
-    const int32_t *sequence = ints(file, "entity_sequence", &entities);
-    const int32_t *type = ints(file, "entity_type", NULL);
-    const int32_t *start = ints(file, "entity_start", NULL), *end = ints(file, "entity_end", NULL);
-    texts--;
-    out->count = texts;
-    out->items = calloc(texts, sizeof *out->items);
-    nf_example_entity *list = nf_arena_calloc(&out->arena, entities, sizeof *list);
-    size_t e = 0;
-    for (size_t s = 0; s < texts; s++) {
-        nf_example *example = &out->items[s];
-        *example = (nf_example){.ids = ids + cu[s],
-                                .labels = labels + cu[s],
-                                .length = (size_t)(cu[s + 1] - cu[s]),
-                                .entities = list + e};
-        for (; e < entities && sequence[e] == (int32_t)s; e++) {
-            list[e] = (nf_example_entity){type[e], start[e], end[e]};
-            example->n_entities++;
-        }
-    }
+/* What the log of a run is held against. */
+typedef struct expected_log {
+    const training_case *c;
+    const char *backend;
+    double losses[64], norms[64], rates[64];
+    size_t steps, seen;
+} expected_log;
+
+static void in_order(void *user, uint64_t seed, int64_t epoch, uint32_t *order, size_t count) {
+    (void)user, (void)seed, (void)epoch;
+    for (size_t i = 0; i < count; i++) order[i] = (uint32_t)i;
 }
 
-static void set_initial(nf_model *model, const nf_safetensors *file) {
-    for (size_t i = 0; i < model->net.n_parameters; i++) {
-        nf_parameter *p = model->net.parameters[i];
-        char name[256];
-        snprintf(name, sizeof name, "init.%s", p->name);
-        if (p->removed || !nf_safetensors_find(file, name)) continue;
-        float *values = floats(file, name);
-        assert_ok(nf_parameter_fill(&model->net, p, values, &error), &error);
-        free(values);
-    }
+static bool compare_log(void *user, const nf_stage_report *report) {
+    expected_log *e = user;
+    if (report->event != NF_STAGE_LOG) return true;
+    size_t step = e->seen++;
+    assert_int_equal(report->step, step + 1);
+    double loss = json_number_value(json_object_get(report->entry, "loss"));
+    double norm = json_number_value(json_object_get(report->entry, "grad_norm"));
+    double rate = json_number_value(json_object_get(report->entry, "learning_rate"));
+    if (fabs(loss - e->losses[step]) > 1e-4 * fmax(1.0, fabs(e->losses[step])) ||
+        fabs(norm - e->norms[step]) > 1e-3 * fmax(1e-2, e->norms[step]) ||
+        fabs(rate - e->rates[step]) > 1e-9)
+        fail_msg("%s %s stage %d on %s, step %zu: loss %.7g, expected %.7g; gradient norm %.6g, "
+                 "expected %.6g; rate %.9g, expected %.9g",
+                 e->c->architecture, e->c->kind, e->c->stage, e->backend, step, loss,
+                 e->losses[step], norm, e->norms[step], rate, e->rates[step]);
+    return true;
 }
 
-static double rate(const nf_safetensors *file, size_t step) {
-    double values[64];
-    const nf_stored *stored = nf_safetensors_find(file, "lrs");
-    assert_ok(nf_stored_to_f64(stored, values, &error), &error);
-    return values[step];
-}
-
-/* Stands for the loop of stage.c with its shuffling taken out: the batches come in order. */
-static void run_steps(const training_case *c, nf_model *model, nf_task *task,
-                      const nf_safetensors *file, nf_backend *be) {
+/* The stage's own loop; the batches come in order. */
+static void run_steps(const training_case *c, nf_task *task, const nf_safetensors *file,
+                      nf_backend *be) {
+    expected_log e = {.c = c, .backend = be->name};
     const nf_stored *stored = nf_safetensors_find(file, "losses");
-    double losses[64], norms[64];
-    assert_ok(nf_stored_to_f64(stored, losses, &error), &error);
-    assert_ok(nf_stored_to_f64(nf_safetensors_find(file, "grad_norms"), norms, &error), &error);
-    size_t accumulation = (size_t)atoi(nf_safetensors_metadata(file, "accumulation"));
-    nf_network *net = &model->net;
-    nf_pass pass = {.be = be, .keep = true, .training = true};
-    assert_ok(nf_workspace_new(&pass.ws, be, &error), &error);
-    for (size_t step = 0; step < stored->count; step++) {
-        double loss = 0.0;
-        be->zero(be, net->flat_grads, net->n_trained);
-        for (size_t micro = 0; micro < accumulation; micro++) {
-            const nf_example *batch[BATCH];
-            nf_tokens texts[BATCH];
-            for (size_t i = 0; i < BATCH; i++) {
-                batch[i] = &task->train->items[(step * accumulation + micro) * BATCH + i];
-                texts[i] = (nf_tokens){.ids = batch[i]->ids, .length = batch[i]->length};
-            }
-            double part;
-            nf_workspace_reset(pass.ws);
-            assert_ok(nf_batch_load(&pass, &model->encoder, texts, BATCH, &error), &error);
-            assert_ok(
-                task->run(task, &pass, batch, BATCH, 1.0 / (double)accumulation, &part, &error),
-                &error);
-            loss += part / (double)accumulation;
-        }
-        double norm = sqrt(be->sum_of_squares(be, net->flat_grads, net->n_trained));
-        if (fabs(loss - losses[step]) > 1e-4 * fmax(1.0, fabs(losses[step])) ||
-            fabs(norm - norms[step]) > 1e-3 * fmax(1e-2, norms[step]))
-            fail_msg("%s %s stage %d on %s, step %zu: loss %.7g, expected %.7g; gradient norm "
-                     "%.6g, expected %.6g",
-                     c->architecture, c->kind, c->stage, be->name, step, loss, losses[step], norm,
-                     norms[step]);
-        nf_adamw adamw = {.learning_rate = rate(file, step),
-                          .beta1 = 0.9,
-                          .beta2 = 0.999,
-                          .epsilon = 1e-8,
-                          .weight_decay = 0.01,
-                          .grad_scale = fmin(1.0, 1.0 / (norm + 1e-6)),
-                          .step = (int64_t)step + 1};
-        size_t split = net->ends[NF_GROUP_ENCODER][0];
-        be->adamw(be, net->flat_values, net->flat_grads, net->flat_m, net->flat_v, split, &adamw);
-        adamw.weight_decay = 0.0;
-        be->adamw(be, nf_at(be, net->flat_values, split), nf_at(be, net->flat_grads, split),
-                  nf_at(be, net->flat_m, split), nf_at(be, net->flat_v, split),
-                  net->n_trained - split, &adamw);
-        assert_ok(nf_network_refresh(net, &error), &error);
-    }
-    nf_workspace_free(pass.ws);
+    e.steps = stored->count;
+    assert_ok(nf_stored_to_f64(stored, e.losses, &error), &error);
+    assert_ok(nf_stored_to_f64(nf_safetensors_find(file, "grad_norms"), e.norms, &error), &error);
+    assert_ok(nf_stored_to_f64(nf_safetensors_find(file, "lrs"), e.rates, &error), &error);
+    nf_stage stage = {
+        .number = c->stage,
+        .task = task,
+        .order = in_order,
+        .observer = compare_log,
+        .user = &e,
+        .options = {.train_batch_size = BATCH,
+                    .eval_batch_size = BATCH,
+                    .accumulation = (size_t)atoi(nf_safetensors_metadata(file, "accumulation")),
+                    .learning_rate = strtod(nf_safetensors_metadata(file, "learning_rate"), NULL),
+                    .weight_decay = 0.01,
+                    .adam_beta1 = 0.9,
+                    .adam_beta2 = 0.999,
+                    .adam_epsilon = 1e-8,
+                    .max_grad_norm = 1.0,
+                    .scheduler = NF_SCHEDULE_LINEAR,
+                    .warmup_steps = 4,
+                    .max_steps = (int64_t)e.steps,
+                    .logging_strategy = NF_STRATEGY_STEPS,
+                    .logging_steps = 1}};
+    assert_ok(nf_workspace_new(&stage.ws, be, &error), &error);
+    assert_ok(nf_stage_run(&stage, &error), &error);
+    assert_int_equal(e.seen, e.steps);
+    nf_workspace_free(stage.ws);
+    nf_stage_free(&stage);
 }
 
 static void check_final(const training_case *c, nf_model *model, const nf_safetensors *file,
@@ -345,7 +269,7 @@ static void check_training(const training_case *c, nf_backend *be) {
         assert_ok(nf_task_classification(&task, model, &examples, NULL,
                                          strcmp(c->kind, "smoothing") ? 0.0 : 0.1, &error),
                   &error);
-    run_steps(c, model, task, file, be);
+    run_steps(c, task, file, be);
     check_final(c, model, file, be);
     task->free(task);
     free(embeddings);

@@ -46,11 +46,11 @@ static bool tell(nf_stage *stage, nf_stage_event event, double loss, const json_
 
 /* ---------------------------------------------------------------- one step */
 
-/* The examples in the order of an epoch; the same whenever it is asked for. */
-static void order_of_epoch(const nf_stage *stage, int64_t epoch, uint32_t *order) {
-    size_t count = stage->task->train->count;
+/* nf_stage_order: at random, another order in every epoch. */
+static void shuffle(void *user, uint64_t seed, int64_t epoch, uint32_t *order, size_t count) {
+    (void)user;
     for (size_t i = 0; i < count; i++) order[i] = (uint32_t)i;
-    nf_rng rng = nf_rng_new(stage->options.seed, STREAM_SHUFFLE + (uint64_t)epoch);
+    nf_rng rng = nf_rng_new(seed, STREAM_SHUFFLE + (uint64_t)epoch);
     nf_rng_shuffle(&rng, order, count);
 }
 
@@ -213,11 +213,13 @@ static nerfit_status record(nf_stage *stage, nf_stage_event event, json_t *entry
     return failed ? nf_no_memory(err, 0) : NERFIT_OK;
 }
 
+/* The learning rate is that of the step just done, as the Trainer of transformers 5 logs it. */
 static nerfit_status log_step(nf_stage *stage, double grad_norm, bool *go_on, nerfit_error *err) {
     nf_stage_state *state = &stage->state;
-    json_t *entry = json_pack(
-        "{s:f, s:f, s:f}", "loss", state->loss_sum / (double)state->loss_steps, "grad_norm",
-        grad_norm, "learning_rate", stage->options.learning_rate * factor_at(stage, state->step));
+    double rate = stage->options.learning_rate * factor_at(stage, state->step - 1);
+    json_t *entry =
+        json_pack("{s:f, s:f, s:f}", "loss", state->loss_sum / (double)state->loss_steps,
+                  "grad_norm", grad_norm, "learning_rate", rate);
     state->loss_sum = 0.0;
     state->loss_steps = 0;
     return record(stage, NF_STAGE_LOG, entry, go_on, err);
@@ -312,7 +314,9 @@ static nerfit_status loop(nf_stage *stage, uint32_t *order, const nf_example **b
     bool go_on = tell(stage, NF_STAGE_BEGIN, 0.0, NULL, NULL);
     while (go_on && state->step < stage->total_steps && !state->stopped_early) {
         int64_t epoch = state->step / stage->steps_per_epoch;
-        if (epoch != ordered) order_of_epoch(stage, epoch, order);
+        if (epoch != ordered)
+            (stage->order ? stage->order : shuffle)(stage->user, stage->options.seed, epoch, order,
+                                                    stage->task->train->count);
         ordered = epoch;
         double loss = 0.0, grad_norm = 0.0;
         NF_TRY(train_step(stage, order, batch, &loss, &grad_norm, err));

@@ -72,6 +72,11 @@ typedef struct nf_stage_report {
 /* Returns false to stop: a checkpoint is then written, and the stage returns NERFIT_CANCELLED. */
 typedef bool (*nf_stage_observer)(void *user, const nf_stage_report *report);
 
+/* Fills `order` with the indices of all `count` training examples: the order of an epoch, a function
+ * of its arguments alone, so that a resumed run meets the same. */
+typedef void (*nf_stage_order)(void *user, uint64_t seed, int64_t epoch, uint32_t *order,
+                               size_t count);
+
 struct nf_stage {
     int number;         /* 1 or 2 */
     const char *folder; /* receives checkpoint-N */
@@ -82,7 +87,8 @@ struct nf_stage {
     nf_optimizer *optimizer; /* while it runs */
     const nf_log *log;
     nf_stage_observer observer;
-    void *user;
+    nf_stage_order order; /* NULL: shuffled anew in every epoch */
+    void *user;           /* of both */
     /* set by the stage */
     int64_t total_steps, steps_per_epoch;
     nf_stage_state state;

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 import transformers
 from peft import LoraConfig, PeftModel, PeftModelForTokenClassification
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoModelForTokenClassification, get_scheduler
 from transformers.trainer_pt_utils import LabelSmoother, get_parameter_names
 
@@ -143,6 +143,12 @@ def optimizer_for(model, rate):
     groups = [{"params": [p for n, p in named if n in decayed], "weight_decay": 0.01},
               {"params": [p for n, p in named if n not in decayed], "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.999), eps=1e-8)
+
+
+def load_projection(folder):
+    """The projection that stage 1's golden file of BERT starts with."""
+    values = load_file(folder / "bert/train-full-stage1.safetensors")
+    return {key: values[f"init.projection_layer.{key}"] for key in ("weight", "bias")}
 
 
 def make(folder, name, kind, stage):

@@ -170,10 +170,15 @@ NERFIT_API nerfit_status nerfit_session_new(nerfit_session **session, const nerf
                                             nerfit_error *error);
 NERFIT_API void nerfit_session_free(nerfit_session *session);
 /* From now on entities of this type (NULL: of every type that has no threshold of its own) with a
- * smaller score are left out of predictions and evaluations. At first the threshold is 0. A type
- * that the model does not have and a threshold outside of 0 to 1 are errors. */
+ * smaller score are left out of predictions and evaluations. A new session does as the model says:
+ * models of the recipe nerfit leave out entities that are less probable than their
+ * least_probability, others leave out nothing. The first threshold that is set takes the place of
+ * that limit, for all types: 0 is not the default, but shows every entity. A type that the model
+ * does not have and a threshold outside of 0 to 1 are errors. */
 NERFIT_API nerfit_status nerfit_session_set_threshold(nerfit_session *session, const char *label,
                                                       double threshold, nerfit_error *error);
+/* Forgets all thresholds: the session does again as the model says. */
+NERFIT_API void nerfit_session_reset_thresholds(nerfit_session *session);
 
 /* Tags `count` texts (UTF-8; sizes in bytes, or sizes NULL for NUL-terminated texts). Texts longer
  * than the model takes are covered by overlapping windows: nothing is cut off. *predictions points
@@ -467,7 +472,8 @@ NERFIT_API nerfit_status nerfit_config_set_descriptions(nerfit_config *config,
                                                         size_t count, nerfit_error *error);
 /* All options as JSON, freed with nerfit_free: an array of {"name", "type", "pair", "group",
  * "default", "help"}; numbers have "least" and "most" too, choices their "choices", and those that
- * stand in a mapping of the config file "within", its name. type: "bool", "int", "real", "text",
+ * stand in a mapping of the config file "within", its name; those that the recipe nerfit chooses
+ * itself where they are not given have "chosen", in words. type: "bool", "int", "real", "text",
  * "path", "choice", "names" (a list). pair: one value, or two for stage 1 and stage 2; "default" is
  * then a list of two. NULL when out of memory. */
 NERFIT_API char *nerfit_config_options(void);

@@ -172,6 +172,10 @@ nerfit_status nerfit_session_set_threshold(nerfit_session *session, const char *
     return nf_tagger_set_threshold(session->tagger, label, threshold, error);
 }
 
+void nerfit_session_reset_thresholds(nerfit_session *session) {
+    nf_tagger_reset_thresholds(session->tagger);
+}
+
 static nerfit_status hand_out(nerfit_session *session, const nf_tagged *tagged,
                               nerfit_prediction *out, nerfit_error *error) {
     nerfit_entity *entities =

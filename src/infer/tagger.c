@@ -36,8 +36,9 @@ struct nf_tagger {
     /* of viterbi and crf; NULL otherwise */
     nf_decoder *decoder;
     nf_transitions transitions;
-    double least; /* less probable entities are left out, unless the caller sets thresholds */
-    int32_t *ids; /* [2 n_types + 1] the model's label of each of the decoder's, -1: none */
+    double own_least; /* the model's limit: less probable entities are left out... */
+    double least;     /* ... unless the caller sets thresholds: then 0 */
+    int32_t *ids;     /* [2 n_types + 1] the model's label of each of the decoder's, -1: none */
     size_t n_types;
     double **logits; /* [texts] of a call: [words, 2 n_types + 1], in the arena */
     nf_calibration calibration;
@@ -150,7 +151,7 @@ nerfit_status nf_tagger_decode(nf_tagger *t, nf_decode decode, nerfit_error *err
     if (decode == NF_DECODE_LABELS) return NERFIT_OK;
     NF_TRY(map_labels(t, err));
     t->transitions = (nf_transitions){0};
-    t->least = decode == NF_DECODE_CRF ? own->least : 0.0;
+    t->least = t->own_least = decode == NF_DECODE_CRF ? own->least : 0.0;
     if (decode == NF_DECODE_CRF) {
         double *scalars = &t->transitions.next[0][0];
         for (size_t i = 0; i < NF_TRANSITION_COUNT; i++) scalars[i] = own->transitions[i];
@@ -203,14 +204,25 @@ static const char *type_of(const char *label) {
 }
 
 static nerfit_status unknown_type(const nf_tagger *t, const char *type, nerfit_error *err) {
-    size_t best = 0, least = SIZE_MAX;
-    for (size_t i = 0; i < t->model->n_labels; i++) {
-        size_t distance = nf_str_distance(type, type_of(t->model->labels[i]));
-        if (distance < least) least = distance, best = i;
+    nf_nearest nearest = {0};
+    for (size_t i = 0; i < t->model->n_labels; i++)
+        if (strchr(t->model->labels[i], '-'))
+            nf_nearest_see(&nearest, type, type_of(t->model->labels[i]));
+    if (!nearest.name) {
+        nf_str known = {0};
+        for (size_t i = 0; i < t->model->n_labels; i++)
+            if (strncmp(t->model->labels[i], "B-", 2) == 0)
+                nf_str_appendf(&known, "%s%s", known.length ? ", " : "",
+                               type_of(t->model->labels[i]));
+        nf_fail(err, NERFIT_ARGUMENT,
+                "threshold: the model has no entity type \"%s\"; it has %.200s", type,
+                nf_str_text(&known));
+        nf_str_free(&known);
+        return NERFIT_ARGUMENT;
     }
     return nf_fail(err, NERFIT_ARGUMENT,
                    "threshold: the model has no entity type \"%s\"; did you mean \"%s\"?", type,
-                   type_of(t->model->labels[best]));
+                   nearest.name);
 }
 
 nerfit_status nf_tagger_set_threshold(nf_tagger *t, const char *type, double threshold,
@@ -233,6 +245,13 @@ nerfit_status nf_tagger_set_threshold(nf_tagger *t, const char *type, double thr
         if (strcmp(type_of(t->model->labels[i]), type) == 0 && strchr(t->model->labels[i], '-'))
             t->thresholds[i] = threshold, known++;
     return known ? NERFIT_OK : unknown_type(t, type, err);
+}
+
+void nf_tagger_reset_thresholds(nf_tagger *t) {
+    t->least = t->own_least;
+    t->threshold = 0.0;
+    free(t->thresholds);
+    t->thresholds = NULL;
 }
 
 static double threshold_of(const nf_tagger *t, const char *type) {

@@ -74,6 +74,8 @@ void nf_tagger_set_calibration(nf_tagger *tagger, const nf_calibration *calibrat
  * not know and a threshold outside of 0 to 1 are errors. */
 nerfit_status nf_tagger_set_threshold(nf_tagger *tagger, const char *type, double threshold,
                                       nerfit_error *err);
+/* As if no threshold had been set: the model's own limit counts again. */
+void nf_tagger_reset_thresholds(nf_tagger *tagger);
 
 typedef struct nf_text {
     const char *text;

@@ -94,20 +94,29 @@ const char *nf_str_text(const nf_str *s) {
 }
 
 size_t nf_str_distance(const char *a, const char *b) {
-    size_t la = strlen(a), lb = strlen(b), row[64];
+    size_t la = strlen(a), lb = strlen(b), rows[3][64];
     if (la > 63) la = 63;
     if (lb > 63) lb = 63;
-    for (size_t j = 0; j <= lb; j++) row[j] = j;
+    for (size_t j = 0; j <= lb; j++) rows[0][j] = j;
     for (size_t i = 1; i <= la; i++) {
-        size_t diagonal = row[0];
+        size_t *row = rows[i % 3], *above = rows[(i + 2) % 3], *top = rows[(i + 1) % 3];
         row[0] = i;
         for (size_t j = 1; j <= lb; j++) {
-            size_t best = diagonal + (a[i - 1] != b[j - 1]);
-            if (row[j] + 1 < best) best = row[j] + 1;
+            size_t best = above[j - 1] + (a[i - 1] != b[j - 1]);
+            if (above[j] + 1 < best) best = above[j] + 1;
             if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
-            diagonal = row[j];
+            bool exchanged = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+            if (exchanged && top[j - 2] + 1 < best) best = top[j - 2] + 1;
             row[j] = best;
         }
     }
-    return row[lb];
+    return rows[la % 3][lb];
+}
+
+void nf_nearest_see(nf_nearest *nearest, const char *wanted, const char *name) {
+    size_t length = strlen(wanted), limit = length < 3 ? 1 : (length + 2) / 3;
+    size_t distance = nf_str_distance(wanted, name);
+    if (distance > limit || distance >= length) return;
+    if (nearest->name && distance >= nearest->distance) return;
+    *nearest = (nf_nearest){name, distance};
 }

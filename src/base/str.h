@@ -27,7 +27,16 @@ void nf_str_clear(nf_str *s);
 void nf_str_free(nf_str *s);
 const char *nf_str_text(const nf_str *s);
 
-/* Levenshtein distance of two short texts (bytes; at most 63 count): for "did you mean". */
+/* Edits from one short text to the other (bytes; at most 63 count): a byte put in, taken out or
+ * replaced, or two neighbours exchanged (optimal string alignment). */
 size_t nf_str_distance(const char *a, const char *b);
+
+/* "Did you mean": the nearest of several names. Zero-initialise, show it every name, and read
+ * `name`, which is NULL if none is near: more than a third of the letters differ. */
+typedef struct nf_nearest {
+    const char *name;
+    size_t distance;
+} nf_nearest;
+void nf_nearest_see(nf_nearest *nearest, const char *wanted, const char *name);
 
 #endif

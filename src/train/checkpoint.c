@@ -116,18 +116,66 @@ nerfit_status nf_checkpoint_load_values(nf_model *model, const char *folder, ner
 
 /* ---------------------------------------------------------------- state */
 
+/* "checkpoint-N" stands beside this one; another run's is named by its whole path. */
+static json_t *best_checkpoint(const nf_stage *stage) {
+    const nf_stage_state *s = &stage->state;
+    if (!s->has_best) return json_null();
+    if (s->best_folder) return json_string(s->best_folder);
+    return json_sprintf("%s%lld", PREFIX, (long long)s->best_step);
+}
+
+json_t *nf_checkpoint_summary(const nf_stage *stage) {
+    const nf_stage_state *s = &stage->state;
+    json_t *metric = s->has_best ? json_real(s->best_metric) : json_null();
+    return json_pack("{s:o, s:o, s:I, s:I, s:f}", "best_metric", metric, "best_model_checkpoint",
+                     best_checkpoint(stage), "global_step", (json_int_t)s->step, "max_steps",
+                     (json_int_t)stage->total_steps, "epoch", nf_stage_epoch(stage, s->step));
+}
+
 static json_t *state_to_json(const nf_stage *stage) {
     const nf_stage_state *s = &stage->state;
     return json_pack(
-        "{s:i, s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:I, s:b, s:f, s:I, s:I, s:b, s:O}", "stage",
-        stage->number, "task", stage->task->name, "examples", (json_int_t)stage->task->train->count,
-        "global_step", (json_int_t)s->step, "max_steps", (json_int_t)stage->total_steps,
-        "trained_values", (json_int_t)stage->task->model->net.n_trained, "epoch",
-        nf_stage_epoch(stage, s->step), "loss_sum", s->loss_sum, "loss_total", s->loss_total,
-        "loss_steps", (json_int_t)s->loss_steps, "has_best", (int)s->has_best, "best_metric",
-        s->best_metric, "best_global_step", (json_int_t)s->best_step, "patience_used",
-        (json_int_t)s->patience_used, "stopped_early", (int)s->stopped_early, "log_history",
-        s->log_history);
+        "{s:i, s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:I, s:b, s:f, s:I, s:o, s:I, s:b, s:O, "
+        "s:O*}",
+        "stage", stage->number, "task", stage->task->name, "examples",
+        (json_int_t)stage->task->train->count, "global_step", (json_int_t)s->step, "max_steps",
+        (json_int_t)stage->total_steps, "trained_values",
+        (json_int_t)stage->task->model->net.n_trained, "epoch", nf_stage_epoch(stage, s->step),
+        "loss_sum", s->loss_sum, "loss_total", s->loss_total, "loss_steps",
+        (json_int_t)s->loss_steps, "has_best", (int)s->has_best, "best_metric", s->best_metric,
+        "best_global_step", (json_int_t)s->best_step, "best_model_checkpoint",
+        best_checkpoint(stage), "patience_used", (json_int_t)s->patience_used, "stopped_early",
+        (int)s->stopped_early, "log_history", s->log_history, "run", stage->run);
+}
+
+/* The best model of a resumed run is where its checkpoint's run has it: beside the checkpoint, or
+ * where that one says. A run that would miss it only at its end is refused before its training. */
+static nerfit_status find_best(nf_stage *stage, const json_t *json, const char *folder,
+                               nerfit_error *err) {
+    nf_stage_state *s = &stage->state;
+    const char *said = json_string_value(json_object_get(json, "best_model_checkpoint"));
+    if (!s->has_best) return NERFIT_OK;
+    nf_arena arena = {0};
+    char *whole = realpath(folder, NULL), *own = realpath(stage->folder, NULL);
+    const char *parent = whole ? nf_path_parent(&arena, whole) : NULL;
+    const char *best = said && said[0] == '/' ? said
+                       : parent               ? nf_checkpoint_path(&arena, parent, s->best_step)
+                                              : NULL;
+    const char *values = best ? nf_path_join(&arena, best, VALUES_FILE) : NULL;
+    nerfit_status status = NERFIT_OK;
+    if (!values)
+        status = nf_no_memory(err, 0);
+    else if (stage->options.load_best_model_at_end && !nf_file_exists(values))
+        status = nf_fail_at(err, NERFIT_ARGUMENT, folder, 0, 0,
+                            "cannot be resumed from: the best model so far, %s, is not there "
+                            "(load_best_model_at_end: false goes on without it)",
+                            best);
+    else if (!own || strcmp(own, parent) != 0 || best == said)
+        s->best_folder = strdup(best);
+    free(whole);
+    free(own);
+    nf_arena_free(&arena);
+    return status;
 }
 
 static nerfit_status state_from_json(nf_stage *stage, const json_t *json, const char *path,
@@ -154,6 +202,7 @@ static nerfit_status state_from_json(nf_stage *stage, const json_t *json, const 
     if (!json_is_array(history))
         return nf_fail_at(err, NERFIT_FORMAT, path, 0, 0, "has no \"log_history\"");
     json_decref(s->log_history);
+    free(s->best_folder);
     *s = (nf_stage_state){
         .step = json_integer_value(json_object_get(json, "global_step")),
         .loss_sum = json_number_value(json_object_get(json, "loss_sum")),
@@ -179,6 +228,7 @@ nerfit_status nf_checkpoint_resume(nf_stage *stage, const char *folder, nerfit_e
     const char *path = nf_path_join(&arena, folder, STATE_FILE);
     nerfit_status status = path ? nf_json_load(&json, path, err) : nf_no_memory(err, 0);
     if (status == NERFIT_OK) status = state_from_json(stage, json, path, err);
+    if (status == NERFIT_OK) status = find_best(stage, json, folder, err);
     if (status == NERFIT_OK) status = load_values(stage->task->model, folder, 3, err);
     if (status == NERFIT_OK) status = nf_network_refresh(&stage->task->model->net, err);
     json_decref(json);

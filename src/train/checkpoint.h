@@ -17,6 +17,9 @@ nerfit_status nf_checkpoint_save(nf_stage *stage, nf_arena *arena, const char **
                                  nerfit_error *err);
 /* Loads values, moments and state. An error if the checkpoint belongs to another kind of run. */
 nerfit_status nf_checkpoint_resume(nf_stage *stage, const char *folder, nerfit_error *err);
+/* What transformers' trainer_state.json has of a stage: best_metric, best_model_checkpoint,
+ * global_step, max_steps, epoch. A new object; NULL when out of memory. */
+json_t *nf_checkpoint_summary(const nf_stage *stage);
 /* Loads only the values. */
 nerfit_status nf_checkpoint_load_values(nf_model *model, const char *folder, nerfit_error *err);
 /* The values of all trained parameters, as nf_checkpoint_load_values reads them. */

@@ -73,3 +73,47 @@ nerfit_status nf_fingerprint_models(uint64_t *fingerprint, const nf_train_option
     nf_arena_free(&arena);
     return status;
 }
+
+/* All of a small file; of a large one 64 pieces, evenly spread: training changes every weight. */
+static nerfit_status add_file(uint64_t *fingerprint, const char *path, nerfit_error *err) {
+    enum { PIECES = 64, PIECE = 4096 };
+    nf_file file;
+    NF_TRY(nf_file_open(&file, path, err));
+    const uint64_t size = file.size;
+    *fingerprint = nf_fingerprint_bytes(*fingerprint, &size, sizeof size);
+    if (file.size <= (size_t)PIECES * PIECE) {
+        *fingerprint = nf_fingerprint_bytes(*fingerprint, file.data, file.size);
+    } else {
+        size_t step = (file.size - PIECE) / (PIECES - 1);
+        for (size_t i = 0; i < PIECES; i++)
+            *fingerprint = nf_fingerprint_bytes(*fingerprint, file.data + i * step, PIECE);
+    }
+    nf_file_close(&file);
+    return NERFIT_OK;
+}
+
+nerfit_status nf_fingerprint_weights(uint64_t *fingerprint, const char *folder, nerfit_error *err) {
+    static const char *const names[] = {"model.safetensors",
+                                        "model.safetensors.index.json",
+                                        "adapter_model.safetensors",
+                                        "description_head.safetensors",
+                                        "word_shape.safetensors",
+                                        "tokenizer.json",
+                                        "vocab.txt",
+                                        "vocab.json"};
+    bool any = false;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        nf_arena arena = {0};
+        const char *path = nf_path_join(&arena, folder, names[i]);
+        nerfit_status status = path ? NERFIT_OK : nf_no_memory(err, strlen(folder));
+        if (path && nf_file_exists(path)) {
+            any = true;
+            *fingerprint = add_text(*fingerprint, names[i]);
+            status = add_file(fingerprint, path, err);
+        }
+        nf_arena_free(&arena);
+        NF_TRY(status);
+    }
+    if (!any) *fingerprint = add_text(*fingerprint, folder);
+    return NERFIT_OK;
+}

@@ -19,4 +19,8 @@ nerfit_status nf_fingerprint_descriptions(uint64_t *fingerprint, const nf_train_
 nerfit_status nf_fingerprint_models(uint64_t *fingerprint, const nf_train_options *options,
                                     nerfit_error *err);
 
+/* The weights and the tokenizer in a folder, told apart by their sizes and by samples of their
+ * bytes; a folder without any, or a name on a hub, stands for itself. */
+nerfit_status nf_fingerprint_weights(uint64_t *fingerprint, const char *folder, nerfit_error *err);
+
 #endif

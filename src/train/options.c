@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <yaml.h>
 
@@ -29,6 +30,8 @@ typedef struct option {
 #define AT(field) offsetof(nf_train_options, field)
 #define SCHEDULERS                                                                                 \
     "linear|cosine|cosine_with_restarts|polynomial|constant|constant_with_warmup|inverse_sqrt"
+/* Of training_args.json: what the recipe chose, beside all values. */
+static const char CHOSEN[] = "chosen_by_recipe";
 static const char DATA[] = "Data and models", PEFT[] = "peft_config", STAGES[] = "Training",
                   MACHINE[] = "The run and the machine";
 
@@ -381,17 +384,70 @@ static const option *find_option(const char *name) {
     return NULL;
 }
 
+/* What other libraries call it, and what to do about it here. */
+static const struct {
+    const char *name, *advice;
+} known_elsewhere[] = {
+    {"r", "lora_r"},
+    {"alpha", "lora_alpha"},
+    {"lora", "peft_lora"},
+    {"use_lora", "peft_lora"},
+    {"lr", "learning_rate"},
+    {"epochs", "num_train_epochs"},
+    {"num_epochs", "num_train_epochs"},
+    {"steps", "max_steps"},
+    {"batch_size", "per_device_train_batch_size"},
+    {"train_batch_size", "per_device_train_batch_size"},
+    {"eval_batch_size", "per_device_eval_batch_size"},
+    {"evaluation_strategy", "eval_strategy"},
+    {"model", "model_name"},
+    {"model_name_or_path", "model_name"},
+    {"train_file", "train_annotations"},
+    {"train_dataset", "train_annotations"},
+    {"validation_file", "val_annotations"},
+    {"eval_dataset", "val_annotations"},
+    {"test_file", "test_annotations"},
+    {"labels", "ent2emb"},
+    {"descriptions", "ent2emb"},
+    {"output", "output_dir"},
+    {"max_seq_length", "max_length"},
+    {"num_workers", "threads"},
+    {"dtype", "precision"},
+    {"scheduler", "lr_scheduler_type"},
+    {"warmup", "warmup_ratio"},
+    {"dropout", "lora_dropout"},
+    {"disable_tqdm", NULL},
+    {"no_cuda", NULL},
+    {"use_cpu", NULL},
+    {"optim", NULL},
+    {"optim_args", NULL},
+    {"gradient_checkpointing", NULL},
+    {"torch_compile", NULL},
+    {"push_to_hub", NULL},
+    {"tf32", NULL},
+    {"logging_dir", NULL},
+    {"run_name", NULL},
+    {"remove_unused_columns", NULL},
+    {"group_by_length", NULL},
+    {"task_type", NULL},
+    {"bias", NULL},
+};
+
 static nerfit_status unknown(nerfit_error *err, const char *name, const origin *from) {
-    size_t best = 0, least = SIZE_MAX;
-    for (size_t i = 0; i < N_OPTIONS; i++) {
-        size_t distance = nf_str_distance(name, table[i].name);
-        if (distance < least) least = distance, best = i;
+    char advice[160] = "";
+    nf_nearest nearest = {0};
+    for (size_t i = 0; i < N_OPTIONS; i++) nf_nearest_see(&nearest, name, table[i].name);
+    if (nearest.name) snprintf(advice, sizeof advice, "; did you mean \"%s\"?", nearest.name);
+    for (size_t i = 0; i < sizeof known_elsewhere / sizeof *known_elsewhere; i++) {
+        if (strcmp(known_elsewhere[i].name, name) != 0) continue;
+        const char *here = known_elsewhere[i].advice;
+        snprintf(advice, sizeof advice,
+                 here ? "; here it is \"%s\"" : "; it has no counterpart here", here);
     }
     if (from->file)
         return nf_fail_at(err, NERFIT_ARGUMENT, from->file, from->line, 0,
-                          "unknown option \"%s\"; did you mean \"%s\"?", name, table[best].name);
-    return nf_fail(err, NERFIT_ARGUMENT, "unknown option \"%s\"; did you mean \"%s\"?", name,
-                   table[best].name);
+                          "unknown option \"%s\"%s", name, advice);
+    return nf_fail(err, NERFIT_ARGUMENT, "unknown option \"%s\"%s", name, advice);
 }
 
 /* "a", "a,b", "(a, b)", "[a, b]"; `values` has room for one more than the text has commas. */
@@ -445,6 +501,11 @@ nerfit_status nf_train_options_init(nf_train_options *options, nerfit_error *err
     return NERFIT_OK;
 }
 
+/* Whether defaults.c chooses it where it is not given: then it matters who gave it. */
+static bool is_chosen(const option *o) {
+    return default_of_nerfit(o) || o->offset == AT(num_train_epochs);
+}
+
 bool nf_train_options_given(const nf_train_options *options, const char *name) {
     const option *o = find_option(name);
     size_t row = o ? (size_t)(o - table) : 0;
@@ -470,6 +531,8 @@ typedef struct yaml_reader {
     yaml_document_t document;
     const char *path, *folder;
     bool seen[N_OPTIONS];
+    yaml_node_t *values[N_OPTIONS]; /* as they stand in the file */
+    yaml_node_t *chosen;            /* the mapping CHOSEN; NULL: none */
     nerfit_error *err;
 } yaml_reader;
 
@@ -527,10 +590,15 @@ static nerfit_status read_pair(yaml_reader *in, yaml_node_t *key, yaml_node_t *v
         if (value->type == YAML_SCALAR_NODE && is_null(value)) return NERFIT_OK;
         return read_mapping(in, value, true);
     }
+    if (!nested && strcmp(scalar(key), CHOSEN) == 0) {
+        in->chosen = value;
+        return NERFIT_OK;
+    }
     const option *o = find_option(scalar(key));
     if (!o) return unknown(in->err, scalar(key), &from);
     if (in->seen[o - table]) return bad_yaml(in, key, "this option is there twice");
     in->seen[o - table] = true;
+    in->values[o - table] = value;
     return read_value(in, o, value);
 }
 
@@ -541,6 +609,36 @@ static nerfit_status read_mapping(yaml_reader *in, yaml_node_t *node, bool neste
          pair < node->data.mapping.pairs.top; pair++)
         NF_TRY(read_pair(in, yaml_document_get_node(&in->document, pair->key),
                          yaml_document_get_node(&in->document, pair->value), nested));
+    return NERFIT_OK;
+}
+
+static bool is_same(yaml_reader *in, const yaml_node_t *a, const yaml_node_t *b) {
+    if (a->type != b->type || a->type == YAML_MAPPING_NODE) return false;
+    if (a->type == YAML_SCALAR_NODE) return strcmp(scalar(a), scalar(b)) == 0;
+    yaml_node_item_t *i = a->data.sequence.items.start, *j = b->data.sequence.items.start;
+    for (; i < a->data.sequence.items.top && j < b->data.sequence.items.top; i++, j++)
+        if (!is_same(in, yaml_document_get_node(&in->document, *i),
+                     yaml_document_get_node(&in->document, *j)))
+            return false;
+    return i == a->data.sequence.items.top && j == b->data.sequence.items.top;
+}
+
+/* A run's record holds every option. What the recipe chose counts as not given, so that a run that
+ * is repeated from it is the same; but for what was edited since. */
+static nerfit_status forget_chosen(yaml_reader *in) {
+    if (!in->chosen) return NERFIT_OK;
+    if (in->chosen->type != YAML_MAPPING_NODE)
+        return bad_yaml(in, in->chosen, "expected a mapping of options to values");
+    for (yaml_node_pair_t *pair = in->chosen->data.mapping.pairs.start;
+         pair < in->chosen->data.mapping.pairs.top; pair++) {
+        yaml_node_t *key = yaml_document_get_node(&in->document, pair->key);
+        const option *o = key->type == YAML_SCALAR_NODE ? find_option(scalar(key)) : NULL;
+        if (!o) return bad_yaml(in, key, "expected the name of an option");
+        size_t row = (size_t)(o - table);
+        if (in->values[row] &&
+            is_same(in, in->values[row], yaml_document_get_node(&in->document, pair->value)))
+            in->options->given[row / 64] &= ~((uint64_t)1 << row % 64);
+    }
     return NERFIT_OK;
 }
 
@@ -569,6 +667,7 @@ nerfit_status nf_train_options_load(nf_train_options *options, const char *path,
             status = nf_fail_at(err, NERFIT_FORMAT, path, 1, 0, "is empty");
         else
             status = read_mapping(&in, root, false);
+        if (status == NERFIT_OK) status = forget_chosen(&in);
         yaml_document_delete(&in.document);
     }
     yaml_parser_delete(&parser);
@@ -674,6 +773,47 @@ json_t *nf_train_options_to_json(const nf_train_options *options) {
     return out;
 }
 
+/* As it would be read from another folder. */
+static json_t *whole_path(const option *o, const json_t *value) {
+    const char *path = json_string_value(value);
+    char *here = NULL;
+    bool word = o->choices && path && find_choice(o->choices, path) >= 0;
+    bool is_path = (o->type == PATH && !word) || o->type == PATHS ||
+                   (o->type == MODEL && path && nf_directory_exists(path));
+    if (!path || !is_path || path[0] == '/' || !(here = getcwd(NULL, 0)))
+        return json_incref((json_t *)(uintptr_t)value);
+    json_t *whole = json_sprintf("%s/%s", here, strncmp(path, "./", 2) == 0 ? path + 2 : path);
+    free(here);
+    return whole;
+}
+
+static json_t *whole_paths(const option *o, json_t *value) {
+    size_t i;
+    json_t *element, *list = json_is_array(value) && o->type == PATHS ? json_array() : NULL;
+    json_array_foreach(list ? value : NULL, i, element)
+        json_array_append_new(list, whole_path(o, element));
+    json_t *out = list ? list : whole_path(o, value);
+    json_decref(value);
+    return out;
+}
+
+json_t *nf_train_options_record(const nf_train_options *used, const nf_train_options *given) {
+    json_t *out = nf_train_options_to_json(used), *chosen = json_object();
+    bool recipe = used->recipe == NF_RECIPE_NERFIT;
+    for (size_t i = 0; i < N_OPTIONS; i++) {
+        const option *o = &table[i];
+        json_t *place = stands_in_mapping(o) ? json_object_get(out, PEFT) : out;
+        json_object_set_new(place, o->name, whole_paths(o, values_to_json(used, o)));
+        json_t *value = json_object_get(place, o->name), *before = values_to_json(given, o);
+        bool changed = !json_equal(before, value);
+        if (recipe && !nf_train_options_given(given, o->name) && (is_chosen(o) || changed))
+            json_object_set(chosen, o->name, value);
+        json_decref(before);
+    }
+    json_object_set_new(out, CHOSEN, chosen);
+    return out;
+}
+
 static json_t *choices_to_json(const char *choices) {
     json_t *list = json_array();
     for (const char *at = choices; at;) {
@@ -699,6 +839,10 @@ json_t *nf_train_options_table(const nf_train_options *defaults) {
         }
         if (o->type == CHOICE) json_object_set_new(row, "choices", choices_to_json(o->choices));
         if (stands_in_mapping(o)) json_object_set_new(row, "within", json_string(PEFT));
+        if (is_chosen(o)) {
+            const char *text = default_of_nerfit(o);
+            json_object_set_new(row, "chosen", json_string(text ? text : o->fallback));
+        }
         if (json_array_append_new(list, row) != 0) {
             json_decref(list);
             return NULL;

@@ -106,9 +106,14 @@ nerfit_status nf_train_options_check(const nf_train_options *options, const nf_l
                                      nerfit_error *err);
 /* For training_args.json: every option with its value. */
 json_t *nf_train_options_to_json(const nf_train_options *options);
+/* What a run leaves in training_args.json: the same of the options it used, paths whole, and under
+ * "chosen_by_recipe" those that were not given and that the recipe chose. nf_train_options_load
+ * reads it as the config of the same run. */
+json_t *nf_train_options_record(const nf_train_options *used, const nf_train_options *given);
 /* The table itself: an array of {"name", "type", "pair", "group", "default", "help"}, with "least"
  * and "most" of numbers, "choices" of choices, and "within" of options that stand in a mapping of
- * the config file. Types: bool, int, real, text, path, choice, names, paths. NULL when out of
+ * the config file; "chosen": the recipe nerfit's own default, of options that it chooses where they
+ * are not given. Types: bool, int, real, text, path, choice, names, paths. NULL when out of
  * memory. */
 json_t *nf_train_options_table(const nf_train_options *defaults);
 /* Help texts: a paragraph an option, wrapped at `width`; or the man page's roff. */

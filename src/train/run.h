@@ -13,6 +13,7 @@ enum { NF_SPLIT_TRAIN, NF_SPLIT_VALIDATION, NF_SPLIT_TEST, NF_SPLITS };
 typedef struct nf_run {
     const nf_train_options *options; /* with the recipe's defaults, once the texts are read */
     nf_train_options own_options;
+    const nf_train_options *as_given; /* without the recipe's defaults */
     const nf_train_data *data;
     const nf_log *log;
     nf_stage_observer observer;
@@ -39,6 +40,8 @@ typedef struct nf_run {
     json_t *finished;     /* resumed: what the finished stages left; NULL: they are not */
     bool done;            /* and nothing is left to do */
     bool has_adapter;     /* adapter/ is beside best/ */
+    json_t *identity;     /* what the stages learn from: run_identity.c */
+    json_t *best;         /* of the last stage: best_metric, best_model_checkpoint, ... */
 } nf_run;
 
 /* ---- run_data.c: what a run reads */
@@ -74,9 +77,20 @@ nerfit_status nf_run_end_folder(nf_run *r, const char *unfinished, const char *p
 nerfit_status nf_run_save_record(nf_run *r, const char *name, json_t *value);
 nerfit_status nf_run_open_output(nf_run *r);
 
+/* ---- run_identity.c: whose checkpoint it is */
+/* Sets r->identity; texts and labels are read. */
+nerfit_status nf_run_make_identity(nf_run *r);
+/* An error if what the run would go on from was made of other labels, texts, weights or options. */
+nerfit_status nf_run_check_resumed(nf_run *r);
+
 /* ---- run_stages.c: the stages of both recipes */
 nf_stage_options nf_run_stage_options(const nf_train_options *o, int s, bool has_validation);
 void nf_run_set_precision(nf_run *r, int s);
+/* Where stage 1 of the run that is resumed ended, if it did and none of its checkpoints is asked for
+ * by name; NULL otherwise. */
+const char *nf_run_finished_stage1(nf_run *r);
+/* The limit of entities' probabilities that the recipe nerfit's model gets. */
+double nf_run_least_probability(nf_run *r);
 nerfit_status nf_run_stage(nf_run *r, int s, nf_task *task);
 /* What is trained: adapters and the head, or everything. */
 nerfit_status nf_run_start_training(nf_run *r, bool adapters);

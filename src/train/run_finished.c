@@ -5,7 +5,7 @@
  *
  *   stage2/finished.json (of pre-training: stage1/finished.json)
  *     {"options": {...}, "given": "fingerprint", "adapter": true, "log_history": [...], "report":
- *      {...}, "report_of": "test", "report_text": "...", "done": false}
+ *      {...}, "report_of": "test", "report_text": "...", "done": false, "state": {...}}
  *
  * "done": what follows is done, too. A run that resumes it with other options or texts is refused:
  * what it would go on from is not its own. */
@@ -129,6 +129,7 @@ nerfit_status nf_run_take_finished(nf_run *r, nf_train_result *result) {
     if (json_array_extend(r->history, json_object_get(r->finished, "log_history")) != 0)
         return nf_fail_at(r->err, NERFIT_FORMAT, output, 0, 0,
                           "its finished.json has no \"log_history\"");
+    r->best = json_incref(json_object_get(r->finished, "state"));
     NF_TRY(copy_text(r, best, &result->model_folder));
     if (r->done && nf_file_exists(page)) NF_TRY(copy_text(r, page, &result->page));
     if (!json_is_object(report) || !of) return NERFIT_OK;
@@ -145,11 +146,11 @@ nerfit_status nf_run_save_finished(nf_run *r, int s, bool done, const nf_train_r
     if (!folder || !path) return nf_no_memory(r->err, 0);
     NF_TRY(print_fingerprint(r, given));
     NF_TRY(nf_directory_make(folder, r->err));
-    json_t *record = json_pack("{s:o, s:s, s:b, s:O, s:O?, s:s?, s:s?, s:b}", "options",
+    json_t *record = json_pack("{s:o, s:s, s:b, s:O, s:O?, s:s?, s:s?, s:b, s:O*}", "options",
                                nf_train_options_to_json(r->options), "given", given, "adapter",
                                (int)r->has_adapter, "log_history", r->history, "report",
                                result->report, "report_of", result->report_of, "report_text",
-                               result->report_text, "done", (int)done);
+                               result->report_text, "done", (int)done, "state", r->best);
     nerfit_status status = record ? nf_json_save(record, path, r->err) : nf_no_memory(r->err, 0);
     json_decref(record);
     return status;

@@ -197,11 +197,16 @@ nerfit_status nf_run_open_output(nf_run *r) {
     const char *metrics = nf_path_join(&r->arena, o->output_dir, "metrics.jsonl");
     if (!metrics) return nf_no_memory(r->err, 0);
     NF_TRY(nf_run_check_output(r));
+    NF_TRY(nf_run_make_identity(r));
+    NF_TRY(nf_run_check_resumed(r));
     NF_TRY(remove_unfinished(r));
     if (!nf_run_resumes(o)) NF_TRY(remove_earlier(r));
     if (!r->finished) NF_TRY(nf_run_forget_finished(r));
     NF_TRY(nf_directory_make(o->output_dir, r->err));
     r->metrics = fopen(metrics, nf_run_resumes(o) ? "ae" : "we");
     if (!r->metrics) return nf_fail_at(r->err, NERFIT_IO, metrics, 0, 0, "cannot be written");
-    return nf_run_save_record(r, ARGUMENTS, nf_train_options_to_json(o));
+    nf_train_options used = *o;
+    if (o->recipe == NF_RECIPE_NERFIT && r->corpora[NF_SPLIT_TRAIN])
+        used.least_probability = nf_run_least_probability(r);
+    return nf_run_save_record(r, ARGUMENTS, nf_train_options_record(&used, r->as_given));
 }

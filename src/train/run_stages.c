@@ -88,6 +88,7 @@ nerfit_status nf_run_stage(nf_run *r, int s, nf_task *task) {
                       .task = task,
                       .ws = r->ws,
                       .log = r->log,
+                      .run = r->identity,
                       .observer = observe,
                       .user = r};
     if (!stage.folder) return nf_no_memory(r->err, 0);
@@ -109,6 +110,8 @@ nerfit_status nf_run_stage(nf_run *r, int s, nf_task *task) {
         json_object_set_new(copy, "stage", json_integer(s + 1));
         json_array_append_new(r->history, copy);
     }
+    json_decref(r->best);
+    r->best = status == NERFIT_OK ? nf_checkpoint_summary(&stage) : NULL;
     nf_stage_free(&stage);
     return status;
 }
@@ -158,7 +161,7 @@ static nerfit_status save_stage1(nf_run *r) {
         NF_TRY(nf_model_save(r->model, unfinished, r->err));
     if (r->model->description_head) NF_TRY(nf_run_save_head(r, unfinished));
     const char *path = nf_path_join(&r->arena, unfinished, STATE);
-    json_t *state = json_pack("{s:O}", "log_history", r->history);
+    json_t *state = json_pack("{s:O, s:O}", "log_history", r->history, "run", r->identity);
     nerfit_status status =
         path && state ? nf_json_save(state, path, r->err) : nf_no_memory(r->err, 0);
     json_decref(state);
@@ -179,15 +182,25 @@ static nerfit_status load_stage1_history(nf_run *r, const char *finished) {
                   : NERFIT_OK;
 }
 
-/* Stage 1 of a resumed run, if it is finished already and none of its checkpoints is asked for by
- * name. */
+const char *nf_run_finished_stage1(nf_run *r) {
+    const char *wanted = r->options->resume_from_checkpoint, *parent = nf_run_stage_folder(r, 0);
+    if (!nf_run_resumes(r->options) || !parent) return NULL;
+    if (strcmp(wanted, "true") != 0) {
+        if (nf_run_checkpoint_of(r, 0)) return NULL;
+        char *whole = realpath(wanted, NULL); /* RUN/stage2/checkpoint-N */
+        const char *stage2 = whole ? nf_path_parent(&r->arena, whole) : NULL;
+        const char *run = stage2 ? nf_path_parent(&r->arena, stage2) : NULL;
+        parent = run ? nf_path_join(&r->arena, run, "stage1") : parent;
+        free(whole);
+    }
+    const char *finished = parent ? nf_path_join(&r->arena, parent, FINISHED) : NULL;
+    return finished && nf_directory_exists(finished) ? finished : NULL;
+}
+
 static nerfit_status take_stage1(nf_run *r, bool *taken) {
-    const char *wanted = r->options->resume_from_checkpoint;
-    const char *finished = nf_path_join(&r->arena, nf_run_stage_folder(r, 0), FINISHED);
-    if (!finished) return nf_no_memory(r->err, 0);
-    *taken = nf_run_resumes(r->options) && nf_directory_exists(finished);
-    if (*taken && strcmp(wanted, "true") != 0) *taken = !nf_run_checkpoint_of(r, 0);
-    if (!*taken) return NERFIT_OK;
+    const char *finished = nf_run_finished_stage1(r);
+    *taken = finished != NULL;
+    if (!finished) return NERFIT_OK;
     nf_log_info(r->log, "stage 1 is finished; its result is taken from %s", finished);
     NF_TRY(load_stage1_history(r, finished));
     return nf_checkpoint_load_values(r->model, finished, r->err);
@@ -290,7 +303,7 @@ nerfit_status nf_run_keep_base(nf_run *r) {
 /* The best path names an entity wherever that is likelier than any other reading, even at a
  * probability of 0.2; and a sample of k mentions a type has no text without an entity, so that
  * models find too much. With next to nothing learned, probabilities are low all over. */
-static double least_probability(nf_run *r) {
+double nf_run_least_probability(nf_run *r) {
     const nf_train_options *o = r->options;
     bool given = nf_train_options_given(o, "least_probability");
     bool few = r->corpora[NF_SPLIT_TRAIN]->n_spans < 3 * r->labels.n_types;
@@ -307,7 +320,7 @@ nerfit_status nf_run_description(nf_run *r, nf_task **task) {
     NF_TRY(nf_model_add_description_head(r->model, e ? e->size : 0, identity, (uint64_t)o->seed[0],
                                          r->err));
     NF_TRY(nf_run_load_head(r));
-    r->model->decoding.least = least_probability(r);
+    r->model->decoding.least = nf_run_least_probability(r);
     if (o->max_steps[0] != 0) NF_TRY(run_description_stage1(r));
     NF_TRY(nf_model_add_types(r->model, r->labels.labels, r->labels.n_types, e ? e->vectors : NULL,
                               (uint64_t)o->seed[1], r->err));

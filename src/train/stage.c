@@ -27,6 +27,8 @@ double nf_stage_epoch(const nf_stage *stage, int64_t step) {
 void nf_stage_free(nf_stage *stage) {
     json_decref(stage->state.log_history);
     stage->state.log_history = NULL;
+    free(stage->state.best_folder);
+    stage->state.best_folder = NULL;
 }
 
 static bool tell(nf_stage *stage, nf_stage_event event, double loss, const json_t *entry,
@@ -257,6 +259,8 @@ static nerfit_status judge(nf_stage *stage, const json_t *metrics, nerfit_error 
         state->has_best = true;
         state->best_metric = metric;
         state->best_step = state->step;
+        free(state->best_folder);
+        state->best_folder = NULL;
     }
     if (o->early_stopping_patience > 0 && state->patience_used >= o->early_stopping_patience)
         state->stopped_early = true;
@@ -339,7 +343,9 @@ static nerfit_status load_best(nf_stage *stage, nerfit_error *err) {
         state->best_step == state->step)
         return NERFIT_OK;
     nf_arena arena = {0};
-    const char *path = nf_checkpoint_path(&arena, stage->folder, state->best_step);
+    const char *path = state->best_folder
+                           ? state->best_folder
+                           : nf_checkpoint_path(&arena, stage->folder, state->best_step);
     nerfit_status status =
         path ? nf_checkpoint_load_values(stage->task->model, path, err) : nf_no_memory(err, 0);
     nf_arena_free(&arena);

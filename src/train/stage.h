@@ -41,6 +41,7 @@ typedef struct nf_stage_state {
     bool has_best;
     double best_metric;
     int64_t best_step;
+    char *best_folder; /* malloc'ed: its checkpoint, if it is another run's; NULL: this stage's */
     int64_t patience_used;
     bool stopped_early;
     json_t *log_history; /* array of objects, as in trainer_state.json */
@@ -86,6 +87,7 @@ struct nf_stage {
     nf_team *team;           /* while it runs; NULL: none */
     nf_optimizer *optimizer; /* while it runs */
     const nf_log *log;
+    const json_t *run; /* what its checkpoints say of the run they belong to; NULL: nothing */
     nf_stage_observer observer;
     nf_stage_order order; /* NULL: shuffled anew in every epoch */
     void *user;           /* of both */

@@ -102,6 +102,14 @@ static nerfit_status take_model(nf_run *r, nf_train_result *result) {
     return nf_run_save_finished(r, 1, false, result);
 }
 
+/* As transformers writes it: of the last stage, with the log of both. */
+static json_t *trainer_state(nf_run *r) {
+    json_t *state = r->best ? json_copy(r->best) : json_object();
+    if (json_object_set(state, "log_history", r->history) == 0) return state;
+    json_decref(state);
+    return NULL;
+}
+
 /* Of what the options name by path, or not at all. */
 static nerfit_status take_fingerprint(nf_run *r) {
     r->fingerprint = NF_HASH_START;
@@ -132,8 +140,7 @@ static nerfit_status train(nf_run *r, nf_train_result *result) {
     NF_TRY(nf_run_make_labels(r));
     NF_TRY(r->finished ? take_model(r, result) : train_model(r, result));
     NF_TRY(nf_run_review(r, result));
-    NF_TRY(
-        nf_run_save_record(r, "trainer_state.json", json_pack("{s:O}", "log_history", r->history)));
+    NF_TRY(nf_run_save_record(r, "trainer_state.json", trainer_state(r)));
     return nf_run_save_finished(r, 1, true, result);
 }
 
@@ -189,8 +196,7 @@ static nerfit_status pretrain_with(nf_run *r, nf_pretraining *p, nf_train_result
     task->free(task);
     NF_TRY(status);
     NF_TRY(save_pretrained(r, result));
-    NF_TRY(
-        nf_run_save_record(r, "trainer_state.json", json_pack("{s:O}", "log_history", r->history)));
+    NF_TRY(nf_run_save_record(r, "trainer_state.json", trainer_state(r)));
     return nf_run_save_finished(r, 0, true, result);
 }
 
@@ -221,6 +227,7 @@ static nerfit_status run_all(nerfit_status (*work)(nf_run *r, nf_train_result *r
     clock_gettime(CLOCK_MONOTONIC, &from);
     *result = (nf_train_result){0};
     nf_run r = {.options = options,
+                .as_given = options,
                 .data = data ? data : &none,
                 .log = log,
                 .observer = observer,
@@ -231,6 +238,8 @@ static nerfit_status run_all(nerfit_status (*work)(nf_run *r, nf_train_result *r
     if (r.metrics) fclose(r.metrics);
     json_decref(r.history);
     json_decref(r.finished);
+    json_decref(r.identity);
+    json_decref(r.best);
     nf_workspace_free(r.ws);
     nf_model_free(r.model);
     for (int i = 0; i < NF_SPLITS; i++) {

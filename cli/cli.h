@@ -49,9 +49,16 @@ ptrdiff_t cli_read(void *user, char *buffer, size_t size);
 /* Writes to stdout; a closed pipe ends the program quietly. */
 bool cli_write(void *user, const char *data, size_t size);
 
-/* Calls `each` for every line of the input. Returns an exit status. */
-int cli_each_line(const char *path, int (*each)(void *user, char *line, size_t size, long number),
-                  void *user);
+/* A line of the input, without its end. */
+typedef struct cli_line {
+    char *text; /* [size], and a NUL */
+    size_t size;
+    const char *file;
+    long number; /* from 1 */
+} cli_line;
+/* Calls `each` for every line, as long as it returns DONE. An input that cannot be read to its end
+ * is a failure. Returns an exit status. */
+int cli_each_line(const char *path, int (*each)(void *user, const cli_line *line), void *user);
 
 /* A report's mistakes on stdout, with their texts in view. */
 void cli_print_mistakes(const nerfit_report *report);

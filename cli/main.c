@@ -130,26 +130,41 @@ bool cli_write(void *user, const char *data, size_t size) {
     (void)user;
     if (fwrite(data, 1, size, stdout) == size && fflush(stdout) == 0) return true;
     if (errno == EPIPE) _exit(DONE); /* whoever read has had enough */
+    fprintf(stderr, "nerfit: error: the output cannot be written: %s\n", strerror(errno));
     return false;
 }
 
-int cli_each_line(const char *path, int (*each)(void *user, char *line, size_t size, long number),
-                  void *user) {
+/* The end of the input is no failure; getline says -1 to both. */
+static int fail_to_read(const cli_line *last, int reason) {
+    fprintf(stderr, "nerfit: error: %s:%ld: cannot be read: %s\n", last->file, last->number + 1,
+            reason == ENOMEM ? "out of memory for the line" : strerror(reason));
+    return FAILED;
+}
+
+int cli_each_line(const char *path, int (*each)(void *user, const cli_line *line), void *user) {
     bool standard = !path || strcmp(path, "-") == 0;
     FILE *file = standard ? stdin : fopen(path, "re");
     if (!file) {
         fprintf(stderr, "nerfit: error: %s: cannot be opened: %s\n", path, strerror(errno));
         return FAILED;
     }
-    char *line = NULL;
+    cli_line line = {.file = standard ? "standard input" : path};
     size_t capacity = 0;
-    long number = 0;
     int status = DONE;
-    for (ssize_t size; status == DONE && (size = getline(&line, &capacity, file)) >= 0;) {
-        while (size > 0 && (line[size - 1] == '\n' || line[size - 1] == '\r')) line[--size] = '\0';
-        status = each(user, line, (size_t)size, ++number);
+    while (status == DONE) {
+        errno = 0;
+        ssize_t size = getline(&line.text, &capacity, file);
+        if (size < 0) {
+            if (!feof(file) || ferror(file)) status = fail_to_read(&line, errno);
+            break;
+        }
+        while (size > 0 && (line.text[size - 1] == '\n' || line.text[size - 1] == '\r'))
+            line.text[--size] = '\0';
+        line.size = (size_t)size;
+        line.number++;
+        status = each(user, &line);
     }
-    free(line);
+    free(line.text);
     if (!standard) fclose(file);
     return status;
 }

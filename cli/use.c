@@ -266,19 +266,19 @@ typedef struct embedding {
     size_t n_cut;
 } embedding;
 
-static int embed_line(void *user, char *line, size_t size, long number) {
+static int fail_in_line(const cli_line *line, const char *what) {
+    fprintf(stderr, "nerfit: error: %s:%ld: %s\n", line->file, line->number, what);
+    return FAILED;
+}
+
+static int embed_line(void *user, const cli_line *line) {
     embedding *e = user;
     nerfit_error error;
     size_t n_cut;
-    const char *text = line;
-    if (strlen(line) != size) {
-        fprintf(stderr, "nerfit: error: line %ld holds a NUL byte\n", number);
-        return FAILED;
-    }
-    if (nerfit_encode(e->encoder, &text, 1, e->values, &n_cut, &error) != NERFIT_OK) {
-        fprintf(stderr, "nerfit: error: line %ld: %s\n", number, error.text);
-        return FAILED;
-    }
+    const char *text = line->text;
+    if (strlen(text) != line->size) return fail_in_line(line, "holds a NUL byte");
+    if (nerfit_encode(e->encoder, &text, 1, e->values, &n_cut, &error) != NERFIT_OK)
+        return fail_in_line(line, error.text);
     e->n_cut += n_cut;
     char buffer[32];
     for (size_t i = 0; i < nerfit_encoder_size(e->encoder); i++) {
@@ -320,14 +320,12 @@ const command command_embed = {
 
 /* ---------------------------------------------------------------- tokenize */
 
-static int tokenize_line(void *user, char *line, size_t size, long number) {
+static int tokenize_line(void *user, const cli_line *line) {
     nerfit_error error;
     char *json;
-    if (nerfit_tokenize(user, line, size, &json, &error) != NERFIT_OK) {
-        fprintf(stderr, "nerfit: error: line %ld: %s\n", number, error.text);
-        return FAILED;
-    }
-    bool written = fputs(json, stdout) >= 0 && cli_write(NULL, "\n", 1);
+    if (nerfit_tokenize(user, line->text, line->size, &json, &error) != NERFIT_OK)
+        return fail_in_line(line, error.text);
+    bool written = cli_write(NULL, json, strlen(json)) && cli_write(NULL, "\n", 1);
     nerfit_free(json);
     return written ? DONE : FAILED;
 }

@@ -55,6 +55,15 @@ done
 expect "html is escaped" 0 '&lt;' "$nerfit" predict "$root/model" "$root/texts.txt" --output html
 lines=$("$nerfit" predict "$root/model" "$root/texts.txt" | wc -l)
 [ "$lines" = 3 ] || { echo "FAIL: $lines lines out for 3 in"; failures=$((failures + 1)); }
+for command in tokenize embed predict; do
+    model=$root/model
+    [ $command = embed ] && model=$root/encoder
+    expect "$command of a folder" 1 'cannot be (read|opened): Is a directory' "$nerfit" $command "$model" "$root"
+    expect "$command of a folder as standard input" 1 'standard input.*: Is a directory' bash -c "'$nerfit' $command '$model' - <'$root'"
+    expect "$command of a line without memory for it" 1 'texts.big:2: .*out of memory|out of memory' \
+        bash -c "(echo first; head -c 400000000 /dev/zero | tr '\\0' a; echo; echo last) >'$root/texts.big'; ulimit -v 250000; '$nerfit' $command '$model' '$root/texts.big' \$([ $command = tokenize ] || echo --threads 1 --backend ref)"
+    rm -f "$root/texts.big"
+done
 expect "not UTF-8" 1 'not valid UTF-8|not UTF-8' bash -c "printf 'ok\n\xff\n' | '$nerfit' predict '$root/model'"
 "$nerfit" predict "$root/model" "$root/texts.txt" | head -c 5 >/dev/null
 [ "${PIPESTATUS[0]}" = 0 ] || { echo "FAIL: closed pipe"; failures=$((failures + 1)); }
@@ -81,7 +90,7 @@ expect "eval, all left out" 0 'found: 0 phrases' "$nerfit" eval "$root/model" "$
 expect "predict --threshold" 0 '"entities": \[\]' "$nerfit" predict "$root/model" "$root/texts.txt" --threshold 1,a=1
 expect "threshold, no number" 2 'threshold "0,5x" is not a number|threshold "5x" is not a number' "$nerfit" predict "$root/model" "$root/texts.txt" --threshold 0,5x
 expect "threshold, too large" 2 '7 is not a number from 0 to 1' "$nerfit" predict "$root/model" "$root/texts.txt" --threshold a=7
-expect "threshold, no such type" 2 'no entity type "zz"; did you mean' "$nerfit" predict "$root/model" "$root/texts.txt" --threshold zz=0.7
+expect "threshold, no such type" 2 'no entity type "zz"; it has a, ' "$nerfit" predict "$root/model" "$root/texts.txt" --threshold zz=0.7
 expect "score --errors" 0 'gold.conll:4: wrong type: b, found as c' "$nerfit" score "$root/gold.conll" "$root/pred.conll" --errors
 expect "score --errors, in the text" 0 '^    \{\[up\]\}$' "$nerfit" score "$root/gold.conll" "$root/pred.conll" --errors
 expect "score --semeval" 0 '^exact +2 +0 +0 +0 +0 +1.0000' "$nerfit" score "$root/gold.conll" "$root/pred.conll" --semeval

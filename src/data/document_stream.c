@@ -2,6 +2,7 @@
  * empty one, is handed to the reader of its format. */
 #include "data/document_stream.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,8 +33,11 @@ static nerfit_status read_line(nf_document_stream *s, bool *more, nerfit_error *
     *more = false;
     while (!s->ended) {
         if (s->at == s->filled) {
+            errno = 0; /* a reader of the caller's may have no reason to give */
             ptrdiff_t got = s->source.read(s->source.user, s->chunk, CHUNK);
-            if (got < 0) return nf_fail_at(err, NERFIT_IO, s->name, s->line, 0, "cannot be read");
+            if (got < 0)
+                return nf_fail_at(err, NERFIT_IO, s->name, s->line, 0, "cannot be read%s%s",
+                                  errno ? ": " : "", errno ? strerror(errno) : "");
             s->at = 0;
             s->filled = (size_t)got;
             s->ended = got == 0;

@@ -14,10 +14,13 @@ from . import _data, _library
 from .errors import ArgumentError, NerfitError
 
 _TABLE = _library.options_table()
+_TYPES = {row["name"]: row["type"] for row in _TABLE}
 _WITHIN = {row["name"]: row["within"] for row in _TABLE if "within" in row}
 _MAPPINGS = tuple(dict.fromkeys(_WITHIN.values()))  # peft_config
 _OPTIONS = {row["name"]: row for row in _TABLE if "within" not in row}
 _NAMES = (*_OPTIONS, *_MAPPINGS)
+#: What the recipe nerfit chooses by the size of the data where it is not given.
+_CHOSEN = {row["name"] for row in _TABLE if "chosen" in row}
 _FIRST = (
     "model_name",
     "train_annotations",
@@ -68,7 +71,8 @@ def _text(name: str, value: Any) -> str:
         return os.fsdecode(value)
     if isinstance(value, (list, tuple, set, frozenset)):
         parts = [_text(name, part) for part in value]
-        if not parts or any("," in part for part in parts):
+        empty = not parts and _TYPES.get(name) not in ("names", "paths")
+        if empty or any("," in part for part in parts):
             raise ArgumentError(f"{name}: {value!r} is not a value or a list of values")
         return ",".join(parts)
     raise ArgumentError(f"{name}: {value!r} is not a value of an option")
@@ -194,21 +198,34 @@ class TrainingArguments:
     # -------------------------------------------------------------- as dictionaries
 
     def to_dict(self) -> dict[str, Any]:
-        """Every option with its value; lists and dictionaries are not copied."""
-        return {name: self.__dict__[name] for name in _NAMES}
+        """Every option with its value; lists and dictionaries are not copied. What was not given and
+        is the recipe's to choose is None: `from_dict` then makes arguments that train the same. (What
+        it chose stands in ``TrainResult.options`` and in training_args.json.)"""
+        return {name: None if self._is_open(name) else self.__dict__[name] for name in _NAMES}
+
+    def _is_open(self, name: str) -> bool:
+        """Whether the recipe chooses it."""
+        if name in self._given or name not in _CHOSEN:
+            return False
+        return bool(self.__dict__["recipe"] == "nerfit")
 
     @classmethod
     def from_dict(
         cls, arguments: Mapping[str, Any], ignore_extra: bool = False
     ) -> TrainingArguments:
-        """From a dictionary of options; with `ignore_extra` unknown ones are passed over."""
+        """From a dictionary of options, as `to_dict` gives it or JSON has it; with `ignore_extra`
+        unknown ones are passed over. None is for what was not given."""
         if ignore_extra:
             arguments = {n: v for n, v in arguments.items() if n in _NAMES}
-        return cls(**arguments)
+        made = cls(**{name: arguments.get(name) for name in _FIRST[:2]})
+        # a default that is none of the recipe's choices is the same, given or not
+        made._set({n: v for n, v in arguments.items() if n in _CHOSEN or not _is_default(n, v)})
+        return made
 
     @classmethod
     def from_yaml(cls, path: str | os.PathLike[str], **options: Any) -> TrainingArguments:
-        """From a config file of ``nerfit train``; `options` go before the file's."""
+        """From a config file of ``nerfit train``, or a run's training_args.json, which trains the
+        same again; `options` go before the file's."""
         config = Config()
         config.load(path)
         values, given = config.values(), config.given()
@@ -280,14 +297,7 @@ def _checked_data(name: str, value: Any) -> Any:
                 f"or a file, not {type(value).__name__}"
             )
         return value
-    if isinstance(value, (bytes, Mapping)):
-        raise ArgumentError(f"{name}: expected a list or a file, not {type(value).__name__}")
-    try:
-        return list(value) or None
-    except TypeError:
-        raise ArgumentError(
-            f"{name}: expected a list or a file, not {type(value).__name__}"
-        ) from None
+    return _data.items(value, name) or None
 
 
 def _rows_of(mapping: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -297,6 +307,16 @@ def _rows_of(mapping: str) -> Iterator[tuple[str, dict[str, Any]]]:
 def _default(name: str) -> Any:
     default = _OPTIONS[name]["default"] if name in _OPTIONS else None
     return tuple(default) if isinstance(default, list) and _OPTIONS[name]["pair"] else default
+
+
+def _is_default(name: str, value: Any) -> bool:
+    """Also of what JSON made of it."""
+    if name in _IN_MEMORY or name not in _OPTIONS:
+        return value is None
+    default = _default(name)
+    return value == default if type(value) is type(default) else value == [*default] if (
+        isinstance(value, list) and _OPTIONS[name]["pair"]
+    ) else False
 
 
 # ------------------------------------------------------------------ signature and documentation
@@ -320,7 +340,10 @@ def _paragraph(row: dict[str, Any], indent: str) -> str:
     elif row["pair"]:
         default = tuple(default)
     kind = " | ".join(repr(c) for c in row["choices"]) if "choices" in row else row["type"]
-    text = f"{row['name']}: {row['help']} ({kind}{', pair' if row['pair'] else ''}; {default!r})"
+    default = repr(default)
+    if "chosen" in row:
+        default = f"{row['chosen']}; recipe original: {default}"
+    text = f"{row['name']}: {row['help']} ({kind}{', pair' if row['pair'] else ''}; {default})"
     return textwrap.fill(text, 96, initial_indent=indent, subsequent_indent=indent + "    ")
 
 

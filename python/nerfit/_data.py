@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 from typing import Any, Callable, Union
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from . import _library
+from . import _library, _values
 from .errors import ArgumentError, FormatError
 
 #: Bracket text or a line of JSON, or {"text": ..., "entities": [[start, end, label], ...]}.
@@ -51,21 +52,47 @@ def _entity(entity: Any, place: str, number: int) -> tuple[int, int, bytes]:
     return start, end, _library.encode(label, f"{place}: entity {number}: label")
 
 
+_FORM = '{"text": ..., "entities": [[start, end, label], ...]}'
+
+
+def _plain(value: Any) -> Any:
+    """For json: numbers and arrays of other libraries."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if hasattr(value, "__index__"):
+        return value.__index__()
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{_values.kind(value)} is nothing that JSON has")
+
+
+def _add_text(corpus: Corpus, text: str, place: str, format: str) -> None:
+    data = _library.encode_text(text, place)
+    if format == "auto":
+        format = "jsonl" if text.lstrip().startswith("{") else "brackets"
+    _library.call("corpus_parse", corpus.address, data, len(data), format.encode(), place.encode())
+
+
 def _add(corpus: Corpus, annotation: Any, place: str, format: str) -> None:
     if isinstance(annotation, str):
-        data = _library.encode_text(annotation, place)
-        if format == "auto":
-            format = "jsonl" if annotation.lstrip().startswith("{") else "brackets"
-        _library.call(
-            "corpus_parse", corpus.address, data, len(data), format.encode(), place.encode()
-        )
+        _add_text(corpus, annotation, place, format)
         return
-    if not isinstance(annotation, Mapping) or not isinstance(annotation.get("text"), str):
-        raise FormatError(
-            f'{place}: expected {{"text": ..., "entities": [[start, end, label], ...]}} or a text, '
-            f"not {_shown(annotation)}"
-        )
+    keys = _values.keys(annotation)
+    if keys is None or not ("tokens" in keys or isinstance(annotation.get("text"), str)):
+        raise FormatError(f"{place}: expected {_FORM} or a text, not {_values.shown(annotation)}")
+    if not set(keys) <= {"text", "entities"}:  # whatever a line of JSON may hold
+        try:
+            line = json.dumps(dict(annotation), default=_plain, allow_nan=False)
+        except (TypeError, ValueError) as reason:
+            raise FormatError(f"{place}: {_values.shown(annotation)}: {reason}") from None
+        _add_text(corpus, line, place, "jsonl")
+        return
     given = annotation.get("entities")
+    if isinstance(given, (str, bytes, Mapping)) or not isinstance(given, (Iterable, type(None))):
+        raise FormatError(
+            f'{place}: "entities" is {_values.shown(given)}; expected [[start, end, label], ...]'
+            + ("; json.loads reads it" if isinstance(given, (str, bytes)) else "")
+        )
     entities = [_entity(e, place, i + 1) for i, e in enumerate(given if given is not None else ())]
     spans = (_library.Span * len(entities))(*(_library.Span(*e) for e in entities))
     text = _library.encode_text(annotation["text"], place)
@@ -74,9 +101,9 @@ def _add(corpus: Corpus, annotation: Any, place: str, format: str) -> None:
     )
 
 
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+def items(annotations: Any, name: str) -> list[Any]:
+    """Annotations in memory one by one: of a list, or of a table's rows."""
+    return _values.rows(annotations, name, "a list or a file")
 
 
 def fill(
@@ -92,13 +119,14 @@ def fill(
     parse: turns the whole list into texts with entities (``Trainer._parse_annotation``).
     places: where each annotation stands, for messages; by default ``name[index]``.
     """
-    parsed = parse(list(annotations))
+    parsed = parse(items(annotations, name))
     try:
+        if isinstance(parsed, (str, bytes, Mapping)):
+            raise TypeError
         parsed = list(parsed)
     except TypeError:
         raise FormatError(
-            f"{name}: _parse_annotation gave {_shown(parsed)}; expected a list of "
-            '{"text": ..., "entities": [[start, end, label], ...]}'
+            f"{name}: _parse_annotation gave {_values.shown(parsed)}; expected a list of {_FORM}"
         ) from None
     if places is None or len(places) != len(parsed):
         places = [f"{name}[{i}]" for i in range(len(parsed))]
@@ -148,7 +176,7 @@ def vector(label: str, value: Any) -> list[float]:
         return _flat(value)
     except (TypeError, ValueError, OverflowError):
         raise ArgumentError(
-            f'ent2emb: label "{label}" has {_shown(value)}; expected a description (a text) or an '
+            f'ent2emb: label "{label}" has {_values.shown(value)}; expected a description (a text) or an '
             "embedding (a tensor, an array or a list of numbers)"
         ) from None
 
@@ -194,7 +222,7 @@ def set_ent2emb(config: Any, ent2emb: Mapping[str, Any]) -> None:
         )
     for label in ent2emb:
         if not isinstance(label, str):
-            raise ArgumentError(f"ent2emb: expected a label (a text), not {_shown(label)}")
+            raise ArgumentError(f"ent2emb: expected a label (a text), not {_values.shown(label)}")
     described = [isinstance(value, str) for value in ent2emb.values()]
     if all(described):
         _set_descriptions(config, ent2emb)

@@ -233,6 +233,7 @@ _FUNCTIONS = {
     "nerfit_model_label": (c_char_p, [c_void_p, c_size_t]),
     "nerfit_session_new": (STATUS, [POINTER(c_void_p), c_void_p, _error]),
     "nerfit_session_free": (None, [c_void_p]),
+    "nerfit_session_reset_thresholds": (None, [c_void_p]),
     "nerfit_session_set_threshold": (STATUS, [c_void_p, c_char_p, c_double, _error]),
     "nerfit_predict": (
         STATUS,

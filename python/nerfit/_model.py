@@ -10,15 +10,16 @@ import threading
 from ctypes import POINTER, byref, c_size_t, c_void_p
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Union, overload
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from . import _data, _library, _transfer
-from .errors import ArgumentError
+from . import _data, _library, _transfer, _values
+from .errors import ArgumentError, NerfitError
 
 _logger = logging.getLogger("nerfit")
 
-#: One for all entities, or by label; the key None is for the labels that are not named.
-Threshold = Union[float, "Mapping[str | None, float]"]
+#: One for all entities, or by label; the key None is for the labels that are not named. None: what
+#: the model says (``least_probability`` of its training).
+Threshold = Union[float, "Mapping[str | None, float]", None]
 
 
 class Entity(NamedTuple):
@@ -98,17 +99,41 @@ class _Session(_library.Handle):
 
     def __init__(self, model: _Loaded) -> None:
         self.model = model  # must outlive the session
-        self.thresholds: dict[str | None, float] = {None: 0.0}
+        self.thresholds: dict[str | None, float] = {}  # none: as the model says
         super().__init__(model.address)
 
     def set_thresholds(self, thresholds: dict[str | None, float]) -> None:
+        """None but these."""
         if thresholds == self.thresholds:
             return
-        self.thresholds = {}  # should one of them be refused, all are set anew next time
-        for label, value in thresholds.items():
-            name = None if label is None else _library.encode(label, "threshold")
-            _library.call("session_set_threshold", self.address, name, value)
+        _library.call("session_reset_thresholds", self.address)
+        self.thresholds = {}
+        try:
+            for label, value in thresholds.items():
+                name = None if label is None else _library.encode(label, "threshold")
+                _library.call("session_set_threshold", self.address, name, value)
+        except NerfitError:
+            _library.call("session_reset_thresholds", self.address)
+            raise
         self.thresholds = thresholds
+
+
+def _thresholds(given: Any) -> dict[str | None, float]:
+    """By label; None for those that are not named."""
+    expected = "expected a number from 0 to 1, or a dictionary of labels to such numbers"
+    if given is None:
+        return {}
+    found: dict[str | None, float] = {}
+    for label, value in (given if isinstance(given, Mapping) else {None: given}).items():
+        if not (label is None or isinstance(label, str)):
+            raise ArgumentError(f"threshold: {label!r} is not a label; {expected}")
+        try:
+            if isinstance(value, (str, bytes, bool)):
+                raise TypeError
+            found[label] = float(value)
+        except (TypeError, ValueError):
+            raise ArgumentError(f"threshold: {value!r} is not a number; {expected}") from None
+    return found
 
 
 class Model:
@@ -167,20 +192,15 @@ class Model:
         ]
         """Labels by id: "O", "B-time", ..."""
 
-    def _session(self, threshold: Threshold = 0.0) -> _Session:
+    def _session(self, threshold: Threshold = None) -> _Session:
         session: _Session | None = getattr(self._local, "session", None)
         if session is None:
             session = self._local.session = _Session(self._model)
-        own: dict[str | None, float] = {}
-        own.update(threshold if isinstance(threshold, Mapping) else {None: threshold})
-        rest = own.setdefault(None, 0.0)
-        # every type is named: what an earlier call set must not stay
-        types = (label.split("-", 1)[1] for label in self.labels if "-" in label)
-        session.set_thresholds({**dict.fromkeys(types, rest), **own})
+        session.set_thresholds(_thresholds(threshold))
         return session
 
     def _predictions(
-        self, texts: Sequence[str], threshold: Threshold = 0.0
+        self, texts: Sequence[str], threshold: Threshold = None
     ) -> Iterator[_library.Prediction]:
         session = self._session(threshold)
         for first in range(0, len(texts), self._CHUNK):
@@ -203,19 +223,24 @@ class Model:
         self, texts: str, threshold: Threshold = ...
     ) -> list[Entity]: ...
     @overload
-    def predict(self, texts: Sequence[str], threshold: Threshold = ...) -> list[list[Entity]]: ...
+    def predict(self, texts: Iterable[str], threshold: Threshold = ...) -> list[list[Entity]]: ...
     def predict(
-        self, texts: str | Sequence[str], threshold: Threshold = 0.0
+        self, texts: Any, threshold: Threshold = None
     ) -> list[Entity] | list[list[Entity]]:
         """The entities of one text, or a list of them for every text of a list.
 
-        Entities with a smaller score than ``threshold`` are left out: one for all, or
-        ``{"time": 0.7, None: 0.5}``, where ``None`` is for the other labels.
+        ``texts`` may also be a column of a table, a table with a column "text", or rows that have
+        "text": ``{"text": ..., ...}``.
+
+        Which entities are found is what the model was trained for (its ``least_probability``), as
+        in the program. With ``threshold`` that limit no longer counts, and entities with a smaller
+        score than the threshold are left out: one for all, or ``{"time": 0.7, None: 0.5}``, where
+        ``None`` is for the other labels (0 if it is not there); 0 shows everything.
 
         Texts of any length: longer ones than the encoder takes are covered by overlapping windows.
         Entities are in order and do not overlap; offsets are indices of the ``str``.
         """
-        many = _texts(texts)
+        many, alone = _values.texts(texts)
         found = [
             [
                 Entity(e.start, e.end, e.label.decode(), text[e.start : e.end], e.score)
@@ -223,15 +248,15 @@ class Model:
             ]
             for text, prediction in zip(many, self._predictions(many, threshold))
         ]
-        return found[0] if isinstance(texts, str) else found
+        return found[0] if alone else found
 
     @overload
     def tokens(self, texts: str) -> list[Token]: ...  # type: ignore[overload-overlap]
     @overload
-    def tokens(self, texts: Sequence[str]) -> list[list[Token]]: ...
-    def tokens(self, texts: str | Sequence[str]) -> list[Token] | list[list[Token]]:
+    def tokens(self, texts: Iterable[str]) -> list[list[Token]]: ...
+    def tokens(self, texts: Any) -> list[Token] | list[list[Token]]:
         """The sub-words of one text with the label of each, or a list of them for every text."""
-        many = _texts(texts)
+        many, alone = _values.texts(texts)
         found = [
             [
                 Token(t.start, t.end, t.id, t.label.decode(), text[t.start : t.end], t.score)
@@ -239,7 +264,7 @@ class Model:
             ]
             for text, prediction in zip(many, self._predictions(many))
         ]
-        return found[0] if isinstance(texts, str) else found
+        return found[0] if alone else found
 
     def evaluate(
         self,
@@ -247,7 +272,7 @@ class Model:
         mode: str = "default",
         words: bool = False,
         format: str = "auto",
-        threshold: Threshold = 0.0,
+        threshold: Threshold = None,
     ) -> Report:
         """Tags annotated texts and scores the result, over sub-words.
 
@@ -267,7 +292,7 @@ class Model:
         return self.evaluate_corpus(corpus, mode, words, threshold)
 
     def evaluate_corpus(
-        self, corpus: _data.Corpus, mode: str, words: bool, threshold: Threshold = 0.0
+        self, corpus: _data.Corpus, mode: str, words: bool, threshold: Threshold = None
     ) -> Report:
         return self._report("evaluate_corpus", corpus.address, mode, words, threshold)
 
@@ -289,14 +314,6 @@ class Model:
 
     def __repr__(self) -> str:
         return f"<nerfit.Model {self.folder!r}, {len(self.labels)} labels>"
-
-
-def _texts(texts: str | Sequence[str]) -> list[str]:
-    many = [texts] if isinstance(texts, str) else list(texts)
-    for i, text in enumerate(many):
-        if not isinstance(text, str):
-            raise ArgumentError(f"texts[{i}]: expected a text, not {type(text).__name__}")
-    return many
 
 
 def download(name: str, kind: str = "model") -> str:

@@ -5,16 +5,49 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import warnings
 from ctypes import byref
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Callable, Optional, overload
 from collections.abc import Iterable, Mapping, Sequence
 
-from . import _data, _library, _progress, _transfer
+from . import _data, _library, _progress, _transfer, _values
 from ._arguments import TrainingArguments
 from ._interrupt import Interrupt
-from ._model import Entity, Model, Report, load, log_function, make_report
+from ._model import Entity, Model, Report, Threshold, load, log_function, make_report
 from .errors import ArgumentError, CancelledError
+
+#: Hooks of the original's Trainer, and of transformers', that nothing calls here; and what does
+#: the same.
+_HOOKS = {
+    "_prepare_tokenizer": "the tokenizer is the one in model_name's folder",
+    "_prepare_model": "the model is model_name",
+    "_prepare_embeddings": "give ent2emb embeddings or descriptions",
+    "_prepare_dataset_pretraining": "override _parse_annotation",
+    "_prepare_dataset_ner": "override _parse_annotation",
+    "_prepare_data_collator": "",
+    "_prepare_data_collator_pretraining": "",
+    "_prepare_data_collator_ner": "",
+    "_prepare_pretraining_config": "give TrainingArguments a pair, (stage 1, stage 2)",
+    "_prepare_ner_config": "give TrainingArguments a pair, (stage 1, stage 2)",
+    "_fit_pretraining": "",
+    "_fit_ner": "",
+    "_setup_ner_checkpoint": "",
+    "_compute_metrics": "metrics are seqeval's; callbacks are told of them",
+    "compute_metrics": "metrics are seqeval's; callbacks are told of them",
+    "compute_loss": "",
+    "training_step": "callbacks are told of every step",
+    "prediction_step": "",
+    "evaluation_loop": "",
+    "prediction_loop": "",
+    "get_train_dataloader": "",
+    "get_eval_dataloader": "",
+    "create_optimizer": "the optimizer is AdamW: learning_rate, adam_beta1, weight_decay, ...",
+    "create_scheduler": "give TrainingArguments lr_scheduler_type",
+    "create_optimizer_and_scheduler": "give TrainingArguments lr_scheduler_type",
+    "log": "callbacks are told of every log entry",
+    "save_model": "the model is in TrainResult.model_folder",
+}
 
 _EVENTS = ("begin", "step", "log", "evaluate", "save", "end")
 
@@ -58,6 +91,23 @@ class TrainResult:
     seconds: float
     page: str
     """report.html: curves, scores, the mistakes in their texts."""
+    options: dict[str, Any] = field(default_factory=dict, repr=False)
+    """What the run used, by training_args.json; under "chosen_by_recipe" what was not given and the
+    recipe chose: ``result.options["chosen_by_recipe"]["max_steps"]``."""
+
+
+def _callables(callbacks: Any) -> list[Callback]:
+    expected = "expected functions of an Event, in a list"
+    if callable(callbacks):
+        raise ArgumentError(f"callbacks: {_values.shown(callbacks)} alone; {expected}")
+    try:
+        many = list(callbacks)
+    except TypeError:
+        raise ArgumentError(f"callbacks: {_values.shown(callbacks)}; {expected}") from None
+    for i, callback in enumerate(many):
+        if not callable(callback):
+            raise ArgumentError(f"callbacks[{i}]: {_values.shown(callback)}; {expected}")
+    return many
 
 
 def _event(given: _library.Event) -> Event:
@@ -117,8 +167,11 @@ class Trainer:
         callbacks: Iterable[Callback] = (),
         progress: bool = True,
     ) -> None:
+        if not isinstance(args, TrainingArguments):
+            raise ArgumentError(f"args: expected TrainingArguments, not {_values.shown(args)}")
+        self._tell_of_hooks()
         self.args = args
-        self.callbacks: list[Callback] = list(callbacks)
+        self.callbacks: list[Callback] = _callables(callbacks)
         self.progress = progress
         self.result: TrainResult | None = None
         self._model: Model | None = None
@@ -126,6 +179,17 @@ class Trainer:
             name: self._corpus(getattr(args, name), name)
             for name in ("train_annotations", "val_annotations", "test_annotations")
         }
+
+    def _tell_of_hooks(self) -> None:
+        """What a subclass overrides in vain: it would train something else than it says."""
+        own = [name for name in _HOOKS if callable(getattr(self, name, None))]
+        for name in own:
+            advice = f"; {_HOOKS[name]}" if _HOOKS[name] else ""
+            warnings.warn(
+                f"{type(self).__name__}.{name} is never called: nerfit's library trains, not "
+                f"Python{advice}",
+                stacklevel=3,
+            )
 
     @staticmethod
     def _parse_annotation(annotations: list[Any]) -> list[Any]:
@@ -218,18 +282,23 @@ class Trainer:
         return self._model
 
     @overload
-    def predict(self, texts: str) -> list[Entity]: ...  # type: ignore[overload-overlap]
+    def predict(  # type: ignore[overload-overlap]
+        self, texts: str, threshold: Threshold = ...
+    ) -> list[Entity]: ...
     @overload
-    def predict(self, texts: Sequence[str]) -> list[list[Entity]]: ...
-    def predict(self, texts: str | Sequence[str]) -> list[Entity] | list[list[Entity]]:
+    def predict(self, texts: Iterable[str], threshold: Threshold = ...) -> list[list[Entity]]: ...
+    def predict(
+        self, texts: Any, threshold: Threshold = None
+    ) -> list[Entity] | list[list[Entity]]:
         """The entities of one text, or of every text of a list: see :meth:`Model.predict`."""
-        return self.model.predict(texts)
+        return self.model.predict(texts, threshold)
 
     def evaluate(
         self,
         annotations: _data.Annotations | None = None,
         mode: str = "default",
         words: bool = False,
+        threshold: Threshold = None,
     ) -> Report:
         """Scores the trained model on annotations as `train_annotations` has them; by default on
         the validation data. See :meth:`Model.evaluate`."""
@@ -239,18 +308,30 @@ class Trainer:
             raise ArgumentError("there are no validation data: give annotations to evaluate on")
         corpus = self._corpus(annotations, "annotations")
         if corpus is None:
-            return self.model.evaluate(annotations, mode, words, self.args.annotation_format)
-        return self.model.evaluate_corpus(corpus, mode, words)
+            return self.model.evaluate(annotations, mode, words, self.args.annotation_format, threshold)
+        return self.model.evaluate_corpus(corpus, mode, words, threshold)
+
+
+def _options_of(model_folder: str) -> dict[str, Any]:
+    path = os.path.join(os.path.dirname(model_folder), "training_args.json")
+    try:
+        with open(path, encoding="utf-8") as file:
+            options: dict[str, Any] = json.load(file)
+    except (OSError, ValueError):  # its folder was taken away meanwhile
+        return {}
+    return options
 
 
 def _take_result(given: _library.TrainResult) -> TrainResult:
     try:
+        options = _options_of(os.fsdecode(ctypes.string_at(given.model_folder)))
         return TrainResult(
             model_folder=os.fsdecode(ctypes.string_at(given.model_folder)),
             report=make_report(given.report) if given.report.text else None,
             report_of=given.report_of.decode() if given.report_of else None,
             seconds=given.seconds,
             page=os.fsdecode(ctypes.string_at(given.page)),
+            options=options,
         )
     finally:
         _library.call("train_result_free", byref(given))

@@ -96,6 +96,38 @@ def options(encoder, tmp_path):
 
 
 @pytest.fixture(scope="session")
+def program():
+    """The program of the package, or of the build beside the library that is tested."""
+    import nerfit
+
+    installed = Path(nerfit.__file__).parent / "bin" / "nerfit"
+    built = Path(os.environ.get("NERFIT_LIBRARY", "")).parent / "nerfit"
+    path = built if "NERFIT_LIBRARY" in os.environ else installed
+    assert path.exists(), path
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def unsure(encoder, tmp_path_factory):
+    """The folder of a model of the recipe nerfit that has learned little: some of its entities are
+    less probable than its least_probability."""
+    from nerfit import Trainer, TrainingArguments
+
+    output = tmp_path_factory.mktemp("runs") / "unsure"
+    args = TrainingArguments(
+        model_name=encoder,
+        train_annotations=ANNOTATIONS * 4,
+        ent2emb=EMBEDDINGS,
+        output_dir=output,
+        max_steps=(0, 60),
+        learning_rate=2e-3,
+        precision="f32",
+        threads=1,
+    )
+    return Trainer(args, progress=False).train().model_folder
+
+
+@pytest.fixture(scope="session")
 def trained(encoder, tmp_path_factory):
     """A model that knows its training texts."""
     from nerfit import Trainer, TrainingArguments

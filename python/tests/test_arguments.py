@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy
 import pytest
 
-from nerfit import TrainingArguments
+from nerfit import TrainingArguments, _library
+from nerfit._arguments import _CHOSEN
 from nerfit.errors import ArgumentError
 
 # The original's fields (nerfit/args.py at ef22edd) with their defaults, in order. Two differ: it
@@ -225,3 +226,67 @@ def test_config_files(tmp_path):
         TrainingArguments.from_yaml(config)
     assert str(caught.value) == f'{config}:2: unknown option "sed"; did you mean "seed"?'
     assert (caught.value.file, caught.value.line) == (str(config), 2)
+
+
+def trains_like(args):
+    """What the library would be told."""
+    return args._config().given()
+
+
+def test_round_trips():
+    """The recipe chooses as much as before: not what a default stands for."""
+    for options in (
+        {},
+        {"max_steps": 1500, "seed": 5},  # a default, yet given
+        {"recipe": "original"},
+        {"peft_lora": True, "peft_config": {"lora_r": 8}},
+    ):
+        args = make(ent2emb={"time": "a time"}, **options)
+        chosen = set(trains_like(args)) & _CHOSEN
+        for other in (
+            TrainingArguments.from_dict(args.to_dict()),
+            TrainingArguments(**args.to_dict()),
+            TrainingArguments.from_dict(json.loads(args.to_json_string())),
+            TrainingArguments.from_dict({**args.to_dict(), "output_dir": "other"}),
+            pickle.loads(pickle.dumps(args)),
+        ):
+            given = set(trains_like(other)) & _CHOSEN
+            assert given == chosen or options.get("recipe") == "original"
+            for name in _CHOSEN - {"lora_r", "lora_alpha", "target_modules"}:
+                assert getattr(other, name) == getattr(args, name)
+        assert TrainingArguments.from_dict(args.to_dict()).to_dict() == args.to_dict()
+    assert make().to_dict()["max_steps"] is None and make().to_dict()["seed"] == (123, 123)
+    assert make(recipe="original").to_dict()["max_steps"] == (1500, 1500)
+    assert make(max_steps=(0, 5)).to_dict()["max_steps"] == (0, 5)
+    changed = TrainingArguments.from_dict({**make().to_dict(), "max_steps": 1500})
+    assert "max_steps" in trains_like(changed)
+
+
+def test_documentation_names_the_recipes_choices():
+    text = " ".join(TrainingArguments.__doc__.split())
+    assert "20 for every 8 texts, 200 to 500, in stage 2" in text
+    assert "recipe original: 1500)" in text
+
+
+@pytest.mark.parametrize(
+    "name, hint",
+    [
+        ("no_cuda", "; it has no counterpart here"),
+        ("optim", "; it has no counterpart here"),
+        ("push_to_hub", "; it has no counterpart here"),
+        ("disable_tqdm", "; it has no counterpart here"),
+        ("evaluation_strategy", '; here it is "eval_strategy"'),
+        ("lr", '; here it is "learning_rate"'),
+        ("fsdp_config", ""),
+        ("hub_token", ""),
+        ("learning_rte", '; did you mean "learning_rate"?'),
+        ("leraning_rate", '; did you mean "learning_rate"?'),
+        ("max-step", '; did you mean "max_steps"?'),
+    ],
+)
+def test_names_of_other_libraries(name, hint):
+    with pytest.raises(TypeError) as caught:
+        make(**{name: 1})
+    assert str(caught.value) == f'unknown option "{name}"{hint}'
+    with pytest.raises(TypeError, match='peft_config: unknown option "r"; here it is "lora_r"'):
+        make(peft_config={"r": 4})

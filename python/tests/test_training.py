@@ -1,8 +1,11 @@
 """Runs: callbacks, progress, stopping, resuming."""
 
+import json
 import logging
 import os
+import shutil
 import signal
+import subprocess
 import sys
 import threading
 
@@ -11,7 +14,7 @@ import pytest
 from nerfit import Event, Trainer, TrainingArguments
 from nerfit.errors import ArgumentError, CancelledError
 
-from conftest import ANNOTATIONS
+from conftest import ANNOTATIONS, DESCRIPTIONS, EMBEDDINGS
 
 
 def model_bytes(result):
@@ -183,3 +186,128 @@ def test_adapters(options):
     )
     Trainer(args, progress=False).train()
     assert (options["output_dir"] / "adapter" / "adapter_model.safetensors").exists()
+
+
+def record_of(result):
+    return os.path.join(os.path.dirname(result.model_folder), "training_args.json")
+
+
+@pytest.mark.parametrize("recipe", ["nerfit", "original"])
+def test_a_run_is_repeated_from_its_record(options, tmp_path, program, recipe, monkeypatch):
+    """By Python and by the program, from another folder, with what the recipe chose chosen again."""
+    data, labels = tmp_path / "train.txt", tmp_path / "labels.json"
+    data.write_text("\n".join(ANNOTATIONS))
+    labels.write_text(json.dumps(DESCRIPTIONS))
+    monkeypatch.chdir(tmp_path)
+    own = {} if recipe == "nerfit" else {"max_steps": (2, 3), "warmup_steps": 1}
+    args = TrainingArguments(
+        model_name=options["model_name"], st_model_name=options["model_name"],
+        train_annotations="train.txt", ent2emb="./labels.json", output_dir="first", recipe=recipe,
+        calibration="none", precision="f32", threads=1, **own,
+    )  # fmt: skip
+    first = Trainer(args, progress=False).train()
+    monkeypatch.chdir("/")
+    record = tmp_path / "first" / "training_args.json"
+    again = TrainingArguments.from_yaml(record, output_dir=tmp_path / "second")
+    assert again.train_annotations == str(data) and again.ent2emb == str(labels)
+    second = Trainer(again, progress=False).train()
+    done = subprocess.run(
+        [program, "train", str(record), "--output_dir", str(tmp_path / "third"), "--quiet"],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    for folder in ("second", "third"):
+        for name in ("model.safetensors", "config.json"):
+            theirs, ours = (tmp_path / f / "best" / name for f in ("first", folder))
+            assert theirs.read_bytes() == ours.read_bytes(), (folder, name)
+    if recipe == "nerfit":
+        chosen = first.options["chosen_by_recipe"]
+        assert chosen["max_steps"] == [0, 200] and chosen["warmup_steps"] == [0, 0]
+        assert chosen["least_probability"] == 0.35  # few entities
+        assert "max_steps" not in repr(again)
+        written = json.loads(record.read_text())
+        written["max_steps"] = [0, 3]  # edited: that counts
+        record.write_text(json.dumps(written))
+        assert TrainingArguments.from_yaml(record).max_steps == (0, 3)
+        assert "max_steps=(0, 3)" in repr(TrainingArguments.from_yaml(record))
+    assert second.options["seed"] == [123, 123]
+    state = json.loads((tmp_path / "first" / "trainer_state.json").read_text())
+    assert state["global_step"] == state["max_steps"] and state["best_model_checkpoint"] is None
+
+
+OTHERS = {
+    "labels": {"ent2emb": {name: EMBEDDINGS[name] for name in ("song", "time", "place", "person")}},
+    "train_annotations": {"train_annotations": [*ANNOTATIONS[:-1], "wake [person : rome] in [place : bob]"]},
+    "val_annotations": {"val_annotations": ANNOTATIONS[:4]},
+    "descriptions": {"ent2emb": {**EMBEDDINGS, "song": [0.0, 1.0, 0.0, 0.5]}},
+    "per_device_train_batch_size [3,3], this run has [4,4]": {"per_device_train_batch_size": 4},
+    "seed [123,123], this run has [123,7]": {"seed": (123, 7)},
+    "learning_rate": {"learning_rate": 4e-3},
+    "weight_decay": {"weight_decay": 0.0},
+}  # fmt: skip
+
+
+def test_an_unfinished_run_is_resumed_with_its_own_alone(options, tmp_path, encoder):
+    args = TrainingArguments(**options)
+    with pytest.raises(CancelledError):
+        Trainer(args, callbacks=[stopped_by_answer], progress=False).train()
+    record = (options["output_dir"] / "training_args.json").read_bytes()
+    for what, changes in OTHERS.items():
+        for resume in (True, options["output_dir"] / "stage2" / "checkpoint-3"):
+            trainer = Trainer(TrainingArguments(**{**options, **changes}), progress=False)
+            with pytest.raises(ArgumentError) as caught:
+                trainer.train(resume_from_checkpoint=resume)
+            assert "cannot be resumed from: it was made with" in str(caught.value)
+            assert what in str(caught.value), (what, str(caught.value))
+    other = shutil.copytree(encoder, tmp_path / "other")
+    data = bytearray((other / "model.safetensors").read_bytes())
+    data[-3] ^= 1
+    (other / "model.safetensors").write_bytes(data)
+    with pytest.raises(ArgumentError, match="other weights of model_name"):
+        Trainer(TrainingArguments(**{**options, "model_name": other}), progress=False).train(True)
+    assert (options["output_dir"] / "training_args.json").read_bytes() == record
+    same = shutil.copytree(encoder, tmp_path / "same")  # elsewhere, of the same weights
+    changes = {"model_name": same, "logging_steps": 3, "save_total_limit": 2}
+    parts = Trainer(TrainingArguments(**{**options, **changes}), progress=False).train(True)
+    whole = Trainer(
+        TrainingArguments(**{**options, "output_dir": tmp_path / "whole"}), progress=False
+    ).train()
+    assert model_bytes(parts) == model_bytes(whole)
+
+
+def test_a_finished_first_stage_is_taken_by_its_own_run_alone(options):
+    def stop(event):
+        return not (event.kind == "begin" and event.stage == 2)
+
+    with pytest.raises(CancelledError):
+        Trainer(TrainingArguments(**options), callbacks=[stop], progress=False).train()
+    shutil.rmtree(options["output_dir"] / "stage2")
+    changes = {"ent2emb": OTHERS["labels"]["ent2emb"]}
+    with pytest.raises(ArgumentError, match="stage1/finished/.*made with labels"):
+        Trainer(TrainingArguments(**{**options, **changes}), progress=False).train(True)
+    Trainer(TrainingArguments(**options), progress=False).train(True)
+
+
+def test_another_runs_checkpoint_is_gone_on_from(options, tmp_path):
+    """Where the best model is an earlier checkpoint of that run, and stays it."""
+    options = {**options, "learning_rate": (5e-3, 0.5), "max_steps": (6, 12), "eval_steps": 2,
+               "save_steps": 2, "metric_for_best_model": "loss"}  # fmt: skip
+    first = Trainer(TrainingArguments(**options), progress=False).train()
+    run = options["output_dir"]
+    state = json.loads((run / "stage2" / "checkpoint-12" / "trainer_state.json").read_text())
+    best = state["best_global_step"]
+    assert best < 8 and state["best_model_checkpoint"] == f"checkpoint-{best}"
+    args = TrainingArguments(**{**options, "output_dir": tmp_path / "second"})
+    checkpoint = run / "stage2" / "checkpoint-10"
+
+    def stop(event):
+        return not (event.kind == "save" and event.step == 12)
+
+    with pytest.raises(CancelledError):
+        Trainer(args, callbacks=[stop], progress=False).train(resume_from_checkpoint=checkpoint)
+    second = Trainer(args, progress=False).train(resume_from_checkpoint=True)
+    assert model_bytes(second) == model_bytes(first)
+    third = TrainingArguments(**{**options, "output_dir": tmp_path / "third"})
+    shutil.rmtree(run / "stage2" / f"checkpoint-{best}")
+    with pytest.raises(ArgumentError, match=f"checkpoint-{best}, is not there"):
+        Trainer(third, progress=False).train(resume_from_checkpoint=checkpoint)

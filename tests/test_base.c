@@ -232,8 +232,7 @@ static void test_str_distance(void **state) {
         {"", "", 0},         {"abc", "abc", 0},
         {"", "abc", 3},      {"kitten", "sitting", 3},
         {"flaw", "lawn", 2}, {"learning_rate", "learning_rat", 1},
-        {"ab", "ba", 1},
-        {"predcit", "predict", 1},
+        {"ab", "ba", 1},     {"predcit", "predict", 1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         size_t there = nf_str_distance(cases[i].a, cases[i].b);

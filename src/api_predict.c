@@ -22,6 +22,7 @@ struct nerfit_model {
     nf_model *model;
     nf_decode decode;
     nf_calibration calibration;
+    nf_log log;
 };
 
 struct nerfit_session {
@@ -98,7 +99,7 @@ nerfit_status nerfit_model_load(nerfit_model **out, const char *folder,
     *out = NULL;
     nerfit_model *model = calloc(1, sizeof *model);
     if (!model) return nf_no_memory(error, sizeof *model);
-    nf_log log = log_of(options);
+    nf_log log = model->log = log_of(options);
     nf_net net = net_of(options);
     nf_arena arena = {0};
     const char *base = NULL, *sentences = options ? options->sentence_encoder : NULL, *none;
@@ -219,7 +220,8 @@ nerfit_status nerfit_predict_stream(nerfit_session *session, const nerfit_stream
     nf_stream stream = {.read = given->read,
                         .write = given->write,
                         .user = given->user,
-                        .name = given->name ? given->name : "input"};
+                        .name = given->name ? given->name : "input",
+                        .log = &session->model->log};
     if (!nf_stream_input_find(input, &stream.input))
         return nf_fail(error, NERFIT_ARGUMENT, "input \"%s\" is not one of text, jsonl, conll",
                        input);
@@ -247,22 +249,28 @@ static nerfit_status find_mode(const char *mode, nf_scheme *scheme, nerfit_error
                    "mode \"%s\" is not one of default, iob1, iob2, ioe1, ioe2, bioes, bilou", mode);
 }
 
-/* Keeps the first sub-word of every word. */
-static size_t first_of_words(const nf_tagged *tagged, const char **gold, const char **predicted) {
-    size_t kept = 0;
-    for (size_t i = 0; i < tagged->n_tokens; i++) {
-        if (!tagged->tokens[i].starts_word) continue;
-        gold[kept] = gold[i];
-        predicted[kept++] = predicted[i];
-    }
-    return kept;
-}
-
 typedef struct scoring {
-    const nf_model *model;
+    const nf_tag_set *tags;
     nf_file_evaluation evaluation;
     bool words; /* a label a word; else a label a sub-word */
 } scoring;
+
+/* Labels as the scorer reads them, of every sub-word or of the first one of every word; returns how
+ * many. */
+static size_t scored_labels(const scoring *s, const nf_tagged *tagged, const char **gold,
+                            const char **predicted) {
+    size_t count = 0;
+    int32_t before = NF_TAG_LEFT_OUT;
+    for (size_t i = 0; i < tagged->n_tokens; i++) {
+        const nf_tagged_token *token = &tagged->tokens[i];
+        if (s->words && !token->starts_word) continue;
+        int32_t label = token->left_out ? NF_TAG_LEFT_OUT : token->label;
+        gold[count] = gold[i];
+        predicted[count++] = nf_tag_set_name(s->tags, label, before);
+        before = label;
+    }
+    return count;
+}
 
 static nerfit_status score_document(void *user, const nf_document *d, const nf_tagged *tagged,
                                     nerfit_error *error) {
@@ -273,9 +281,7 @@ static nerfit_status score_document(void *user, const nf_document *d, const nf_t
     const char **predicted = nf_arena_calloc(&arena, n + 1, sizeof *predicted);
     nerfit_status status = gold && predicted ? NERFIT_OK : nf_no_memory(error, n);
     if (status == NERFIT_OK) status = nf_tagger_gold(d, tagged, &arena, gold, error);
-    for (size_t i = 0; i < n && status == NERFIT_OK; i++)
-        predicted[i] = tagged->tokens[i].left_out ? "O" : s->model->labels[tagged->tokens[i].label];
-    if (status == NERFIT_OK && s->words) n = first_of_words(tagged, gold, predicted);
+    if (status == NERFIT_OK) n = scored_labels(s, tagged, gold, predicted);
     if (status == NERFIT_OK)
         status = nf_scorer_add(s->evaluation.scorer, gold, predicted, n, error);
     if (status == NERFIT_OK)
@@ -289,7 +295,7 @@ static nerfit_status evaluate(nerfit_session *session, const nf_corpus *corpus, 
                               bool words, nerfit_report *report, nerfit_error *error) {
     nf_scheme scheme;
     NF_TRY(find_mode(mode, &scheme, error));
-    scoring s = {.model = session->model->model, .words = words};
+    scoring s = {.tags = nf_tagger_tags(session->tagger), .words = words};
     NF_TRY(nf_file_evaluation_begin(&s.evaluation, scheme, error));
     nerfit_status status = nf_tag_corpus(session->tagger, corpus, score_document, &s, error);
     if (status == NERFIT_OK) status = nf_file_evaluation_report(&s.evaluation, report, error);

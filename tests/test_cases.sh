@@ -5,7 +5,8 @@
 #   expected.err  and on standard error; without this file it must print nothing there
 #   status        its exit status; 0 without this file
 # and the inputs that cmd names. $MODEL is a tiny token classifier (labels O, B-a, I-a, ... of
-# tests/golden/bert), $ENCODER a tiny encoder; both know the words "wake me up at nine".
+# tests/golden/bert), $ENCODER a tiny encoder; both know the words "wake me up at nine". Others are made
+# by $TESTS/made_model.py ($TESTS is this folder).
 #
 # Usage: test_cases.sh NERFIT [--update] [CASE ...]
 # --update writes what was printed into the case's files instead of comparing: read the difference
@@ -22,7 +23,7 @@ trap 'rm -rf "$root"' EXIT
 
 mkdir "$root/bin" "$root/model" "$root/encoder"
 ln -s "$nerfit_program" "$root/bin/nerfit"
-export PATH="$root/bin:$PATH" MODEL="$root/model" ENCODER="$root/encoder"
+export PATH="$root/bin:$PATH" MODEL="$root/model" ENCODER="$root/encoder" TESTS=$PWD/tests
 cp tests/golden/bert/token-classification/{config.json,model.safetensors} "$MODEL/"
 cp tests/golden/bert/{config.json,model.safetensors} "$ENCODER/"
 {

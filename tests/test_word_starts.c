@@ -109,6 +109,13 @@ static void round_trip(const nf_tokenizer *t, const nf_document *d, tally *sum) 
     for (size_t i = 0; i < n; i++)
         tagged.tokens[i] =
             (nf_tagged_token){.start = e.starts[i], .end = e.ends[i], .starts_word = starts[i]};
+    uint32_t *ranges = calloc(2 * n + 1, sizeof *ranges);
+    nf_subword_ranges(&e, 0, 0, d->text, d->text_size, starts, ranges, ranges + n);
+    for (size_t i = 0; i < n; i++) {
+        tagged.tokens[i].text_start = ranges[i];
+        tagged.tokens[i].text_end = ranges[n + i];
+    }
+    free(ranges);
     assert_ok(nf_tagger_gold(d, &tagged, &arena, labels, &err), &err);
     for (size_t i = 0; i < n; i++) {
         if (!starts[i]) continue;

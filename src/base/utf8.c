@@ -79,7 +79,12 @@ size_t nf_utf8_offset(const char *text, size_t length, size_t index) {
 }
 
 void nf_utf8_go_to(nf_utf8_place *p, size_t index) {
-    if (index < p->index) p->byte = p->index = 0;
+    if (index < p->index / 2) p->byte = p->index = 0;
+    while (p->index > index) {
+        do p->byte--;
+        while (((unsigned char)p->text[p->byte] & 0xC0) == 0x80);
+        p->index--;
+    }
     for (; p->index < index && p->byte < p->size; p->index++)
         p->byte += nf_utf8_size((unsigned char)p->text[p->byte]);
 }

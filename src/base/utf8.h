@@ -21,7 +21,7 @@ size_t nf_utf8_offset(const char *text, size_t length, size_t index);
 static inline size_t nf_utf8_size(unsigned char byte) {
     return byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
 }
-/* Walks along valid UTF-8 to indices that mostly rise: `byte` is the offset of code point
+/* Walks along valid UTF-8, in steps from index to index: `byte` is the offset of code point
  * `index`. */
 typedef struct nf_utf8_place {
     const char *text;

@@ -13,6 +13,14 @@ enum { WINDOW = 1024 };
 
 /* ---------------------------------------------------------------- writing */
 
+/* What is written, and of what. */
+typedef struct writer {
+    const nf_stream *stream;
+    const nf_model *model;
+    nf_str out;           /* of a window of texts */
+    size_t n_without_row; /* entities that share a given word with the one before them */
+} writer;
+
 static void append_json_text(nf_str *out, const char *text, size_t size) {
     json_t *json = json_stringn(text, size);
     char *quoted = json ? nf_json_text(json, 0) : NULL;
@@ -24,10 +32,10 @@ static void append_json_text(nf_str *out, const char *text, size_t size) {
     json_decref(json);
 }
 
-static nerfit_status write_jsonl(nf_str *out, const nf_model *model, nf_document *d,
-                                 const nf_tagged *tagged, nerfit_error *err) {
-    (void)model;
+static nerfit_status write_jsonl(writer *w, nf_document *d, const nf_tagged *tagged,
+                                 nerfit_error *err) {
     (void)err;
+    nf_str *out = &w->out;
     nf_str_append_text(out, "{\"text\": ");
     append_json_text(out, d->text, d->text_size);
     nf_str_append_text(out, ", \"entities\": [");
@@ -44,9 +52,11 @@ static nerfit_status write_jsonl(nf_str *out, const nf_model *model, nf_document
     return NERFIT_OK;
 }
 
-static nerfit_status write_tokens(nf_str *out, const nf_model *model, nf_document *d,
-                                  const nf_tagged *tagged, nerfit_error *err) {
+static nerfit_status write_tokens(writer *w, nf_document *d, const nf_tagged *tagged,
+                                  nerfit_error *err) {
     (void)err;
+    nf_str *out = &w->out;
+    const nf_model *model = w->model;
     nf_str_append_text(out, "{\"tokens\": [");
     size_t at = 0;
     uint32_t index = 0;
@@ -66,38 +76,60 @@ static nerfit_status write_tokens(nf_str *out, const nf_model *model, nf_documen
     return NERFIT_OK;
 }
 
-/* The formats of annotated data take the entities as spans. */
-static nerfit_status write_document(nf_str *out, nf_document *d, const nf_tagged *tagged,
+/* The given words (CoNLL's rows) that a span shares a character with, from word `first` on: it is
+ * widened to them, and *next is the word behind. False if there is none. */
+static bool widen_to_words(nf_span *span, const nf_document *d, size_t first, size_t *next) {
+    while (first < d->n_words && d->words[first].end <= span->start) first++;
+    size_t end = first;
+    while (end < d->n_words && d->words[end].start < span->end) end++;
+    if (end == first) return false;
+    span->start = d->words[first].start;
+    span->end = d->words[end - 1].end;
+    *next = end;
+    return true;
+}
+
+/* The formats of annotated data take the entities as spans. Words that are given stay as they are:
+ * each has one label, that of the first entity in it. */
+static nerfit_status write_document(writer *w, nf_document *d, const nf_tagged *tagged,
                                     nf_format format, nerfit_error *err) {
     nf_span *spans = calloc(tagged->n_entities + 1, sizeof *spans);
     if (!spans) return nf_no_memory(err, tagged->n_entities);
-    for (size_t i = 0; i < tagged->n_entities; i++)
-        spans[i] = (nf_span){tagged->entities[i].start, tagged->entities[i].end,
-                             tagged->entities[i].label};
+    size_t count = 0, word = 0;
+    bool rows = format == NF_FORMAT_CONLL && d->n_words;
+    for (size_t i = 0; i < tagged->n_entities; i++) {
+        const nf_entity *e = &tagged->entities[i];
+        spans[count] = (nf_span){e->start, e->end, e->label};
+        if (!rows || widen_to_words(&spans[count], d, word, &word))
+            count++;
+        else if (w->n_without_row++ == 0)
+            nf_log_warning(w->stream->log,
+                           "%s:%ld: entity \"%s\" at %u..%u lies in a word that has the label of "
+                           "the entity before it: it is left out (jsonl has both)",
+                           d->file, d->line, e->label, e->start, e->end);
+    }
     nf_document with = *d;
     with.spans = spans;
-    with.n_spans = tagged->n_entities;
-    nerfit_status status = nf_annotations_write(out, &with, format, err);
+    with.n_spans = count;
+    nerfit_status status = nf_annotations_write(&w->out, &with, format, err);
     free(spans);
     return status;
 }
 
-static nerfit_status write_conll(nf_str *out, const nf_model *model, nf_document *d,
-                                 const nf_tagged *tagged, nerfit_error *err) {
-    (void)model;
-    return write_document(out, d, tagged, NF_FORMAT_CONLL, err);
+static nerfit_status write_conll(writer *w, nf_document *d, const nf_tagged *tagged,
+                                 nerfit_error *err) {
+    return write_document(w, d, tagged, NF_FORMAT_CONLL, err);
 }
 
-static nerfit_status write_brackets(nf_str *out, const nf_model *model, nf_document *d,
-                                    const nf_tagged *tagged, nerfit_error *err) {
-    (void)model;
-    return write_document(out, d, tagged, NF_FORMAT_BRACKETS, err);
+static nerfit_status write_brackets(writer *w, nf_document *d, const nf_tagged *tagged,
+                                    nerfit_error *err) {
+    return write_document(w, d, tagged, NF_FORMAT_BRACKETS, err);
 }
 
-static nerfit_status write_html(nf_str *out, const nf_model *model, nf_document *d,
-                                const nf_tagged *tagged, nerfit_error *err) {
-    (void)model;
+static nerfit_status write_html(writer *w, nf_document *d, const nf_tagged *tagged,
+                                nerfit_error *err) {
     (void)err;
+    nf_str *out = &w->out;
     size_t at = 0;
     nf_str_append_text(out, "<p>");
     for (size_t i = 0; i < tagged->n_entities; i++) {
@@ -128,8 +160,7 @@ static const struct {
 
 static const struct {
     const char *name, *head, *tail;
-    nerfit_status (*write)(nf_str *out, const nf_model *model, nf_document *d,
-                           const nf_tagged *tagged, nerfit_error *err);
+    nerfit_status (*write)(writer *w, nf_document *d, const nf_tagged *tagged, nerfit_error *err);
 } outputs[] = {{"jsonl", "", "", write_jsonl},
                {"conll", "", "", write_conll},
                {"brackets", "", "", write_brackets},
@@ -158,9 +189,9 @@ static nerfit_status emit(const nf_stream *stream, const char *data, size_t size
 }
 
 /* Reads, tags and writes one window; *more is false when the input has ended. */
-static nerfit_status tag_window(nf_tagger *tagger, const nf_stream *stream, nf_document_stream *in,
-                                nf_str *out, bool *more, size_t *n_texts, nerfit_error *err) {
-    const nf_model *model = nf_tagger_model(tagger);
+static nerfit_status tag_window(nf_tagger *tagger, nf_document_stream *in, writer *w, bool *more,
+                                size_t *n_texts, nerfit_error *err) {
+    const nf_stream *stream = w->stream;
     nf_corpus corpus = {0};
     nf_text texts[WINDOW];
     nf_tagged results[WINDOW];
@@ -171,11 +202,11 @@ static nerfit_status tag_window(nf_tagger *tagger, const nf_stream *stream, nf_d
         texts[i] = (nf_text){corpus.documents[i].text, corpus.documents[i].text_size};
     if (status == NERFIT_OK && corpus.n_documents)
         status = nf_tagger_tag(tagger, texts, corpus.n_documents, results, err);
-    nf_str_clear(out);
+    nf_str_clear(&w->out);
     for (size_t i = 0; i < corpus.n_documents && status == NERFIT_OK; i++)
-        status = outputs[stream->output].write(out, model, &corpus.documents[i], &results[i], err);
-    if (status == NERFIT_OK && out->failed) status = nf_no_memory(err, 0);
-    if (status == NERFIT_OK) status = emit(stream, nf_str_text(out), out->length, err);
+        status = outputs[stream->output].write(w, &corpus.documents[i], &results[i], err);
+    if (status == NERFIT_OK && w->out.failed) status = nf_no_memory(err, 0);
+    if (status == NERFIT_OK) status = emit(stream, nf_str_text(&w->out), w->out.length, err);
     *n_texts += corpus.n_documents;
     nf_corpus_free(&corpus);
     return status;
@@ -189,16 +220,17 @@ nerfit_status nf_stream_tag(nf_tagger *tagger, const nf_stream *stream, size_t *
                                  .format = inputs[stream->input].format};
     nf_document_stream *in;
     NF_TRY(nf_document_stream_open(&in, &source, err));
-    nf_str out = {0};
+    writer w = {.stream = stream, .model = nf_tagger_model(tagger)};
     bool more = true;
     size_t count = 0;
     const char *head = outputs[stream->output].head, *tail = outputs[stream->output].tail;
     nerfit_status status = emit(stream, head, strlen(head), err);
-    while (status == NERFIT_OK && more)
-        status = tag_window(tagger, stream, in, &out, &more, &count, err);
+    while (status == NERFIT_OK && more) status = tag_window(tagger, in, &w, &more, &count, err);
     if (status == NERFIT_OK) status = emit(stream, tail, strlen(tail), err);
+    if (w.n_without_row > 1)
+        nf_log_warning(stream->log, "in all, %zu entities were left out so", w.n_without_row);
     if (n_texts) *n_texts = count;
-    nf_str_free(&out);
+    nf_str_free(&w.out);
     nf_document_stream_close(in);
     return status;
 }

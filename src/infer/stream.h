@@ -13,7 +13,7 @@ typedef enum nf_stream_input {
 
 typedef enum nf_stream_output {
     NF_OUTPUT_JSONL,
-    NF_OUTPUT_CONLL,
+    NF_OUTPUT_CONLL, /* words that the input gives (conll) stay as they are, one label each */
     NF_OUTPUT_BRACKETS,
     NF_OUTPUT_TOKENS,
     NF_OUTPUT_HTML,
@@ -29,7 +29,8 @@ typedef struct nf_stream {
     ptrdiff_t (*read)(void *user, char *buffer, size_t size);
     bool (*write)(void *user, const char *data, size_t size);
     void *user;
-    const char *name; /* of the input, for messages */
+    const char *name;  /* of the input, for messages */
+    const nf_log *log; /* may be NULL */
     nf_stream_input input;
     nf_stream_output output;
 } nf_stream;

@@ -8,7 +8,9 @@
 #include "base/str.h"
 #include "base/utf8.h"
 #include "labels/decoder.h"
-#include "labels/spans.h"
+#include "data/labels.h"
+#include "labels/span_tokens.h"
+#include "labels/tag_set.h"
 #include "text/windows.h"
 #include "text/word_shapes.h"
 #include "text/word_starts.h"
@@ -33,6 +35,7 @@ struct nf_tagger {
     worker *workers; /* [be->threads] batches at the same time; made when first needed */
     nf_arena arena;  /* of the results */
     size_t before, after;
+    nf_tag_set tags;
     /* of viterbi and crf; NULL otherwise */
     nf_decoder *decoder;
     nf_transitions transitions;
@@ -43,7 +46,7 @@ struct nf_tagger {
     double **logits; /* [texts] of a call: [words, 2 n_types + 1], in the arena */
     nf_calibration calibration;
     double threshold;
-    double *thresholds; /* [n_labels] of each label's type; negative: none. NULL: no type has one */
+    double *thresholds; /* [tags.n_types]; negative: none. NULL: no type has one */
 };
 
 /* A window of a text as one sequence of a batch. */
@@ -71,6 +74,9 @@ nerfit_status nf_tagger_new(nf_tagger **out, const nf_model *model, nf_backend *
     nf_tokenizer_special_counts(model->tokenizer, &tagger->before, &tagger->after);
     tagger->alone.be = be;
     nerfit_status status = nf_workspace_new(&tagger->alone.ws, be, err);
+    if (status == NERFIT_OK)
+        status = nf_tag_set_make(&tagger->tags, (const char *const *)model->labels, model->n_labels,
+                                 err);
     if (status == NERFIT_OK) status = nf_tagger_decode(tagger, NF_DECODE_AUTO, err);
     if (status == NERFIT_OK)
         *out = tagger;
@@ -92,6 +98,7 @@ void nf_tagger_free(nf_tagger *tagger) {
         worker_free(&tagger->workers[i]);
     free(tagger->workers);
     nf_arena_free(&tagger->arena);
+    nf_tag_set_free(&tagger->tags);
     nf_decoder_free(tagger->decoder);
     free(tagger->ids);
     free(tagger->thresholds);
@@ -111,33 +118,21 @@ bool nf_decode_find(const char *name, nf_decode *out) {
  * order, and lack some. */
 static nerfit_status map_labels(nf_tagger *t, nerfit_error *err) {
     const nf_model *model = t->model;
-    size_t n = model->n_labels;
+    t->n_types = t->tags.n_types;
     free(t->ids);
-    t->n_types = 0;
-    t->ids = malloc((2 * n + 1) * sizeof *t->ids);
-    const char **types = calloc(n + 1, sizeof *types);
-    nerfit_status status = t->ids && types ? NERFIT_OK : nf_no_memory(err, n);
-    if (status == NERFIT_OK) t->ids[0] = -1;
-    for (size_t i = 0; i < n && status == NERFIT_OK; i++) {
-        const char *label = model->labels[i];
-        bool begin = strncmp(label, "B-", 2) == 0, inside = strncmp(label, "I-", 2) == 0;
-        if (strcmp(label, "O") == 0) {
-            t->ids[0] = (int32_t)i;
-        } else if (begin || inside) {
-            size_t k = 0;
-            while (k < t->n_types && strcmp(types[k], label + 2) != 0) k++;
-            if (k == t->n_types) {
-                types[t->n_types++] = label + 2;
-                t->ids[1 + 2 * k] = t->ids[2 + 2 * k] = -1;
-            }
-            t->ids[(begin ? 1 : 2) + 2 * k] = (int32_t)i;
-        } else {
-            status = nf_fail_at(err, NERFIT_ARGUMENT, model->folder, 0, 0,
-                                "has the label \"%s\"; the decoder takes O, B-x and I-x", label);
-        }
+    t->ids = malloc((2 * t->n_types + 1) * sizeof *t->ids);
+    if (!t->ids) return nf_no_memory(err, 2 * t->n_types);
+    for (size_t k = 0; k < 2 * t->n_types + 1; k++) t->ids[k] = -1;
+    for (size_t i = 0; i < model->n_labels; i++) {
+        nf_tag tag = t->tags.tags[i];
+        if (tag.prefix > NF_TAG_I)
+            return nf_fail_at(err, NERFIT_ARGUMENT, model->folder, 0, 0,
+                              "has the label \"%s\"; the decoder takes O, B-x and I-x",
+                              model->labels[i]);
+        t->ids[tag.prefix == NF_TAG_O ? 0 : nf_label_id(tag.type, tag.prefix == NF_TAG_I)] =
+            (int32_t)i;
     }
-    free(types);
-    return status;
+    return NERFIT_OK;
 }
 
 nerfit_status nf_tagger_decode(nf_tagger *t, nf_decode decode, nerfit_error *err) {
@@ -179,8 +174,12 @@ static nerfit_status decode_words(nf_tagger *t, nf_tagged *tagged, const double 
         int32_t rest = nf_label_kind(path[w]) == NF_KIND_B ? path[w] + 1 : path[w];
         if (t->ids[rest] < 0) rest = path[w];
         float score = (float)nf_decoder_marginal(t->decoder, w, path[w]);
+        bool goes_on = w + 1 < n_words && nf_label_kind(path[w + 1]) == NF_KIND_I;
+        size_t end = words[w + 1]; /* blanks behind an entity are not in it */
+        for (; !goes_on && t->ids[0] >= 0 && end > words[w] + 1; end--)
+            if (tagged->tokens[end - 1].text_start < tagged->tokens[end - 1].text_end) break;
         for (size_t i = words[w]; i < words[w + 1]; i++) {
-            tagged->tokens[i].label = t->ids[i == words[w] ? path[w] : rest];
+            tagged->tokens[i].label = t->ids[i == words[w] ? path[w] : i < end ? rest : 0];
             tagged->tokens[i].score = score;
         }
     }
@@ -191,60 +190,54 @@ const nf_model *nf_tagger_model(const nf_tagger *tagger) {
     return tagger->model;
 }
 
+const nf_tag_set *nf_tagger_tags(const nf_tagger *tagger) {
+    return &tagger->tags;
+}
+
 /* ---------------------------------------------------------------- scores and thresholds */
 
 void nf_tagger_set_calibration(nf_tagger *t, const nf_calibration *calibration) {
     t->calibration = *calibration;
 }
 
-/* The type in "B-time". */
-static const char *type_of(const char *label) {
-    const char *dash = strchr(label, '-');
-    return dash ? dash + 1 : label;
-}
-
 static nerfit_status unknown_type(const nf_tagger *t, const char *type, nerfit_error *err) {
     nf_nearest nearest = {0};
-    for (size_t i = 0; i < t->model->n_labels; i++)
-        if (strchr(t->model->labels[i], '-'))
-            nf_nearest_see(&nearest, type, type_of(t->model->labels[i]));
-    if (!nearest.name) {
-        nf_str known = {0};
-        for (size_t i = 0; i < t->model->n_labels; i++)
-            if (strncmp(t->model->labels[i], "B-", 2) == 0)
-                nf_str_appendf(&known, "%s%s", known.length ? ", " : "",
-                               type_of(t->model->labels[i]));
+    nf_str known = {0};
+    for (size_t i = 0; i < t->tags.n_types; i++) {
+        nf_nearest_see(&nearest, type, t->tags.types[i]);
+        nf_str_appendf(&known, "%s%s", i ? ", " : "", t->tags.types[i]);
+    }
+    if (nearest.name)
+        nf_fail(err, NERFIT_ARGUMENT,
+                "threshold: the model has no entity type \"%s\"; did you mean \"%s\"?", type,
+                nearest.name);
+    else
         nf_fail(err, NERFIT_ARGUMENT,
                 "threshold: the model has no entity type \"%s\"; it has %.200s", type,
                 nf_str_text(&known));
-        nf_str_free(&known);
-        return NERFIT_ARGUMENT;
-    }
-    return nf_fail(err, NERFIT_ARGUMENT,
-                   "threshold: the model has no entity type \"%s\"; did you mean \"%s\"?", type,
-                   nearest.name);
+    nf_str_free(&known);
+    return NERFIT_ARGUMENT;
 }
 
 nerfit_status nf_tagger_set_threshold(nf_tagger *t, const char *type, double threshold,
                                       nerfit_error *err) {
-    size_t n = t->model->n_labels, known = 0;
+    size_t n = t->tags.n_types;
     if (!(threshold >= 0 && threshold <= 1))
         return nf_fail(err, NERFIT_ARGUMENT, "threshold: %g is not a number from 0 to 1",
                        threshold);
-    t->least = 0.0;
-    if (!type) {
-        t->threshold = threshold;
-        return NERFIT_OK;
-    }
-    if (!t->thresholds) {
-        t->thresholds = malloc(n * sizeof *t->thresholds + 1);
+    int32_t of = type ? nf_tag_set_type(&t->tags, type) : -1;
+    if (type && of < 0) return unknown_type(t, type, err);
+    if (type && !t->thresholds) {
+        t->thresholds = malloc(n * sizeof *t->thresholds);
         if (!t->thresholds) return nf_no_memory(err, n * sizeof *t->thresholds);
         for (size_t i = 0; i < n; i++) t->thresholds[i] = -1;
     }
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(type_of(t->model->labels[i]), type) == 0 && strchr(t->model->labels[i], '-'))
-            t->thresholds[i] = threshold, known++;
-    return known ? NERFIT_OK : unknown_type(t, type, err);
+    t->least = 0.0;
+    if (type)
+        t->thresholds[of] = threshold;
+    else
+        t->threshold = threshold;
+    return NERFIT_OK;
 }
 
 void nf_tagger_reset_thresholds(nf_tagger *t) {
@@ -254,11 +247,8 @@ void nf_tagger_reset_thresholds(nf_tagger *t) {
     t->thresholds = NULL;
 }
 
-static double threshold_of(const nf_tagger *t, const char *type) {
-    for (size_t i = 0; t->thresholds && i < t->model->n_labels; i++)
-        if (t->thresholds[i] >= 0 && strcmp(type_of(t->model->labels[i]), type) == 0)
-            return t->thresholds[i];
-    return t->threshold;
+static double threshold_of(const nf_tagger *t, int32_t type) {
+    return t->thresholds && t->thresholds[type] >= 0 ? t->thresholds[type] : t->threshold;
 }
 
 /* ---------------------------------------------------------------- pieces */
@@ -299,7 +289,9 @@ static nerfit_status prepare(nf_tagger *t, pieces *out, const nf_text *text, siz
     result->tokens = nf_arena_calloc(&t->arena, n + 1, sizeof *result->tokens);
     size_t n_words = 0;
     bool *starts_word = malloc(n + 1);
-    if (!result->tokens || !starts_word) {
+    uint32_t *ranges = malloc(2 * n * sizeof *ranges + 1);
+    if (!result->tokens || !starts_word || !ranges) {
+        free(ranges);
         free(starts_word);
         return nf_no_memory(err, n);
     }
@@ -307,14 +299,20 @@ static nerfit_status prepare(nf_tagger *t, pieces *out, const nf_text *text, siz
     nerfit_status status =
         nf_word_starts(encoding, t->before, t->after, text->text, text->size,
                        own->present ? own->words : NF_WORDS_TOKENIZER, starts_word, err);
+    if (status == NERFIT_OK)
+        nf_subword_ranges(encoding, t->before, t->after, text->text, text->size, starts_word,
+                          ranges, ranges + n);
     for (size_t i = 0; i < n && status == NERFIT_OK; i++) {
         size_t at = t->before + i;
         result->tokens[i] = (nf_tagged_token){.start = encoding->starts[at],
                                               .end = encoding->ends[at],
+                                              .text_start = ranges[i],
+                                              .text_end = ranges[n + i],
                                               .id = encoding->ids[at],
                                               .starts_word = starts_word[i]};
         result->tokens[i].word = (uint32_t)(n_words += starts_word[i]) - 1;
     }
+    free(ranges);
     if (t->decoder && status == NERFIT_OK) {
         size_t cells = n_words * (2 * t->n_types + 1);
         t->logits[index] = nf_arena_alloc(&t->arena, cells * sizeof **t->logits + 1);
@@ -374,6 +372,18 @@ static void label_tokens(const nf_tagger *t, const piece *p, const float *logits
     }
 }
 
+/* A weight that is not a number makes all that follows one; it would come out as "no entities". */
+static nerfit_status check_finite(const nf_tagger *t, const piece *p, const float *logits,
+                                  nerfit_error *err) {
+    for (size_t i = 0; i < p->length * t->model->n_labels; i++)
+        if (!isfinite(logits[i]))
+            return nf_fail_at(err, NERFIT_NUMERIC, t->model->folder, 0, 0,
+                              "gives text %zu a logit that is not finite (%s): are all its weights "
+                              "finite numbers, and none too large for the precision?",
+                              p->text + 1, isnan(logits[i]) ? "NaN" : "infinite");
+    return NERFIT_OK;
+}
+
 static nerfit_status run_batch(const nf_tagger *t, worker *w, const piece *batch, size_t count,
                                nf_tagged *results, nerfit_error *err) {
     nf_tokens texts[TEXTS_A_BATCH];
@@ -397,6 +407,7 @@ static nerfit_status run_batch(const nf_tagger *t, worker *w, const piece *batch
     w->be->to_f32(w->be, w->values, logits, n * l);
     const float *at = w->values;
     for (size_t i = 0; i < count; i++) {
+        NF_TRY(check_finite(t, &batch[i], at, err));
         label_tokens(t, &batch[i], at, &results[batch[i].text]);
         at += batch[i].length * l;
     }
@@ -491,68 +502,72 @@ static nerfit_status run_pieces(nf_tagger *t, pieces *p, nf_tagged *results, ner
 
 /* ---------------------------------------------------------------- entities */
 
-/* words [n_words + 1]: first tokens of the words; the span counts words. */
-static nf_entity make_entity(const nf_text *text, const nf_tagged *tagged, const size_t *words,
-                             const nf_label_span *span) {
-    nf_entity e = {.start = tagged->tokens[words[span->start]].start,
-                   .end = tagged->tokens[words[span->end] - 1].end,
-                   .label = span->type};
-    double sum = 0.0;
-    for (size_t i = span->start; i < span->end; i++) sum += (double)tagged->tokens[words[i]].score;
-    e.score = sum / (double)(span->end - span->start);
-    e.byte_start = nf_utf8_offset(text->text, text->size, e.start);
-    e.byte_end = nf_utf8_offset(text->text, text->size, e.end);
-    uint32_t c;
-    while (e.byte_start < e.byte_end) {
-        size_t size = nf_utf8_decode(text->text + e.byte_start, e.byte_end - e.byte_start, &c);
-        if (!nf_is_space(c)) break;
-        e.byte_start += size;
-        e.start++;
-    }
-    while (e.byte_end > e.byte_start) {
-        size_t at = e.byte_end - 1;
-        while (at > e.byte_start && ((unsigned char)text->text[at] & 0xC0) == 0x80) at--;
-        nf_utf8_decode(text->text + at, e.byte_end - at, &c);
-        if (!nf_is_space(c)) break;
-        e.byte_end = at;
-        e.end--;
-    }
-    return e;
+/* The sub-word that tells a word's label: its first one, unless this is a lone blank (an empty range)
+ * that says O. Models that were trained on such blanks say at them what the word is; others at the
+ * first sub-word that has characters. */
+static size_t telling_token(const nf_tagger *t, const nf_tagged *tagged, size_t first, size_t end) {
+    const nf_tagged_token *tokens = tagged->tokens;
+    size_t i = first;
+    while (i + 1 < end && tokens[i].text_start >= tokens[i].text_end &&
+           t->tags.tags[tokens[i].label].prefix == NF_TAG_O)
+        i++;
+    return i;
+}
+
+/* Where the words of the tokens first .. end-1 lie in the text. */
+static nf_text_range range_of(nf_utf8_place *at, const nf_tagged *tagged, size_t first,
+                              size_t end) {
+    const nf_tagged_token *tokens = tagged->tokens;
+    uint32_t last = tokens[first].text_end;
+    for (size_t i = first; i < end; i++)
+        if (tokens[i].text_end > last) last = tokens[i].text_end;
+    uint32_t next = end < tagged->n_tokens ? tokens[end].text_start : UINT32_MAX;
+    return nf_word_range(at, tokens[first].text_start, last, next);
 }
 
 static nerfit_status find_entities(nf_tagger *t, const nf_text *text, nf_tagged *tagged,
                                    const double *logits, nerfit_error *err) {
     size_t n = tagged->n_tokens, n_words = 0, count = 0;
-    const char **labels = malloc((n + 1) * sizeof *labels);
-    nf_label_span *spans = malloc((n + 1) * sizeof *spans);
+    nf_utf8_place at = {text->text, text->size, 0, 0};
+    int32_t *labels = malloc((n + 1) * sizeof *labels);
+    double *scores = malloc((n + 1) * sizeof *scores);
+    nf_tag_span *spans = malloc((n + 1) * sizeof *spans);
     size_t *words = malloc((n + 1) * sizeof *words);
     int32_t *path = malloc((n + 1) * sizeof *path);
     tagged->entities = nf_arena_calloc(&t->arena, n + 1, sizeof *tagged->entities);
-    nerfit_status status =
-        labels && spans && words && path && tagged->entities ? NERFIT_OK : nf_no_memory(err, n);
+    nerfit_status status = labels && scores && spans && words && path && tagged->entities
+                               ? NERFIT_OK
+                               : nf_no_memory(err, n);
     for (size_t i = 0; i < n && status == NERFIT_OK; i++)
         if (tagged->tokens[i].starts_word) words[n_words++] = i;
     if (status == NERFIT_OK) words[n_words] = n;
     if (status == NERFIT_OK && t->decoder)
         status = decode_words(t, tagged, logits, words, n_words, path, err);
-    if (status == NERFIT_OK) {
-        for (size_t i = 0; i < n_words; i++)
-            labels[i] = t->model->labels[tagged->tokens[words[i]].label];
-        status = nf_spans_from_labels(labels, n_words, NF_SCHEME_NONE, spans, &count, err);
+    for (size_t w = 0; w < n_words && status == NERFIT_OK; w++) {
+        const nf_tagged_token *token =
+            &tagged
+                 ->tokens[t->decoder ? words[w] : telling_token(t, tagged, words[w], words[w + 1])];
+        labels[w] = token->label;
+        scores[w] = (double)token->score;
     }
+    if (status == NERFIT_OK) count = nf_tag_set_spans(&t->tags, labels, n_words, spans);
     for (size_t i = 0; i < count && status == NERFIT_OK; i++) {
-        nf_entity e = make_entity(text, tagged, words, &spans[i]);
+        size_t start = spans[i].start, end = spans[i].end;
+        nf_text_range r = range_of(&at, tagged, words[start], words[end]);
+        nf_entity e = {r.start,   r.end, r.byte_start, r.byte_end, t->tags.types[spans[i].type],
+                       .score = 0};
+        for (size_t w = start; w < end; w++) e.score += scores[w];
+        e.score /= (double)(end - start);
         if (t->decoder)
-            e.score = nf_decoder_span(t->decoder, (size_t)nf_label_type(path[spans[i].start]),
-                                      spans[i].start, spans[i].end);
+            e.score = nf_decoder_span(t->decoder, (size_t)nf_label_type(path[start]), start, end);
         e.score = nf_calibration_apply(&t->calibration, e.score);
-        if (e.score < threshold_of(t, e.label))
-            for (size_t k = words[spans[i].start]; k < words[spans[i].end]; k++)
-                tagged->tokens[k].left_out = true;
+        if (e.score < threshold_of(t, spans[i].type))
+            for (size_t k = words[start]; k < words[end]; k++) tagged->tokens[k].left_out = true;
         else if (e.start < e.end)
             tagged->entities[tagged->n_entities++] = e;
     }
     free(labels);
+    free(scores);
     free(spans);
     free(words);
     free(path);
@@ -595,8 +610,9 @@ nerfit_status nf_tagger_gold(const nf_document *document, const nf_tagged *tagge
         bool first = true;
         for (size_t i = taken; i < tagged->n_tokens; i++) {
             const nf_tagged_token *token = &tagged->tokens[i];
-            if (token->start >= span->end) break;
-            if (token->end <= span->start) continue;
+            if (token->text_start >= span->end) break;
+            if (!nf_span_labels_token(span->start, span->end, token->text_start, token->text_end))
+                continue;
             labels[i] = first ? begin : inside;
             first = false;
             taken = i + 1;

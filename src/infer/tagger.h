@@ -3,11 +3,11 @@
  * A text that does not fit the model is covered by overlapping windows (text/windows.h): nothing is
  * cut off. Entities are made of whole words (text/word_starts.h): a word's label is
  * read from its first sub-word (transformers' aggregation "first"). A span goes from its first
- * word's start to its last one's end, less white space at the edges. How labels are found:
+ * word's start to its last one's end, with the marks that belong to its last character (tokenizers
+ * that strip accents end before them), less white space at the edges. How labels are found:
  *
- *   labels   each sub-word takes its most probable label, and entities are read by seqeval's
- *            default rules (spans.h); an entity's score is the mean probability of its words'
- *            labels
+ *   labels   each sub-word takes its most probable label, and entities are read as
+ *            labels/tag_set.h says; an entity's score is the mean probability of its words' labels
  *   viterbi  the best legal BIO sequence of words (decoder.h, all transitions 0); an entity's score
  *            is the probability of exactly that span, among legal sequences
  *   crf      the same with the transitions of nerfit.json, which models of the recipe nerfit have
@@ -21,17 +21,19 @@
 #include "data/document.h"
 #include "model/model.h"
 #include "infer/calibration.h"
+#include "labels/tag_set.h"
 
 typedef struct nf_entity {
     uint32_t start, end; /* code points */
     size_t byte_start, byte_end;
-    const char *label; /* the model's */
+    const char *label; /* its type (labels/tag_set.h) */
     double score;
 } nf_entity;
 
 /* A sub-word with its label, special tokens left out. */
 typedef struct nf_tagged_token {
     uint32_t start, end;
+    uint32_t text_start, text_end; /* without white space: nf_subword_ranges */
     int32_t id;
     int32_t label; /* of the model's labels */
     float score;   /* its probability */
@@ -67,6 +69,8 @@ nerfit_status nf_tagger_new(nf_tagger **out, const nf_model *model, nf_backend *
 nerfit_status nf_tagger_decode(nf_tagger *tagger, nf_decode decode, nerfit_error *err);
 void nf_tagger_free(nf_tagger *tagger);
 const nf_model *nf_tagger_model(const nf_tagger *tagger);
+/* What the model's labels mean. */
+const nf_tag_set *nf_tagger_tags(const nf_tagger *tagger);
 /* What is done with entities' scores; a new tagger leaves them as they are. */
 void nf_tagger_set_calibration(nf_tagger *tagger, const nf_calibration *calibration);
 /* Entities of the type (NULL: of all that have none of their own) with a smaller score are left
@@ -88,7 +92,7 @@ nerfit_status nf_tagger_tag(nf_tagger *tagger, const nf_text *texts, size_t coun
                             nf_tagged *results, nerfit_error *err);
 
 /* Gold labels of a document for tagged tokens: labels [n_tokens] as texts "B-x", "I-x", "O", by the
- * rules of train/examples.h; label texts are made in the arena. */
+ * rule of labels/span_tokens.h; label texts are made in the arena. */
 nerfit_status nf_tagger_gold(const nf_document *document, const nf_tagged *tagged, nf_arena *arena,
                              const char **labels, nerfit_error *err);
 

@@ -4,16 +4,27 @@
 
 #include "base/script.h"
 #include "base/utf8.h"
+#include "text/grapheme.h"
 #include "text/unicode.h"
 
-/* Marks, and the vowels of Thai and Lao that are letters, yet belong to what they follow. */
+/* Marks (Mn, Mc, Me), and what extends a grapheme cluster of UAX 29 besides: the vowels of Thai and
+ * Lao that are letters, joiners, variation selectors, skin tones. */
 static bool belongs_to_previous(uint32_t c) {
-    return (nf_unicode_flags_of(c) & NF_UNICODE_COMBINING) || c == 0x0E33 || c == 0x0EB3 ||
-           c == 0x200D || c == 0xFF9E || c == 0xFF9F;
+    uint8_t class = nf_grapheme_class(c);
+    return (nf_unicode_flags_of(c) & NF_UNICODE_COMBINING) ||
+           (class >= NF_GRAPHEME_EXTEND && class <= NF_GRAPHEME_SPACING);
 }
 
 static bool is_mark(uint32_t c) {
     return nf_unicode_flags_of(c) & NF_UNICODE_COMBINING;
+}
+
+/* The code point at an index, where p goes; false behind the text. */
+static bool code_point_at(nf_utf8_place *p, uint32_t index, uint32_t *c) {
+    nf_utf8_go_to(p, index);
+    if (p->byte >= p->size) return false;
+    nf_utf8_next(p->text + p->byte, c);
+    return true;
 }
 
 /* Whether a word begins between two neighbours of the text, the second of which is at `index`;
@@ -33,6 +44,26 @@ static bool divides(nf_utf8_place *p, uint32_t index, bool begins) {
     return begins && !(is_mark(before) && letter);
 }
 
+/* Whether a sub-word stands for white space alone, or for nothing. */
+static bool is_blank(nf_utf8_place *p, uint32_t start, uint32_t end) {
+    for (uint32_t c; start < end && code_point_at(p, start, &c); start++)
+        if (!nf_is_space(c)) return false;
+    return true;
+}
+
+/* Words of blanks go on with the word before them; the first one of a text has none. */
+static void join_blank_words(const nf_encoding *e, size_t first, size_t count, nf_utf8_place *p,
+                             bool *starts) {
+    for (size_t i = 1, end; i < count; i = end) {
+        bool blank = starts[i];
+        for (end = i + 1; end < count && !starts[end]; end++) {
+        }
+        for (size_t k = i; k < end && blank; k++)
+            blank = is_blank(p, e->starts[first + k], e->ends[first + k]);
+        if (blank) starts[i] = false;
+    }
+}
+
 static void by_tokenizer(const nf_encoding *e, size_t first, size_t count, const char *text,
                          size_t size, bool *starts) {
     nf_utf8_place p = {text, size, 0, 0};
@@ -46,6 +77,8 @@ static void by_tokenizer(const nf_encoding *e, size_t first, size_t count, const
         else if (e->starts[at] == e->ends[at - 1])
             starts[i] = divides(&p, e->starts[at], starts[i]);
     }
+    p = (nf_utf8_place){text, size, 0, 0};
+    join_blank_words(e, first, count, &p, starts);
 }
 
 /* ---------------------------------------------------------------- between blanks */
@@ -130,6 +163,60 @@ nerfit_status nf_word_starts(const nf_encoding *e, size_t before, size_t after, 
     if (kind == NF_WORDS_BLANKS) return by_blanks(e, before, n, text, size, starts, err);
     by_tokenizer(e, before, n, text, size, starts);
     return NERFIT_OK;
+}
+
+/* ---------------------------------------------------------------- ranges */
+
+/* Takes white space off both ends of start .. end-1. */
+static void trim_range(nf_utf8_place *p, uint32_t *start, uint32_t *end) {
+    uint32_t c;
+    while (*start < *end && code_point_at(p, *start, &c) && nf_is_space(c)) ++*start;
+    while (*end > *start && code_point_at(p, *end - 1, &c) && nf_is_space(c)) --*end;
+}
+
+void nf_subword_ranges(const nf_encoding *e, size_t before, size_t after, const char *text,
+                       size_t size, const bool *starts_word, uint32_t *starts, uint32_t *ends) {
+    size_t n = e->length - before - after;
+    nf_utf8_place p = {text, size, 0, 0};
+    for (size_t i = 0; i < n; i++) {
+        starts[i] = e->starts[before + i];
+        ends[i] = e->ends[before + i];
+        trim_range(&p, &starts[i], &ends[i]);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (starts[i] < ends[i]) continue;
+        size_t next = i + 1;
+        while (next < n && !starts_word[next] && starts[next] >= ends[next]) next++;
+        if (next < n && !starts_word[next])
+            starts[i] = ends[i] = starts[next];
+        else if (i > 0)
+            starts[i] = ends[i] = ends[i - 1];
+    }
+}
+
+/* Whether all from white space (or the text's start) up to `start` belongs to a character that is
+ * not there; *first receives where it begins. */
+static bool stray_marks_before(nf_utf8_place *p, uint32_t start, uint32_t *first) {
+    uint32_t c = 0, at = start;
+    while (at > 0 && code_point_at(p, at - 1, &c) && belongs_to_previous(c)) at--;
+    *first = at;
+    return at < start && (at == 0 || nf_is_space(c));
+}
+
+nf_text_range nf_word_range(nf_utf8_place *p, uint32_t start, uint32_t end, uint32_t next) {
+    uint32_t c, first;
+    trim_range(p, &start, &end);
+    nf_text_range range = {.start = start, .end = end};
+    if (start < end) {
+        if (stray_marks_before(p, start, &first)) range.start = first;
+        while (range.end < next && code_point_at(p, range.end, &c) && belongs_to_previous(c))
+            range.end++;
+    }
+    nf_utf8_go_to(p, range.start);
+    range.byte_start = p->byte;
+    nf_utf8_go_to(p, range.end);
+    range.byte_end = p->byte;
+    return range;
 }
 
 bool nf_word_edge(const char *text, size_t size, size_t byte) {

@@ -16,10 +16,12 @@
  *              "http://t.co/x" or "@name".
  *
  * A sub-word that stands for no character, or for one that the next one stands for as well (the
- * blank that sentencepiece puts in front), keeps that next one in its word. */
+ * blank that sentencepiece puts in front), keeps that next one in its word. White space by itself
+ * is no word: sub-words that stand for nothing else go on with the word before them. */
 #ifndef NF_TEXT_WORD_STARTS_H
 #define NF_TEXT_WORD_STARTS_H
 
+#include "base/utf8.h"
 #include "text/tokenizer.h"
 
 typedef enum nf_word_kind { NF_WORDS_TOKENIZER, NF_WORDS_BLANKS } nf_word_kind;
@@ -30,6 +32,26 @@ typedef enum nf_word_kind { NF_WORDS_TOKENIZER, NF_WORDS_BLANKS } nf_word_kind;
 nerfit_status nf_word_starts(const nf_encoding *encoding, size_t before, size_t after,
                              const char *text, size_t size, nf_word_kind kind, bool *starts,
                              nerfit_error *err);
+/* What the tokens of the text (as above) stand for, without white space: tokenizers differ in whether
+ * the blank before a word is in a sub-word's offsets. starts, ends [length - before - after]. A
+ * sub-word of white space alone (the lone "Ġ" of byte-level BPE) has an empty range: where the next
+ * sub-word of its word begins, if one follows; else where the one before it ends. `starts_word` is
+ * nf_word_starts'. */
+void nf_subword_ranges(const nf_encoding *encoding, size_t before, size_t after, const char *text,
+                       size_t size, const bool *starts_word, uint32_t *starts, uint32_t *ends);
+
+/* A range of a text, in code points and in bytes, end exclusive. */
+typedef struct nf_text_range {
+    uint32_t start, end;
+    size_t byte_start, byte_end;
+} nf_text_range;
+
+/* The range of words whose sub-words cover the code points start .. end-1, without white space at
+ * its edges, and with what belongs to its last character but has no sub-word, up to `next`, where
+ * the next word begins: marks, joiners, variation selectors, the vowels of Thai and Lao (many
+ * normalizers strip accents, and offsets end before them). Such characters in front of the first
+ * word that follow nothing but white space are taken in, too. `at` walks along the text. */
+nf_text_range nf_word_range(nf_utf8_place *at, uint32_t start, uint32_t end, uint32_t next);
 /* Whether words of the kind blanks have an edge at a byte of the text. */
 bool nf_word_edge(const char *text, size_t size, size_t byte);
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/utf8.h"
+#include "labels/span_tokens.h"
 #include "text/word_shapes.h"
 
 enum { REPORTED = 5 }; /* problems of a kind that are told with their place */
@@ -16,8 +17,9 @@ typedef struct maker {
     size_t before, after, capacity; /* special tokens; tokens of text an example takes */
     nf_encoding encoding;
     nf_word_kind words;
-    bool *starts_word; /* of the text's tokens, special ones left out */
-    int32_t *shapes;   /* likewise */
+    bool *starts_word;       /* of the text's tokens, special ones left out */
+    int32_t *shapes;         /* likewise */
+    uint32_t *starts, *ends; /* likewise: nf_subword_ranges */
 } maker;
 
 void nf_examples_free(nf_examples *examples) {
@@ -37,14 +39,14 @@ static nf_example *add_example(nf_examples *out) {
     return &out->items[out->count++];
 }
 
-/* The tokens that share a character with the span; false if there is none. */
+/* The tokens that the span labels; false if there is none. */
 static bool token_range(const maker *m, const nf_span *span, int32_t *first, int32_t *last) {
-    const nf_encoding *e = &m->encoding;
+    size_t n = m->encoding.length - m->before - m->after;
     bool found = false;
-    for (size_t i = 0; i < e->length; i++) {
-        if (e->special[i] || e->starts[i] >= span->end || e->ends[i] <= span->start) continue;
-        if (!found) *first = (int32_t)i;
-        *last = (int32_t)i + 1;
+    for (size_t i = 0; i < n; i++) {
+        if (!nf_span_labels_token(span->start, span->end, m->starts[i], m->ends[i])) continue;
+        if (!found) *first = (int32_t)(m->before + i);
+        *last = (int32_t)(m->before + i + 1);
         found = true;
     }
     return found;
@@ -76,7 +78,8 @@ static nerfit_status find_entities(maker *m, const nf_document *document,
                    "has no sub-word (the tokenizer removes its characters): it cannot be learned");
             continue;
         }
-        if (m->encoding.starts[first] < span->start || m->encoding.ends[last - 1] > span->end)
+        if (m->starts[(size_t)first - m->before] < span->start ||
+            m->ends[(size_t)last - 1 - m->before] > span->end)
             report(m, &m->out->n_inner_edges, document, span,
                    "has an edge inside a sub-word: the whole sub-word is labelled");
         if (first < taken) first = taken;
@@ -143,7 +146,7 @@ static nerfit_status add_piece(maker *m, size_t start, size_t end,
     for (size_t k = 0; k < count; k++) {
         size_t first = (size_t)entities[k].start, last = (size_t)entities[k].end;
         if (last <= start || first >= end) continue;
-        if (first < start || last > end) m->out->n_split_entities += first < start;
+        m->out->n_split_entities += first < start && last <= end; /* once each, at its last piece */
         if (first < start) first = start;
         if (last > end) last = end;
         nf_example_entity *entity = &own[example->n_entities++];
@@ -193,11 +196,17 @@ static nerfit_status add_document(maker *m, const nf_corpus *corpus, size_t inde
     nf_example_entity *entities = calloc(document->n_spans + 1, sizeof *entities);
     m->starts_word = malloc(end - start + 1);
     m->shapes = malloc((end - start) * sizeof *m->shapes + 1);
-    status =
-        entities && m->starts_word && m->shapes ? NERFIT_OK : nf_no_memory(err, document->n_spans);
+    m->starts = malloc(2 * (end - start) * sizeof *m->starts + 1);
+    m->ends = m->starts + (end - start);
+    status = entities && m->starts_word && m->shapes && m->starts
+                 ? NERFIT_OK
+                 : nf_no_memory(err, document->n_spans);
     if (status == NERFIT_OK)
         status = nf_word_starts(&m->encoding, m->before, m->after, document->text,
                                 document->text_size, m->words, m->starts_word, err);
+    if (status == NERFIT_OK)
+        nf_subword_ranges(&m->encoding, m->before, m->after, document->text, document->text_size,
+                          m->starts_word, m->starts, m->ends);
     if (status == NERFIT_OK)
         nf_word_shapes(&m->encoding, m->before, m->after, document->text, document->text_size,
                        m->starts_word, m->shapes);
@@ -212,6 +221,7 @@ static nerfit_status add_document(maker *m, const nf_corpus *corpus, size_t inde
     free(entities);
     free(m->starts_word);
     free(m->shapes);
+    free(m->starts);
     return status;
 }
 
@@ -219,9 +229,10 @@ static void tell(const maker *m, size_t max_length) {
     const nf_examples *out = m->out;
     if (out->n_split_documents)
         nf_log_warning(m->log,
-                       "%zu texts are longer than %zu tokens and were divided into pieces; %zu "
-                       "entities had to be divided with them",
-                       out->n_split_documents, max_length, out->n_split_entities);
+                       "%zu text%s longer than %zu tokens and divided into pieces; %zu entit%s had "
+                       "to be divided with them",
+                       out->n_split_documents, out->n_split_documents == 1 ? " is" : "s are",
+                       max_length, out->n_split_entities, out->n_split_entities == 1 ? "y" : "ies");
     if (out->n_inner_edges > REPORTED)
         nf_log_warning(m->log, "in all, %zu entities have an edge inside a sub-word",
                        out->n_inner_edges);

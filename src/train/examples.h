@@ -1,9 +1,10 @@
 /* Training examples: documents as the model sees them, sub-words with their labels.
  *
  * The rules are those of the original package (nerfit/dataset.py), but for its defects:
- *   - A sub-word belongs to an entity if they share a character. (The original asks that the
- *     sub-word's start lies in the entity; where an entity's edge lies inside a sub-word, it
- *     labelled the first one O. Such an edge is reported.)
+ *   - A sub-word belongs to an entity if they share a character; one without characters, if the
+ *     next character does (labels/span_tokens.h). (The original asks that the sub-word's start
+ *     lies in the entity; where an entity's edge lies inside a sub-word, it labelled the first one
+ *     O. Such an edge is reported.)
  *   - The entity's first sub-word is B-, the others I-. (The original gave B- twice where several
  *     byte-level sub-words share one character, and O to an entity that follows another with
  *     nothing between them.)

@@ -7,13 +7,17 @@ DESTDIR ?=
 CC ?= cc
 VERSION := $(shell sed -n 's/.*define NERFIT_VERSION "\(.*\)"/\1/p' include/nerfit.h)
 
+# tools/mutants links the tests with a shared library, in which all is visible
+VISIBILITY ?= hidden
+TEST_LIBRARY ?= $(BUILD)/libnerfit.a
+
 PACKAGES := jansson yaml-0.1 libutf8proc
 # not linked: src/net/curl.c opens it
 OPENED := libcurl
 OPT ?= -O2
 WARN := -Wno-unknown-warning-option -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wno-format-truncation -Wstrict-prototypes -Wvla -Werror
 CFLAGS ?= -g
-NF_CFLAGS := -std=gnu11 $(OPT) $(CFLAGS) $(WARN) -fPIC -fvisibility=hidden -fopenmp -Iinclude -Isrc \
+NF_CFLAGS := -std=gnu11 $(OPT) $(CFLAGS) $(WARN) -fPIC -fvisibility=$(VISIBILITY) -fopenmp -Iinclude -Isrc \
 	$(shell pkg-config --cflags $(PACKAGES) $(OPENED)) -D_GNU_SOURCE
 LIBS := $(shell pkg-config --libs $(PACKAGES)) -ldnnl -fopenmp -ldl -lm
 ifdef SANITIZE
@@ -84,13 +88,16 @@ $(BUILD)/nerfit.pc: Makefile include/nerfit.h
 	  'Requires.private: $(PACKAGES)' 'Libs: -L$${libdir} -lnerfit' 'Libs.private: -ldnnl -fopenmp -ldl -lm' \
 	  'Cflags: -I$${includedir}' > $@
 
-$(BUILD)/tests/%: tests/%.c $(BUILD)/libnerfit.a
+$(BUILD)/tests/%: tests/%.c $(TEST_LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(NF_CFLAGS) -Wno-conversion -Wno-missing-field-initializers -Itests $(LDFLAGS) $(TEST_LDFLAGS) -MMD -MP $< $(BUILD)/libnerfit.a -o $@ -lcmocka $(LIBS)
+	$(CC) $(NF_CFLAGS) -Wno-conversion -Wno-missing-field-initializers -Itests $(LDFLAGS) $(TEST_LDFLAGS) -MMD -MP $< $(TEST_LIBRARY) -o $@ -lcmocka $(LIBS)
 # tests/oom.h: these make any one allocation fail
 comma := ,
 $(filter $(BUILD)/tests/test_oom%,$(TESTS)): private TEST_LDFLAGS := $(foreach f,malloc calloc realloc aligned_alloc \
 	strdup free,-Wl$(comma)--wrap=$(f))
+# tests/io_faults.h: these make any one call fail
+$(filter $(BUILD)/tests/test_io%,$(TESTS)): private TEST_LDFLAGS := $(foreach f,open fopen fdopen fwrite fflush fsync \
+	rename renameat2 mkdir unlink rmdir,-Wl$(comma)--wrap=$(f))
 $(BUILD)/examples/%: examples/%.c $(BUILD)/libnerfit.a
 	@mkdir -p $(@D)
 	$(CC) $(NF_CFLAGS) $(LDFLAGS) -MMD -MP $< $(BUILD)/libnerfit.a -o $@ $(LIBS) -lpthread

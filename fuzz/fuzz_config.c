@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     nerfit_error error;
     if (nf_train_options_init(&options, &error) == NERFIT_OK &&
         nf_train_options_load(&options, path, &error) == NERFIT_OK)
-        nf_train_options_check(&options, NULL, &error);
+        nf_train_options_check(&options, true, NULL, &error);
     nf_train_options_free(&options);
     unlink(path);
     return 0;

@@ -333,14 +333,16 @@ static void test_remove_unfinished(void **state) {
         const char *end;
         bool stays;
     } cases[] = {
-        {"left.json.tmp-", dead, "", false},
-        {"left.json.tmp-", getpid(), "", false}, /* an earlier one's of that number */
-        {"left.json.tmp-", alive, "", true},
-        {"left.json.tmp-", dead, ".txt", true},
-        {"left.json.tmp", dead, "", true},
-        {"left.jsonl.tmp-", dead, "", true},
-        {"my-left.json.tmp-", dead, "", true},
-        {"left.json-", dead, "", true},
+        {"left.json.nerfit-", dead, "-0123abcd", false},
+        {"left.json.nerfit-", getpid(), "-0123abcd", false}, /* an earlier one's of that number */
+        {"left.json.nerfit-", alive, "-0123abcd", true},
+        {"left.json.nerfit-", dead, "-0123abcd.txt", true},
+        {"left.json.nerfit-", dead, "-0123abc", true},
+        {"left.json.nerfit-", dead, "", true},
+        {"left.json.tmp-", dead, "", true},
+        {"left.jsonl.nerfit-", dead, "-0123abcd", true},
+        {"my-left.json.nerfit-", dead, "-0123abcd", true},
+        {"left.json-", dead, "-0123abcd", true},
     };
     char paths[sizeof cases / sizeof *cases][256];
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -357,8 +359,8 @@ static void test_remove_unfinished(void **state) {
     assert_content(path, "whole");
     /* a folder too; where there is nothing, nothing is done */
     char inside[256];
-    snprintf(inside, sizeof inside, "%s/.left.tmp-%ld/file", folder, dead);
-    snprintf(paths[0], sizeof *paths, "%s/.left.tmp-%ld", folder, dead);
+    snprintf(paths[0], sizeof *paths, "%s/.left.nerfit-%ld-01234567", folder, dead);
+    snprintf(inside, sizeof inside, "%s/file", paths[0]);
     assert_ok(nf_directory_make(paths[0], &err), &err);
     assert_ok(nf_file_write(inside, "x", 1, &err), &err);
     assert_ok(nf_file_remove_unfinished(in_folder(".left"), &err), &err);

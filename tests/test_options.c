@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "train/defaults.h"
 #include "train/options.h"
+#include "train/run.h"
 #include "train/schedule.h"
 
 static nerfit_error error;
@@ -100,9 +101,81 @@ static void test_best_of_stage1(void **state) {
         assert_ok(nf_train_defaults(&o, &given, &size, NULL, &error), &error);
         for (int s = 0; s < 2; s++)
             assert_int_equal(o.save_strategy[s], validation ? NF_CHOICE_STEPS : NF_CHOICE_NO);
-        if (validation) assert_ok(nf_train_options_check(&o, NULL, &error), &error);
+        if (validation) assert_ok(nf_train_options_check(&o, true, NULL, &error), &error);
         nf_train_options_free(&o);
         nf_train_options_free(&given);
+    }
+}
+
+/* A best model that is asked for takes evaluations, however validation texts come. */
+static void test_best_needs_evaluations(void **state) {
+    (void)state;
+    static const struct {
+        const char *given[6], *says;
+        bool validation;
+    } cases[] = {
+        {{"eval_strategy", "no", "load_best_model_at_end", "true"},
+         "stage 2: load_best_model_at_end needs evaluations to choose by, and eval_strategy is "
+         "\"no\"; give eval_strategy, or load_best_model_at_end: false",
+         true},
+        {{"eval_strategy", "no", "load_best_model_at_end", "true"}, NULL, false},
+        {{"eval_strategy", "no", "load_best_model_at_end", "false"}, NULL, true},
+        {{"eval_strategy", "no"}, NULL, true},
+        {{"eval_strategy", "steps", "load_best_model_at_end", "true", "save_strategy", "no"},
+         "stage 2: load_best_model_at_end needs save_strategy and eval_strategy to be the same",
+         true},
+        {{"eval_steps", "4", "load_best_model_at_end", "true", "save_steps", "6"},
+         "stage 2: load_best_model_at_end needs save_steps (6) to be a multiple of eval_steps (4)",
+         true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        nf_train_options given, o;
+        assert_ok(nf_train_options_init(&given, &error), &error);
+        given.recipe = NF_RECIPE_NERFIT;
+        given.model_name = given.output_dir = given.train_annotations = "x";
+        for (int s = 0; s < 6 && cases[i].given[s]; s += 2)
+            assert_ok(nf_train_options_set(&given, cases[i].given[s], cases[i].given[s + 1], NULL,
+                                           0, &error),
+                      &error);
+        const nf_train_size size = {100, cases[i].validation};
+        assert_ok(nf_train_defaults(&o, &given, &size, NULL, &error), &error);
+        nerfit_status status = nf_train_options_check(&o, size.has_validation, NULL, &error);
+        if ((status != NERFIT_OK) != (cases[i].says != NULL) ||
+            (cases[i].says && strcmp(error.text, cases[i].says) != 0))
+            fail_msg("case %zu: status %d, %s", i, status, error.text);
+        nf_train_options_free(&o);
+        nf_train_options_free(&given);
+    }
+}
+
+/* Each stage has the precision of its own options, whichever the one before had. */
+static void test_precision(void **state) {
+    (void)state;
+    enum { F32 = NF_PRECISION_F32, BF16 = NF_PRECISION_BF16 };
+    static const struct {
+        const char *name, *value;
+        int machine, stages[2];
+    } cases[] = {
+        {"bf16", "true,true", BF16, {BF16, BF16}}, {"bf16", "true,false", BF16, {BF16, F32}},
+        {"bf16", "false,true", BF16, {F32, BF16}}, {"fp16", "false,true", BF16, {F32, BF16}},
+        {"fp16", "true,false", BF16, {BF16, F32}}, {"bf16", "false,false", BF16, {F32, F32}},
+        {"bf16", "true,true", F32, {F32, F32}},    {"precision", "bf16", BF16, {BF16, BF16}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        nf_train_options o;
+        assert_ok(nf_train_options_init(&o, &error), &error);
+        assert_ok(nf_train_options_set(&o, "bf16", "false", NULL, 0, &error), &error);
+        assert_ok(nf_train_options_set(&o, "fp16", "false", NULL, 0, &error), &error);
+        assert_ok(nf_train_options_set(&o, cases[i].name, cases[i].value, NULL, 0, &error), &error);
+        nf_backend be = {.precision = (nf_precision)cases[i].machine};
+        nf_run run = {.options = &o, .be = &be, .precision = be.precision};
+        for (int s = 0; s < 2; s++) {
+            nf_run_set_precision(&run, s);
+            if ((int)be.precision != cases[i].stages[s])
+                fail_msg("%s %s: precision %d in stage %d", cases[i].name, cases[i].value,
+                         be.precision, s + 1);
+        }
+        nf_train_options_free(&o);
     }
 }
 
@@ -360,6 +433,8 @@ int main(void) {
         cmocka_unit_test(test_set),
         cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_yaml),
+        cmocka_unit_test(test_best_needs_evaluations),
+        cmocka_unit_test(test_precision),
         cmocka_unit_test(test_help),
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_schedules),

@@ -426,15 +426,18 @@ static void test_overwrite(void **state) {
  * looks like it stays. */
 static void test_unfinished(void **state) {
     (void)state;
-    static const char *const folders[] = {".best.tmp",
-                                          ".adapter.tmp",
-                                          ".base.tmp",
-                                          "stage1/.finished.tmp",
-                                          "stage2/.checkpoint.tmp-999999999",
-                                          ".calibration.tmp"};
-    static const char *const files[] = {
-        "training_args.json.tmp-999999999", "report.html.tmp-999999999",
-        "stage1/finished.json.tmp-999999999", "best/nerfit.json.tmp-999999999"};
+    static const char *const folders[] = {
+        ".best.tmp", /* so called by earlier versions */
+        "best.nerfit-999999999-01234567",
+        "adapter.nerfit-999999999-01234567",
+        "stage1/.finished.tmp",
+        "stage2/.checkpoint.tmp-999999999",
+        "stage2/checkpoint-4.nerfit-999999999-01234567",
+    };
+    static const char *const files[] = {"training_args.json.nerfit-999999999-01234567",
+                                        "report.html.nerfit-999999999-01234567",
+                                        "stage1/finished.json.nerfit-999999999-01234567",
+                                        "best/nerfit.json.nerfit-999999999-01234567"};
     static const char *const stay[] = {"notes.txt.tmp-999999999", "report.html.tmp"};
     static const char *const resume[] = {"resume_from_checkpoint", "true", NULL};
     static const char *const again[] = {"overwrite_output_dir", "true", NULL};

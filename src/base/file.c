@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/ascii.h"
@@ -138,6 +140,95 @@ nerfit_status nf_file_rename(const char *from, const char *to, nerfit_error *err
     return NERFIT_OK;
 }
 
+/* "FOLDER/.NAME.old" */
+static char *path_of_old(nf_arena *arena, const char *path) {
+    const char *parent = nf_path_parent(arena, path), *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    char *old = nf_arena_alloc(arena, strlen(name) + 8);
+    if (!parent || !old) return NULL;
+    snprintf(old, strlen(name) + 8, ".%s.old", name);
+    return nf_path_join(arena, parent, old);
+}
+
+nerfit_status nf_directory_recover(const char *path, nerfit_error *err) {
+    nf_arena arena = {0};
+    const char *old = path_of_old(&arena, path);
+    nerfit_status status = old ? NERFIT_OK : nf_no_memory(err, 0);
+    if (old && nf_directory_exists(old))
+        status = nf_directory_exists(path) ? nf_directory_remove(old, err)
+                                           : nf_file_rename(old, path, err);
+    nf_arena_free(&arena);
+    return status;
+}
+
+/* Where folders cannot be exchanged: first the old one moves away. */
+static nerfit_status replace_in_steps(const char *from, const char *to, nerfit_error *err) {
+    nf_arena arena = {0};
+    const char *old = path_of_old(&arena, to);
+    nerfit_status status = old ? nf_directory_remove(old, err) : nf_no_memory(err, 0);
+    if (status == NERFIT_OK) status = nf_file_rename(to, old, err);
+    if (status == NERFIT_OK) {
+        status = nf_file_rename(from, to, err);
+        if (status != NERFIT_OK) nf_file_rename(old, to, NULL);
+    }
+    if (status == NERFIT_OK) status = nf_directory_remove(old, err);
+    nf_arena_free(&arena);
+    return status;
+}
+
+nerfit_status nf_directory_replace(const char *from, const char *to, nerfit_error *err) {
+    struct stat info;
+    if (lstat(to, &info) != 0) return nf_file_rename(from, to, err);
+    if (S_ISLNK(info.st_mode)) { /* what it points to stays */
+        NF_TRY(nf_directory_remove(to, err));
+        return nf_file_rename(from, to, err);
+    }
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_EXCHANGE) != 0) {
+        if (errno == EINVAL || errno == ENOSYS || errno == ENOTSUP)
+            return replace_in_steps(from, to, err);
+        return nf_fail_at(err, NERFIT_IO, to, 0, 0, "cannot be put in place: %s", strerror(errno));
+    }
+    sync_parent(to);
+    return nf_directory_remove(from, err);
+}
+
+/* ---------------------------------------------------------------- unfinished work */
+
+static const char MARK[] = ".nerfit-";
+enum { UNFINISHED_SIZE = 48 }; /* what the mark and two numbers take */
+
+/* "PATH.nerfit-<pid>-<8 hexadecimal digits>": the number, which nobody can know before, keeps others
+ * from laying a file or link there; the process tells whether somebody still works on it. */
+static void name_unfinished(char *out, size_t size, const char *path) {
+    uint32_t number = 0;
+    if (getrandom(&number, sizeof number, GRND_NONBLOCK) != sizeof number)
+        number = (uint32_t)((uintptr_t)out >> 4) ^ (uint32_t)clock();
+    snprintf(out, size, "%s%s%ld-%08x", path, MARK, (long)getpid(), number);
+}
+
+char *nf_path_unfinished(nf_arena *arena, const char *path) {
+    size_t size = strlen(path) + UNFINISHED_SIZE;
+    char *out = nf_arena_alloc(arena, size);
+    if (out) name_unfinished(out, size, path);
+    return out;
+}
+
+/* A new file; what is there already, were it a link, is never written to. */
+static FILE *create_unfinished(char *name, size_t size, const char *path) {
+    int fd = -1;
+    for (int tries = 0; tries < 8 && fd < 0; tries++) {
+        name_unfinished(name, size, path);
+        fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+        if (fd < 0 && errno != EEXIST) break;
+    }
+    FILE *stream = fd < 0 ? NULL : fdopen(fd, "wb");
+    if (fd >= 0 && !stream) {
+        close(fd);
+        unlink(name);
+    }
+    return stream;
+}
+
 struct nf_file_writer {
     FILE *stream;
     char *path;
@@ -147,7 +238,7 @@ struct nf_file_writer {
 nerfit_status nf_file_writer_open(nf_file_writer **out, const char *path, nerfit_error *err) {
     *out = NULL;
     nf_file_writer *writer = calloc(1, sizeof *writer);
-    size_t size = strlen(path) + 32;
+    size_t size = strlen(path) + UNFINISHED_SIZE;
     if (writer) {
         writer->path = strdup(path);
         writer->temporary = malloc(size);
@@ -156,8 +247,7 @@ nerfit_status nf_file_writer_open(nf_file_writer **out, const char *path, nerfit
         nf_file_writer_abort(writer);
         return nf_no_memory(err, size);
     }
-    snprintf(writer->temporary, size, "%s.tmp-%ld", path, (long)getpid());
-    writer->stream = fopen(writer->temporary, "wbe");
+    writer->stream = create_unfinished(writer->temporary, size, path);
     if (!writer->stream) {
         nerfit_status status =
             nf_fail_at(err, NERFIT_IO, path, 0, 0, "cannot be written: %s", strerror(errno));
@@ -197,15 +287,31 @@ void nf_file_writer_abort(nf_file_writer *writer) {
     free(writer);
 }
 
-/* The process in "NAME.tmp-<pid>"; 0: the entry is another one. */
+/* The process in "NAME.nerfit-<pid>-<digits>", of any name where `name` is NULL; 0: the entry is
+ * another one. */
 static long process_of(const char *entry, const char *name) {
-    static const char mark[] = ".tmp-";
-    size_t length = strlen(name);
-    if (strncmp(entry, name, length) != 0 || strncmp(entry + length, mark, sizeof mark - 1) != 0)
-        return 0;
-    const char *digits = entry + length + sizeof mark - 1;
+    const char *at = name ? entry + strlen(name) : NULL;
+    if (name && strncmp(entry, name, strlen(name)) != 0) return 0;
+    if (!name)
+        for (const char *next = entry; (next = strstr(next, MARK)); next++) at = next;
+    if (!at || strncmp(at, MARK, sizeof MARK - 1) != 0) return 0;
+    at += sizeof MARK - 1;
+    size_t digits = strspn(at, "0123456789");
+    char number[16];
     uint64_t process;
-    return nf_whole_parse(digits, 999999999, &process) ? (long)process : 0;
+    if (digits == 0 || digits >= sizeof number || at[digits] != '-' ||
+        strspn(at + digits + 1, "0123456789abcdef") != 8 || at[digits + 9] != '\0')
+        return 0;
+    memcpy(number, at, digits);
+    number[digits] = '\0';
+    return nf_whole_parse(number, 999999999, &process) ? (long)process : 0;
+}
+
+/* ".NAME.tmp" and ".NAME.tmp-<pid>", as earlier versions called their folders. */
+static bool is_old_unfinished(const char *entry) {
+    const char *mark = entry[0] == '.' ? strstr(entry + 1, ".tmp") : NULL;
+    return mark && (mark[4] == '\0' || (mark[4] == '-' && mark[5] &&
+                                        mark[5 + strspn(mark + 5, "0123456789")] == '\0'));
 }
 
 /* A process number comes again, in a container soon: this process's own is an earlier one's. */
@@ -213,14 +319,15 @@ static bool is_at_work(long process) {
     return process != (long)getpid() && (kill((pid_t)process, 0) == 0 || errno == EPERM);
 }
 
-nerfit_status nf_file_remove_unfinished(const char *path, nerfit_error *err) {
+/* name: NULL for all. */
+static nerfit_status remove_unfinished(const char *parent, const char *name, nerfit_error *err) {
     nf_arena arena = {0};
-    const char *parent = nf_path_parent(&arena, path), *slash = strrchr(path, '/');
-    DIR *folder = parent ? opendir(parent) : NULL;
-    nerfit_status status = parent ? NERFIT_OK : nf_no_memory(err, 0);
+    DIR *folder = opendir(parent);
+    nerfit_status status = NERFIT_OK;
     for (struct dirent *entry; folder && status == NERFIT_OK && (entry = readdir(folder));) {
-        long process = process_of(entry->d_name, slash ? slash + 1 : path);
-        if (process == 0 || is_at_work(process)) continue;
+        long process = process_of(entry->d_name, name);
+        bool old = !name && is_old_unfinished(entry->d_name);
+        if (!old && (process == 0 || is_at_work(process))) continue;
         const char *left = nf_path_join(&arena, parent, entry->d_name);
         if (!left)
             status = nf_no_memory(err, 0);
@@ -231,6 +338,19 @@ nerfit_status nf_file_remove_unfinished(const char *path, nerfit_error *err) {
     if (folder) closedir(folder);
     nf_arena_free(&arena);
     return status;
+}
+
+nerfit_status nf_file_remove_unfinished(const char *path, nerfit_error *err) {
+    nf_arena arena = {0};
+    const char *parent = nf_path_parent(&arena, path), *slash = strrchr(path, '/');
+    nerfit_status status =
+        parent ? remove_unfinished(parent, slash ? slash + 1 : path, err) : nf_no_memory(err, 0);
+    nf_arena_free(&arena);
+    return status;
+}
+
+nerfit_status nf_directory_remove_unfinished(const char *folder, nerfit_error *err) {
+    return remove_unfinished(folder, NULL, err);
 }
 
 nerfit_status nf_file_write(const char *path, const void *data, size_t size, nerfit_error *err) {

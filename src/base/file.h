@@ -33,9 +33,19 @@ nerfit_status nf_directory_remove(const char *path, nerfit_error *err);
 nerfit_status nf_file_remove(const char *path, nerfit_error *err);
 /* Renames and syncs the parent folder. */
 nerfit_status nf_file_rename(const char *from, const char *to, nerfit_error *err);
+/* Puts the folder `from` in the place of the folder `to`, if there is one, and removes that. There
+ * is always one of both at `to`: they are exchanged at once. A file system that cannot exchange has
+ * the old one under another name for a moment; nf_directory_recover then finds it. */
+nerfit_status nf_directory_replace(const char *from, const char *to, nerfit_error *err);
+/* After a process was killed in nf_directory_replace: brings back the old folder, or removes it if
+ * the new one is there. */
+nerfit_status nf_directory_recover(const char *path, nerfit_error *err);
 
-/* Writes to `path` + ".tmp-<pid>", syncs, renames, syncs the folder: a killed process leaves the
- * old file or the new one. */
+/* The name under which something is written that is to appear whole at `path`:
+ * "PATH.nerfit-<pid>-<8 random hexadecimal digits>"; NULL when out of memory. */
+char *nf_path_unfinished(nf_arena *arena, const char *path);
+/* Writes to a new file of such a name, syncs, renames, syncs the folder: a killed process leaves
+ * the old file or the new one. */
 typedef struct nf_file_writer nf_file_writer;
 nerfit_status nf_file_writer_open(nf_file_writer **writer, const char *path, nerfit_error *err);
 nerfit_status nf_file_writer_write(nf_file_writer *writer, const void *data, size_t size,
@@ -46,9 +56,12 @@ nerfit_status nf_file_writer_commit(nf_file_writer *writer, nerfit_error *err);
 void nf_file_writer_abort(nf_file_writer *writer);
 
 nerfit_status nf_file_write(const char *path, const void *data, size_t size, nerfit_error *err);
-/* Removes what killed processes left of writing `path`: `path` + ".tmp-<pid>", a file or a folder,
- * but not that of another process that is there. This one must not be writing it. */
+/* Removes what killed processes left of writing `path`, a file or a folder, but not that of another
+ * process that is there. This one must not be writing it. */
 nerfit_status nf_file_remove_unfinished(const char *path, nerfit_error *err);
+/* The same for whatever was being written in the folder, and for ".NAME.tmp" and
+ * ".NAME.tmp-<pid>", as earlier versions called folders. A missing folder is fine. */
+nerfit_status nf_directory_remove_unfinished(const char *folder, nerfit_error *err);
 
 /* "folder/name" in the arena; `name` alone if it is absolute or `folder` is empty. */
 char *nf_path_join(nf_arena *arena, const char *folder, const char *name);

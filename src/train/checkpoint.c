@@ -32,6 +32,23 @@ char *nf_checkpoint_path(nf_arena *arena, const char *folder, int64_t step) {
 
 /* ---------------------------------------------------------------- values */
 
+/* What a tensor of the file is filled from, when its turn comes: a copy of all of them would be as
+ * large as the state itself. */
+typedef struct stored_part {
+    nf_backend *be;
+    const nf_values *values;
+    size_t count;
+} stored_part;
+
+static void fill_part(const void *user, void *out) {
+    const stored_part *from = user;
+    nf_backend *be = from->be;
+    if (be->real_size == sizeof(float))
+        be->to_f32(be, out, from->values, from->count);
+    else
+        be->to_f64(be, out, from->values, from->count);
+}
+
 /* Values are stored in the backend's own type, so that nothing is rounded. */
 nerfit_status nf_checkpoint_save_values(const nf_model *model, const char *folder, bool moments,
                                         nerfit_error *err) {
@@ -47,22 +64,19 @@ nerfit_status nf_checkpoint_save_values(const nf_model *model, const char *folde
         const nf_parameter *p = net->parameters[i];
         if (!p->grad || p->removed) continue;
         for (int part = 0; part < parts; part++) {
-            size_t n = nf_parameter_count(p);
-            void *data = nf_arena_alloc(&arena, n * be->real_size);
+            stored_part *from = nf_arena_alloc(&arena, sizeof *from);
             char *name = nf_arena_alloc(&arena, strlen(p->name) + 8);
-            if (!data || !name) {
-                status = nf_no_memory(err, n * be->real_size);
+            if (!from || !name) {
+                status = nf_no_memory(err, strlen(p->name) + 8);
                 break;
             }
+            *from = (stored_part){be, part_of(net, p, part), nf_parameter_count(p)};
             snprintf(name, strlen(p->name) + 8, "%s%s", part_names[part], p->name);
-            if (single)
-                be->to_f32(be, data, part_of(net, p, part), n);
-            else
-                be->to_f64(be, data, part_of(net, p, part), n);
             tensors[count] = (nf_to_store){.name = name,
                                            .type = single ? NF_STORED_F32 : NF_STORED_F64,
                                            .n_dims = p->n_dims,
-                                           .data = data};
+                                           .fill = fill_part,
+                                           .fill_user = from};
             tensors[count].dims[0] = (int64_t)(p->n_dims == 1 ? p->cols : p->rows);
             tensors[count++].dims[1] = (int64_t)p->cols;
         }
@@ -324,16 +338,12 @@ static nerfit_status write_all(nf_stage *stage, const char *folder, nf_arena *ar
 
 nerfit_status nf_checkpoint_save(nf_stage *stage, nf_arena *arena, const char **path,
                                  nerfit_error *err) {
-    char temporary[64];
-    snprintf(temporary, sizeof temporary, ".checkpoint.tmp-%ld", (long)getpid());
-    const char *unfinished = nf_path_join(arena, stage->folder, temporary);
     *path = nf_checkpoint_path(arena, stage->folder, stage->state.step);
-    if (!unfinished || !*path) return nf_no_memory(err, 0);
-    NF_TRY(nf_directory_remove(unfinished, err));
+    const char *unfinished = *path ? nf_path_unfinished(arena, *path) : NULL;
+    if (!unfinished) return nf_no_memory(err, 0);
     nerfit_status status = write_all(stage, unfinished, arena, err);
     /* a run that is done again over an old one replaces its checkpoint of the same step */
-    if (status == NERFIT_OK) status = nf_directory_remove(*path, err);
-    if (status == NERFIT_OK) status = nf_file_rename(unfinished, *path, err);
+    if (status == NERFIT_OK) status = nf_directory_replace(unfinished, *path, err);
     if (status != NERFIT_OK) {
         nf_directory_remove(unfinished, NULL);
         return status;

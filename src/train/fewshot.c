@@ -245,7 +245,9 @@ static nerfit_status read_request(fewshot *f) {
     for (size_t i = 0; i < f->n_recipes; i++) { /* so that no run fails after hours */
         nf_train_options options;
         nerfit_status status = options_of(f, &f->recipes[i], 0, 8, &options);
-        if (status == NERFIT_OK) status = nf_train_options_check(&options, NULL, f->err);
+        if (status == NERFIT_OK)
+            status =
+                nf_train_options_check(&options, options.val_annotations != NULL, NULL, f->err);
         nf_train_options_free(&options);
         if (status != NERFIT_OK)
             return nf_fail_within(f->err, status, "recipe \"%s\"", f->recipes[i].name);

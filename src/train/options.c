@@ -677,13 +677,21 @@ nerfit_status nf_train_options_load(nf_train_options *options, const char *path,
 
 /* ---------------------------------------------------------------- checks */
 
-static nerfit_status check_stage(const nf_train_options *o, int s, nerfit_error *err) {
+static nerfit_status check_stage(const nf_train_options *o, int s, bool has_validation,
+                                 nerfit_error *err) {
     if (o->max_steps[s] < 0 && o->num_train_epochs[s] <= 0)
         return nf_fail(err, NERFIT_ARGUMENT,
                        "stage %d: max_steps is -1 and num_train_epochs is 0: nothing to do", s + 1);
     if (o->max_steps[s] == 0 || !o->load_best_model_at_end[s]) return NERFIT_OK;
-    bool evaluates = o->eval_strategy[s] != NF_CHOICE_NO && o->val_annotations;
-    if (!evaluates) return NERFIT_OK; /* the last model is taken; the run says so */
+    if (!has_validation) return NERFIT_OK; /* the last model is taken; the run says so */
+    if (o->eval_strategy[s] == NF_CHOICE_NO) {
+        if (!nf_train_options_given(o, "load_best_model_at_end")) return NERFIT_OK;
+        return nf_fail(err, NERFIT_ARGUMENT,
+                       "stage %d: load_best_model_at_end needs evaluations to choose by, and "
+                       "eval_strategy is \"no\"; give eval_strategy, or load_best_model_at_end: "
+                       "false",
+                       s + 1);
+    }
     if (o->save_strategy[s] != o->eval_strategy[s])
         return nf_fail(err, NERFIT_ARGUMENT,
                        "stage %d: load_best_model_at_end needs save_strategy and eval_strategy to "
@@ -706,13 +714,13 @@ nerfit_status nf_train_options_check_needed(const nf_train_options *o, nerfit_er
     return NERFIT_OK;
 }
 
-nerfit_status nf_train_options_check(const nf_train_options *o, const nf_log *log,
-                                     nerfit_error *err) {
+nerfit_status nf_train_options_check(const nf_train_options *o, bool has_validation,
+                                     const nf_log *log, nerfit_error *err) {
     NF_TRY(nf_train_options_check_needed(o, err));
     if (o->peft_lora && o->inference_mode)
         return nf_fail(err, NERFIT_ARGUMENT,
                        "inference_mode: true freezes the adapter; expected false for training");
-    for (int s = 0; s < 2; s++) NF_TRY(check_stage(o, s, err));
+    for (int s = 0; s < 2; s++) NF_TRY(check_stage(o, s, has_validation, err));
     if (o->label_smoothing_factor[0] > 0 &&
         o->label_smoothing_factor[1] != o->label_smoothing_factor[0])
         nf_log_warning(log, "label_smoothing_factor has no effect in stage 1");

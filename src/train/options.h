@@ -101,9 +101,10 @@ json_t *nf_train_options_given_names(const nf_train_options *options);
 nerfit_status nf_train_options_load(nf_train_options *options, const char *path, nerfit_error *err);
 /* Checks that what every run needs is there. */
 nerfit_status nf_train_options_check_needed(const nf_train_options *options, nerfit_error *err);
-/* Checks what no single option shows, and tells of options without effect. */
-nerfit_status nf_train_options_check(const nf_train_options *options, const nf_log *log,
-                                     nerfit_error *err);
+/* Checks what no single option shows, and tells of options without effect. has_validation: whether
+ * the run has validation texts. */
+nerfit_status nf_train_options_check(const nf_train_options *options, bool has_validation,
+                                     const nf_log *log, nerfit_error *err);
 /* For training_args.json: every option with its value. */
 json_t *nf_train_options_to_json(const nf_train_options *options);
 /* What a run leaves in training_args.json: the same of the options it used, paths whole, and under

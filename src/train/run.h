@@ -34,14 +34,17 @@ typedef struct nf_run {
     const nf_corpus *corpora[NF_SPLITS]; /* NULL: none */
     nf_examples examples[NF_SPLITS];
     nf_workspace *ws;
-    json_t *history; /* of both stages */
-    FILE *metrics;
-    uint64_t fingerprint; /* of texts and descriptions, as they were given */
-    json_t *finished;     /* resumed: what the finished stages left; NULL: they are not */
-    bool done;            /* and nothing is left to do */
-    bool has_adapter;     /* adapter/ is beside best/ */
-    json_t *identity;     /* what the stages learn from: run_identity.c */
-    json_t *best;         /* of the last stage: best_metric, best_model_checkpoint, ... */
+    json_t *history;              /* of both stages */
+    FILE *metrics;                /* metrics.jsonl, while a stage runs */
+    nerfit_status metrics_status; /* of writing it */
+    nerfit_error metrics_error;
+    nf_precision precision; /* what mixed precision is on this backend */
+    uint64_t fingerprint;   /* of texts and descriptions, as they were given */
+    json_t *finished;       /* resumed: what the finished stages left; NULL: they are not */
+    bool done;              /* and nothing is left to do */
+    bool has_adapter;       /* adapter/ is beside best/ */
+    json_t *identity;       /* what the stages learn from: run_identity.c */
+    json_t *best;           /* of the last stage: best_metric, best_model_checkpoint, ... */
 } nf_run;
 
 /* ---- run_data.c: what a run reads */
@@ -76,6 +79,12 @@ nerfit_status nf_run_end_folder(nf_run *r, const char *unfinished, const char *p
                                 const char *name);
 nerfit_status nf_run_save_record(nf_run *r, const char *name, json_t *value);
 nerfit_status nf_run_open_output(nf_run *r);
+/* Opens metrics.jsonl for a stage (1 or 2). Of a resumed one it holds what trainer_state.json has
+ * of it, and of the stages before: no step that is done again stands there twice. `history`: the
+ * stage's so far (NULL: none). */
+nerfit_status nf_run_begin_metrics(nf_run *r, int stage, const json_t *history);
+/* Adds a line. An error also goes to r->metrics_status and r->metrics_error. */
+nerfit_status nf_run_write_metrics(nf_run *r, int stage, const json_t *entry);
 
 /* ---- run_identity.c: whose checkpoint it is */
 /* Sets r->identity; texts and labels are read. */

@@ -18,7 +18,8 @@ nerfit_status nf_run_read_corpora(nf_run *r) {
                        "conll, seq",
                        o->annotation_format);
     for (int i = 0; i < NF_SPLITS; i++) {
-        if (ready[i]) r->corpora[i] = ready[i];
+        if (ready[i])
+            r->corpora[i] = ready[i];
         else if (paths[i]) {
             NF_TRY(nf_annotations_read(&r->own[i], paths[i], format, r->log, r->err));
             r->corpora[i] = &r->own[i];
@@ -30,7 +31,8 @@ nerfit_status nf_run_read_corpora(nf_run *r) {
         return nf_fail(r->err, NERFIT_ARGUMENT, "there are no training texts in %s",
                        paths[NF_SPLIT_TRAIN] ? paths[NF_SPLIT_TRAIN] : "train_annotations");
     if (r->corpora[NF_SPLIT_TRAIN]->n_spans == 0)
-        return nf_fail(r->err, NERFIT_ARGUMENT, "no training text has an entity; expected "
+        return nf_fail(r->err, NERFIT_ARGUMENT,
+                       "no training text has an entity; expected "
                        "annotations such as [time : two hours]");
     return NERFIT_OK;
 }
@@ -48,16 +50,15 @@ static nerfit_status find_model(nf_run *r, const char *name, bool sentence, cons
 nerfit_status nf_run_find_models(nf_run *r) {
     const nf_train_options *o = r->options;
     const char *base;
-    bool embedded = r->data->embeddings ||
-                    (o->ent2emb && nf_path_has_ending(o->ent2emb, ".safetensors"));
+    bool embedded =
+        r->data->embeddings || (o->ent2emb && nf_path_has_ending(o->ent2emb, ".safetensors"));
     NF_TRY(find_model(r, o->model_name, !embedded && !o->st_model_name, &r->model_folder,
                       &r->model_base));
     if (o->recipe == NF_RECIPE_NERFIT)
         NF_TRY(nf_pretrained_find(&r->pretrained, r->model_folder, o->pretrained, r->log, r->err));
     r->sentence_folder = r->data->sentence_encoder;
     if (embedded) return NERFIT_OK;
-    if (o->st_model_name)
-        return find_model(r, o->st_model_name, true, &r->sentence_folder, &base);
+    if (o->st_model_name) return find_model(r, o->st_model_name, true, &r->sentence_folder, &base);
     r->sentence_folder = r->pretrained.sentence_encoder;
     const char *modules = nf_path_join(&r->arena, r->model_folder, "modules.json");
     if (!r->sentence_folder && modules && nf_file_exists(modules))
@@ -69,13 +70,17 @@ nerfit_status nf_run_find_models(nf_run *r) {
 nerfit_status nf_run_need_sentence_encoder(nf_run *r) {
     static const char DEFAULT[] = "sentence-transformers/LaBSE";
     const char *base;
-    if (r->sentence_folder || !r->data->services) return NERFIT_OK; /* nf_embeddings says what is missing */
-    nf_log_info(r->log, "st_model_name is not given, and model_name is no sentence encoder: %s embeds the "
-                "descriptions, as in the original package", DEFAULT);
+    if (r->sentence_folder || !r->data->services)
+        return NERFIT_OK; /* nf_embeddings says what is missing */
+    nf_log_info(r->log,
+                "st_model_name is not given, and model_name is no sentence encoder: %s embeds the "
+                "descriptions, as in the original package",
+                DEFAULT);
     nerfit_status status = find_model(r, DEFAULT, true, &r->sentence_folder, &base);
     return status == NERFIT_OK
                ? NERFIT_OK
-               : nf_fail_within(r->err, status, "st_model_name is not given, and its default cannot be had");
+               : nf_fail_within(r->err, status,
+                                "st_model_name is not given, and its default cannot be had");
 }
 
 /* Descriptions by the language model. */
@@ -128,8 +133,8 @@ static nerfit_status read_embeddings(nf_run *r) {
             r->own_descriptions && nf_run_same_encoder(r, r->sentence_folder, r->model_folder);
         return NERFIT_OK;
     }
-    bool described = r->data->descriptions ||
-                     (o->ent2emb && !nf_path_has_ending(o->ent2emb, ".safetensors"));
+    bool described =
+        r->data->descriptions || (o->ent2emb && !nf_path_has_ending(o->ent2emb, ".safetensors"));
     if (described) NF_TRY(nf_run_need_sentence_encoder(r));
     if (r->data->descriptions)
         NF_TRY(nf_embeddings_describe(&r->own_embeddings, r->data->descriptions, "ent2emb",
@@ -137,14 +142,15 @@ static nerfit_status read_embeddings(nf_run *r) {
     else if (o->ent2emb)
         NF_TRY(nf_embeddings_read(&r->own_embeddings, o->ent2emb, r->sentence_folder, r->be, r->log,
                                   r->err));
-    else if (strcmp(o->llm, "no") != 0 &&
-             (o->max_steps[0] != 0 || o->recipe == NF_RECIPE_NERFIT))
+    else if (strcmp(o->llm, "no") != 0 && (o->max_steps[0] != 0 || o->recipe == NF_RECIPE_NERFIT))
         NF_TRY(describe_labels(r));
-    else return NERFIT_OK;
+    else
+        return NERFIT_OK;
     r->embeddings = &r->own_embeddings;
     r->own_descriptions =
         r->data->descriptions || !o->ent2emb || !nf_path_has_ending(o->ent2emb, ".safetensors");
-    r->same_space = r->own_descriptions && nf_run_same_encoder(r, r->sentence_folder, r->model_folder);
+    r->same_space =
+        r->own_descriptions && nf_run_same_encoder(r, r->sentence_folder, r->model_folder);
     return NERFIT_OK;
 }
 
@@ -199,18 +205,19 @@ nerfit_status nf_run_make_labels(nf_run *r) {
         if (r->embeddings) return NERFIT_OK;
     }
     if (!r->embeddings && o->max_steps[0] != 0)
-        return nf_fail(r->err, NERFIT_ARGUMENT,
-                       "ent2emb is missing: stage 1 takes a description or an embedding of "
-                       "every label, or an llm that describes them (max_steps: [0, N] leaves stage 1 "
-                       "out)");
+        return nf_fail(
+            r->err, NERFIT_ARGUMENT,
+            "ent2emb is missing: stage 1 takes a description or an embedding of "
+            "every label, or an llm that describes them (max_steps: [0, N] leaves stage 1 "
+            "out)");
     if (!r->embeddings) return r->labels.n_types ? NERFIT_OK : labels_of_corpora(r);
     bool in_memory = r->data->embeddings || r->data->descriptions || !o->ent2emb;
     NF_TRY(nf_label_set_make(&r->labels, r->embeddings->types, r->embeddings->count, r->err));
     for (int i = 0; i < NF_SPLITS; i++)
         for (size_t k = 0; r->corpora[i] && k < r->corpora[i]->n_labels; k++)
             if (nf_label_set_type(&r->labels, r->corpora[i]->labels[k]) < 0)
-                return nf_fail_at(r->err, NERFIT_ARGUMENT, in_memory ? "ent2emb" : o->ent2emb, 0,
-                                  0, "has nothing for label \"%s\", which the annotations use",
+                return nf_fail_at(r->err, NERFIT_ARGUMENT, in_memory ? "ent2emb" : o->ent2emb, 0, 0,
+                                  "has nothing for label \"%s\", which the annotations use",
                                   r->corpora[i]->labels[k]);
     return NERFIT_OK;
 }
@@ -241,12 +248,14 @@ nerfit_status nf_run_make_examples(nf_run *r) {
         nf_log_info(r->log, "words: between blanks, where the entities' edges lie");
     for (int i = 0; i < NF_SPLITS; i++)
         if (r->corpora[i])
-            NF_TRY(nf_examples_make(&r->examples[i], r->corpora[i], &r->labels,
-                                    r->model->tokenizer, limit, r->model->decoding.words, r->log,
-                                    r->err));
-    nf_log_info(r->log, "%zu training texts (%zu entities), %zu for validation, %zu for test; %zu "
-                "entity types", r->corpora[NF_SPLIT_TRAIN]->n_documents, r->corpora[NF_SPLIT_TRAIN]->n_spans,
+            NF_TRY(nf_examples_make(&r->examples[i], r->corpora[i], &r->labels, r->model->tokenizer,
+                                    limit, r->model->decoding.words, r->log, r->err));
+    nf_log_info(r->log,
+                "%zu training texts (%zu entities), %zu for validation, %zu for test; %zu "
+                "entity types",
+                r->corpora[NF_SPLIT_TRAIN]->n_documents, r->corpora[NF_SPLIT_TRAIN]->n_spans,
                 r->corpora[NF_SPLIT_VALIDATION] ? r->corpora[NF_SPLIT_VALIDATION]->n_documents : 0,
-                r->corpora[NF_SPLIT_TEST] ? r->corpora[NF_SPLIT_TEST]->n_documents : 0, r->labels.n_types);
+                r->corpora[NF_SPLIT_TEST] ? r->corpora[NF_SPLIT_TEST]->n_documents : 0,
+                r->labels.n_types);
     return NERFIT_OK;
 }

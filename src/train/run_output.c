@@ -2,6 +2,7 @@
  * whole. */
 #include "train/run.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -102,21 +103,18 @@ const char *nf_run_checkpoint_of(nf_run *r, int s) {
  * another name... */
 nerfit_status nf_run_begin_folder(nf_run *r, const char *parent, const char *name,
                                   const char **unfinished) {
-    char temporary[64];
-    snprintf(temporary, sizeof temporary, ".%s.tmp", name);
-    *unfinished = parent ? nf_path_join(&r->arena, parent, temporary) : NULL;
+    const char *folder = parent ? nf_path_join(&r->arena, parent, name) : NULL;
+    *unfinished = folder ? nf_path_unfinished(&r->arena, folder) : NULL;
     if (!*unfinished) return nf_no_memory(r->err, 0);
-    NF_TRY(nf_directory_remove(*unfinished, r->err));
     return nf_directory_make(*unfinished, r->err);
 }
 
-/* ... and renamed. */
+/* ... and put in its place, which is not empty at any moment where there was one before. */
 nerfit_status nf_run_end_folder(nf_run *r, const char *unfinished, const char *parent,
                                 const char *name) {
     const char *folder = nf_path_join(&r->arena, parent, name);
     if (!folder) return nf_no_memory(r->err, 0);
-    NF_TRY(nf_directory_remove(folder, r->err));
-    return nf_file_rename(unfinished, folder, r->err);
+    return nf_directory_replace(unfinished, folder, r->err);
 }
 
 nerfit_status nf_run_save_record(nf_run *r, const char *name, json_t *value) {
@@ -164,38 +162,87 @@ static nerfit_status remove_earlier(nf_run *r) {
     return remove_adapter(r);
 }
 
-/* What killed processes left half written, and the trainings of a cross-validation. Only names that
- * nothing but a run gives. */
+/* What killed processes left half written, and the trainings of a cross-validation, in the folders
+ * that only runs write. */
 static nerfit_status remove_unfinished(nf_run *r) {
-    static const char *const files[] = {ARGUMENTS,
-                                        "trainer_state.json",
-                                        "report.html",
-                                        "report.json",
-                                        "descriptions.yaml",
-                                        "stage1/finished.json",
-                                        "stage2/finished.json",
-                                        "stage1/.checkpoint",
-                                        "stage2/.checkpoint",
-                                        "best/nerfit.json",
-                                        "adapter/nerfit.json"};
-    static const char *const folders[] = {".best.tmp", ".adapter.tmp", ".base.tmp",
-                                          ".calibration.tmp", "stage1/.finished.tmp"};
+    static const char *const folders[] = {"stage1", "stage2", "best", "adapter"};
+    static const char *const replaced[] = {"best", "adapter", "base", "stage1/finished"};
     const char *output = r->options->output_dir;
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        const char *path = nf_path_join(&r->arena, output, files[i]);
-        NF_TRY(path ? nf_file_remove_unfinished(path, r->err) : nf_no_memory(r->err, 0));
+    for (size_t i = 0; i < sizeof replaced / sizeof *replaced; i++) {
+        const char *path = nf_path_join(&r->arena, output, replaced[i]);
+        NF_TRY(path ? nf_directory_recover(path, r->err) : nf_no_memory(r->err, 0));
     }
+    NF_TRY(nf_directory_remove_unfinished(output, r->err));
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
         const char *path = nf_path_join(&r->arena, output, folders[i]);
-        NF_TRY(path ? nf_directory_remove(path, r->err) : nf_no_memory(r->err, 0));
+        NF_TRY(path ? nf_directory_remove_unfinished(path, r->err) : nf_no_memory(r->err, 0));
     }
     return NERFIT_OK;
 }
 
+/* ---------------------------------------------------------------- metrics.jsonl */
+
+static const char *metrics_path(nf_run *r) {
+    return nf_path_join(&r->arena, r->options->output_dir, "metrics.jsonl");
+}
+
+/* {"stage":1,"loss":...} */
+static char *metrics_line(int stage, const json_t *entry) {
+    json_t *line = json_pack("{s:i}", "stage", stage),
+           *copy = json_copy((json_t *)(uintptr_t)entry);
+    json_object_del(copy, "stage");
+    char *text =
+        line && copy && !json_object_update(line, copy) ? nf_json_text(line, JSON_COMPACT) : NULL;
+    json_decref(line);
+    json_decref(copy);
+    return text;
+}
+
+nerfit_status nf_run_write_metrics(nf_run *r, int stage, const json_t *entry) {
+    if (!r->metrics) return NERFIT_OK;
+    char *line = metrics_line(stage, entry);
+    nerfit_error *err = &r->metrics_error;
+    if (!line)
+        r->metrics_status = nf_no_memory(err, 0);
+    else if (fprintf(r->metrics, "%s\n", line) < 0 || fflush(r->metrics) != 0)
+        r->metrics_status = nf_fail_at(err, NERFIT_IO, metrics_path(r), 0, 0,
+                                       "cannot be written: %s", strerror(errno));
+    free(line);
+    return r->metrics_status;
+}
+
+static nerfit_status add_lines(nf_str *out, int stage, const json_t *history, nerfit_error *err) {
+    size_t i;
+    json_t *entry;
+    json_array_foreach(history, i, entry) {
+        json_t *of = json_object_get(entry, "stage");
+        char *line = metrics_line(of ? (int)json_integer_value(of) : stage, entry);
+        if (!line) return nf_no_memory(err, 0);
+        nf_str_appendf(out, "%s\n", line);
+        free(line);
+    }
+    return out->failed ? nf_no_memory(err, 0) : NERFIT_OK;
+}
+
+nerfit_status nf_run_begin_metrics(nf_run *r, int stage, const json_t *history) {
+    const char *path = metrics_path(r);
+    nf_str before = {0};
+    if (!path) return nf_no_memory(r->err, 0);
+    if (r->metrics) fclose(r->metrics);
+    r->metrics = NULL;
+    nerfit_status status = add_lines(&before, stage, r->history, r->err);
+    if (status == NERFIT_OK) status = add_lines(&before, stage, history, r->err);
+    if (status == NERFIT_OK)
+        status = nf_file_write(path, nf_str_text(&before), before.length, r->err);
+    nf_str_free(&before);
+    if (status == NERFIT_OK && !(r->metrics = fopen(path, "ae")))
+        status =
+            nf_fail_at(r->err, NERFIT_IO, path, 0, 0, "cannot be written: %s", strerror(errno));
+    return status;
+}
+
 nerfit_status nf_run_open_output(nf_run *r) {
     const nf_train_options *o = r->options;
-    const char *metrics = nf_path_join(&r->arena, o->output_dir, "metrics.jsonl");
-    if (!metrics) return nf_no_memory(r->err, 0);
     NF_TRY(nf_run_check_output(r));
     NF_TRY(nf_run_make_identity(r));
     NF_TRY(nf_run_check_resumed(r));
@@ -203,8 +250,6 @@ nerfit_status nf_run_open_output(nf_run *r) {
     if (!nf_run_resumes(o)) NF_TRY(remove_earlier(r));
     if (!r->finished) NF_TRY(nf_run_forget_finished(r));
     NF_TRY(nf_directory_make(o->output_dir, r->err));
-    r->metrics = fopen(metrics, nf_run_resumes(o) ? "ae" : "we");
-    if (!r->metrics) return nf_fail_at(r->err, NERFIT_IO, metrics, 0, 0, "cannot be written");
     nf_train_options used = *o;
     if (o->recipe == NF_RECIPE_NERFIT && r->corpora[NF_SPLIT_TRAIN])
         used.least_probability = nf_run_least_probability(r);

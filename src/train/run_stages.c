@@ -60,26 +60,23 @@ nf_stage_options nf_run_stage_options(const nf_train_options *o, int s, bool has
     return out;
 }
 
-/* Writes metrics.jsonl as things happen, and passes on what the caller wants to know. */
+/* Writes metrics.jsonl as things happen, and passes on what the caller wants to know. A run whose
+ * metrics cannot be written stops there, with a checkpoint to go on from. */
 static bool observe(void *user, const nf_stage_report *report) {
     nf_run *r = user;
-    if (report->entry && r->metrics) {
-        char *line = nf_json_text(report->entry, JSON_COMPACT);
-        if (line) fprintf(r->metrics, "{\"stage\":%d,%s\n", report->stage, line + 1);
-        fflush(r->metrics);
-        free(line);
-    }
+    if (report->entry && nf_run_write_metrics(r, report->stage, report->entry) != NERFIT_OK)
+        return false;
     return !r->observer || r->observer(r->user, report);
 }
 
 void nf_run_set_precision(nf_run *r, int s) {
     const nf_train_options *o = r->options;
+    if (o->precision != NF_PRECISION_AUTO) return;
     bool mixed = o->bf16[s] || o->fp16[s];
-    if (o->precision != NF_PRECISION_AUTO || strcmp(r->be->name, "cpu") != 0) return;
-    if (!mixed) r->be->precision = NF_PRECISION_F32;
+    r->be->precision = mixed ? r->precision : NF_PRECISION_F32;
     if (o->fp16[s] && !o->bf16[s])
-        nf_log_info(r->log, "stage %d: fp16 means mixed precision; on this CPU: %s", s + 1,
-                    r->be->precision == NF_PRECISION_BF16 ? "bf16" : "f32 (it has no bf16)");
+        nf_log_info(r->log, "stage %d: fp16 means mixed precision; here: %s", s + 1,
+                    r->precision == NF_PRECISION_BF16 ? "bf16" : "f32 (there is no bf16)");
 }
 
 nerfit_status nf_run_stage(nf_run *r, int s, nf_task *task) {
@@ -102,7 +99,12 @@ nerfit_status nf_run_stage(nf_run *r, int s, nf_task *task) {
         status = nf_checkpoint_resume(&stage, checkpoint, r->err);
         if (status == NERFIT_OK) nf_log_info(r->log, "going on from %s", checkpoint);
     }
+    if (status == NERFIT_OK) status = nf_run_begin_metrics(r, s + 1, stage.state.log_history);
     if (status == NERFIT_OK) status = nf_stage_run(&stage, r->err);
+    if (status == NERFIT_CANCELLED && r->metrics_status != NERFIT_OK) {
+        *r->err = r->metrics_error;
+        status = r->metrics_status;
+    }
     size_t i;
     json_t *entry;
     json_array_foreach(stage.state.log_history, i, entry) {

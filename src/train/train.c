@@ -130,12 +130,13 @@ static nerfit_status train(nf_run *r, nf_train_result *result) {
     r->is_short = nf_train_is_short(r->options, &size);
     NF_TRY(nf_train_defaults(&r->own_options, r->options, &size, r->log, r->err));
     const nf_train_options *o = r->options = &r->own_options;
-    NF_TRY(nf_train_options_check(o, r->log, r->err));
+    NF_TRY(nf_train_options_check(o, size.has_validation, r->log, r->err));
     NF_TRY(nf_review_check(o, r->corpora[NF_SPLIT_TRAIN], r->corpora[NF_SPLIT_VALIDATION], r->err));
     NF_TRY(take_fingerprint(r));
     NF_TRY(nf_run_find_finished(r, 1));
     if (r->done) return nf_run_take_finished(r, result);
     NF_TRY(nf_train_backend(o, &r->be, r->err));
+    r->precision = r->be->precision;
     NF_TRY(nf_run_find_models(r));
     NF_TRY(nf_run_make_labels(r));
     NF_TRY(r->finished ? take_model(r, result) : train_model(r, result));
@@ -205,8 +206,9 @@ static nerfit_status pretrain(nf_run *r, nf_train_result *result) {
     NF_TRY(nf_train_options_check_needed(r->options, r->err));
     NF_TRY(nf_pretraining_defaults(&r->own_options, r->options, r->log, r->err));
     r->options = &r->own_options;
-    NF_TRY(nf_train_options_check(r->options, r->log, r->err));
+    NF_TRY(nf_train_options_check(r->options, false, r->log, r->err));
     NF_TRY(nf_train_backend(r->options, &r->be, r->err));
+    r->precision = r->be->precision;
     NF_TRY(nf_pretraining_read(&p, r->options, r->log, r->err));
     nerfit_status status = nf_pretraining_fingerprint(p, &r->fingerprint, r->err);
     if (status == NERFIT_OK) status = nf_fingerprint_models(&r->fingerprint, r->options, r->err);

@@ -49,6 +49,19 @@ ptrdiff_t cli_read(void *user, char *buffer, size_t size);
 /* Writes to stdout; a closed pipe ends the program quietly. */
 bool cli_write(void *user, const char *data, size_t size);
 
+/* Reads annotated texts from a file or a folder; "-", a pipe and the like are read to their end
+ * first. */
+nerfit_status cli_read_corpus(nerfit_corpus *corpus, const char *path,
+                              const nerfit_read_options *options, nerfit_error *error);
+/* A help text that ends with the names of formats. It lives as long as the program. */
+const char *cli_format_help(nerfit_format_use use, const char *text);
+#define CLI_COLUMN_OPTIONS(word, label)                                                            \
+    {"--word_column", "COLUMN",                                                                    \
+     "of tables of words: a number (-1: the last), or a name in the header", &(word), NULL},       \
+    {                                                                                              \
+        "--label_column", "COLUMN", "the labels' column, likewise", &(label), NULL                 \
+    }
+
 /* A line of the input, without its end. */
 typedef struct cli_line {
     char *text; /* [size], and a NUL */

@@ -14,31 +14,41 @@ enum { MOST_FILES = 64 };
 
 /* How files are read, by all of these commands. */
 typedef struct input {
-    const char *format, *overlap, *tagging;
+    const char *format, *overlap, *tagging, *offsets, *word_column, *label_column;
     bool quiet;
 } input;
 
 #define INPUT_OPTIONS(in)                                                                          \
-    {"--from", "FORMAT", "of the input: auto jsonl json brackets conll seq text", &(in).format,    \
+    {"--from", "FORMAT", cli_format_help(NERFIT_FORMATS_READ, "of the input: "), &(in).format,     \
      NULL},                                                                                        \
-        {"--overlap", "POLICY", "of overlapping entities: error, or keep the longest or first",    \
-         &(in).overlap, NULL},                                                                     \
-        {"--tagging", "SCHEME", "of conll and seq: auto iob1 iob2 bioes bilou", &(in).tagging,     \
+        {"--overlap", "POLICY",                                                                    \
+         "of overlapping entities: error, all are kept, or the longest or first", &(in).overlap,   \
+         NULL},                                                                                    \
+        {"--tagging", "SCHEME",                                                                    \
+         "of words' labels: auto iob1 iob2 bioes bilou, or none (no prefix)", &(in).tagging,       \
+         NULL},                                                                                    \
+        CLI_COLUMN_OPTIONS((in).word_column, (in).label_column),                                   \
+        {"--offsets", "UNIT", "what offsets count: auto code_points utf16 bytes", &(in).offsets,   \
          NULL},                                                                                    \
     {                                                                                              \
         "--quiet", NULL, "only warnings and errors", NULL, &(in).quiet                             \
     }
 
 static nerfit_read_options read_options(const input *in) {
-    return (nerfit_read_options){
-        .format = in->format, .overlap = in->overlap, .tagging = in->tagging};
+    return (nerfit_read_options){.format = in->format,
+                                 .overlap = in->overlap,
+                                 .tagging = in->tagging,
+                                 .offsets = in->offsets,
+                                 .word_column = in->word_column,
+                                 .label_column = in->label_column};
 }
 
 static nerfit_status read_corpus(nerfit_corpus **corpus, const char *path, input *in,
                                  nerfit_error *error) {
     nerfit_read_options options = read_options(in);
+    if (!options.overlap) options.overlap = "all"; /* what cannot be written is refused then */
     nerfit_status status = nerfit_corpus_new(corpus, cli_log, &in->quiet, error);
-    return status == NERFIT_OK ? nerfit_corpus_read(*corpus, path, &options, error) : status;
+    return status == NERFIT_OK ? cli_read_corpus(*corpus, path, &options, error) : status;
 }
 
 /* Reads the arguments of a command that takes one file, and the file. Returns -1 to go on. */
@@ -75,10 +85,10 @@ static int run_convert(const command *self, int argc, char **argv) {
     const char *to = NULL, *output = NULL, *path;
     const cli_option options[] = {
         {"--to", "FORMAT",
-         "of the output: jsonl json brackets conll seq text; else by --output's "
-         "ending, or jsonl",
-         &to, NULL},
-        {"--output", "FILE", "instead of standard output (a folder for seq)", &output, NULL},
+         cli_format_help(NERFIT_FORMATS_WRITTEN, "else by --output's ending, or jsonl: "), &to,
+         NULL},
+        {"--output", "FILE", "instead of standard output (a folder for seq and brat)", &output,
+         NULL},
         INPUT_OPTIONS(in)};
     nerfit_corpus *corpus;
     int status = begin(self, argc, argv, options, COUNT(options), &in, &path, &corpus);
@@ -132,7 +142,7 @@ static int check_file(nerfit_corpus **corpus, const char *path, input *in, tally
     options.user = t;
     size_t before = t->n_errors;
     nerfit_status status = nerfit_corpus_new(corpus, cli_log, &in->quiet, &error);
-    if (status == NERFIT_OK) status = nerfit_corpus_read(*corpus, path, &options, &error);
+    if (status == NERFIT_OK) status = cli_read_corpus(*corpus, path, &options, &error);
     return status == NERFIT_OK || t->n_errors > before ? DONE : cli_fail(&error);
 }
 
@@ -206,22 +216,29 @@ static size_t parts_of(char *list, const char **parts, size_t most) {
     return n;
 }
 
-static const char *ending_of(const char *format) {
-    static const char *const endings[][2] = {{"jsonl", ".jsonl"}, {"json", ".json"},
-                                             {"conll", ".conll"}, {"brackets", ".txt"},
-                                             {"text", ".txt"},    {"seq", ""}};
-    for (size_t i = 0; i < COUNT(endings); i++)
-        if (strcmp(format, endings[i][0]) == 0) return endings[i][1];
-    return "";
+/* The ending of a format's files. */
+typedef struct wanted_ending {
+    const char *format;
+    char ending[32];
+} wanted_ending;
+
+static void take_ending(void *user, const nerfit_format *format) {
+    wanted_ending *wanted = user;
+    if (strcmp(format->name, wanted->format) != 0) return;
+    snprintf(wanted->ending, sizeof wanted->ending, "%.*s", (int)strcspn(format->endings, " "),
+             format->endings);
 }
 
 static int write_parts(nerfit_corpus *const *parts, const char *const *names, size_t n,
                        const char *folder, const char *format, bool quiet) {
     int status = DONE;
+    wanted_ending wanted = {.format = format};
+    nerfit_error error;
+    if (nerfit_formats(take_ending, &wanted, &error) != NERFIT_OK) return cli_fail(&error);
     mkdir(folder, 0777); /* writing says what is wrong if this fails */
     for (size_t i = 0; i < n && status == DONE; i++) {
         char path[4096];
-        snprintf(path, sizeof path, "%s/%s%s", folder, names[i], ending_of(format));
+        snprintf(path, sizeof path, "%s/%s%s", folder, names[i], wanted.ending);
         status = write_corpus(parts[i], path, format);
         if (status == DONE && !quiet)
             fprintf(stderr, "%s: %zu texts\n", path, nerfit_corpus_size(parts[i]));
@@ -328,6 +345,40 @@ static int run_sample(const command *self, int argc, char **argv) {
     return status;
 }
 
+/* ---------------------------------------------------------------- formats */
+
+static const char *yes(bool is) {
+    return is ? "yes" : "";
+}
+
+static void print_format(void *user, const nerfit_format *f) {
+    const bool *markdown = user;
+    if (!*markdown)
+        printf("%-16s %-5s %-8s %s\n", f->name, f->is_read ? "read" : "",
+               f->is_written ? "written" : "", f->title);
+    else if (f->advice)
+        printf("| `%s` | %s | %s | | | %s | not read: %s | |\n", f->name, f->title, f->endings,
+               f->recognised, f->advice);
+    else
+        printf("| `%s` | %s | %s | %s | %s | %s | %s | %s |\n", f->name, f->title,
+               f->folder ? "a folder" : f->endings, yes(f->is_read), yes(f->is_written),
+               f->recognised, f->kept, f->lost);
+}
+
+static int run_formats(const command *self, int argc, char **argv) {
+    bool markdown = false;
+    size_t n;
+    nerfit_error error;
+    const cli_option options[] = {
+        {"--markdown", NULL, "as the table of docs/formats.md", NULL, &markdown}};
+    int status = cli_parse(self, argc, argv, options, COUNT(options), NULL, 0, &n);
+    if (status >= 0) return status;
+    if (markdown)
+        puts("| name | format | endings | read | written | recognised by | kept | lost |\n"
+             "|---|---|---|---|---|---|---|---|");
+    return nerfit_formats(print_format, &markdown, &error) == NERFIT_OK ? DONE : cli_fail(&error);
+}
+
 /* ---------------------------------------------------------------- the table */
 
 static const command parts[] = {
@@ -355,10 +406,12 @@ static const command parts[] = {
      "cap.\n\n"
      "  nerfit data sample train.jsonl --k 16 --seed 0 --output k16-s0.jsonl",
      run_sample},
+    {"data formats", "[--markdown]", "every format that is read or written",
+     "Which format a file has is told from its content and its ending.", run_formats},
 };
 
 static void print_parts(void) {
-    puts("usage: nerfit data convert|check|stats|split|sample ...\n\n"
+    puts("usage: nerfit data convert|check|stats|split|sample|formats ...\n\n"
          "annotated files: convert, check, count, divide, sample\n");
     for (size_t i = 0; i < COUNT(parts); i++)
         printf("  nerfit %-14s %s\n", parts[i].name, parts[i].summary);
@@ -378,9 +431,10 @@ static int run_data(const command *self, int argc, char **argv) {
     for (size_t i = 0; i < COUNT(parts); i++)
         if (strcmp(parts[i].name + strlen("data "), name) == 0)
             return parts[i].run(&parts[i], argc - 1, argv + 1);
-    return cli_usage(self, "\"%s\" is not one of convert, check, stats, split, sample", name);
+    return cli_usage(self, "\"%s\" is not one of convert, check, stats, split, sample, formats",
+                     name);
 }
 
-const command command_data = {"data", "convert|check|stats|split|sample ...",
+const command command_data = {"data", "convert|check|stats|split|sample|formats ...",
                               "annotated files: convert, check, count, divide, sample", NULL,
                               run_data};

@@ -74,7 +74,7 @@ static int run_describe(const command *self, int argc, char **argv) {
          &output, NULL},
         {"-o", "FILE", "the same", &output, NULL},
         {"--seed", "N", "of the texts that are shown to the model, ten a label (123)", &seed, NULL},
-        {"--from", "FORMAT", "of DATA: auto jsonl json brackets conll seq", &format, NULL},
+        {"--from", "FORMAT", cli_format_help(NERFIT_FORMATS_READ, "of DATA: "), &format, NULL},
         {"--quiet", NULL, "only warnings and errors", NULL, &d.quiet}};
     size_t n;
     int status = cli_parse(self, argc, argv, options, sizeof options / sizeof *options, paths,

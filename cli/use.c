@@ -121,10 +121,13 @@ static int set_thresholds(const command *self, nerfit_session *session, const ch
 static int run_predict(const command *self, int argc, char **argv) {
     machine m = {0};
     const char *input = "text", *output = "jsonl", *threshold = NULL, *operands[2];
+    const char *word_column = NULL, *label_column = NULL;
     size_t n;
     const cli_option options[] = {
-        {"--input", "FORMAT", "text (a text a line), jsonl ({\"text\": ...} a line), conll", &input,
-         NULL},
+        {"--input", "FORMAT",
+         cli_format_help(NERFIT_FORMATS_PARSED, "text (the default: a text a line), or one of: "),
+         &input, NULL},
+        CLI_COLUMN_OPTIONS(word_column, label_column),
         {"--output", "FORMAT", "jsonl, conll, brackets, tokens or html", &output, NULL},
         DECODER_OPTION(m),
         LABELS_OPTIONS(m),
@@ -144,7 +147,9 @@ static int run_predict(const command *self, int argc, char **argv) {
                             .user = &file,
                             .name = file.name,
                             .input = input,
-                            .output = output};
+                            .output = output,
+                            .word_column = word_column,
+                            .label_column = label_column};
     if (load(&l, operands[0], &m, &error) != NERFIT_OK)
         status = cli_fail(&error);
     else if ((status = set_thresholds(self, l.session, threshold)) < 0)
@@ -187,14 +192,36 @@ static int print_report(nerfit_report *report, const shown *show) {
     return DONE;
 }
 
+static nerfit_status evaluate(loaded *l, const char *path, const nerfit_read_options *input,
+                              machine *m, const char *mode, bool words, nerfit_report *report,
+                              nerfit_error *error) {
+    nerfit_corpus *corpus = NULL;
+    nerfit_status status = nerfit_corpus_new(&corpus, on_log, m, error);
+    if (status == NERFIT_OK) status = cli_read_corpus(corpus, path, input, error);
+    if (status == NERFIT_OK)
+        status = nerfit_evaluate_corpus(l->session, corpus, mode, words, report, error);
+    nerfit_corpus_free(corpus);
+    return status;
+}
+
 static int run_eval(const command *self, int argc, char **argv) {
     machine m = {0};
-    const char *format = NULL, *mode = NULL, *threshold = NULL, *operands[2];
+    const char *mode = NULL, *threshold = NULL, *operands[2];
+    nerfit_read_options input = {0};
     shown show = {0};
     bool words = false;
     size_t n;
     const cli_option options[] = {
-        {"--format", "FORMAT", "of DATA: auto, jsonl, json, brackets, conll, seq", &format, NULL},
+        {"--format", "FORMAT", cli_format_help(NERFIT_FORMATS_READ, "of DATA: "), &input.format,
+         NULL},
+        {"--overlap", "POLICY",
+         "of overlapping entities, which no model finds: error, or the longest or first is kept",
+         &input.overlap, NULL},
+        {"--tagging", "SCHEME", "of words' labels: auto iob1 iob2 bioes bilou, or none (no prefix)",
+         &input.tagging, NULL},
+        CLI_COLUMN_OPTIONS(input.word_column, input.label_column),
+        {"--offsets", "UNIT", "what offsets count: auto code_points utf16 bytes", &input.offsets,
+         NULL},
         {"--mode", "MODE", "default, or strict in a scheme: iob1 iob2 ioe1 ioe2 bioes bilou", &mode,
          NULL},
         {"--words", NULL, "score the first sub-word of every word, not all", NULL, &words},
@@ -216,8 +243,7 @@ static int run_eval(const command *self, int argc, char **argv) {
     if (load(&l, operands[0], &m, &error) != NERFIT_OK)
         status = cli_fail(&error);
     else if ((status = set_thresholds(self, l.session, threshold)) < 0)
-        status = nerfit_evaluate(l.session, operands[1], format, mode, words, &report, &error) ==
-                         NERFIT_OK
+        status = evaluate(&l, operands[1], &input, &m, mode, words, &report, &error) == NERFIT_OK
                      ? print_report(&report, &show)
                      : cli_fail(&error);
     unload(&l);
@@ -234,9 +260,14 @@ const command command_eval = {
 
 static int run_score(const command *self, int argc, char **argv) {
     const char *mode = NULL, *operands[2];
+    nerfit_read_options gold = {0}, predicted = {0};
     shown show = {0};
     size_t n;
     const cli_option options[] = {
+        CLI_COLUMN_OPTIONS(gold.word_column, gold.label_column),
+        {"--pred_column", "COLUMN",
+         "the column of PRED's labels, if it is another than GOLD's; PRED may be the same file",
+         &predicted.label_column, NULL},
         {"--mode", "MODE", "default, or strict in a scheme: iob1 iob2 ioe1 ioe2 bioes bilou", &mode,
          NULL},
         {"--semeval", NULL, "the confusion of types and the SemEval'13 measures too", NULL,
@@ -246,10 +277,15 @@ static int run_score(const command *self, int argc, char **argv) {
     int status =
         cli_parse(self, argc, argv, options, sizeof options / sizeof *options, operands, 2, &n);
     if (status >= 0) return status;
-    if (n < 2) return cli_usage(self, "%s is missing", n ? "PRED" : "GOLD");
+    if (n < 2 && !(n == 1 && predicted.label_column))
+        return cli_usage(self, "%s is missing", n ? "PRED" : "GOLD");
+    if (n == 1) operands[1] = operands[0]; /* both in one file */
+    predicted.word_column = gold.word_column;
+    if (!predicted.label_column) predicted.label_column = gold.label_column;
     nerfit_error error;
     nerfit_report report;
-    if (nerfit_score_files(operands[0], operands[1], mode, &report, &error) != NERFIT_OK)
+    if (nerfit_score_files_with(operands[0], operands[1], mode, &gold, &predicted, &report,
+                                &error) != NERFIT_OK)
         return cli_fail(&error);
     return print_report(&report, &show);
 }

@@ -5,9 +5,10 @@
 #include <string.h>
 
 #include "base/utf8.h"
-#include "data/annotations.h"
+#include "data/formats/format.h"
 #include "data/descriptions.h"
 #include "data/document_stream.h"
+#include "data/formats/format.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -22,7 +23,7 @@ static void check_document(const nf_document *d) {
     for (size_t i = 0; i < d->n_spans; i++) {
         const nf_span *s = &d->spans[i];
         REQUIRE(s->start < s->end && s->end <= d->length && s->label[0]);
-        REQUIRE(i == 0 || d->spans[i - 1].end <= s->start);
+        REQUIRE(i == 0 || d->spans[i - 1].start <= s->start);
     }
     for (size_t i = 0; i < d->n_words; i++)
         REQUIRE(d->words[i].start < d->words[i].end && d->words[i].end <= d->length);
@@ -37,7 +38,7 @@ static bool is_kept(const nf_document *d) {
 }
 
 /* Text is compared where the format holds all of it. */
-static void check_round_trip(const nf_document *d, nf_format format) {
+static void check_round_trip(const nf_document *d, const nf_format *format) {
     nf_str out = {0};
     nf_corpus again = {0};
     nerfit_error error;
@@ -47,7 +48,7 @@ static void check_round_trip(const nf_document *d, nf_format format) {
         REQUIRE(status == NERFIT_OK && again.n_documents == 1);
         const nf_document *b = &again.documents[0];
         REQUIRE(b->n_spans == d->n_spans);
-        if (format != NF_FORMAT_CONLL) {
+        if (format != &nf_format_conll) {
             REQUIRE(b->text_size == d->text_size && !memcmp(b->text, d->text, d->text_size));
             for (size_t i = 0; i < d->n_spans; i++)
                 REQUIRE(b->spans[i].start == d->spans[i].start &&
@@ -74,9 +75,9 @@ static ptrdiff_t read_input(void *user, char *buffer, size_t size) {
     return (ptrdiff_t)count;
 }
 
-static void check_stream(const char *text, size_t size, nf_format format, bool with_spans) {
+static void check_stream(const char *text, size_t size, const nf_format *format, bool with_spans) {
     input in = {text, size};
-    nf_document_source source = {read_input, &in, "stream", format, with_spans};
+    nf_document_source source = {read_input, &in, "stream", format, with_spans, NULL};
     nf_document_stream *stream;
     nf_corpus corpus = {0};
     nerfit_error error;
@@ -95,8 +96,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const char *text = (const char *)data + 1;
     size--;
     nf_annotation_report report = {.most_items = 20};
-    nf_annotation_options options = {.format = (nf_format)(choice % 7),
-                                     .overlap = (nf_overlap_policy)(choice / 7 % 3),
+    size_t row = choice % (nf_format_count + 1);
+    nf_annotation_options options = {.format = row ? nf_formats[row - 1] : NULL,
+                                     .overlap = (nf_overlap_policy)(choice / 7 % 4),
                                      .tagging = (nf_tagging)(choice / 21 % 5),
                                      .max_errors = choice & 128 ? 10 : 0,
                                      .report = &report};
@@ -107,9 +109,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     REQUIRE(status == NERFIT_OK || error.text[0]);
     for (size_t i = 0; i < corpus.n_documents; i++) {
         check_document(&corpus.documents[i]);
-        check_round_trip(&corpus.documents[i], NF_FORMAT_JSONL);
-        check_round_trip(&corpus.documents[i], NF_FORMAT_BRACKETS);
-        check_round_trip(&corpus.documents[i], NF_FORMAT_CONLL);
+        check_round_trip(&corpus.documents[i], &nf_format_jsonl);
+        check_round_trip(&corpus.documents[i], &nf_format_brackets);
+        check_round_trip(&corpus.documents[i], &nf_format_conll);
     }
     nf_annotation_report_free(&report);
     nf_corpus_free(&corpus);

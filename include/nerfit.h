@@ -194,8 +194,9 @@ typedef struct nerfit_stream {
     bool (*write)(void *user, const char *data, size_t size);
     void *user;
     const char *name;   /* of the input, for messages; NULL: "input" */
-    const char *input;  /* "text" (NULL), "jsonl", "conll" */
+    const char *input;  /* "text" (NULL), "auto", or a format of NERFIT_FORMATS_PARSED */
     const char *output; /* "jsonl" (NULL), "conll", "brackets", "tokens", "html" */
+    const char *word_column, *label_column; /* of input in columns, as in nerfit_read_options */
 } nerfit_stream;
 
 /* Tags a stream of any length in constant memory and in order. *count (may be NULL): texts. */
@@ -223,8 +224,8 @@ NERFIT_API size_t nerfit_corpus_size(const nerfit_corpus *corpus); /* texts */
 NERFIT_API nerfit_status nerfit_corpus_add(nerfit_corpus *corpus, const char *text, size_t size,
                                            const nerfit_span *entities, size_t n_entities,
                                            const char *name, long line, nerfit_error *error);
-/* Adds what `data` holds in one of the formats that files have: "auto" (NULL), "jsonl", "json",
- * "brackets", "conll". `name` stands for the file in messages. */
+/* Adds what `data` holds in one of the formats that are one file: "auto" (NULL), or a name of
+ * nerfit_format_names(NERFIT_FORMATS_PARSED). `name` stands for the file in messages. */
 NERFIT_API nerfit_status nerfit_corpus_parse(nerfit_corpus *corpus, const char *data, size_t size,
                                              const char *format, const char *name,
                                              nerfit_error *error);
@@ -243,20 +244,53 @@ typedef void (*nerfit_finding_function)(void *user, const nerfit_finding *findin
 
 /* Zero is the default everywhere. */
 typedef struct nerfit_read_options {
-    const char *format; /* "auto" (NULL), "jsonl", "json", "brackets", "conll", "seq" (a folder with
-                            seq.in and seq.out), "text" (without entities) */
-    const char *overlap; /* of entities: "error" (NULL), or "longest" or "first" is kept */
-    const char *tagging; /* of conll and seq: "auto" (NULL), "iob1", "iob2", "bioes", "bilou" */
+    const char *format;  /* "auto" (NULL), or a name of nerfit_format_names(NERFIT_FORMATS_READ) */
+    const char *overlap; /* of entities: "error" (NULL), "all" are kept, or "longest" or "first" */
+    const char *tagging; /* of words' labels: "auto" (NULL), "iob1", "iob2", "bioes", "bilou", or
+                            "none" for types without a prefix */
     size_t max_errors;   /* stop at this one (0: the first); texts with errors are left out, and the
                             status is NERFIT_FORMAT in the end */
     nerfit_finding_function finding; /* is told of everything, in the file's order; may be NULL */
     void *user;
+    const char *offsets; /* what they count: "auto" (NULL) as the format has it, "code_points",
+                            "utf16", "bytes" */
+    const char *word_column, *label_column; /* of tables of words: a number from 1, or -1 for the
+                                               last, or a name in the header; NULL: by content */
 } nerfit_read_options;
+
+/* A format of annotated texts; docs/formats.md lists them. The texts are constant but for endings,
+ * which live as long as the call. */
+typedef struct nerfit_format {
+    const char *name, *title;
+    const char *endings; /* ".jsonl .ndjson" */
+    bool folder, is_read, is_written;
+    const char *recognised, *kept, *lost; /* how it is told, and what becomes of its content */
+    const char *advice;                   /* if it is not read: what to do instead; else NULL */
+} nerfit_format;
+typedef void (*nerfit_format_function)(void *user, const nerfit_format *format);
+/* Calls the function for every format, in the order in which content is asked. */
+NERFIT_API nerfit_status nerfit_formats(nerfit_format_function format, void *user,
+                                        nerfit_error *error);
+/* What a list of names is for: formats that are read from a path, or from one text; written to a
+ * path, or as one text. */
+typedef enum nerfit_format_use {
+    NERFIT_FORMATS_READ,
+    NERFIT_FORMATS_PARSED,
+    NERFIT_FORMATS_WRITTEN,
+    NERFIT_FORMATS_PRINTED,
+} nerfit_format_use;
+/* "auto, jsonl, ..." with `separator` between; freed with nerfit_free; NULL when out of memory. */
+NERFIT_API char *nerfit_format_names(nerfit_format_use use, const char *separator);
 
 /* Adds a file's texts to the corpus. options may be NULL. */
 NERFIT_API nerfit_status nerfit_corpus_read(nerfit_corpus *corpus, const char *path,
                                             const nerfit_read_options *options,
                                             nerfit_error *error);
+/* The same of one file's content in memory; `name` stands for the file in messages. */
+NERFIT_API nerfit_status nerfit_corpus_parse_with(nerfit_corpus *corpus, const char *data,
+                                                  size_t size, const char *name,
+                                                  const nerfit_read_options *options,
+                                                  nerfit_error *error);
 /* Writes all texts: format "auto" (NULL) goes by the path's ending. Every text is read back and
  * compared: what a format cannot hold is an error with the text's file and line, but for the white
  * space between words (conll, seq) and entities (text), of which a warning tells. */
@@ -416,6 +450,13 @@ NERFIT_API nerfit_status nerfit_evaluate_corpus(nerfit_session *session,
 NERFIT_API nerfit_status nerfit_score_files(const char *gold, const char *predicted,
                                             const char *mode, nerfit_report *report,
                                             nerfit_error *error);
+/* The same with the columns of each (word_column, label_column, tagging; may be NULL): one file may
+ * hold both, the gold labels in one column and the predicted ones in another. */
+NERFIT_API nerfit_status nerfit_score_files_with(const char *gold, const char *predicted,
+                                                 const char *mode,
+                                                 const nerfit_read_options *gold_options,
+                                                 const nerfit_read_options *predicted_options,
+                                                 nerfit_report *report, nerfit_error *error);
 
 /* ---------------------------------------------------------------- tokens and embeddings */
 

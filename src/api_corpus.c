@@ -6,7 +6,7 @@
 
 #include "base/file.h"
 #include "base/str.h"
-#include "data/annotations.h"
+#include "data/formats/format.h"
 #include "data/lines.h"
 
 nerfit_status nerfit_corpus_new(nerfit_corpus **corpus, nerfit_log_function log, void *log_user,
@@ -32,8 +32,10 @@ nerfit_status nerfit_corpus_add(nerfit_corpus *corpus, const char *text, size_t 
     nf_given_span *spans = malloc((n_entities + 1) * sizeof *spans);
     if (!spans) return nf_no_memory(error, n_entities * sizeof *spans);
     for (size_t i = 0; i < n_entities; i++)
-        spans[i] = (nf_given_span){entities[i].start, entities[i].end, entities[i].label,
-                                   strlen(entities[i].label)};
+        spans[i] = (nf_given_span){.start = entities[i].start,
+                                   .end = entities[i].end,
+                                   .label = entities[i].label,
+                                   .label_size = strlen(entities[i].label)};
     nf_given_document given = {.text = text,
                                .text_size = size,
                                .spans = spans,
@@ -47,11 +49,8 @@ nerfit_status nerfit_corpus_add(nerfit_corpus *corpus, const char *text, size_t 
 
 nerfit_status nerfit_corpus_parse(nerfit_corpus *corpus, const char *data, size_t size,
                                   const char *format_name, const char *name, nerfit_error *error) {
-    nf_format format;
-    if (!nf_format_find(format_name ? format_name : "auto", &format))
-        return nf_fail(error, NERFIT_ARGUMENT,
-                       "format \"%s\" is not one of auto, jsonl, json, brackets, conll",
-                       format_name);
+    const nf_format *format;
+    NF_TRY(nf_format_choose(format_name, NF_FORMATS_PARSED, "format", &format, error));
     return nf_annotations_parse(&corpus->corpus, data, size, name, format, &corpus->log, error);
 }
 
@@ -82,7 +81,8 @@ nerfit_status nerfit_annotation_add(nerfit_annotation *a, int64_t start, int64_t
     }
     char *copy = nf_arena_strdup(&a->arena, label);
     if (!copy) return NERFIT_NO_MEMORY;
-    a->spans[a->n_spans++] = (nf_given_span){start, end, copy, strlen(copy)};
+    a->spans[a->n_spans++] =
+        (nf_given_span){.start = start, .end = end, .label = copy, .label_size = strlen(copy)};
     return NERFIT_OK;
 }
 

@@ -12,25 +12,12 @@
 
 /* ---------------------------------------------------------------- reading */
 
-static nerfit_status find_format(const char *name, nf_format *format, nerfit_error *error) {
-    if (nf_format_find(name ? name : "auto", format)) return NERFIT_OK;
-    return nf_fail(error, NERFIT_ARGUMENT,
-                   "format \"%s\" is not one of auto, jsonl, json, brackets, conll, seq, text",
-                   name);
-}
-
 static nerfit_status find_options(const nerfit_read_options *given, nf_annotation_options *out,
                                   nerfit_error *error) {
-    NF_TRY(find_format(given->format, &out->format, error));
+    const nf_annotation_texts texts = {given->format,  given->overlap,     given->tagging,
+                                       given->offsets, given->word_column, given->label_column};
     out->max_errors = given->max_errors;
-    if (given->overlap && !nf_overlap_policy_find(given->overlap, &out->overlap))
-        return nf_fail(error, NERFIT_ARGUMENT,
-                       "overlap \"%s\" is not one of error, longest, first", given->overlap);
-    if (given->tagging && !nf_tagging_find(given->tagging, &out->tagging))
-        return nf_fail(error, NERFIT_ARGUMENT,
-                       "tagging \"%s\" is not one of auto, iob1, iob2, bioes, bilou",
-                       given->tagging);
-    return NERFIT_OK;
+    return nf_annotation_options_find(out, &texts, error);
 }
 
 static void tell(const nf_annotation_report *report, nerfit_finding_function finding, void *user) {
@@ -46,18 +33,33 @@ static void tell(const nf_annotation_report *report, nerfit_finding_function fin
     }
 }
 
-nerfit_status nerfit_corpus_read(nerfit_corpus *corpus, const char *path,
-                                 const nerfit_read_options *given, nerfit_error *error) {
+/* A file or folder, or where `data` is not NULL one file's content. */
+static nerfit_status read_input(nerfit_corpus *corpus, const char *data, size_t size,
+                                const char *path, const nerfit_read_options *given,
+                                nerfit_error *error) {
     static const nerfit_read_options defaults = {0};
     if (!given) given = &defaults;
     nf_annotation_report report = {.most_items = SIZE_MAX};
     nf_annotation_options options = {.log = &corpus->log};
     NF_TRY(find_options(given, &options, error));
     if (given->finding) options.report = &report, options.log = NULL; /* told once */
-    nerfit_status status = nf_annotations_read_with(&corpus->corpus, path, &options, error);
+    nerfit_status status =
+        data ? nf_annotations_parse_with(&corpus->corpus, data, size, path, &options, error)
+             : nf_annotations_read_with(&corpus->corpus, path, &options, error);
     tell(&report, given->finding, given->user);
     nf_annotation_report_free(&report);
     return status;
+}
+
+nerfit_status nerfit_corpus_read(nerfit_corpus *corpus, const char *path,
+                                 const nerfit_read_options *options, nerfit_error *error) {
+    return read_input(corpus, NULL, 0, path, options, error);
+}
+
+nerfit_status nerfit_corpus_parse_with(nerfit_corpus *corpus, const char *data, size_t size,
+                                       const char *name, const nerfit_read_options *options,
+                                       nerfit_error *error) {
+    return read_input(corpus, data ? data : "", size, name, options, error);
 }
 
 nerfit_status nerfit_corpus_check(const nerfit_corpus *const *corpora, size_t count,
@@ -70,8 +72,8 @@ nerfit_status nerfit_corpus_check(const nerfit_corpus *const *corpora, size_t co
     for (size_t i = 0; i < count && inner; i++) inner[i] = &corpora[i]->corpus;
     if (status == NERFIT_OK && descriptions) status = nf_descriptions_read(&d, descriptions, error);
     if (status == NERFIT_OK)
-        status = nf_corpora_check(inner, count, descriptions ? &d : NULL, descriptions, &report,
-                                  error);
+        status =
+            nf_corpora_check(inner, count, descriptions ? &d : NULL, descriptions, &report, error);
     if (status == NERFIT_OK) tell(&report, finding, user);
     nf_descriptions_free(&d);
     nf_annotation_report_free(&report);
@@ -83,33 +85,63 @@ nerfit_status nerfit_corpus_check(const nerfit_corpus *const *corpora, size_t co
 
 nerfit_status nerfit_corpus_write(const nerfit_corpus *corpus, const char *path,
                                   const char *format_name, nerfit_error *error) {
-    nf_format format;
-    NF_TRY(find_format(format_name, &format, error));
+    const nf_format *format;
+    NF_TRY(nf_format_choose(format_name, NF_FORMATS_WRITTEN, "format", &format, error));
     return nf_corpus_write(&corpus->corpus, path, format, &corpus->log, error);
 }
 
 nerfit_status nerfit_corpus_format(const nerfit_corpus *corpus, const char *format_name,
                                    char **text, size_t *size, nerfit_error *error) {
-    nf_format format;
+    const nf_format *format;
     *text = NULL;
-    NF_TRY(find_format(format_name, &format, error));
-    if (format == NF_FORMAT_AUTO || format == NF_FORMAT_SEQ)
-        return nf_fail(error, NERFIT_ARGUMENT,
-                       "format %s is no single text; expected jsonl, json, brackets, conll or text",
-                       nf_format_name(format));
-    nf_str out = {0};
+    NF_TRY(nf_format_choose(format_name ? format_name : "", NF_FORMATS_PRINTED, "format", &format,
+                            error));
+    nf_parts parts = {0};
     nf_writing_losses losses;
-    nerfit_status status =
-        nf_corpus_format(&out, NULL, &corpus->corpus, format, &losses, error);
-    if (status == NERFIT_OK && !nf_str_append_text(&out, "")) status = nf_no_memory(error, 1);
-    if (status != NERFIT_OK) {
-        nf_str_free(&out);
-        return status;
+    nerfit_status status = nf_corpus_format(&parts, &corpus->corpus, format, &losses, error);
+    nf_part *part = status == NERFIT_OK ? nf_parts_get(&parts, "") : NULL;
+    if (status == NERFIT_OK && (!part || !nf_str_append_text(&part->text, "")))
+        status = nf_no_memory(error, 1);
+    if (status == NERFIT_OK) {
+        nf_writing_losses_log(&losses, format, &corpus->log);
+        *text = part->text.data;
+        *size = part->text.length;
+        part->text = (nf_str){0};
     }
-    nf_writing_losses_log(&losses, format, &corpus->log);
-    *text = out.data;
-    *size = out.length;
-    return NERFIT_OK;
+    nf_parts_free(&parts);
+    return status;
+}
+
+/* ---------------------------------------------------------------- the table of formats */
+
+char *nerfit_format_names(nerfit_format_use use, const char *separator) {
+    nf_str out = {0};
+    nf_format_names(&out, (nf_format_use)use, separator);
+    return out.data;
+}
+
+nerfit_status nerfit_formats(nerfit_format_function format, void *user, nerfit_error *error) {
+    nf_str endings = {0};
+    for (size_t i = 0; i < nf_format_count && !endings.failed; i++) {
+        const nf_format *f = nf_formats[i];
+        nf_str_clear(&endings);
+        for (size_t k = 0; k < sizeof f->endings / sizeof *f->endings && f->endings[k]; k++)
+            if (f->endings[k][0]) nf_str_appendf(&endings, "%s%s", k ? " " : "", f->endings[k]);
+        nerfit_format out = {.name = f->name,
+                             .title = f->title,
+                             .endings = nf_str_text(&endings),
+                             .folder = f->folder,
+                             .is_read = nf_format_is_read(f),
+                             .is_written = nf_format_is_written(f),
+                             .recognised = f->recognised,
+                             .kept = f->kept,
+                             .lost = f->lost,
+                             .advice = f->advice};
+        format(user, &out);
+    }
+    bool failed = endings.failed;
+    nf_str_free(&endings);
+    return failed ? nf_no_memory(error, 0) : NERFIT_OK;
 }
 
 /* ---------------------------------------------------------------- statistics */
@@ -145,8 +177,7 @@ nerfit_status nerfit_corpus_statistics(const nerfit_corpus *const *corpora,
 static nerfit_status take(const nerfit_corpus *from, const uint32_t *chosen, size_t count,
                           nerfit_corpus **out, nerfit_error *error) {
     NF_TRY(nerfit_corpus_new(out, from->log.function, from->log.user, error));
-    nerfit_status status =
-        nf_corpus_take(&(*out)->corpus, &from->corpus, chosen, count, error);
+    nerfit_status status = nf_corpus_take(&(*out)->corpus, &from->corpus, chosen, count, error);
     if (status == NERFIT_OK) return NERFIT_OK;
     nerfit_corpus_free(*out);
     *out = NULL;

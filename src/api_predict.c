@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "data/annotations.h"
-#include "data/conll.h"
+#include "data/formats/conll.h"
 #include "model/adapter.h"
 #include "model/sentence.h"
 #include "infer/stream.h"
@@ -222,9 +222,12 @@ nerfit_status nerfit_predict_stream(nerfit_session *session, const nerfit_stream
                         .user = given->user,
                         .name = given->name ? given->name : "input",
                         .log = &session->model->log};
-    if (!nf_stream_input_find(input, &stream.input))
-        return nf_fail(error, NERFIT_ARGUMENT, "input \"%s\" is not one of text, jsonl, conll",
-                       input);
+    nf_annotation_options options = {.log = &session->model->log};
+    const nf_annotation_texts columns = {.word_column = given->word_column,
+                                         .label_column = given->label_column};
+    NF_TRY(nf_annotation_options_find(&options, &columns, error));
+    NF_TRY(nf_format_choose(input, NF_FORMATS_PARSED, "input", &options.format, error));
+    stream.input = &options;
     if (!nf_stream_output_find(output, &stream.output))
         return nf_fail(error, NERFIT_ARGUMENT,
                        "output \"%s\" is not one of jsonl, conll, brackets, tokens, html", output);
@@ -295,6 +298,11 @@ static nerfit_status evaluate(nerfit_session *session, const nf_corpus *corpus, 
                               bool words, nerfit_report *report, nerfit_error *error) {
     nf_scheme scheme;
     NF_TRY(find_mode(mode, &scheme, error));
+    if (corpus->n_documents && corpus->n_spans == 0)
+        nf_log_warning(&session->model->log,
+                       "%s: none of its %zu texts has an entity: scores on it say nothing; is this "
+                       "the right format?",
+                       corpus->documents[0].file, corpus->n_documents);
     scoring s = {.tags = nf_tagger_tags(session->tagger), .words = words};
     NF_TRY(nf_file_evaluation_begin(&s.evaluation, scheme, error));
     nerfit_status status = nf_tag_corpus(session->tagger, corpus, score_document, &s, error);
@@ -307,13 +315,10 @@ nerfit_status nerfit_evaluate(nerfit_session *session, const char *path, const c
                               const char *mode, bool words, nerfit_report *report,
                               nerfit_error *error) {
     *report = (nerfit_report){0};
-    nf_format format;
-    if (!nf_format_find(format_name ? format_name : "auto", &format))
-        return nf_fail(error, NERFIT_ARGUMENT,
-                       "format \"%s\" is not one of auto, jsonl, json, brackets, conll, seq",
-                       format_name);
+    const nf_format *format;
+    NF_TRY(nf_format_choose(format_name, NF_FORMATS_READ, "format", &format, error));
     nf_corpus corpus = {0};
-    nerfit_status status = nf_annotations_read(&corpus, path, format, NULL, error);
+    nerfit_status status = nf_annotations_read(&corpus, path, format, &session->model->log, error);
     if (status == NERFIT_OK) status = evaluate(session, &corpus, mode, words, report, error);
     nf_corpus_free(&corpus);
     return status;
@@ -330,14 +335,40 @@ static char *label_text(nf_arena *arena, const nf_conll_row *row) {
     return nf_arena_copy(arena, row->label, row->label_size);
 }
 
+/* The first difference between two files' words. */
+static nerfit_status same_words(const nf_conll *gold, const nf_conll *predicted,
+                                const char *gold_name, const char *predicted_name,
+                                nerfit_error *error) {
+    size_t start = 0, p_start = 0;
+    for (size_t s = 0; s < gold->n_sentences && s < predicted->n_sentences; s++) {
+        size_t n = gold->ends[s] - start, p_n = predicted->ends[s] - p_start;
+        for (size_t i = 0; i < n && i < p_n; i++) {
+            const nf_conll_row *a = &gold->rows[start + i], *b = &predicted->rows[p_start + i];
+            if (a->word_size != b->word_size || memcmp(a->word, b->word, a->word_size) != 0)
+                return nf_fail_at(error, NERFIT_ARGUMENT, predicted_name, b->line, 0,
+                                  "the word \"%.*s\" is \"%.*s\" in %s:%ld", (int)b->word_size,
+                                  b->word, (int)a->word_size, a->word, gold_name, a->line);
+        }
+        if (n != p_n)
+            return nf_fail_at(error, NERFIT_ARGUMENT, predicted_name, predicted->rows[p_start].line,
+                              0,
+                              "text %zu has %zu words, that of %s:%ld has %zu: expected the same "
+                              "breaks between texts",
+                              s + 1, p_n, gold_name, gold->rows[start].line, n);
+        start = gold->ends[s];
+        p_start = predicted->ends[s];
+    }
+    if (gold->n_sentences == predicted->n_sentences) return NERFIT_OK;
+    return nf_fail_at(error, NERFIT_ARGUMENT, predicted_name, 0, 0,
+                      "has %zu texts of %zu words in all; %s has %zu of %zu",
+                      predicted->n_sentences, predicted->n_rows, gold_name, gold->n_sentences,
+                      gold->n_rows);
+}
+
 static nerfit_status score_rows(nf_file_evaluation *e, nf_scheme scheme, const nf_conll *gold,
                                 const nf_conll *predicted, const char *gold_name,
                                 const char *predicted_name, nerfit_error *error) {
-    if (gold->n_sentences != predicted->n_sentences || gold->n_rows != predicted->n_rows)
-        return nf_fail_at(error, NERFIT_ARGUMENT, predicted_name, 0, 0,
-                          "has %zu texts of %zu words in all; %s has %zu of %zu",
-                          predicted->n_sentences, predicted->n_rows, gold_name, gold->n_sentences,
-                          gold->n_rows);
+    NF_TRY(same_words(gold, predicted, gold_name, predicted_name, error));
     nf_arena arena = {0};
     const char **texts = nf_arena_calloc(&arena, 3 * gold->n_rows + 1, sizeof *texts);
     size_t *sizes = nf_arena_calloc(&arena, gold->n_rows + 1, sizeof *sizes);
@@ -347,11 +378,6 @@ static nerfit_status score_rows(nf_file_evaluation *e, nf_scheme scheme, const n
         const char **g = texts, **p = texts + gold->n_rows, **words = p + gold->n_rows;
         for (size_t i = 0; i < n && status == NERFIT_OK; i++) {
             const nf_conll_row *a = &gold->rows[start + i], *b = &predicted->rows[start + i];
-            if (predicted->ends[s] != gold->ends[s] || a->word_size != b->word_size ||
-                memcmp(a->word, b->word, a->word_size) != 0)
-                status = nf_fail_at(error, NERFIT_ARGUMENT, predicted_name, b->line, 0,
-                                    "the word \"%.*s\" is \"%.*s\" in %s:%ld", (int)b->word_size,
-                                    b->word, (int)a->word_size, a->word, gold_name, a->line);
             g[i] = label_text(&arena, a);
             p[i] = label_text(&arena, b);
             words[i] = a->word;
@@ -368,18 +394,35 @@ static nerfit_status score_rows(nf_file_evaluation *e, nf_scheme scheme, const n
 
 nerfit_status nerfit_score_files(const char *gold_path, const char *predicted_path,
                                  const char *mode, nerfit_report *report, nerfit_error *error) {
+    return nerfit_score_files_with(gold_path, predicted_path, mode, NULL, NULL, report, error);
+}
+
+static nerfit_status read_rows(nf_conll *out, nf_file *file, const char *path,
+                               const nerfit_read_options *given, nerfit_error *error) {
+    nf_annotation_options options = {0};
+    if (given) {
+        const nf_annotation_texts texts = {.tagging = given->tagging,
+                                           .word_column = given->word_column,
+                                           .label_column = given->label_column};
+        NF_TRY(nf_annotation_options_find(&options, &texts, error));
+    }
+    NF_TRY(nf_file_open(file, path, error));
+    return nf_conll_parse(out, file->data, file->size, path, &options, error);
+}
+
+nerfit_status nerfit_score_files_with(const char *gold_path, const char *predicted_path,
+                                      const char *mode, const nerfit_read_options *gold_options,
+                                      const nerfit_read_options *predicted_options,
+                                      nerfit_report *report, nerfit_error *error) {
     *report = (nerfit_report){0};
     nf_scheme scheme;
     NF_TRY(find_mode(mode, &scheme, error));
     nf_file files[2] = {{0}, {0}};
     nf_conll gold = {0}, predicted = {0};
     nf_file_evaluation e = {0};
-    nerfit_status status = nf_file_open(&files[0], gold_path, error);
-    if (status == NERFIT_OK) status = nf_file_open(&files[1], predicted_path, error);
+    nerfit_status status = read_rows(&gold, &files[0], gold_path, gold_options, error);
     if (status == NERFIT_OK)
-        status = nf_conll_parse(&gold, files[0].data, files[0].size, gold_path, error);
-    if (status == NERFIT_OK)
-        status = nf_conll_parse(&predicted, files[1].data, files[1].size, predicted_path, error);
+        status = read_rows(&predicted, &files[1], predicted_path, predicted_options, error);
     if (status == NERFIT_OK) status = nf_file_evaluation_begin(&e, scheme, error);
     if (status == NERFIT_OK)
         status = score_rows(&e, scheme, &gold, &predicted, gold_path, predicted_path, error);

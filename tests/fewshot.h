@@ -7,7 +7,7 @@
 
 #include <unistd.h>
 
-#include "data/annotations.h"
+#include "data/formats/format.h"
 #include "train/fewshot.h"
 
 enum { FAKE_MOST = 64 };
@@ -53,10 +53,10 @@ static inline void fake_begin(fake *f) {
     memset(f, 0, sizeof *f);
     strcpy(f->folder, "/tmp/nerfit-fewshot-XXXXXX");
     assert_non_null(mkdtemp(f->folder));
-    assert_ok(nf_annotations_parse(&f->train, train, strlen(train), "train", NF_FORMAT_BRACKETS,
+    assert_ok(nf_annotations_parse(&f->train, train, strlen(train), "train", &nf_format_brackets,
                                    NULL, &error),
               &error);
-    assert_ok(nf_annotations_parse(&f->test, test, strlen(test), "test", NF_FORMAT_BRACKETS, NULL,
+    assert_ok(nf_annotations_parse(&f->test, test, strlen(test), "test", &nf_format_brackets, NULL,
                                    &error),
               &error);
     assert_ok(nf_train_options_init(&f->options, &error), &error);

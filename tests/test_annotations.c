@@ -6,7 +6,7 @@
 
 #include "base/rng.h"
 #include "base/utf8.h"
-#include "data/annotations.h"
+#include "data/formats/format.h"
 
 #define FOLDER "tests/invalid/annotations"
 
@@ -83,7 +83,7 @@ static const struct {
      "[ns:type : x] [a\\: b : y] [p\\[q\\] : z]",
      "x y z{0-1 ns:type, 2-3 a: b, 4-5 p[q]}"},
     {"brackets: not closed",
-     {.format = NF_FORMAT_BRACKETS},
+     {.format = &nf_format_brackets},
      "a [time : five\n[b : c] [d : e",
      "a [time : five{} | c [d : e{0-1 b}"},
     {"conll: tabs, IOB2",
@@ -128,7 +128,7 @@ static const struct {
      "# id 7\tdomain=en\nx\tO\n#\tO\n# y\n\n# z\n\nw\tB-A",
      "x #{} | w{0-1 A}"},
     {"conll: the word # in columns of spaces",
-     {.format = NF_FORMAT_CONLL},
+     {.format = &nf_format_conll},
      "# O\nx B-A\n# B-A\n",
      "# x #{2-3 A, 4-5 A}"},
     {"conll: byte order mark, CRLF, white space in lines",
@@ -137,16 +137,16 @@ static const struct {
      "x{0-1 A} | y{} | z{}"},
     {"conll: a word with a space", {0}, "New York\tB-A\nx\tO\n", "New York x{0-8 A}"},
     {"conll: columns given",
-     {.word_column = 2, .label_column = -2, .format = NF_FORMAT_CONLL},
+     {.word_column = {2}, .label_column = {-2}, .format = &nf_format_conll},
      "1 a B-X B-Y\n2 b O I-Y\n",
      "a b{0-1 X}"},
     {"conll: types with dashes",
      {0},
      "x\tB-creative-work\ny\tI-creative-work\n",
      "x y{0-3 creative-work}"},
-    {"conll: only white space", {.format = NF_FORMAT_CONLL}, " \n\t\n", ""},
+    {"conll: only white space", {.format = &nf_format_conll}, " \n\t\n", ""},
     {"text: as it stands",
-     {.format = NF_FORMAT_TEXT},
+     {.format = &nf_format_text},
      "a [b : c]\n\n d ",
      "a [b : c]{} | {} |  d {}"},
     {"an empty input", {0}, "", ""},
@@ -220,15 +220,15 @@ static const struct {
      {.max_errors = 9},
      SPANS("ab", "[0, 2, \"x\"], [0, 2, \"y\"]"),
      "input:1: entity 2 (\"y\", 0..2) overlaps entity 1 (\"x\", 0..2); a word can belong to one "
-     "entity only: remove one, or choose a policy (longest, first)\n",
+     "entity only: remove one, or say which is kept: overlap longest, or first\n",
      ""},
     {"overlaps of one long span",
      {.max_errors = 9},
      SPANS("abcdef", "[0, 6, \"x\"], [1, 2, \"y\"], [4, 5, \"z\"]"),
      "input:1: entity 2 (\"y\", 1..2) overlaps entity 1 (\"x\", 0..6); a word can belong to one "
-     "entity only: remove one, or choose a policy (longest, first)\n"
+     "entity only: remove one, or say which is kept: overlap longest, or first\n"
      "input:1: entity 3 (\"z\", 4..5) overlaps entity 1 (\"x\", 0..6); a word can belong to one "
-     "entity only: remove one, or choose a policy (longest, first)\n",
+     "entity only: remove one, or say which is kept: overlap longest, or first\n",
      ""},
     {"overlap: left out",
      {.max_errors = 9, .overlap = NF_OVERLAP_KEEP_FIRST},
@@ -257,7 +257,7 @@ static const struct {
      "input:1: entity 1 (\"x\ty\", 0..1) has a control character in its label\n",
      ""},
     {"unclosed brackets",
-     {.max_errors = 9, .format = NF_FORMAT_BRACKETS},
+     {.max_errors = 9, .format = &nf_format_brackets},
      "\xC3\xA9 [a : b\nc",
      "input:1:3: looks like an annotation, but has no \"]\": kept as text\n",
      "\xC3\xA9 [a : b{} | c{}"},
@@ -297,7 +297,7 @@ static const struct {
      "input:2:3: label \"S-X\" has a prefix that its scheme does not have\n",
      "c{}"},
     {"bad rows leave out their sentence",
-     {.max_errors = 9, .format = NF_FORMAT_CONLL},
+     {.max_errors = 9, .format = &nf_format_conll},
      "a\tO\nb\nc\tO\n\nd\tO\n\ne\t\n\nf\tX\n\n\tO\n\ng\tB-\n\nh\tO\ni\tO\nj\tO\nk\tB-X\n",
      "input:2: has no label; expected a word and a label divided by a tab or spaces\n"
      "input:7: the label is empty\n"
@@ -306,12 +306,12 @@ static const struct {
      "input:13:3: label \"B-\" has no type after its dash\n",
      "d{} | h i j k{6-7 X}"},
     {"a bad label does not make another column the labels'",
-     {.max_errors = 9, .format = NF_FORMAT_CONLL},
+     {.max_errors = 9, .format = &nf_format_conll},
      "B-1\tO\nB-2\tO\nB-3\tO\nB-4\tO\nB-5\tB-X\nB-6\tO\nB-7\tO\nB-8\tO\nB-9\tO\n\nB-10\tY\n",
      "input:11:6: label \"Y\" is neither O nor a prefix (B I E S L U), a dash and a type\n",
      "B-1 B-2 B-3 B-4 B-5 B-6 B-7 B-8 B-9{16-19 X}"},
     {"rows without their columns",
-     {.max_errors = 9, .format = NF_FORMAT_CONLL, .word_column = 3, .label_column = 4},
+     {.max_errors = 9, .format = &nf_format_conll, .word_column = {3}, .label_column = {4}},
      "1\t2\tx\tO\n\n1\t2\n\n1\t2\ty\n\n" T16 T16 T16 T16 "\n",
      "input:3: has no word and no label in the columns that hold them, or more than 64 columns\n"
      "input:5: has no label; expected a word and a label divided by a tab or spaces\n"
@@ -407,9 +407,9 @@ static void check_log(void **state) {
     nf_log log = {count_lines, &logged};
     nf_corpus corpus = {0};
     nerfit_error error;
-    assert_ok(
-        nf_annotations_parse(&corpus, input.data, input.length, "f", NF_FORMAT_CONLL, &log, &error),
-        &error);
+    assert_ok(nf_annotations_parse(&corpus, input.data, input.length, "f", &nf_format_conll, &log,
+                                   &error),
+              &error);
     size_t lines = 0;
     for (const char *at = logged.data; *at; at++) lines += *at == '\n';
     assert_int_equal(lines, 11);
@@ -454,7 +454,7 @@ static void check_broken_inputs(void **state) {
         }
         nf_corpus corpus = {0};
         nerfit_error error = {.text = "no error"};
-        nf_format format = strstr(path, ".brackets") ? NF_FORMAT_BRACKETS : NF_FORMAT_AUTO;
+        const nf_format *format = strstr(path, ".brackets") ? &nf_format_brackets : NULL;
         nerfit_status status = nf_annotations_read(&corpus, path, format, NULL, &error);
         if (expected.length) expected.data[expected.length - 1] = '\0'; /* its line break */
         failed += !same_text(entry->d_name, error.text, nf_str_text(&expected));
@@ -477,8 +477,8 @@ static const struct {
     {"json array", "[\n  {\"text\": \"a\"}]", "json"},
     {"empty json array", "[]", "json"},
     {"brackets at the beginning", "[time : five] o'clock\n", "brackets"},
-    {"plain text", "O what a day\nI am\n", "brackets"},
-    {"nothing", "", "brackets"},
+    {"plain text", "O what a day\nI am\n", "auto"},
+    {"nothing", "", "auto"},
     {"conll", "x\tO\ny\tO\n", "conll"},
     {"conll with label first", "O x\nB-a y\n", "conll"},
     {"conll with spaces and many columns", "EU NNP B-NP B-ORG\n. . O O\n", "conll"},
@@ -495,7 +495,7 @@ static void check_detection(void **state) {
         assert_non_null(file);
         fputs(contents[i].text, file);
         fclose(file);
-        nf_format format;
+        const nf_format *format;
         nerfit_error error;
         assert_ok(nf_format_detect(path, &format, &error), &error);
         failed += !same_text(contents[i].name, nf_format_name(format), contents[i].format);
@@ -512,14 +512,14 @@ static const struct {
 
 static void check_endings(void **state) {
     (void)state;
-    nf_format format;
+    const nf_format *format;
     nerfit_error error;
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
-        assert_ok(nf_format_detect(endings[i].path, &format, &error), &error);
-        assert_string_equal(nf_format_name(format), endings[i].format);
+        assert_string_equal(nf_format_name(nf_format_of_ending(endings[i].path)),
+                            endings[i].format);
     }
-    assert_ok(nf_format_detect("tests", &format, &error), &error);
-    assert_string_equal(nf_format_name(format), "seq");
+    assert_int_equal(nf_format_detect("tests/golden/bert", &format, &error), NERFIT_FORMAT);
+    assert_non_null(strstr(error.text, "is a folder that holds no annotations"));
     assert_int_equal(nf_format_detect("missing.txt", &format, &error), NERFIT_IO);
     assert_true(nf_format_find("Brackets", &format));
     assert_false(nf_format_find("xml", &format));
@@ -530,7 +530,7 @@ static void check_endings(void **state) {
     assert_true(nf_overlap_policy_find("longest", &policy) && policy == NF_OVERLAP_KEEP_LONGEST);
     assert_false(nf_overlap_policy_find("shortest", &policy));
     nf_corpus corpus = {0};
-    assert_int_equal(nf_annotations_parse(&corpus, "", 0, "x", NF_FORMAT_SEQ, NULL, &error),
+    assert_int_equal(nf_annotations_parse(&corpus, "", 0, "x", &nf_format_seq, NULL, &error),
                      NERFIT_ARGUMENT);
     assert_string_equal(error.text, "format seq is not read from one text");
     nf_corpus_free(&corpus);
@@ -540,30 +540,30 @@ static void check_endings(void **state) {
 
 static const struct {
     const char *name;
-    nf_format format;
+    const nf_format *format;
     const char *json, *expected; /* a line of jsonl; what is written, or the error */
 } writings[] = {
-    {"jsonl", NF_FORMAT_JSONL, SPANS("a \\\"b\\\"\\n\xC3\xA9", "[2, 5, \"x\\\"\"], [6, 7, \"y\"]"),
+    {"jsonl", &nf_format_jsonl, SPANS("a \\\"b\\\"\\n\xC3\xA9", "[2, 5, \"x\\\"\"], [6, 7, \"y\"]"),
      "{\"text\": \"a \\\"b\\\"\\n\xC3\xA9\", \"entities\": [[2, 5, \"x\\\"\"], [6, 7, \"y\"]]}\n"},
-    {"jsonl: no entities", NF_FORMAT_JSONL, SPANS("", ""), "{\"text\": \"\", \"entities\": []}\n"},
-    {"brackets", NF_FORMAT_BRACKETS, SPANS("set x [1] \\\\", "[4, 5, \"a b\"], [10, 11, \"c:d\"]"),
+    {"jsonl: no entities", &nf_format_jsonl, SPANS("", ""), "{\"text\": \"\", \"entities\": []}\n"},
+    {"brackets", &nf_format_brackets, SPANS("set x [1] \\\\", "[4, 5, \"a b\"], [10, 11, \"c:d\"]"),
      "set [a b : x] \\[1\\] [c:d : \\\\]\n"},
-    {"brackets: labels", NF_FORMAT_BRACKETS,
+    {"brackets: labels", &nf_format_brackets,
      SPANS("xyz", "[0, 1, \"a: b\"], [1, 2, \"c:\"], [2, 3, \"\\\\:[d]\\\\\"]"),
      "[a\\: b : x][c\\: : y][\\\\:\\[d\\]\\ : z]\n"},
-    {"brackets: line break", NF_FORMAT_BRACKETS, SPANS("a\\nb", ""),
+    {"brackets: line break", &nf_format_brackets, SPANS("a\\nb", ""),
      "input:1: has a line break, which bracket text cannot hold; use jsonl"},
-    {"text: line break", NF_FORMAT_TEXT, SPANS("a\\rb", ""),
+    {"text: line break", &nf_format_text, SPANS("a\\rb", ""),
      "input:1: has a line break, which plain text cannot hold; use jsonl"},
-    {"text", NF_FORMAT_TEXT, SPANS("a [b", "[0, 1, \"x\"]"), "a [b\n"},
-    {"conll", NF_FORMAT_CONLL, SPANS("Don't go to New-York!", "[12, 20, \"LOC\"]"),
+    {"text", &nf_format_text, SPANS("a [b", "[0, 1, \"x\"]"), "a [b\n"},
+    {"conll", &nf_format_conll, SPANS("Don't go to New-York!", "[12, 20, \"LOC\"]"),
      "Don\tO\n'\tO\nt\tO\ngo\tO\nto\tO\nNew\tB-LOC\n-\tI-LOC\nYork\tI-LOC\n!\tO\n\n"},
-    {"conll: edges inside words", NF_FORMAT_CONLL,
+    {"conll: edges inside words", &nf_format_conll,
      SPANS("abcdef gh", "[1, 3, \"x\"], [3, 4, \"x\"], [5, 8, \"y\"]"),
      "a\tO\nbc\tB-x\nd\tB-x\ne\tO\nf\tB-y\ng\tI-y\nh\tO\n\n"},
-    {"conll: nothing", NF_FORMAT_CONLL, SPANS(" ", ""), "\n"},
-    {"json", NF_FORMAT_JSON, SPANS("a", ""), "{\"text\": \"a\", \"entities\": []}"},
-    {"seq", NF_FORMAT_SEQ, SPANS("a", ""), "format seq cannot be written"},
+    {"conll: nothing", &nf_format_conll, SPANS(" ", ""), "\n"},
+    {"json", &nf_format_json, SPANS("a", ""), "{\"text\": \"a\", \"entities\": []}"},
+    {"seq", &nf_format_seq, SPANS("a", ""), "format seq cannot be written"},
 };
 
 static void check_writings(void **state) {
@@ -574,7 +574,7 @@ static void check_writings(void **state) {
         nerfit_error error;
         nf_str out = {0};
         assert_ok(nf_annotations_parse(&corpus, writings[i].json, strlen(writings[i].json), "input",
-                                       NF_FORMAT_JSONL, NULL, &error),
+                                       &nf_format_jsonl, NULL, &error),
                   &error);
         nerfit_status status =
             nf_annotations_write(&out, &corpus.documents[0], writings[i].format, &error);
@@ -595,10 +595,10 @@ static void check_docstart(void **state) {
     nf_str out = {0};
     nerfit_error error;
     nf_annotation_options options = {
-        .format = NF_FORMAT_CONLL, .word_column = 2, .label_column = 1};
+        .format = &nf_format_conll, .word_column = {2}, .label_column = {1}};
     assert_ok(nf_annotations_parse_with(&corpus, input, strlen(input), "input", &options, &error),
               &error);
-    assert_ok(nf_annotations_write(&out, &corpus.documents[0], NF_FORMAT_CONLL, &error), &error);
+    assert_ok(nf_annotations_write(&out, &corpus.documents[0], &nf_format_conll, &error), &error);
     assert_string_equal(nf_str_text(&out), "-\tB-x\nDOCSTART-\tI-x\nend\tO\n\n");
     nf_str_free(&out);
     nf_corpus_free(&corpus);
@@ -708,13 +708,13 @@ static bool is_blank(const nf_document *d) {
 }
 
 static const struct {
-    nf_format format;
+    const nf_format *format;
     void (*show)(nf_str *out, const nf_document *document);
 } round_trips[] = {
-    {NF_FORMAT_JSONL, show_document},
-    {NF_FORMAT_JSON, show_document},
-    {NF_FORMAT_BRACKETS, show_document},
-    {NF_FORMAT_CONLL, show_without_space},
+    {&nf_format_jsonl, show_document},
+    {&nf_format_json, show_document},
+    {&nf_format_brackets, show_document},
+    {&nf_format_conll, show_without_space},
 };
 
 static void check_round_trips(void **state) {

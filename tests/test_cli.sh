@@ -113,7 +113,7 @@ expect "data convert, by ending" 0 '' "$nerfit" data convert "$root/data.txt" --
 expect "data convert, back" 0 '^wake \[b : me\]  up$' "$nerfit" data convert "$root/data.jsonl" --to brackets
 expect "data convert, a folder" 0 '' "$nerfit" data convert "$root/data.txt" --to seq --output "$root/data.seq"
 expect "data convert, from a folder" 0 '^wake \[b : me\] up$' "$nerfit" data convert "$root/data.seq" --to brackets
-expect "data convert, no such format" 1 'format "xml" is not one of auto, jsonl' "$nerfit" data convert "$root/data.txt" --to xml
+expect "data convert, no such format" 1 'format "xml" is not one of jsonl' "$nerfit" data convert "$root/data.txt" --to xml
 expect "data convert, cannot hold" 1 'lines.jsonl:1: has a line break, which bracket text' bash -c "echo '{\"text\": \"a\\nb\"}' >'$root/lines.jsonl'; '$nerfit' data convert '$root/lines.jsonl' --to brackets"
 expect "data check" 0 'warning: .*data.txt:2: the text of .*data.txt:1 again' "$nerfit" data check "$root/data.txt"
 expect "data check, summary" 0 '^1 file, 3 good texts: 0 errors, 1 warnings$' "$nerfit" data check "$root/data.txt"

@@ -2,7 +2,7 @@
  * original's parser make of them (tools/golden/annotations.py): every text and every entity. */
 #include "test.h"
 
-#include "data/annotations.h"
+#include "data/formats/format.h"
 
 static const struct {
     const char *path;
@@ -46,7 +46,7 @@ static void read_corpora(void **state) {
         nf_corpus corpus = {0};
         nerfit_error error;
         snprintf(path, sizeof path, "%s/%s", folder, corpora[i].path);
-        if (nf_annotations_read(&corpus, path, NF_FORMAT_AUTO, NULL, &error) != NERFIT_OK) {
+        if (nf_annotations_read(&corpus, path, NULL, NULL, &error) != NERFIT_OK) {
             print_error("%s: %s\n", corpora[i].path, error.text);
             failed++;
         } else if (corpus.n_documents != corpora[i].n_documents ||

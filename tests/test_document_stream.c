@@ -3,6 +3,7 @@
 #include "documents.h"
 
 #include "data/document_stream.h"
+#include "data/formats/format.h"
 
 typedef struct input {
     const char *text;
@@ -22,46 +23,47 @@ static ptrdiff_t read_input(void *user, char *buffer, size_t size) {
 
 static const struct {
     const char *name;
-    nf_format format;
+    const nf_format *format;
     bool with_spans;
     const char *text, *expected; /* documents and errors with " | " between them */
 } cases[] = {
-    {"text", NF_FORMAT_TEXT, false,
+    {"text", &nf_format_text, false,
      "\xEF\xBB\xBF"
      "a [b : c]\r\n\n d\nlast",
      "a [b : c]{} | {} |  d{} | last{}"},
-    {"text: a line break at the end", NF_FORMAT_TEXT, false, "a\n\n", "a{} | {}"},
-    {"text: nothing", NF_FORMAT_TEXT, false, "", ""},
-    {"text: not UTF-8", NF_FORMAT_TEXT, false, "a\n\xC3\xA9\xFF\nb\n",
+    {"text: a line break at the end", &nf_format_text, false, "a\n\n", "a{} | {}"},
+    {"text: nothing", &nf_format_text, false, "", ""},
+    {"text: not UTF-8", &nf_format_text, false, "a\n\xC3\xA9\xFF\nb\n",
      "a{} | in:2:2: is not valid UTF-8 | b{}"},
-    {"jsonl: texts", NF_FORMAT_JSONL, false,
+    {"jsonl: texts", &nf_format_jsonl, false,
      "{\"text\": \"a\", \"entities\": [[0, 9, \"x\"]]}\n\"b\"\n \n{\"text\": \"c\"}",
      "a{} | b{} | {} | c{}"},
-    {"jsonl: with spans", NF_FORMAT_JSONL, true,
+    {"jsonl: with spans", &nf_format_jsonl, true,
      "{\"text\": \"a\", \"entities\": [[0, 9, \"x\"]]}\n\"b\"\n{\"text\": \"c\", \"entities\": "
      "[[0, 1, \"y\"]]}",
      "in:1: entity 1 (\"x\", 0..9) ends past the text (1 characters) | "
      "in:2:1: expected an object with \"text\" and \"entities\" | c{0-1 y}"},
-    {"jsonl: broken line", NF_FORMAT_JSONL, false, "{\"text\": \"a\"}\n{\"text\": 1}\n{\n\"b\"",
+    {"jsonl: broken line", &nf_format_jsonl, false, "{\"text\": \"a\"}\n{\"text\": 1}\n{\n\"b\"",
      "a{} | in:2:10: \"text\" is an integer; expected a string | "
      "in:3:1: is not valid JSON: string or '}' expected near end of file | b{}"},
-    {"brackets", NF_FORMAT_BRACKETS, true, "at [time : five]\n\nb", "at five{3-7 time} | {} | b{}"},
-    {"brackets: texts", NF_FORMAT_BRACKETS, false, "at [time : five]\n", "at five{}"},
-    {"conll: words alone", NF_FORMAT_CONLL, false, "a\nb\n\n\n\xEF\xBC\x81\n#\nO",
+    {"brackets", &nf_format_brackets, true, "at [time : five]\n\nb",
+     "at five{3-7 time} | {} | b{}"},
+    {"brackets: texts", &nf_format_brackets, false, "at [time : five]\n", "at five{}"},
+    {"conll: words alone", &nf_format_conll, false, "a\nb\n\n\n\xEF\xBC\x81\n#\nO",
      "a b{} | \xEF\xBC\x81 # O{}"},
-    {"conll: labels are passed over", NF_FORMAT_CONLL, false, "a\tB-X\nNew York\tI-X\n\nO\tO\n",
+    {"conll: labels are passed over", &nf_format_conll, false, "a\tB-X\nNew York\tI-X\n\nO\tO\n",
      "a New York{} | O{}"},
-    {"conll: with labels", NF_FORMAT_CONLL, true, "a\tB-X\nb\tI-X\n\nc\tI-X\n",
+    {"conll: with labels", &nf_format_conll, true, "a\tB-X\nb\tI-X\n\nc\tI-X\n",
      "a b{0-3 X} | c{0-1 X}"},
-    {"conll: label first, as the first text has it", NF_FORMAT_CONLL, true,
+    {"conll: label first, as the first text has it", &nf_format_conll, true,
      "O\ta\nB-X\tb\n\nB-Y\tO\n", "a b{2-3 X} | O{0-1 Y}"},
-    {"conll: CoNLL-U", NF_FORMAT_CONLL, false,
+    {"conll: CoNLL-U", &nf_format_conll, false,
      "# sent_id = 1\n# text = a b\n1\ta\ta\tX\n2\tb\tb\tX\n\n# sent_id = 2\n1\tc\tc\tX\n\n",
      "a b{} | c{}"},
-    {"conll: breaks of all kinds", NF_FORMAT_CONLL, true,
+    {"conll: breaks of all kinds", &nf_format_conll, true,
      "\n-DOCSTART- O\n\n\r\nx O\r\ny B-A\r\n-DOCSTART- O\n# no row\n \nz O\n\n# end\n",
      "x y{2-3 A} | z{}"},
-    {"conll: after a broken sentence", NF_FORMAT_CONLL, true,
+    {"conll: after a broken sentence", &nf_format_conll, true,
      "a\tO\nb\tO\n\nc\n\nd\t\xFF\ne\tO\n\nf\tB-X\n",
      "a b{} | in:4: has no label; expected a word and a label divided by a tab or spaces | "
      "in:6:3: is not valid UTF-8 | f{0-1 X}"},
@@ -113,7 +115,7 @@ static void check_long_lines(void **state) {
     text[200000] = '\n';
     input in = {text, SIZE, 0, SIZE, true};
     nf_document_source source = {
-        .read = read_input, .user = &in, .name = "in", .format = NF_FORMAT_TEXT};
+        .read = read_input, .user = &in, .name = "in", .format = &nf_format_text};
     nf_document_stream *stream;
     nerfit_error error;
     bool more;
@@ -126,7 +128,7 @@ static void check_long_lines(void **state) {
     assert_string_equal(error.text, "in:1: cannot be read");
     nf_document_stream_close(stream);
     nf_corpus_free(&corpus);
-    source.format = NF_FORMAT_JSON;
+    source.format = &nf_format_seq;
     assert_int_equal(nf_document_stream_open(&stream, &source, &error), NERFIT_ARGUMENT);
     assert_null(stream);
     free(text);

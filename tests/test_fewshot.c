@@ -74,7 +74,7 @@ static void check_steps(void **state) {
         nf_corpus_free(&f.train);
         for (int n = 0; n < cases[i].texts; n++) nf_str_appendf(&text, "[a : %d]\n", n);
         assert_ok(nf_annotations_parse(&f.train, text.data, text.length, "train",
-                                       NF_FORMAT_BRACKETS, NULL, &error),
+                                       &nf_format_brackets, NULL, &error),
                   &error);
         nf_fewshot_options options = {.k = "1000", .seeds = "1", .recipes = "plain"};
         json_decref(call(&f, &options));
@@ -174,9 +174,9 @@ static void check_keys(void **state) {
     json_decref(result);
     options.recipes = "plain";
     static const char more[] = "[a : 9]\n";
-    assert_ok(
-        nf_annotations_parse(&f.test, more, strlen(more), "test", NF_FORMAT_BRACKETS, NULL, &error),
-        &error);
+    assert_ok(nf_annotations_parse(&f.test, more, strlen(more), "test", &nf_format_brackets, NULL,
+                                   &error),
+              &error);
     json_decref(call(&f, &options));
     assert_int_equal(f.n_ran, 1);
     options.negatives = "1";

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/digest.h"
-#include "data/annotations.h"
+#include "data/formats/format.h"
 #include "data/describing.h"
 #include "net/http.h"
 #include "net/hub_cache.h"
@@ -484,7 +484,7 @@ static void test_question(void **state) {
     nf_str out = {0};
     nerfit_error error;
     assert_ok(
-        nf_annotations_parse(&corpus, lines, strlen(lines), "t", NF_FORMAT_BRACKETS, NULL, &error),
+        nf_annotations_parse(&corpus, lines, strlen(lines), "t", &nf_format_brackets, NULL, &error),
         &error);
     const nf_corpus *corpora[] = {NULL, &corpus, &corpus};
     assert_ok(nf_describing_question(&out, corpora, 3, "a", 1, &error), &error);

@@ -3,7 +3,7 @@
 
 #include "documents.h"
 
-#include "data/annotations.h"
+#include "data/formats/format.h"
 #include "data/checking.h"
 #include "data/descriptions.h"
 #include "data/document_stream.h"
@@ -41,8 +41,8 @@ static nerfit_status read_input(nerfit_error *error) {
     return status == NERFIT_FORMAT ? NERFIT_OK : status;
 }
 
-static const nf_format written_formats[] = {NF_FORMAT_JSONL, NF_FORMAT_BRACKETS, NF_FORMAT_CONLL,
-                                            NF_FORMAT_TEXT};
+static const nf_format *const written_formats[] = {&nf_format_jsonl, &nf_format_brackets,
+                                                   &nf_format_conll, &nf_format_text};
 static nf_corpus written; /* made while there is memory */
 
 static nerfit_status write_document(nerfit_error *error) {
@@ -53,16 +53,14 @@ static nerfit_status write_document(nerfit_error *error) {
     return status;
 }
 
-static const nf_format whole_formats[] = {NF_FORMAT_JSONL, NF_FORMAT_JSON, NF_FORMAT_BRACKETS,
-                                          NF_FORMAT_CONLL, NF_FORMAT_SEQ};
+static const nf_format *const whole_formats[] = {
+    &nf_format_jsonl, &nf_format_json, &nf_format_brackets, &nf_format_conll, &nf_format_seq};
 
 static nerfit_status write_corpus(nerfit_error *error) {
-    nf_str out = {0}, labels = {0};
+    nf_parts out = {0};
     nf_writing_losses losses;
-    nerfit_status status =
-        nf_corpus_format(&out, &labels, &written, whole_formats[current], &losses, error);
-    nf_str_free(&out);
-    nf_str_free(&labels);
+    nerfit_status status = nf_corpus_format(&out, &written, whole_formats[current], &losses, error);
+    nf_parts_free(&out);
     return status;
 }
 
@@ -109,8 +107,8 @@ static ptrdiff_t read_once(void *user, char *buffer, size_t size) {
     return (ptrdiff_t)length;
 }
 
-static const nf_format streamed_formats[] = {NF_FORMAT_JSONL, NF_FORMAT_TEXT, NF_FORMAT_BRACKETS,
-                                             NF_FORMAT_CONLL};
+static const nf_format *const streamed_formats[] = {&nf_format_jsonl, &nf_format_text,
+                                                    &nf_format_brackets, &nf_format_conll};
 
 static nerfit_status read_stream(nerfit_error *error) {
     const char *text = inputs[current];
@@ -150,7 +148,7 @@ static void test_works(void **state) {
     (void)state;
     nerfit_error error;
     assert_ok(nf_annotations_parse(&written, inputs[2], strlen(inputs[2]), "input",
-                                   NF_FORMAT_BRACKETS, NULL, &error),
+                                   &nf_format_brackets, NULL, &error),
               &error);
     for (size_t i = 0; i < sizeof works / sizeof *works; i++)
         for (current = 0; current < works[i].n_rows; current++) {

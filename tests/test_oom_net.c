@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "data/annotations.h"
+#include "data/formats/format.h"
 #include "data/describing.h"
 #include "net/hub_cache.h"
 #include "net/llm.h"
@@ -33,7 +33,7 @@ static nerfit_status describe(nerfit_error *error) {
     nf_str question = {0};
     const nf_corpus *corpora[] = {&corpus};
     nerfit_status status = nf_annotations_parse(&corpus, lines, sizeof lines - 1, "t",
-                                                NF_FORMAT_BRACKETS, NULL, error);
+                                                &nf_format_brackets, NULL, error);
     if (status == NERFIT_OK) status = nf_describing_question(&question, corpora, 1, "a", 1, error);
     for (int i = 0; i < 3 && status == NERFIT_OK; i++) {
         char label[] = {(char)('a' + i), 0};

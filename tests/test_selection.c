@@ -3,7 +3,7 @@
 #include "documents.h"
 
 #include "base/rng.h"
-#include "data/annotations.h"
+#include "data/formats/format.h"
 #include "data/selection.h"
 
 /* ---------------------------------------------------------------- corpora */
@@ -23,7 +23,7 @@ static void make_corpus(nf_corpus *corpus, size_t n_texts, uint32_t n_types, uin
         nf_str_append_char(&line, '\n');
     }
     assert_ok(nf_annotations_parse(corpus, nf_str_text(&line), line.length, "made",
-                                   NF_FORMAT_BRACKETS, NULL, &error),
+                                   &nf_format_brackets, NULL, &error),
               &error);
     nf_str_free(&line);
 }
@@ -93,7 +93,7 @@ static void check_cap(void **state) {
     nf_str_append_text(&text, "\n[a : y] one\n[a : z] two\n");
     for (int i = 0; i < 9; i++) nf_str_append_text(&text, "[b : x] ");
     assert_ok(nf_annotations_parse(&corpus, nf_str_text(&text), text.length, "made",
-                                   NF_FORMAT_BRACKETS, NULL, &error),
+                                   &nf_format_brackets, NULL, &error),
               &error);
     for (uint64_t seed = 0; seed < 20; seed++) {
         nf_sample_options options = {.k = 2, .seed = seed};
@@ -234,7 +234,7 @@ static void check_equal_texts(void **state) {
     for (int i = 0; i < 300; i++)
         nf_str_appendf(&text, "same %d [%c : x]\n", i % 100, i < 150 ? 'a' : 'b');
     assert_ok(nf_annotations_parse(&corpus, nf_str_text(&text), text.length, "made",
-                                   NF_FORMAT_BRACKETS, NULL, &error),
+                                   &nf_format_brackets, NULL, &error),
               &error);
     const char *const texts[] = {"0.5", "rest"};
     nf_amount sizes[2];

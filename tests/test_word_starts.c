@@ -4,7 +4,7 @@
 #include "test.h"
 
 #include "base/file.h"
-#include "data/annotations.h"
+#include "data/formats/format.h"
 #include "labels/spans.h"
 #include "infer/tagger.h"
 #include "text/word_starts.h"
@@ -183,7 +183,7 @@ static void check_round_trips(void **state) {
         snprintf(path, sizeof path, "%s/tokenizers/%s", data, trips[i].tokenizer);
         nf_tokenizer *t = load(path);
         snprintf(path, sizeof path, "%s/%s", data, trips[i].corpus);
-        assert_ok(nf_annotations_read(&corpus, path, NF_FORMAT_AUTO, NULL, &err), &err);
+        assert_ok(nf_annotations_read(&corpus, path, NULL, NULL, &err), &err);
         for (size_t k = 0; k < corpus.n_documents; k++) round_trip(t, &corpus.documents[k], &sum);
         print_message("%s, %s: %zu spans, %zu with an edge inside a sub-word, %zu lost\n",
                       trips[i].corpus, trips[i].tokenizer, sum.spans, sum.inside, sum.lost);

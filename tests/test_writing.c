@@ -4,7 +4,7 @@
 
 #include "documents.h"
 
-#include "data/annotations.h"
+#include "data/formats/format.h"
 #include "data/writing.h"
 
 /* ---------------------------------------------------------------- one document */
@@ -12,48 +12,49 @@
 /* What becomes of a document (as JSON lines) in a format: the text written, or the error. */
 static const struct {
     const char *name, *document;
-    nf_format format;
+    const nf_format *format;
     const char *written; /* or NULL */
     const char *error;   /* or NULL */
     size_t n_spacing, n_entities;
 } cases[] = {
-    {"json", "{\"text\": \"a b\", \"entities\": [[2, 3, \"x\"]]}", NF_FORMAT_JSON,
+    {"json", "{\"text\": \"a b\", \"entities\": [[2, 3, \"x\"]]}", &nf_format_json,
      "[\n{\"text\": \"a b\", \"entities\": [[2, 3, \"x\"]]}\n]\n", NULL, 0, 0},
-    {"json, line break", "{\"text\": \"a\\nb\"}", NF_FORMAT_JSON,
+    {"json, line break", "{\"text\": \"a\\nb\"}", &nf_format_json,
      "[\n{\"text\": \"a\\nb\", \"entities\": []}\n]\n", NULL, 0, 0},
     {"brackets, label with brackets", "{\"text\": \"a\", \"entities\": [[0, 1, \"x]: y\"]]}",
-     NF_FORMAT_BRACKETS, "[x\\]\\: y : a]\n", NULL, 0, 0},
-    {"brackets, line break", "{\"text\": \"a\\nb\"}", NF_FORMAT_BRACKETS, NULL,
+     &nf_format_brackets, "[x\\]\\: y : a]\n", NULL, 0, 0},
+    {"brackets, line break", "{\"text\": \"a\\nb\"}", &nf_format_brackets, NULL,
      "in:1: has a line break, which bracket text cannot hold; use jsonl", 0, 0},
-    {"brackets, empty", "{\"text\": \"\"}", NF_FORMAT_BRACKETS, NULL,
+    {"brackets, empty", "{\"text\": \"\"}", &nf_format_brackets, NULL,
      "in:1: is an empty text, which brackets cannot hold; use jsonl", 0, 0},
-    {"brackets, white space", "{\"text\": \"  \"}", NF_FORMAT_BRACKETS, NULL,
+    {"brackets, white space", "{\"text\": \"  \"}", &nf_format_brackets, NULL,
      "in:1: is an empty text, which brackets cannot hold; use jsonl", 0, 0},
-    {"brackets, byte order mark", "{\"text\": \"\\ufeffa\"}", NF_FORMAT_BRACKETS, NULL,
+    {"brackets, byte order mark", "{\"text\": \"\\ufeffa\"}", &nf_format_brackets, NULL,
      "in:1: has a text that is another when read again, which brackets cannot hold; use jsonl", 0,
      0},
-    {"conll", "{\"text\": \"New York now\", \"entities\": [[0, 8, \"place\"]]}", NF_FORMAT_CONLL,
+    {"conll", "{\"text\": \"New York now\", \"entities\": [[0, 8, \"place\"]]}", &nf_format_conll,
      "New\tB-place\nYork\tI-place\nnow\tO\n\n", NULL, 0, 0},
     {"conll, side by side", "{\"text\": \"a b\", \"entities\": [[0, 1, \"x\"], [2, 3, \"x\"]]}",
-     NF_FORMAT_CONLL, "a\tB-x\nb\tB-x\n\n", NULL, 0, 0},
-    {"conll, inside a word", "{\"text\": \"abc\", \"entities\": [[1, 2, \"x\"]]}", NF_FORMAT_CONLL,
+     &nf_format_conll, "a\tB-x\nb\tB-x\n\n", NULL, 0, 0},
+    {"conll, inside a word", "{\"text\": \"abc\", \"entities\": [[1, 2, \"x\"]]}", &nf_format_conll,
      "a\tO\nb\tB-x\nc\tO\n\n", NULL, 1, 0},
-    {"conll, white space", "{\"text\": \"a  b.\"}", NF_FORMAT_CONLL, "a\tO\nb\tO\n.\tO\n\n", NULL,
+    {"conll, white space", "{\"text\": \"a  b.\"}", &nf_format_conll, "a\tO\nb\tO\n.\tO\n\n", NULL,
      1, 0},
     {"conll, label with a space", "{\"text\": \"a\", \"entities\": [[0, 1, \"x y\"]]}",
-     NF_FORMAT_CONLL, "a\tB-x y\n\n", NULL, 0, 0},
-    {"conll, empty", "{\"text\": \"\"}", NF_FORMAT_CONLL, NULL,
+     &nf_format_conll, "a\tB-x y\n\n", NULL, 0, 0},
+    {"conll, empty", "{\"text\": \"\"}", &nf_format_conll, NULL,
      "in:1: is an empty text, which conll cannot hold; use jsonl", 0, 0},
-    {"seq", "{\"text\": \"a bc\", \"entities\": [[2, 4, \"x\"]]}", NF_FORMAT_SEQ, "a bc\n", NULL, 0,
+    {"seq", "{\"text\": \"a bc\", \"entities\": [[2, 4, \"x\"]]}", &nf_format_seq, "a bc\n", NULL,
+     0, 0},
+    {"seq, label with a space", "{\"text\": \"a\", \"entities\": [[0, 1, \"x y\"]]}",
+     &nf_format_seq, NULL, "in:1: label \"x y\" has a space, which seq cannot hold; use jsonl", 0,
      0},
-    {"seq, label with a space", "{\"text\": \"a\", \"entities\": [[0, 1, \"x y\"]]}", NF_FORMAT_SEQ,
-     NULL, "in:1: label \"x y\" has a space, which seq cannot hold; use jsonl", 0, 0},
-    {"seq, empty", "{\"text\": \"\"}", NF_FORMAT_SEQ, NULL,
+    {"seq, empty", "{\"text\": \"\"}", &nf_format_seq, NULL,
      "in:1: is an empty text, which seq cannot hold; use jsonl", 0, 0},
-    {"text", "{\"text\": \"a b\", \"entities\": [[0, 1, \"x\"], [2, 3, \"y\"]]}", NF_FORMAT_TEXT,
+    {"text", "{\"text\": \"a b\", \"entities\": [[0, 1, \"x\"], [2, 3, \"y\"]]}", &nf_format_text,
      "a b\n", NULL, 0, 2},
-    {"text, empty", "{\"text\": \"\"}", NF_FORMAT_TEXT, "\n", NULL, 0, 0},
-    {"text, line break", "{\"text\": \"a\\rb\"}", NF_FORMAT_TEXT, NULL,
+    {"text, empty", "{\"text\": \"\"}", &nf_format_text, "\n", NULL, 0, 0},
+    {"text, line break", "{\"text\": \"a\\rb\"}", &nf_format_text, NULL,
      "in:1: has a line break, which plain text cannot hold; use jsonl", 0, 0},
 };
 
@@ -63,14 +64,13 @@ static void check_cases(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         nf_corpus corpus = {0};
         nerfit_error error;
-        nf_str out = {0}, labels = {0};
+        nf_parts out = {0};
         nf_writing_losses losses;
         assert_ok(nf_annotations_parse(&corpus, cases[i].document, strlen(cases[i].document), "in",
-                                       NF_FORMAT_JSONL, NULL, &error),
+                                       &nf_format_jsonl, NULL, &error),
                   &error);
-        nerfit_status status =
-            nf_corpus_format(&out, &labels, &corpus, cases[i].format, &losses, &error);
-        const char *got = status == NERFIT_OK ? nf_str_text(&out) : error.text;
+        nerfit_status status = nf_corpus_format(&out, &corpus, cases[i].format, &losses, &error);
+        const char *got = status == NERFIT_OK ? nf_str_text(&out.items[0].text) : error.text;
         failed +=
             !same_text(cases[i].name, got, cases[i].written ? cases[i].written : cases[i].error);
         if (status == NERFIT_OK) {
@@ -79,8 +79,7 @@ static void check_cases(void **state) {
         } else {
             assert_int_equal(status, NERFIT_UNSUPPORTED);
         }
-        nf_str_free(&out);
-        nf_str_free(&labels);
+        nf_parts_free(&out);
         nf_corpus_free(&corpus);
     }
     assert_int_equal(failed, 0);
@@ -149,8 +148,8 @@ static void check_real(void **state) {
     (void)state;
     static const char *const names[] = {"mit-movie/train.txt", "wnut17/dev.conll",
                                         "bio-NCBI-disease-IOB/devel.tsv", "snips/data/snips/dev"};
-    static const nf_format formats[] = {NF_FORMAT_JSONL, NF_FORMAT_JSON, NF_FORMAT_BRACKETS,
-                                        NF_FORMAT_CONLL, NF_FORMAT_SEQ};
+    static const nf_format *const formats[] = {
+        &nf_format_jsonl, &nf_format_json, &nf_format_brackets, &nf_format_conll, &nf_format_seq};
     const char *data = test_data_folder();
     if (!data) skip();
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -158,16 +157,14 @@ static void check_real(void **state) {
         nerfit_error error;
         nf_corpus corpus = {0};
         snprintf(path, sizeof path, "%s/ner/%s", data, names[i]);
-        assert_ok(nf_annotations_read(&corpus, path, NF_FORMAT_AUTO, NULL, &error), &error);
+        assert_ok(nf_annotations_read(&corpus, path, NULL, NULL, &error), &error);
         assert_true(corpus.n_spans > 100);
         for (size_t f = 0; f < sizeof formats / sizeof *formats; f++) {
-            nf_str out = {0}, labels = {0};
+            nf_parts out = {0};
             nf_writing_losses losses;
-            assert_ok(nf_corpus_format(&out, &labels, &corpus, formats[f], &losses, &error),
-                      &error);
+            assert_ok(nf_corpus_format(&out, &corpus, formats[f], &losses, &error), &error);
             assert_int_equal(losses.n_spacing, 0);
-            nf_str_free(&out);
-            nf_str_free(&labels);
+            nf_parts_free(&out);
         }
         nf_corpus_free(&corpus);
     }

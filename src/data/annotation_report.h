@@ -20,11 +20,20 @@
     X(EMPTY, "span that ends where it starts, or before")                                          \
     X(BLANK, "span of white space alone")                                                          \
     X(OVERLAP, "spans that overlap")                                                               \
+    X(CONTRADICTION, "entity whose own text is not what stands at its place")                      \
     X(TRIMMED, "white space at an edge, trimmed")                                                  \
     X(DUPLICATE, "span and label given twice, kept once")                                          \
     X(UNCLOSED, "annotation without its closing bracket, kept as text")                            \
     X(TRANSITION, "label that its scheme does not allow after the one before")                     \
     X(INSIDE_SUBWORD, "span edge inside a sub-word")                                               \
+    X(INSIDE_WORD, "span edge inside a word")                                                      \
+    X(BYTES, "suspicious bytes")                                                                   \
+    X(READING, "one of two possible readings taken")                                               \
+    X(PASSED_OVER, "text that its annotator did not accept, left out")                             \
+    X(LEFT_OUT, "content that the format's reader cannot keep, left out")                          \
+    X(INCONSISTENT, "same words labelled differently elsewhere")                                   \
+    X(UNLABELLED, "same words left unlabelled elsewhere")                                          \
+    X(NEARLY_REPEATED, "text nearly the same as one of another file")                              \
     X(REPEATED, "text given again")                                                                \
     X(CONFLICT, "text given again with other entities")                                            \
     X(NO_ENTITY, "file without an entity")                                                         \

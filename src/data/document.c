@@ -40,6 +40,25 @@ const char *nf_corpus_label(nf_corpus *corpus, const char *label, size_t size) {
     return corpus->labels[corpus->n_labels++] = copy;
 }
 
+const nf_beside *nf_corpus_beside(nf_corpus *corpus, const nf_beside *beside) {
+    nf_beside *copy = beside ? nf_arena_alloc(&corpus->arena, sizeof *copy) : NULL;
+    if (!copy) return NULL;
+    *copy = *beside;
+    if (beside->fields) copy->fields = nf_arena_strdup(&corpus->arena, beside->fields);
+    if (beside->source) copy->source = nf_arena_strdup(&corpus->arena, beside->source);
+    bool whole = !copy->fields == !beside->fields && !copy->source == !beside->source;
+    return whole ? copy : NULL;
+}
+
+bool nf_document_overlaps(const nf_document *d) {
+    uint32_t end = 0;
+    for (size_t i = 0; i < d->n_spans; i++) {
+        if (d->spans[i].start < end) return true;
+        if (d->spans[i].end > end) end = d->spans[i].end;
+    }
+    return false;
+}
+
 /* What Python's str.isspace calls white space: the separators and these controls. */
 void nf_text_trim(const char **text, size_t *size) {
     uint32_t c;

@@ -7,26 +7,41 @@
 #include <string.h>
 
 #include "base/utf8.h"
-#include "data/brackets.h"
-#include "data/conll.h"
-#include "data/json_annotations.h"
+#include "data/selection.h"
+#include "data/formats/conll.h"
 
 enum { CHUNK = 1 << 16 };
 
-typedef struct mode mode;
-
 struct nf_document_stream {
     nf_document_source source;
+    nf_annotation_options options; /* of the columns */
     char *name;
-    const mode *mode;
+    const nf_format *format;
     char *chunk; /* [CHUNK] */
     size_t at, filled;
-    bool ended;
-    long line;   /* number of the line that was read last */
-    nf_str text; /* that line; for conll all lines of the text, each with its line break */
-    bool has_layout;
-    nf_conll_layout layout;
+    bool begun, ended;
+    char line_end; /* "\r" if the first chunk has no "\n" */
+    long line;     /* number of the line that was read last */
+    nf_str text;   /* that line; for conll all lines of the text, each with its line break */
+    bool has_columns;
+    nf_columns columns;
+    nf_corpus whole; /* of a format that is read as a whole */
+    size_t given;    /* its documents that were handed out */
 };
+
+/* What the first bytes say of all: UTF-16, and how lines end. */
+static nerfit_status look_at_start(nf_document_stream *s, nerfit_error *err) {
+    s->begun = true;
+    if (s->filled >= 2 &&
+        (memcmp(s->chunk, "\xFF\xFE", 2) == 0 || memcmp(s->chunk, "\xFE\xFF", 2) == 0))
+        return nf_fail_at(err, NERFIT_FORMAT, s->name, 1, 0,
+                          "is not UTF-8 (it begins like UTF-16); convert it: iconv -f UTF-16 -t "
+                          "UTF-8 FILE");
+    bool returns = memchr(s->chunk, '\r', s->filled) && !memchr(s->chunk, '\n', s->filled);
+    if (returns && s->chunk[s->filled - 1] != '\r') s->line_end = '\r';
+    if (returns && s->filled > 1 && memchr(s->chunk, '\r', s->filled - 1)) s->line_end = '\r';
+    return NERFIT_OK;
+}
 
 /* Appends the next line to stream->text, without its end; *more is false at the end. */
 static nerfit_status read_line(nf_document_stream *s, bool *more, nerfit_error *err) {
@@ -41,10 +56,11 @@ static nerfit_status read_line(nf_document_stream *s, bool *more, nerfit_error *
             s->at = 0;
             s->filled = (size_t)got;
             s->ended = got == 0;
+            if (!s->begun && got > 0) NF_TRY(look_at_start(s, err));
             continue;
         }
         const char *start = s->chunk + s->at;
-        const char *newline = memchr(start, '\n', s->filled - s->at);
+        const char *newline = memchr(start, s->line_end, s->filled - s->at);
         size_t size = newline ? (size_t)(newline - start) : s->filled - s->at;
         *more = true;
         if (!nf_str_append(&s->text, start, size)) return nf_no_memory(err, size);
@@ -72,24 +88,10 @@ static nerfit_status finish_line(nf_document_stream *s, size_t start, nerfit_err
                       "is not valid UTF-8");
 }
 
-/* ---------------------------------------------------------------- a line is a document */
-
-static nerfit_status add_text(nf_reading *reading, const char *text, size_t size, long line) {
-    nf_given_document given = {.text = text, .text_size = size, .line = line};
-    return nf_reading_add(reading, &given);
-}
-
-static nerfit_status add_json(nf_reading *reading, const char *text, size_t size, long line) {
-    if (nf_line_blank(text, size)) return add_text(reading, "", 0, line);
-    return nf_json_object_read(reading, text, size, line, 1);
-}
-
 /* ---------------------------------------------------------------- a document of lines */
 
 static bool is_break(const char *line, size_t size) {
-    static const nf_conll_layout any = {.word = 1};
-    nf_conll_row row;
-    return nf_conll_line_read(&any, line, size, &row) == NF_CONLL_BREAK;
+    return nf_line_blank(line, size) || nf_conll_is_docstart(line, size);
 }
 
 /* The lines up to the next break into stream->text. A bad line is remembered, so that the stream
@@ -112,51 +114,63 @@ static nerfit_status gather(nf_document_stream *s, long *first, bool *more, nerf
     return status;
 }
 
+/* The columns are those of the first text that has rows. */
 static nerfit_status add_sentence(nf_document_stream *s, nf_reading *reading, long first) {
-    static const nf_annotation_options defaults = {0};
     const char *text = nf_str_text(&s->text);
-    if (!s->has_layout) {
-        double score;
-        s->layout = nf_conll_layout_find(text, s->text.length, &defaults, 0, &score);
-    }
+    if (!s->has_columns)
+        NF_TRY(nf_columns_find(&s->columns, reading, text, s->text.length, reading->options, 0,
+                               false, NULL));
     nf_lines lines = {text, text + s->text.length, first - 1};
     nf_conll rows = {0};
-    nerfit_status status = nf_conll_rows_read(reading, &s->layout, &lines, &rows);
-    s->has_layout |= rows.n_rows > 0;
-    if (status == NERFIT_OK && rows.n_rows)
-        status = nf_conll_sentence_add(reading, rows.rows, rows.n_rows, NF_TAGGING_AUTO);
+    nerfit_status status = nf_conll_rows_read(reading, &s->columns, &lines, &rows);
+    if (rows.n_rows) s->has_columns = true, s->columns.header = false;
+    if (status == NERFIT_OK) status = nf_conll_add_to(&rows, reading);
     nf_conll_free(&rows);
     return status;
 }
 
-/* ---------------------------------------------------------------- the table */
+/* ---------------------------------------------------------------- a whole */
 
-struct mode {
-    nf_format format;
-    /* A line is a document; NULL: see above. */
-    nerfit_status (*add)(nf_reading *reading, const char *text, size_t size, long line);
-};
-static const mode modes[] = {
-    {NF_FORMAT_TEXT, add_text},
-    {NF_FORMAT_JSONL, add_json},
-    {NF_FORMAT_BRACKETS, nf_brackets_line_read},
-    {NF_FORMAT_CONLL, NULL},
-};
+/* Reads to the end of the stream and hands out one document after another. */
+static nerfit_status next_of_whole(nf_document_stream *s, nf_corpus *corpus, bool *more,
+                                   nerfit_error *err) {
+    if (!s->ended) {
+        nf_str all = {0};
+        ptrdiff_t got = 0;
+        while (!all.failed && (got = s->source.read(s->source.user, s->chunk, CHUNK)) > 0)
+            nf_str_append(&all, s->chunk, (size_t)got);
+        s->ended = true;
+        nerfit_status status = got < 0 ? nf_fail_at(err, NERFIT_IO, s->name, 0, 0, "cannot be read")
+                               : all.failed ? nf_no_memory(err, all.length)
+                                            : NERFIT_OK;
+        nf_annotation_options options = s->options;
+        options.format = s->format;
+        if (status == NERFIT_OK)
+            status = nf_texts_parse(&s->whole, nf_str_text(&all), all.length, s->name, &options,
+                                    s->source.with_spans, err);
+        nf_str_free(&all);
+        NF_TRY(status);
+    }
+    *more = s->given < s->whole.n_documents;
+    if (!*more) return NERFIT_OK;
+    uint32_t chosen = (uint32_t)s->given++;
+    return nf_corpus_take(corpus, &s->whole, &chosen, 1, err);
+}
+
+/* ---------------------------------------------------------------- a stream */
 
 nerfit_status nf_document_stream_open(nf_document_stream **out, const nf_document_source *source,
                                       nerfit_error *err) {
-    const mode *found = NULL;
     *out = NULL;
-    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
-        if (modes[i].format == source->format) found = &modes[i];
-    if (!found)
-        return nf_fail(err, NERFIT_ARGUMENT,
-                       "format %s is not read as a stream; one of text, jsonl, conll, brackets is",
+    if (source->format && (!nf_format_is_read(source->format) || source->format->folder))
+        return nf_fail(err, NERFIT_ARGUMENT, "format %s is not read as a stream",
                        nf_format_name(source->format));
     nf_document_stream *s = calloc(1, sizeof *s);
     if (!s) return nf_no_memory(err, sizeof *s);
     s->source = *source;
-    s->mode = found;
+    if (source->options) s->options = *source->options;
+    s->format = source->format;
+    s->line_end = '\n';
     s->chunk = malloc(CHUNK);
     s->name = strdup(source->name ? source->name : "text");
     if (!s->chunk || !s->name) {
@@ -170,6 +184,7 @@ nerfit_status nf_document_stream_open(nf_document_stream **out, const nf_documen
 void nf_document_stream_close(nf_document_stream *stream) {
     if (!stream) return;
     nf_str_free(&stream->text);
+    nf_corpus_free(&stream->whole);
     free(stream->chunk);
     free(stream->name);
     free(stream);
@@ -177,17 +192,20 @@ void nf_document_stream_close(nf_document_stream *stream) {
 
 nerfit_status nf_document_stream_next(nf_document_stream *s, nf_corpus *corpus, bool *more,
                                       nerfit_error *err) {
-    nf_reading reading = nf_reading_begin(corpus, NULL, s->name, err);
+    *more = false;
+    bool lines = s->format && s->format->read_line;
+    if (!lines && s->format != &nf_format_conll) return next_of_whole(s, corpus, more, err);
+    nf_reading reading = nf_reading_begin(corpus, &s->options, s->name, err);
     reading.texts_only = !s->source.with_spans;
     size_t before = corpus->n_documents;
     do {
         *more = false;
         nf_str_clear(&s->text);
-        if (s->mode->add) {
+        if (lines) {
             NF_TRY(read_line(s, more, err));
             if (!*more) return NERFIT_OK;
             NF_TRY(finish_line(s, 0, err));
-            return s->mode->add(&reading, nf_str_text(&s->text), s->text.length, s->line);
+            return s->format->read_line(&reading, nf_str_text(&s->text), s->text.length, s->line);
         }
         long first;
         NF_TRY(gather(s, &first, more, err));

@@ -1,5 +1,5 @@
-/* Documents one at a time from a stream of any length, in constant memory: for tagging. The order
- * is that of the input.
+/* Documents one at a time from a stream of any length: for tagging. The order is that of the input.
+ * In constant memory come these; all other formats that are one file are read to their end first:
  *
  * text    a text a line; an empty line is an empty text
  * jsonl   an object with "text" a line, or a JSON string; an empty line is an empty text
@@ -23,9 +23,10 @@ typedef ptrdiff_t (*nf_read_function)(void *user, char *buffer, size_t size);
 typedef struct nf_document_source {
     nf_read_function read;
     void *user;
-    const char *name; /* for messages; copied */
-    nf_format format; /* one of the four */
-    bool with_spans;  /* whether entities and labels are read and checked, too */
+    const char *name;        /* for messages; copied */
+    const nf_format *format; /* NULL: told by the content */
+    bool with_spans;         /* whether entities and labels are read and checked, too */
+    const nf_annotation_options *options; /* for columns; copied; NULL: the defaults */
 } nf_document_source;
 
 nerfit_status nf_document_stream_open(nf_document_stream **out, const nf_document_source *source,

@@ -11,7 +11,7 @@
 
 #include "base/file.h"
 #include "base/str.h"
-#include "data/annotations.h"
+#include "data/formats/format.h"
 
 nerfit_status nf_manifest_add(nf_manifest *manifest, const char *annotations,
                               const char *descriptions, nerfit_error *err) {
@@ -70,14 +70,12 @@ typedef struct folder_listing {
 } folder_listing;
 
 static half_role half_role_of(const char *path, const char *name) {
-    nf_format format;
     if (nf_directory_exists(path))
         return nf_file_exists_in(path, "seq.in") ? HALF_TEXTS : HALF_NONE;
     if (nf_path_has_ending(name, ".synonyms.yaml")) return HALF_SYNONYMS;
     if (manifest_is_yaml(name)) return HALF_DESCRIPTIONS;
     if (nf_path_has_ending(name, ".json")) return HALF_EITHER;
-    return nf_path_has_ending(name, ".txt") || nf_format_of_ending(name, &format) ? HALF_TEXTS
-                                                                                  : HALF_NONE;
+    return nf_path_has_ending(name, ".txt") || nf_format_of_ending(name) ? HALF_TEXTS : HALF_NONE;
 }
 
 static nerfit_status listing_add(nf_arena *arena, folder_listing *list, const char *name,

@@ -13,6 +13,7 @@ nf_reading nf_reading_begin(nf_corpus *corpus, const nf_annotation_options *opti
     static const nf_annotation_options defaults = {0};
     return (nf_reading){.corpus = corpus,
                         .options = options ? options : &defaults,
+                        .format = options ? options->format : NULL,
                         .name = name ? name : "text",
                         .err = err};
 }

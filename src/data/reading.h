@@ -9,9 +9,10 @@
 typedef struct nf_reading {
     nf_corpus *corpus;
     const nf_annotation_options *options;
-    const char *name;  /* of the input, for messages */
-    nerfit_error *err; /* receives the first error */
-    bool texts_only;   /* entities and labels are not read */
+    const char *name;        /* of the input, for messages */
+    nerfit_error *err;       /* receives the first error */
+    const nf_format *format; /* that the user named; NULL: each value of JSON tells its own */
+    bool texts_only;         /* entities and labels are not read */
     size_t n_errors;
     size_t n_logged[NF_N_FINDING_KINDS];
 } nf_reading;

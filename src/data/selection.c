@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/number.h"
 #include "base/rng.h"
+#include "data/annotations.h"
 
 /* What the random numbers of a seed are used for. */
 enum { STREAM_SAMPLE = 101, STREAM_SPLIT = 102 };
@@ -314,17 +315,22 @@ static nerfit_status take(nf_corpus *out, const nf_document *d, nerfit_error *er
     nf_given_span *spans = nf_arena_calloc(&arena, d->n_spans + 1, sizeof *spans);
     nerfit_status status = spans ? NERFIT_OK : nf_no_memory(err, d->n_spans);
     for (size_t i = 0; i < d->n_spans && spans; i++)
-        spans[i] = (nf_given_span){d->spans[i].start, d->spans[i].end, d->spans[i].label,
-                                   strlen(d->spans[i].label)};
+        spans[i] = (nf_given_span){.start = d->spans[i].start,
+                                   .end = d->spans[i].end,
+                                   .label = d->spans[i].label,
+                                   .label_size = strlen(d->spans[i].label),
+                                   .beside = d->spans[i].beside};
     nf_given_document given = {.text = d->text,
                                .text_size = d->text_size,
                                .spans = spans,
                                .n_spans = d->n_spans,
                                .words = d->words,
                                .n_words = d->n_words,
+                               .beside = d->beside,
                                .file = d->file,
                                .line = d->line};
-    if (status == NERFIT_OK) status = nf_corpus_add(out, &given, NULL, err);
+    static const nf_annotation_options kept = {.overlap = NF_OVERLAP_KEEP_ALL};
+    if (status == NERFIT_OK) status = nf_corpus_add_with(out, &given, &kept, err);
     nf_arena_free(&arena);
     return status;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "data/offsets.h"
 #include "data/reading.h"
 
 /* A span on its way: what is kept of it, and how it was given. */
@@ -20,9 +21,10 @@ typedef struct candidate {
 typedef struct checker {
     nf_reading *reading;
     const nf_given_document *given;
-    uint32_t length;   /* code points */
-    uint32_t *offsets; /* [length + 1] bytes before each code point; NULL for ASCII */
-    candidate *kept;   /* [n_kept] */
+    nf_offset_unit unit; /* of the given spans */
+    uint32_t length;     /* code points */
+    uint32_t *offsets;   /* [length + 1] bytes before each code point; NULL for ASCII */
+    candidate *kept;     /* [n_kept] */
     size_t n_kept;
     bool refused; /* the document has an error */
 } checker;
@@ -100,20 +102,57 @@ static nerfit_status check_label(checker *c, size_t number, const nf_given_span 
     return NERFIT_OK;
 }
 
+/* The code point at an offset of the spans' unit. */
+static bool place_of(const checker *c, int64_t offset, uint32_t *out) {
+    if (c->unit != NF_OFFSETS_CODE_POINTS)
+        return nf_offset_code_point(c->given->text, c->given->text_size, c->unit, offset, out);
+    *out = (uint32_t)offset;
+    return offset <= (int64_t)c->length;
+}
+
+/* An entity's own text against what stands at its place. */
+static nerfit_status check_own_text(checker *c, size_t number, const nf_given_span *given,
+                                    uint32_t start, uint32_t end, bool *fits) {
+    const nf_given_document *d = c->given;
+    size_t from = byte_offset(c, start), size = byte_offset(c, end) - from;
+    *fits = !given->text || nf_same_but_space(d->text + from, size, given->text, given->text_size);
+    if (*fits) return NERFIT_OK;
+    nf_str what = {0};
+    nf_str_append_text(&what, "is \"");
+    nf_str_append(&what, d->text + from, nf_utf8_cut(d->text + from, size, SHOWN));
+    nf_str_append_text(&what, "\" in the text, but says of itself that it is \"");
+    nf_str_append(&what, given->text, nf_utf8_cut(given->text, given->text_size, SHOWN));
+    nf_str_append_char(&what, '"');
+    nf_contradiction_explain(&what, d, given, c->unit);
+    nerfit_status status =
+        what.failed ? nf_no_memory(c->reading->err, 0)
+                    : span_error(c, NF_FINDING_CONTRADICTION, number, given, nf_str_text(&what));
+    nf_str_free(&what);
+    return status;
+}
+
 static nerfit_status check_range(checker *c, size_t number, const nf_given_span *given,
                                  candidate *out, bool *good) {
-    char what[96];
+    char what[128];
     *good = false;
     if (given->start < 0)
         return span_error(c, NF_FINDING_OUTSIDE, number, given, "begins before the text");
     if (given->start >= given->end)
         return span_error(c, NF_FINDING_EMPTY, number, given,
                           "is empty: its start is not before its end");
-    if (given->end > (int64_t)c->length) {
-        snprintf(what, sizeof what, "ends past the text (%u characters)", c->length);
+    uint32_t start, end;
+    if (!place_of(c, given->end, &end)) {
+        bool units = c->unit != NF_OFFSETS_CODE_POINTS;
+        snprintf(what, sizeof what, "ends past the text (%u characters)%s%s", c->length,
+                 units ? ", or inside a character; its offsets count " : "",
+                 units ? nf_offset_unit_title(c->unit) : "");
         return span_error(c, NF_FINDING_OUTSIDE, number, given, what);
     }
-    uint32_t start = (uint32_t)given->start, end = (uint32_t)given->end;
+    if (!place_of(c, given->start, &start))
+        return span_error(c, NF_FINDING_OUTSIDE, number, given, "begins inside a character");
+    bool fits;
+    NF_TRY(check_own_text(c, number, given, start, end, &fits));
+    if (!fits) return NERFIT_OK;
     const char *from = c->given->text + byte_offset(c, start), *text = from;
     size_t size = byte_offset(c, end) - byte_offset(c, start), whole = size;
     nf_text_trim(&text, &size);
@@ -200,7 +239,7 @@ static nerfit_status refuse_overlaps(checker *c) {
             NF_TRY(nf_reading_error(
                 c->reading, &finding,
                 ENTITY_FORMAT " overlaps " ENTITY_FORMAT "; a word can belong to one entity only: "
-                              "remove one, or choose a policy (longest, first)",
+                              "remove one, or say which is kept: overlap longest, or first",
                 ENTITY_ARGS(now->number, now->given), ENTITY_ARGS(last->number, last->given)));
         }
         if (!last || now->end > last->end) last = now;
@@ -239,6 +278,8 @@ static nerfit_status check_against_each_other(checker *c) {
     switch (c->reading->options->overlap) {
     case NF_OVERLAP_ERROR:
         return refuse_overlaps(c);
+    case NF_OVERLAP_KEEP_ALL:
+        return NERFIT_OK;
     case NF_OVERLAP_KEEP_LONGEST:
         sort(c, by_size);
         NF_TRY(keep_some(c, "the longest is kept"));
@@ -284,6 +325,7 @@ static nerfit_status prepare(checker *c) {
     const nf_given_document *given = c->given;
     c->kept = malloc((given->n_spans + 1) * sizeof *c->kept);
     if (!c->kept) return nf_no_memory(c->reading->err, given->n_spans * sizeof *c->kept);
+    c->unit = c->reading->options->offsets_given ? c->reading->options->offsets : given->unit;
     if (!given->n_spans || c->length == given->text_size) return NERFIT_OK;
     c->offsets = malloc(((size_t)c->length + 1) * sizeof *c->offsets);
     if (!c->offsets) return nf_no_memory(c->reading->err, c->length);
@@ -319,15 +361,20 @@ static nerfit_status append(checker *c) {
         .spans = nf_arena_calloc(&corpus->arena, c->n_kept, sizeof *d.spans),
         .n_spans = c->n_kept,
         .n_words = given->n_words,
+        .beside = nf_corpus_beside(corpus, given->beside),
         .file = own_file(corpus, c->reading->name),
         .line = given->line,
     };
-    if (!d.text || !d.spans || !d.file) return nf_no_memory(err, given->text_size);
+    if (!d.text || !d.spans || !d.file || !d.beside != !given->beside)
+        return nf_no_memory(err, given->text_size);
     for (size_t i = 0; i < c->n_kept; i++) {
         const candidate *now = &c->kept[i];
+        const nf_beside *beside = now->given->beside;
         d.spans[i] =
-            (nf_span){now->start, now->end, nf_corpus_label(corpus, now->label, now->label_size)};
-        if (!d.spans[i].label) return nf_no_memory(err, now->label_size);
+            (nf_span){now->start, now->end, nf_corpus_label(corpus, now->label, now->label_size),
+                      nf_corpus_beside(corpus, beside)};
+        if (!d.spans[i].label || !d.spans[i].beside != !beside)
+            return nf_no_memory(err, now->label_size);
     }
     if (given->n_words) {
         d.words = nf_arena_calloc(&corpus->arena, given->n_words, sizeof *d.words);
@@ -340,7 +387,9 @@ static nerfit_status append(checker *c) {
 }
 
 nerfit_status nf_reading_add(nf_reading *reading, const nf_given_document *given) {
-    checker c = {.reading = reading, .given = given};
+    nf_given_document text = *given;
+    if (reading->texts_only) text.n_spans = 0;
+    checker c = {.reading = reading, .given = &text};
     NF_TRY(check_text(&c));
     if (c.refused) return NERFIT_OK;
     nerfit_status status = prepare(&c);
@@ -351,9 +400,14 @@ nerfit_status nf_reading_add(nf_reading *reading, const nf_given_document *given
     return status;
 }
 
+nerfit_status nf_corpus_add_with(nf_corpus *corpus, const nf_given_document *given,
+                                 const nf_annotation_options *options, nerfit_error *err) {
+    nf_reading reading = nf_reading_begin(corpus, options, given->file, err);
+    return nf_reading_add(&reading, given);
+}
+
 nerfit_status nf_corpus_add(nf_corpus *corpus, const nf_given_document *given, const nf_log *log,
                             nerfit_error *err) {
     nf_annotation_options options = {.log = log};
-    nf_reading reading = nf_reading_begin(corpus, &options, given->file, err);
-    return nf_reading_add(&reading, given);
+    return nf_corpus_add_with(corpus, given, &options, err);
 }

@@ -4,8 +4,7 @@
 
 #include "base/file.h"
 #include "base/utf8.h"
-#include "data/conll.h"
-#include "data/reading.h"
+#include "data/formats/format.h"
 
 /* ---------------------------------------------------------------- reading back */
 
@@ -61,23 +60,30 @@ static bool same_spans(const nf_document *a, const nf_document *b, bool places) 
     return true;
 }
 
-static nerfit_status cannot_hold(const nf_document *d, nf_format format, const char *what,
+static nerfit_status cannot_hold(const nf_document *d, const nf_format *format, const char *what,
                                  nerfit_error *err) {
     return nf_fail_at(err, NERFIT_UNSUPPORTED, d->file, d->line, 0,
-                      "%s, which %s cannot hold; use jsonl", what, nf_format_name(format));
+                      "%s, which %s cannot hold; use jsonl", what, format->name);
 }
 
-static nerfit_status compare(const nf_document *d, const nf_document *back, nf_format format,
+static bool has_fields(const nf_document *d) {
+    bool any = d->beside != NULL;
+    for (size_t i = 0; i < d->n_spans; i++) any |= d->spans[i].beside != NULL;
+    return any;
+}
+
+static nerfit_status compare(const nf_document *d, const nf_document *back, const nf_format *format,
                              nf_writing_losses *losses, nerfit_error *err) {
-    bool words = format == NF_FORMAT_CONLL || format == NF_FORMAT_SEQ;
     bool text = d->text_size == back->text_size && memcmp(d->text, back->text, d->text_size) == 0;
-    if (format == NF_FORMAT_TEXT && text) {
+    bool same = text && same_spans(d, back, true);
+    losses->n_fields += !(format->holds & NF_HOLDS_FIELDS) && has_fields(d);
+    if (!(format->holds & NF_HOLDS_ENTITIES) && text) {
         losses->n_entities += d->n_spans;
         return NERFIT_OK;
     }
-    if (text && same_spans(d, back, true)) return NERFIT_OK;
-    bool same = false;
-    if (words && same_spans(d, back, false)) NF_TRY(same_but_spaces(d, back, &same, err));
+    if (same) return NERFIT_OK;
+    if (!(format->holds & NF_HOLDS_SPACES) && same_spans(d, back, false))
+        NF_TRY(same_but_spaces(d, back, &same, err));
     if (!same)
         return cannot_hold(d, format,
                            text ? "has entities that are others when read again"
@@ -87,21 +93,26 @@ static nerfit_status compare(const nf_document *d, const nf_document *back, nf_f
     return NERFIT_OK;
 }
 
-/* The pieces that one document became. */
-static nerfit_status read_back(const nf_document *d, nf_format format, const char *text,
-                               size_t size, const char *labels, size_t labels_size,
+/* Reads what was written: one part with what stands before and after it, or a folder's parts. */
+static nerfit_status read_again(nf_corpus *corpus, const nf_format *format, const nf_parts *parts,
+                                nerfit_error *err) {
+    nf_annotation_options options = {.format = format, .overlap = NF_OVERLAP_KEEP_ALL};
+    if (format == &nf_format_conll) options.word_column.number = 1, options.label_column.number = 2;
+    nf_reading reading = nf_reading_begin(corpus, &options, "what was written", err);
+    if (format->folder) return nf_reading_end(&reading, format->read_parts(&reading, parts));
+    const nf_str *text = &parts->items[0].text;
+    return nf_annotations_parse_with(corpus, nf_str_text(text), text->length, "what was written",
+                                     &options, err);
+}
+
+/* The parts that one document became. */
+static nerfit_status read_back(const nf_document *d, const nf_format *format, const nf_parts *parts,
                                nf_writing_losses *losses, nerfit_error *err) {
-    nf_annotation_options options = {.format = format};
-    if (format == NF_FORMAT_CONLL) options.word_column = 1, options.label_column = 2;
     nf_corpus corpus = {0};
     nerfit_error problem;
-    nf_reading reading = nf_reading_begin(&corpus, &options, "what was written", &problem);
-    nerfit_status status = format == NF_FORMAT_SEQ
-                               ? nf_seq_parse(&reading, text, size, labels, labels_size, "seq.out")
-                               : nf_annotations_parse_with(&corpus, text, size, "what was written",
-                                                           &options, &problem);
+    nerfit_status status = read_again(&corpus, format, parts, &problem);
     if (status == NERFIT_NO_MEMORY)
-        nf_no_memory(err, size);
+        nf_no_memory(err, d->text_size);
     else if (status != NERFIT_OK)
         status = cannot_hold(d, format, "has a text that is malformed when read again", err);
     else if (corpus.n_documents == 0)
@@ -116,58 +127,126 @@ static nerfit_status read_back(const nf_document *d, nf_format format, const cha
 
 /* ---------------------------------------------------------------- writing */
 
-nerfit_status nf_corpus_format(nf_str *out, nf_str *labels, const nf_corpus *corpus,
-                               nf_format format, nf_writing_losses *losses, nerfit_error *err) {
-    bool json = format == NF_FORMAT_JSON, seq = format == NF_FORMAT_SEQ;
-    *losses = (nf_writing_losses){0};
-    if (json) nf_str_append_text(out, "[");
-    for (size_t i = 0; i < corpus->n_documents; i++) {
-        const nf_document *d = &corpus->documents[i];
-        if (json) nf_str_append_text(out, i ? ",\n" : "\n");
-        size_t from = out->length, labels_from = seq ? labels->length : 0;
-        NF_TRY(seq ? nf_seq_write(out, labels, d, err) : nf_annotations_write(out, d, format, err));
-        NF_TRY(read_back(d, format, out->data + from, out->length - from,
-                         seq ? labels->data + labels_from : NULL,
-                         seq ? labels->length - labels_from : 0, losses, err));
+static nerfit_status append_parts(nf_parts *out, const nf_parts *parts, nerfit_error *err) {
+    for (size_t i = 0; i < parts->count; i++) {
+        nf_part *part = nf_parts_get(out, parts->items[i].name);
+        const nf_str *text = &parts->items[i].text;
+        if (!part || !nf_str_append(&part->text, nf_str_text(text), text->length))
+            return nf_no_memory(err, text->length);
     }
-    if (json) nf_str_append_text(out, corpus->n_documents ? "\n]\n" : "]\n");
-    return out->failed ? nf_no_memory(err, out->length) : NERFIT_OK;
+    return NERFIT_OK;
 }
 
-void nf_writing_losses_log(const nf_writing_losses *losses, nf_format format, const nf_log *log) {
+static nerfit_status append_text(nf_parts *out, const char *text, nerfit_error *err) {
+    nf_part *part = nf_parts_get(out, "");
+    return part && nf_str_append_text(&part->text, text) ? NERFIT_OK : nf_no_memory(err, 0);
+}
+
+static nerfit_status write_one(nf_parts *out, const nf_document *d, const nf_format *format,
+                               nf_writing_losses *losses, nerfit_error *err) {
+    nf_parts parts = {0};
+    nerfit_status status = format->write(&parts, d, err);
+    if (status == NERFIT_OK) status = read_back(d, format, &parts, losses, err);
+    if (status == NERFIT_OK) status = append_parts(out, &parts, err);
+    nf_parts_free(&parts);
+    return status;
+}
+
+static nerfit_status write_each(nf_parts *out, const nf_corpus *corpus, const nf_format *format,
+                                nf_writing_losses *losses, nerfit_error *err) {
+    bool empty = corpus->n_documents == 0 && format->empty;
+    if (!format->folder) NF_TRY(append_text(out, empty ? format->empty : format->head, err));
+    for (size_t i = 0; i < corpus->n_documents; i++) {
+        if (i && !format->folder) NF_TRY(append_text(out, format->between, err));
+        NF_TRY(write_one(out, &corpus->documents[i], format, losses, err));
+    }
+    return format->folder || empty ? NERFIT_OK : append_text(out, format->tail, err);
+}
+
+static nerfit_status write_whole(nf_parts *out, const nf_corpus *corpus, const nf_format *format,
+                                 nf_writing_losses *losses, nerfit_error *err) {
+    nf_corpus back = {0};
+    NF_TRY(format->write_all(out, corpus, err));
+    nerfit_status status = read_again(&back, format, out, err);
+    if (status == NERFIT_OK && back.n_documents != corpus->n_documents)
+        status =
+            nf_fail(err, NERFIT_UNSUPPORTED, "%zu texts are %zu when read again from %s; use jsonl",
+                    corpus->n_documents, back.n_documents, format->name);
+    for (size_t i = 0; i < corpus->n_documents && status == NERFIT_OK; i++)
+        status = compare(&corpus->documents[i], &back.documents[i], format, losses, err);
+    nf_corpus_free(&back);
+    return status;
+}
+
+/* What no writer can say of a format that does not hold it. */
+static nerfit_status check_overlaps(const nf_corpus *corpus, const nf_format *format,
+                                    nerfit_error *err) {
+    if (format->holds & NF_HOLDS_OVERLAPS || !(format->holds & NF_HOLDS_ENTITIES)) return NERFIT_OK;
+    for (size_t i = 0; i < corpus->n_documents; i++)
+        if (nf_document_overlaps(&corpus->documents[i]))
+            return nf_fail_at(err, NERFIT_UNSUPPORTED, corpus->documents[i].file,
+                              corpus->documents[i].line, 0,
+                              "has entities that overlap, which %s cannot hold; say which are kept "
+                              "(overlap longest, or first), or use jsonl",
+                              format->name);
+    return NERFIT_OK;
+}
+
+nerfit_status nf_corpus_format(nf_parts *out, const nf_corpus *corpus, const nf_format *format,
+                               nf_writing_losses *losses, nerfit_error *err) {
+    *losses = (nf_writing_losses){0};
+    if (!format || !nf_format_is_written(format))
+        return nf_fail(err, NERFIT_ARGUMENT, "format %s cannot be written", nf_format_name(format));
+    NF_TRY(check_overlaps(corpus, format, err));
+    return format->write ? write_each(out, corpus, format, losses, err)
+                         : write_whole(out, corpus, format, losses, err);
+}
+
+void nf_writing_losses_log(const nf_writing_losses *losses, const nf_format *format,
+                           const nf_log *log) {
     if (losses->n_spacing)
         nf_log_warning(log,
                        "%zu texts are written with single spaces between their words: %s holds "
                        "words, not the white space between them",
-                       losses->n_spacing, nf_format_name(format));
+                       losses->n_spacing, format->name);
     if (losses->n_entities)
         nf_log_warning(log, "%zu entities are left out: plain text holds none", losses->n_entities);
+    if (losses->n_fields)
+        nf_log_warning(log,
+                       "%zu texts have further fields (id, meta, ...), which are left out: %s "
+                       "holds none",
+                       losses->n_fields, format->name);
 }
 
-static nerfit_status save(const char *path, nf_format format, const nf_str *text,
-                          const nf_str *labels, nerfit_error *err) {
-    if (format != NF_FORMAT_SEQ) return nf_file_write(path, nf_str_text(text), text->length, err);
+static nerfit_status save(const char *path, const nf_format *format, const nf_parts *parts,
+                          nerfit_error *err) {
+    if (!format->folder) {
+        const nf_str *text = &parts->items[0].text;
+        return nf_file_write(path, nf_str_text(text), text->length, err);
+    }
     nf_arena arena = {0};
-    const char *in = nf_path_join(&arena, path, "seq.in");
-    const char *out = nf_path_join(&arena, path, "seq.out");
-    nerfit_status status = in && out ? nf_directory_make(path, err) : nf_no_memory(err, 0);
-    if (status == NERFIT_OK) status = nf_file_write(in, nf_str_text(text), text->length, err);
-    if (status == NERFIT_OK) status = nf_file_write(out, nf_str_text(labels), labels->length, err);
+    nerfit_status status = nf_directory_make(path, err);
+    for (size_t i = 0; i < parts->count && status == NERFIT_OK; i++) {
+        const nf_part *part = &parts->items[i];
+        const char *file = nf_path_join(&arena, path, part->name);
+        status = file ? nf_file_write(file, nf_str_text(&part->text), part->text.length, err)
+                      : nf_no_memory(err, 0);
+    }
     nf_arena_free(&arena);
     return status;
 }
 
-nerfit_status nf_corpus_write(const nf_corpus *corpus, const char *path, nf_format format,
+nerfit_status nf_corpus_write(const nf_corpus *corpus, const char *path, const nf_format *format,
                               const nf_log *log, nerfit_error *err) {
-    if (format == NF_FORMAT_AUTO && !nf_format_of_ending(path, &format))
+    if (!format) format = nf_format_of_output(path);
+    if (!format)
         return nf_fail_at(err, NERFIT_ARGUMENT, path, 0, 0,
                           "has an ending that tells no format; give the format");
-    nf_str text = {0}, labels = {0};
+    nf_parts parts = {0};
     nf_writing_losses losses;
-    nerfit_status status = nf_corpus_format(&text, &labels, corpus, format, &losses, err);
-    if (status == NERFIT_OK) status = save(path, format, &text, &labels, err);
+    nerfit_status status = nf_corpus_format(&parts, corpus, format, &losses, err);
+    if (status == NERFIT_OK) status = save(path, format, &parts, err);
     if (status == NERFIT_OK) nf_writing_losses_log(&losses, format, log);
-    nf_str_free(&text);
-    nf_str_free(&labels);
+    nf_parts_free(&parts);
     return status;
 }

@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "base/utf8.h"
 #include "data/document_stream.h"
+#include "data/formats/format.h"
 
 /* Texts that are sorted by length and tagged together. */
 enum { WINDOW = 1024 };
@@ -34,7 +35,7 @@ static void append_json_text(nf_str *out, const char *text, size_t size) {
 
 static nerfit_status write_jsonl(writer *w, nf_document *d, const nf_tagged *tagged,
                                  nerfit_error *err) {
-    (void)err;
+    static const char *const own[] = {"text", "entities", NULL};
     nf_str *out = &w->out;
     nf_str_append_text(out, "{\"text\": ");
     append_json_text(out, d->text, d->text_size);
@@ -48,7 +49,9 @@ static nerfit_status write_jsonl(writer *w, nf_document *d, const nf_tagged *tag
         append_json_text(out, d->text + e->byte_start, e->byte_end - e->byte_start);
         nf_str_appendf(out, ", \"score\": %.4f}", e->score);
     }
-    nf_str_append_text(out, "]}\n");
+    nf_str_append_char(out, ']');
+    NF_TRY(nf_json_append_beside(out, d, d->beside, own, "jsonl", err));
+    nf_str_append_text(out, "}\n");
     return NERFIT_OK;
 }
 
@@ -92,14 +95,14 @@ static bool widen_to_words(nf_span *span, const nf_document *d, size_t first, si
 /* The formats of annotated data take the entities as spans. Words that are given stay as they are:
  * each has one label, that of the first entity in it. */
 static nerfit_status write_document(writer *w, nf_document *d, const nf_tagged *tagged,
-                                    nf_format format, nerfit_error *err) {
+                                    const nf_format *format, nerfit_error *err) {
     nf_span *spans = calloc(tagged->n_entities + 1, sizeof *spans);
     if (!spans) return nf_no_memory(err, tagged->n_entities);
     size_t count = 0, word = 0;
-    bool rows = format == NF_FORMAT_CONLL && d->n_words;
+    bool rows = format == &nf_format_conll && d->n_words;
     for (size_t i = 0; i < tagged->n_entities; i++) {
         const nf_entity *e = &tagged->entities[i];
-        spans[count] = (nf_span){e->start, e->end, e->label};
+        spans[count] = (nf_span){.start = e->start, .end = e->end, .label = e->label};
         if (!rows || widen_to_words(&spans[count], d, word, &word))
             count++;
         else if (w->n_without_row++ == 0)
@@ -118,12 +121,12 @@ static nerfit_status write_document(writer *w, nf_document *d, const nf_tagged *
 
 static nerfit_status write_conll(writer *w, nf_document *d, const nf_tagged *tagged,
                                  nerfit_error *err) {
-    return write_document(w, d, tagged, NF_FORMAT_CONLL, err);
+    return write_document(w, d, tagged, &nf_format_conll, err);
 }
 
 static nerfit_status write_brackets(writer *w, nf_document *d, const nf_tagged *tagged,
                                     nerfit_error *err) {
-    return write_document(w, d, tagged, NF_FORMAT_BRACKETS, err);
+    return write_document(w, d, tagged, &nf_format_brackets, err);
 }
 
 static nerfit_status write_html(writer *w, nf_document *d, const nf_tagged *tagged,
@@ -154,11 +157,6 @@ static const char HTML_HEAD[] =
     "small{margin-left:.4em;color:#850;font-size:70%}</style></head><body>\n";
 
 static const struct {
-    const char *name;
-    nf_format format;
-} inputs[] = {{"text", NF_FORMAT_TEXT}, {"jsonl", NF_FORMAT_JSONL}, {"conll", NF_FORMAT_CONLL}};
-
-static const struct {
     const char *name, *head, *tail;
     nerfit_status (*write)(writer *w, nf_document *d, const nf_tagged *tagged, nerfit_error *err);
 } outputs[] = {{"jsonl", "", "", write_jsonl},
@@ -166,12 +164,6 @@ static const struct {
                {"brackets", "", "", write_brackets},
                {"tokens", "", "", write_tokens},
                {"html", HTML_HEAD, "</body></html>\n", write_html}};
-
-bool nf_stream_input_find(const char *name, nf_stream_input *out) {
-    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++)
-        if (strcmp(name, inputs[i].name) == 0) return *out = (nf_stream_input)i, true;
-    return false;
-}
 
 bool nf_stream_output_find(const char *name, nf_stream_output *out) {
     for (size_t i = 0; i < sizeof outputs / sizeof *outputs; i++)
@@ -217,7 +209,8 @@ nerfit_status nf_stream_tag(nf_tagger *tagger, const nf_stream *stream, size_t *
     nf_document_source source = {.read = stream->read,
                                  .user = stream->user,
                                  .name = stream->name,
-                                 .format = inputs[stream->input].format};
+                                 .format = stream->input->format,
+                                 .options = stream->input};
     nf_document_stream *in;
     NF_TRY(nf_document_stream_open(&in, &source, err));
     writer w = {.stream = stream, .model = nf_tagger_model(tagger)};

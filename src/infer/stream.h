@@ -3,13 +3,8 @@
 #ifndef NF_INFER_STREAM_H
 #define NF_INFER_STREAM_H
 
+#include "data/annotations.h"
 #include "infer/tagger.h"
-
-typedef enum nf_stream_input {
-    NF_INPUT_TEXT,  /* a text a line */
-    NF_INPUT_JSONL, /* {"text": ...} a line */
-    NF_INPUT_CONLL, /* a word a line (first column), an empty line between texts */
-} nf_stream_input;
 
 typedef enum nf_stream_output {
     NF_OUTPUT_JSONL,
@@ -20,7 +15,6 @@ typedef enum nf_stream_output {
 } nf_stream_output;
 
 /* By name ("jsonl", "text", ...); false if there is none. */
-bool nf_stream_input_find(const char *name, nf_stream_input *out);
 bool nf_stream_output_find(const char *name, nf_stream_output *out);
 
 /* read: fills up to `size` bytes, returns how many; 0 at the end, negative on failure.
@@ -29,9 +23,9 @@ typedef struct nf_stream {
     ptrdiff_t (*read)(void *user, char *buffer, size_t size);
     bool (*write)(void *user, const char *data, size_t size);
     void *user;
-    const char *name;  /* of the input, for messages */
-    const nf_log *log; /* may be NULL */
-    nf_stream_input input;
+    const char *name;                   /* of the input, for messages */
+    const nf_log *log;                  /* may be NULL */
+    const nf_annotation_options *input; /* its format (NULL: told by the content) and columns */
     nf_stream_output output;
 } nf_stream;
 

@@ -257,14 +257,10 @@ static nerfit_status read_request(fewshot *f) {
 
 static nerfit_status read_corpus(fewshot *f, nf_corpus *own, const nf_corpus *ready,
                                  const char *path, const char *name, const nf_corpus **out) {
-    nf_format format;
     *out = ready ? ready : own;
     if (ready) return NERFIT_OK;
     if (!path) return nf_fail(f->err, NERFIT_ARGUMENT, "%s is missing", name);
-    if (!nf_format_find(f->config->annotation_format, &format))
-        return nf_fail(f->err, NERFIT_ARGUMENT, "annotation_format: \"%s\" is no format",
-                       f->config->annotation_format);
-    return nf_annotations_read(own, path, format, f->work->log, f->err);
+    return nf_train_options_read(f->config, own, path, f->work->log, f->err);
 }
 
 static nerfit_status read_corpora(fewshot *f) {
@@ -365,7 +361,7 @@ static nerfit_status read_sample(fewshot *f, size_t k, uint64_t seed) {
     snprintf(name, sizeof name, "k%zu-s%" PRIu64 ".jsonl", k, seed);
     const char *path = nf_path_join(&f->arena, f->options->samples, name);
     if (!path) return nf_no_memory(f->err, 0);
-    return nf_annotations_read(&f->sample, path, NF_FORMAT_AUTO, f->work->log, f->err);
+    return nf_annotations_read(&f->sample, path, NULL, f->work->log, f->err);
 }
 
 static nerfit_status save_lines(fewshot *f, size_t k, uint64_t seed) {

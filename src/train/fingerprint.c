@@ -5,8 +5,7 @@
 
 #include "base/file.h"
 #include "base/str.h"
-#include "data/annotations.h"
-#include "data/writing.h"
+#include "data/formats/format.h"
 
 uint64_t nf_fingerprint_bytes(uint64_t fingerprint, const void *data, size_t size) {
     const unsigned char *bytes = data;
@@ -25,7 +24,7 @@ nerfit_status nf_fingerprint_corpus(uint64_t *fingerprint, const nf_corpus *corp
     nerfit_status status = NERFIT_OK;
     for (size_t i = 0; i < corpus->n_documents && status == NERFIT_OK; i++) {
         nf_str_clear(&line);
-        status = nf_annotations_write(&line, &corpus->documents[i], NF_FORMAT_JSONL, err);
+        status = nf_jsonl_bare(&line, &corpus->documents[i], err);
         *fingerprint = nf_fingerprint_bytes(*fingerprint, nf_str_text(&line), line.length);
     }
     nf_str_free(&line);

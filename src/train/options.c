@@ -47,7 +47,20 @@ static const option table[] = {
     {"test_annotations", PATH, false, AT(test_annotations), NULL, 0, 0, NULL, DATA,
      "File of annotated texts to score the final model on."},
     {"annotation_format", TEXT, false, AT(annotation_format), "auto", 0, 0, NULL, DATA,
-     "auto, jsonl, json, brackets, conll or seq; auto tells by ending and content."},
+     "Format of the annotated files; auto tells it by ending and content. nerfit data formats "
+     "lists them all."},
+    {"overlap", TEXT, false, AT(overlap), "error", 0, 0, NULL, DATA,
+     "Of entities that share words, which no recipe can learn: error, or the longest or first is "
+     "kept."},
+    {"tagging", TEXT, false, AT(tagging), "auto", 0, 0, NULL, DATA,
+     "How labels of words are written: auto, iob1, iob2, bioes, bilou, or none (no prefix)."},
+    {"offsets", TEXT, false, AT(offsets), "auto", 0, 0, NULL, DATA,
+     "What the entities' offsets count: auto (as the format has it), code_points, utf16 or bytes."},
+    {"word_column", TEXT, false, AT(word_column), NULL, 0, 0, NULL, DATA,
+     "Of tables of words: the words' column, by number (-1: the last) or by its name in the "
+     "header; found by content if not given."},
+    {"label_column", TEXT, false, AT(label_column), NULL, 0, 0, NULL, DATA,
+     "The labels' column, likewise."},
     {"ent2emb", PATH, false, AT(ent2emb), NULL, 0, 0, NULL, DATA,
      "What each label means: safetensors of embeddings, or JSON/YAML of label: description."},
     {"st_model_name", MODEL, false, AT(st_model_name), NULL, 0, 0, NULL, DATA,

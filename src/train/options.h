@@ -38,7 +38,7 @@ typedef struct nf_train_options {
     uint64_t given[2]; /* a bit for each row of the table: set by the user */
     /* data and models */
     char *model_name, *train_annotations, *val_annotations, *test_annotations;
-    char *annotation_format;
+    char *annotation_format, *overlap, *tagging, *offsets, *word_column, *label_column;
     char *ent2emb, *st_model_name, *llm, *output_dir;
     int64_t recipe;
     char *pretrained; /* NULL or "auto": the built-in one, if it is of this encoder; "none" */
@@ -97,6 +97,10 @@ nerfit_status nf_train_options_set(nf_train_options *options, const char *name, 
 bool nf_train_options_given(const nf_train_options *options, const char *name);
 /* The names of those that were. */
 json_t *nf_train_options_given_names(const nf_train_options *options);
+/* Adds a file's annotated texts to the corpus, read as the options say. */
+struct nf_corpus;
+nerfit_status nf_train_options_read(const nf_train_options *options, struct nf_corpus *corpus,
+                                    const char *path, const nf_log *log, nerfit_error *err);
 /* Reads a YAML config. Relative paths in it count from its folder. */
 nerfit_status nf_train_options_load(nf_train_options *options, const char *path, nerfit_error *err);
 /* Checks that what every run needs is there. */

@@ -62,10 +62,10 @@ void nf_pretraining_free(nf_pretraining *p) {
 
 /* ---------------------------------------------------------------- reading */
 
-static nerfit_status read_set(set *s, const char *annotations, const char *descriptions,
-                              nf_format format, const nf_log *log, nerfit_error *err) {
+static nerfit_status read_set(set *s, const nf_train_options *o, const char *annotations,
+                              const char *descriptions, const nf_log *log, nerfit_error *err) {
     s->path = annotations;
-    NF_TRY(nf_annotations_read(&s->corpus, annotations, format, log, err));
+    NF_TRY(nf_train_options_read(o, &s->corpus, annotations, log, err));
     if (s->corpus.n_spans == 0)
         return nf_fail_at(err, NERFIT_ARGUMENT, annotations, 0, 0, "has no text with an entity");
     NF_TRY(nf_descriptions_read(&s->descriptions, descriptions, err));
@@ -100,18 +100,14 @@ static nerfit_status list_sets(nf_manifest *out, const nf_train_options *o, cons
 
 static nerfit_status read_all(nf_pretraining *p, const nf_train_options *o, const nf_log *log,
                               nerfit_error *err) {
-    nf_format format;
     nf_manifest *manifest = &p->manifest;
     NF_TRY(list_sets(manifest, o, log, err));
-    if (!nf_format_find(o->annotation_format, &format))
-        return nf_fail(err, NERFIT_ARGUMENT, "annotation_format: \"%s\" is no format",
-                       o->annotation_format);
     p->sets = nf_arena_calloc(&p->arena, manifest->count, sizeof *p->sets);
     if (!p->sets) return nf_no_memory(err, manifest->count * sizeof *p->sets);
     for (; p->n_sets < manifest->count; p->n_sets++) {
         const nf_manifest_entry *entry = &manifest->entries[p->n_sets];
-        nerfit_status status = read_set(&p->sets[p->n_sets], entry->annotations,
-                                        entry->descriptions, format, log, err);
+        nerfit_status status =
+            read_set(&p->sets[p->n_sets], o, entry->annotations, entry->descriptions, log, err);
         if (status != NERFIT_OK) {
             p->n_sets++; /* what it has so far is freed too */
             return status;

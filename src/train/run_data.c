@@ -11,17 +11,11 @@ nerfit_status nf_run_read_corpora(nf_run *r) {
     const nf_train_options *o = r->options;
     const char *const paths[] = {o->train_annotations, o->val_annotations, o->test_annotations};
     const nf_corpus *const ready[] = {r->data->train, r->data->validation, r->data->test};
-    nf_format format;
-    if (!nf_format_find(o->annotation_format, &format))
-        return nf_fail(r->err, NERFIT_ARGUMENT,
-                       "annotation_format: \"%s\" is not one of auto, jsonl, json, brackets, "
-                       "conll, seq",
-                       o->annotation_format);
     for (int i = 0; i < NF_SPLITS; i++) {
         if (ready[i])
             r->corpora[i] = ready[i];
         else if (paths[i]) {
-            NF_TRY(nf_annotations_read(&r->own[i], paths[i], format, r->log, r->err));
+            NF_TRY(nf_train_options_read(o, &r->own[i], paths[i], r->log, r->err));
             r->corpora[i] = &r->own[i];
         }
     }
@@ -34,6 +28,15 @@ nerfit_status nf_run_read_corpora(nf_run *r) {
         return nf_fail(r->err, NERFIT_ARGUMENT,
                        "no training text has an entity; expected "
                        "annotations such as [time : two hours]");
+    for (int i = NF_SPLIT_TRAIN + 1; i < NF_SPLITS; i++)
+        if (r->corpora[i] && r->corpora[i]->n_documents && r->corpora[i]->n_spans == 0)
+            nf_log_warning(r->log,
+                           "%s: none of its %zu texts has an entity: scores on it say nothing; is "
+                           "this the right format?",
+                           paths[i]                   ? paths[i]
+                           : i == NF_SPLIT_VALIDATION ? "val_annotations"
+                                                      : "test_annotations",
+                           r->corpora[i]->n_documents);
     return NERFIT_OK;
 }
 

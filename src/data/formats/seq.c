@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "data/conll.h"
+#include "data/formats/conll.h"
 
 static bool next_item(const char **at, const char *end, const char **item, size_t *size) {
     while (*at < end && (**at == ' ' || **at == '\t')) ++*at;
@@ -66,30 +66,30 @@ static nerfit_status read_lines(nf_reading *reading, nf_lines w, nf_lines l,
     }
 }
 
-nerfit_status nf_seq_parse(nf_reading *reading, const char *words, size_t words_size,
-                           const char *labels, size_t labels_size, const char *labels_name) {
-    nf_conll sentences = {0};
-    nerfit_status status = read_lines(reading, nf_lines_of(words, words_size),
-                                      nf_lines_of(labels, labels_size), labels_name, &sentences);
-    if (status == NERFIT_OK) status = nf_conll_add_to(&sentences, reading);
-    nf_conll_free(&sentences);
-    return status;
+static bool is_part(const char *name) {
+    return strcmp(name, "seq.in") == 0 || strcmp(name, "seq.out") == 0;
 }
 
-nerfit_status nf_seq_read(nf_reading *reading, const char *folder) {
+static nerfit_status read_parts(nf_reading *reading, const nf_parts *parts) {
+    const nf_part *words = nf_parts_find(parts, "seq.in"),
+                  *labels = nf_parts_find(parts, "seq.out");
+    const char *folder = reading->name;
     nf_arena arena = {0};
-    nf_file words = {0}, labels = {0};
+    if (!words || !labels)
+        return nf_reading_malformed(reading, 0, 0, "has no %s", words ? "seq.out" : "seq.in");
     const char *in = nf_path_join(&arena, folder, "seq.in");
     const char *out = nf_path_join(&arena, folder, "seq.out");
-    nerfit_status status = in && out ? nf_file_open(&words, in, reading->err)
-                                     : nf_no_memory(reading->err, strlen(folder));
-    if (status == NERFIT_OK) status = nf_file_open(&labels, out, reading->err);
-    reading->name = in;
-    if (status == NERFIT_OK)
-        status = nf_seq_parse(reading, words.data, words.size, labels.data, labels.size, out);
-    nf_file_close(&words);
-    nf_file_close(&labels);
-    reading->name = folder;
+    nf_conll sentences = {0};
+    nerfit_status status = in && out ? NERFIT_OK : nf_no_memory(reading->err, strlen(folder));
+    if (status == NERFIT_OK) {
+        reading->name = in;
+        status = read_lines(reading, nf_lines_of(nf_str_text(&words->text), words->text.length),
+                            nf_lines_of(nf_str_text(&labels->text), labels->text.length), out,
+                            &sentences);
+        if (status == NERFIT_OK) status = nf_conll_add_to(&sentences, reading);
+        reading->name = folder;
+    }
+    nf_conll_free(&sentences);
     nf_arena_free(&arena);
     return status;
 }
@@ -113,15 +113,32 @@ static void write_pair(void *user, const char *word, size_t size, const char *la
     out->more = true;
 }
 
-nerfit_status nf_seq_write(nf_str *words, nf_str *labels, const nf_document *d, nerfit_error *err) {
+/* A label with white space would be several. */
+static nerfit_status write_seq(nf_parts *parts, const nf_document *d, nerfit_error *err) {
     for (size_t i = 0; i < d->n_spans; i++)
         if (strpbrk(d->spans[i].label, " \t"))
             return nf_fail_at(err, NERFIT_UNSUPPORTED, d->file, d->line, 0,
                               "label \"%s\" has a space, which seq cannot hold; use jsonl",
                               d->spans[i].label);
+    if (!nf_parts_get(parts, "seq.in") || !nf_parts_get(parts, "seq.out"))
+        return nf_no_memory(err, 0);
+    nf_str *words = &nf_parts_get(parts, "seq.in")->text;
+    nf_str *labels = &nf_parts_get(parts, "seq.out")->text;
     pair_writer out = {words, labels, false};
     NF_TRY(nf_conll_rows_write(d, write_pair, &out, err));
     nf_str_append_char(words, '\n');
     nf_str_append_char(labels, '\n');
     return words->failed || labels->failed ? nf_no_memory(err, d->text_size) : NERFIT_OK;
 }
+
+/* clang-format off */
+const nf_format nf_format_seq = {
+    .name = "seq", .title = "seq.in and seq.out", .endings = {""}, .folder = true,
+    .holds = NF_HOLDS_ENTITIES,
+    .recognised = "a folder with `seq.in` and `seq.out`",
+    .kept = "words (as the text, with single blanks between them) and entities, schemes as in conll",
+    .lost = "the white space of the text",
+    .part_looks_like = is_part, .read_parts = read_parts,
+    .write = write_seq, .head = "", .between = "", .tail = "",
+};
+/* clang-format on */

@@ -18,12 +18,10 @@
 #ifndef NF_DATA_BRACKETS_H
 #define NF_DATA_BRACKETS_H
 
-#include "data/reading.h"
+#include "data/formats/format.h"
 
-nerfit_status nf_brackets_read(nf_reading *reading, const char *text, size_t size);
 /* Adds the document of one line. */
 nerfit_status nf_brackets_line_read(nf_reading *reading, const char *line, size_t size,
                                     long number);
-nerfit_status nf_brackets_write(nf_str *out, const nf_document *document, nerfit_error *err);
 
 #endif

@@ -1,4 +1,4 @@
-#include "data/brackets.h"
+#include "data/formats/brackets.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -170,7 +170,7 @@ nerfit_status nf_brackets_line_read(nf_reading *reading, const char *line, size_
     nf_given_document given = {.text = nf_str_text(&r.plain),
                                .text_size = r.plain.length,
                                .spans = r.spans,
-                               .n_spans = reading->texts_only ? 0 : r.n_spans,
+                               .n_spans = r.n_spans,
                                .line = number};
     if (status == NERFIT_OK && !r.refused) status = nf_reading_add(reading, &given);
     nf_str_free(&r.plain);
@@ -179,7 +179,7 @@ nerfit_status nf_brackets_line_read(nf_reading *reading, const char *line, size_
     return status;
 }
 
-nerfit_status nf_brackets_read(nf_reading *reading, const char *text, size_t size) {
+static nerfit_status read_brackets(nf_reading *reading, const char *text, size_t size) {
     nf_lines lines = nf_lines_of(text, size);
     const char *line;
     size_t length;
@@ -221,10 +221,26 @@ static void append_label(nf_str *out, const char *label) {
     }
 }
 
-nerfit_status nf_brackets_write(nf_str *out, const nf_document *d, nerfit_error *err) {
+/* Whether some line has an annotation. */
+static bool looks_like(const char *text, size_t size) {
+    nf_lines lines = nf_lines_of(text, size);
+    const char *line;
+    size_t length;
+    while (nf_lines_next(&lines, &line, &length))
+        for (size_t at = 0; (at = find_special(line, length, at, "[", in_text)) < length; at++)
+            if (label_end(line, length, at) < length &&
+                find_special(line, length, label_end(line, length, at), "]", in_text) < length)
+                return true;
+    return false;
+}
+
+static nerfit_status write_brackets(nf_parts *parts, const nf_document *d, nerfit_error *err) {
     if (memchr(d->text, '\n', d->text_size) || memchr(d->text, '\r', d->text_size))
         return nf_fail_at(err, NERFIT_UNSUPPORTED, d->file, d->line, 0,
                           "has a line break, which bracket text cannot hold; use jsonl");
+    nf_part *part = nf_parts_get(parts, "");
+    if (!part) return nf_no_memory(err, 0);
+    nf_str *out = &part->text;
     size_t byte = 0;
     uint32_t at = 0; /* the code point at `byte` */
     for (size_t i = 0; i < d->n_spans; i++) {
@@ -245,3 +261,16 @@ nerfit_status nf_brackets_write(nf_str *out, const nf_document *d, nerfit_error 
     nf_str_append_char(out, '\n');
     return out->failed ? nf_no_memory(err, d->text_size) : NERFIT_OK;
 }
+
+/* clang-format off */
+const nf_format nf_format_brackets = {
+    .name = "brackets", .title = "bracket text", .endings = {".txt"},
+    .holds = NF_HOLDS_SPACES | NF_HOLDS_ENTITIES,
+    .recognised = "an annotation `[label : span]` somewhere; plain text without one (the ending "
+                  "`.txt` or none) is read as texts without entities, with a warning",
+    .kept = "text and entities, a text a line",
+    .lost = "nothing",
+    .looks_like = looks_like, .read = read_brackets, .read_line = nf_brackets_line_read,
+    .write = write_brackets, .head = "", .between = "", .tail = "",
+};
+/* clang-format on */

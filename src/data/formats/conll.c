@@ -1,5 +1,5 @@
 /* Rows are gathered into sentences first: the scheme is told from all of them. */
-#include "data/conll.h"
+#include "data/formats/conll.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +45,7 @@ void nf_conll_drop_sentence(nf_conll *s) {
 void nf_conll_free(nf_conll *s) {
     free(s->rows);
     free(s->ends);
+    nf_arena_free(&s->arena);
     *s = (nf_conll){0};
 }
 
@@ -97,8 +98,10 @@ static void place_words(const nf_conll_row *rows, size_t count, nf_str *text, nf
         at = words[i].end;
         if (nf_tag_begins(i ? row - 1 : NULL, row)) {
             span_lines[*n_spans] = row->line;
-            spans[(*n_spans)++] =
-                (nf_given_span){words[i].start, words[i].end, row->label + 2, row->label_size - 2};
+            spans[(*n_spans)++] = (nf_given_span){.start = words[i].start,
+                                                  .end = words[i].end,
+                                                  .label = row->label + 2,
+                                                  .label_size = row->label_size - 2};
         } else if (row->label[0] != 'O')
             spans[*n_spans - 1].end = words[i].end;
     }
@@ -133,11 +136,33 @@ nerfit_status nf_conll_sentence_add(nf_reading *reading, const nf_conll_row *row
 
 /* ---------------------------------------------------------------- a file */
 
-static nerfit_status check_row(nf_reading *reading, const char *line, size_t size,
-                               const nf_conll_row *row, bool *good) {
+/* The row's label is one that its style has, and becomes one that every scheme has. */
+static nerfit_status check_label(nf_reading *reading, const nf_columns *columns, const char *line,
+                                 const nf_conll_row *row, bool *good) {
     enum { SHOWN = 60 };
+    int shown = (int)(row->label_size < SHOWN ? row->label_size : SHOWN);
+    long column = row->label >= line ? nf_line_column(line, (size_t)(row->label - line)) : 0;
+    *good = false;
+    if (row->label_size == 0)
+        return nf_reading_malformed(reading, row->line, 0, "the label is empty");
+    if (columns->style != NF_STYLE_DASH) {
+        *good = nf_label_has_style(row->label, row->label_size, columns->style);
+        if (*good) return NERFIT_OK;
+        return nf_reading_malformed(reading, row->line, column,
+                                    "label \"%.*s\" is not spelled like the others (\"%s\", or O)",
+                                    shown, row->label, nf_label_style_example(columns->style));
+    }
+    const char *problem = nf_tag_problem(row->label, row->label_size, reading->options->tagging);
+    *good = !problem || nf_label_has_style(row->label, row->label_size, NF_STYLE_DASH);
+    if (problem && row->label[0] != 'M' && row->label[0] != 'W') *good = false;
+    if (*good) return NERFIT_OK;
+    return nf_reading_malformed(reading, row->line, column, "label \"%.*s\" %s", shown, row->label,
+                                problem);
+}
+
+static nerfit_status check_row(nf_reading *reading, const nf_columns *columns, const char *line,
+                               size_t size, const nf_conll_row *row, int count, bool *good) {
     size_t bad;
-    nf_tagging tagging = reading->options->tagging;
     *good = false;
     if (!nf_utf8_valid(line, size, &bad))
         return nf_reading_malformed(reading, row->line, nf_line_column(line, bad),
@@ -151,76 +176,120 @@ static nerfit_status check_row(nf_reading *reading, const char *line, size_t siz
                                     "has no %s; expected a word and a label divided by a tab or "
                                     "spaces",
                                     row->word ? "label" : "word");
+    if (columns->count && count != columns->count)
+        return nf_reading_malformed(reading, row->line, 0,
+                                    "has %d columns, and most rows have %d: expected as many in "
+                                    "every row%s",
+                                    count, columns->count,
+                                    columns->delimiter == ' '
+                                        ? "; words with a space in them take tabs between columns"
+                                        : "");
     if (!row->word_size) return nf_reading_malformed(reading, row->line, 0, "the word is empty");
-    const char *problem = nf_tag_problem(row->label, row->label_size, tagging);
-    if (problem && row->label_size == 0)
-        return nf_reading_malformed(reading, row->line, 0, "the label is empty");
-    if (problem)
-        return nf_reading_malformed(
-            reading, row->line, nf_line_column(line, row->label - line), "label \"%.*s\" %s",
-            (int)(row->label_size < SHOWN ? row->label_size : SHOWN), row->label, problem);
-    *good = true;
-    return NERFIT_OK;
+    return check_label(reading, columns, line, row, good);
 }
 
-nerfit_status nf_conll_rows_read(nf_reading *reading, const nf_conll_layout *layout,
-                                 nf_lines *lines, nf_conll *out) {
-    const char *line;
-    size_t length;
-    nf_conll_row row;
+/* The label that row i of the rows since the text's beginning has, as it was given. */
+typedef struct given_label {
+    const char *text;
+    size_t size;
+} given_label;
+
+static nerfit_status add_row(nf_reading *reading, const nf_columns *columns, nf_conll *out,
+                             nf_conll_row row, given_label *before) {
+    given_label now = {row.label, row.label_size};
+    bool first = out->n_rows == sentence_start(out, out->n_sentences);
+    row.label = nf_label_respell(&out->arena, now.text, now.size, first ? NULL : before->text,
+                                 first ? 0 : before->size, columns->style, &row.label_size);
+    *before = now;
+    return row.label ? nf_conll_add_row(out, &row, reading->err)
+                     : nf_no_memory(reading->err, now.size);
+}
+
+nerfit_status nf_conll_rows_read(nf_reading *reading, const nf_columns *columns, nf_lines *lines,
+                                 nf_conll *out) {
+    const char *line, *sentence = NULL;
+    size_t length, sentence_size = 0;
+    nf_column_row row;
+    given_label before = {NULL, 0};
     bool refused = false; /* a row of this sentence had an error */
+    bool header = columns->header;
     while (nf_lines_next(lines, &line, &length)) {
-        nf_conll_line kind = nf_conll_line_read(layout, line, length, &row);
-        if (kind == NF_CONLL_PASSED_OVER) continue;
-        if (kind == NF_CONLL_BREAK) {
+        nf_column_line kind = nf_columns_line(columns, line, length, &out->arena, &row);
+        if (kind == NF_LINE_PASSED_OVER) continue;
+        bool new_sentence =
+            kind == NF_LINE_ROW && columns->sentence && row.sentence &&
+            (columns->sentence_begins ? row.sentence_size > 0
+                                      : row.sentence_size != sentence_size ||
+                                            memcmp(row.sentence, sentence, sentence_size) != 0);
+        if (kind == NF_LINE_ROW && header) {
+            header = false;
+            continue;
+        }
+        if (kind == NF_LINE_BREAK || new_sentence) {
             if (refused) nf_conll_drop_sentence(out);
             NF_TRY(nf_conll_end_sentence(out, reading->err));
             refused = false;
-            continue;
+            if (kind == NF_LINE_BREAK) continue;
         }
-        bool good;
-        row.line = lines->number;
-        if (reading->texts_only) row.label = "O", row.label_size = 1;
-        NF_TRY(check_row(reading, line, length, &row, &good));
-        if (good) NF_TRY(nf_conll_add_row(out, &row, reading->err));
+        if (row.sentence) sentence = row.sentence, sentence_size = row.sentence_size;
+        bool good = false;
+        row.row.line = lines->number;
+        if (reading->texts_only) row.row.label = "O", row.row.label_size = 1;
+        if (kind == NF_LINE_UNCLOSED)
+            NF_TRY(nf_reading_malformed(reading, lines->number, 0,
+                                        "has a quoted cell that is not closed on its line"));
+        else
+            NF_TRY(check_row(reading, columns, line, length, &row.row, row.count, &good));
+        if (good) NF_TRY(add_row(reading, columns, out, row.row, &before));
         refused |= !good;
     }
     if (refused) nf_conll_drop_sentence(out);
     return nf_conll_end_sentence(out, reading->err);
 }
 
-static bool is_blank(const char *text, size_t size) {
-    nf_lines lines = nf_lines_of(text, size);
-    return nf_line_blank(lines.at, (size_t)(lines.end - lines.at));
-}
-
-static nerfit_status parse(nf_reading *reading, const char *text, size_t size, nf_conll *out) {
-    double score;
-    nf_conll_layout layout = nf_conll_layout_find(text, size, reading->options, 0, &score);
-    if (layout.label == NF_NO_COLUMN && !is_blank(text, size))
+static nerfit_status parse(nf_reading *reading, const char *text, size_t size, bool csv,
+                           nf_conll *out) {
+    nf_columns columns;
+    NF_TRY(nf_columns_find(&columns, reading, text, size, reading->options, 0, csv, NULL));
+    if (columns.label == NF_NO_COLUMN && !reading->texts_only && !nf_line_blank(text, size))
         return nf_reading_malformed(
             reading, 1, 0,
             "no column holds labels (O, or one of B I E S L U, a dash and a type) in most rows; "
             "expected a word and a label a line, divided by a tab or spaces");
     nf_lines lines = nf_lines_of(text, size);
-    return nf_conll_rows_read(reading, &layout, &lines, out);
+    return nf_conll_rows_read(reading, &columns, &lines, out);
 }
 
 nerfit_status nf_conll_parse(nf_conll *out, const char *text, size_t size, const char *name,
-                             nerfit_error *err) {
+                             const nf_annotation_options *options, nerfit_error *err) {
     *out = (nf_conll){0};
-    nf_reading reading = nf_reading_begin(NULL, NULL, name, err);
-    nerfit_status status = parse(&reading, text, size, out);
+    nf_reading reading = nf_reading_begin(NULL, options, name, err);
+    nerfit_status status = nf_reading_end(&reading, parse(&reading, text, size, false, out));
     if (status != NERFIT_OK) nf_conll_free(out);
     return status;
 }
 
-nerfit_status nf_conll_read(nf_reading *reading, const char *text, size_t size) {
+nerfit_status nf_table_read(nf_reading *reading, const char *text, size_t size, bool csv) {
     nf_conll conll = {0};
-    nerfit_status status = parse(reading, text, size, &conll);
+    nerfit_status status = parse(reading, text, size, csv, &conll);
     if (status == NERFIT_OK) status = nf_conll_add_to(&conll, reading);
     nf_conll_free(&conll);
     return status;
+}
+
+static nerfit_status read_conll(nf_reading *reading, const char *text, size_t size) {
+    return nf_table_read(reading, text, size, false);
+}
+
+static bool looks_like_conll(const char *text, size_t size) {
+    static const nf_annotation_options defaults = {0};
+    enum { ROWS = 200 };
+    double score = 0;
+    nf_columns columns;
+    if (nf_columns_find(&columns, NULL, text, size, &defaults, ROWS, false, &score) != NERFIT_OK)
+        return false;
+    return columns.label != NF_NO_COLUMN && columns.word != NF_NO_COLUMN &&
+           (score >= 0.9 || columns.header);
 }
 
 /* ---------------------------------------------------------------- writing */
@@ -261,8 +330,26 @@ static void write_row(void *user, const char *word, size_t size, const char *lab
 }
 
 /* word<TAB>label, BIO2. */
-nerfit_status nf_conll_write(nf_str *out, const nf_document *d, nerfit_error *err) {
-    NF_TRY(nf_conll_rows_write(d, write_row, out, err));
-    nf_str_append_char(out, '\n');
-    return out->failed ? nf_no_memory(err, d->text_size) : NERFIT_OK;
+static nerfit_status write_conll(nf_parts *parts, const nf_document *d, nerfit_error *err) {
+    nf_part *part = nf_parts_get(parts, "");
+    if (!part) return nf_no_memory(err, 0);
+    NF_TRY(nf_conll_rows_write(d, write_row, &part->text, err));
+    nf_str_append_char(&part->text, '\n');
+    return part->text.failed ? nf_no_memory(err, d->text_size) : NERFIT_OK;
 }
+
+/* clang-format off */
+const nf_format nf_format_conll = {
+    .name = "conll", .title = "CoNLL columns",
+    .endings = {".conll", ".tsv", ".bio", ".iob"}, .by_ending = true,
+    .holds = NF_HOLDS_ENTITIES,
+    .recognised = "the ending, or a column of which nine in ten of the first 200 rows look like "
+                  "labels; which columns hold words and labels is told from all rows or a header, "
+                  "or chosen with `word_column` and `label_column`",
+    .kept = "words (as the text, with single blanks between them) and entities; IOB1, IOB2, BIOES, "
+            "BILOU, BMES, BMEWO, also spelled B_PER, b-per, PER-B, B or PER",
+    .lost = "other columns, comments, the white space of the text",
+    .looks_like = looks_like_conll, .read = read_conll,
+    .write = write_conll, .head = "", .between = "", .tail = "",
+};
+/* clang-format on */

@@ -109,7 +109,8 @@ static double loss_of(nf_task *task, nf_pass *pass, bool backward) {
      * of the probes is thrown away */
     pass->keep = true;
     assert_ok(nf_batch_load(pass, &task->model->encoder, tokens, TEXTS, &error), &error);
-    assert_ok(task->run(task, pass, batch, TEXTS, backward ? 1.0 : 0.0, &loss, &error), &error);
+    nf_task_batch whole = nf_task_batch_of(task, batch, TEXTS, backward ? 1.0 : 0.0);
+    assert_ok(task->run(task, pass, &whole, &loss, &error), &error);
     return loss;
 }
 

@@ -25,7 +25,8 @@ static nerfit_status step(nerfit_error *err) {
     NF_TRY(be->fork(be, &pass.be, err));
     nerfit_status status = nf_workspace_new(&pass.ws, pass.be, err);
     if (status == NERFIT_OK) status = nf_batch_load(&pass, &model->encoder, tokens, 2, err);
-    if (status == NERFIT_OK) status = task->run(task, &pass, batch, 2, 1.0, &loss, err);
+    nf_task_batch whole = nf_task_batch_of(task, batch, 2, 1.0);
+    if (status == NERFIT_OK) status = task->run(task, &pass, &whole, &loss, err);
     if (status == NERFIT_OK) status = nf_backend_check(pass.be, err);
     nf_workspace_free(pass.ws);
     pass.be->free(pass.be);

@@ -234,10 +234,12 @@ static double bias_of(const nf_model *model) {
     return value;
 }
 
-static nerfit_status run_scripted(nf_task *task, nf_pass *pass, const nf_example *const *batch,
-                                  size_t count, double grad_scale, double *loss,
-                                  nerfit_error *err) {
+static nerfit_status run_scripted(nf_task *task, nf_pass *pass, const nf_task_batch *given,
+                                  double *loss, nerfit_error *err) {
     scripted *s = (scripted *)task;
+    const nf_example *const *batch = given->texts;
+    size_t count = given->count;
+    double grad_scale = given->grad_scale;
     (void)err;
     *loss = (double)count;
     if (!pass->keep) return NERFIT_OK;

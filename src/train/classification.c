@@ -48,20 +48,29 @@ static nerfit_status collect(classification *self, nf_backend *be, const nf_valu
     return status;
 }
 
-static nerfit_status task_run(nf_task *task, nf_pass *pass, const nf_example *const *batch,
-                              size_t count, double grad_scale, double *loss, nerfit_error *err) {
+/* Sub-words that have a label. */
+static double task_measure(const nf_task *task, const nf_example *const *texts, size_t count) {
+    size_t counted = 0;
+    (void)task;
+    for (size_t s = 0; s < count; s++)
+        for (size_t i = 0; i < texts[s]->length; i++)
+            counted += texts[s]->labels[i] != NF_LABEL_IGNORED;
+    return (double)counted;
+}
+
+static nerfit_status task_run(nf_task *task, nf_pass *pass, const nf_task_batch *b, double *loss,
+                              nerfit_error *err) {
+    const nf_example *const *batch = b->texts;
+    size_t count = b->count;
     classification *self = (classification *)task;
     const nf_model *model = task->model;
     nf_backend *be = pass->be;
     size_t n = (size_t)pass->sequences.n_tokens, c = model->encoder.hidden, l = model->n_labels;
     int32_t *host = malloc(n * sizeof *host + 1);
     if (!host) return nf_no_memory(err, n);
-    size_t at = 0, counted = 0;
+    size_t at = 0;
     for (size_t s = 0; s < count; s++)
-        for (size_t i = 0; i < batch[s]->length; i++) {
-            host[at++] = batch[s]->labels[i];
-            counted += batch[s]->labels[i] != NF_LABEL_IGNORED;
-        }
+        for (size_t i = 0; i < batch[s]->length; i++) host[at++] = batch[s]->labels[i];
     const int32_t *labels = nf_workspace_ints(pass->ws, host, n);
     free(host);
     nf_values *hidden = nf_workspace_reals(pass->ws, n * c);
@@ -75,9 +84,9 @@ static nerfit_status task_run(nf_task *task, nf_pass *pass, const nf_example *co
         return nf_no_memory(err, 0);
     if (nf_head_forward(model, pass, logits, hidden, &head_kept) != NERFIT_OK)
         return nf_no_memory(err, 0);
-    double divisor = counted ? (double)counted : 1.0;
+    double divisor = b->whole.counted > 0.0 ? b->whole.counted : 1.0;
     *loss = be->cross_entropy(be, pass->keep ? dlogits : NULL, logits, labels, n, l,
-                              self->smoothing, grad_scale / divisor) /
+                              self->smoothing, b->grad_scale / divisor) /
             divisor;
     if (!pass->keep) return collect(self, be, logits, batch, count, err);
     if (nf_head_backward(model, pass, hidden, dlogits, &head_kept) != NERFIT_OK)
@@ -102,6 +111,7 @@ nerfit_status nf_task_classification(nf_task **out, nf_model *model, const nf_ex
                         .train = train,
                         .validation = validation,
                         .evaluation = &c->evaluation,
+                        .measure = task_measure,
                         .run = task_run,
                         .metrics = task_metrics,
                         .free = task_free};

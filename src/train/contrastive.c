@@ -45,30 +45,26 @@ static nerfit_status load_entities(nf_pass *pass, const nf_example *const *batch
     return nf_workspace_failed(pass->ws) ? nf_no_memory(err, 0) : NERFIT_OK;
 }
 
-/* Pairs of an entity and a token: those that count, and all of the padded rectangle. */
-static void count_pairs(const nf_example *const *batch, size_t count, double *valid, double *all) {
-    size_t most_entities = 0, longest = 0;
-    *valid = 0;
-    for (size_t s = 0; s < count; s++) {
-        *valid += (double)batch[s]->n_entities * (double)batch[s]->length;
-        if (batch[s]->n_entities > most_entities) most_entities = batch[s]->n_entities;
-        if (batch[s]->length > longest) longest = batch[s]->length;
-    }
-    *all = (double)count * (double)most_entities * (double)longest;
+/* Pairs of an entity and a token of its text. */
+static double task_measure(const nf_task *task, const nf_example *const *texts, size_t count) {
+    double pairs = 0.0;
+    (void)task;
+    for (size_t s = 0; s < count; s++)
+        pairs += (double)texts[s]->n_entities * (double)texts[s]->length;
+    return pairs;
 }
 
-static nerfit_status task_run(nf_task *task, nf_pass *pass, const nf_example *const *batch,
-                              size_t count, double grad_scale, double *loss, nerfit_error *err) {
+static nerfit_status task_run(nf_task *task, nf_pass *pass, const nf_task_batch *batch,
+                              double *loss, nerfit_error *err) {
     contrastive *self = (contrastive *)task;
     const nf_model *model = task->model;
     nf_backend *be = pass->be;
-    double valid, all;
-    count_pairs(batch, count, &valid, &all);
+    const nf_extent *whole = &batch->whole;
     *loss = 0.0;
-    if (valid == 0) return NERFIT_OK; /* no text of the batch has an entity: nothing to learn */
+    if (whole->counted == 0.0) return NERFIT_OK; /* no text has an entity: nothing to learn */
 
     nf_entities entities;
-    NF_TRY(load_entities(pass, batch, count, &entities, err));
+    NF_TRY(load_entities(pass, batch->texts, batch->count, &entities, err));
     size_t n = (size_t)pass->sequences.n_tokens, c = model->encoder.hidden, p = self->size;
     nf_values *hidden = nf_workspace_reals(pass->ws, n * c);
     nf_values *projected = nf_workspace_reals(pass->ws, n * p);
@@ -84,9 +80,13 @@ static nerfit_status task_run(nf_task *task, nf_pass *pass, const nf_example *co
                           &projection_kept) != NERFIT_OK)
         return nf_no_memory(err, 0);
     be->normalize_forward(be, z, norms, projected, n, p);
-    double sum = be->contrastive_loss(be, pass->keep ? dz : NULL, z, self->embeddings, p,
-                                      &pass->sequences, &entities, grad_scale / valid);
-    *loss = (sum + (all - valid) * log(2.0)) / valid;
+    double sum =
+        be->contrastive_loss(be, pass->keep ? dz : NULL, z, self->embeddings, p, &pass->sequences,
+                             &entities, batch->grad_scale / whole->counted);
+    /* the padded pairs of the original's rectangle, this part's texts of it */
+    double padded = (double)batch->count * whole->most_entities * whole->longest -
+                    task_measure(task, batch->texts, batch->count);
+    *loss = (sum + padded * log(2.0)) / whole->counted;
     if (!pass->keep) return NERFIT_OK;
 
     be->normalize_backward(be, dz, dz, z, norms, n, p);
@@ -108,6 +108,7 @@ nerfit_status nf_task_contrastive(nf_task **out, nf_model *model, const nf_examp
                         .model = model,
                         .train = train,
                         .validation = validation,
+                        .measure = task_measure,
                         .run = task_run,
                         .free = task_free};
     c->size = size;

@@ -82,8 +82,8 @@ static nerfit_status decoder_loss(description *self, const nf_transitions *trans
 
 /* Adds the decoder's loss, and its gradient to the backend's dlogits and the transitions'. */
 static nerfit_status add_decoder(description *self, nf_pass *pass, const nf_values *logits,
-                                 nf_values *dlogits, const words *w, const nf_example *const *batch,
-                                 size_t count, double grad_scale, double *loss, nerfit_error *err) {
+                                 nf_values *dlogits, const words *w, const nf_task_batch *batch,
+                                 double *loss, nerfit_error *err) {
     nf_backend *be = pass->be;
     nf_parameter *p = self->task.model->description_head->transitions;
     size_t cells = w->n * (2 * self->columns->n_types + 1);
@@ -97,10 +97,10 @@ static nerfit_status add_decoder(description *self, nf_pass *pass, const nf_valu
     }
     read_transitions(self, be, &transitions);
     be->to_f64(be, host, logits, cells);
-    nerfit_status status =
-        decoder_loss(self, &transitions, host, w, batch, count, grad_scale / (double)w->n, &sum,
-                     host + cells, &dtransitions, err);
-    *loss += sum / (double)w->n;
+    nerfit_status status = decoder_loss(self, &transitions, host, w, batch->texts, batch->count,
+                                        batch->grad_scale / batch->whole.counted, &sum,
+                                        host + cells, &dtransitions, err);
+    *loss += sum / batch->whole.counted;
     if (status == NERFIT_OK && pass->keep) {
         be->from_f64(be, more, host + cells, cells);
         be->axpy(be, dlogits, 1.0, more, cells);
@@ -148,8 +148,7 @@ static nerfit_status collect(description *self, nf_backend *be, const nf_values 
 }
 
 static nerfit_status run_words(description *self, nf_pass *pass, const words *w,
-                               const nf_example *const *batch, size_t count, double grad_scale,
-                               double *loss, nerfit_error *err) {
+                               const nf_task_batch *batch, double *loss, nerfit_error *err) {
     const nf_model *model = self->task.model;
     const nf_description_head *head = model->description_head;
     nf_backend *be = pass->be;
@@ -182,11 +181,10 @@ static nerfit_status run_words(description *self, nf_pass *pass, const words *w,
         NERFIT_OK)
         return nf_no_memory(err, 0);
     *loss = be->cross_entropy(be, pass->keep ? dlogits : NULL, logits, labels, n, l,
-                              self->smoothing, grad_scale / (double)n) /
-            (double)n;
-    if (head->transitions)
-        NF_TRY(add_decoder(self, pass, logits, dlogits, w, batch, count, grad_scale, loss, err));
-    if (!pass->keep) return collect(self, be, logits, w, batch, count, err);
+                              self->smoothing, batch->grad_scale / batch->whole.counted) /
+            batch->whole.counted;
+    if (head->transitions) NF_TRY(add_decoder(self, pass, logits, dlogits, w, batch, loss, err));
+    if (!pass->keep) return collect(self, be, logits, w, batch->texts, batch->count, err);
 
     if (nf_description_head_backward(head, self->columns, pass, dh, dlogits, n, &head_kept) !=
         NERFIT_OK)
@@ -204,14 +202,20 @@ static nerfit_status run_words(description *self, nf_pass *pass, const words *w,
     return NERFIT_OK;
 }
 
-static nerfit_status task_run(nf_task *task, nf_pass *pass, const nf_example *const *batch,
-                              size_t count, double grad_scale, double *loss, nerfit_error *err) {
+static double task_measure(const nf_task *task, const nf_example *const *texts, size_t count) {
+    double counted = 0.0;
+    (void)task;
+    for (size_t s = 0; s < count; s++) counted += (double)texts[s]->n_words;
+    return counted;
+}
+
+static nerfit_status task_run(nf_task *task, nf_pass *pass, const nf_task_batch *batch,
+                              double *loss, nerfit_error *err) {
     words w;
     *loss = 0.0;
-    NF_TRY(find_words(&w, batch, count, err));
+    NF_TRY(find_words(&w, batch->texts, batch->count, err));
     nerfit_status status = NERFIT_OK; /* texts of blanks alone have no words: nothing to learn */
-    if (w.n > 0)
-        status = run_words((description *)task, pass, &w, batch, count, grad_scale, loss, err);
+    if (w.n > 0) status = run_words((description *)task, pass, &w, batch, loss, err);
     free(w.rows);
     return status;
 }
@@ -233,6 +237,7 @@ nerfit_status nf_task_description(nf_task **out, nf_model *model, const nf_type_
                         .train = train,
                         .validation = validation,
                         .evaluation = &d->evaluation,
+                        .measure = task_measure,
                         .run = task_run,
                         .metrics = task_metrics,
                         .free = task_free};

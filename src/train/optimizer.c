@@ -207,6 +207,55 @@ static void end_gradients(nf_optimizer *o) {
     }
 }
 
+/* The step's rows become those of all ranks, in an order that is the same on all. Those that are new
+ * here have gradients of zero: nothing has been added since the last step. */
+static nerfit_status take_rows(nf_optimizer *o, nf_comm *comm, nerfit_error *err) {
+    int32_t *rows;
+    size_t count;
+    NF_TRY(comm->gather_rows(comm, o->step_rows, o->n_met, &rows, &count, err));
+    o->n_met = 0;
+    for (size_t i = 0; i < count; i++) {
+        int32_t row = rows[i];
+        if (!o->live[row]) pay(o, (size_t)row);
+        make_live(o, row);
+        o->met[row] = true;
+        o->step_rows[o->n_met++] = row;
+    }
+    free(rows);
+    return NERFIT_OK;
+}
+
+/* Their gradients, packed: one call for all. */
+static nerfit_status reduce_rows(nf_optimizer *o, nf_comm *comm, nerfit_error *err) {
+    nf_backend *be = o->net->be;
+    nf_values *grads = o->net->flat_grads;
+    if (o->n_met == 0) return NERFIT_OK;
+    nf_values *packed = be->memory_new(be, o->n_met * o->c * be->real_size);
+    if (!packed) return nf_no_memory(err, o->n_met * o->c * be->real_size);
+    for (size_t i = 0; i < o->n_met; i++)
+        be->copy(be, nf_at(be, packed, i * o->c),
+                 part(o, grads, o->first + (size_t)o->step_rows[i] * o->c), o->c);
+    nerfit_status status = comm->all_reduce(comm, be, packed, o->n_met * o->c, err);
+    for (size_t i = 0; i < o->n_met && status == NERFIT_OK; i++)
+        be->copy(be, part(o, grads, o->first + (size_t)o->step_rows[i] * o->c),
+                 nf_at(be, packed, i * o->c), o->c);
+    be->memory_free(be, packed);
+    return status;
+}
+
+nerfit_status nf_optimizer_reduce(nf_optimizer *o, nf_comm *comm, nerfit_error *err) {
+    nf_backend *be = o->net->be;
+    nf_values *grads = o->net->flat_grads;
+    end_gradients(o);
+    size_t before = o->n_rows ? o->first : o->net->n_trained;
+    if (before) NF_TRY(comm->all_reduce(comm, be, grads, before, err));
+    if (!o->n_rows) return NERFIT_OK;
+    if (o->net->n_trained > o->end)
+        NF_TRY(comm->all_reduce(comm, be, part(o, grads, o->end), o->net->n_trained - o->end, err));
+    NF_TRY(take_rows(o, comm, err));
+    return reduce_rows(o, comm, err);
+}
+
 double nf_optimizer_norm(nf_optimizer *o) {
     nf_backend *be = o->net->be;
     nf_values *grads = o->net->flat_grads;

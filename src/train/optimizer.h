@@ -7,6 +7,7 @@
 #define NF_TRAIN_OPTIMIZER_H
 
 #include "model/model.h"
+#include "train/comm.h"
 
 typedef struct nf_optimizer nf_optimizer;
 
@@ -20,6 +21,9 @@ void nf_optimizer_begin(nf_optimizer *optimizer);
 /* Before a batch is run: brings the rows of these tokens up to date. */
 nerfit_status nf_optimizer_touch(nf_optimizer *optimizer, const int32_t *ids, size_t count,
                                  nerfit_error *err);
+/* After the step's batches, with several ranks: the gradients become the sums over all of them. Rows
+ * that another rank has touched count as touched here, too, with what they owe paid. */
+nerfit_status nf_optimizer_reduce(nf_optimizer *optimizer, nf_comm *comm, nerfit_error *err);
 /* The norm of all gradients, after the step's batches and before the update. */
 double nf_optimizer_norm(nf_optimizer *optimizer);
 /* AdamW over the elements from .. to of the flat buffers, whose borders are borders of parameters;

@@ -257,13 +257,24 @@ static void choose_forms(nf_pretraining *p, const set *s, const nf_pass *pass) {
     pass->be->from_f32(pass->be, s->columns.vectors, p->mixed, n * size);
 }
 
-static nerfit_status task_run(nf_task *task, nf_pass *pass, const nf_example *const *batch,
-                              size_t count, double grad_scale, double *loss, nerfit_error *err) {
-    nf_pretraining *p = ((pretraining_task *)task)->p;
-    size_t index = (size_t)(batch[0] - p->all.items), i = 0;
+/* The set that a batch was drawn from. */
+static set *set_of(const nf_task *task, const nf_example *text) {
+    nf_pretraining *p = ((const pretraining_task *)task)->p;
+    size_t index = (size_t)(text - p->all.items), i = 0;
     while (i + 1 < p->n_sets && index >= p->sets[i + 1].first) i++;
-    choose_forms(p, &p->sets[i], pass);
-    return p->sets[i].task->run(p->sets[i].task, pass, batch, count, grad_scale, loss, err);
+    return &p->sets[i];
+}
+
+static double task_measure(const nf_task *task, const nf_example *const *texts, size_t count) {
+    const nf_task *of_set = count ? set_of(task, texts[0])->task : NULL;
+    return of_set ? of_set->measure(of_set, texts, count) : 0.0;
+}
+
+static nerfit_status task_run(nf_task *task, nf_pass *pass, const nf_task_batch *batch,
+                              double *loss, nerfit_error *err) {
+    set *s = set_of(task, batch->texts[0]);
+    choose_forms(((pretraining_task *)task)->p, s, pass);
+    return s->task->run(s->task, pass, batch, loss, err);
 }
 
 static void task_free(nf_task *task) {
@@ -294,6 +305,7 @@ nerfit_status nf_task_pretraining(nf_task **out, nf_pretraining *p, nf_model *mo
                            .model = model,
                            .train = &p->all,
                            .draw = draw,
+                           .measure = task_measure,
                            .run = task_run,
                            .free = task_free};
     *out = &task->task;

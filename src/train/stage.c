@@ -10,9 +10,15 @@
 
 enum { STREAM_SHUFFLE = 0x53485546 }; /* + epoch */
 
+/* Texts of a batch, of all ranks. */
+static size_t batch_size(const nf_stage *stage) {
+    return stage->options.train_batch_size * nf_comm_size(stage->comm);
+}
+
 void nf_stage_plan(nf_stage *stage) {
     const nf_stage_options *o = &stage->options;
-    size_t batches = (stage->task->train->count + o->train_batch_size - 1) / o->train_batch_size;
+    size_t size = batch_size(stage);
+    size_t batches = (stage->task->train->count + size - 1) / size;
     stage->steps_per_epoch = (int64_t)((batches + o->accumulation - 1) / o->accumulation);
     if (stage->steps_per_epoch < 1) stage->steps_per_epoch = 1;
     stage->total_steps = o->max_steps > 0
@@ -56,10 +62,41 @@ static void shuffle(void *user, uint64_t seed, int64_t epoch, uint32_t *order, s
     nf_rng_shuffle(&rng, order, count);
 }
 
-static nerfit_status run_batch(nf_stage *stage, const nf_example *const *batch, size_t count,
-                               bool backward, uint64_t micro_step, double grad_scale, double *loss,
-                               nerfit_error *err) {
+/* What the ranks must know of each other's texts: *whole of all, *first_row the tokens of those
+ * before. */
+static nerfit_status share_extent(nf_comm *comm, const nf_task_batch *own, nf_extent *whole,
+                                  size_t *first_row, nerfit_error *err) {
+    enum { COUNTED, TEXTS, LONGEST, ENTITIES, TOKENS, NUMBERS };
+    const nf_extent *e = &own->whole;
+    double values[NUMBERS] = {e->counted, e->texts, e->longest, e->most_entities, 0.0};
+    for (size_t i = 0; i < own->count; i++) values[TOKENS] += (double)own->texts[i]->length;
+    double *all = malloc(comm->size * NUMBERS * sizeof *all);
+    if (!all) return nf_no_memory(err, comm->size * NUMBERS * sizeof *all);
+    nerfit_status status = comm->all_gather(comm, values, NUMBERS, all, err);
+    *whole = (nf_extent){0};
+    *first_row = 0;
+    for (size_t r = 0; r < comm->size && status == NERFIT_OK; r++) {
+        const double *v = all + r * NUMBERS;
+        whole->counted += v[COUNTED];
+        whole->texts += v[TEXTS];
+        whole->longest = fmax(whole->longest, v[LONGEST]);
+        whole->most_entities = fmax(whole->most_entities, v[ENTITIES]);
+        if (r < comm->rank) *first_row += (size_t)v[TOKENS];
+    }
+    free(all);
+    return status;
+}
+
+/* The rank's texts, loaded and run. Dropout masks are those that the whole batch would have in one
+ * process. */
+static nerfit_status run_batch(nf_stage *stage, nf_task_batch *batch, bool backward,
+                               uint64_t micro_step, double *loss, nerfit_error *err) {
     nf_task *task = stage->task;
+    size_t count = batch->count, first_row = 0;
+    *loss = 0.0;
+    if (stage->comm && backward)
+        NF_TRY(share_extent(stage->comm, batch, &batch->whole, &first_row, err));
+    if (count == 0) return NERFIT_OK; /* the other ranks have some */
     nf_pass pass = {.be = task->model->net.be,
                     .ws = stage->ws,
                     .team = stage->team,
@@ -70,12 +107,15 @@ static nerfit_status run_batch(nf_stage *stage, const nf_example *const *batch, 
     nf_tokens *texts = malloc(count * sizeof *texts + 1);
     if (!texts) return nf_no_memory(err, count * sizeof *texts);
     for (size_t i = 0; i < count; i++)
-        texts[i] = (nf_tokens){batch[i]->ids, batch[i]->length, batch[i]->shapes};
+        texts[i] =
+            (nf_tokens){batch->texts[i]->ids, batch->texts[i]->length, batch->texts[i]->shapes};
     nf_workspace_reset(stage->ws);
     nerfit_status status = nf_batch_load(&pass, &task->model->encoder, texts, count, err);
     free(texts);
     NF_TRY(status);
-    NF_TRY(task->run(task, &pass, batch, count, grad_scale, loss, err));
+    pass.first_row = first_row;
+    pass.sequences.longest = (int32_t)batch->whole.longest;
+    NF_TRY(task->run(task, &pass, batch, loss, err));
     return nf_backend_check(pass.be, err);
 }
 
@@ -103,6 +143,7 @@ static nerfit_status arrange(const nf_stage *stage, const nf_example **batch, si
 static nerfit_status update(nf_stage *stage, double factor, double *grad_norm, nerfit_error *err) {
     nf_network *net = &stage->task->model->net;
     const nf_stage_options *o = &stage->options;
+    if (stage->comm) NF_TRY(nf_optimizer_reduce(stage->optimizer, stage->comm, err));
     *grad_norm = nf_optimizer_norm(stage->optimizer);
     double scale = 1.0;
     if (o->max_grad_norm > 0.0) {
@@ -135,6 +176,27 @@ static double factor_at(const nf_stage *stage, int64_t step) {
     return nf_schedule_factor(o->scheduler, step, warmup, stage->total_steps, &o->schedule);
 }
 
+/* The sum of a number over the ranks, in their order. */
+static nerfit_status add_up(nf_comm *comm, double *value, nerfit_error *err) {
+    if (!comm) return NERFIT_OK;
+    double *all = malloc(comm->size * sizeof *all), sum = 0.0;
+    if (!all) return nf_no_memory(err, comm->size * sizeof *all);
+    nerfit_status status = comm->all_gather(comm, value, 1, all, err);
+    for (size_t r = 0; r < comm->size && status == NERFIT_OK; r++) sum += all[r];
+    free(all);
+    if (status == NERFIT_OK) *value = sum;
+    return status;
+}
+
+/* This rank's texts of a batch of `count`. */
+static nf_task_batch own_part(const nf_stage *stage, const nf_example **batch, size_t count,
+                              double grad_scale) {
+    size_t share = stage->options.train_batch_size, from = nf_comm_rank(stage->comm) * share;
+    if (from > count) from = count;
+    size_t own = count - from < share ? count - from : share;
+    return nf_task_batch_of(stage->task, batch + from, own, grad_scale);
+}
+
 /* One optimizer step: `accumulation` batches (fewer at the end of an epoch), each counting
  * alike. */
 static nerfit_status train_step(nf_stage *stage, const uint32_t *order, const nf_example **batch,
@@ -142,27 +204,29 @@ static nerfit_status train_step(nf_stage *stage, const uint32_t *order, const nf
     const nf_examples *train = stage->task->train;
     const nf_stage_options *o = &stage->options;
     size_t in_epoch = (size_t)(stage->state.step % stage->steps_per_epoch);
-    size_t first = in_epoch * o->accumulation * o->train_batch_size;
+    size_t size = batch_size(stage), first = in_epoch * o->accumulation * size;
     size_t left = train->count - first, batches = 0;
-    size_t remaining = (left + o->train_batch_size - 1) / o->train_batch_size;
+    size_t remaining = (left + size - 1) / size;
     size_t planned = remaining < o->accumulation ? remaining : o->accumulation;
     *loss = 0.0;
     nf_optimizer_begin(stage->optimizer);
     for (size_t at = first; batches < planned; batches++) {
         uint64_t micro_step = (uint64_t)stage->state.step * o->accumulation + batches;
-        size_t count =
-            train->count - at < o->train_batch_size ? train->count - at : o->train_batch_size;
+        size_t count = train->count - at < size ? train->count - at : size;
         for (size_t i = 0; i < count; i++) batch[i] = &train->items[order[at + i]];
-        if (stage->task->draw)
-            count = stage->task->draw(stage->task, o->seed, micro_step, o->train_batch_size, batch);
-        for (size_t i = 0; i < count; i++)
-            NF_TRY(nf_optimizer_touch(stage->optimizer, batch[i]->ids, batch[i]->length, err));
-        NF_TRY(arrange(stage, batch, count, err));
-        double batch_loss, share = 1.0 / (double)planned;
-        NF_TRY(run_batch(stage, batch, count, true, micro_step, share, &batch_loss, err));
-        *loss += share * batch_loss;
         at += count;
+        if (stage->task->draw)
+            count = stage->task->draw(stage->task, o->seed, micro_step, size, batch);
+        double batch_loss, share = 1.0 / (double)planned;
+        nf_task_batch own = own_part(stage, batch, count, share);
+        for (size_t i = 0; i < own.count; i++)
+            NF_TRY(
+                nf_optimizer_touch(stage->optimizer, own.texts[i]->ids, own.texts[i]->length, err));
+        NF_TRY(arrange(stage, (const nf_example **)(uintptr_t)own.texts, own.count, err));
+        NF_TRY(run_batch(stage, &own, true, micro_step, &batch_loss, err));
+        *loss += share * batch_loss;
     }
+    NF_TRY(add_up(stage->comm, loss, err));
     if (!isfinite(*loss))
         return nf_fail(err, NERFIT_NUMERIC,
                        "stage %d, step %lld: the loss is not finite; lower the learning rate",
@@ -184,7 +248,8 @@ nerfit_status nf_stage_evaluate(nf_stage *stage, json_t **metrics, nerfit_error 
         size_t count = validation->count - done < size ? validation->count - done : size;
         for (size_t i = 0; i < count; i++) batch[i] = &validation->items[done + i];
         double loss;
-        status = run_batch(stage, batch, count, false, 0, 0.0, &loss, err);
+        nf_task_batch own = nf_task_batch_of(stage->task, batch, count, 0.0);
+        status = run_batch(stage, &own, false, 0, &loss, err);
         sum += loss * (double)count; /* the Trainer repeats a batch's loss for each text */
         done += count;
     }
@@ -280,7 +345,10 @@ static nerfit_status save_step(nf_stage *stage, bool *go_on, nerfit_error *err) 
     nf_arena arena = {0};
     const char *path = NULL;
     nf_optimizer_settle(stage->optimizer);
-    nerfit_status status = nf_checkpoint_save(stage, &arena, &path, err);
+    nerfit_status status = NERFIT_OK;
+    if (nf_comm_rank(stage->comm) == 0) status = nf_checkpoint_save(stage, &arena, &path, err);
+    double none = 0.0; /* who loads it finds it whole */
+    if (status == NERFIT_OK) status = add_up(stage->comm, &none, err);
     if (status == NERFIT_OK && !tell(stage, NF_STAGE_SAVE, 0.0, NULL, path)) *go_on = false;
     nf_arena_free(&arena);
     return status;
@@ -301,6 +369,9 @@ static nerfit_status after_step(nf_stage *stage, double loss, double grad_norm, 
     const nf_stage_options *o = &stage->options;
     bool has_validation = stage->task->validation && stage->task->validation->count > 0;
     if (!tell(stage, NF_STAGE_STEP, loss, NULL, NULL)) *go_on = false;
+    double stops = *go_on ? 0.0 : 1.0; /* one rank's observer stops all */
+    NF_TRY(add_up(stage->comm, &stops, err));
+    *go_on = stops == 0.0;
     if (due(o->logging_strategy, o->logging_steps, stage))
         NF_TRY(log_step(stage, grad_norm, go_on, err));
     if (has_validation && due(o->eval_strategy, o->eval_steps, stage))
@@ -359,7 +430,7 @@ nerfit_status nf_stage_run(nf_stage *stage, nerfit_error *err) {
         return nf_fail(err, NERFIT_ARGUMENT, "there are no training examples");
     if (!stage->state.log_history) stage->state.log_history = json_array();
     uint32_t *order = malloc(stage->task->train->count * sizeof *order);
-    const nf_example **batch = malloc(stage->options.train_batch_size * sizeof *batch);
+    const nf_example **batch = malloc(batch_size(stage) * sizeof *batch);
     nerfit_status status =
         order && batch && stage->state.log_history ? NERFIT_OK : nf_no_memory(err, 0);
     if (status == NERFIT_OK) status = nf_team_new(&stage->team, stage->task->model, err);
@@ -373,6 +444,7 @@ nerfit_status nf_stage_run(nf_stage *stage, nerfit_error *err) {
     free(order);
     free(batch);
     if (status == NERFIT_OK) status = load_best(stage, err);
+    if (status != NERFIT_OK && stage->comm) stage->comm->leave(stage->comm);
     if (status == NERFIT_OK) tell(stage, NF_STAGE_END, 0.0, NULL, NULL);
     return status;
 }

@@ -4,6 +4,7 @@
 #define NF_TRAIN_STAGE_H
 
 #include "model/team.h"
+#include "train/comm.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
 #include "train/task.h"
@@ -84,7 +85,9 @@ struct nf_stage {
     nf_stage_options options;
     nf_task *task;
     nf_workspace *ws;
-    nf_team *team;           /* while it runs; NULL: none */
+    nf_comm *comm; /* the ranks of a data-parallel training; NULL: one process. A batch then has
+                      train_batch_size texts for each; checkpoints are rank 0's. */
+    nf_team *team; /* while it runs; NULL: none */
     nf_optimizer *optimizer; /* while it runs */
     const nf_log *log;
     const json_t *run; /* what its checkpoints say of the run they belong to; NULL: nothing */

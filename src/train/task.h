@@ -11,6 +11,22 @@
 
 typedef struct nf_task nf_task;
 
+/* How large a batch is: of all ranks together where there are several (comm.h). */
+typedef struct nf_extent {
+    double counted; /* what the loss is divided by: weights of words, of sub-words, of pairs of an
+                       entity and a token; 0: nothing to learn */
+    double texts;
+    double longest, most_entities; /* tokens of the longest text; entities of the text with most */
+} nf_extent;
+
+/* Texts of one batch, loaded into a pass. */
+typedef struct nf_task_batch {
+    const nf_example *const *texts;
+    size_t count;
+    nf_extent whole;   /* of the batch that they are a part of, or all of */
+    double grad_scale; /* the gradient is multiplied with it */
+} nf_task_batch;
+
 struct nf_task {
     const char *name; /* "contrastive", "token classification" */
     nf_model *model;
@@ -21,16 +37,21 @@ struct nf_task {
      * many. NULL: passes over all of them, each in a random order. */
     size_t (*draw)(const nf_task *task, uint64_t seed, uint64_t step, size_t size,
                    const nf_example **batch);
-    /* Loss of one batch, loaded into `pass`. With pass->keep the gradient times grad_scale is added
-     * to the parameters'. Without, and in an evaluation, the task also collects what its metrics
-     * need. */
-    nerfit_status (*run)(nf_task *task, nf_pass *pass, const nf_example *const *batch, size_t count,
-                         double grad_scale, double *loss, nerfit_error *err);
+    /* nf_extent.counted of these texts. NULL: every text counts 1. */
+    double (*measure)(const nf_task *task, const nf_example *const *texts, size_t count);
+    /* The texts' part of the whole batch's loss. With pass->keep the gradient is added to the
+     * parameters'. Without, in an evaluation, the task also collects what its metrics need. */
+    nerfit_status (*run)(nf_task *task, nf_pass *pass, const nf_task_batch *batch, double *loss,
+                         nerfit_error *err);
     /* Adds metrics of the evaluation since the last call to `metrics`, named as seqeval's report
      * through transformers' Trainer: "eval_overall_f1". NULL: the loss is all there is. */
     nerfit_status (*metrics)(nf_task *task, json_t *metrics, nerfit_error *err);
     void (*free)(nf_task *task);
 };
+
+/* The batch of these texts alone. */
+nf_task_batch nf_task_batch_of(const nf_task *task, const nf_example *const *texts, size_t count,
+                               double grad_scale);
 
 /* Stage 1: the original's loss (nerfit/model.py, nerfit/collator.py). Every entity of a text is a
  * row; every token of the text, special ones too, is pulled towards the embedding of the entity's

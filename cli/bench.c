@@ -13,7 +13,7 @@ static int run_bench(const command *self, int argc, char **argv) {
         {"--precision", "auto|f32|bf16|int8", "of matrix products; int8 is for tagging alone",
          &precision, NULL},
         {"--threads", "N", "CPU threads; all cores if not given", &threads, NULL},
-        {"--backend", "auto|cpu|ref", "cpu: the fast one; ref: plain C", &backend, NULL},
+        {"--backend", cli_backends(), cli_backends_help(), &backend, NULL},
         {"--json", NULL, "as JSON", NULL, &json},
         {"--quiet", NULL, "only warnings and errors", NULL, &quiet}};
     int status =

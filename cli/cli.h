@@ -36,6 +36,9 @@ void cli_help(const command *self, const cli_option *options, size_t n_options);
 /* "nerfit: error: ..." on stderr; returns FAILED, or USAGE for usage errors. */
 int cli_fail(const nerfit_error *error);
 int cli_usage(const command *self, const char *format, ...) NERFIT_PRINTF(2, 3);
+/* "auto|cpu|...", and what they are: of the option --backend. */
+const char *cli_backends(void);
+const char *cli_backends_help(void);
 /* Log messages on stderr, unless `user` points to a true bool (--quiet). */
 void cli_log(void *user, nerfit_log_level level, const char *message);
 

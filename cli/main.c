@@ -38,6 +38,28 @@ int cli_usage(const command *self, const char *format, ...) {
     return USAGE;
 }
 
+/* "auto" and every backend, as `text` with its description or without. */
+static void list_backends(char *text, size_t size, bool described) {
+    const char *name, *description;
+    size_t used =
+        (size_t)snprintf(text, size, "%s", described ? "auto: the first that runs here" : "auto");
+    for (size_t i = 0; (name = nerfit_backend_name(i, &description)) && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, described ? "; %s: %s" : "|%s", name,
+                                 description);
+}
+
+const char *cli_backends(void) {
+    static char text[128];
+    list_backends(text, sizeof text, false);
+    return text;
+}
+
+const char *cli_backends_help(void) {
+    static char text[512];
+    list_backends(text, sizeof text, true);
+    return text;
+}
+
 void cli_log(void *user, nerfit_log_level level, const char *message) {
     const bool *quiet = user;
     if (quiet && *quiet && level == NERFIT_LOG_INFO) return;

@@ -19,7 +19,7 @@ typedef struct machine {
      &(m).precision, NULL},                                                                        \
         {"--dtype", "auto|f32|bf16|int8", "the same", &(m).precision, NULL},                       \
         {"--threads", "N", "CPU threads; all cores if not given", &(m).threads, NULL},             \
-        {"--backend", "auto|cpu|ref", "cpu: the fast one; ref: plain C", &(m).backend, NULL}, {    \
+        {"--backend", cli_backends(), cli_backends_help(), &(m).backend, NULL}, {                  \
         "--quiet", NULL, "only warnings and errors", NULL, &(m).quiet                              \
     }
 

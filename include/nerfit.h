@@ -126,6 +126,10 @@ NERFIT_API nerfit_status nerfit_model_find(const char *name, const char *kind,
                                            const nerfit_model_options *options, char **folder,
                                            nerfit_error *error);
 
+/* What options->backend may be beside "auto", index by index; NULL past the last. *description (may
+ * be NULL) receives what it is. */
+NERFIT_API const char *nerfit_backend_name(size_t index, const char **description);
+
 /* Loads a folder in transformers' format (config.json, model.safetensors, tokenizer files), or a
  * PEFT adapter folder (its base model is loaded and the adapter merged). options may be NULL. */
 NERFIT_API nerfit_status nerfit_model_load(nerfit_model **model, const char *folder,

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "model/adapter.h"
+#include "tensor/backends.h"
 #include "train/benchmark.h"
 
 /* The folder of a model by reference; *base: of its base model, see nf_net_folder. */
@@ -70,7 +71,6 @@ void nerfit_benchmark_free(nerfit_benchmark *benchmark) {
 
 nerfit_status nerfit_model_benchmark(const char *folder, const nerfit_model_options *options,
                                      double seconds, nerfit_benchmark *out, nerfit_error *error) {
-    static const char *const names[] = {"auto", "f32", "bf16", "int8"};
     nf_backend *be = NULL;
     nf_model *model = NULL;
     nf_benchmark measured;
@@ -87,9 +87,9 @@ nerfit_status nerfit_model_benchmark(const char *folder, const nerfit_model_opti
         status = nf_benchmark_run(&measured, model, seconds > 0.0 ? seconds : 3.0, error);
     if (status == NERFIT_OK) {
         nf_str text = {0};
-        write_text(&measured, names[be->precision], be->threads, &text);
-        *out =
-            (nerfit_benchmark){text.data, write_json(&measured, names[be->precision], be->threads)};
+        const char *precision = nf_precision_name(be->precision);
+        write_text(&measured, precision, be->threads, &text);
+        *out = (nerfit_benchmark){text.data, write_json(&measured, precision, be->threads)};
         if (text.failed || !out->json) status = nf_no_memory(error, 0);
         if (status != NERFIT_OK) nerfit_benchmark_free(out);
     }

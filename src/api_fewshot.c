@@ -5,6 +5,7 @@
 #include "api_net.h"
 #include "api_train.h"
 #include "base/json.h"
+#include "tensor/backends.h"
 #include "train/fewshot.h"
 
 typedef struct experiment {
@@ -47,16 +48,13 @@ static bool on_report(void *user, const nf_stage_report *report) {
     return go_on;
 }
 
-static const char *name_of_choice(int64_t choice, const char *first, const char *second) {
-    return choice == 1 ? first : choice == 2 ? second : "auto";
-}
-
 /* On words: the first sub-word of each counts. */
 static nerfit_status score_model(experiment *e, const nf_train_options *o, const char *folder,
                                  const nf_corpus *test, nf_fewshot_score *score,
                                  nerfit_error *error) {
-    nerfit_model_options options = {.backend = name_of_choice(o->backend, "cpu", "ref"),
-                                    .precision = name_of_choice(o->precision, "f32", "bf16"),
+    const nf_backend_kind *kind = o->backend ? nf_backend_kind_at((size_t)o->backend - 1) : NULL;
+    nerfit_model_options options = {.backend = kind ? kind->name : NULL,
+                                    .precision = nf_precision_name((nf_precision)o->precision),
                                     .threads = (int)o->threads,
                                     .log = warn,
                                     .log_user = e};

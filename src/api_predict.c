@@ -14,6 +14,7 @@
 #include "model/sentence.h"
 #include "infer/stream.h"
 #include "infer/tag_corpus.h"
+#include "tensor/backends.h"
 #include "text/tokenizer.h"
 #include "train/pretrained.h"
 
@@ -45,21 +46,19 @@ void nerfit_free(void *memory) {
 
 nerfit_status nf_backend_named(nf_backend **be, const nerfit_model_options *options,
                                nerfit_error *error) {
+    const char *name = options && options->precision ? options->precision : "auto";
+    nf_backend_options chosen = {.threads = options ? options->threads : 0};
     *be = NULL;
-    static const char *const precisions[] = {"auto", "f32", "bf16", "int8"};
-    const char *backend = options && options->backend ? options->backend : "auto";
-    const char *precision = options && options->precision ? options->precision : "auto";
-    int chosen = -1;
-    for (int i = 0; i < 4; i++)
-        if (strcmp(precision, precisions[i]) == 0) chosen = i;
-    if (chosen < 0)
+    if (!nf_precision_find(name, &chosen.precision))
         return nf_fail(error, NERFIT_ARGUMENT,
-                       "precision \"%s\" is not one of auto, f32, bf16, int8", precision);
-    if (strcmp(backend, "ref") == 0) return nf_backend_ref(be, sizeof(float), error);
-    if (strcmp(backend, "auto") != 0 && strcmp(backend, "cpu") != 0)
-        return nf_fail(error, NERFIT_ARGUMENT, "backend \"%s\" is not one of auto, cpu, ref",
-                       backend);
-    return nf_backend_cpu(be, (nf_precision)chosen, options ? options->threads : 0, error);
+                       "precision \"%s\" is not one of auto, f32, bf16, int8", name);
+    return nf_backend_create(be, options ? options->backend : NULL, &chosen, error);
+}
+
+const char *nerfit_backend_name(size_t index, const char **description) {
+    const nf_backend_kind *kind = nf_backend_kind_at(index);
+    if (description) *description = kind ? kind->description : NULL;
+    return kind ? kind->name : NULL;
 }
 
 static nerfit_status find_decoder(nf_decode *out, const nerfit_model_options *options,

@@ -5,6 +5,7 @@
 #include "test.h"
 
 #include "model/model.h"
+#include "tensor/backends.h"
 #include "train/examples.h"
 
 static nerfit_error error;

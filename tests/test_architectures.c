@@ -4,6 +4,7 @@
 #include "tiny_model.h"
 
 #include "model/adapter.h"
+#include "tensor/backends.h"
 
 static nerfit_error error;
 static nf_backend *be;

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "model/adapter.h"
 #include "model/model.h"
+#include "tensor/backends.h"
 
 static nerfit_error error;
 static char folder[64];

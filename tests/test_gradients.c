@@ -9,6 +9,7 @@
 #include "model/adapter.h"
 #include "model/word_shape.h"
 #include "train/task.h"
+#include "tensor/backends.h"
 
 enum { TEXTS = 3, TRIES = 12 };
 static nerfit_error error;
@@ -182,7 +183,8 @@ static void check_folding(nf_model *model, nf_pass *pass) {
                                           by_head, h, N, &kept),
               &error);
     assert_ok(nf_model_fold_description_head(model, &error), &error);
-    be->matmul(be, folded, h, model->classifier->weight->values, N, l, c, false, true, 1.0, false);
+    be->matmul(be, folded, h, model->classifier->weight->values,
+               &(nf_product){N, l, c, false, true, 1.0, false});
     be->to_f64(be, a, by_head, N * l);
     be->to_f64(be, b, folded, N * l);
     be->to_f64(be, bias, model->classifier->bias->values, l);

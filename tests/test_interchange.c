@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "model/adapter.h"
 #include "model/sentence.h"
+#include "tensor/backends.h"
 
 static nerfit_error error;
 static nf_safetensors *golden, *inputs;

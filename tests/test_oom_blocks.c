@@ -4,6 +4,7 @@
 
 #include "model/adapter.h"
 #include "train/task.h"
+#include "tensor/backends.h"
 
 static nf_backend *be;
 static const char *folder;

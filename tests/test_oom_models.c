@@ -3,6 +3,7 @@
 
 #include "model/adapter.h"
 #include "model/sentence.h"
+#include "tensor/backends.h"
 
 static nf_backend *be;
 

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/json.h"
+#include "tensor/backends.h"
 #include "train/defaults.h"
 #include "train/options.h"
 #include "train/run.h"
@@ -168,13 +169,11 @@ static void test_precision(void **state) {
         assert_ok(nf_train_options_set(&o, "fp16", "false", NULL, 0, &error), &error);
         assert_ok(nf_train_options_set(&o, cases[i].name, cases[i].value, NULL, 0, &error), &error);
         nf_backend be = {.precision = (nf_precision)cases[i].machine};
-        nf_run run = {.options = &o, .be = &be, .precision = be.precision};
-        for (int s = 0; s < 2; s++) {
-            nf_run_set_precision(&run, s);
-            if ((int)be.precision != cases[i].stages[s])
-                fail_msg("%s %s: precision %d in stage %d", cases[i].name, cases[i].value,
-                         be.precision, s + 1);
-        }
+        nf_run run = {.options = &o, .be = &be};
+        for (int s = 0; s < 2; s++)
+            if ((int)nf_run_precision(&run, s) != cases[i].stages[s])
+                fail_msg("%s %s: precision %s in stage %d", cases[i].name, cases[i].value,
+                         nf_precision_name(nf_run_precision(&run, s)), s + 1);
         nf_train_options_free(&o);
     }
 }
@@ -423,9 +422,34 @@ static void test_long_lists(void **state) {
     nf_str_free(&yaml);
 }
 
+/* The options' list of backends is the registry's. */
+static void test_backends(void **state) {
+    (void)state;
+    char text[128] = "auto";
+    const char *name, *description;
+    for (size_t i = 0; (name = nerfit_backend_name(i, &description)); i++) {
+        strcat(strcat(text, "|"), name);
+        assert_non_null(description);
+        nf_backend *be;
+        assert_ok(nf_backend_create(&be, name, &(nf_backend_options){0}, &error), &error);
+        be->free(be);
+        nf_train_options o;
+        assert_ok(nf_train_options_init(&o, &error), &error);
+        assert_ok(nf_train_options_set(&o, "backend", name, NULL, 0, &error), &error);
+        assert_int_equal(o.backend, i + 1);
+        nf_train_options_free(&o);
+    }
+    assert_string_equal(text, NF_BACKEND_CHOICES);
+    nf_backend *none;
+    assert_int_equal(nf_backend_create(&none, "cuda", &(nf_backend_options){0}, &error),
+                     NERFIT_ARGUMENT);
+    assert_string_equal(error.text, "backend \"cuda\" is not one of auto, cpu, ref");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_long_lists),
+        cmocka_unit_test(test_backends),
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_nerfit_defaults),
         cmocka_unit_test(test_best_of_stage1),

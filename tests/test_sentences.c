@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "model/sentence.h"
+#include "tensor/backends.h"
 
 static nerfit_error error;
 static nf_backend *be;

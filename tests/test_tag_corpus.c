@@ -2,6 +2,7 @@
 #include "tiny_model.h"
 
 #include "infer/tag_corpus.h"
+#include "tensor/backends.h"
 
 static nerfit_error error;
 

@@ -10,6 +10,7 @@
 #include "model/word_shape.h"
 #include "text/word_shapes.h"
 #include "train/optimizer.h"
+#include "tensor/backends.h"
 
 static nerfit_error error;
 
@@ -192,8 +193,10 @@ static void test_optimizer(void **state) {
             size_t end = eager->ends[part / 2][part % 2], count = end - from;
             o.weight_decay = part % 2 == 0 ? 0.1 : 0.0;
             if (!count) continue;
-            be->adamw(be, nf_at(be, eager->flat_values, from), nf_at(be, eager->flat_grads, from),
-                      nf_at(be, eager->flat_m, from), nf_at(be, eager->flat_v, from), count, &o);
+            const nf_adamw_arrays arrays = {
+                nf_at(be, eager->flat_values, from), nf_at(be, eager->flat_grads, from),
+                nf_at(be, eager->flat_m, from), nf_at(be, eager->flat_v, from)};
+            be->adamw(be, &arrays, count, &o);
             assert_ok(nf_optimizer_update(optimizer, from, end, &o, &error), &error);
             from = end;
         }

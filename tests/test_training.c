@@ -7,6 +7,7 @@
 #include "model/adapter.h"
 #include "train/stage.h"
 #include "train/task.h"
+#include "tensor/backends.h"
 
 enum { BATCH = 4, MAX_TEXTS = 128 };
 

@@ -13,6 +13,7 @@
 
 #include "model/adapter.h"
 #include "model/model.h"
+#include "tensor/backends.h"
 
 static int fail(const nerfit_error *err) {
     fprintf(stderr, "%s\n", err->text);

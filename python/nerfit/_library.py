@@ -215,6 +215,7 @@ STATUS = object()  # the result of a function that takes an error record last, a
 # name: (result, arguments)
 _FUNCTIONS = {
     "nerfit_version": (c_char_p, []),
+    "nerfit_backend_name": (c_char_p, [c_size_t, POINTER(c_char_p)]),
     "nerfit_free": (None, [c_void_p]),
     "nerfit_model_find": (
         STATUS,

@@ -13,8 +13,10 @@ static nf_attention_shape shape_of(const nf_encoder *encoder, const nf_attention
     return (nf_attention_shape){
         .n_heads = attention->n_heads,
         .head_size = size,
+        .n_kv_heads = attention->n_heads,
         .scale = 1.0 / sqrt((double)size * terms),
-        .qkv_stride = (ptrdiff_t)(attention->fused ? 3 * encoder->hidden : encoder->hidden),
+        .q_stride = (ptrdiff_t)(attention->fused ? 3 * encoder->hidden : encoder->hidden),
+        .kv_stride = (ptrdiff_t)(attention->fused ? 3 * encoder->hidden : encoder->hidden),
         .window = attention->window,
         .relative = encoder->relative ? relative : NULL};
 }
@@ -24,11 +26,16 @@ static void rotate(const nf_encoder *encoder, const nf_attention *attention, con
                    nf_values *q, nf_values *k, bool inverse) {
     nf_backend *be = pass->be;
     nf_attention_shape shape = shape_of(encoder, attention, NULL);
-    nf_values *both[] = {q, k};
-    for (int i = 0; i < 2 && attention->rotation; i++)
-        be->rotate(be, both[i], pass->placement->turns[attention->rotation - 1], pass->positions,
-                   (size_t)pass->sequences.n_tokens, shape.n_heads, shape.head_size,
-                   shape.qkv_stride, inverse);
+    if (!attention->rotation) return;
+    nf_rotation rotation = {.turns = pass->placement->turns[attention->rotation - 1],
+                            .positions = pass->positions,
+                            .n_heads = shape.n_heads,
+                            .head_size = shape.head_size,
+                            .stride = shape.q_stride};
+    be->rotate(be, q, &rotation, (size_t)pass->sequences.n_tokens, inverse);
+    rotation.n_heads = shape.n_kv_heads;
+    rotation.stride = shape.kv_stride;
+    be->rotate(be, k, &rotation, (size_t)pass->sequences.n_tokens, inverse);
 }
 
 /* Memory for q, k and v or their gradients: one matrix [N,3C] if they are fused, else three. */
@@ -58,6 +65,19 @@ static nf_dropout probability_dropout(const nf_encoder *encoder, const nf_attent
     return nf_pass_dropout(pass, attention->site, encoder->attention_dropout, width);
 }
 
+static nf_attention_operands operands_of(const nf_pass *pass, const nf_attention_kept *kept,
+                                         const nf_attention_shape *shape,
+                                         const nf_dropout *dropout) {
+    return (nf_attention_operands){.q = kept->q,
+                                   .k = kept->k,
+                                   .v = kept->v,
+                                   .out = kept->context,
+                                   .lse = kept->lse,
+                                   .sequences = &pass->sequences,
+                                   .shape = shape,
+                                   .dropout = dropout};
+}
+
 nerfit_status nf_attention_forward(const nf_encoder *encoder, const nf_attention *attention,
                                    const nf_pass *pass, nf_values *y, const nf_values *x,
                                    nf_attention_kept *kept) {
@@ -80,7 +100,8 @@ nerfit_status nf_attention_forward(const nf_encoder *encoder, const nf_attention
         NF_TRY(nf_position_terms_forward(encoder, attention, pass, &relative, &k));
     nf_attention_shape shape = shape_of(encoder, attention, &relative);
     nf_dropout dropout = probability_dropout(encoder, attention, pass);
-    be->attention_forward(be, k.context, k.lse, k.q, k.k, k.v, &pass->sequences, &shape, &dropout);
+    const nf_attention_operands operands = operands_of(pass, &k, &shape, &dropout);
+    be->attention_forward(be, &operands);
     NF_TRY(nf_linear_forward(attention->out, pass, projected, NULL, k.context, NF_ACTIVATION_NONE,
                              &k.out));
     if (attention->norm_before)
@@ -138,8 +159,8 @@ nerfit_status nf_attention_backward(const nf_encoder *encoder, const nf_attentio
             NF_TRY(nf_position_terms_again(encoder, attention, pass, kept, &relative));
         nf_attention_shape shape = shape_of(encoder, attention, &relative);
         nf_dropout dropout = probability_dropout(encoder, attention, pass);
-        be->attention_backward(be, dq, dk, dv, dcontext, kept->q, kept->k, kept->v, kept->context,
-                               kept->lse, &pass->sequences, &shape, &dropout);
+        const nf_attention_operands operands = operands_of(pass, kept, &shape, &dropout);
+        be->attention_backward(be, dq, dk, dv, dcontext, &operands);
         if (encoder->relative)
             NF_TRY(nf_position_terms_backward(encoder, attention, pass, kept, &relative));
         rotate(encoder, attention, pass, dq, dk, true);

@@ -138,8 +138,9 @@ static void make_vectors(const nf_description_head *head, const nf_type_columns 
     else
         be->zero(be, vectors, t * c);
     if (head->projection)
-        be->matmul(be, vectors, columns->vectors, head->projection->values, t, c, head->size, false,
-                   false, 1.0, true);
+        be->matmul(
+            be, vectors, columns->vectors, head->projection->values,
+            &(nf_product){.m = t, .n = c, .k = head->size, .alpha = 1.0, .accumulate = true});
     be->copy(be, nf_at(be, vectors, t * c), head->shared->values, SHARED * c);
 }
 
@@ -154,15 +155,6 @@ static void make_bias(const nf_description_head *head, const nf_type_columns *co
     be->copy(be, nf_at(be, bias, t), head->shared_bias->values, SHARED);
 }
 
-static nf_values *make_ones(nf_backend *be, nf_workspace *ws, size_t n) {
-    float *host = malloc(n * sizeof *host + 1);
-    nf_values *ones = host ? nf_workspace_reals(ws, n) : NULL;
-    for (size_t i = 0; ones && i < n; i++) host[i] = 1.0f;
-    if (ones) be->from_f32(be, ones, host, n);
-    free(host);
-    return ones;
-}
-
 nerfit_status nf_description_head_forward(const nf_description_head *head,
                                           const nf_type_columns *columns, const nf_pass *pass,
                                           nf_values *logits, const nf_values *h, size_t n,
@@ -172,13 +164,15 @@ nerfit_status nf_description_head_forward(const nf_description_head *head,
     *kept = (nf_description_kept){.h = h,
                                   .vectors = nf_workspace_reals(pass->ws, width * c),
                                   .scores = nf_workspace_reals(pass->ws, n * width)};
-    nf_values *bias = nf_workspace_reals(pass->ws, width), *ones = make_ones(be, pass->ws, n);
-    if (nf_workspace_failed(pass->ws) || !ones) return NERFIT_NO_MEMORY;
+    nf_values *bias = nf_workspace_reals(pass->ws, width);
+    if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
     make_vectors(head, columns, be, kept->vectors);
     make_bias(head, columns, be, bias);
-    be->matmul(be, kept->scores, ones, bias, n, width, 1, false, false, 1.0, false);
-    be->matmul(be, kept->scores, h, kept->vectors, n, width, c, false, true, 1.0, true);
-    be->matmul(be, logits, kept->scores, columns->layout, n, l, width, false, true, 1.0, false);
+    be->matmul(be, kept->scores, h, kept->vectors,
+               &(nf_product){.m = n, .n = width, .k = c, .trans_b = true, .alpha = 1.0});
+    be->add_rows(be, kept->scores, bias, n, width);
+    be->matmul(be, logits, kept->scores, columns->layout,
+               &(nf_product){.m = n, .n = l, .k = width, .trans_b = true, .alpha = 1.0});
     return NERFIT_OK;
 }
 
@@ -192,17 +186,25 @@ nerfit_status nf_description_head_backward(const nf_description_head *head,
     nf_values *dvectors = nf_workspace_reals(pass->ws, width * c);
     nf_values *dbias = nf_workspace_reals(pass->ws, width);
     if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
-    be->matmul(be, dscores, dlogits, columns->layout, n, width, l, false, false, 1.0, false);
-    be->matmul(be, dh, dscores, kept->vectors, n, c, width, false, false, 1.0, false);
-    be->matmul(be, dvectors, dscores, kept->h, width, c, n, true, false, 1.0, false);
+    be->matmul(be, dscores, dlogits, columns->layout,
+               &(nf_product){.m = n, .n = width, .k = l, .alpha = 1.0});
+    be->matmul(be, dh, dscores, kept->vectors,
+               &(nf_product){.m = n, .n = c, .k = width, .alpha = 1.0});
+    be->matmul(be, dvectors, dscores, kept->h,
+               &(nf_product){.m = width, .n = c, .k = n, .trans_a = true, .alpha = 1.0});
     be->zero(be, dbias, width);
     be->column_sums(be, dbias, dscores, n, width);
     if (head->types && head->types->grad) be->axpy(be, head->types->grad, 1.0, dvectors, t * c);
     if (head->type_bias && head->type_bias->grad)
         be->axpy(be, head->type_bias->grad, 1.0, dbias, t);
     if (head->projection && head->projection->grad)
-        be->matmul(be, head->projection->grad, columns->vectors, dvectors, head->size, c, t, true,
-                   false, 1.0, true);
+        be->matmul(be, head->projection->grad, columns->vectors, dvectors,
+                   &(nf_product){.m = head->size,
+                                 .n = c,
+                                 .k = t,
+                                 .trans_a = true,
+                                 .alpha = 1.0,
+                                 .accumulate = true});
     if (head->shared->grad)
         be->axpy(be, head->shared->grad, 1.0, nf_at(be, dvectors, t * c), SHARED * c);
     if (head->shared_bias->grad)
@@ -223,8 +225,10 @@ nerfit_status nf_description_head_fold(const nf_description_head *head,
     }
     make_vectors(head, columns, be, vectors);
     make_bias(head, columns, be, b);
-    be->matmul(be, weight, columns->layout, vectors, l, c, width, false, false, 1.0, false);
-    be->matmul(be, bias, columns->layout, b, l, 1, width, false, false, 1.0, false);
+    be->matmul(be, weight, columns->layout, vectors,
+               &(nf_product){.m = l, .n = c, .k = width, .alpha = 1.0});
+    be->matmul(be, bias, columns->layout, b,
+               &(nf_product){.m = l, .n = 1, .k = width, .alpha = 1.0});
     nf_workspace_free(ws);
     return nf_backend_check(be, err);
 }

@@ -79,8 +79,8 @@ nerfit_status nf_linear_prepare(nf_network *net, nf_linear *linear, bool backwar
         backward && linear->lora && linear->lora->magnitude && linear->lora->dropout > 0.0;
     unsigned uses =
         NF_USE_FORWARD | (backward ? NF_USE_BACKWARD : 0u) | (dropped ? NF_USE_DROPPED : 0u);
-    return be->weight_new(be, &linear->packed, linear->weight->values, linear->out, linear->in,
-                          uses, err);
+    const nf_weight_plan plan = {linear->out, linear->in, uses, net->precision};
+    return be->weight_new(be, &linear->packed, linear->weight->values, &plan, err);
 }
 
 void nf_linear_release(nf_network *net, nf_linear *linear) {
@@ -91,7 +91,7 @@ void nf_linear_release(nf_network *net, nf_linear *linear) {
     if (linear->lora) linear->lora->w_squares = NULL;
 }
 
-/* |W + s B A| by row, without making the sum: see DESIGN's formula at dora_norms. */
+/* |W + s B A| by row, without making the sum: the formula is at dora_norms. */
 static nerfit_status dora_gain(const nf_linear *linear, const nf_pass *pass, nf_values *norms,
                                nf_values *gain) {
     nf_backend *be = pass->be;
@@ -104,9 +104,16 @@ static nerfit_status dora_gain(const nf_linear *linear, const nf_pass *pass, nf_
     const nf_values *a = lora->a->values;
     /* A W^T is what the layer would make of R tokens: by the prepared weight, which is faster than
      * the plain one and spares its memory */
-    be->linear_forward(be, aw, NULL, a, linear->packed, NULL, NF_ACTIVATION_NONE, r);
-    be->matmul(be, aa, a, a, r, r, in, false, true, 1.0, false);
-    be->dora_norms(be, norms, lora->w_squares, lora->b->values, aw, aa, lora->scaling, out, r);
+    be->linear_forward(be, aw, a, linear->packed, r, NULL);
+    be->matmul(be, aa, a, a, &(nf_product){.m = r, .n = r, .k = in, .trans_b = true, .alpha = 1.0});
+    const nf_dora_operands operands = {.out = out,
+                                       .r = r,
+                                       .w_squares = lora->w_squares,
+                                       .b = lora->b->values,
+                                       .aw = aw,
+                                       .aa = aa,
+                                       .scaling = lora->scaling};
+    be->dora_norms(be, norms, &operands);
     be->divide(be, gain, lora->magnitude->values, norms, out);
     nf_workspace_return(pass->ws, mark);
     return NERFIT_OK;
@@ -117,7 +124,11 @@ static nerfit_status lora_forward(const nf_linear *linear, const nf_pass *pass, 
     nf_backend *be = pass->be;
     const nf_lora *lora = linear->lora;
     size_t n = (size_t)pass->sequences.n_tokens, r = lora->rank, in = linear->in, out = linear->out;
-    const nf_values *bias = linear->bias ? linear->bias->values : NULL;
+    const nf_epilogue bias = {.bias = linear->bias ? linear->bias->values : NULL};
+    /* low [N,R] = x' A^T; (y or sum) [N,out] += s low B^T */
+    const nf_product by_a = {.m = n, .n = r, .k = in, .trans_b = true, .alpha = 1.0};
+    const nf_product by_b = {
+        .m = n, .n = out, .k = r, .trans_b = true, .alpha = lora->scaling, .accumulate = true};
     nf_dropout dropout = nf_pass_dropout(pass, lora->site, lora->dropout, in);
     bool drops = dropout.p > 0.0, dora = lora->magnitude != NULL;
     nf_values *dropped = drops ? nf_workspace_reals(pass->ws, n * in) : NULL;
@@ -131,25 +142,25 @@ static nerfit_status lora_forward(const nf_linear *linear, const nf_pass *pass, 
     if (drops) be->dropout(be, dropped, x, n * in, &dropout);
     kept->dropped = drops ? dropped : x;
 
-    be->matmul(be, kept->low, kept->dropped, lora->a->values, n, r, in, false, true, 1.0, false);
+    be->matmul(be, kept->low, kept->dropped, lora->a->values, &by_a);
     if (!dora) {
-        be->linear_forward(be, y, NULL, x, linear->packed, bias, NF_ACTIVATION_NONE, n);
-        be->matmul(be, y, kept->low, lora->b->values, n, out, r, false, true, lora->scaling, true);
+        be->linear_forward(be, y, x, linear->packed, n, &bias);
+        be->matmul(be, y, kept->low, lora->b->values, &by_b);
         return NERFIT_OK;
     }
     NF_TRY(dora_gain(linear, pass, kept->norms, kept->gain));
     /* y = (W x + b) - W x' + g (W x' + s B A x'). Without dropout the two products are equal and
      * one could be saved; models are merged before they tag, so that this runs in evaluations of a
      * training run only, and one form is enough. */
-    be->linear_forward(be, y, NULL, x, linear->packed, bias, NF_ACTIVATION_NONE, n);
+    be->linear_forward(be, y, x, linear->packed, n, &bias);
+    const nf_dropped_forward_operands operands = {
+        .n = n, .x = x, .known = y, .bias = bias.bias, .w = linear->packed, .dropout = &dropout};
     if (!drops || !be->linear_forward_dropped ||
-        !be->linear_forward_dropped(be, kept->sum, x, y, bias, linear->packed, &dropout, n))
-        be->linear_forward(be, kept->sum, NULL, kept->dropped, linear->packed, NULL,
-                           NF_ACTIVATION_NONE, n);
+        !be->linear_forward_dropped(be, kept->sum, &operands))
+        be->linear_forward(be, kept->sum, kept->dropped, linear->packed, n, NULL);
     be->axpy(be, y, -1.0, kept->sum, n * out);
-    be->matmul(be, kept->sum, kept->low, lora->b->values, n, out, r, false, true, lora->scaling,
-               true);
-    be->scale_columns(be, y, kept->sum, kept->gain, 1.0, n, out, true);
+    be->matmul(be, kept->sum, kept->low, lora->b->values, &by_b);
+    be->scale_columns(be, y, kept->sum, kept->gain, n, out, true);
     return NERFIT_OK;
 }
 
@@ -162,8 +173,10 @@ nerfit_status nf_linear_forward(const nf_linear *linear, const nf_pass *pass, nf
     if (!kept) kept = &local;
     *kept = (nf_linear_kept){.x = x};
     if (!linear->lora) {
-        be->linear_forward(be, y, pre, x, linear->packed,
-                           linear->bias ? linear->bias->values : NULL, activation, n);
+        const nf_epilogue epilogue = {.bias = linear->bias ? linear->bias->values : NULL,
+                                      .activation = activation,
+                                      .pre = pre};
+        be->linear_forward(be, y, x, linear->packed, n, &epilogue);
         return NERFIT_OK;
     }
     nf_values *linear_out = pre ? pre : y;
@@ -191,7 +204,7 @@ static nerfit_status lora_backward(const nf_linear *linear, const nf_pass *pass,
 
     const nf_values *dz = dy; /* gradient by B A x' s, and in DoRA by W x' + s B A x' */
     if (dora) {
-        be->scale_columns(be, scaled, dy, kept->gain, 1.0, n, out, false);
+        be->scale_columns(be, scaled, dy, kept->gain, n, out, false);
         dz = scaled;
         if (lora->magnitude->grad) {
             be->zero(be, dm, out);
@@ -200,18 +213,28 @@ static nerfit_status lora_backward(const nf_linear *linear, const nf_pass *pass,
             be->axpy(be, nf_pass_grad(pass, lora->magnitude), 1.0, dm, out);
         }
     }
-    be->matmul(be, dlow, dz, lora->b->values, n, r, out, false, false, s, false);
-    if (lora->b->grad)
-        be->matmul(be, nf_pass_grad(pass, lora->b), dz, kept->low, out, r, n, true, false, s, true);
-    if (lora->a->grad)
-        be->matmul(be, nf_pass_grad(pass, lora->a), dlow, kept->dropped, r, in, n, true, false, 1.0,
-                   true);
+    const nf_product by_b = {.m = n, .n = r, .k = out, .alpha = s};
+    const nf_product for_b = {
+        .m = out, .n = r, .k = n, .trans_a = true, .alpha = s, .accumulate = true};
+    const nf_product for_a = {
+        .m = r, .n = in, .k = n, .trans_a = true, .alpha = 1.0, .accumulate = true};
+    nf_product by_a = {.m = n, .n = in, .k = r, .alpha = 1.0, .accumulate = true};
+    be->matmul(be, dlow, dz, lora->b->values, &by_b);
+    if (lora->b->grad) be->matmul(be, nf_pass_grad(pass, lora->b), dz, kept->low, &for_b);
+    if (lora->a->grad) be->matmul(be, nf_pass_grad(pass, lora->a), dlow, kept->dropped, &for_a);
+    const nf_dropped_backward_operands operands = {.n = n,
+                                                   .r = r,
+                                                   .dy = dy,
+                                                   .scaled = scaled,
+                                                   .low = dlow,
+                                                   .a = lora->a->values,
+                                                   .w = linear->packed,
+                                                   .dropout = &dropout};
     if (dx && !drops) {
         be->linear_backward_input(be, dx, dz, linear->packed, n, accumulate);
-        be->matmul(be, dx, dlow, lora->a->values, n, in, r, false, false, 1.0, true);
+        be->matmul(be, dx, dlow, lora->a->values, &by_a);
     } else if (dx && dora && be->linear_backward_dropped &&
-               be->linear_backward_dropped(be, dx, dy, scaled, dlow, lora->a->values, r,
-                                           linear->packed, &dropout, n, accumulate)) {
+               be->linear_backward_dropped(be, dx, &operands, accumulate)) {
         /* the formula below, done */
     } else if (dx) {
         /* dx = W^T dy + mask (A^T dlow + W^T (g dy - dy)); the last term is DoRA's */
@@ -220,7 +243,8 @@ static nerfit_status lora_backward(const nf_linear *linear, const nf_pass *pass,
             be->axpy(be, scaled, -1.0, dy, n * out);
             be->linear_backward_input(be, through, scaled, linear->packed, n, false);
         }
-        be->matmul(be, through, dlow, lora->a->values, n, in, r, false, false, 1.0, dora);
+        by_a.accumulate = dora;
+        be->matmul(be, through, dlow, lora->a->values, &by_a);
         be->dropout(be, through, through, n * in, &dropout);
         be->axpy(be, dx, 1.0, through, n * in);
     }
@@ -233,8 +257,8 @@ nerfit_status nf_linear_backward(const nf_linear *linear, const nf_pass *pass, n
     nf_backend *be = pass->be;
     size_t n = (size_t)pass->sequences.n_tokens;
     if (linear->weight->grad) {
-        be->weight_gradient(be, nf_pass_grad(pass, linear->weight), dy, kept->x, n, linear->out,
-                            linear->in, !linear->weight->fresh);
+        be->weight_gradient(be, nf_pass_grad(pass, linear->weight), dy, kept->x, linear->packed, n,
+                            !linear->weight->fresh);
         linear->weight->fresh = false;
     }
     if (linear->bias && linear->bias->grad)
@@ -259,8 +283,12 @@ nerfit_status nf_linear_merge(nf_network *net, nf_linear *linear, nerfit_error *
         if (merged) be->memory_free(be, merged);
     } else {
         be->copy(be, merged, linear->weight->values, count);
-        be->matmul(be, merged, lora->b->values, lora->a->values, linear->out, linear->in,
-                   lora->rank, false, false, lora->scaling, true);
+        be->matmul(be, merged, lora->b->values, lora->a->values,
+                   &(nf_product){.m = linear->out,
+                                 .n = linear->in,
+                                 .k = lora->rank,
+                                 .alpha = lora->scaling,
+                                 .accumulate = true});
         if (lora->magnitude) {
             be->row_squares(be, squares, merged, linear->out, linear->in);
             be->to_f64(be, norms, squares, linear->out);

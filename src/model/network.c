@@ -92,10 +92,12 @@ static nerfit_status check_shape(const nf_parameter *p, const nf_stored *stored,
 nerfit_status nf_parameter_load(nf_network *net, nf_parameter *p, const nf_stored *stored,
                                 const char *where, nerfit_error *err) {
     NF_TRY(check_shape(p, stored, where, err));
-    if (net->be->real_size == sizeof(float) && stored->type == NF_STORED_F32 &&
-        (uintptr_t)stored->data % sizeof(float) == 0) {
+    bool floats = stored->type == NF_STORED_F32 && (uintptr_t)stored->data % sizeof(float) == 0;
+    const nf_values *adopted =
+        floats ? net->be->adopt(net->be, (const float *)stored->data, stored->count) : NULL;
+    if (adopted) {
         give_back(net, p);
-        p->values = (nf_values *)(uintptr_t)stored->data; /* frozen values are never written */
+        p->values = (nf_values *)(uintptr_t)adopted; /* frozen values are never written */
         return NERFIT_OK;
     }
     return nf_parameter_copy(net, p, stored, err);

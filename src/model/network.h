@@ -43,6 +43,8 @@ typedef struct nf_parameter {
 
 typedef struct nf_network {
     nf_backend *be;
+    nf_precision precision; /* of products, where nf_network_prepare prepares weights; AUTO: the
+                             * backend's */
     nf_arena arena;
     nf_parameter **parameters;
     size_t n_parameters, parameters_capacity;

@@ -6,6 +6,18 @@ bool nf_norm_trained(const nf_norm *norm) {
     return (norm->weight && norm->weight->trained) || (norm->bias && norm->bias->trained);
 }
 
+static nf_norm_operands operands_of(const nf_norm *norm, const nf_pass *pass, size_t c,
+                                    const nf_norm_kept *kept) {
+    return (nf_norm_operands){.n = (size_t)pass->sequences.n_tokens,
+                              .c = c,
+                              .epsilon = norm->epsilon,
+                              .gamma = norm->weight->values,
+                              .beta = norm->bias ? norm->bias->values : NULL,
+                              .sum = kept->sum,
+                              .mean = kept->mean,
+                              .rstd = kept->rstd};
+}
+
 nerfit_status nf_norm_forward(const nf_norm *norm, const nf_pass *pass, nf_values *y,
                               const nf_values *x, const nf_values *residual, double p, size_t c,
                               nf_norm_kept *kept) {
@@ -19,8 +31,8 @@ nerfit_status nf_norm_forward(const nf_norm *norm, const nf_pass *pass, nf_value
         if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
     }
     nf_dropout dropout = nf_pass_dropout(pass, norm->site, p, c);
-    be->norm_forward(be, y, local.sum, local.mean, local.rstd, x, residual, norm->weight->values,
-                     norm->bias ? norm->bias->values : NULL, norm->epsilon, &dropout, n, c);
+    const nf_norm_operands operands = operands_of(norm, pass, c, &local);
+    be->norm_forward(be, y, x, residual, &operands, &dropout);
     if (kept) *kept = local;
     return NERFIT_OK;
 }
@@ -30,9 +42,9 @@ void nf_norm_backward(const nf_norm *norm, const nf_pass *pass, nf_values *dsum,
     nf_backend *be = pass->be;
     size_t n = (size_t)pass->sequences.n_tokens;
     nf_dropout dropout = nf_pass_dropout(pass, norm->site, p, c);
+    const nf_norm_operands operands = operands_of(norm, pass, c, kept);
     be->norm_backward(be, dsum, nf_pass_grad(pass, norm->weight),
-                      norm->bias ? nf_pass_grad(pass, norm->bias) : NULL, dy, kept->sum, kept->mean,
-                      kept->rstd, norm->weight->values, n, c);
+                      norm->bias ? nf_pass_grad(pass, norm->bias) : NULL, dy, &operands);
     if (dx) be->dropout(be, dx, dsum, n * c, &dropout);
 }
 

@@ -66,9 +66,10 @@ nerfit_status nf_sentence_tokens(const nf_sentence_encoder *encoder, const char 
 static nf_values *apply_dense(const nf_linear *dense, nf_activation activation, nf_pass *pass,
                               const nf_values *x, size_t count) {
     nf_values *y = nf_workspace_reals(pass->ws, count * dense->out);
+    const nf_epilogue epilogue = {.bias = dense->bias ? dense->bias->values : NULL,
+                                  .activation = activation};
     if (!nf_workspace_failed(pass->ws))
-        pass->be->linear_forward(pass->be, y, NULL, x, dense->packed,
-                                 dense->bias ? dense->bias->values : NULL, activation, count);
+        pass->be->linear_forward(pass->be, y, x, dense->packed, count, &epilogue);
     return y;
 }
 
@@ -114,9 +115,10 @@ static nerfit_status encode_batch(const nf_sentence_encoder *encoder, nf_pass *p
     if (nf_encoder_forward(&model->encoder, pass, hidden, NULL, NULL) != NERFIT_OK)
         return nf_no_memory(err, 0);
     size_t skip = encoder->prompt && !encoder->include_prompt ? encoder->prompt_tokens : 0;
-    for (size_t i = 0; i < encoder->n_poolings; i++)
-        be->pool(be, encoder->poolings[i], nf_at(be, embedded, i * c), size, hidden,
-                 &pass->sequences, skip, c);
+    for (size_t i = 0; i < encoder->n_poolings; i++) {
+        const nf_pooling_shape shape = {encoder->poolings[i], c, size, skip};
+        be->pool(be, nf_at(be, embedded, i * c), hidden, &pass->sequences, &shape);
+    }
     for (size_t i = 0; i < encoder->n_modules; i++)
         embedded = apply(&encoder->modules[i], pass, embedded, &size, count);
     if (nf_workspace_failed(pass->ws)) return nf_no_memory(err, 0);

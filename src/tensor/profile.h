@@ -19,10 +19,21 @@ typedef enum nf_operation {
     NF_OPERATIONS
 } nf_operation;
 
+/* NF_CALL_axpy, ...: one for each operation. */
+typedef enum nf_call {
+#define NF_OPERATION(result, name, ...) NF_CALL_##name,
+#define NF_ANSWER(result, name, ...) NF_CALL_##name,
+#define NF_SHORTCUT(result, name, ...) NF_CALL_##name,
+#include "tensor/operations.h"
+    NF_CALLS
+} nf_call;
+
 typedef struct nf_profile {
     nf_backend be;     /* use this one; must not be freed */
     nf_backend *inner; /* borrowed */
     double seconds[NF_OPERATIONS];
+    size_t calls[NF_CALLS];
+    size_t waits; /* calls whose results the host gets (NF_ANSWER in operations.h) */
 } nf_profile;
 
 void nf_profile_init(nf_profile *profile, nf_backend *inner);

@@ -3,18 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/rng.h"
 #include "model/adapter.h"
 #include "infer/tagger.h"
 #include "train/stage.h"
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static int by_value(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
@@ -50,9 +44,9 @@ static nerfit_status measure_peak(nf_benchmark *out, const nf_model *model, nerf
     if (x && y) {
         be->zero(be, x, n * largest->in);
         for (int i = 0; i < TIMES; i++) {
-            double began = now();
-            be->linear_forward(be, y, NULL, x, largest->packed, NULL, NF_ACTIVATION_NONE, n);
-            double speed = flops / (now() - began);
+            double began = nf_clock_now();
+            be->linear_forward(be, y, x, largest->packed, n, NULL);
+            double speed = flops / (nf_clock_now() - began);
             if (speed > best) best = speed;
         }
     }
@@ -98,14 +92,14 @@ static nerfit_status tag_for(nf_tagger *tagger, const nf_text *texts, double sec
     if (!results) return nf_no_memory(err, N_TEXTS * sizeof *results);
     nerfit_status status = nf_tagger_tag(tagger, texts, A_CALL, results, err); /* warms up */
     *n_texts = *n_tokens = 0;
-    double began = now();
-    for (size_t at = 0; status == NERFIT_OK && now() - began < seconds; at += A_CALL) {
+    double began = nf_clock_now();
+    for (size_t at = 0; status == NERFIT_OK && nf_clock_now() - began < seconds; at += A_CALL) {
         status = nf_tagger_tag(tagger, texts + at % N_TEXTS, A_CALL, results, err);
         for (size_t i = 0; i < A_CALL && status == NERFIT_OK; i++)
             *n_tokens += results[i].n_tokens + 2; /* special tokens go through the model too */
         *n_texts += A_CALL;
     }
-    *took = now() - began;
+    *took = nf_clock_now() - began;
     free(results);
     return status;
 }
@@ -145,9 +139,9 @@ static nerfit_status measure_tagging(nf_benchmark *out, const nf_model *model, c
         status = nf_tagger_new(&tagger, model, &profile.be, err);
     }
     if (status == NERFIT_OK) { /* what warms up counts too: it is small beside the rest */
-        double began = now();
+        double began = nf_clock_now();
         status = tag_for(tagger, texts, seconds / 2, &n, &tokens, &took, err);
-        fill_shares(row, &profile, now() - began);
+        fill_shares(row, &profile, nf_clock_now() - began);
     }
     nf_tagger_free(tagger);
     if (alone) alone->free(alone);
@@ -187,7 +181,7 @@ typedef struct clock_of_steps {
 
 static bool note_step(void *user, const nf_stage_report *report) {
     clock_of_steps *c = user;
-    double t = now();
+    double t = nf_clock_now();
     if (report->event == NF_STAGE_BEGIN) c->began = t;
     if (report->event == NF_STAGE_STEP && c->count < MOST_STEPS) c->times[c->count++] = t - c->last;
     c->last = t;

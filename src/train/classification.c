@@ -85,8 +85,9 @@ static nerfit_status task_run(nf_task *task, nf_pass *pass, const nf_task_batch 
     if (nf_head_forward(model, pass, logits, hidden, &head_kept) != NERFIT_OK)
         return nf_no_memory(err, 0);
     double divisor = b->whole.counted > 0.0 ? b->whole.counted : 1.0;
-    *loss = be->cross_entropy(be, pass->keep ? dlogits : NULL, logits, labels, n, l,
-                              self->smoothing, b->grad_scale / divisor) /
+    const nf_targets targets = {labels, n, l, self->smoothing};
+    *loss = be->cross_entropy(be, pass->keep ? dlogits : NULL, logits, &targets,
+                              b->grad_scale / divisor) /
             divisor;
     if (!pass->keep) return collect(self, be, logits, batch, count, err);
     if (nf_head_backward(model, pass, hidden, dlogits, &head_kept) != NERFIT_OK)

@@ -80,9 +80,10 @@ static nerfit_status task_run(nf_task *task, nf_pass *pass, const nf_task_batch 
                           &projection_kept) != NERFIT_OK)
         return nf_no_memory(err, 0);
     be->normalize_forward(be, z, norms, projected, n, p);
-    double sum =
-        be->contrastive_loss(be, pass->keep ? dz : NULL, z, self->embeddings, p, &pass->sequences,
-                             &entities, batch->grad_scale / whole->counted);
+    entities.embeddings = self->embeddings;
+    entities.size = p;
+    double sum = be->contrastive_loss(be, pass->keep ? dz : NULL, z, &pass->sequences, &entities,
+                                      batch->grad_scale / whole->counted);
     /* the padded pairs of the original's rectangle, this part's texts of it */
     double padded = (double)batch->count * whole->most_entities * whole->longest -
                     task_measure(task, batch->texts, batch->count);

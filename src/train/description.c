@@ -180,8 +180,9 @@ static nerfit_status run_words(description *self, nf_pass *pass, const words *w,
     if (nf_description_head_forward(head, self->columns, pass, logits, x, n, &head_kept) !=
         NERFIT_OK)
         return nf_no_memory(err, 0);
-    *loss = be->cross_entropy(be, pass->keep ? dlogits : NULL, logits, labels, n, l,
-                              self->smoothing, batch->grad_scale / batch->whole.counted) /
+    const nf_targets targets = {labels, n, l, self->smoothing};
+    *loss = be->cross_entropy(be, pass->keep ? dlogits : NULL, logits, &targets,
+                              batch->grad_scale / batch->whole.counted) /
             batch->whole.counted;
     if (head->transitions) NF_TRY(add_decoder(self, pass, logits, dlogits, w, batch, loss, err));
     if (!pass->keep) return collect(self, be, logits, w, batch->texts, batch->count, err);

@@ -263,17 +263,22 @@ double nf_optimizer_norm(nf_optimizer *o) {
     double sum = be->sum_of_squares(be, grads, o->n_rows ? o->first : o->net->n_trained);
     if (o->n_rows)
         sum += be->sum_of_squares(be, part(o, grads, o->end), o->net->n_trained - o->end);
-    for (size_t i = 0; i < o->n_met; i++)
-        sum +=
-            be->sum_of_squares(be, part(o, grads, o->first + (size_t)o->step_rows[i] * o->c), o->c);
+    if (o->n_met)
+        sum += be->sum_of_squares_rows(be, part(o, grads, o->first), o->step_rows, o->n_met, o->c);
     return sqrt(sum);
+}
+
+static nf_adamw_arrays arrays_at(const nf_optimizer *o, size_t at) {
+    const nf_network *net = o->net;
+    return (nf_adamw_arrays){part(o, net->flat_values, at), part(o, net->flat_grads, at),
+                             part(o, net->flat_m, at), part(o, net->flat_v, at)};
 }
 
 static void update_elements(nf_optimizer *o, size_t from, size_t to, const nf_adamw *options) {
     nf_network *net = o->net;
-    if (to > from)
-        net->be->adamw(net->be, part(o, net->flat_values, from), part(o, net->flat_grads, from),
-                       part(o, net->flat_m, from), part(o, net->flat_v, from), to - from, options);
+    if (to <= from) return;
+    const nf_adamw_arrays arrays = arrays_at(o, from);
+    net->be->adamw(net->be, &arrays, to - from, options);
 }
 
 /* Each weight is prepared for products again while what was made of it is still in the cache. */
@@ -294,13 +299,11 @@ static nerfit_status update_range(nf_optimizer *o, size_t from, size_t to, const
 nerfit_status nf_optimizer_update(nf_optimizer *o, size_t from, size_t to, const nf_adamw *options,
                                   nerfit_error *err) {
     nf_backend *be = o->net->be;
-    nf_network *net = o->net;
     bool here = o->n_rows && from <= o->first && o->end <= to;
     if (!here) return update_range(o, from, to, options, err);
     NF_TRY(update_range(o, from, o->first, options, err));
     NF_TRY(update_range(o, o->end, to, options, err));
-    be->adamw_rows(be, part(o, net->flat_values, o->first), part(o, net->flat_grads, o->first),
-                   part(o, net->flat_m, o->first), part(o, net->flat_v, o->first), o->rows,
-                   o->n_live, o->c, options);
+    const nf_adamw_arrays arrays = arrays_at(o, o->first);
+    be->adamw_rows(be, &arrays, o->rows, o->n_live, o->c, options);
     return owe(o, options->learning_rate * options->weight_decay, err);
 }

@@ -12,6 +12,7 @@
 #include "base/ascii.h"
 #include "base/file.h"
 #include "base/number.h"
+#include "tensor/backends.h"
 
 typedef enum option_type { BOOL, INT, REAL, TEXT, PATH, CHOICE, NAMES, PATHS, MODEL } option_type;
 
@@ -204,10 +205,10 @@ static const option table[] = {
      "encoders that do not tell capitals from small letters. transformers does not know it."},
     {"report_to", TEXT, false, AT(report_to), "none", 0, 0, NULL, MACHINE,
      "Accepted for the original's sake; metrics.jsonl has every number."},
-    {"backend", CHOICE, false, AT(backend), "auto", 0, 0, "auto|cpu|ref", MACHINE,
-     "cpu: the fast one; ref: plain C."},
-    {"precision", CHOICE, false, AT(precision), "auto", 0, 0, "auto|f32|bf16", MACHINE,
-     "Of matrix products; auto: bf16 if bf16 or fp16 is set and the CPU has it."},
+    {"backend", CHOICE, false, AT(backend), "auto", 0, 0, NF_BACKEND_CHOICES, MACHINE,
+     NF_BACKEND_HELP "."},
+    {"precision", CHOICE, false, AT(precision), "auto", 0, 0, NF_PRECISION_CHOICES_TRAINING,
+     MACHINE, "Of matrix products; auto: bf16 if bf16 or fp16 is set and the CPU has it."},
     {"threads", INT, false, AT(threads), "0", 0, 1024, NULL, MACHINE, "CPU threads; 0: all cores."},
     {"resume_from_checkpoint", TEXT, false, AT(resume_from_checkpoint), NULL, 0, 0, NULL, MACHINE,
      "true: go on from output_dir's newest checkpoint, or behind what is finished there; or a "

@@ -30,7 +30,6 @@ enum {
     NF_CALIBRATION_VALIDATION,
     NF_CALIBRATION_CROSS_VALIDATION
 };
-enum { NF_BACKEND_AUTO, NF_BACKEND_CPU, NF_BACKEND_REF };
 
 /* Texts are NULL when not given. Pairs are [0] stage 1, [1] stage 2. */
 typedef struct nf_train_options {
@@ -79,7 +78,7 @@ typedef struct nf_train_options {
     bool word_shape;
     char *report_to;
     /* the machine */
-    int64_t backend;
+    int64_t backend;   /* 0: auto; else one more than its index in tensor/backends.h */
     int64_t precision; /* nf_precision */
     int64_t threads;
     char *resume_from_checkpoint;

@@ -41,10 +41,12 @@ static void unload(loaded *l) {
     *l = (loaded){0};
 }
 
-static nerfit_status load(loaded *l, const char *folder, nf_backend *be, const nf_log *log,
+static nerfit_status load(loaded *l, const char *folder, const nf_review *review,
                           nerfit_error *err) {
+    nf_backend *be = review->be;
     *l = (loaded){0};
-    nerfit_status status = nf_model_load(&l->model, folder, be, log, err);
+    nerfit_status status = nf_model_load(&l->model, folder, be, review->log, err);
+    if (status == NERFIT_OK) l->model->net.precision = review->precision;
     if (status == NERFIT_OK) status = nf_network_prepare(&l->model->net, false, err);
     if (status == NERFIT_OK) status = nf_tagger_new(&l->tagger, l->model, be, err);
     if (status != NERFIT_OK) unload(l);
@@ -139,7 +141,7 @@ static nerfit_status run_fold(fold *f, const uint32_t *part_of, nf_analysis *fou
     nerfit_status status = divide(f, part_of, err);
     if (status == NERFIT_OK && f->train.n_spans && f->held_out.n_documents) {
         status = train_fold(f, &model_folder, err);
-        if (status == NERFIT_OK) status = load(&l, model_folder, review->be, review->log, err);
+        if (status == NERFIT_OK) status = load(&l, model_folder, review, err);
         if (status == NERFIT_OK) status = collect(found, l.tagger, &f->held_out, err);
     }
     unload(&l);
@@ -254,7 +256,7 @@ nerfit_status nf_review_run(nf_review *review, nerfit_error *err) {
                     AUTO_FOLDS);
     if (crossed) NF_TRY(calibrate_crossed(review, err));
     if (!validated && !review->shown) return NERFIT_OK;
-    NF_TRY(load(&l, review->folder, review->be, review->log, err));
+    NF_TRY(load(&l, review->folder, review, err));
     nerfit_status status = validated ? calibrate_on_validation(review, l.tagger, err) : NERFIT_OK;
     if (status == NERFIT_OK)
         status = nf_tagger_decode(l.tagger, NF_DECODE_AUTO, err); /* its own limit */

@@ -13,6 +13,7 @@ typedef struct nf_review {
     const char *folder;         /* the model's */
     const char *adapter_folder; /* receives the calibration too; NULL: there is none */
     nf_backend *be;             /* borrowed */
+    nf_precision precision;     /* in which the models compute */
     const nf_corpus *train, *validation,
         *shown;                   /* shown: whose mistakes are collected; may be NULL */
     const char *encoder;          /* the folder that training began with */

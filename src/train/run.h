@@ -38,13 +38,12 @@ typedef struct nf_run {
     FILE *metrics;                /* metrics.jsonl, while a stage runs */
     nerfit_status metrics_status; /* of writing it */
     nerfit_error metrics_error;
-    nf_precision precision; /* what mixed precision is on this backend */
-    uint64_t fingerprint;   /* of texts and descriptions, as they were given */
-    json_t *finished;       /* resumed: what the finished stages left; NULL: they are not */
-    bool done;              /* and nothing is left to do */
-    bool has_adapter;       /* adapter/ is beside best/ */
-    json_t *identity;       /* what the stages learn from: run_identity.c */
-    json_t *best;           /* of the last stage: best_metric, best_model_checkpoint, ... */
+    uint64_t fingerprint; /* of texts and descriptions, as they were given */
+    json_t *finished;     /* resumed: what the finished stages left; NULL: they are not */
+    bool done;            /* and nothing is left to do */
+    bool has_adapter;     /* adapter/ is beside best/ */
+    json_t *identity;     /* what the stages learn from: run_identity.c */
+    json_t *best;         /* of the last stage: best_metric, best_model_checkpoint, ... */
 } nf_run;
 
 /* ---- run_data.c: what a run reads */
@@ -94,15 +93,17 @@ nerfit_status nf_run_check_resumed(nf_run *r);
 
 /* ---- run_stages.c: the stages of both recipes */
 nf_stage_options nf_run_stage_options(const nf_train_options *o, int s, bool has_validation);
-void nf_run_set_precision(nf_run *r, int s);
+/* Of a stage's products: what the whole run was told, else bf16 where the stage's bf16 or fp16 asks
+ * for it and the backend has it. */
+nf_precision nf_run_precision(const nf_run *r, int s);
 /* Where stage 1 of the run that is resumed ended, if it did and none of its checkpoints is asked for
  * by name; NULL otherwise. */
 const char *nf_run_finished_stage1(nf_run *r);
 /* The limit of entities' probabilities that the recipe nerfit's model gets. */
 double nf_run_least_probability(nf_run *r);
 nerfit_status nf_run_stage(nf_run *r, int s, nf_task *task);
-/* What is trained: adapters and the head, or everything. */
-nerfit_status nf_run_start_training(nf_run *r, bool adapters);
+/* What is trained in the stage, in its precision: adapters and the head, or everything. */
+nerfit_status nf_run_start_training(nf_run *r, int s, bool adapters);
 /* What the head has learned beside what it was learned with. */
 nerfit_status nf_run_save_head(nf_run *r, const char *folder);
 nerfit_status nf_run_contrastive(nf_run *r);

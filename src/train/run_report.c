@@ -60,6 +60,7 @@ nerfit_status nf_run_review(nf_run *r, nf_train_result *result) {
         .adapter_folder =
             r->has_adapter ? nf_path_join(&r->arena, r->options->output_dir, "adapter") : NULL,
         .be = r->be,
+        .precision = nf_run_precision(r, 1),
         .train = r->corpora[NF_SPLIT_TRAIN],
         .validation = r->corpora[NF_SPLIT_VALIDATION],
         .shown =

@@ -69,14 +69,18 @@ static bool observe(void *user, const nf_stage_report *report) {
     return !r->observer || r->observer(r->user, report);
 }
 
-void nf_run_set_precision(nf_run *r, int s) {
+nf_precision nf_run_precision(const nf_run *r, int s) {
     const nf_train_options *o = r->options;
-    if (o->precision != NF_PRECISION_AUTO) return;
-    bool mixed = o->bf16[s] || o->fp16[s];
-    r->be->precision = mixed ? r->precision : NF_PRECISION_F32;
-    if (o->fp16[s] && !o->bf16[s])
-        nf_log_info(r->log, "stage %d: fp16 means mixed precision; here: %s", s + 1,
-                    r->precision == NF_PRECISION_BF16 ? "bf16" : "f32 (there is no bf16)");
+    bool chosen = o->precision != NF_PRECISION_AUTO, mixed = o->bf16[s] || o->fp16[s];
+    return chosen || mixed ? r->be->precision : NF_PRECISION_F32;
+}
+
+static void set_precision(nf_run *r, int s) {
+    const nf_train_options *o = r->options;
+    r->model->net.precision = nf_run_precision(r, s);
+    if (o->precision == NF_PRECISION_AUTO && o->fp16[s] && !o->bf16[s])
+        nf_log_info(r->log, "stage %d: fp16 means mixed precision; on this machine: %s", s + 1,
+                    r->be->precision == NF_PRECISION_BF16 ? "bf16" : "f32 (it has no bf16)");
 }
 
 nerfit_status nf_run_stage(nf_run *r, int s, nf_task *task) {
@@ -119,8 +123,9 @@ nerfit_status nf_run_stage(nf_run *r, int s, nf_task *task) {
 }
 
 /* What is trained: adapters and the head, or everything. */
-nerfit_status nf_run_start_training(nf_run *r, bool adapters) {
+nerfit_status nf_run_start_training(nf_run *r, int s, bool adapters) {
     const nf_train_options *o = r->options;
+    set_precision(r, s);
     if (o->peft_lora && adapters && !r->model->adapter) {
         nf_adapter_config config = {.r = (size_t)o->lora_r,
                                     .lora_alpha = o->lora_alpha,
@@ -212,8 +217,7 @@ nerfit_status nf_run_contrastive(nf_run *r) {
     const nf_train_options *o = r->options;
     bool taken;
     NF_TRY(nf_model_add_projection(r->model, r->embeddings->size, (uint64_t)o->seed[0], r->err));
-    nf_run_set_precision(r, 0);
-    NF_TRY(nf_run_start_training(r, true));
+    NF_TRY(nf_run_start_training(r, 0, true));
     NF_TRY(take_stage1(r, &taken));
     if (!taken) {
         nf_task *task;
@@ -234,8 +238,7 @@ nerfit_status nf_run_classification(nf_run *r, nf_task **task) {
     const nf_train_options *o = r->options;
     NF_TRY(nf_model_add_classifier(r->model, r->labels.labels, r->labels.n_labels,
                                    (uint64_t)o->seed[1], r->err));
-    nf_run_set_precision(r, 1);
-    NF_TRY(nf_run_start_training(r, true));
+    NF_TRY(nf_run_start_training(r, 1, true));
     NF_TRY(nf_task_classification(
         task, r->model, &r->examples[NF_SPLIT_TRAIN],
         r->corpora[NF_SPLIT_VALIDATION] ? &r->examples[NF_SPLIT_VALIDATION] : NULL,
@@ -252,10 +255,9 @@ static nerfit_status run_description_stage1(nf_run *r) {
     const nf_train_options *o = r->options;
     const nf_embeddings *e = r->embeddings;
     bool taken;
-    nf_run_set_precision(r, 0);
     NF_TRY(nf_type_columns_make(&r->model->type_columns, r->be, e->vectors, e->count, e->size,
                                 r->err));
-    NF_TRY(nf_run_start_training(r, true));
+    NF_TRY(nf_run_start_training(r, 0, true));
     NF_TRY(take_stage1(r, &taken));
     if (!taken) {
         nf_task *task;
@@ -326,8 +328,7 @@ nerfit_status nf_run_description(nf_run *r, nf_task **task) {
     if (o->max_steps[0] != 0) NF_TRY(run_description_stage1(r));
     NF_TRY(nf_model_add_types(r->model, r->labels.labels, r->labels.n_types, e ? e->vectors : NULL,
                               (uint64_t)o->seed[1], r->err));
-    nf_run_set_precision(r, 1);
-    NF_TRY(nf_run_start_training(r, true));
+    NF_TRY(nf_run_start_training(r, 1, true));
     NF_TRY(nf_task_description(task, r->model, &r->model->type_columns, &r->labels,
                                &r->examples[NF_SPLIT_TRAIN], validation_of(r),
                                o->label_smoothing_factor[1], r->err));

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "model/adapter.h"
 #include "eval/report.h"
+#include "tensor/backends.h"
 #include "train/card.h"
 #include "train/defaults.h"
 #include "train/fingerprint.h"
@@ -16,9 +17,9 @@
 #include "train/run.h"
 
 nerfit_status nf_train_backend(const nf_train_options *o, nf_backend **out, nerfit_error *err) {
-    nf_precision precision = (nf_precision)o->precision;
-    if (o->backend == NF_BACKEND_REF) return nf_backend_ref(out, sizeof(float), err);
-    return nf_backend_cpu(out, precision, (int)o->threads, err);
+    const nf_backend_kind *kind = o->backend ? nf_backend_kind_at((size_t)o->backend - 1) : NULL;
+    const nf_backend_options options = {(nf_precision)o->precision, (int)o->threads};
+    return nf_backend_create(out, kind ? kind->name : NULL, &options, err);
 }
 
 /* Scores the final model on the test data, or the validation data. */
@@ -97,7 +98,6 @@ static nerfit_status train_model(nf_run *r, nf_train_result *result) {
  * ended. */
 static nerfit_status take_model(nf_run *r, nf_train_result *result) {
     NF_TRY(nf_run_open_output(r));
-    for (int s = r->options->max_steps[0] != 0 ? 0 : 1; s < 2; s++) nf_run_set_precision(r, s);
     NF_TRY(nf_run_take_finished(r, result));
     return nf_run_save_finished(r, 1, false, result);
 }
@@ -136,7 +136,6 @@ static nerfit_status train(nf_run *r, nf_train_result *result) {
     NF_TRY(nf_run_find_finished(r, 1));
     if (r->done) return nf_run_take_finished(r, result);
     NF_TRY(nf_train_backend(o, &r->be, r->err));
-    r->precision = r->be->precision;
     NF_TRY(nf_run_find_models(r));
     NF_TRY(nf_run_make_labels(r));
     NF_TRY(r->finished ? take_model(r, result) : train_model(r, result));
@@ -189,8 +188,7 @@ static nerfit_status pretrain_with(nf_run *r, nf_pretraining *p, nf_train_result
     NF_TRY(nf_model_add_description_head(r->model, size, identity, (uint64_t)o->seed[0], r->err));
     r->own_descriptions = true;
     NF_TRY(nf_run_load_head(r));
-    nf_run_set_precision(r, 0);
-    NF_TRY(nf_run_start_training(r, true));
+    NF_TRY(nf_run_start_training(r, 0, true));
     nf_task *task;
     NF_TRY(nf_task_pretraining(&task, p, r->model, o->label_smoothing_factor[0], r->err));
     nerfit_status status = nf_run_stage(r, 0, task);
@@ -208,7 +206,6 @@ static nerfit_status pretrain(nf_run *r, nf_train_result *result) {
     r->options = &r->own_options;
     NF_TRY(nf_train_options_check(r->options, false, r->log, r->err));
     NF_TRY(nf_train_backend(r->options, &r->be, r->err));
-    r->precision = r->be->precision;
     NF_TRY(nf_pretraining_read(&p, r->options, r->log, r->err));
     nerfit_status status = nf_pretraining_fingerprint(p, &r->fingerprint, r->err);
     if (status == NERFIT_OK) status = nf_fingerprint_models(&r->fingerprint, r->options, r->err);

@@ -1,6 +1,6 @@
 /* Compiled with -ffast-math: expf becomes libmvec's vector function. NF_ISA names the instruction
  * set. */
-#include "tensor/cpu/attention_terms.h"
+#include "tensor/cpu/attention.h"
 
 #include <float.h>
 #include <math.h>
@@ -20,13 +20,14 @@ static size_t up16(size_t n) {
 /* Everything about one text and head, its scratch included. Matrices whose rows are read in whole
  * vectors have rows of a multiple of 16 floats. */
 typedef struct work {
-    const nf_terms *a;
+    const nf_attention_job *job;
+    const nf_attention_shape *shape;
     const nf_relative *relative;
     const nf_kernels *kernels;
     int32_t first, length, head, d, heads;
     float scale;
-    ptrdiff_t stride, flat; /* of q, k, v; of out and its gradient */
-    size_t at, flat_at;     /* of the text's first row and this head in them */
+    ptrdiff_t q_row, kv_row, flat; /* strides of q; of k and v; of out and its gradient */
+    size_t q_at, kv_at, flat_at;   /* of the text's first row and this head in them */
     /* rows of q, k, v, dout of which up16(d) columns can be read, and their strides */
     const float *q, *k, *v, *g;
     size_t q_stride, k_stride, v_stride, g_stride;
@@ -125,32 +126,44 @@ static void set_relative(work *w, bool backward, float **scratch) {
         w->p2c = take(scratch, length * rw);
         w->dp2c = take(scratch, length * rw);
         transpose(w->queries_t, rw, w->queries, w->table_stride, w->n, w->d);
-        k->thin_product(w->p2c, rw, w->k, w->k_stride, 1, w->queries_t, rw, length, (size_t)w->n, d,
-                        w->scale, false);
+        k->thin_product(w->p2c, w->k, w->queries_t,
+                        &(nf_thin){.m = length,
+                                   .n = (size_t)w->n,
+                                   .k = d,
+                                   .c_stride = rw,
+                                   .a_row = w->k_stride,
+                                   .a_col = 1,
+                                   .b_stride = rw,
+                                   .alpha = w->scale});
         if (backward) memset(w->dp2c, 0, length * rw * sizeof *w->dp2c);
     }
 }
 
-static work start(const nf_terms *a, int32_t sequence, int32_t head, bool backward,
+static work start(const nf_attention_job *job, int32_t sequence, int32_t head, bool backward,
                   float *scratch) {
+    const nf_attention_operands *a = &job->operands;
     const nf_attention_shape *shape = a->shape;
-    work w = {.a = a,
+    work w = {.job = job,
+              .shape = shape,
               .relative = shape->relative,
-              .kernels = a->kernels,
+              .kernels = job->kernels,
               .head = head,
               .d = shape->head_size,
               .heads = shape->n_heads,
               .scale = (float)shape->scale,
-              .stride = shape->qkv_stride};
+              .q_row = shape->q_stride,
+              .kv_row = shape->kv_stride};
     w.first = a->sequences->cu_seqlens[sequence];
     w.length = a->sequences->cu_seqlens[sequence + 1] - w.first;
     if (w.length == 0) return w;
+    int32_t kv_head = head / nf_attention_group(shape);
     w.flat = (ptrdiff_t)w.heads * w.d;
-    w.at = (size_t)(w.first * w.stride + (ptrdiff_t)head * w.d);
+    w.q_at = (size_t)(w.first * w.q_row + (ptrdiff_t)head * w.d);
+    w.kv_at = (size_t)(w.first * w.kv_row + (ptrdiff_t)kv_head * w.d);
     w.flat_at = (size_t)(w.first * w.flat + (ptrdiff_t)head * w.d);
-    w.q = readable(&scratch, a->q + w.at, w.stride, w.length, w.d, &w.q_stride);
-    w.k = readable(&scratch, a->k + w.at, w.stride, w.length, w.d, &w.k_stride);
-    w.v = readable(&scratch, a->v + w.at, w.stride, w.length, w.d, &w.v_stride);
+    w.q = readable(&scratch, (const float *)a->q + w.q_at, w.q_row, w.length, w.d, &w.q_stride);
+    w.k = readable(&scratch, (const float *)a->k + w.kv_at, w.kv_row, w.length, w.d, &w.k_stride);
+    w.v = readable(&scratch, (const float *)a->v + w.kv_at, w.kv_row, w.length, w.d, &w.v_stride);
     w.width = up16((size_t)w.length) + 16;
     w.kt = take(&scratch, (size_t)w.d * w.width);
     transpose(w.kt, w.width, w.k, w.k_stride, w.length, w.d);
@@ -158,7 +171,7 @@ static work start(const nf_terms *a, int32_t sequence, int32_t head, bool backwa
     w.p = take(&scratch, QUERIES * w.block_width);
     w.factors = take(&scratch, w.block_width);
     if (backward) {
-        w.g = readable(&scratch, a->dout + w.flat_at, w.flat, w.length, w.d, &w.g_stride);
+        w.g = readable(&scratch, job->dout + w.flat_at, w.flat, w.length, w.d, &w.g_stride);
         w.vt = take(&scratch, (size_t)w.d * w.width);
         transpose(w.vt, w.width, w.v, w.v_stride, w.length, w.d);
         w.ds = take(&scratch, QUERIES * w.block_width);
@@ -186,7 +199,7 @@ typedef struct block {
 
 static block block_at(const work *w, int32_t i) {
     block b = {i, w->length - i < QUERIES ? w->length - i : QUERIES, 0, w->length};
-    int32_t window = w->a->shape->window;
+    int32_t window = w->shape->window;
     if (window && i > window) b.from = (i - window) & ~7; /* dropout's numbers come in eights */
     if (window && i + b.rows + window < w->length) b.to = i + b.rows + window;
     return b;
@@ -194,11 +207,11 @@ static block block_at(const work *w, int32_t i) {
 
 /* The keys that query i + t sees, counted from the block's first. */
 static int32_t seen_from(const work *w, const block *b, int32_t t) {
-    int32_t window = w->a->shape->window, from = b->i + t - window;
+    int32_t window = w->shape->window, from = b->i + t - window;
     return window && from > b->from ? from - b->from : 0;
 }
 static int32_t seen_to(const work *w, const block *b, int32_t t) {
-    int32_t window = w->a->shape->window, to = b->i + t + window + 1;
+    int32_t window = w->shape->window, to = b->i + t + window + 1;
     return (window && to < b->to ? to : b->to) - b->from;
 }
 
@@ -207,9 +220,15 @@ static void add_relative(const work *w, const block *b) {
     size_t rw = w->relative_width;
     int32_t count = b->to - b->from;
     if (w->keys)
-        w->kernels->thin_product(w->c2p, rw, w->q + (size_t)b->i * w->q_stride, w->q_stride, 1,
-                                 w->keys_t, rw, (size_t)b->rows, (size_t)w->n, (size_t)w->d,
-                                 w->scale, false);
+        w->kernels->thin_product(w->c2p, w->q + (size_t)b->i * w->q_stride, w->keys_t,
+                                 &(nf_thin){.m = (size_t)b->rows,
+                                            .n = (size_t)w->n,
+                                            .k = (size_t)w->d,
+                                            .c_stride = rw,
+                                            .a_row = w->q_stride,
+                                            .a_col = 1,
+                                            .b_stride = rw,
+                                            .alpha = w->scale});
     for (int32_t t = 0; t < b->rows; t++) {
         float *row = w->p + (size_t)t * w->block_width;
         int32_t distance = b->from - b->i - t;
@@ -231,23 +250,31 @@ static void add_relative(const work *w, const block *b) {
 }
 
 static void scores(const work *w, const block *b) {
-    w->kernels->thin_product(w->p, w->block_width, w->q + (size_t)b->i * w->q_stride, w->q_stride,
-                             1, w->kt + b->from, w->width, (size_t)b->rows,
-                             (size_t)(b->to - b->from), (size_t)w->d, w->scale, false);
+    w->kernels->thin_product(w->p, w->q + (size_t)b->i * w->q_stride, w->kt + b->from,
+                             &(nf_thin){.m = (size_t)b->rows,
+                                        .n = (size_t)(b->to - b->from),
+                                        .k = (size_t)w->d,
+                                        .c_stride = w->block_width,
+                                        .a_row = w->q_stride,
+                                        .a_col = 1,
+                                        .b_stride = w->width,
+                                        .alpha = w->scale});
     if (w->relative) add_relative(w, b);
 }
 
 static void set_factors(const work *w, const block *b, int32_t t) {
-    const nf_dropout *d = w->a->dropout;
+    const nf_dropout *d = w->job->operands.dropout;
     for (size_t j = 0; j < w->block_width; j++) w->factors[j] = 1.0f;
     if (!d || d->p <= 0.0) return;
     uint64_t element = nf_attention_element(w->first + b->i + t, b->from, w->head, w->heads,
-                                            w->a->sequences->longest);
+                                            w->job->operands.sequences->longest);
     w->kernels->dropout_at(w->factors, element, (size_t)(b->to - b->from), d);
 }
 
-static void forward(const nf_terms *a, int32_t sequence, int32_t head, float *scratch) {
-    work w = start(a, sequence, head, false, scratch);
+static void forward(const nf_attention_job *job, int32_t sequence, int32_t head, float *scratch) {
+    const nf_attention_operands *a = &job->operands;
+    work w = start(job, sequence, head, false, scratch);
+    float *out = (float *)a->out + w.flat_at, *lse = (float *)a->lse;
     bool drops = a->dropout && a->dropout->p > 0.0;
     for (int32_t i = 0; i < w.length; i += QUERIES) {
         block b = block_at(&w, i);
@@ -265,14 +292,20 @@ static void forward(const nf_terms *a, int32_t sequence, int32_t head, float *sc
             for (int32_t j = 0; j < from; j++) row[j] = 0.0f;
             for (int32_t j = from; j < to; j++) row[j] *= inverse;
             for (int32_t j = to; j < count; j++) row[j] = 0.0f;
-            if (a->lse) a->lse[(w.first + i + t) * w.heads + head] = most + logf(sum);
+            if (lse) lse[(w.first + i + t) * w.heads + head] = most + logf(sum);
             if (!drops) continue;
             set_factors(&w, &b, t);
             for (int32_t j = 0; j < count; j++) row[j] *= w.factors[j];
         }
-        w.kernels->thin_product(a->out + w.flat_at + i * w.flat, (size_t)w.flat, w.p, w.block_width,
-                                1, w.v + (size_t)b.from * w.v_stride, w.v_stride, (size_t)b.rows,
-                                (size_t)w.d, (size_t)count, 1.0f, false);
+        w.kernels->thin_product(out + i * w.flat, w.p, w.v + (size_t)b.from * w.v_stride,
+                                &(nf_thin){.m = (size_t)b.rows,
+                                           .n = (size_t)w.d,
+                                           .k = (size_t)count,
+                                           .c_stride = (size_t)w.flat,
+                                           .a_row = w.block_width,
+                                           .a_col = 1,
+                                           .b_stride = w.v_stride,
+                                           .alpha = 1.0f});
     }
 }
 
@@ -302,12 +335,28 @@ static void relative_backward(const work *w, const block *b) {
         }
     }
     if (!w->keys) return;
-    k->thin_product(w->a->dq + w->at + b->i * w->stride, (size_t)w->stride, w->dc2p, rw, 1, w->keys,
-                    w->table_stride, (size_t)b->rows, (size_t)w->d, (size_t)w->n, w->scale, true);
+    nf_thin by_keys = {.m = (size_t)b->rows,
+                       .n = (size_t)w->d,
+                       .k = (size_t)w->n,
+                       .c_stride = (size_t)w->q_row,
+                       .a_row = rw,
+                       .a_col = 1,
+                       .b_stride = w->table_stride,
+                       .alpha = w->scale,
+                       .accumulate = true};
+    k->thin_product(w->job->dq + w->q_at + b->i * w->q_row, w->dc2p, w->keys, &by_keys);
+    nf_thin by_queries = {.m = (size_t)w->n,
+                          .n = (size_t)w->d,
+                          .k = (size_t)b->rows,
+                          .c_stride = (size_t)w->flat,
+                          .a_row = 1,
+                          .a_col = rw,
+                          .b_stride = w->q_stride,
+                          .alpha = w->scale,
+                          .accumulate = true};
     if (r->dkeys)
-        k->thin_product((float *)r->dkeys + w->part, (size_t)w->flat, w->dc2p, 1, rw,
-                        w->q + (size_t)b->i * w->q_stride, w->q_stride, (size_t)w->n, (size_t)w->d,
-                        (size_t)b->rows, w->scale, true);
+        k->thin_product((float *)r->dkeys + w->part, w->dc2p, w->q + (size_t)b->i * w->q_stride,
+                        &by_queries);
 }
 
 /* What was gathered over all of a text's queries. */
@@ -321,35 +370,62 @@ static void relative_finish(const work *w) {
             ((float *)r->dbias)[row * w->heads + w->head] += w->dbias[i];
         }
     if (!w->queries) return;
-    k->thin_product(w->a->dk + w->at, (size_t)w->stride, w->dp2c, rw, 1, w->queries,
-                    w->table_stride, (size_t)w->length, (size_t)w->d, (size_t)w->n, w->scale, true);
-    if (r->dqueries)
-        k->thin_product((float *)r->dqueries + w->part, (size_t)w->flat, w->dp2c, 1, rw, w->k,
-                        w->k_stride, (size_t)w->n, (size_t)w->d, (size_t)w->length, w->scale, true);
+    nf_thin by_queries = {.m = (size_t)w->length,
+                          .n = (size_t)w->d,
+                          .k = (size_t)w->n,
+                          .c_stride = (size_t)w->kv_row,
+                          .a_row = rw,
+                          .a_col = 1,
+                          .b_stride = w->table_stride,
+                          .alpha = w->scale,
+                          .accumulate = true};
+    k->thin_product(w->job->dk + w->kv_at, w->dp2c, w->queries, &by_queries);
+    nf_thin by_keys = {.m = (size_t)w->n,
+                       .n = (size_t)w->d,
+                       .k = (size_t)w->length,
+                       .c_stride = (size_t)w->flat,
+                       .a_row = 1,
+                       .a_col = rw,
+                       .b_stride = w->k_stride,
+                       .alpha = w->scale,
+                       .accumulate = true};
+    if (r->dqueries) k->thin_product((float *)r->dqueries + w->part, w->dp2c, w->k, &by_keys);
 }
 
 /* The formulas are at ref.c's attention_backward. */
-static void backward(const nf_terms *a, int32_t sequence, int32_t head, float *scratch) {
-    work w = start(a, sequence, head, true, scratch);
+static void backward(const nf_attention_job *job, int32_t sequence, int32_t head, float *scratch) {
+    const nf_attention_operands *a = &job->operands;
+    work w = start(job, sequence, head, true, scratch);
     const nf_kernels *k = w.kernels;
-    size_t stride = (size_t)w.stride, d = (size_t)w.d, bw = w.block_width;
-    for (int32_t i = 0; i < w.length; i++) {
-        memset(a->dk + w.at + (size_t)i * stride, 0, d * sizeof(float));
-        memset(a->dv + w.at + (size_t)i * stride, 0, d * sizeof(float));
+    size_t q_row = (size_t)w.q_row, kv_row = (size_t)w.kv_row, d = (size_t)w.d, bw = w.block_width;
+    const float *lse = (const float *)a->lse;
+    bool writes = head % nf_attention_group(w.shape) == 0;
+    for (int32_t i = 0; i < w.length && writes; i++) {
+        memset(job->dk + w.kv_at + (size_t)i * kv_row, 0, d * sizeof(float));
+        memset(job->dv + w.kv_at + (size_t)i * kv_row, 0, d * sizeof(float));
     }
     for (int32_t i = 0; i < w.length; i += QUERIES) {
         block b = block_at(&w, i);
         size_t rows = (size_t)b.rows, count = (size_t)(b.to - b.from), from = (size_t)b.from;
         const float *g = w.g + (size_t)i * w.g_stride, *q = w.q + (size_t)i * w.q_stride;
-        const float *y = a->out + w.flat_at + i * w.flat;
-        float *dq = a->dq + w.at + (size_t)i * stride, *dk = a->dk + w.at + from * stride;
+        const float *y = (const float *)a->out + w.flat_at + i * w.flat;
+        float *dq = job->dq + w.q_at + (size_t)i * q_row;
+        float *dk = job->dk + w.kv_at + from * kv_row, *dv = job->dv + w.kv_at + from * kv_row;
         scores(&w, &b);
-        k->thin_product(w.dp, bw, g, w.g_stride, 1, w.vt + from, w.width, rows, count, d, 1.0f,
-                        false);
+        /* by values: dp [rows, count] = g v^T */
+        nf_thin shape = {.m = rows,
+                         .n = count,
+                         .k = d,
+                         .c_stride = bw,
+                         .a_row = w.g_stride,
+                         .a_col = 1,
+                         .b_stride = w.width,
+                         .alpha = 1.0f};
+        k->thin_product(w.dp, g, w.vt + from, &shape);
         for (int32_t t = 0; t < b.rows; t++) {
             float *row = w.p + (size_t)t * bw, *drow = w.ds + (size_t)t * bw, own = 0.0f;
             const float *dprow = w.dp + (size_t)t * bw;
-            float total = a->lse[(w.first + i + t) * w.heads + head];
+            float total = lse[(w.first + i + t) * w.heads + head];
             int32_t low = seen_from(&w, &b, t), high = seen_to(&w, &b, t);
             for (size_t l = 0; l < d; l++)
                 own += g[(size_t)t * w.g_stride + l] * y[(ptrdiff_t)t * w.flat + (ptrdiff_t)l];
@@ -362,38 +438,34 @@ static void backward(const nf_terms *a, int32_t sequence, int32_t head, float *s
             }
             for (size_t j = (size_t)high; j < count; j++) row[j] = drow[j] = 0.0f;
         }
-        k->thin_product(dq, stride, w.ds, bw, 1, w.k + from * w.k_stride, w.k_stride, rows, d,
-                        count, w.scale, false);
-        k->thin_product(dk, stride, w.ds, 1, bw, q, w.q_stride, count, d, rows, w.scale, true);
-        k->thin_product(a->dv + w.at + from * stride, stride, w.p, 1, bw, g, w.g_stride, count, d,
-                        rows, 1.0f, true);
+        /* dq [rows, d] = scale ds k; dk [count, d] += scale ds^T q; dv += p^T g */
+        shape = (nf_thin){.m = rows,
+                          .n = d,
+                          .k = count,
+                          .c_stride = q_row,
+                          .a_row = bw,
+                          .a_col = 1,
+                          .b_stride = w.k_stride,
+                          .alpha = w.scale};
+        k->thin_product(dq, w.ds, w.k + from * w.k_stride, &shape);
+        shape = (nf_thin){.m = count,
+                          .n = d,
+                          .k = rows,
+                          .c_stride = kv_row,
+                          .a_row = 1,
+                          .a_col = bw,
+                          .b_stride = w.q_stride,
+                          .alpha = w.scale,
+                          .accumulate = true};
+        k->thin_product(dk, w.ds, q, &shape);
+        shape.b_stride = w.g_stride;
+        shape.alpha = 1.0f;
+        k->thin_product(dv, w.p, g, &shape);
         if (w.relative) relative_backward(&w, &b);
     }
     if (w.relative && w.length) relative_finish(&w);
 }
 
-static void rotate(float *x, const float *turns, const int32_t *positions, size_t from, size_t to,
-                   int32_t n_heads, int32_t head_size, ptrdiff_t stride, bool inverse) {
-    int32_t half = head_size / 2;
-    float sign = inverse ? -1.0f : 1.0f;
-    for (size_t t = from; t < to; t++) {
-        const float *restrict cosines = turns + (ptrdiff_t)positions[t] * head_size;
-        const float *restrict sines = cosines + half;
-        for (int32_t h = 0; h < n_heads; h++) {
-            float *restrict a = x + (ptrdiff_t)t * stride + h * head_size, *restrict b = a + half;
-            for (int32_t l = 0; l < half; l++) {
-                float c = cosines[l], s = sign * sines[l], first = a[l] * c - b[l] * s;
-                b[l] = b[l] * c + a[l] * s;
-                a[l] = first;
-            }
-        }
-    }
-}
-
-extern const nf_terms_kernels JOIN(nf_terms_kernels_, NF_ISA);
-const nf_terms_kernels JOIN(nf_terms_kernels_, NF_ISA) = {
-    .scratch = scratch_size,
-    .forward = forward,
-    .backward = backward,
-    .rotate = rotate,
-};
+extern const nf_attention_kernels JOIN(nf_attention_terms_, NF_ISA);
+const nf_attention_kernels JOIN(nf_attention_terms_, NF_ISA) = {
+    .scratch = scratch_size, .forward = forward, .backward = backward};

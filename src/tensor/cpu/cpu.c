@@ -8,6 +8,7 @@
 
 #include <omp.h>
 
+#include "tensor/backends.h"
 #include "tensor/cpu/dropped.h"
 #include "tensor/cpu/gradient.h"
 #include "tensor/cpu/kernels.h"
@@ -89,18 +90,25 @@ static nerfit_status backend_fork_alone(nf_backend *be, nf_backend **out, nerfit
     return make(out, CPU(be)->matmul, be->precision, 1, err);
 }
 
-static void parallel(nf_backend *be, int count, void (*work)(void *user, int index), void *user) {
+static void backend_parallel(nf_backend *be, int count, void (*work)(void *user, int index),
+                             void *user) {
     (void)be;
 #pragma omp parallel for num_threads(count) schedule(static, 1) if (count > 1)
     for (int i = 0; i < count; i++) work(user, i);
 }
 
-static void *memory_new(nf_backend *be, size_t bytes) {
+static const nf_values *backend_adopt(nf_backend *be, const float *host, size_t n) {
+    (void)be;
+    (void)n;
+    return (const nf_values *)host;
+}
+
+static void *backend_memory_new(nf_backend *be, size_t bytes) {
     (void)be;
     return nf_cpu_memory(bytes);
 }
 
-static void memory_free(nf_backend *be, void *memory) {
+static void backend_memory_free(nf_backend *be, void *memory) {
     (void)be;
     free(memory);
 }
@@ -195,10 +203,16 @@ static void gated_backward(nf_backend *be, nf_activation kind, nf_values *dx, co
 }
 
 static void scale_columns(nf_backend *be, nf_values *y, const nf_values *x, const nf_values *s,
-                          double alpha, size_t rows, size_t cols, bool accumulate) {
+                          size_t rows, size_t cols, bool accumulate) {
     DIVIDE(be, rows, 1, rows * cols,
-           K(be)->scale_columns(F(y) + from * cols, CF(x) + from * cols, CF(s), (float)alpha,
-                                to - from, cols, accumulate));
+           K(be)->scale_columns(F(y) + from * cols, CF(x) + from * cols, CF(s), 1.0f, to - from,
+                                cols, accumulate));
+}
+
+static void add_rows(nf_backend *be, nf_values *y, const nf_values *b, size_t rows, size_t cols) {
+    DIVIDE(be, rows, 1, rows * cols, {
+        for (size_t r = from; r < to; r++) K(be)->axpy(F(y) + r * cols, 1.0f, CF(b), cols);
+    });
 }
 
 static void divide(nf_backend *be, nf_values *y, const nf_values *a, const nf_values *b, size_t n) {
@@ -243,6 +257,14 @@ static double sum_of_squares(nf_backend *be, const nf_values *x, size_t n) {
     return total;
 }
 
+static double sum_of_squares_rows(nf_backend *be, const nf_values *x, const int32_t *rows,
+                                  size_t n_rows, size_t c) {
+    double total = 0.0;
+    for (size_t i = 0; i < n_rows; i++)
+        total += sum_of_squares(be, nf_at_const(be, x, (size_t)rows[i] * c), c);
+    return total;
+}
+
 /* ---------------------------------------------------------------- embeddings */
 
 static void embedding_forward(nf_backend *be, nf_values *y, const nf_values *table,
@@ -269,60 +291,59 @@ static void embedding_backward(nf_backend *be, nf_values *dtable, const nf_value
     });
 }
 
-/* ---------------------------------------------------------------- layer norm */
+/* ---------------------------------------------------------------- norms */
 
-static void norm_forward(nf_backend *be, nf_values *y, nf_values *sum, nf_values *mean,
-                         nf_values *rstd, const nf_values *x, const nf_values *residual,
-                         const nf_values *gamma, const nf_values *beta, double epsilon,
-                         const nf_dropout *d, size_t n, size_t c) {
-    DIVIDE(be, n, 1, 2 * n * c,
-           K(be)->norm_forward(F(y), F(sum), F(mean), F(rstd), CF(x), CF(residual), CF(gamma),
-                               CF(beta), (float)epsilon, d, from, to, c));
+static void norm_forward(nf_backend *be, nf_values *y, const nf_values *x,
+                         const nf_values *residual, const nf_norm_operands *norm,
+                         const nf_dropout *d) {
+    DIVIDE(be, norm->n, 1, 2 * norm->n * norm->c,
+           K(be)->norm_forward(F(y), CF(x), CF(residual), norm, d, from, to));
 }
 
 static void norm_backward(nf_backend *be, nf_values *dsum, nf_values *dgamma, nf_values *dbeta,
-                          const nf_values *dy, const nf_values *sum, const nf_values *mean,
-                          const nf_values *rstd, const nf_values *gamma, size_t n, size_t c) {
+                          const nf_values *dy, const nf_norm_operands *norm) {
     if (dgamma || dbeta) /* before dsum, which may be dy */
-        DIVIDE(be, c, 16, n * c,
-               K(be)->norm_backward_parameters(F(dgamma), F(dbeta), CF(dy), CF(sum), CF(mean),
-                                               CF(rstd), n, c, from, to));
-    DIVIDE(
-        be, n, 1, 2 * n * c,
-        K(be)->norm_backward(F(dsum), CF(dy), CF(sum), CF(mean), CF(rstd), CF(gamma), from, to, c));
+        DIVIDE(be, norm->c, 16, norm->n * norm->c,
+               K(be)->norm_backward_parameters(F(dgamma), F(dbeta), CF(dy), norm, from, to));
+    DIVIDE(be, norm->n, 1, 2 * norm->n * norm->c,
+           K(be)->norm_backward(F(dsum), CF(dy), norm, from, to));
 }
 
 /* ---------------------------------------------------------------- matrix products */
 
-static nerfit_status weight_new(nf_backend *be, nf_weight **w, const nf_values *values, size_t out,
-                                size_t in, unsigned uses, nerfit_error *err) {
+static nerfit_status backend_weight_new(nf_backend *be, nf_weight **w, const nf_values *values,
+                                        const nf_weight_plan *plan, nerfit_error *err) {
     /* a head of a few labels gains nothing from less, and loses precision where it shows */
     static const nf_product_type types[] = {[NF_PRECISION_F32] = NF_PRODUCT_F32,
                                             [NF_PRECISION_BF16] = NF_PRODUCT_BF16,
                                             [NF_PRECISION_INT8] = NF_PRODUCT_INT8};
-    nf_product_type type = out >= 128 && in >= 128 ? types[be->precision] : NF_PRODUCT_F32;
-    if (type == NF_PRODUCT_INT8 && (uses & ~(unsigned)NF_USE_FORWARD))
+    nf_precision precision = plan->precision ? plan->precision : be->precision;
+    bool large = plan->out >= 128 && plan->in >= 128;
+    nf_product_type type = large ? types[precision] : NF_PRODUCT_F32;
+    *w = NULL;
+    if (type == NF_PRODUCT_INT8 && (plan->uses & ~(unsigned)NF_USE_FORWARD))
         return nf_fail(err, NERFIT_UNSUPPORTED,
                        "precision int8 is for tagging; train in bf16 or f32");
-    return nf_matmul_weight_new(CPU(be)->matmul, w, CF(values), out, in, uses, type, err);
+    return nf_matmul_weight_new(CPU(be)->matmul, w, CF(values), plan, type, err);
 }
 
 static nerfit_status weight_update(nf_backend *be, nf_weight *w, nerfit_error *err) {
     return nf_matmul_weight_update(CPU(be)->matmul, w, err);
 }
 
-static void weight_free(nf_backend *be, nf_weight *w) {
+static void backend_weight_free(nf_backend *be, nf_weight *w) {
     (void)be;
     nf_matmul_weight_free(w);
 }
 
-static void linear_forward(nf_backend *be, nf_values *y, nf_values *pre, const nf_values *x,
-                           const nf_weight *w, const nf_values *bias, nf_activation kind,
-                           size_t n) {
-    nf_values *out = pre ? pre : y;
-    nf_matmul_forward(CPU(be)->matmul, F(out), CF(x), w, CF(bias), n);
-    if (kind != NF_ACTIVATION_NONE || pre)
-        activation_forward(be, kind, y, out, n * nf_weight_out(w));
+static void linear_forward(nf_backend *be, nf_values *y, const nf_values *x, const nf_weight *w,
+                           size_t n, const nf_epilogue *epilogue) {
+    static const nf_epilogue nothing = {0};
+    const nf_epilogue *e = epilogue ? epilogue : &nothing;
+    nf_values *out = e->pre ? e->pre : y;
+    nf_matmul_forward(CPU(be)->matmul, F(out), CF(x), w, CF(e->bias), n);
+    if (e->activation != NF_ACTIVATION_NONE || e->pre)
+        activation_forward(be, e->activation, y, out, n * nf_weight_out(w));
 }
 
 static void linear_backward_input(nf_backend *be, nf_values *dx, const nf_values *dy,
@@ -347,22 +368,36 @@ static const float *thin_operand(nf_backend *be, const float *b, size_t n, size_
     return copied;
 }
 
-static void matmul(nf_backend *be, nf_values *c, const nf_values *a, const nf_values *b, size_t m,
-                   size_t n, size_t k, bool trans_a, bool trans_b, double alpha, bool accumulate) {
-    size_t stride, row = trans_a ? 1 : k, column = trans_a ? m : 1;
-    bool thin = m <= THIN || n <= THIN || k <= THIN;
-    const float *operand = thin ? thin_operand(be, CF(b), n, k, trans_b, &stride) : NULL;
+static void matmul(nf_backend *be, nf_values *c, const nf_values *a, const nf_values *b,
+                   const nf_product *p) {
+    size_t stride, m = p->m, n = p->n, k = p->k;
+    bool small = m <= THIN || n <= THIN || k <= THIN;
+    const float *operand = small ? thin_operand(be, CF(b), n, k, p->trans_b, &stride) : NULL;
     if (!operand) {
-        nf_matmul_plain(CPU(be)->matmul, F(c), CF(a), CF(b), m, n, k, trans_a, trans_b, alpha,
-                        accumulate);
-    } else if (m >= n) {
-        DIVIDE(be, m, 8, m * n * k / 8,
-               K(be)->thin_product(F(c) + from * n, n, CF(a) + from * row, row, column, operand,
-                                   stride, to - from, n, k, (float)alpha, accumulate));
+        nf_matmul_plain(CPU(be)->matmul, F(c), CF(a), CF(b), p);
+        return;
+    }
+    const nf_thin all = {.m = m,
+                         .n = n,
+                         .k = k,
+                         .c_stride = n,
+                         .a_row = p->trans_a ? 1 : k,
+                         .a_col = p->trans_a ? m : 1,
+                         .b_stride = stride,
+                         .alpha = (float)p->alpha,
+                         .accumulate = p->accumulate};
+    if (m >= n) {
+        DIVIDE(be, m, 8, m * n * k / 8, {
+            nf_thin part = all;
+            part.m = to - from;
+            K(be)->thin_product(F(c) + from * n, CF(a) + from * all.a_row, operand, &part);
+        });
     } else {
-        DIVIDE(be, n, 16, m * n * k / 8,
-               K(be)->thin_product(F(c) + from, n, CF(a), row, column, operand + from, stride, m,
-                                   to - from, k, (float)alpha, accumulate));
+        DIVIDE(be, n, 16, m * n * k / 8, {
+            nf_thin part = all;
+            part.n = to - from;
+            K(be)->thin_product(F(c) + from, CF(a), operand + from, &part);
+        });
     }
 }
 
@@ -383,22 +418,23 @@ static float keep_factor(const nf_dropout *d) {
     return (float)(1.0 / (1.0 - nf_dropout_threshold(d) / 65536.0));
 }
 
-static bool linear_forward_dropped(nf_backend *be, nf_values *y, const nf_values *x,
-                                   const nf_values *known, const nf_values *bias,
-                                   const nf_weight *w, const nf_dropout *d, size_t n) {
-    const uint16_t *columns = nf_weight_columns(w);
-    size_t in = nf_weight_in(w), out = nf_weight_out(w), each = dropped_scratch(in, out);
+static bool linear_forward_dropped(nf_backend *be, nf_values *y,
+                                   const nf_dropped_forward_operands *o) {
+    const uint16_t *columns = nf_weight_columns(o->w);
+    size_t in = nf_weight_in(o->w), out = nf_weight_out(o->w), each = dropped_scratch(in, out);
+    const nf_dropout *d = o->dropout;
     if (!columns || d->p > NF_DROPPED_MOST) return false;
     float *scratch = scratch_of(be, each * (size_t)CPU(be)->threads);
     if (!scratch) return false;
-    DIVIDE(be, n, 1, n * out * 16, {
+    DIVIDE(be, o->n, 1, o->n * out * 16, {
         uint32_t *list = (uint32_t *)(scratch + each * (size_t)omp_get_thread_num());
         uint16_t *rounded = (uint16_t *)(list + in + 128);
         for (size_t t = from; t < to; t++) {
             size_t count = dropped_in_row(be, list, t, in, d);
-            K(be)->to_bf16(rounded, CF(x) + t * in, in);
-            nf_dropped_forward(F(y) + t * out, CF(known) + t * out, CF(bias), rounded, columns,
-                               list, count, out, keep_factor(d));
+            K(be)->to_bf16(rounded, CF(o->x) + t * in, in);
+            const nf_dropped_row row = {list, count, out, keep_factor(d)};
+            nf_dropped_forward(F(y) + t * out, CF(o->known) + t * out, CF(o->bias), rounded,
+                               columns, &row);
         }
     });
     return true;
@@ -406,35 +442,42 @@ static bool linear_forward_dropped(nf_backend *be, nf_values *y, const nf_values
 
 /* With k = 1/(1-p): dx = (dy + k (scaled - dy)) W + mask * (low a), then the dropped positions lose
  * what they got of k (scaled - dy) W. */
-static bool linear_backward_dropped(nf_backend *be, nf_values *dx, const nf_values *dy,
-                                    const nf_values *scaled, const nf_values *low,
-                                    const nf_values *a, size_t r, const nf_weight *w,
-                                    const nf_dropout *d, size_t n, bool accumulate) {
-    const uint16_t *columns = nf_weight_columns(w);
-    size_t in = nf_weight_in(w), out = nf_weight_out(w), each = dropped_scratch(in, out);
-    size_t threads = (size_t)CPU(be)->threads;
+static bool linear_backward_dropped(nf_backend *be, nf_values *dx,
+                                    const nf_dropped_backward_operands *o, bool accumulate) {
+    const uint16_t *columns = nf_weight_columns(o->w);
+    size_t in = nf_weight_in(o->w), out = nf_weight_out(o->w), each = dropped_scratch(in, out);
+    size_t threads = (size_t)CPU(be)->threads, n = o->n, r = o->r;
+    const nf_dropout *d = o->dropout;
+    const float *dy = CF(o->dy), *scaled = CF(o->scaled);
     if (!columns || d->p > NF_DROPPED_MOST || in % 16) return false;
     float *scratch = scratch_of(be, each * threads + n * out), *mixed = scratch + each * threads;
     if (!scratch) return false;
     float keep = keep_factor(d);
     DIVIDE(be, n * out, 16, n * out, {
-        for (size_t i = from; i < to; i++)
-            mixed[i] = CF(dy)[i] + keep * (CF(scaled)[i] - CF(dy)[i]);
+        for (size_t i = from; i < to; i++) mixed[i] = dy[i] + keep * (scaled[i] - dy[i]);
     });
-    nf_matmul_backward(CPU(be)->matmul, F(dx), mixed, w, n, accumulate);
+    nf_matmul_backward(CPU(be)->matmul, F(dx), mixed, o->w, n, accumulate);
+    const nf_thin low_rank = {.m = 1,
+                              .n = in,
+                              .k = r,
+                              .c_stride = in,
+                              .a_row = r,
+                              .a_col = 1,
+                              .b_stride = in,
+                              .alpha = keep};
     DIVIDE(be, n, 1, n * out * 16, {
         uint32_t *list = (uint32_t *)(scratch + each * (size_t)omp_get_thread_num());
         uint16_t *rounded = (uint16_t *)(list + in + 128);
         float *row = (float *)(list + in + 128 + (in > out ? in : out) / 2), *change = row + in;
         for (size_t t = from; t < to; t++) {
             size_t count = dropped_in_row(be, list, t, in, d);
-            K(be)->thin_product(row, in, CF(low) + t * r, r, 1, CF(a), in, 1, in, r, keep, false);
+            K(be)->thin_product(row, CF(o->low) + t * r, CF(o->a), &low_rank);
             for (size_t i = 0; i < count; i++) row[list[i]] = 0.0f;
             K(be)->axpy(F(dx) + t * in, 1.0f, row, in);
-            for (size_t o = 0; o < out; o++)
-                change[o] = CF(scaled)[t * out + o] - CF(dy)[t * out + o];
+            for (size_t j = 0; j < out; j++) change[j] = scaled[t * out + j] - dy[t * out + j];
             K(be)->to_bf16(rounded, change, out);
-            nf_dropped_backward(F(dx) + t * in, rounded, columns, list, count, out, keep);
+            const nf_dropped_row dropped = {list, count, out, keep};
+            nf_dropped_backward(F(dx) + t * in, rounded, columns, &dropped);
         }
     });
     return true;
@@ -442,11 +485,11 @@ static bool linear_backward_dropped(nf_backend *be, nf_values *dx, const nf_valu
 #endif
 
 static void weight_gradient(nf_backend *be, nf_values *dw, const nf_values *dy, const nf_values *x,
-                            size_t n, size_t out, size_t in, bool accumulate) {
+                            const nf_weight *w, size_t n, bool accumulate) {
+    size_t out = nf_weight_out(w), in = nf_weight_in(w);
 #if defined(__x86_64__)
     size_t pairs = (n + 1) / 2;
-    bool bf16 = be->precision == NF_PRECISION_BF16 && in % NF_GRADIENT_COLUMNS == 0 && out >= 128 &&
-                in >= 128; /* as in weight_new */
+    bool bf16 = nf_weight_type(w) == NF_PRODUCT_BF16 && in % NF_GRADIENT_COLUMNS == 0;
     uint32_t *dy_pairs = bf16 ? (uint32_t *)scratch_of(be, pairs * (out + in)) : NULL;
     if (dy_pairs) {
         uint32_t *x_pairs = dy_pairs + pairs * out;
@@ -459,141 +502,85 @@ static void weight_gradient(nf_backend *be, nf_values *dw, const nf_values *dy, 
         return;
     }
 #endif
-    matmul(be, dw, dy, x, out, in, n, true, false, 1.0, accumulate);
+    const nf_product product = {
+        .m = out, .n = in, .k = n, .trans_a = true, .alpha = 1.0, .accumulate = accumulate};
+    matmul(be, dw, dy, x, &product);
 }
 
-static void dora_norms(nf_backend *be, nf_values *norms, const nf_values *w_squares,
-                       const nf_values *b, const nf_values *aw, const nf_values *aa, double s,
-                       size_t out, size_t r) {
+static void dora_norms(nf_backend *be, nf_values *norms, const nf_dora_operands *o) {
+    size_t out = o->out, r = o->r;
+    double s = o->scaling;
     DIVIDE(be, out, 1, out * r * r, {
         for (size_t i = from; i < to; i++) {
-            const float *row = CF(b) + i * r;
+            const float *row = CF(o->b) + i * r;
             double cross = 0.0, own = 0.0;
             for (size_t j = 0; j < r; j++) {
-                cross += (double)row[j] * (double)CF(aw)[j * out + i];
-                own += (double)row[j] * K(be)->dot(CF(aa) + j * r, row, r);
+                cross += (double)row[j] * (double)CF(o->aw)[j * out + i];
+                own += (double)row[j] * K(be)->dot(CF(o->aa) + j * r, row, r);
             }
-            F(norms)[i] = (float)sqrt((double)CF(w_squares)[i] + 2.0 * s * cross + s * s * own);
+            F(norms)[i] = (float)sqrt((double)CF(o->w_squares)[i] + 2.0 * s * cross + s * s * own);
         }
     });
 }
 
 /* ---------------------------------------------------------------- attention */
 
-/* Scratch for each thread; NULL when out of memory. */
-static float *attention_scratch(nf_backend *be, const nf_sequences *sequences,
-                                const nf_attention_shape *shape, int threads, size_t *each) {
-    *each = nf_attention_scratch(sequences->longest, shape->head_size);
-    *each = (*each + 15) & ~(size_t)15;
-    return scratch_of(be, *each * (size_t)threads);
+/* The kernels for an attention, and scratch for each of the threads that are to share it. */
+typedef struct attention_plan {
+    const nf_attention_kernels *kernels;
+    int threads;
+    size_t each;    /* floats of a thread's scratch */
+    float *scratch; /* NULL: out of memory */
+} attention_plan;
+
+static attention_plan plan_attention(nf_backend *be, const nf_attention_operands *a, size_t cost) {
+    int32_t longest = a->sequences->longest;
+    bool terms = nf_attention_has_terms(a->shape, longest);
+    attention_plan plan = {.kernels = terms ? K(be)->attention_terms : K(be)->attention};
+    plan.threads = threads_for(be, (size_t)a->sequences->n_tokens * (size_t)longest * cost);
+    plan.each = plan.kernels->scratch(a->shape, longest);
+    plan.scratch = scratch_of(be, plan.each * (size_t)plan.threads);
+    return plan;
 }
 
-static void terms_forward(nf_backend *be, nf_terms a) {
-    const nf_terms_kernels *kernels = K(be)->terms;
-    size_t each = kernels->scratch(a.shape, a.sequences->longest);
-    int threads =
-        threads_for(be, (size_t)a.sequences->n_tokens * (size_t)a.sequences->longest * 64);
-    float *scratch = scratch_of(be, each * (size_t)threads);
-    int32_t heads = a.shape->n_heads, units = a.sequences->n_sequences * heads;
-    if (!scratch) return;
-    a.kernels = K(be);
-#pragma omp parallel for num_threads(threads) schedule(dynamic, 1) if (threads > 1)
+static void attention_forward(nf_backend *be, const nf_attention_operands *a) {
+    const attention_plan plan = plan_attention(be, a, 64);
+    const nf_attention_job job = {.kernels = K(be), .operands = *a};
+    int32_t heads = a->shape->n_heads, units = a->sequences->n_sequences * heads;
+    if (!plan.scratch) return;
+#pragma omp parallel for num_threads(plan.threads) schedule(dynamic, 1) if (plan.threads > 1)
     for (int32_t u = 0; u < units; u++)
-        kernels->forward(&a, u / heads, u % heads, scratch + each * (size_t)omp_get_thread_num());
+        plan.kernels->forward(&job, u / heads, u % heads,
+                              plan.scratch + plan.each * (size_t)omp_get_thread_num());
 }
 
-/* A thread does whole heads, as all texts add to a head's part of the relative tables' gradients;
- * where there are none, it does texts and heads. */
-static void terms_backward(nf_backend *be, nf_terms a) {
-    const nf_terms_kernels *kernels = K(be)->terms;
-    const nf_relative *r = a.shape->relative;
-    size_t each = kernels->scratch(a.shape, a.sequences->longest);
-    int threads =
-        threads_for(be, (size_t)a.sequences->n_tokens * (size_t)a.sequences->longest * 128);
-    float *scratch = scratch_of(be, each * (size_t)threads);
-    int32_t heads = a.shape->n_heads, texts = a.sequences->n_sequences;
-    size_t table = r ? (size_t)r->n_rows * (size_t)heads * (size_t)a.shape->head_size : 0;
-    if (!scratch) return;
-    a.kernels = K(be);
+/* A thread does the heads that share one of keys and values, whose gradients they add up; with
+ * relative tables, to whose gradients all texts add, of all texts, else of one. */
+static void attention_backward(nf_backend *be, nf_values *dq, nf_values *dk, nf_values *dv,
+                               const nf_values *dout, const nf_attention_operands *a) {
+    const attention_plan plan = plan_attention(be, a, 128);
+    const nf_attention_job job = {
+        .kernels = K(be), .operands = *a, .dout = CF(dout), .dq = F(dq), .dk = F(dk), .dv = F(dv)};
+    const nf_attention_shape *shape = a->shape;
+    const nf_relative *r = shape->relative;
+    int32_t texts = a->sequences->n_sequences, group = nf_attention_group(shape);
+    size_t table = r ? (size_t)r->n_rows * (size_t)shape->n_heads * (size_t)shape->head_size : 0;
+    if (!plan.scratch) return;
     if (r && r->dkeys) zero(be, r->dkeys, table);
     if (r && r->dqueries) zero(be, r->dqueries, table);
-    int32_t together = r ? texts : 1, units = r ? heads : texts * heads;
-#pragma omp parallel for num_threads(threads) schedule(dynamic, 1) if (threads > 1)
+    int32_t together = r ? texts : 1, units = shape->n_kv_heads * (r ? 1 : texts);
+#pragma omp parallel for num_threads(plan.threads) schedule(dynamic, 1) if (plan.threads > 1)
     for (int32_t u = 0; u < units; u++)
         for (int32_t s = 0; s < together; s++)
-            kernels->backward(&a, r ? s : u / heads, u % heads,
-                              scratch + each * (size_t)omp_get_thread_num());
+            for (int32_t h = 0; h < group; h++)
+                plan.kernels->backward(&job, r ? s : u / shape->n_kv_heads,
+                                       u % shape->n_kv_heads * group + h,
+                                       plan.scratch + plan.each * (size_t)omp_get_thread_num());
 }
 
-static void attention_forward(nf_backend *be, nf_values *out, nf_values *lse, const nf_values *q,
-                              const nf_values *k, const nf_values *v, const nf_sequences *sequences,
-                              const nf_attention_shape *shape, const nf_dropout *d) {
-    if (nf_terms_needed(shape, sequences->longest)) {
-        terms_forward(be, (nf_terms){.shape = shape,
-                                     .sequences = sequences,
-                                     .dropout = d,
-                                     .q = CF(q),
-                                     .k = CF(k),
-                                     .v = CF(v),
-                                     .out = F(out),
-                                     .lse = F(lse)});
-        return;
-    }
-    size_t each;
-    int threads = threads_for(be, (size_t)sequences->n_tokens * (size_t)sequences->longest * 64);
-    float *scratch = attention_scratch(be, sequences, shape, threads, &each);
-    int32_t units = sequences->n_sequences * shape->n_heads;
-    if (!scratch) return;
-#pragma omp parallel for num_threads(threads) schedule(dynamic, 1) if (threads > 1)
-    for (int32_t u = 0; u < units; u++) {
-        int32_t s = u / shape->n_heads, head = u % shape->n_heads;
-        int32_t first = sequences->cu_seqlens[s], length = sequences->cu_seqlens[s + 1] - first;
-        K(be)->attention_forward(F(out), F(lse), CF(q), CF(k), CF(v), shape, first, length,
-                                 sequences->longest, head, d,
-                                 scratch + each * (size_t)omp_get_thread_num());
-    }
-}
-
-static void attention_backward(nf_backend *be, nf_values *dq, nf_values *dk, nf_values *dv,
-                               const nf_values *dout, const nf_values *q, const nf_values *k,
-                               const nf_values *v, const nf_values *out, const nf_values *lse,
-                               const nf_sequences *sequences, const nf_attention_shape *shape,
-                               const nf_dropout *d) {
-    if (nf_terms_needed(shape, sequences->longest)) {
-        terms_backward(be, (nf_terms){.shape = shape,
-                                      .sequences = sequences,
-                                      .dropout = d,
-                                      .q = CF(q),
-                                      .k = CF(k),
-                                      .v = CF(v),
-                                      .out = F((uintptr_t)out),
-                                      .lse = F((uintptr_t)lse),
-                                      .dout = CF(dout),
-                                      .dq = F(dq),
-                                      .dk = F(dk),
-                                      .dv = F(dv)});
-        return;
-    }
-    size_t each;
-    int threads = threads_for(be, (size_t)sequences->n_tokens * (size_t)sequences->longest * 128);
-    float *scratch = attention_scratch(be, sequences, shape, threads, &each);
-    int32_t units = sequences->n_sequences * shape->n_heads;
-    if (!scratch) return;
-#pragma omp parallel for num_threads(threads) schedule(dynamic, 1) if (threads > 1)
-    for (int32_t u = 0; u < units; u++) {
-        int32_t s = u / shape->n_heads, head = u % shape->n_heads;
-        int32_t first = sequences->cu_seqlens[s], length = sequences->cu_seqlens[s + 1] - first;
-        K(be)->attention_backward(F(dq), F(dk), F(dv), CF(dout), CF(q), CF(k), CF(v), CF(out),
-                                  CF(lse), shape, first, length, sequences->longest, head, d,
-                                  scratch + each * (size_t)omp_get_thread_num());
-    }
-}
-
-static void rotate(nf_backend *be, nf_values *x, const nf_values *turns, const int32_t *positions,
-                   size_t n, int32_t n_heads, int32_t head_size, ptrdiff_t stride, bool inverse) {
-    DIVIDE(be, n, 1, 2 * n * (size_t)n_heads * (size_t)head_size,
-           K(be)->terms->rotate(F(x), CF(turns), positions, from, to, n_heads, head_size, stride,
-                                inverse));
+static void rotate(nf_backend *be, nf_values *x, const nf_rotation *r, size_t n, bool inverse) {
+    DIVIDE(be, n, 1, 2 * n * (size_t)r->n_heads * (size_t)r->head_size,
+           K(be)->rotate(F(x), r, from, to, inverse));
 }
 
 /* ---------------------------------------------------------------- rows */
@@ -646,13 +633,15 @@ static void pool_rows(nf_backend *be, nf_pooling kind, float *out, const float *
     }
 }
 
-static void pool(nf_backend *be, nf_pooling kind, nf_values *y, size_t stride, const nf_values *x,
-                 const nf_sequences *sequences, size_t skip, size_t c) {
+static void pool(nf_backend *be, nf_values *y, const nf_values *x, const nf_sequences *sequences,
+                 const nf_pooling_shape *shape) {
+    nf_pooling kind = shape->kind;
+    size_t c = shape->c;
     for (int32_t s = 0; s < sequences->n_sequences; s++) {
         size_t first = (size_t)sequences->cu_seqlens[s];
         size_t n = (size_t)sequences->cu_seqlens[s + 1] - first;
-        size_t skipped = n > skip ? skip : kind == NF_POOLING_CLS ? 0 : n;
-        float *out = F(y) + (size_t)s * stride;
+        size_t skipped = n > shape->skip ? shape->skip : kind == NF_POOLING_CLS ? 0 : n;
+        float *out = F(y) + (size_t)s * shape->stride;
         memset(out, 0, c * sizeof *out);
         if (n > skipped)
             pool_rows(be, kind, out, CF(x) + (first + skipped) * c, skipped, n - skipped, c);
@@ -662,13 +651,14 @@ static void pool(nf_backend *be, nf_pooling kind, nf_values *y, size_t stride, c
 /* ---------------------------------------------------------------- losses */
 
 /* The losses of a text's pairs; its rows of dz are written by one thread only. */
-static double contrastive_text(nf_backend *be, float *dz, const float *z, const float *embeddings,
-                               size_t p, const nf_sequences *sequences, const nf_entities *entities,
+static double contrastive_text(nf_backend *be, float *dz, const float *z,
+                               const nf_sequences *sequences, const nf_entities *entities,
                                int32_t s, double grad_scale) {
     int32_t first = sequences->cu_seqlens[s], length = sequences->cu_seqlens[s + 1] - first;
+    size_t p = entities->size;
     double loss = 0.0;
     for (int32_t e = entities->cu_entities[s]; e < entities->cu_entities[s + 1]; e++) {
-        const float *row = embeddings + (size_t)entities->types[e] * p;
+        const float *row = CF(entities->embeddings) + (size_t)entities->types[e] * p;
         for (int32_t t = 0; t < length; t++) {
             size_t at = (size_t)(first + t) * p;
             double x = K(be)->dot(z + at, row, p);
@@ -681,25 +671,23 @@ static double contrastive_text(nf_backend *be, float *dz, const float *z, const 
 }
 
 static double contrastive_loss(nf_backend *be, nf_values *dz, const nf_values *z,
-                               const nf_values *embeddings, size_t p, const nf_sequences *sequences,
-                               const nf_entities *entities, double grad_scale) {
-    if (dz) zero(be, dz, (size_t)sequences->n_tokens * p);
+                               const nf_sequences *sequences, const nf_entities *entities,
+                               double grad_scale) {
+    if (dz) zero(be, dz, (size_t)sequences->n_tokens * entities->size);
     double loss = 0.0;
     for (int32_t s = 0; s < sequences->n_sequences; s++)
-        loss += contrastive_text(be, F(dz), CF(z), CF(embeddings), p, sequences, entities, s,
-                                 grad_scale);
+        loss += contrastive_text(be, F(dz), CF(z), sequences, entities, s, grad_scale);
     return loss;
 }
 
 static double cross_entropy(nf_backend *be, nf_values *dlogits, const nf_values *logits,
-                            const int32_t *labels, size_t n, size_t l, double smoothing,
-                            double grad_scale) {
+                            const nf_targets *targets, double grad_scale) {
     enum { MOST = 256 };
     double sums[MOST] = {0}, loss = 0.0;
-    DIVIDE(be, n, 1, 4 * n * l, {
+    DIVIDE(be, targets->n, 1, 4 * targets->n * targets->l, {
         int thread = omp_get_thread_num();
-        double sum = K(be)->cross_entropy(F(dlogits), CF(logits), labels, from, to, l,
-                                          (float)smoothing, (float)grad_scale);
+        double sum =
+            K(be)->cross_entropy(F(dlogits), CF(logits), targets, from, to, (float)grad_scale);
         sums[thread] = sum;
     });
     for (int i = 0; i < MOST; i++) loss += sums[i];
@@ -710,20 +698,24 @@ static void softmax(nf_backend *be, nf_values *y, const nf_values *x, size_t n, 
     DIVIDE(be, n, 1, 4 * n * l, K(be)->softmax(F(y) + from * l, CF(x) + from * l, to - from, l));
 }
 
-static void adamw(nf_backend *be, nf_values *values, const nf_values *grads, nf_values *m,
-                  nf_values *v, size_t n, const nf_adamw *o) {
-    DIVIDE(
-        be, n, 64, 2 * n,
-        K(be)->adamw(F(values) + from, CF(grads) + from, F(m) + from, F(v) + from, to - from, o));
+static nf_adamw_arrays arrays_at(nf_backend *be, const nf_adamw_arrays *a, size_t at) {
+    return (nf_adamw_arrays){nf_at(be, a->values, at), nf_at_const(be, a->grads, at),
+                             nf_at(be, a->m, at), nf_at(be, a->v, at)};
 }
 
-static void adamw_rows(nf_backend *be, nf_values *values, const nf_values *grads, nf_values *m,
-                       nf_values *v, const int32_t *rows, size_t n_rows, size_t c,
-                       const nf_adamw *o) {
+static void adamw(nf_backend *be, const nf_adamw_arrays *a, size_t n, const nf_adamw *o) {
+    DIVIDE(be, n, 64, 2 * n, {
+        const nf_adamw_arrays part = arrays_at(be, a, from);
+        K(be)->adamw(&part, to - from, o);
+    });
+}
+
+static void adamw_rows(nf_backend *be, const nf_adamw_arrays *a, const int32_t *rows, size_t n_rows,
+                       size_t c, const nf_adamw *o) {
     DIVIDE(be, n_rows, 1, 2 * n_rows * c, {
         for (size_t i = from; i < to; i++) {
-            size_t at = (size_t)rows[i] * c;
-            K(be)->adamw(F(values) + at, CF(grads) + at, F(m) + at, F(v) + at, c, o);
+            const nf_adamw_arrays row = arrays_at(be, a, (size_t)rows[i] * c);
+            K(be)->adamw(&row, c, o);
         }
     });
 }
@@ -756,60 +748,14 @@ static bool multiplies_int8(void) {
 static const nf_backend operations = {
     .name = "cpu",
     .real_size = sizeof(float),
-    .free = backend_free,
-    .fork = backend_fork,
-    .fork_alone = backend_fork_alone,
-    .parallel = parallel,
-    .memory_new = memory_new,
-    .memory_free = memory_free,
-    .zero = zero,
-    .copy = copy,
-    .from_f32 = from_f32,
-    .to_f32 = to_f32,
-    .from_f64 = from_f64,
-    .to_f64 = to_f64,
-    .ints_in = ints_in,
-    .ints_out = ints_out,
-    .axpy = axpy,
-    .dropout = dropout,
-    .activation_forward = activation_forward,
-    .activation_backward = activation_backward,
-    .gated_forward = gated_forward,
-    .gated_backward = gated_backward,
-    .scale_columns = scale_columns,
-    .column_sums = column_sums,
-    .column_dots = column_dots,
-    .row_squares = row_squares,
-    .sum_of_squares = sum_of_squares,
-    .embedding_forward = embedding_forward,
-    .embedding_backward = embedding_backward,
-    .norm_forward = norm_forward,
-    .norm_backward = norm_backward,
-    .weight_new = weight_new,
-    .weight_update = weight_update,
-    .weight_free = weight_free,
-    .linear_forward = linear_forward,
-    .linear_backward_input = linear_backward_input,
+    .is_host = true,
+#define NF_HANDLE(result, name, ...) .name = backend_##name,
+#define NF_OPERATION(result, name, ...) .name = name,
+#define NF_ANSWER(result, name, ...) .name = name,
 #if defined(__x86_64__)
-    .linear_forward_dropped = linear_forward_dropped,
-    .linear_backward_dropped = linear_backward_dropped,
+#define NF_SHORTCUT(result, name, ...) .name = name,
 #endif
-    .matmul = matmul,
-    .weight_gradient = weight_gradient,
-    .dora_norms = dora_norms,
-    .divide = divide,
-    .attention_forward = attention_forward,
-    .attention_backward = attention_backward,
-    .rotate = rotate,
-    .normalize_forward = normalize_forward,
-    .normalize_backward = normalize_backward,
-    .pool = pool,
-    .contrastive_loss = contrastive_loss,
-    .cross_entropy = cross_entropy,
-    .softmax = softmax,
-    .adamw = adamw,
-    .adamw_rows = adamw_rows,
-    .decay = decay,
+#include "tensor/operations.h"
 };
 
 static nerfit_status make(nf_backend **out, const nf_matmul *parent, nf_precision precision,

@@ -8,8 +8,9 @@
  * the product of pairs takes them. */
 static inline __attribute__((always_inline)) void
 block_sums(float *y, const float *known, const float *bias, const uint16_t *x,
-           const uint16_t *columns, const uint32_t *list, size_t count, size_t out, float keep,
-           const size_t blocks) {
+           const uint16_t *columns, const nf_dropped_row *row, const size_t blocks) {
+    const uint32_t *list = row->list;
+    const size_t count = row->count, out = row->out;
     __m512 low[12], high[12];
 #pragma GCC unroll 12
     for (size_t b = 0; b < blocks; b++) low[b] = high[b] = _mm512_setzero_ps();
@@ -29,7 +30,7 @@ block_sums(float *y, const float *known, const float *bias, const uint16_t *x,
     const __m512i front = _mm512_setr_epi32(0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
     const __m512i back =
         _mm512_setr_epi32(8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);
-    const __m512 factor = _mm512_set1_ps(keep);
+    const __m512 factor = _mm512_set1_ps(row->keep);
 #pragma GCC unroll 12
     for (size_t b = 0; b < blocks; b++)
 #pragma GCC unroll 2
@@ -43,22 +44,21 @@ block_sums(float *y, const float *known, const float *bias, const uint16_t *x,
 }
 
 void nf_dropped_forward(float *y, const float *known, const float *bias, const uint16_t *x,
-                        const uint16_t *columns, const uint32_t *list, size_t count, size_t out,
-                        float keep) {
-    size_t at = 0;
+                        const uint16_t *columns, const nf_dropped_row *row) {
+    size_t at = 0, out = row->out;
     for (; at + 384 <= out; at += 384)
-        block_sums(y + at, known + at, bias ? bias + at : NULL, x, columns + at, list, count, out,
-                   keep, 12);
+        block_sums(y + at, known + at, bias ? bias + at : NULL, x, columns + at, row, 12);
     for (; at + 128 <= out; at += 128)
-        block_sums(y + at, known + at, bias ? bias + at : NULL, x, columns + at, list, count, out,
-                   keep, 4);
+        block_sums(y + at, known + at, bias ? bias + at : NULL, x, columns + at, row, 4);
     for (; at < out; at += 32)
-        block_sums(y + at, known + at, bias ? bias + at : NULL, x, columns + at, list, count, out,
-                   keep, 1);
+        block_sums(y + at, known + at, bias ? bias + at : NULL, x, columns + at, row, 1);
 }
 
 void nf_dropped_backward(float *dx, const uint16_t *d, const uint16_t *columns,
-                         const uint32_t *list, size_t count, size_t out, float keep) {
+                         const nf_dropped_row *row) {
+    const uint32_t *list = row->list;
+    size_t count = row->count, out = row->out;
+    float keep = row->keep;
     for (size_t i = 0; i < count; i += 4) {
         const uint16_t *rows[4];
         size_t some = count - i < 4 ? count - i : 4;

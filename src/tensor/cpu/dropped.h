@@ -12,13 +12,19 @@
 enum { NF_DROPPED_BLOCK = 32 };
 #define NF_DROPPED_MOST 0.25
 
-/* y [out] = keep * (known - bias (NULL: 0) - sum of x[j] columns[j]) over the j in `list` [count];
- * x [in] and the transposed weight columns [in, out] are bf16. */
+/* The dropped elements of a row of inputs. */
+typedef struct nf_dropped_row {
+    const uint32_t *list; /* [count] */
+    size_t count, out;
+    float keep;
+} nf_dropped_row;
+
+/* y [out] = keep * (known - bias (NULL: 0) - sum of x[j] columns[j]) over the j in the list; x [in]
+ * and the transposed weight columns [in, out] are bf16. */
 void nf_dropped_forward(float *y, const float *known, const float *bias, const uint16_t *x,
-                        const uint16_t *columns, const uint32_t *list, size_t count, size_t out,
-                        float keep);
-/* dx[j] -= keep * (d . columns[j]) for the j in `list`; d [out] in bf16. */
+                        const uint16_t *columns, const nf_dropped_row *row);
+/* dx[j] -= keep * (d . columns[j]) for the j in the list; d [out] in bf16. */
 void nf_dropped_backward(float *dx, const uint16_t *d, const uint16_t *columns,
-                         const uint32_t *list, size_t count, size_t out, float keep);
+                         const nf_dropped_row *row);
 
 #endif

@@ -345,9 +345,11 @@ static void store_tile_row(float *c, v16 sum, size_t n, float alpha, bool accumu
     for (size_t j = 0; j < n; j++) c[j] = accumulate ? c[j] + values[j] : values[j];
 }
 
-static void thin_product(float *c, size_t c_stride, const float *a, size_t a_row, size_t a_col,
-                         const float *b, size_t b_stride, size_t m, size_t n, size_t k, float alpha,
-                         bool accumulate) {
+static void thin_product(float *c, const float *a, const float *b, const nf_thin *shape) {
+    const size_t m = shape->m, n = shape->n, k = shape->k, c_stride = shape->c_stride;
+    const size_t a_row = shape->a_row, a_col = shape->a_col, b_stride = shape->b_stride;
+    const float alpha = shape->alpha;
+    const bool accumulate = shape->accumulate;
     for (size_t j = 0; j < n; j += 16)
         for (size_t i = 0; i < m; i += TILE_ROWS) {
             v16 sums[TILE_ROWS] = {0};
@@ -374,11 +376,15 @@ static void thin_product(float *c, size_t c_stride, const float *a, size_t a_row
         }
 }
 
-/* ---------------------------------------------------------------- layer norm */
+/* ---------------------------------------------------------------- norms */
 
-static void norm_forward(float *y, float *sum, float *mean, float *rstd, const float *x,
-                         const float *residual, const float *gamma, const float *beta,
-                         float epsilon, const nf_dropout *d, size_t from, size_t to, size_t c) {
+static void norm_forward(float *y, const float *x, const float *residual,
+                         const nf_norm_operands *norm, const nf_dropout *d, size_t from,
+                         size_t to) {
+    const float *gamma = (const float *)norm->gamma, *beta = (const float *)norm->beta;
+    float *sum = (float *)norm->sum, *mean = (float *)norm->mean, *rstd = (float *)norm->rstd;
+    float epsilon = (float)norm->epsilon;
+    size_t c = norm->c;
     bool dropping = drops(d);
     for (size_t t = from; t < to; t++) {
         float *out = y + t * c, m = 0.0f, v = 0.0f;
@@ -402,7 +408,7 @@ static void norm_forward(float *y, float *sum, float *mean, float *rstd, const f
             for (size_t i = 0; i < c; i++) out[i] = in[i] + residual[t * c + i];
         else if (in != out)
             memmove(out, in, c * sizeof *out);
-        for (size_t i = 0; i < c; i++) m += out[i];
+        for (size_t i = 0; i < c && !norm->rms; i++) m += out[i];
         m /= (float)c;
         for (size_t i = 0; i < c; i++) v += (out[i] - m) * (out[i] - m);
         float r = 1.0f / sqrtf(v / (float)c + epsilon);
@@ -416,17 +422,21 @@ static void norm_forward(float *y, float *sum, float *mean, float *rstd, const f
     }
 }
 
-static void norm_backward(float *dsum, const float *dy, const float *sum, const float *mean,
-                          const float *rstd, const float *gamma, size_t from, size_t to, size_t c) {
+static void norm_backward(float *dsum, const float *dy, const nf_norm_operands *norm, size_t from,
+                          size_t to) {
+    const float *gamma = (const float *)norm->gamma, *sum = (const float *)norm->sum;
+    const float *mean = (const float *)norm->mean, *rstd = (const float *)norm->rstd;
+    size_t c = norm->c;
     for (size_t t = from; t < to; t++) {
         const float *g = dy + t * c, *s = sum + t * c;
-        float *out = dsum + t * c, m = mean[t], r = rstd[t], g_mean = 0.0f, gx_mean = 0.0f;
+        float *out = dsum + t * c, m = norm->rms ? 0.0f : mean[t], r = rstd[t];
+        float g_mean = 0.0f, gx_mean = 0.0f;
         for (size_t i = 0; i < c; i++) {
             float weighted = g[i] * gamma[i];
             g_mean += weighted;
             gx_mean += weighted * (s[i] - m) * r;
         }
-        g_mean /= (float)c;
+        g_mean = norm->rms ? 0.0f : g_mean / (float)c;
         gx_mean /= (float)c;
         for (size_t i = 0; i < c; i++)
             out[i] = r * (g[i] * gamma[i] - g_mean - (s[i] - m) * r * gx_mean);
@@ -434,11 +444,13 @@ static void norm_backward(float *dsum, const float *dy, const float *sum, const 
 }
 
 static void norm_backward_parameters(float *restrict dgamma, float *restrict dbeta,
-                                     const float *restrict dy, const float *restrict sum,
-                                     const float *mean, const float *rstd, size_t n, size_t c,
+                                     const float *restrict dy, const nf_norm_operands *norm,
                                      size_t from, size_t to) {
-    for (size_t t = 0; t < n; t++) {
-        float m = mean[t], r = rstd[t];
+    const float *mean = (const float *)norm->mean, *rstd = (const float *)norm->rstd;
+    const float *restrict sum = (const float *)norm->sum;
+    size_t c = norm->c;
+    for (size_t t = 0; t < norm->n; t++) {
+        float m = norm->rms ? 0.0f : mean[t], r = rstd[t];
         const float *g = dy + t * c, *s = sum + t * c;
         if (dgamma)
             for (size_t i = from; i < to; i++) dgamma[i] += g[i] * (s[i] - m) * r;
@@ -450,9 +462,10 @@ static void norm_backward_parameters(float *restrict dgamma, float *restrict dbe
 /* ---------------------------------------------------------------- attention */
 
 typedef struct head_view {
-    const float *q, *k, *v; /* of the text's first row and this head */
-    ptrdiff_t stride;
-    int32_t length, d;
+    const float *q, *k, *v;              /* of the text's first row and this head */
+    ptrdiff_t q_stride, kv_stride, flat; /* of q; of k and v; of out and its gradient */
+    ptrdiff_t q_at, kv_at, flat_at;      /* of the text's first row and this head in them */
+    int32_t first, length, head, heads, d;
     size_t width; /* length rounded up to 16 */
     float scale;
 } head_view;
@@ -493,13 +506,13 @@ static void transpose(float *xt, const float *x, const head_view *h) {
             v16 rows[16] = {0};
             int32_t count = h->length - j < 16 ? h->length - j : 16;
             for (int32_t i = 0; i < count; i++)
-                rows[i] = *(const v16 *)(x + (j + i) * h->stride + done);
+                rows[i] = *(const v16 *)(x + (j + i) * h->kv_stride + done);
             transpose_tile(xt + (size_t)done * h->width + (size_t)j, h->width, rows);
         }
 #endif
     for (int32_t l = done; l < h->d; l++) {
         float *row = xt + (size_t)l * h->width;
-        for (int32_t j = 0; j < h->length; j++) row[j] = x[j * h->stride + l];
+        for (int32_t j = 0; j < h->length; j++) row[j] = x[j * h->kv_stride + l];
         for (size_t j = (size_t)h->length; j < h->width; j++) row[j] = 0.0f;
     }
 }
@@ -535,11 +548,21 @@ static void row_products(float *out, const float *a, ptrdiff_t a_stride, int32_t
     }
 }
 
-/* out_t[l] = sum_j w[t*across + j*along] x_j[l] for four outputs t at once (fewer: `count`), over
- * the columns from .. of 16 */
-static void weighted_rows(float *out, ptrdiff_t out_stride, const float *w, size_t across,
-                          size_t along, int32_t n, const float *x, ptrdiff_t x_stride, int32_t d,
-                          int32_t count) {
+/* Weights w[t*across + j*along] of the rows j < n of x, `d` wide, for the outputs t < count, at most
+ * four. */
+typedef struct weighting {
+    const float *w;
+    size_t across, along;
+    int32_t n, d, count;
+    bool add; /* to the outputs, which are else written */
+} weighting;
+
+/* out_t[l] (+)= sum_j w[t*across + j*along] x_j[l] */
+static void weighted_rows(float *out, ptrdiff_t out_stride, const float *x, ptrdiff_t x_stride,
+                          const weighting *by) {
+    const float *w = by->w;
+    const size_t across = by->across, along = by->along;
+    const int32_t n = by->n, d = by->d, count = by->count;
     int32_t l = 0;
     for (; l + 16 <= d; l += 16) {
         v16 s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};
@@ -552,6 +575,12 @@ static void weighted_rows(float *out, ptrdiff_t out_stride, const float *w, size
                 s2 += p[2 * across] * row;
                 s3 += p[3 * across] * row;
             }
+            if (by->add) {
+                s0 += *(v16 *)(out + l);
+                s1 += *(v16 *)(out + out_stride + l);
+                s2 += *(v16 *)(out + 2 * out_stride + l);
+                s3 += *(v16 *)(out + 3 * out_stride + l);
+            }
             *(v16 *)(out + l) = s0;
             *(v16 *)(out + out_stride + l) = s1;
             *(v16 *)(out + 2 * out_stride + l) = s2;
@@ -563,6 +592,7 @@ static void weighted_rows(float *out, ptrdiff_t out_stride, const float *w, size
             for (int32_t j = 0; j < n; j++)
                 s += w[(size_t)t * across + (size_t)j * along] *
                      *(const v16 *)(x + j * x_stride + l);
+            if (by->add) s += *(v16 *)(out + t * out_stride + l);
             *(v16 *)(out + t * out_stride + l) = s;
         }
     }
@@ -571,14 +601,14 @@ static void weighted_rows(float *out, ptrdiff_t out_stride, const float *w, size
             float s = 0.0f;
             for (int32_t j = 0; j < n; j++)
                 s += w[(size_t)t * across + (size_t)j * along] * x[j * x_stride + l];
-            out[t * out_stride + l] = s;
+            out[t * out_stride + l] = by->add ? out[t * out_stride + l] + s : s;
         }
 }
 
-/* Factors of the probabilities of `count` queries from row `row` on, [count, width]. Blocks of
+/* Factors of the probabilities of `count` queries from the text's `query` on, [count, width]. Blocks of
  * eight keys of all these queries are drawn together: texts are mostly shorter than 16 blocks. */
-static void mask_rows(float *factors, const head_view *h, const nf_dropout *d, int32_t row,
-                      int32_t count, int32_t head, int32_t heads, int32_t longest) {
+static void mask_rows(float *factors, const head_view *h, const nf_dropout *d, int32_t query,
+                      int32_t count, int32_t longest) {
     uint16_t numbers[MASK];
     uint32_t threshold = nf_dropout_threshold(d);
     float keep = keep_factor(d);
@@ -589,8 +619,9 @@ static void mask_rows(float *factors, const head_view *h, const nf_dropout *d, i
         int32_t n = total - done < LANES ? total - done : LANES;
         for (int32_t i = 0; i < n; i++) {
             int32_t t = (done + i) / blocks_a_row, block = (done + i) % blocks_a_row;
-            blocks[i] =
-                (d->first + nf_attention_element(row + t, 8 * block, head, heads, longest)) / 8;
+            blocks[i] = (d->first + nf_attention_element(h->first + query + t, 8 * block, h->head,
+                                                         h->heads, longest)) /
+                        8;
             places[i] = factors + (size_t)t * h->width + 8 * (size_t)block;
         }
         philox_numbers(d, blocks, numbers);
@@ -605,36 +636,51 @@ static void clear_factors(float *factors, const head_view *h, const nf_dropout *
     if (drops(d)) memset(factors, 0, 4 * h->width * sizeof *factors);
 }
 
-static head_view view(const float *q, const float *k, const float *v,
-                      const nf_attention_shape *shape, int32_t first, int32_t length,
-                      int32_t head) {
-    ptrdiff_t at = first * shape->qkv_stride + (ptrdiff_t)head * shape->head_size;
-    return (head_view){q + at,
-                       k + at,
-                       v + at,
-                       shape->qkv_stride,
-                       length,
-                       shape->head_size,
-                       ((size_t)length + 15) & ~(size_t)15,
-                       (float)shape->scale};
+static head_view view(const nf_attention_job *job, int32_t sequence, int32_t head) {
+    const nf_attention_operands *a = &job->operands;
+    const nf_attention_shape *shape = a->shape;
+    int32_t first = a->sequences->cu_seqlens[sequence], d = shape->head_size;
+    int32_t length = a->sequences->cu_seqlens[sequence + 1] - first;
+    head_view h = {.q_stride = shape->q_stride,
+                   .kv_stride = shape->kv_stride,
+                   .flat = (ptrdiff_t)shape->n_heads * d,
+                   .first = first,
+                   .length = length,
+                   .head = head,
+                   .heads = shape->n_heads,
+                   .d = d,
+                   .width = ((size_t)length + 15) & ~(size_t)15,
+                   .scale = (float)shape->scale};
+    h.q_at = first * h.q_stride + (ptrdiff_t)head * d;
+    h.kv_at = first * h.kv_stride + (ptrdiff_t)(head / nf_attention_group(shape)) * d;
+    h.flat_at = first * h.flat + (ptrdiff_t)head * d;
+    h.q = (const float *)a->q + h.q_at;
+    h.k = (const float *)a->k + h.kv_at;
+    h.v = (const float *)a->v + h.kv_at;
+    return h;
 }
 
-static void attention_forward(float *out, float *lse, const float *q, const float *k,
-                              const float *v, const nf_attention_shape *shape, int32_t first,
-                              int32_t length, int32_t longest, int32_t head, const nf_dropout *d,
+static size_t attention_scratch(const nf_attention_shape *shape, int32_t longest) {
+    size_t width = ((size_t)longest + 15) & ~(size_t)15, d = (size_t)shape->head_size;
+    return (2 * d * width + 2 * (size_t)longest * width + 8 * width + 79) & ~(size_t)15;
+}
+
+static void attention_forward(const nf_attention_job *job, int32_t sequence, int32_t head,
                               float *scratch) {
-    head_view h = view(q, k, v, shape, first, length, head);
+    const nf_attention_operands *a = &job->operands;
+    const nf_dropout *d = a->dropout;
+    head_view h = view(job, sequence, head);
     float *kt = scratch, *p = kt + (size_t)h.d * h.width, *factors = p + 4 * h.width;
-    ptrdiff_t out_stride = (ptrdiff_t)shape->n_heads * h.d;
+    float *lse = (float *)a->lse, *out = (float *)a->out + h.flat_at;
     transpose(kt, h.k, &h);
     clear_factors(factors, &h, d);
-    for (int32_t i = 0; i < length; i += 4) {
-        int32_t count = length - i < 4 ? length - i : 4;
-        if (drops(d)) mask_rows(factors, &h, d, first + i, count, head, shape->n_heads, longest);
-        row_products(p, h.q + i * h.stride, h.stride, count, kt, &h, h.scale);
+    for (int32_t i = 0; i < h.length; i += 4) {
+        int32_t count = h.length - i < 4 ? h.length - i : 4;
+        if (drops(d)) mask_rows(factors, &h, d, i, count, a->sequences->longest);
+        row_products(p, h.q + i * h.q_stride, h.q_stride, count, kt, &h, h.scale);
         for (int32_t t = 0; t < count; t++) {
             float *row = p + (size_t)t * h.width, most = -FLT_MAX, sum = 0.0f;
-            for (size_t j = (size_t)length; j < h.width; j++) row[j] = -FLT_MAX;
+            for (size_t j = (size_t)h.length; j < h.width; j++) row[j] = -FLT_MAX;
             for (size_t j = 0; j < h.width; j++) most = row[j] > most ? row[j] : most;
             for (size_t j = 0; j < h.width; j++) {
                 row[j] = exp_negative(row[j] - most);
@@ -642,41 +688,43 @@ static void attention_forward(float *out, float *lse, const float *q, const floa
             }
             float inverse = 1.0f / sum;
             for (size_t j = 0; j < h.width; j++) row[j] *= inverse;
-            if (lse) lse[(first + i + t) * shape->n_heads + head] = most + logf(sum);
+            if (lse) lse[(h.first + i + t) * h.heads + head] = most + logf(sum);
             if (drops(d)) {
                 const float *factor = factors + (size_t)t * h.width;
                 for (size_t j = 0; j < h.width; j++) row[j] *= factor[j];
             }
         }
-        weighted_rows(out + (first + i) * out_stride + head * h.d, out_stride, p, h.width, 1,
-                      length, h.v, h.stride, h.d, count);
+        const weighting by = {p, h.width, 1, h.length, h.d, count, false};
+        weighted_rows(out + i * h.flat, h.flat, h.v, h.kv_stride, &by);
     }
 }
 
-static void attention_backward(float *dq, float *dk, float *dv, const float *dout, const float *q,
-                               const float *k, const float *v, const float *out, const float *lse,
-                               const nf_attention_shape *shape, int32_t first, int32_t length,
-                               int32_t longest, int32_t head, const nf_dropout *d, float *scratch) {
-    head_view h = view(q, k, v, shape, first, length, head);
+static void attention_backward(const nf_attention_job *job, int32_t sequence, int32_t head,
+                               float *scratch) {
+    const nf_attention_operands *a = &job->operands;
+    const nf_dropout *d = a->dropout;
+    head_view h = view(job, sequence, head);
     float *kt = scratch, *vt = kt + (size_t)h.d * h.width, *p = vt + (size_t)h.d * h.width;
-    float *ds = p + (size_t)length * h.width, *dp = ds + (size_t)length * h.width;
+    float *ds = p + (size_t)h.length * h.width, *dp = ds + (size_t)h.length * h.width;
     float *factors = dp + 4 * h.width;
-    ptrdiff_t flat = (ptrdiff_t)shape->n_heads * h.d, at = first * h.stride + head * h.d;
-    const float *g = dout + first * flat + head * h.d, *y = out + first * flat + head * h.d;
+    const float *g = job->dout + h.flat_at, *y = (const float *)a->out + h.flat_at;
+    const float *lse = (const float *)a->lse;
     transpose(kt, h.k, &h);
     transpose(vt, h.v, &h);
     clear_factors(factors, &h, d);
-    for (int32_t i = 0; i < length; i += 4) {
-        int32_t count = length - i < 4 ? length - i : 4;
-        if (drops(d)) mask_rows(factors, &h, d, first + i, count, head, shape->n_heads, longest);
-        row_products(p + (size_t)i * h.width, h.q + i * h.stride, h.stride, count, kt, &h, h.scale);
-        row_products(dp, g + i * flat, flat, count, vt, &h, 1.0f);
+    for (int32_t i = 0; i < h.length; i += 4) {
+        int32_t count = h.length - i < 4 ? h.length - i : 4;
+        if (drops(d)) mask_rows(factors, &h, d, i, count, a->sequences->longest);
+        row_products(p + (size_t)i * h.width, h.q + i * h.q_stride, h.q_stride, count, kt, &h,
+                     h.scale);
+        row_products(dp, g + i * h.flat, h.flat, count, vt, &h, 1.0f);
         for (int32_t t = 0; t < count; t++) {
             size_t place = (size_t)(i + t) * h.width;
             float *row = p + place, *drow = ds + place, own = 0.0f;
             const float *dprow = dp + (size_t)t * h.width, *factor = factors + (size_t)t * h.width;
-            float total = lse[(first + i + t) * shape->n_heads + head];
-            for (int32_t l = 0; l < h.d; l++) own += g[(i + t) * flat + l] * y[(i + t) * flat + l];
+            float total = lse[(h.first + i + t) * h.heads + head];
+            for (int32_t l = 0; l < h.d; l++)
+                own += g[(i + t) * h.flat + l] * y[(i + t) * h.flat + l];
             for (size_t j = 0; j < h.width; j++) row[j] = exp_negative(row[j] - total);
             if (drops(d)) {
                 for (size_t j = 0; j < h.width; j++) {
@@ -688,13 +736,39 @@ static void attention_backward(float *dq, float *dk, float *dv, const float *dou
             }
         }
     }
-    for (int32_t i = 0; i < length; i += 4) {
-        int32_t count = length - i < 4 ? length - i : 4;
-        ptrdiff_t place = at + i * h.stride;
-        weighted_rows(dq + place, h.stride, ds + (size_t)i * h.width, h.width, 1, length, h.k,
-                      h.stride, h.d, count);
-        weighted_rows(dk + place, h.stride, ds + i, 1, h.width, length, h.q, h.stride, h.d, count);
-        weighted_rows(dv + place, h.stride, p + i, 1, h.width, length, g, flat, h.d, count);
+    bool add = head % nf_attention_group(a->shape) != 0;
+    for (int32_t i = 0; i < h.length; i += 4) {
+        int32_t count = h.length - i < 4 ? h.length - i : 4;
+        const weighting by_keys = {
+            ds + (size_t)i * h.width, h.width, 1, h.length, h.d, count, false};
+        const weighting by_queries = {ds + i, 1, h.width, h.length, h.d, count, add};
+        const weighting by_outputs = {p + i, 1, h.width, h.length, h.d, count, add};
+        ptrdiff_t key = h.kv_at + i * h.kv_stride;
+        weighted_rows(job->dq + h.q_at + i * h.q_stride, h.q_stride, h.k, h.kv_stride, &by_keys);
+        weighted_rows(job->dk + key, h.kv_stride, h.q, h.q_stride, &by_queries);
+        weighted_rows(job->dv + key, h.kv_stride, g, h.flat, &by_outputs);
+    }
+}
+
+static const nf_attention_kernels plain_attention = {
+    .scratch = attention_scratch, .forward = attention_forward, .backward = attention_backward};
+
+static void rotate(float *x, const nf_rotation *r, size_t from, size_t to, bool inverse) {
+    const int32_t n_heads = r->n_heads, head_size = r->head_size, half = head_size / 2;
+    float sign = inverse ? -1.0f : 1.0f;
+    for (size_t t = from; t < to; t++) {
+        const float *restrict cosines =
+            (const float *)r->turns + (ptrdiff_t)r->positions[t] * head_size;
+        const float *restrict sines = cosines + half;
+        for (int32_t h = 0; h < n_heads; h++) {
+            float *restrict a = x + (ptrdiff_t)t * r->stride + h * head_size;
+            float *restrict b = a + half;
+            for (int32_t l = 0; l < half; l++) {
+                float c = cosines[l], s = sign * sines[l], first = a[l] * c - b[l] * s;
+                b[l] = b[l] * c + a[l] * s;
+                a[l] = first;
+            }
+        }
     }
 }
 
@@ -717,8 +791,11 @@ static void softmax(float *y, const float *x, size_t rows, size_t l) {
     }
 }
 
-static double cross_entropy(float *dlogits, const float *logits, const int32_t *labels, size_t from,
-                            size_t to, size_t l, float smoothing, float grad_scale) {
+static double cross_entropy(float *dlogits, const float *logits, const nf_targets *targets,
+                            size_t from, size_t to, float grad_scale) {
+    const int32_t *labels = targets->labels;
+    float smoothing = (float)targets->smoothing;
+    size_t l = targets->l;
     double loss = 0.0;
     for (size_t t = from; t < to; t++) {
         const float *x = logits + t * l;
@@ -756,8 +833,10 @@ static void decay(float *values, size_t n, const double *rates, size_t n_rates) 
     }
 }
 
-static void adamw(float *restrict values, const float *restrict grads, float *restrict m,
-                  float *restrict v, size_t n, const nf_adamw *o) {
+static void adamw(const nf_adamw_arrays *arrays, size_t n, const nf_adamw *o) {
+    float *restrict values = (float *)arrays->values, *restrict m = (float *)arrays->m;
+    float *restrict v = (float *)arrays->v;
+    const float *restrict grads = (const float *)arrays->grads;
     float correction1 = (float)(1.0 - pow(o->beta1, (double)o->step));
     float correction2 = (float)sqrt(1.0 - pow(o->beta2, (double)o->step));
     float beta1 = (float)o->beta1, beta2 = (float)o->beta2, scale = (float)o->grad_scale;
@@ -771,11 +850,12 @@ static void adamw(float *restrict values, const float *restrict grads, float *re
     }
 }
 
-extern const nf_terms_kernels JOIN(nf_terms_kernels_, NF_ISA);
+extern const nf_attention_kernels JOIN(nf_attention_terms_, NF_ISA);
 extern const nf_kernels JOIN(nf_kernels_, NF_ISA);
 const nf_kernels JOIN(nf_kernels_, NF_ISA) = {
     .isa = TEXT(NF_ISA),
-    .terms = &JOIN(nf_terms_kernels_, NF_ISA),
+    .attention = &plain_attention,
+    .attention_terms = &JOIN(nf_attention_terms_, NF_ISA),
     .to_bf16 = to_bf16,
     .round_rows = round_rows,
     .from_sums = from_sums,
@@ -793,8 +873,7 @@ const nf_kernels JOIN(nf_kernels_, NF_ISA) = {
     .norm_forward = norm_forward,
     .norm_backward = norm_backward,
     .norm_backward_parameters = norm_backward_parameters,
-    .attention_forward = attention_forward,
-    .attention_backward = attention_backward,
+    .rotate = rotate,
     .softmax = softmax,
     .cross_entropy = cross_entropy,
     .decay = decay,

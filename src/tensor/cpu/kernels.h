@@ -5,11 +5,20 @@
 #define NF_CPU_KERNELS_H
 
 #include "tensor/backend.h"
-#include "tensor/cpu/attention_terms.h"
+#include "tensor/cpu/attention.h"
+
+/* c [m,n] (+)= alpha a b for products with one small side, which oneDNN is slow at: element (i,k) of
+ * a is a[i*a_row + k*a_col]; b is [k, b_stride], of which n columns rounded up to 16 can be read; c's
+ * rows are c_stride apart. */
+typedef struct nf_thin {
+    size_t m, n, k;
+    size_t c_stride, a_row, a_col, b_stride;
+    float alpha;
+    bool accumulate;
+} nf_thin;
 
 typedef struct nf_kernels {
     const char *isa;
-    const nf_terms_kernels *terms;
     void (*to_bf16)(uint16_t *y, const float *x, size_t n);
     /* Rows rounded to whole numbers from -127 to 127 of the row's scale, 128 added. */
     void (*round_rows)(uint8_t *y, float *scales, const float *x, size_t rows, size_t c);
@@ -29,50 +38,30 @@ typedef struct nf_kernels {
                                 size_t n);
     void (*scale_columns)(float *y, const float *x, const float *s, float alpha, size_t rows,
                           size_t cols, bool accumulate);
-    /* c [m,n] (+)= alpha a b for products with one small side, which oneDNN is slow at: element
-     * (i,k) of a is a[i*a_row + k*a_col]; b is [k, b_stride], of which n columns rounded up to 16
-     * can be read; c's rows are c_stride apart. */
-    void (*thin_product)(float *c, size_t c_stride, const float *a, size_t a_row, size_t a_col,
-                         const float *b, size_t b_stride, size_t m, size_t n, size_t k, float alpha,
-                         bool accumulate);
+    void (*thin_product)(float *c, const float *a, const float *b, const nf_thin *shape);
     /* columns from .. to of [rows, cols] */
     void (*column_sums)(float *y, const float *x, size_t rows, size_t cols, size_t from, size_t to);
     void (*column_dots)(float *y, const float *a, const float *b, size_t rows, size_t cols,
                         size_t from, size_t to);
     double (*dot)(const float *a, const float *b, size_t n);
-    /* rows from .. to; sum, mean, rstd, residual may be NULL */
-    void (*norm_forward)(float *y, float *sum, float *mean, float *rstd, const float *x,
-                         const float *residual, const float *gamma, const float *beta,
-                         float epsilon, const nf_dropout *d, size_t from, size_t to, size_t c);
-    void (*norm_backward)(float *dsum, const float *dy, const float *sum, const float *mean,
-                          const float *rstd, const float *gamma, size_t from, size_t to, size_t c);
+    /* rows from .. to; residual may be NULL */
+    void (*norm_forward)(float *y, const float *x, const float *residual,
+                         const nf_norm_operands *norm, const nf_dropout *d, size_t from, size_t to);
+    void (*norm_backward)(float *dsum, const float *dy, const nf_norm_operands *norm, size_t from,
+                          size_t to);
     /* columns from .. to of the parameters' gradients */
-    void (*norm_backward_parameters)(float *dgamma, float *dbeta, const float *dy, const float *sum,
-                                     const float *mean, const float *rstd, size_t n, size_t c,
-                                     size_t from, size_t to);
-    /* One text and head: rows first .. first+length. scratch: see nf_attention_scratch. */
-    void (*attention_forward)(float *out, float *lse, const float *q, const float *k,
-                              const float *v, const nf_attention_shape *shape, int32_t first,
-                              int32_t length, int32_t longest, int32_t head, const nf_dropout *d,
-                              float *scratch);
-    void (*attention_backward)(float *dq, float *dk, float *dv, const float *dout, const float *q,
-                               const float *k, const float *v, const float *out, const float *lse,
-                               const nf_attention_shape *shape, int32_t first, int32_t length,
-                               int32_t longest, int32_t head, const nf_dropout *d, float *scratch);
+    void (*norm_backward_parameters)(float *dgamma, float *dbeta, const float *dy,
+                                     const nf_norm_operands *norm, size_t from, size_t to);
+    const nf_attention_kernels *attention, *attention_terms;
     void (*softmax)(float *y, const float *x, size_t rows, size_t l);
     /* Sum of the losses of rows from .. to */
-    double (*cross_entropy)(float *dlogits, const float *logits, const int32_t *labels, size_t from,
-                            size_t to, size_t l, float smoothing, float grad_scale);
+    double (*cross_entropy)(float *dlogits, const float *logits, const nf_targets *targets,
+                            size_t from, size_t to, float grad_scale);
+    /* Rows from .. to of operations.h's rotate. */
+    void (*rotate)(float *x, const nf_rotation *rotation, size_t from, size_t to, bool inverse);
     void (*decay)(float *values, size_t n, const double *rates, size_t n_rates);
-    void (*adamw)(float *values, const float *grads, float *m, float *v, size_t n,
-                  const nf_adamw *options);
+    void (*adamw)(const nf_adamw_arrays *arrays, size_t n, const nf_adamw *options);
 } nf_kernels;
-
-/* Floats of scratch that attention needs for texts of `longest` tokens. */
-static inline size_t nf_attention_scratch(int32_t longest, int32_t head_size) {
-    size_t width = ((size_t)longest + 15) & ~(size_t)15;
-    return 2 * (size_t)head_size * width + 2 * (size_t)longest * width + 8 * width + 64;
-}
 
 const nf_kernels *nf_kernels_best(void);
 

@@ -113,6 +113,10 @@ size_t nf_weight_out(const nf_weight *w) {
 size_t nf_weight_in(const nf_weight *w) {
     return w->in;
 }
+
+nf_product_type nf_weight_type(const nf_weight *w) {
+    return w->type;
+}
 const uint16_t *nf_weight_columns(const nf_weight *w) {
     return w->columns.memory;
 }
@@ -277,8 +281,10 @@ static dnnl_status_t pack(nf_weight *w, int direction) {
     } while (0)
 
 nerfit_status nf_matmul_weight_new(nf_matmul *mm, nf_weight **out, const float *values,
-                                   size_t n_out, size_t n_in, unsigned uses, nf_product_type type,
+                                   const nf_weight_plan *plan, nf_product_type type,
                                    nerfit_error *err) {
+    size_t n_out = plan->out, n_in = plan->in;
+    unsigned uses = plan->uses;
     nf_weight *w = calloc(1, sizeof *w);
     *out = NULL;
     if (!w) return nf_no_memory(err, sizeof *w);
@@ -476,18 +482,18 @@ static bool run_packed(nf_matmul *mm, const product_key *whole, const nf_weight 
     return all;
 }
 
-void nf_matmul_plain(nf_matmul *mm, float *c, const float *a, const float *b, size_t m, size_t n,
-                     size_t k, bool trans_a, bool trans_b, double alpha, bool accumulate) {
+void nf_matmul_plain(nf_matmul *mm, float *c, const float *a, const float *b, const nf_product *p) {
+    size_t m = p->m, n = p->n, k = p->k;
     if (m == 0 || n == 0) return;
     if (k == 0) {
-        if (!accumulate) memset(c, 0, m * n * sizeof *c);
+        if (!p->accumulate) memset(c, 0, m * n * sizeof *c);
         return;
     }
     WITH_THREADS(mm->threads,
-                 dnnl_sgemm(trans_a ? 'T' : 'N', trans_b ? 'T' : 'N', (dnnl_dim_t)m, (dnnl_dim_t)n,
-                            (dnnl_dim_t)k, (float)alpha, a, (dnnl_dim_t)(trans_a ? m : k), b,
-                            (dnnl_dim_t)(trans_b ? k : n), accumulate ? 1.0f : 0.0f, c,
-                            (dnnl_dim_t)n));
+                 dnnl_sgemm(p->trans_a ? 'T' : 'N', p->trans_b ? 'T' : 'N', (dnnl_dim_t)m,
+                            (dnnl_dim_t)n, (dnnl_dim_t)k, (float)p->alpha, a,
+                            (dnnl_dim_t)(p->trans_a ? m : k), b, (dnnl_dim_t)(p->trans_b ? k : n),
+                            p->accumulate ? 1.0f : 0.0f, c, (dnnl_dim_t)n));
 }
 
 /* When a primitive cannot be made (out of memory), the plain product does the work. */
@@ -503,7 +509,8 @@ void nf_matmul_forward(nf_matmul *mm, float *y, const float *x, const nf_weight 
     bool done = false;
     WITH_THREADS(1, done = w->packed[FORWARD] && run_packed(mm, &key, w, y, x, bias));
     if (done) return;
-    nf_matmul_plain(mm, y, x, w->values, n, w->out, w->in, false, true, 1.0, false);
+    const nf_product plain = {.m = n, .n = w->out, .k = w->in, .trans_b = true, .alpha = 1.0};
+    nf_matmul_plain(mm, y, x, w->values, &plain);
     for (size_t t = 0; t < n && bias; t++) mm->kernels->axpy(y + t * w->out, 1.0f, bias, w->out);
 }
 
@@ -518,6 +525,8 @@ void nf_matmul_backward(nf_matmul *mm, float *dx, const float *dy, const nf_weig
                        .accumulate = accumulate};
     bool done = false;
     WITH_THREADS(1, done = w->packed[BACKWARD] && run_packed(mm, &key, w, dx, dy, NULL));
-    if (!done)
-        nf_matmul_plain(mm, dx, dy, w->values, n, w->in, w->out, false, false, 1.0, accumulate);
+    if (done) return;
+    const nf_product plain = {
+        .m = n, .n = w->in, .k = w->out, .alpha = 1.0, .accumulate = accumulate};
+    nf_matmul_plain(mm, dx, dy, w->values, &plain);
 }

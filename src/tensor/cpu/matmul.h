@@ -18,8 +18,8 @@ nerfit_status nf_matmul_new(nf_matmul **out, const nf_matmul *parent, const nf_k
                             int threads, nerfit_error *err);
 void nf_matmul_free(nf_matmul *mm);
 
-nerfit_status nf_matmul_weight_new(nf_matmul *mm, nf_weight **w, const float *values, size_t out,
-                                   size_t in, unsigned uses, nf_product_type type,
+nerfit_status nf_matmul_weight_new(nf_matmul *mm, nf_weight **w, const float *values,
+                                   const nf_weight_plan *plan, nf_product_type type,
                                    nerfit_error *err);
 nerfit_status nf_matmul_weight_update(nf_matmul *mm, nf_weight *w, nerfit_error *err);
 void nf_matmul_weight_free(nf_weight *w);
@@ -30,11 +30,11 @@ void nf_matmul_forward(nf_matmul *mm, float *y, const float *x, const nf_weight 
 /* dx [n,in] (+)= dy W */
 void nf_matmul_backward(nf_matmul *mm, float *dx, const float *dy, const nf_weight *w, size_t n,
                         bool accumulate);
-/* The plain product of backend.h. */
-void nf_matmul_plain(nf_matmul *mm, float *c, const float *a, const float *b, size_t m, size_t n,
-                     size_t k, bool trans_a, bool trans_b, double alpha, bool accumulate);
+/* matmul of operations.h */
+void nf_matmul_plain(nf_matmul *mm, float *c, const float *a, const float *b, const nf_product *p);
 size_t nf_weight_out(const nf_weight *w);
 size_t nf_weight_in(const nf_weight *w);
+nf_product_type nf_weight_type(const nf_weight *w);
 /* W^T [in, out] in bf16 (dropped.h); NULL unless it was asked for and its products are in bf16. */
 const uint16_t *nf_weight_columns(const nf_weight *w);
 

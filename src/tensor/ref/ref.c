@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tensor/backend.h"
 #include "tensor/ref/ref.h"
 
 #ifdef NF_REAL_f64
@@ -31,13 +30,23 @@ static nerfit_status backend_fork(nf_backend *be, nf_backend **out, nerfit_error
     return nf_backend_ref(out, be->real_size, err);
 }
 
-static void *memory_new(nf_backend *be, size_t bytes) {
+static nerfit_status backend_fork_alone(nf_backend *be, nf_backend **out, nerfit_error *err) {
+    return backend_fork(be, out, err);
+}
+
+static const nf_values *backend_adopt(nf_backend *be, const float *host, size_t n) {
+    (void)be;
+    (void)n;
+    return sizeof(real) == sizeof(float) ? (const nf_values *)host : NULL;
+}
+
+static void *backend_memory_new(nf_backend *be, size_t bytes) {
     (void)be;
     if (bytes > SIZE_MAX - 128) return NULL;
     return aligned_alloc(64, (bytes + 127) & ~(size_t)63);
 }
 
-static void memory_free(nf_backend *be, void *memory) {
+static void backend_memory_free(nf_backend *be, void *memory) {
     (void)be;
     free(memory);
 }
@@ -72,7 +81,8 @@ static void to_f64(nf_backend *be, double *y, const nf_values *x, size_t n) {
     for (size_t i = 0; i < n; i++) y[i] = (double)CR(x)[i];
 }
 
-static void parallel(nf_backend *be, int count, void (*work)(void *user, int index), void *user) {
+static void backend_parallel(nf_backend *be, int count, void (*work)(void *user, int index),
+                             void *user) {
     (void)be;
     for (int i = 0; i < count; i++) work(user, i);
 }
@@ -179,14 +189,20 @@ static void gated_backward(nf_backend *be, nf_activation kind, nf_values *dx, co
 }
 
 static void scale_columns(nf_backend *be, nf_values *y, const nf_values *x, const nf_values *s,
-                          double alpha, size_t rows, size_t cols, bool accumulate) {
+                          size_t rows, size_t cols, bool accumulate) {
     (void)be;
     for (size_t r = 0; r < rows; r++)
         for (size_t c = 0; c < cols; c++) {
             size_t i = r * cols + c;
-            real value = (real)(alpha * (double)(CR(x)[i] * CR(s)[c]));
+            real value = CR(x)[i] * CR(s)[c];
             R(y)[i] = accumulate ? R(y)[i] + value : value;
         }
+}
+
+static void add_rows(nf_backend *be, nf_values *y, const nf_values *b, size_t rows, size_t cols) {
+    (void)be;
+    for (size_t r = 0; r < rows; r++)
+        for (size_t c = 0; c < cols; c++) R(y)[r * cols + c] += CR(b)[c];
 }
 
 static void divide(nf_backend *be, nf_values *y, const nf_values *a, const nf_values *b, size_t n) {
@@ -234,6 +250,14 @@ static double sum_of_squares(nf_backend *be, const nf_values *x, size_t n) {
     return dot(CR(x), CR(x), n);
 }
 
+static double sum_of_squares_rows(nf_backend *be, const nf_values *x, const int32_t *rows,
+                                  size_t n_rows, size_t c) {
+    double sum = 0.0;
+    for (size_t i = 0; i < n_rows; i++)
+        sum += sum_of_squares(be, nf_at_const(be, x, (size_t)rows[i] * c), c);
+    return sum;
+}
+
 /* ---------------------------------------------------------------- embeddings */
 
 static void embedding_forward(nf_backend *be, nf_values *y, const nf_values *table,
@@ -256,54 +280,57 @@ static void embedding_backward(nf_backend *be, nf_values *dtable, const nf_value
     }
 }
 
-/* ---------------------------------------------------------------- layer norm */
+/* ---------------------------------------------------------------- norms */
 
-static void norm_forward(nf_backend *be, nf_values *y, nf_values *sum, nf_values *mean,
-                         nf_values *rstd, const nf_values *x, const nf_values *residual,
-                         const nf_values *gamma, const nf_values *beta, double epsilon,
-                         const nf_dropout *d, size_t n, size_t c) {
+static void norm_forward(nf_backend *be, nf_values *y, const nf_values *x,
+                         const nf_values *residual, const nf_norm_operands *o,
+                         const nf_dropout *d) {
     (void)be;
-    for (size_t t = 0; t < n; t++) {
+    size_t c = o->c;
+    for (size_t t = 0; t < o->n; t++) {
         real *out = R(y) + t * c;
         double m = 0.0, v = 0.0;
         for (size_t i = 0; i < c; i++) {
             size_t at = t * c + i;
             out[i] = CR(x)[at] * (real)nf_dropout_factor(d, at);
             if (residual) out[i] += CR(residual)[at];
-            if (sum) R(sum)[at] = out[i];
+            if (o->sum) R(o->sum)[at] = out[i];
             m += (double)out[i];
         }
-        m /= (double)c;
+        m = o->rms ? 0.0 : m / (double)c;
         for (size_t i = 0; i < c; i++) v += ((double)out[i] - m) * ((double)out[i] - m);
-        double r = 1.0 / sqrt(v / (double)c + epsilon);
-        if (mean) R(mean)[t] = (real)m;
-        if (rstd) R(rstd)[t] = (real)r;
+        double r = 1.0 / sqrt(v / (double)c + o->epsilon);
+        if (o->mean) R(o->mean)[t] = (real)m;
+        if (o->rstd) R(o->rstd)[t] = (real)r;
         for (size_t i = 0; i < c; i++)
-            out[i] = (real)(((double)out[i] - m) * r) * CR(gamma)[i] + (beta ? CR(beta)[i] : 0);
+            out[i] =
+                (real)(((double)out[i] - m) * r) * CR(o->gamma)[i] + (o->beta ? CR(o->beta)[i] : 0);
     }
 }
 
-/* With x^ = (sum - mean) rstd and g = dy gamma: dsum = rstd (g - mean(g) - x^ mean(g x^)). */
+/* With x^ = (sum - mean) rstd and g = dy gamma: dsum = rstd (g - mean(g) - x^ mean(g x^)); without
+ * mean(g) in an RMSNorm, whose mean is 0. */
 static void norm_backward(nf_backend *be, nf_values *dsum, nf_values *dgamma, nf_values *dbeta,
-                          const nf_values *dy, const nf_values *sum, const nf_values *mean,
-                          const nf_values *rstd, const nf_values *gamma, size_t n, size_t c) {
+                          const nf_values *dy, const nf_norm_operands *o) {
     (void)be;
-    for (size_t t = 0; t < n; t++) {
-        const real *g = CR(dy) + t * c, *s = CR(sum) + t * c;
+    size_t c = o->c;
+    for (size_t t = 0; t < o->n; t++) {
+        const real *g = CR(dy) + t * c, *s = CR(o->sum) + t * c;
         real *out = R(dsum) + t * c;
-        double m = (double)CR(mean)[t], r = (double)CR(rstd)[t], g_mean = 0.0, gx_mean = 0.0;
+        double m = o->rms ? 0.0 : (double)CR(o->mean)[t], r = (double)CR(o->rstd)[t];
+        double g_mean = 0.0, gx_mean = 0.0;
         for (size_t i = 0; i < c; i++) {
-            double hat = ((double)s[i] - m) * r, weighted = (double)g[i] * (double)CR(gamma)[i];
+            double hat = ((double)s[i] - m) * r, weighted = (double)g[i] * (double)CR(o->gamma)[i];
             g_mean += weighted;
             gx_mean += weighted * hat;
             if (dgamma) R(dgamma)[i] += (real)((double)g[i] * hat);
             if (dbeta) R(dbeta)[i] += g[i];
         }
-        g_mean /= (double)c;
+        g_mean = o->rms ? 0.0 : g_mean / (double)c;
         gx_mean /= (double)c;
         for (size_t i = 0; i < c; i++) {
             double hat = ((double)s[i] - m) * r;
-            out[i] = (real)(r * ((double)g[i] * (double)CR(gamma)[i] - g_mean - hat * gx_mean));
+            out[i] = (real)(r * ((double)g[i] * (double)CR(o->gamma)[i] - g_mean - hat * gx_mean));
         }
     }
 }
@@ -315,13 +342,12 @@ struct nf_weight {
     size_t out, in;
 };
 
-static nerfit_status weight_new(nf_backend *be, nf_weight **w, const nf_values *values, size_t out,
-                                size_t in, unsigned uses, nerfit_error *err) {
+static nerfit_status backend_weight_new(nf_backend *be, nf_weight **w, const nf_values *values,
+                                        const nf_weight_plan *plan, nerfit_error *err) {
     (void)be;
-    (void)uses;
     *w = malloc(sizeof **w);
     if (!*w) return nf_no_memory(err, sizeof **w);
-    **w = (nf_weight){CR(values), out, in};
+    **w = (nf_weight){CR(values), plan->out, plan->in};
     return NERFIT_OK;
 }
 
@@ -332,59 +358,68 @@ static nerfit_status weight_update(nf_backend *be, nf_weight *w, nerfit_error *e
     return NERFIT_OK;
 }
 
-static void weight_free(nf_backend *be, nf_weight *w) {
+static void backend_weight_free(nf_backend *be, nf_weight *w) {
     (void)be;
     free(w);
 }
 
-static void matmul(nf_backend *be, nf_values *c, const nf_values *a, const nf_values *b, size_t m,
-                   size_t n, size_t k, bool trans_a, bool trans_b, double alpha, bool accumulate) {
+static void matmul(nf_backend *be, nf_values *c, const nf_values *a, const nf_values *b,
+                   const nf_product *p) {
     (void)be;
-    for (size_t i = 0; i < m; i++)
-        for (size_t j = 0; j < n; j++) {
+    for (size_t i = 0; i < p->m; i++)
+        for (size_t j = 0; j < p->n; j++) {
             double sum = 0.0;
-            for (size_t l = 0; l < k; l++) {
-                real x = trans_a ? CR(a)[l * m + i] : CR(a)[i * k + l];
-                real y = trans_b ? CR(b)[j * k + l] : CR(b)[l * n + j];
+            for (size_t l = 0; l < p->k; l++) {
+                real x = p->trans_a ? CR(a)[l * p->m + i] : CR(a)[i * p->k + l];
+                real y = p->trans_b ? CR(b)[j * p->k + l] : CR(b)[l * p->n + j];
                 sum += (double)x * (double)y;
             }
-            real *out = R(c) + i * n + j;
-            *out = (real)(accumulate ? (double)*out + alpha * sum : alpha * sum);
+            real *out = R(c) + i * p->n + j;
+            *out = (real)(p->accumulate ? (double)*out + p->alpha * sum : p->alpha * sum);
         }
 }
 
-static void linear_forward(nf_backend *be, nf_values *y, nf_values *pre, const nf_values *x,
-                           const nf_weight *w, const nf_values *bias, nf_activation kind,
-                           size_t n) {
+static void linear_forward(nf_backend *be, nf_values *y, const nf_values *x, const nf_weight *w,
+                           size_t n, const nf_epilogue *epilogue) {
     (void)be;
+    static const nf_epilogue nothing = {0};
+    const nf_epilogue *e = epilogue ? epilogue : &nothing;
     for (size_t t = 0; t < n; t++)
         for (size_t o = 0; o < w->out; o++) {
             double sum = dot(CR(x) + t * w->in, w->values + o * w->in, w->in);
-            if (bias) sum += (double)CR(bias)[o];
-            if (pre) R(pre)[t * w->out + o] = (real)sum;
-            R(y)[t * w->out + o] = (real)activation(kind, sum);
+            if (e->bias) sum += (double)CR(e->bias)[o];
+            if (e->pre) R(e->pre)[t * w->out + o] = (real)sum;
+            R(y)[t * w->out + o] = (real)activation(e->activation, sum);
         }
 }
 
 static void linear_backward_input(nf_backend *be, nf_values *dx, const nf_values *dy,
                                   const nf_weight *w, size_t n, bool accumulate) {
-    matmul(be, dx, dy, (const nf_values *)w->values, n, w->in, w->out, false, false, 1.0,
-           accumulate);
+    const nf_product product = {
+        .m = n, .n = w->in, .k = w->out, .alpha = 1.0, .accumulate = accumulate};
+    matmul(be, dx, dy, (const nf_values *)w->values, &product);
 }
 
-static void dora_norms(nf_backend *be, nf_values *norms, const nf_values *w_squares,
-                       const nf_values *b, const nf_values *aw, const nf_values *aa, double s,
-                       size_t out, size_t r) {
+static void weight_gradient(nf_backend *be, nf_values *dw, const nf_values *dy, const nf_values *x,
+                            const nf_weight *w, size_t n, bool accumulate) {
+    const nf_product product = {
+        .m = w->out, .n = w->in, .k = n, .trans_a = true, .alpha = 1.0, .accumulate = accumulate};
+    matmul(be, dw, dy, x, &product);
+}
+
+static void dora_norms(nf_backend *be, nf_values *norms, const nf_dora_operands *o) {
     (void)be;
-    for (size_t i = 0; i < out; i++) {
-        const real *row = CR(b) + i * r;
+    size_t r = o->r;
+    double s = o->scaling;
+    for (size_t i = 0; i < o->out; i++) {
+        const real *row = CR(o->b) + i * r;
         double cross = 0.0, own = 0.0;
         for (size_t j = 0; j < r; j++) {
-            cross += (double)row[j] * (double)CR(aw)[j * out + i];
+            cross += (double)row[j] * (double)CR(o->aw)[j * o->out + i];
             for (size_t l = 0; l < r; l++)
-                own += (double)row[j] * (double)CR(aa)[j * r + l] * (double)row[l];
+                own += (double)row[j] * (double)CR(o->aa)[j * r + l] * (double)row[l];
         }
-        R(norms)[i] = (real)sqrt((double)CR(w_squares)[i] + 2.0 * s * cross + s * s * own);
+        R(norms)[i] = (real)sqrt((double)CR(o->w_squares)[i] + 2.0 * s * cross + s * s * own);
     }
 }
 
@@ -394,17 +429,25 @@ static void dora_norms(nf_backend *be, nf_values *norms, const nf_values *w_squa
 typedef struct unit {
     const nf_attention_shape *shape;
     const nf_relative *relative; /* or NULL */
-    const real *q, *k;           /* of the text's first row and this head */
+    ptrdiff_t q_at, kv_at;       /* of the text's first row and this head */
+    const real *q, *k;           /* there */
     int32_t first, length, head;
 } unit;
 
-static unit unit_of(const nf_values *q, const nf_values *k, const nf_sequences *sequences,
-                    const nf_attention_shape *shape, int32_t s, int32_t head) {
-    int32_t first = sequences->cu_seqlens[s];
-    ptrdiff_t at = first * shape->qkv_stride + head * shape->head_size;
-    return (unit){shape,      shape->relative, CR(q) + at,
-                  CR(k) + at, first,           sequences->cu_seqlens[s + 1] - first,
-                  head};
+static unit unit_of(const nf_attention_operands *a, int32_t s, int32_t head) {
+    const nf_attention_shape *shape = a->shape;
+    int32_t first = a->sequences->cu_seqlens[s];
+    int32_t kv_head = head / (shape->n_heads / shape->n_kv_heads);
+    unit u = {.shape = shape,
+              .relative = shape->relative,
+              .q_at = first * shape->q_stride + head * shape->head_size,
+              .kv_at = first * shape->kv_stride + kv_head * shape->head_size,
+              .first = first,
+              .length = a->sequences->cu_seqlens[s + 1] - first,
+              .head = head};
+    u.q = CR(a->q) + u.q_at;
+    u.k = CR(a->k) + u.kv_at;
+    return u;
 }
 
 /* The keys that query i sees: from .. to. */
@@ -427,7 +470,7 @@ static size_t relative_part(const unit *u, size_t row) {
 
 static double score(const unit *u, int32_t i, int32_t j) {
     size_t d = (size_t)u->shape->head_size;
-    const real *q = u->q + i * u->shape->qkv_stride, *k = u->k + j * u->shape->qkv_stride;
+    const real *q = u->q + i * u->shape->q_stride, *k = u->k + j * u->shape->kv_stride;
     double sum = u->shape->scale * dot(q, k, d);
     const nf_relative *r = u->relative;
     if (!r) return sum;
@@ -445,28 +488,27 @@ static double row_lse(const unit *u, int32_t i) {
     return most + log(sum);
 }
 
-static void attention_forward(nf_backend *be, nf_values *out, nf_values *lse, const nf_values *q,
-                              const nf_values *k, const nf_values *v, const nf_sequences *sequences,
-                              const nf_attention_shape *shape, const nf_dropout *drop) {
+static void attention_forward(nf_backend *be, const nf_attention_operands *a) {
     (void)be;
+    const nf_attention_shape *shape = a->shape;
     int32_t heads = shape->n_heads, d = shape->head_size;
-    ptrdiff_t stride = shape->qkv_stride;
-    for (int32_t s = 0; s < sequences->n_sequences; s++)
+    for (int32_t s = 0; s < a->sequences->n_sequences; s++)
         for (int32_t h = 0; h < heads; h++) {
-            unit u = unit_of(q, k, sequences, shape, s, h);
-            const real *values = CR(v) + u.first * stride + h * d;
+            unit u = unit_of(a, s, h);
+            const real *values = CR(a->v) + u.kv_at;
             for (int32_t i = 0; i < u.length; i++) {
                 int32_t row = u.first + i;
-                real *y = R(out) + ((size_t)row * (size_t)heads + (size_t)h) * (size_t)d;
+                real *y = R(a->out) + ((size_t)row * (size_t)heads + (size_t)h) * (size_t)d;
                 double log_sum = row_lse(&u, i);
-                if (lse) R(lse)[row * heads + h] = (real)log_sum;
+                if (a->lse) R(a->lse)[row * heads + h] = (real)log_sum;
                 for (int32_t l = 0; l < d; l++) y[l] = 0;
                 for (int32_t j = seen_from(&u, i); j < seen_to(&u, i); j++) {
-                    double p = exp(score(&u, i, j) - log_sum) *
-                               nf_dropout_factor(drop, nf_attention_element(row, j, h, heads,
-                                                                            sequences->longest));
+                    double p =
+                        exp(score(&u, i, j) - log_sum) *
+                        nf_dropout_factor(a->dropout, nf_attention_element(row, j, h, heads,
+                                                                           a->sequences->longest));
                     for (int32_t l = 0; l < d; l++)
-                        y[l] += (real)(p * (double)values[j * stride + l]);
+                        y[l] += (real)(p * (double)values[j * shape->kv_stride + l]);
                 }
             }
         }
@@ -486,61 +528,59 @@ static void relative_backward(const unit *u, int32_t i, int32_t j, double ds, re
         R(r->dbias)[row * (size_t)u->shape->n_heads + (size_t)u->head] += (real)ds;
     if (r->keys) add_scaled(dq, scaled, CR(r->keys) + part, d);
     if (r->keys && r->dkeys)
-        add_scaled(R(r->dkeys) + part, scaled, u->q + i * u->shape->qkv_stride, d);
+        add_scaled(R(r->dkeys) + part, scaled, u->q + i * u->shape->q_stride, d);
     if (r->queries) add_scaled(dk, scaled, CR(r->queries) + part, d);
     if (r->queries && r->dqueries)
-        add_scaled(R(r->dqueries) + part, scaled, u->k + j * u->shape->qkv_stride, d);
+        add_scaled(R(r->dqueries) + part, scaled, u->k + j * u->shape->kv_stride, d);
 }
 
 /* With p the probabilities, r the dropout factors and dp_ij = r_ij dout_i.v_j:
  * dv_j = sum_i p_ij r_ij dout_i, ds_ij = p_ij (dp_ij - dout_i.out_i), dq_i = scale sum_j ds_ij k_j,
  * dk_j = scale sum_i ds_ij q_i. */
 static void attention_backward(nf_backend *be, nf_values *dq, nf_values *dk, nf_values *dv,
-                               const nf_values *dout, const nf_values *q, const nf_values *k,
-                               const nf_values *v, const nf_values *out, const nf_values *lse,
-                               const nf_sequences *sequences, const nf_attention_shape *shape,
-                               const nf_dropout *drop) {
+                               const nf_values *dout, const nf_attention_operands *a) {
+    const nf_attention_shape *shape = a->shape;
     int32_t heads = shape->n_heads, d = shape->head_size;
-    ptrdiff_t stride = shape->qkv_stride;
-    for (int32_t row = 0; row < sequences->n_tokens; row++)
-        for (int32_t l = 0; l < heads * d; l++)
-            R(dq)[row * stride + l] = R(dk)[row * stride + l] = R(dv)[row * stride + l] = 0;
+    for (int32_t row = 0; row < a->sequences->n_tokens; row++) {
+        for (int32_t l = 0; l < heads * d; l++) R(dq)[row * shape->q_stride + l] = 0;
+        for (int32_t l = 0; l < shape->n_kv_heads * d; l++)
+            R(dk)[row * shape->kv_stride + l] = R(dv)[row * shape->kv_stride + l] = 0;
+    }
     size_t table =
         shape->relative ? (size_t)shape->relative->n_rows * (size_t)heads * (size_t)d : 0;
     if (table && shape->relative->dkeys) zero(be, shape->relative->dkeys, table);
     if (table && shape->relative->dqueries) zero(be, shape->relative->dqueries, table);
-    for (int32_t s = 0; s < sequences->n_sequences; s++)
+    for (int32_t s = 0; s < a->sequences->n_sequences; s++)
         for (int32_t h = 0; h < heads; h++) {
-            unit u = unit_of(q, k, sequences, shape, s, h);
+            unit u = unit_of(a, s, h);
             for (int32_t i = 0; i < u.length; i++) {
                 int32_t row = u.first + i;
-                ptrdiff_t at = row * stride + h * d;
+                ptrdiff_t at = u.q_at + i * shape->q_stride;
                 size_t flat = ((size_t)row * (size_t)heads + (size_t)h) * (size_t)d;
                 const real *g = CR(dout) + flat;
-                double own = dot(g, CR(out) + flat, (size_t)d);
+                double own = dot(g, CR(a->out) + flat, (size_t)d);
                 for (int32_t j = seen_from(&u, i); j < seen_to(&u, i); j++) {
-                    ptrdiff_t key = (u.first + j) * stride + h * d;
-                    double p = exp(score(&u, i, j) - (double)CR(lse)[row * heads + h]);
+                    ptrdiff_t key = u.kv_at + j * shape->kv_stride;
+                    double p = exp(score(&u, i, j) - (double)CR(a->lse)[row * heads + h]);
                     double r = nf_dropout_factor(
-                        drop, nf_attention_element(row, j, h, heads, sequences->longest));
-                    double ds = p * (r * dot(g, CR(v) + key, (size_t)d) - own);
+                        a->dropout, nf_attention_element(row, j, h, heads, a->sequences->longest));
+                    double ds = p * (r * dot(g, CR(a->v) + key, (size_t)d) - own);
                     add_scaled(R(dv) + key, p * r, g, d);
-                    add_scaled(R(dq) + at, ds * shape->scale, CR(k) + key, d);
-                    add_scaled(R(dk) + key, ds * shape->scale, CR(q) + at, d);
+                    add_scaled(R(dq) + at, ds * shape->scale, CR(a->k) + key, d);
+                    add_scaled(R(dk) + key, ds * shape->scale, CR(a->q) + at, d);
                     if (u.relative) relative_backward(&u, i, j, ds, R(dq) + at, R(dk) + key);
                 }
             }
         }
 }
 
-static void rotate(nf_backend *be, nf_values *x, const nf_values *turns, const int32_t *positions,
-                   size_t n, int32_t n_heads, int32_t head_size, ptrdiff_t stride, bool inverse) {
+static void rotate(nf_backend *be, nf_values *x, const nf_rotation *r, size_t n, bool inverse) {
     (void)be;
-    int32_t half = head_size / 2;
+    int32_t half = r->head_size / 2;
     for (size_t t = 0; t < n; t++) {
-        const real *cosines = CR(turns) + (size_t)positions[t] * (size_t)head_size;
-        for (int32_t h = 0; h < n_heads; h++) {
-            real *a = R(x) + (ptrdiff_t)t * stride + h * head_size, *b = a + half;
+        const real *cosines = CR(r->turns) + (size_t)r->positions[t] * (size_t)r->head_size;
+        for (int32_t h = 0; h < r->n_heads; h++) {
+            real *a = R(x) + (ptrdiff_t)t * r->stride + h * r->head_size, *b = a + half;
             for (int32_t l = 0; l < half; l++) {
                 double c = (double)cosines[l], s = (double)cosines[half + l];
                 if (inverse) s = -s;
@@ -576,9 +616,11 @@ static void normalize_backward(nf_backend *be, nf_values *dx, const nf_values *d
     }
 }
 
-static void pool(nf_backend *be, nf_pooling kind, nf_values *y, size_t stride, const nf_values *x,
-                 const nf_sequences *sequences, size_t skip, size_t c) {
+static void pool(nf_backend *be, nf_values *y, const nf_values *x, const nf_sequences *sequences,
+                 const nf_pooling_shape *shape) {
     (void)be;
+    nf_pooling kind = shape->kind;
+    size_t skip = shape->skip, c = shape->c;
     for (int32_t s = 0; s < sequences->n_sequences; s++) {
         size_t start = (size_t)sequences->cu_seqlens[s], end = (size_t)sequences->cu_seqlens[s + 1];
         size_t first = end - start > skip ? start + skip : end;
@@ -609,7 +651,7 @@ static void pool(nf_backend *be, nf_pooling kind, nf_values *y, size_t stride, c
                 default:
                     pooled = (double)CR(x)[at * c + i];
                 }
-            R(y)[(size_t)s * stride + i] = (real)pooled;
+            R(y)[(size_t)s * shape->stride + i] = (real)pooled;
         }
     }
 }
@@ -617,15 +659,16 @@ static void pool(nf_backend *be, nf_pooling kind, nf_values *y, size_t stride, c
 /* ---------------------------------------------------------------- losses */
 
 static double contrastive_loss(nf_backend *be, nf_values *dz, const nf_values *z,
-                               const nf_values *embeddings, size_t p, const nf_sequences *sequences,
-                               const nf_entities *entities, double grad_scale) {
+                               const nf_sequences *sequences, const nf_entities *entities,
+                               double grad_scale) {
     (void)be;
+    size_t p = entities->size;
     double loss = 0.0;
     if (dz) memset(dz, 0, (size_t)sequences->n_tokens * p * sizeof(real));
     for (int32_t s = 0; s < sequences->n_sequences; s++) {
         int32_t first = sequences->cu_seqlens[s], length = sequences->cu_seqlens[s + 1] - first;
         for (int32_t e = entities->cu_entities[s]; e < entities->cu_entities[s + 1]; e++) {
-            const real *row = CR(embeddings) + (size_t)entities->types[e] * p;
+            const real *row = CR(entities->embeddings) + (size_t)entities->types[e] * p;
             for (int32_t t = 0; t < length; t++) {
                 size_t at = (size_t)(first + t) * p;
                 double x = dot(CR(z) + at, row, p);
@@ -648,11 +691,12 @@ static double log_sum_exp(const real *x, size_t n) {
 }
 
 static double cross_entropy(nf_backend *be, nf_values *dlogits, const nf_values *logits,
-                            const int32_t *labels, size_t n, size_t l, double smoothing,
-                            double grad_scale) {
+                            const nf_targets *targets, double grad_scale) {
     (void)be;
-    double loss = 0.0, spread = smoothing / (double)l;
-    for (size_t t = 0; t < n; t++) {
+    const int32_t *labels = targets->labels;
+    size_t l = targets->l;
+    double loss = 0.0, smoothing = targets->smoothing, spread = smoothing / (double)l;
+    for (size_t t = 0; t < targets->n; t++) {
         const real *x = CR(logits) + t * l;
         bool counts = labels[t] >= 0;
         double lse = counts ? log_sum_exp(x, l) : 0.0;
@@ -677,31 +721,30 @@ static void softmax(nf_backend *be, nf_values *y, const nf_values *x, size_t n, 
 
 /* ---------------------------------------------------------------- optimizer */
 
-static void adamw(nf_backend *be, nf_values *values, const nf_values *grads, nf_values *m,
-                  nf_values *v, size_t n, const nf_adamw *o) {
+static void adamw(nf_backend *be, const nf_adamw_arrays *a, size_t n, const nf_adamw *o) {
     (void)be;
     double correction1 = 1.0 - pow(o->beta1, (double)o->step);
     double correction2 = sqrt(1.0 - pow(o->beta2, (double)o->step));
+    real *values = R(a->values), *m = R(a->m), *v = R(a->v);
     for (size_t i = 0; i < n; i++) {
-        double g = (double)CR(grads)[i] * o->grad_scale;
-        double first = o->beta1 * (double)R(m)[i] + (1.0 - o->beta1) * g;
-        double second = o->beta2 * (double)R(v)[i] + (1.0 - o->beta2) * g * g;
-        double decayed = (double)R(values)[i] * (1.0 - o->learning_rate * o->weight_decay);
-        R(m)[i] = (real)first;
-        R(v)[i] = (real)second;
-        R(values)
-        [i] = (real)(decayed - o->learning_rate / correction1 * first /
-                                   (sqrt(second) / correction2 + o->epsilon));
+        double g = (double)CR(a->grads)[i] * o->grad_scale;
+        double first = o->beta1 * (double)m[i] + (1.0 - o->beta1) * g;
+        double second = o->beta2 * (double)v[i] + (1.0 - o->beta2) * g * g;
+        double decayed = (double)values[i] * (1.0 - o->learning_rate * o->weight_decay);
+        m[i] = (real)first;
+        v[i] = (real)second;
+        values[i] = (real)(decayed - o->learning_rate / correction1 * first /
+                                         (sqrt(second) / correction2 + o->epsilon));
     }
 }
 
-static void adamw_rows(nf_backend *be, nf_values *values, const nf_values *grads, nf_values *m,
-                       nf_values *v, const int32_t *rows, size_t n_rows, size_t c,
-                       const nf_adamw *o) {
+static void adamw_rows(nf_backend *be, const nf_adamw_arrays *a, const int32_t *rows, size_t n_rows,
+                       size_t c, const nf_adamw *o) {
     for (size_t i = 0; i < n_rows; i++) {
         size_t at = (size_t)rows[i] * c;
-        adamw(be, nf_at(be, values, at), nf_at_const(be, grads, at), nf_at(be, m, at),
-              nf_at(be, v, at), c, o);
+        const nf_adamw_arrays row = {nf_at(be, a->values, at), nf_at_const(be, a->grads, at),
+                                     nf_at(be, a->m, at), nf_at(be, a->v, at)};
+        adamw(be, &row, c, o);
     }
 }
 
@@ -713,11 +756,6 @@ static void decay(nf_backend *be, nf_values *values, size_t n, const double *rat
             R(values)[i] = (real)((double)R(values)[i] * (1.0 - rates[r]));
 }
 
-static void weight_gradient(nf_backend *be, nf_values *dw, const nf_values *dy, const nf_values *x,
-                            size_t n, size_t out, size_t in, bool accumulate) {
-    matmul(be, dw, dy, x, out, in, n, true, false, 1.0, accumulate);
-}
-
 nerfit_status CONSTRUCTOR(nf_backend **out, nerfit_error *err) {
     *out = malloc(sizeof **out);
     if (!*out) return nf_no_memory(err, sizeof **out);
@@ -725,57 +763,12 @@ nerfit_status CONSTRUCTOR(nf_backend **out, nerfit_error *err) {
         .name = NAME,
         .real_size = sizeof(real),
         .precision = NF_PRECISION_F32,
-        .free = backend_free,
-        .fork = backend_fork,
-        .fork_alone = backend_fork,
         .threads = 1,
-        .parallel = parallel,
-        .memory_new = memory_new,
-        .memory_free = memory_free,
-        .zero = zero,
-        .copy = copy,
-        .from_f32 = from_f32,
-        .to_f32 = to_f32,
-        .from_f64 = from_f64,
-        .to_f64 = to_f64,
-        .ints_in = ints_in,
-        .ints_out = ints_out,
-        .axpy = axpy,
-        .dropout = dropout,
-        .activation_forward = activation_forward,
-        .activation_backward = activation_backward,
-        .gated_forward = gated_forward,
-        .gated_backward = gated_backward,
-        .scale_columns = scale_columns,
-        .column_sums = column_sums,
-        .column_dots = column_dots,
-        .row_squares = row_squares,
-        .sum_of_squares = sum_of_squares,
-        .embedding_forward = embedding_forward,
-        .embedding_backward = embedding_backward,
-        .norm_forward = norm_forward,
-        .norm_backward = norm_backward,
-        .weight_new = weight_new,
-        .weight_update = weight_update,
-        .weight_free = weight_free,
-        .linear_forward = linear_forward,
-        .linear_backward_input = linear_backward_input,
-        .matmul = matmul,
-        .dora_norms = dora_norms,
-        .divide = divide,
-        .attention_forward = attention_forward,
-        .attention_backward = attention_backward,
-        .rotate = rotate,
-        .normalize_forward = normalize_forward,
-        .normalize_backward = normalize_backward,
-        .pool = pool,
-        .contrastive_loss = contrastive_loss,
-        .cross_entropy = cross_entropy,
-        .softmax = softmax,
-        .adamw = adamw,
-        .adamw_rows = adamw_rows,
-        .decay = decay,
-        .weight_gradient = weight_gradient,
+        .is_host = true,
+#define NF_HANDLE(result, name, ...) .name = backend_##name,
+#define NF_OPERATION(result, name, ...) .name = name,
+#define NF_ANSWER(result, name, ...) .name = name,
+#include "tensor/operations.h"
     };
     return NERFIT_OK;
 }

@@ -4,7 +4,7 @@
 #define NF_TENSOR_REF_H
 
 #include "base/rng.h"
-#include "tensor/backend.h"
+#include "tensor/backends.h"
 
 #define NF_SQRT_2_PI 0.79788456080286535588    /* sqrt(2/pi) */
 #define NF_INV_SQRT_2PI 0.39894228040143267794 /* 1/sqrt(2 pi) */

@@ -48,6 +48,7 @@ NUMBERS = set("""one two three four five six seven eight nine ten eleven twelve 
 twenty thirty forty fifty sixty seventy eighty ninety hundred thousand half first second third
 """.split())  # they mean too much to be missed
 SYNONYMS = (2, 6)
+SECOND_WORDS = (8, 30)  # of further descriptions
 
 
 def language_of(name):
@@ -307,7 +308,7 @@ def check_synonyms(s):
             seen[stem(name)] = label
         for text in texts:
             count = len(text.split())
-            if not DESCRIPTION_WORDS[0] <= count <= DESCRIPTION_WORDS[1] or not text.endswith("."):
+            if not SECOND_WORDS[0] <= count <= SECOND_WORDS[1] or not text.endswith("."):
                 s.report.error(s.synonyms, 0, f"{label}: {count} words, or no full stop: {text[:60]}")
             if words_of(text) == words_of(s.descriptions[label]):
                 s.report.error(s.synonyms, 0, f"{label}: the first description again")

@@ -2,7 +2,8 @@
 """Which labels of test sets a corpus for pre-training has, too: what zero-shot scores on them owe to
 labels seen before.
 
-    tools/pretrain/label_overlap.py [--corpus corpora/open-types] [--list] DESCRIPTIONS ...
+    tools/pretrain/label_overlap.py [--corpus corpora/open-types] [--synonyms] [--list]
+                                    DESCRIPTIONS ...
 
 DESCRIPTIONS are JSON files of {label: description}, one for each test set; without any, those of
 docs/evaluation.md's sets in ../shared/data/fewshot. For each label it tells
@@ -44,7 +45,23 @@ def text_words(text):
     return [singular(w) for w in re.findall(r"[^\W_]+", text.lower()) if w not in STOP]
 
 
-def read_corpus(folder):
+def read_synonyms(folder, name):
+    """[(set, synonym, further description)], of the layout that check_corpus.py requires."""
+    out, names = [], []
+    path = os.path.join(folder, name + ".synonyms.yaml")
+    if not os.path.exists(path):
+        return out
+    with open(path, encoding="utf-8") as file:
+        for line in file:
+            if line.startswith("  synonyms: ["):
+                names = [n.strip() for n in line.strip()[len("synonyms: ["):-1].split(",")]
+            elif line.startswith("  - "):
+                out += [(name, n, line[4:].strip()) for n in names]
+                names = names[:1]
+    return out
+
+
+def read_corpus(folder, synonyms):
     """[(set, label, description)]: plain YAML, as check_corpus.py requires it."""
     out = []
     for name in sorted(os.listdir(folder)):
@@ -55,6 +72,8 @@ def read_corpus(folder):
                 if ": " in line and not line.startswith("#"):
                     label, text = line.rstrip("\n").split(": ", 1)
                     out.append((name[:-5], label, text))
+        if synonyms:
+            out += read_synonyms(folder, name[:-5])
     return out
 
 
@@ -101,10 +120,12 @@ def main():
     parser.add_argument("descriptions", nargs="*")
     parser.add_argument("--corpus", default="corpora/open-types")
     parser.add_argument("--data", default="../shared/data")
+    parser.add_argument("--synonyms", action="store_true",
+                        help="names and descriptions of NAME.synonyms.yaml count, too")
     parser.add_argument("--list", action="store_true", help="every pair")
     args = parser.parse_args()
     files = args.descriptions or [os.path.join(args.data, "fewshot", s, "descriptions.json") for s in SETS]
-    corpus = read_corpus(args.corpus)
+    corpus = read_corpus(args.corpus, args.synonyms)
     tests = []
     for path in files:
         with open(path, encoding="utf-8") as file:

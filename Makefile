@@ -11,7 +11,7 @@ VERSION := $(shell sed -n 's/.*define NERFIT_VERSION "\(.*\)"/\1/p' include/nerf
 VISIBILITY ?= hidden
 TEST_LIBRARY ?= $(BUILD)/libnerfit.a
 
-PACKAGES := jansson yaml-0.1 libutf8proc
+PACKAGES := jansson yaml-0.1 libutf8proc expat
 # not linked: src/net/curl.c opens it
 OPENED := libcurl
 OPT ?= -O2

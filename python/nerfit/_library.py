@@ -159,6 +159,9 @@ class ReadOptions(ctypes.Structure):
         ("max_errors", c_size_t),
         ("finding", c_void_p),
         ("user", c_void_p),
+        ("offsets", c_char_p),
+        ("word_column", c_char_p),
+        ("label_column", c_char_p),
     ]
 
 

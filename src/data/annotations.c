@@ -235,6 +235,12 @@ static bool is_part_of(const nf_format *format, const char *name) {
     return format->part_looks_like(slash ? slash + 1 : name);
 }
 
+static bool is_sign_of(const nf_format *format, const char *name) {
+    const char *slash = strrchr(name, '/');
+    return (format->part_is_sign ? format->part_is_sign : format->part_looks_like)(slash ? slash + 1
+                                                                                         : name);
+}
+
 /* The names of the files in a folder and its folders, or with a format the files themselves. */
 static nerfit_status gather_parts(nf_parts *parts, const nf_format *format, const char *root,
                                   const char *inner, int depth, nerfit_error *err) {
@@ -282,7 +288,7 @@ static nerfit_status format_of_folder(const char *path, const nf_format **format
     *format = NULL;
     for (size_t i = 0; i < nf_format_count && !*format; i++)
         for (size_t k = 0; nf_formats[i]->folder && k < names.count; k++)
-            if (is_part_of(nf_formats[i], names.items[k].name)) *format = nf_formats[i];
+            if (is_sign_of(nf_formats[i], names.items[k].name)) *format = nf_formats[i];
     nf_parts_free(&names);
     if (status != NERFIT_OK || *format) return status;
     return nf_fail_at(err, NERFIT_FORMAT, path, 0, 0,

@@ -131,9 +131,27 @@ static nerfit_status check_own_text(checker *c, size_t number, const nf_given_sp
     return status;
 }
 
+static nerfit_status past_the_end(checker *c, size_t number, const nf_given_span *given) {
+    nf_str what = {0};
+    bool units = c->unit != NF_OFFSETS_CODE_POINTS;
+    nf_str_appendf(&what, "ends past the text (%u characters)%s%s", c->length,
+                   units ? ", or inside a character; its offsets count " : "",
+                   units ? nf_offset_unit_title(c->unit) : "");
+    if (given->text) {
+        nf_str_append_text(&what, "; its own text is \"");
+        nf_str_append(&what, given->text, nf_utf8_cut(given->text, given->text_size, SHOWN));
+        nf_str_append_char(&what, '"');
+        nf_contradiction_explain(&what, c->given, given, c->unit);
+    }
+    nerfit_status status =
+        what.failed ? nf_no_memory(c->reading->err, 0)
+                    : span_error(c, NF_FINDING_OUTSIDE, number, given, nf_str_text(&what));
+    nf_str_free(&what);
+    return status;
+}
+
 static nerfit_status check_range(checker *c, size_t number, const nf_given_span *given,
                                  candidate *out, bool *good) {
-    char what[128];
     *good = false;
     if (given->start < 0)
         return span_error(c, NF_FINDING_OUTSIDE, number, given, "begins before the text");
@@ -141,13 +159,7 @@ static nerfit_status check_range(checker *c, size_t number, const nf_given_span 
         return span_error(c, NF_FINDING_EMPTY, number, given,
                           "is empty: its start is not before its end");
     uint32_t start, end;
-    if (!place_of(c, given->end, &end)) {
-        bool units = c->unit != NF_OFFSETS_CODE_POINTS;
-        snprintf(what, sizeof what, "ends past the text (%u characters)%s%s", c->length,
-                 units ? ", or inside a character; its offsets count " : "",
-                 units ? nf_offset_unit_title(c->unit) : "");
-        return span_error(c, NF_FINDING_OUTSIDE, number, given, what);
-    }
+    if (!place_of(c, given->end, &end)) return past_the_end(c, number, given);
     if (!place_of(c, given->start, &start))
         return span_error(c, NF_FINDING_OUTSIDE, number, given, "begins inside a character");
     bool fits;

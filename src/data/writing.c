@@ -66,9 +66,11 @@ static nerfit_status cannot_hold(const nf_document *d, const nf_format *format, 
                       "%s, which %s cannot hold; use jsonl", what, format->name);
 }
 
-static bool has_fields(const nf_document *d) {
-    bool any = d->beside != NULL;
-    for (size_t i = 0; i < d->n_spans; i++) any |= d->spans[i].beside != NULL;
+/* Whether the document has something beside that the format does not hold. */
+static bool loses_fields(const nf_document *d, unsigned holds) {
+    bool any = d->beside && !(holds & NF_HOLDS_FIELDS);
+    for (size_t i = 0; i < d->n_spans && !(holds & NF_HOLDS_ENTITY_FIELDS); i++)
+        any |= d->spans[i].beside != NULL;
     return any;
 }
 
@@ -76,7 +78,7 @@ static nerfit_status compare(const nf_document *d, const nf_document *back, cons
                              nf_writing_losses *losses, nerfit_error *err) {
     bool text = d->text_size == back->text_size && memcmp(d->text, back->text, d->text_size) == 0;
     bool same = text && same_spans(d, back, true);
-    losses->n_fields += !(format->holds & NF_HOLDS_FIELDS) && has_fields(d);
+    losses->n_fields += loses_fields(d, format->holds);
     if (!(format->holds & NF_HOLDS_ENTITIES) && text) {
         losses->n_entities += d->n_spans;
         return NERFIT_OK;
@@ -213,8 +215,8 @@ void nf_writing_losses_log(const nf_writing_losses *losses, const nf_format *for
         nf_log_warning(log, "%zu entities are left out: plain text holds none", losses->n_entities);
     if (losses->n_fields)
         nf_log_warning(log,
-                       "%zu texts have further fields (id, meta, ...), which are left out: %s "
-                       "holds none",
+                       "%zu texts or their entities have further fields (id, meta, score, ...), "
+                       "which are left out: %s does not hold them",
                        losses->n_fields, format->name);
 }
 

@@ -54,7 +54,9 @@ nerfit_status nf_conll_add_to(const nf_conll *s, nf_reading *reading) {
     if (tagging == NF_TAGGING_AUTO) tagging = nf_tagging_detect(s->rows, s->ends, s->n_sentences);
     for (size_t i = 0; i < s->n_sentences; i++) {
         size_t start = sentence_start(s, i);
-        NF_TRY(nf_conll_sentence_add(reading, s->rows + start, s->ends[i] - start, tagging));
+        const nf_sentence sentence = {
+            .rows = s->rows + start, .count = s->ends[i] - start, .tagging = tagging};
+        NF_TRY(nf_sentence_add(reading, &sentence));
     }
     return NERFIT_OK;
 }
@@ -86,51 +88,87 @@ static nerfit_status report_transitions(nf_reading *reading, const nf_conll_row 
     return NERFIT_OK;
 }
 
-/* Spans come in order: a word either goes on with the last one or begins the next. */
-static void place_words(const nf_conll_row *rows, size_t count, nf_str *text, nf_word *words,
-                        nf_given_span *spans, long *span_lines, size_t *n_spans) {
+typedef struct sentence_places {
+    nf_str text;
+    nf_word *words;       /* [count] */
+    nf_given_span *spans; /* [n_spans] */
+    long *lines;          /* [n_spans] */
+    size_t n_spans;
+} sentence_places;
+
+/* Places the words: behind each other, or in the raw text, where *missing receives the first that
+ * is not there. */
+static bool place_words(const nf_sentence *s, sentence_places *out, size_t *missing) {
     uint32_t at = 0;
-    for (size_t i = 0; i < count; i++) {
-        const nf_conll_row *row = &rows[i];
-        if (i) nf_str_append_char(text, ' '), at++;
-        nf_str_append(text, row->word, row->word_size);
-        words[i] = (nf_word){at, at + (uint32_t)nf_utf8_count(row->word, row->word_size)};
-        at = words[i].end;
+    size_t byte = 0;
+    for (size_t i = 0; i < s->count; i++) {
+        const nf_conll_row *row = &s->rows[i];
+        if (s->raw) {
+            const char *found =
+                memmem(s->raw + byte, s->raw_size - byte, row->word, row->word_size);
+            *missing = i;
+            if (!found) return false;
+            at += (uint32_t)nf_utf8_count(s->raw + byte, (size_t)(found - s->raw) - byte);
+            byte = (size_t)(found - s->raw) + row->word_size;
+        } else {
+            if (i) nf_str_append_char(&out->text, ' '), at++;
+            nf_str_append(&out->text, row->word, row->word_size);
+        }
+        out->words[i] = (nf_word){at, at + (uint32_t)nf_utf8_count(row->word, row->word_size)};
+        at = out->words[i].end;
+    }
+    return true;
+}
+
+/* Spans come in order: a word either goes on with the last one or begins the next. */
+static void place_spans(const nf_sentence *s, sentence_places *out) {
+    for (size_t i = 0; i < s->count; i++) {
+        const nf_conll_row *row = &s->rows[i];
         if (nf_tag_begins(i ? row - 1 : NULL, row)) {
-            span_lines[*n_spans] = row->line;
-            spans[(*n_spans)++] = (nf_given_span){.start = words[i].start,
-                                                  .end = words[i].end,
-                                                  .label = row->label + 2,
-                                                  .label_size = row->label_size - 2};
+            out->lines[out->n_spans] = row->line;
+            out->spans[out->n_spans++] = (nf_given_span){.start = out->words[i].start,
+                                                         .end = out->words[i].end,
+                                                         .label = row->label + 2,
+                                                         .label_size = row->label_size - 2};
         } else if (row->label[0] != 'O')
-            spans[*n_spans - 1].end = words[i].end;
+            out->spans[out->n_spans - 1].end = out->words[i].end;
     }
 }
 
-nerfit_status nf_conll_sentence_add(nf_reading *reading, const nf_conll_row *rows, size_t count,
-                                    nf_tagging tagging) {
-    nf_str text = {0};
-    nf_word *words = malloc(count * sizeof *words);
-    nf_given_span *spans = malloc(count * sizeof *spans);
-    long *lines = malloc(count * sizeof *lines);
-    size_t n_spans = 0;
-    bool room = words && spans && lines;
-    if (room) place_words(rows, count, &text, words, spans, lines, &n_spans);
-    nerfit_status status = room && !text.failed ? NERFIT_OK : nf_no_memory(reading->err, count);
-    nf_given_document given = {.text = nf_str_text(&text),
-                               .text_size = text.length,
-                               .spans = spans,
-                               .n_spans = n_spans,
-                               .span_lines = lines,
-                               .words = words,
-                               .n_words = count,
-                               .line = rows[0].line};
-    if (status == NERFIT_OK) status = report_transitions(reading, rows, count, tagging);
-    if (status == NERFIT_OK) status = nf_reading_add(reading, &given);
-    nf_str_free(&text);
-    free(words);
-    free(spans);
-    free(lines);
+static nerfit_status add_places(nf_reading *reading, const nf_sentence *s, sentence_places *p) {
+    size_t missing;
+    bool placed = place_words(s, p, &missing);
+    if (p->text.failed) return nf_no_memory(reading->err, s->count);
+    if (!placed)
+        return nf_reading_malformed(reading, s->rows[missing].line, 0,
+                                    "word %zu (\"%.*s\") does not stand in the text behind the "
+                                    "words before it",
+                                    missing + 1, (int)s->rows[missing].word_size,
+                                    s->rows[missing].word);
+    place_spans(s, p);
+    nf_given_document given = {.text = s->raw ? s->raw : nf_str_text(&p->text),
+                               .text_size = s->raw ? s->raw_size : p->text.length,
+                               .spans = p->spans,
+                               .n_spans = p->n_spans,
+                               .span_lines = p->lines,
+                               .words = p->words,
+                               .n_words = s->count,
+                               .beside = s->beside,
+                               .line = s->rows[0].line};
+    NF_TRY(report_transitions(reading, s->rows, s->count, s->tagging));
+    return nf_reading_add(reading, &given);
+}
+
+nerfit_status nf_sentence_add(nf_reading *reading, const nf_sentence *s) {
+    sentence_places p = {.words = malloc(s->count * sizeof *p.words),
+                         .spans = malloc(s->count * sizeof *p.spans),
+                         .lines = malloc(s->count * sizeof *p.lines)};
+    nerfit_status status = p.words && p.spans && p.lines ? add_places(reading, s, &p)
+                                                         : nf_no_memory(reading->err, s->count);
+    nf_str_free(&p.text);
+    free(p.words);
+    free(p.spans);
+    free(p.lines);
     return status;
 }
 

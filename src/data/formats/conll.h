@@ -6,9 +6,17 @@
 #include "data/formats/columns.h"
 #include "data/formats/format.h"
 
-/* Adds one sentence (count > 0) as a document, and reports its illegal transitions. */
-nerfit_status nf_conll_sentence_add(nf_reading *reading, const nf_conll_row *rows, size_t count,
-                                    nf_tagging tagging);
+/* Words with their labels, as nf_is_tag has them. */
+typedef struct nf_sentence {
+    const nf_conll_row *rows; /* [count] */
+    size_t count;             /* at least 1 */
+    nf_tagging tagging;
+    const char *raw; /* [raw_size] the text in which the words stand; NULL: joined by blanks */
+    size_t raw_size;
+    const nf_beside *beside; /* NULL: nothing */
+} nf_sentence;
+/* Adds a document, and reports its illegal transitions. */
+nerfit_status nf_sentence_add(nf_reading *reading, const nf_sentence *sentence);
 
 /* All rows of a file, sentence by sentence. They point into the file's text. */
 typedef struct nf_conll {

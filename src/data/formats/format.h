@@ -12,8 +12,9 @@ enum {
     NF_HOLDS_SPACES = 1,   /* the text as it stands, not words alone */
     NF_HOLDS_ENTITIES = 2, /* any at all */
     NF_HOLDS_OVERLAPS = 4, /* entities that share words */
-    NF_HOLDS_FIELDS = 8,   /* what texts and entities have beside (nf_beside) */
-    NF_HOLDS_ALL = 15,
+    NF_HOLDS_FIELDS = 8,   /* what texts have beside (nf_beside) */
+    NF_HOLDS_ENTITY_FIELDS = 16,
+    NF_HOLDS_ALL = 31,
 };
 
 /* One file of a format that is a folder; the only one, without a name, of the others. */
@@ -55,6 +56,7 @@ struct nf_format {
     nerfit_status (*read_value)(const nf_json_value *value);
     /* Folders. Whether a file's name belongs to it, and reading the files. */
     bool (*part_looks_like)(const char *name);
+    bool (*part_is_sign)(const char *name); /* that tells the format; NULL: the same */
     nerfit_status (*read_parts)(nf_reading *reading, const nf_parts *parts);
     /* Formats that are recognised and not read: what to do instead. */
     const char *advice;

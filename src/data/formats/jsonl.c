@@ -7,6 +7,7 @@
 #include "data/formats/format.h"
 #include "data/json_place.h"
 #include "data/lines.h"
+#include "data/tagging.h"
 
 /* ---------------------------------------------------------------- one object */
 
@@ -67,6 +68,14 @@ static nerfit_status read_own(const nf_json_value *v) {
                                            inner)
                      : nf_json_value_error(v, 0, 0, "has no \"text\"");
     }
+    const json_t *first = nf_json_get(v->json, "entities.0.entity", NULL);
+    if (json_is_string(first) && json_string_length(first) > 1 && !v->reading->texts_only &&
+        nf_is_tag(json_string_value(first), json_string_length(first)))
+        return nf_json_value_error(
+            v, nf_json_member(v->text, v->size, 0, "entities"), 0,
+            "its entities are words' labels (\"%s\"); expected whole entities: give the pipeline "
+            "aggregation_strategy=\"simple\"",
+            json_string_value(first));
     const char *foreign = v->reading->texts_only ? NULL : foreign_key(v->json);
     const json_t *entities = json_object_get(v->json, "entities");
     if (foreign && (!entities || json_is_null(entities)))

@@ -93,6 +93,20 @@ static nerfit_status warn_of_int8(const nerfit_model *model, const char *folder,
     return path ? NERFIT_OK : nf_no_memory(error, 0);
 }
 
+/* The folder of a run holds its model in best/. */
+static nerfit_status refuse_run(const char *folder, nerfit_error *error) {
+    nf_arena arena = {0};
+    const char *best = nf_path_join(&arena, folder, "best");
+    bool is_run = best && !nf_file_exists_in(folder, "config.json") && !nf_adapter_folder(folder) &&
+                  (nf_file_exists_in(best, "config.json") || nf_adapter_folder(best));
+    nerfit_status status = NERFIT_OK;
+    if (is_run)
+        status = nf_fail_at(error, NERFIT_ARGUMENT, folder, 0, 0,
+                            "is the folder of a run; its model is in %s", best);
+    nf_arena_free(&arena);
+    return best ? status : nf_no_memory(error, 0);
+}
+
 nerfit_status nerfit_model_load(nerfit_model **out, const char *folder,
                                 const nerfit_model_options *options, nerfit_error *error) {
     *out = NULL;
@@ -108,6 +122,7 @@ nerfit_status nerfit_model_load(nerfit_model **out, const char *folder,
         status = nf_net_folder(&net, &arena, folder, NF_HUB_MODEL, &folder, &base, error);
     if (status == NERFIT_OK && sentences)
         status = nf_net_folder(&net, &arena, sentences, NF_HUB_SENTENCE, &sentences, &none, error);
+    if (status == NERFIT_OK) status = refuse_run(folder, error);
     if (status == NERFIT_OK)
         status = nf_model_load_over(&model->model, folder, base, model->be, &log, error);
     if (status == NERFIT_OK) status = nf_calibration_load(&model->calibration, folder, error);

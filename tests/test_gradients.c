@@ -7,6 +7,7 @@
 
 #include "base/rng.h"
 #include "model/adapter.h"
+#include "model/adapter_match.h"
 #include "model/word_shape.h"
 #include "train/task.h"
 #include "tensor/backends.h"
@@ -230,12 +231,19 @@ static void check_setting(const setting *s) {
                            "Wqkv",
                            "Wi",
                            "mlp.Wo"};
+        size_t n_targets = 0; /* those that this model has */
+        for (size_t t = 0; t < sizeof targets / sizeof *targets; t++)
+            for (size_t i = 0; i < model->net.n_linears; i++)
+                if (nf_module_is(model->net.linears[i]->name, targets[t])) {
+                    targets[n_targets++] = targets[t];
+                    break;
+                }
         nf_adapter_config config = {.r = 3,
                                     .lora_alpha = 6,
                                     .lora_dropout = 0.3,
                                     .use_dora = s->dora,
                                     .target_modules = targets,
-                                    .n_target_modules = sizeof targets / sizeof *targets};
+                                    .n_target_modules = n_targets};
         assert_ok(nf_adapter_add(model, &config, 5, &error), &error);
         for (size_t i = 0; i < model->net.n_parameters; i++) /* B is 0 at first */
             if (strstr(model->net.parameters[i]->name, "lora_B"))

@@ -1,6 +1,6 @@
 /* What others write, read here: PEFT's adapter folders (applied and merged), and sentence encoders
  * as sentence-transformers writes them. Golden values from tools/golden/{adapters,sentences}.py. */
-#include "test.h"
+#include "tiny_model.h"
 
 #include <math.h>
 
@@ -34,8 +34,12 @@ static void compare(const char *what, nf_backend *be, const nf_values *ours, con
     free(given);
 }
 
-static void load_inputs(nf_pass *pass, const nf_model *model) {
-    const int32_t *ids = nf_safetensors_find(inputs, "ids")->data;
+/* kind: of the adapter, which may have ids of its own. */
+static void load_inputs(nf_pass *pass, const nf_model *model, const char *kind) {
+    char name[128];
+    snprintf(name, sizeof name, "ids.%s", kind);
+    const nf_stored *own = nf_safetensors_find(golden, name);
+    const int32_t *ids = own ? own->data : nf_safetensors_find(inputs, "ids")->data;
     const nf_stored *stored = nf_safetensors_find(inputs, "cu_seqlens");
     const int32_t *cu = stored->data;
     nf_tokens texts[16];
@@ -44,24 +48,46 @@ static void load_inputs(nf_pass *pass, const nf_model *model) {
     assert_ok(nf_batch_load(pass, &model->encoder, texts, stored->count - 1, &error), &error);
 }
 
-static void check_adapter(nf_backend *be, const char *kind, bool merge) {
+/* again: of what nerfit writes of the adapter, its base model given */
+typedef enum check_way { APPLIED, MERGED, AGAIN } check_way;
+
+static nf_model *load_again(nf_model *model, nf_backend *be) {
+    char folder[64], *base;
+    nf_model *again;
+    nf_arena arena = {0};
+    temporary_folder(folder);
+    assert_ok(nf_adapter_save(model, folder, &error), &error);
+    assert_ok(nf_adapter_base(&base, &arena, folder, &error), &error);
+    assert_ok(nf_model_load_over(&again, folder, base, be, NULL, &error), &error);
+    assert_int_equal(again->adapter->n_adapted, model->adapter->n_adapted);
+    nf_directory_remove(folder, NULL);
+    nf_arena_free(&arena);
+    nf_model_free(model);
+    return again;
+}
+
+static void check_adapter(nf_backend *be, const char *kind, check_way way) {
     char folder[128], name[128];
+    bool merge = way == MERGED;
     nf_model *model;
     snprintf(folder, sizeof folder, "tests/golden/%s/adapter-%s", model_name, kind);
     assert_ok(nf_model_load(&model, folder, be, NULL, &error), &error);
+    if (way == AGAIN) model = load_again(model, be);
     if (merge) assert_ok(nf_adapter_merge(model, &error), &error);
     assert_ok(nf_network_prepare(&model->net, false, &error), &error);
     nf_pass pass = {.be = be};
     assert_ok(nf_workspace_new(&pass.ws, be, &error), &error);
-    load_inputs(&pass, model);
-    if (strcmp(kind, "stage1") == 0) {
+    load_inputs(&pass, model, kind);
+    snprintf(name, sizeof name, "hidden.%s", kind);
+    if (nf_safetensors_find(golden, name)) {
         nf_values *hidden = nf_workspace_reals(pass.ws, (size_t)pass.sequences.n_tokens * 32);
         assert_ok(nf_encoder_forward(&model->encoder, &pass, hidden, NULL, NULL), &error);
-        compare(merge ? "merged stage 1" : "stage 1", be, hidden, "hidden.stage1");
+        compare(merge ? "merged" : "applied", be, hidden, name);
     } else {
         nf_values *logits;
         assert_ok(nf_model_logits(model, &pass, &logits), &error);
-        snprintf(name, sizeof name, "logits.%s", kind);
+        /* adapter-bin is adapter-lora in the older file format */
+        snprintf(name, sizeof name, "logits.%s", strcmp(kind, "bin") == 0 ? "lora" : kind);
         compare(merge ? "merged" : "applied", be, logits, name);
     }
     snprintf(name, sizeof name, "merged.%s.encoder.layer.1.attention.self.query.weight", kind);
@@ -73,10 +99,10 @@ static void check_adapter(nf_backend *be, const char *kind, bool merge) {
     nf_model_free(model);
 }
 
-static void check_adapters(const char *name, const char *const *kinds) {
+static void check_adapters(const char *name, const char *file, const char *const *kinds) {
     char path[128];
     model_name = name;
-    snprintf(path, sizeof path, "tests/golden/%s/adapters.safetensors", name);
+    snprintf(path, sizeof path, "tests/golden/%s/%s.safetensors", name, file);
     assert_ok(nf_safetensors_open(&golden, path, &error), &error);
     snprintf(path, sizeof path, "tests/golden/%s/hidden.safetensors", name);
     assert_ok(nf_safetensors_open(&inputs, path, &error), &error);
@@ -87,8 +113,9 @@ static void check_adapters(const char *name, const char *const *kinds) {
         else
             assert_ok(nf_backend_ref(&be, sizeof(float), &error), &error);
         for (size_t k = 0; kinds[k]; k++) {
-            check_adapter(be, kinds[k], false);
-            check_adapter(be, kinds[k], true);
+            check_adapter(be, kinds[k], APPLIED);
+            check_adapter(be, kinds[k], MERGED);
+            check_adapter(be, kinds[k], AGAIN);
         }
         be->free(be);
     }
@@ -98,14 +125,28 @@ static void check_adapters(const char *name, const char *const *kinds) {
 
 static void test_adapters(void **state) {
     (void)state;
-    check_adapters("bert",
-                   (const char *const[]){"lora", "rslora", "dora", "dora-dense", "stage1", NULL});
-    check_adapters("distilbert", (const char *const[]){"lora", NULL});
-    check_adapters("electra", (const char *const[]){"dora", NULL});
-    check_adapters("albert", (const char *const[]){"dora", NULL});
-    check_adapters("mpnet", (const char *const[]){"lora", NULL});
-    check_adapters("deberta-v3", (const char *const[]){"dora", NULL});
-    check_adapters("modernbert", (const char *const[]){"dora", NULL});
+    check_adapters(
+        "bert", "adapters",
+        (const char *const[]){"lora", "rslora", "dora", "dora-dense", "stage1", "bin", NULL});
+    check_adapters("distilbert", "adapters", (const char *const[]){"lora", NULL});
+    check_adapters("electra", "adapters", (const char *const[]){"dora", NULL});
+    check_adapters("albert", "adapters", (const char *const[]){"dora", NULL});
+    check_adapters("mpnet", "adapters", (const char *const[]){"lora", NULL});
+    check_adapters("deberta-v3", "adapters", (const char *const[]){"dora", NULL});
+    check_adapters("modernbert", "adapters", (const char *const[]){"dora", NULL});
+}
+
+/* What else a configuration of PEFT may say. */
+static void test_configurations(void **state) {
+    (void)state;
+    check_adapters("bert", "adapters-more",
+                   (const char *const[]){"pissa",           "pissa-rslora",    "olora",
+                                         "olora-dora",      "orthogonal",      "patterns",
+                                         "patterns-rslora", "layers",          "layer",
+                                         "exclude",         "regex",           "bias-all",
+                                         "bias-lora",       "embeddings",      "classifier",
+                                         "all-linear",      "resized",         "saved",
+                                         "pooler",          "bare-all-linear", NULL});
 }
 
 /* Cosine of at least 0.9999, and for the tiny ones every value within 1e-4. */
@@ -166,8 +207,8 @@ static void test_real_encoder(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_adapters),
-                                       cmocka_unit_test(test_sentence_encoders),
-                                       cmocka_unit_test(test_real_encoder)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_adapters), cmocka_unit_test(test_configurations),
+        cmocka_unit_test(test_sentence_encoders), cmocka_unit_test(test_real_encoder)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

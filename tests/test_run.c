@@ -521,7 +521,8 @@ static void test_messages(void **state) {
         {{"model_name", "nowhere"}, NERFIT_IO, "is not a folder"},
         {{"peft_lora", "=true", "target_modules", "=nothing"},
          NERFIT_ARGUMENT,
-         "target_modules names no linear layer of this model; there are: query, key, value, dense"},
+         "target_modules: \"nothing\" names no linear layer of this model; there are: query, key, "
+         "value, dense"},
         {{"max_length", "=1000"}, NERFIT_ARGUMENT, "more than the 40 tokens"},
         {{"metric_for_best_model", "=loss,overall_f2"},
          NERFIT_ARGUMENT,

@@ -158,8 +158,9 @@ static void test_missing(void **state) {
     assert_string_equal(err.text,
                         "tests/no-such-file: cannot be opened: No such file or directory");
     assert_int_equal(nf_safetensors_open(&file, "tests", &err), NERFIT_IO);
-    assert_string_equal(err.text,
-                        "tests: holds neither model.safetensors nor model.safetensors.index.json");
+    assert_string_equal(
+        err.text, "tests: holds neither model.safetensors nor pytorch_model.bin, nor the index of "
+                  "either's parts");
 }
 
 /* ---------------------------------------------------------------- broken files */

@@ -16,6 +16,14 @@
 #include "base/ascii.h"
 #include "base/number.h"
 
+/* What git leaves in place of a large file that was not fetched: three lines (git-lfs, docs/spec.md). */
+static bool is_lfs_pointer(const nf_file *file) {
+    static const char first[] = "version https://git-lfs.github.com/spec/";
+    return file->size < 1024 && file->size > sizeof first &&
+           memcmp(file->data, first, sizeof first - 1) == 0 &&
+           memmem(file->data, file->size, "\noid ", 5) != NULL;
+}
+
 nerfit_status nf_file_open(nf_file *file, const char *path, nerfit_error *err) {
     *file = (nf_file){.data = ""};
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -36,6 +44,12 @@ nerfit_status nf_file_open(nf_file *file, const char *path, nerfit_error *err) {
             *file = (nf_file){mapping, (size_t)info.st_size, mapping};
     }
     close(fd);
+    if (status == NERFIT_OK && is_lfs_pointer(file)) {
+        nf_file_close(file);
+        status = nf_fail_at(err, NERFIT_IO, path, 0, 0,
+                            "is git's pointer to a large file, not the file itself; fetch it with "
+                            "\"git lfs pull\", or download the model again");
+    }
     return status;
 }
 

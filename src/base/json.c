@@ -6,14 +6,41 @@
 
 #include "base/file.h"
 #include "base/json_cursor.h"
+#include "base/json_mend.h"
 #include "base/number.h"
 #include "base/str.h"
 
-static json_t *load(const char *text, size_t length, json_error_t *error) {
+/* What a text is: a line or answer, in which a key that comes twice is a fault, or a file of settings
+ * as Python's json module reads it: the last of such keys counts, and a number that is not finite
+ * stays visible, as text, to whoever expects a number. */
+typedef enum json_kind { JSON_VALUE, JSON_SETTINGS } json_kind;
+
+static json_t *json_load_text(const char *text, size_t length, size_t flags, json_error_t *error) {
     nf_locale before = nf_locale_enter();
-    json_t *json = json_loadb(text, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, error);
+    json_t *json = json_loadb(text, length, flags, error);
     nf_locale_leave(before);
     return json;
+}
+
+/* jansson first: what only Python takes is looked for in a text that jansson refuses. */
+static json_t *json_read(const char *text, size_t length, json_kind kind, json_error_t *error) {
+    size_t flags = JSON_DECODE_ANY | (kind == JSON_VALUE ? JSON_REJECT_DUPLICATES : 0);
+    json_t *value = json_load_text(text, length, flags, error);
+    nf_json_mended mended;
+    if (value || json_error_code(error) == json_error_out_of_memory || !error->text[0] ||
+        !nf_json_mend(&mended, text, length, kind == JSON_SETTINGS) || mended.n_edits == 0)
+        return value;
+    value = json_load_text(mended.text, mended.length, flags, error);
+    if (!value && error->position >= 0) {
+        long line, column;
+        size_t at = nf_json_mended_place(&mended, (size_t)error->position);
+        nf_json_place(text, at < length ? at : length, &line, &column);
+        error->position = (int)at;
+        error->line = (int)line;
+        error->column = (int)column;
+    }
+    nf_json_mended_free(&mended);
+    return value;
 }
 
 static nerfit_status fail(const json_error_t *error, size_t length, const char *file, long line,
@@ -27,13 +54,18 @@ static nerfit_status fail(const json_error_t *error, size_t length, const char *
                       nul ? "a NUL character (\\u0000) in a string" : error->text);
 }
 
-nerfit_status nf_json_parse_at(json_t **out, const char *text, size_t length, const char *file,
-                               long line, long column, nerfit_error *err) {
+static nerfit_status json_parse(json_t **out, const char *text, size_t length, json_kind kind,
+                                const char *file, long line, long column, nerfit_error *err) {
     json_error_t error;
-    if ((*out = load(text, length, &error))) return NERFIT_OK;
+    if ((*out = json_read(text, length, kind, &error))) return NERFIT_OK;
     bool same_line = error.line == 1 && column > 0;
     return fail(&error, length, file, line > 0 ? line - 1 + error.line : error.line,
                 same_line ? column - 1 + error.column : error.column, err);
+}
+
+nerfit_status nf_json_parse_at(json_t **out, const char *text, size_t length, const char *file,
+                               long line, long column, nerfit_error *err) {
+    return json_parse(out, text, length, JSON_VALUE, file, line, column, err);
 }
 
 nerfit_status nf_json_parse_without(json_t **out, const char *text, size_t length,
@@ -50,7 +82,7 @@ nerfit_status nf_json_parse_without(json_t **out, const char *text, size_t lengt
         if (i < count) from = spans[i].to;
     }
     json_error_t error;
-    *out = load(rest, kept, &error);
+    *out = json_read(rest, kept, JSON_VALUE, &error);
     free(rest);
     if (*out) return NERFIT_OK;
     size_t at = error.position > 0 ? (size_t)error.position : 0; /* bytes that jansson has read */
@@ -69,7 +101,7 @@ nerfit_status nf_json_load(json_t **out, const char *path, nerfit_error *err) {
     *out = NULL;
     nf_file file;
     NF_TRY(nf_file_open(&file, path, err));
-    nerfit_status status = nf_json_parse(out, file.data, file.size, path, 1, err);
+    nerfit_status status = json_parse(out, file.data, file.size, JSON_SETTINGS, path, 1, 1, err);
     nf_file_close(&file);
     return status;
 }

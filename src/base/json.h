@@ -7,10 +7,13 @@
 
 #include "base/error.h"
 
-/* Parses a whole file; the error names file:line:column. *out is owned by the caller
- * (json_decref), NULL on failure. Duplicate keys are an error. */
+/* Parses a whole file of settings (config.json and its like), as Python's json module does; the error
+ * names file:line:column. *out is owned by the caller (json_decref), NULL on failure. Of a key that
+ * is there twice the last one counts; an integer beyond 64 bits is a real; NaN, Infinity, -Infinity
+ * and numbers beyond double are texts of that name, so that a reader of numbers refuses them. */
 nerfit_status nf_json_load(json_t **out, const char *path, nerfit_error *err);
-/* Parses text that stands at `line` of `file` (for messages; file may be NULL). */
+/* Parses text that stands at `line` of `file` (for messages; file may be NULL): data or an answer. A
+ * key that is there twice is an error; what is not finite is null. */
 nerfit_status nf_json_parse(json_t **out, const char *text, size_t length, const char *file,
                             long line, nerfit_error *err);
 /* The same for text that stands at a line and a column of a file. */

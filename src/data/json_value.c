@@ -24,7 +24,7 @@ const char *nf_json_type_name(const json_t *json) {
     case JSON_INTEGER:
         return "an integer";
     case JSON_REAL:
-        return "a number with a fraction or an exponent";
+        return "a number with a fraction, an exponent or more than 64 bits";
     case JSON_TRUE:
     case JSON_FALSE:
         return "a truth value";

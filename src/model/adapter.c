@@ -12,6 +12,8 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "model/adapter_match.h"
+#include "model/low_rank.h"
 #include "model/save.h"
 #include "model/word_shape.h"
 
@@ -22,26 +24,12 @@ bool nf_adapter_folder(const char *folder) {
     return nf_file_exists_in(folder, "adapter_config.json");
 }
 
-/* PEFT's check_target_module_exists: equal, or ending in "." + target. */
-static bool matches(const char *name, const char *target) {
-    size_t length = strlen(name), wanted = strlen(target);
-    if (length < wanted || strcmp(name + length - wanted, target) != 0) return false;
-    return length == wanted || name[length - wanted - 1] == '.';
-}
-
 static bool is_head(const nf_model *model, const nf_linear *linear) {
     return linear == model->classifier || linear == model->projection ||
            (model->head && linear == model->head->dense);
 }
 
-static bool targeted(const nf_model *model, const nf_linear *linear, char *const *targets,
-                     size_t count) {
-    if (is_head(model, linear) || linear->weight->removed) return false;
-    if (count == 1 && strcmp(targets[0], "all-linear") == 0) return true;
-    for (size_t i = 0; i < count; i++)
-        if (matches(linear->name, targets[i])) return true;
-    return false;
-}
+/* ---------------------------------------------------------------- adding */
 
 /* "query, key, value, ...": the last parts of the names that can be adapted. */
 static void list_names(const nf_model *model, nf_str *out) {
@@ -60,6 +48,18 @@ static void list_names(const nf_model *model, nf_str *out) {
     }
 }
 
+static nerfit_status no_such_module(const nf_model *model, const char *target, nerfit_error *err) {
+    nf_str names = {0};
+    list_names(model, &names);
+    nerfit_status status = nf_fail(
+        err, NERFIT_ARGUMENT,
+        "target_modules%s%s%s names no linear layer of this model; there are: %s (or "
+        "all-linear)",
+        target ? ": \"" : "", target ? target : "", target ? "\"" : "", nf_str_text(&names));
+    nf_str_free(&names);
+    return status;
+}
+
 static nerfit_status copy_names(nf_arena *arena, char ***names, size_t count, nerfit_error *err) {
     char **copies = nf_arena_calloc(arena, count + 1, sizeof *copies);
     if (!copies) return nf_no_memory(err, 0);
@@ -69,21 +69,107 @@ static nerfit_status copy_names(nf_arena *arena, char ***names, size_t count, ne
     return NERFIT_OK;
 }
 
-static void train_saved_modules(nf_model *model, const nf_adapter_config *config) {
-    for (size_t i = 0; i < model->net.n_parameters; i++) {
-        nf_parameter *p = model->net.parameters[i];
-        char module[512];
-        snprintf(module, sizeof module, "%s", p->name);
-        char *dot = strrchr(module, '.');
-        if (!dot || p->removed) continue;
-        *dot = '\0';
-        for (size_t j = 0; j < config->n_modules_to_save; j++)
-            if (matches(module, config->modules_to_save[j])) p->trained = true;
+/* Whether a parameter's module is `wanted`. */
+static bool is_of_module(const nf_parameter *p, const char *wanted) {
+    char module[512];
+    snprintf(module, sizeof module, "%s", p->name);
+    char *dot = strrchr(module, '.');
+    if (!dot || p->removed) return false;
+    *dot = '\0';
+    return nf_module_is(module, wanted);
+}
+
+/* PEFT's own names of heads, which it adds for every token classifier. */
+static bool is_head_name(const char *name) {
+    static const char *const heads[] = {"classifier", "score", "head"};
+    for (size_t i = 0; i < 3; i++)
+        if (strcmp(name, heads[i]) == 0) return true;
+    return false;
+}
+
+/* Marks what is trained in full; an entry that names nothing is an error if `strict`. */
+static nerfit_status train_saved_modules(nf_model *model, const nf_adapter_config *config,
+                                         bool strict, nerfit_error *err) {
+    for (size_t j = 0; j < config->n_modules_to_save; j++) {
+        const char *wanted = config->modules_to_save[j];
+        bool found = false;
+        for (size_t i = 0; i < model->net.n_parameters; i++) {
+            nf_parameter *p = model->net.parameters[i];
+            if (!is_of_module(p, wanted)) continue;
+            p->trained = p->in_adapter = found = true;
+        }
+        if (!found && strict && !is_head_name(wanted))
+            return nf_fail(
+                err, NERFIT_ARGUMENT,
+                "modules_to_save: \"%s\" names no module of this model; expected the end "
+                "of a name such as embeddings.word_embeddings or output.LayerNorm",
+                wanted);
+    }
+    return NERFIT_OK;
+}
+
+static void train_biases(nf_model *model, nf_adapter_bias which) {
+    if (which == NF_ADAPTER_BIAS_ALL)
+        for (size_t i = 0; i < model->net.n_parameters; i++) {
+            nf_parameter *p = model->net.parameters[i];
+            size_t length = strlen(p->name);
+            if (!p->removed && length > 5 && strcmp(p->name + length - 5, ".bias") == 0)
+                p->trained = p->in_adapter = true;
+        }
+    for (size_t i = 0; which == NF_ADAPTER_BIAS_LORA && i < model->net.n_linears; i++) {
+        nf_linear *linear = model->net.linears[i];
+        if (linear->lora && linear->bias) linear->bias->trained = linear->bias->in_adapter = true;
     }
 }
 
-nerfit_status nf_adapter_add(nf_model *model, const nf_adapter_config *given, uint64_t seed,
-                             nerfit_error *err) {
+/* Takes out of a base weight what PiSSA or OLoRA begin with. */
+static nerfit_status take_out(nf_model *model, nf_linear *linear, const nf_adapter_config *config,
+                              size_t rank, double scaling, nerfit_error *err) {
+    nf_backend *be = model->net.be;
+    size_t count = linear->out * linear->in;
+    double *w = malloc(count * sizeof *w + 1);
+    if (!w) return nf_no_memory(err, count * sizeof *w);
+    be->to_f64(be, w, linear->weight->values, count);
+    nerfit_status status = config->init == NF_ADAPTER_INIT_PISSA
+                               ? nf_low_rank_pissa(w, linear->out, linear->in, rank, err)
+                               : nf_low_rank_olora(w, linear->out, linear->in, rank, scaling, err);
+    if (status == NERFIT_OK) status = nf_parameter_allocate(&model->net, linear->weight, err);
+    if (status == NERFIT_OK) be->from_f64(be, linear->weight->values, w, count);
+    free(w);
+    return status == NERFIT_OK ? status : nf_fail_within(err, status, "%s", linear->name);
+}
+
+static nerfit_status adapt(nf_model *model, nf_linear *linear, nf_adapter_matcher *matcher,
+                           const char *prefix, uint64_t seed, nerfit_error *err) {
+    const nf_adapter_config *config = matcher->config;
+    char name[512];
+    bool adapted;
+    size_t rank;
+    double alpha;
+    if (linear->weight->removed || linear == model->projection) return NERFIT_OK;
+    snprintf(name, sizeof name, "%s%s", is_head(model, linear) ? "" : prefix, linear->name);
+    NF_TRY(nf_adapter_match(matcher, name, &adapted, &rank, &alpha, err));
+    if (!adapted) return NERFIT_OK;
+    double scaling = alpha / (config->use_rslora ? sqrt((double)rank) : (double)rank);
+    if (config->init != NF_ADAPTER_INIT_PLAIN)
+        NF_TRY(take_out(model, linear, config, rank, scaling, err));
+    NF_TRY(nf_linear_add_lora(&model->net, linear, rank, scaling, config->lora_dropout,
+                              config->use_dora, seed, err));
+    model->adapter->n_adapted++;
+    return NERFIT_OK;
+}
+
+/* How an adapter is added. */
+typedef struct adding {
+    const char *path;   /* of its configuration, for messages */
+    const char *prefix; /* of the encoder's names in the model that it was made for */
+    bool
+        foreign; /* it was made elsewhere: a head may be adapted, names may match nothing of ours */
+    uint64_t seed;
+} adding;
+
+static nerfit_status add_adapter(nf_model *model, const nf_adapter_config *given, const adding *how,
+                                 nerfit_error *err) {
     nf_network *net = &model->net;
     nf_adapter *adapter = nf_arena_calloc(&net->arena, 1, sizeof *adapter);
     if (!adapter) return nf_no_memory(err, sizeof *adapter);
@@ -99,128 +185,46 @@ nerfit_status nf_adapter_add(nf_model *model, const nf_adapter_config *given, ui
     }
     NF_TRY(copy_names(&net->arena, &config->target_modules, config->n_target_modules, err));
     NF_TRY(copy_names(&net->arena, &config->modules_to_save, config->n_modules_to_save, err));
-    double scaling = config->use_rslora ? config->lora_alpha / sqrt((double)config->r)
-                                        : config->lora_alpha / (double)config->r;
     nf_model_train_encoder(model, false);
-    size_t n_linears = net->n_linears;
-    for (size_t i = 0; i < n_linears; i++) {
-        nf_linear *linear = net->linears[i];
-        if (!targeted(model, linear, config->target_modules, config->n_target_modules)) continue;
-        NF_TRY(nf_linear_add_lora(net, linear, config->r, scaling, config->lora_dropout,
-                                  config->use_dora, seed, err));
-        adapter->n_adapted++;
-    }
-    if (adapter->n_adapted == 0) {
-        nf_str names = {0};
-        list_names(model, &names);
-        nerfit_status status =
-            nf_fail(err, NERFIT_ARGUMENT,
-                    "target_modules names no linear layer of this model; there are: %s (or "
-                    "all-linear)",
-                    nf_str_text(&names));
-        nf_str_free(&names);
-        return status;
-    }
-    train_saved_modules(model, config);
     model->adapter = adapter;
-    return NERFIT_OK;
+    nf_adapter_matcher matcher;
+    NF_TRY(nf_adapter_matcher_new(&matcher, config, how->path, err));
+    nerfit_status status = NERFIT_OK;
+    size_t n_linears = net->n_linears;
+    for (size_t i = 0; i < n_linears && status == NERFIT_OK; i++)
+        if (how->foreign || !is_head(model, net->linears[i]))
+            status = adapt(model, net->linears[i], &matcher, how->prefix, how->seed, err);
+    for (size_t i = 0; i < config->n_target_modules && status == NERFIT_OK; i++)
+        if (!how->foreign && !config->target_regex && !matcher.target_used[i])
+            status = no_such_module(model, config->target_modules[i], err);
+    nf_adapter_matcher_free(&matcher);
+    if (status == NERFIT_OK && adapter->n_adapted == 0 && !how->foreign)
+        status = no_such_module(model, NULL, err);
+    if (status == NERFIT_OK) status = train_saved_modules(model, config, !how->foreign, err);
+    if (status == NERFIT_OK) train_biases(model, config->bias);
+    return status;
+}
+
+nerfit_status nf_adapter_add(nf_model *model, const nf_adapter_config *config, uint64_t seed,
+                             nerfit_error *err) {
+    adding how = {.path = "the adapter's configuration",
+                  .prefix = model->classifier ? model->architecture->prefix : "",
+                  .seed = seed};
+    nerfit_status status = add_adapter(model, config, &how, err);
+    if (status != NERFIT_OK) model->adapter = NULL;
+    return status;
 }
 
 nerfit_status nf_adapter_merge(nf_model *model, nerfit_error *err) {
     for (size_t i = 0; i < model->net.n_linears; i++)
         NF_TRY(nf_linear_merge(&model->net, model->net.linears[i], err));
+    for (size_t i = 0; i < model->net.n_parameters; i++)
+        model->net.parameters[i]->in_adapter = false;
     model->adapter = NULL;
     return NERFIT_OK;
 }
 
 /* ---------------------------------------------------------------- reading */
-
-typedef struct reader {
-    const char *path;
-    json_t *json;
-    nerfit_error *err;
-    nerfit_status status;
-} reader;
-
-static void wrong(reader *in, const char *key, const char *expected) {
-    if (in->status == NERFIT_OK)
-        in->status = nf_fail_at(in->err, NERFIT_FORMAT, in->path, 0, 0, "\"%s\" should be %s", key,
-                                expected);
-}
-
-static double read_number(reader *in, const char *key, double fallback) {
-    json_t *value = json_object_get(in->json, key);
-    if (!value || json_is_null(value)) return fallback;
-    if (!json_is_number(value)) wrong(in, key, "a number");
-    return json_number_value(value);
-}
-
-/* A list of names, or one name. */
-static void read_names(reader *in, const char *key, nf_arena *arena, char ***names, size_t *count) {
-    json_t *value = json_object_get(in->json, key);
-    *names = NULL;
-    *count = 0;
-    if (!value || json_is_null(value)) return;
-    size_t n = json_is_array(value) ? json_array_size(value) : 1;
-    *names = nf_arena_calloc(arena, n + 1, sizeof **names);
-    for (size_t i = 0; i < n && *names; i++) {
-        json_t *item = json_is_array(value) ? json_array_get(value, i) : value;
-        if (!json_is_string(item))
-            wrong(in, key, "a name or a list of names");
-        else if (((*names)[(*count)++] = nf_arena_strdup(arena, json_string_value(item))) == NULL)
-            *names = NULL;
-    }
-    if (!*names && in->status == NERFIT_OK) in->status = nf_no_memory(in->err, 0);
-}
-
-/* Fields that change the arithmetic and that are not implemented: another value is an error. */
-static void refuse_unsupported(reader *in) {
-    static const char *const empty[] = {
-        "rank_pattern",      "alpha_pattern",   "layers_to_transform", "layers_pattern",
-        "layer_replication", "exclude_modules", "target_parameters",   "trainable_token_indices"};
-    static const char *const off[] = {"fan_in_fan_out", "lora_bias", "use_qalora"};
-    for (size_t i = 0; i < sizeof empty / sizeof *empty; i++) {
-        json_t *value = json_object_get(in->json, empty[i]);
-        bool none = !value || json_is_null(value) ||
-                    (json_is_object(value) && json_object_size(value) == 0) ||
-                    (json_is_array(value) && json_array_size(value) == 0);
-        if (!none && in->status == NERFIT_OK)
-            in->status = nf_fail_at(in->err, NERFIT_UNSUPPORTED, in->path, 0, 0,
-                                    "\"%s\" is not supported", empty[i]);
-    }
-    for (size_t i = 0; i < sizeof off / sizeof *off; i++)
-        if (json_is_true(json_object_get(in->json, off[i])) && in->status == NERFIT_OK)
-            in->status = nf_fail_at(in->err, NERFIT_UNSUPPORTED, in->path, 0, 0,
-                                    "\"%s\": true is not supported", off[i]);
-    const char *type = json_string_value(json_object_get(in->json, "peft_type"));
-    if ((!type || strcmp(type, "LORA") != 0) && in->status == NERFIT_OK)
-        in->status =
-            nf_fail_at(in->err, NERFIT_UNSUPPORTED, in->path, 0, 0,
-                       "\"peft_type\" is %s; only LORA is supported", type ? type : "missing");
-    const char *bias = json_string_value(json_object_get(in->json, "bias"));
-    if (bias && strcmp(bias, "none") != 0 && in->status == NERFIT_OK)
-        in->status = nf_fail_at(in->err, NERFIT_UNSUPPORTED, in->path, 0, 0,
-                                "\"bias\": \"%s\" is not supported; expected \"none\"", bias);
-}
-
-static nerfit_status read_config(nf_adapter_config *config, json_t *json, const char *path,
-                                 nf_arena *arena, nerfit_error *err) {
-    reader in = {path, json, err, NERFIT_OK};
-    refuse_unsupported(&in);
-    double r = read_number(&in, "r", 8);
-    if (r < 1 || r > 65536 || r != floor(r)) wrong(&in, "r", "a whole number from 1 to 65536");
-    *config = (nf_adapter_config){
-        .r = r >= 1 && r <= 65536 ? (size_t)r : 1,
-        .lora_alpha = read_number(&in, "lora_alpha", 8),
-        .lora_dropout = read_number(&in, "lora_dropout", 0),
-        .use_dora = json_is_true(json_object_get(json, "use_dora")),
-        .use_rslora = json_is_true(json_object_get(json, "use_rslora")),
-        .inference_mode = json_is_true(json_object_get(json, "inference_mode")),
-    };
-    read_names(&in, "target_modules", arena, &config->target_modules, &config->n_target_modules);
-    read_names(&in, "modules_to_save", arena, &config->modules_to_save, &config->n_modules_to_save);
-    return in.status;
-}
 
 nerfit_status nf_adapter_base(char **out, nf_arena *arena, const char *folder, nerfit_error *err) {
     const char *path = nf_path_join(arena, folder, "adapter_config.json");
@@ -238,104 +242,339 @@ nerfit_status nf_adapter_base(char **out, nf_arena *arena, const char *folder, n
     return status;
 }
 
-/* Our parameter of a PEFT name, prefix of wrapper and architecture taken off. */
-static nf_parameter *find_parameter(const nf_model *model, const char *name) {
-    if (strncmp(name, PEFT_PREFIX, sizeof PEFT_PREFIX - 1) != 0) return NULL;
-    name += sizeof PEFT_PREFIX - 1;
-    size_t length = strlen(model->architecture->prefix);
-    if (strncmp(name, model->architecture->prefix, length) == 0) name += length;
+/* An adapter's files, while they are read. */
+typedef struct loading {
+    nf_model *model;
+    const nf_safetensors *file;
+    const char *where;  /* the file */
+    const char *config; /* adapter_config.json */
+    const char *folder; /* NULL: in memory */
+    const char *prefix; /* of the architecture, if the file's names have it; else "" */
+    bool *filled;       /* [n_parameters] by index: the file has it */
+    const nf_log *log;
+    nerfit_error *err;
+} loading;
+
+/* A stored name without PEFT's prefix, the architecture's, and what PEFT puts around a layer that it
+ * has adapted; false: it has no such prefix. */
+static bool own_name(const loading *in, const char *stored, char name[512]) {
+    size_t length = strlen(in->model->architecture->prefix);
+    if (strncmp(stored, PEFT_PREFIX, sizeof PEFT_PREFIX - 1) != 0) return false;
+    stored += sizeof PEFT_PREFIX - 1;
+    if (strncmp(stored, in->model->architecture->prefix, length) == 0) stored += length;
+    snprintf(name, 512, "%s", stored);
+    static const char *const around[] = {".base_layer.", ".modules_to_save."};
+    for (size_t i = 0; i < 2; i++) {
+        char *at = strstr(name, around[i]), *end = at ? at + strlen(around[i]) - 1 : NULL;
+        if (at) memmove(at, end, strlen(end) + 1);
+    }
     /* before PEFT 0.12 the magnitude was "lora_magnitude_vector.weight" or a bare parameter */
-    char path[512];
-    snprintf(path, sizeof path, "%s", name);
-    char *end = strstr(path, ".lora_magnitude_vector");
+    char *end = strstr(name, ".lora_magnitude_vector");
     if (end) end[strlen(".lora_magnitude_vector")] = '\0';
-    return nf_network_find(&model->net, path);
+    return true;
 }
 
-static nerfit_status load_values(nf_model *model, const nf_safetensors *file, nerfit_error *err) {
-    const char *where = nf_safetensors_path(file);
-    size_t lora = 0;
-    for (size_t i = 0; i < nf_safetensors_count(file); i++) {
-        const nf_stored *stored = nf_safetensors_at(file, i);
-        nf_parameter *p = find_parameter(model, stored->name);
-        if (!p)
-            return nf_fail_at(err, NERFIT_FORMAT, where, 0, 0,
-                              "tensor \"%s\" belongs to no part of this model (model_type \"%s\")",
-                              stored->name, model->architecture->model_type);
-        NF_TRY(
-            nf_parameter_allocate(&model->net, p, err)); /* the adapter's file is not kept open */
-        float *values = malloc(stored->count * sizeof *values + 1);
-        if (!values) return nf_no_memory(err, stored->count);
-        nerfit_status status = NERFIT_OK;
-        if (stored->count != nf_parameter_count(p))
-            status = nf_fail_at(err, NERFIT_FORMAT, where, 0, 0,
-                                "tensor \"%s\" has %zu values, expected %zu", stored->name,
-                                stored->count, nf_parameter_count(p));
-        if (status == NERFIT_OK) status = nf_stored_to_f32(stored, values, err);
-        if (status == NERFIT_OK) status = nf_parameter_fill(&model->net, p, values, err);
-        free(values);
-        NF_TRY(status);
-        lora += strstr(p->name, ".lora_") != NULL;
-    }
-    size_t expected = model->adapter->n_adapted * (model->adapter->config.use_dora ? 3 : 2);
-    if (lora != expected)
-        return nf_fail_at(err, NERFIT_FORMAT, where, 0, 0,
-                          "holds %zu adapter tensors; its configuration calls for %zu", lora,
-                          expected);
+/* Parts of the wrapped model that neither tagging nor embedding uses, and what PEFT has replaced. */
+static bool is_unused(const char *name) {
+    if (strstr(name, ".original_module.")) return true;
+    static const char *const parts[] = {"pooler.", "cls.", "lm_head.", "score."};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (strncmp(name, parts[i], strlen(parts[i])) == 0) return true;
+    return false;
+}
+
+/* A table of word embeddings of another number of rows: the base model's was resized for tokens that
+ * were added. */
+static nerfit_status resize_words(const loading *in, const nf_stored *stored) {
+    nf_model *model = in->model;
+    nf_parameter *words = model->encoder.embedding.words;
+    if (stored->n_dims != 2 || stored->dims[1] != (int64_t)words->cols || stored->dims[0] < 1 ||
+        stored->dims[0] == (int64_t)words->rows)
+        return NERFIT_OK;
+    nf_log_info(in->log, "%s: the adapter brings %lld word embeddings in place of the base's %zu",
+                in->where, (long long)stored->dims[0], words->rows);
+    if (words->owned) model->net.be->memory_free(model->net.be, words->owned);
+    words->owned = words->values = NULL;
+    words->rows = model->encoder.vocabulary = (size_t)stored->dims[0];
+    if (json_object_set_new(model->config, "vocab_size", json_integer(stored->dims[0])) != 0)
+        return nf_no_memory(in->err, 0);
     return NERFIT_OK;
 }
 
-/* The head that an adapter brings along: size from its tensor, labels from config.json. */
-static nerfit_status add_head(nf_model *model, const nf_safetensors *file, const char *folder,
-                              nerfit_error *err) {
-    const nf_stored *head = nf_safetensors_find(file, "base_model.model.classifier.weight");
-    if (!head || head->n_dims != 2 || head->dims[0] < 1) return NERFIT_OK;
-    size_t count = (size_t)head->dims[0];
-    if (model->classifier && model->n_labels == count) return NERFIT_OK;
-    nf_arena arena = {0};
-    json_t *config = NULL;
-    const char *path = nf_path_join(&arena, folder, "config.json");
-    nerfit_status status = !path                  ? nf_no_memory(err, 0)
-                           : nf_file_exists(path) ? nf_json_load(&config, path, err)
-                                                  : NERFIT_OK;
-    const char **labels = nf_arena_calloc(&arena, count, sizeof *labels);
-    if (status == NERFIT_OK && !labels) status = nf_no_memory(err, 0);
-    for (size_t i = 0; i < count && status == NERFIT_OK; i++) {
-        char key[48];
-        snprintf(key, sizeof key, "%zu", i);
-        labels[i] = json_string_value(json_object_get(json_object_get(config, "id2label"), key));
-        snprintf(key, sizeof key, "LABEL_%zu", i);
-        if (!labels[i] && !(labels[i] = nf_arena_strdup(&arena, key)))
-            status = nf_no_memory(err, 0);
+static nerfit_status load_value(const loading *in, const nf_stored *stored, size_t *unused) {
+    nf_network *net = &in->model->net;
+    char name[512];
+    bool known = own_name(in, stored->name, name);
+    if (known && strstr(name, ".lora_embedding_")) return NERFIT_OK; /* add_to_embeddings */
+    nf_parameter *p = known ? nf_network_find(net, name) : NULL;
+    if (!p && known && is_unused(name)) {
+        (*unused)++;
+        return NERFIT_OK;
     }
-    if (status == NERFIT_OK) status = nf_model_add_classifier(model, labels, count, 0, err);
-    json_decref(config);
-    nf_arena_free(&arena);
+    if (!p)
+        return nf_fail_at(in->err, NERFIT_FORMAT, in->where, 0, 0,
+                          "tensor \"%s\" belongs to no part of this model (model_type \"%s\") that "
+                          "the adapter's configuration names",
+                          stored->name, in->model->architecture->model_type);
+    if (p == in->model->encoder.embedding.words) NF_TRY(resize_words(in, stored));
+    NF_TRY(nf_parameter_copy(net, p, stored, in->where, in->err));
+    p->in_adapter = true;
+    in->filled[p->index] = true;
+    return NERFIT_OK;
+}
+
+/* LoRA on a table of embeddings, E += s (B A)^T with A [R, rows] and B [cols, R], is added to the
+ * table, which from then on goes with the adapter as a whole. */
+static nerfit_status add_to_embedding(const loading *in, nf_parameter *p, const nf_stored *a,
+                                      const nf_stored *b) {
+    const nf_adapter_config *config = &in->model->adapter->config;
+    nf_backend *be = in->model->net.be;
+    size_t r = a->n_dims == 2 && a->dims[0] > 0 ? (size_t)a->dims[0] : 1;
+    if (config->use_dora)
+        return nf_fail_at(in->err, NERFIT_UNSUPPORTED, in->where, 0, 0,
+                          "DoRA on embeddings (\"%s\") is not supported", a->name);
+    if (a->count != r * p->rows || b->n_dims != 2 || b->dims[0] != (int64_t)p->cols ||
+        b->count != r * p->cols)
+        return nf_fail_at(in->err, NERFIT_FORMAT, in->where, 0, 0,
+                          "tensors \"%s\" and \"%s\" are not of %zu rows and %zu columns", a->name,
+                          b->name, p->rows, p->cols);
+    double scaling = config->lora_alpha / (config->use_rslora ? sqrt((double)r) : (double)r);
+    double *x = malloc((a->count + b->count + p->cols) * sizeof *x + 1);
+    if (!x) return nf_no_memory(in->err, a->count);
+    double *y = x + a->count, *row = y + b->count;
+    nf_values *base = p->values;
+    nerfit_status status = nf_stored_to_f64(a, x, in->err);
+    if (status == NERFIT_OK) status = nf_stored_to_f64(b, y, in->err);
+    if (status == NERFIT_OK) status = nf_parameter_allocate(&in->model->net, p, in->err);
+    for (size_t v = 0; v < p->rows && status == NERFIT_OK; v++) {
+        be->to_f64(be, row, nf_at(be, base, v * p->cols), p->cols);
+        for (size_t c = 0; c < p->cols; c++)
+            for (size_t k = 0; k < r; k++) row[c] += scaling * y[c * r + k] * x[k * p->rows + v];
+        be->from_f64(be, nf_at(be, p->values, v * p->cols), row, p->cols);
+    }
+    free(x);
+    p->in_adapter = true;
     return status;
 }
 
-/* Takes the config. folder (may be NULL): for the labels of a head. */
-static nerfit_status load_adapter(nf_model *model, json_t *json, const char *path,
-                                  const nf_safetensors *file, const char *folder,
-                                  nerfit_error *err) {
-    nf_adapter_config config;
-    nerfit_status status = read_config(&config, json, path, &model->net.arena, err);
-    json_decref(json);
-    if (status == NERFIT_OK && folder) status = add_head(model, file, folder, err);
-    if (status == NERFIT_OK) status = nf_adapter_add(model, &config, 0, err);
-    return status == NERFIT_OK ? load_values(model, file, err) : status;
+static nerfit_status add_to_embeddings(const loading *in) {
+    static const char A[] = ".lora_embedding_A";
+    for (size_t i = 0; i < nf_safetensors_count(in->file); i++) {
+        const nf_stored *a = nf_safetensors_at(in->file, i);
+        char name[512], other[600];
+        if (!own_name(in, a->name, name)) continue;
+        char *end = strstr(name, A);
+        if (!end) continue;
+        snprintf(end, sizeof name - (size_t)(end - name), ".weight");
+        nf_parameter *p = nf_network_find(&in->model->net, name);
+        snprintf(other, sizeof other, "%s", a->name);
+        char *letter = strstr(other, A);
+        letter[sizeof A - 2] = 'B';
+        const nf_stored *b = nf_safetensors_find(in->file, other);
+        if (!p || !b)
+            return nf_fail_at(in->err, NERFIT_FORMAT, in->where, 0, 0,
+                              p ? "has no tensor \"%s\" beside its other half"
+                                : "tensor \"%s\" belongs to no embedding of this model",
+                              p ? other : a->name);
+        NF_TRY(add_to_embedding(in, p, a, b));
+        in->model->adapter->folded = true;
+    }
+    return NERFIT_OK;
 }
 
-nerfit_status nf_adapter_load(nf_model *model, const char *folder, nerfit_error *err) {
+static nerfit_status lacks(const loading *in, const nf_parameter *p, const char *why) {
+    return nf_fail_at(in->err, NERFIT_FORMAT, in->where, 0, 0, "has no tensor for \"%s\", which %s",
+                      p->name, why);
+}
+
+/* What the configuration calls for is there. */
+static nerfit_status check_filled(const loading *in) {
+    const nf_network *net = &in->model->net;
+    const nf_adapter_config *config = &in->model->adapter->config;
+    for (size_t i = 0; i < net->n_linears; i++) {
+        const nf_lora *lora = net->linears[i]->lora;
+        const nf_parameter *parts[] = {lora ? lora->a : NULL, lora ? lora->b : NULL,
+                                       lora ? lora->magnitude : NULL};
+        for (size_t k = 0; k < 3; k++)
+            if (parts[k] && !in->filled[parts[k]->index])
+                return lacks(in, parts[k], "the adapter's configuration calls for");
+    }
+    for (size_t i = 0; i < net->n_parameters; i++) {
+        const nf_parameter *p = net->parameters[i];
+        if (p->removed || in->filled[i] || !p->in_adapter || strstr(p->name, ".lora_")) continue;
+        for (size_t k = 0; k < config->n_modules_to_save; k++)
+            if (is_of_module(p, config->modules_to_save[k]))
+                return lacks(in, p, "modules_to_save names");
+        /* biases: those of a pooler or a head that is not there are not ours to ask for */
+        if (config->bias != NF_ADAPTER_BIAS_NONE && !nf_head_has(in->model, p))
+            return lacks(in, p, "\"bias\" of the configuration calls for");
+    }
+    return NERFIT_OK;
+}
+
+static nerfit_status load_values(const loading *in) {
+    size_t unused = 0;
+    for (size_t i = 0; i < nf_safetensors_count(in->file); i++)
+        NF_TRY(load_value(in, nf_safetensors_at(in->file, i), &unused));
+    NF_TRY(check_filled(in));
+    NF_TRY(add_to_embeddings(in));
+    if (unused)
+        nf_log_info(in->log,
+                    "%s: %zu tensors are of parts that are not used here (the pooler) and are "
+                    "passed over",
+                    in->where, unused);
+    return NERFIT_OK;
+}
+
+/* An adapter on the classifier or on what stands before it is added to it: these go with the adapter
+ * as a whole in any case. */
+static nerfit_status fold_head(const loading *in) {
+    nf_model *model = in->model;
+    for (size_t i = 0; i < model->net.n_linears; i++) {
+        nf_linear *linear = model->net.linears[i];
+        if (!linear->lora || !is_head(model, linear)) continue;
+        NF_TRY(nf_linear_merge(&model->net, linear, in->err));
+        model->adapter->n_adapted--;
+        model->adapter->folded = true;
+    }
+    return NERFIT_OK;
+}
+
+/* ---------------------------------------------------------------- the head's labels */
+
+/* id2label of the adapter's own config.json, which nerfit writes beside PEFT's files; NULL: none. */
+static nerfit_status own_labels(const loading *in, json_t **config, const char **labels,
+                                size_t count) {
+    nf_arena *arena = &in->model->net.arena;
+    const char *path = in->folder ? nf_path_join(arena, in->folder, "config.json") : NULL;
+    *config = NULL;
+    if (!path || !nf_file_exists(path)) return NERFIT_OK;
+    NF_TRY(nf_json_load(config, path, in->err));
+    json_t *table = json_object_get(*config, "id2label");
+    if (!json_is_object(table)) {
+        json_decref(*config);
+        *config = NULL;
+        return NERFIT_OK;
+    }
+    bool fits = json_object_size(table) == count;
+    for (size_t i = 0; i < count && fits; i++) {
+        char key[32];
+        snprintf(key, sizeof key, "%zu", i);
+        labels[i] = json_string_value(json_object_get(table, key));
+        fits = labels[i] != NULL;
+    }
+    if (fits) return NERFIT_OK;
+    return nf_fail_at(in->err, NERFIT_FORMAT, path, 0, 0,
+                      "\"id2label\" does not name the %zu labels of the adapter's classifier, 0 to "
+                      "%zu",
+                      count, count - 1);
+}
+
+/* Without names of its own: the base's, if it has as many, or LABEL_0, ... as transformers has it. */
+static nerfit_status fallback_labels(const loading *in, const char **labels, size_t count) {
+    nf_model *model = in->model;
+    bool base = model->classifier && model->n_labels == count;
+    for (size_t i = 0; i < count; i++) {
+        char name[48];
+        snprintf(name, sizeof name, "LABEL_%zu", i);
+        labels[i] = base ? model->labels[i] : nf_arena_strdup(&model->net.arena, name);
+        if (!labels[i]) return nf_no_memory(in->err, 0);
+    }
+    if (!base)
+        nf_log_warning(in->log,
+                       "%s names no labels (PEFT does not write them): they are LABEL_0 to "
+                       "LABEL_%zu; a config.json with \"id2label\" beside it names them",
+                       in->config, count - 1);
+    return NERFIT_OK;
+}
+
+/* The head that an adapter brings along: size from its tensor, labels from its config.json. */
+static nerfit_status add_head(const loading *in, const char *task) {
+    nf_model *model = in->model;
+    const nf_stored *head = nf_safetensors_find(in->file, "base_model.model.classifier.weight");
+    if (!head || head->n_dims != 2 || head->dims[0] < 1) return NERFIT_OK;
+    if (task && strcmp(task, "TOKEN_CLS") != 0)
+        return nf_fail_at(
+            in->err, NERFIT_UNSUPPORTED, in->config, 0, 0,
+            "\"task_type\" is %s and the adapter has a classifier; expected TOKEN_CLS", task);
+    size_t count = (size_t)head->dims[0];
+    const char **labels = nf_arena_calloc(&model->net.arena, count, sizeof *labels);
+    if (!labels) return nf_no_memory(in->err, count * sizeof *labels);
+    json_t *config;
+    nerfit_status status = own_labels(in, &config, labels, count);
+    if (status == NERFIT_OK && !config) status = fallback_labels(in, labels, count);
+    if (status == NERFIT_OK && model->classifier && model->n_labels == count)
+        status = nf_model_name_labels(model, labels, count, in->err);
+    else if (status == NERFIT_OK)
+        status = nf_model_add_classifier(model, labels, count, 0, in->err);
+    json_decref(config);
+    return status;
+}
+
+/* ---------------------------------------------------------------- the whole */
+
+/* Whether the file's names have the architecture's prefix: the adapter was made around a model with
+ * a head. */
+static const char *file_prefix(const nf_model *model, const nf_safetensors *file) {
+    const char *prefix = model->architecture->prefix;
+    for (size_t i = 0; i < nf_safetensors_count(file); i++) {
+        const char *name = nf_safetensors_at(file, i)->name;
+        if (strncmp(name, PEFT_PREFIX, sizeof PEFT_PREFIX - 1) == 0 &&
+            strncmp(name + sizeof PEFT_PREFIX - 1, prefix, strlen(prefix)) == 0)
+            return prefix;
+    }
+    return "";
+}
+
+static nerfit_status load_adapter(loading *in, const json_t *json) {
+    nf_model *model = in->model;
+    nf_adapter_config config;
+    const char *task = json_string_value(json_object_get(json, "task_type"));
+    NF_TRY(nf_adapter_config_read(&config, json, in->config, &model->net.arena, in->log, in->err));
+    NF_TRY(add_head(in, task));
+    in->prefix = file_prefix(model, in->file);
+    adding how = {.path = in->config, .prefix = in->prefix, .foreign = true};
+    NF_TRY(add_adapter(model, &config, &how, in->err));
+    in->filled = calloc(model->net.n_parameters + 1, sizeof *in->filled);
+    nerfit_status status = in->filled ? load_values(in) : nf_no_memory(in->err, 0);
+    free(in->filled);
+    if (status == NERFIT_OK) status = fold_head(in);
+    if (status == NERFIT_OK && model->adapter->n_adapted == 0 && !model->adapter->folded)
+        status = nf_fail_at(in->err, NERFIT_FORMAT, in->config, 0, 0,
+                            "\"target_modules\" names no layer of this model (model_type \"%s\")",
+                            model->architecture->model_type);
+    return status;
+}
+
+/* adapter_model.safetensors, or the pickled file of older versions of PEFT. */
+static nerfit_status open_weights(nf_safetensors **out, nf_arena *arena, const char *folder,
+                                  nerfit_error *err) {
+    static const char *const names[] = {"adapter_model.safetensors", "adapter_model.bin"};
+    bool pickled = !nf_file_exists_in(folder, names[0]) && nf_file_exists_in(folder, names[1]);
+    const char *path = nf_path_join(arena, folder, names[pickled]);
+    return path ? nf_safetensors_open(out, path, err) : nf_no_memory(err, 0);
+}
+
+nerfit_status nf_adapter_load(nf_model *model, const char *folder, const nf_log *log,
+                              nerfit_error *err) {
     nf_arena *arena = &model->net.arena;
     const char *path = nf_path_join(arena, folder, "adapter_config.json");
-    const char *weights = nf_path_join(arena, folder, "adapter_model.safetensors");
-    if (!path || !weights) return nf_no_memory(err, 0);
     nf_safetensors *file;
     json_t *json;
-    NF_TRY(nf_safetensors_open(&file, weights, err));
+    if (!path) return nf_no_memory(err, 0);
+    NF_TRY(open_weights(&file, arena, folder, err));
     nerfit_status status = nf_json_load(&json, path, err);
-    if (status == NERFIT_OK) status = load_adapter(model, json, path, file, folder, err);
+    if (status == NERFIT_OK) {
+        loading in = {.model = model,
+                      .file = file,
+                      .where = nf_safetensors_path(file),
+                      .config = path,
+                      .folder = folder,
+                      .log = log,
+                      .err = err};
+        status = load_adapter(&in, json);
+        json_decref(json);
+    }
     nf_safetensors_close(file);
     return status == NERFIT_OK ? nf_word_shape_load(model, folder, err) : status;
 }
@@ -347,25 +586,23 @@ nerfit_status nf_adapter_load_memory(nf_model *model, const char *config, size_t
     json_t *json;
     NF_TRY(nf_safetensors_open_memory(&file, weights, weights_size, name, err));
     nerfit_status status = nf_json_parse(&json, config, config_size, name, 1, err);
-    if (status == NERFIT_OK) status = load_adapter(model, json, name, file, NULL, err);
+    if (status == NERFIT_OK) {
+        loading in = {.model = model, .file = file, .where = name, .config = name, .err = err};
+        status = load_adapter(&in, json);
+        json_decref(json);
+    }
     nf_safetensors_close(file);
     return status;
 }
 
 /* ---------------------------------------------------------------- writing */
 
-static json_t *names_to_json(char *const *names, size_t count) {
-    json_t *list = json_array();
-    for (size_t i = 0; i < count && list; i++) json_array_append_new(list, json_string(names[i]));
-    return list;
-}
-
 /* modules_to_save with the heads that PEFT adds for token classification, and what comes before
  * ours, which a new model would otherwise have other random values of. */
 static json_t *saved_modules(const nf_model *model) {
     const nf_adapter_config *config = &model->adapter->config;
     if (config->n_modules_to_save == 0 && !model->classifier) return json_null();
-    json_t *list = names_to_json(config->modules_to_save, config->n_modules_to_save);
+    json_t *list = nf_names_to_json(config->modules_to_save, config->n_modules_to_save);
     static const char *const heads[] = {"classifier", "score", "head"};
     size_t n_heads = model->head ? 3 : 2;
     for (size_t h = 0; h < n_heads && list && model->classifier; h++) {
@@ -377,27 +614,45 @@ static json_t *saved_modules(const nf_model *model) {
     return list;
 }
 
+/* Where a part of the adapter was added to what it stood on, the layers that are left by name. */
+static json_t *adapted_modules(const nf_model *model) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < model->net.n_linears && list; i++)
+        if (model->net.linears[i]->lora)
+            json_array_append_new(list, json_string(model->net.linears[i]->name));
+    return list;
+}
+
 /* The base model's folder is written as an absolute path: relative ones are read as counting from
  * the adapter's folder here, and from the working folder by PEFT. */
 static nerfit_status write_config(const nf_model *model, const char *path, nerfit_error *err) {
-    const nf_adapter_config *config = &model->adapter->config;
     char *base = realpath(model->folder, NULL);
-    bool all =
-        config->n_target_modules == 1 && strcmp(config->target_modules[0], "all-linear") == 0;
-    json_t *targets = all ? json_string("all-linear")
-                          : names_to_json(config->target_modules, config->n_target_modules);
-    json_t *json = json_pack(
-        "{s:s, s:s?, s:s, s:b, s:b, s:i, s:f, s:f, s:o, s:o, s:b, s:b, s:o}", "peft_type", "LORA",
-        "base_model_name_or_path", base ? base : model->folder, "bias", "none", "fan_in_fan_out", 0,
-        "inference_mode", 1, "r", (int)config->r, "lora_alpha", config->lora_alpha, "lora_dropout",
-        config->lora_dropout, "target_modules", targets, "modules_to_save", saved_modules(model),
-        "use_dora", (int)config->use_dora, "use_rslora", (int)config->use_rslora, "task_type",
-        model->classifier ? json_string("TOKEN_CLS") : json_null());
+    json_t *json = nf_adapter_config_write(&model->adapter->config);
+    int failed = !json;
+    failed |= json_object_set_new(json, "base_model_name_or_path",
+                                  json_string(base ? base : model->folder));
+    failed |= json_object_set_new(json, "modules_to_save", saved_modules(model));
+    failed |= json_object_set_new(json, "task_type",
+                                  model->classifier ? json_string("TOKEN_CLS") : json_null());
+    if (model->adapter->folded)
+        failed |= json_object_set_new(json, "target_modules", adapted_modules(model));
     free(base);
-    if (!json) return nf_no_memory(err, 0);
-    nerfit_status status = nf_json_save(json, path, err);
+    nerfit_status status = failed ? nf_no_memory(err, 0) : nf_json_save(json, path, err);
     json_decref(json);
     return status;
+}
+
+/* A layer that PEFT has wrapped has its bias inside. */
+static const char *stored_name(const nf_model *model, const nf_parameter *p, nf_arena *arena) {
+    for (size_t i = 0; i < model->net.n_linears; i++) {
+        const nf_linear *linear = model->net.linears[i];
+        if (!linear->lora || p != linear->bias) continue;
+        size_t length = strlen(linear->name) + sizeof ".base_layer.bias";
+        char *name = nf_arena_alloc(arena, length);
+        if (name) snprintf(name, length, "%s.base_layer.bias", linear->name);
+        return name;
+    }
+    return p->name;
 }
 
 nerfit_status nf_adapter_save(const nf_model *model, const char *folder, nerfit_error *err) {
@@ -415,11 +670,13 @@ nerfit_status nf_adapter_save(const nf_model *model, const char *folder, nerfit_
         bool projection =
             model->projection && (p == model->projection->weight || p == model->projection->bias);
         if (p->removed || projection || nf_description_head_owns(p) || nf_word_shape_is(model, p) ||
-            !(p->trained || strstr(p->name, ".lora_") || head))
+            !(p->trained || p->in_adapter || strstr(p->name, ".lora_") || head))
             continue;
+        const char *name = stored_name(model, p, &arena);
         snprintf(prefix, sizeof prefix, "%s%s", PEFT_PREFIX,
                  model->classifier && !head ? model->architecture->prefix : "");
-        status = nf_store_parameter(&tensors[count++], &arena, net, p, prefix, err);
+        status = name ? nf_store_parameter_as(&tensors[count++], &arena, net, p, prefix, name, err)
+                      : nf_no_memory(err, 0);
     }
     static const char *const metadata[] = {"format", "pt", NULL};
     const char *weights = nf_path_join(&arena, folder, "adapter_model.safetensors");

@@ -4,40 +4,30 @@
 #ifndef NF_MODEL_ADAPTER_H
 #define NF_MODEL_ADAPTER_H
 
+#include "model/adapter_config.h"
 #include "model/model.h"
-
-typedef struct nf_adapter_config {
-    size_t r;
-    double lora_alpha;
-    double lora_dropout;
-    bool use_dora;
-    bool use_rslora;
-    bool inference_mode;
-    /* Names of modules: a layer is adapted if its name is one of these or ends in "." + one
-     * (PEFT's rule). "all-linear" alone: every linear layer but the head. NULL: the architecture's
-     * default. */
-    char **target_modules;
-    size_t n_target_modules;
-    /* Trained in full and saved with the adapter ("classifier" always is, with a head). */
-    char **modules_to_save;
-    size_t n_modules_to_save;
-} nf_adapter_config;
 
 struct nf_adapter {
     nf_adapter_config config; /* strings in the network's arena */
     size_t n_adapted;         /* linear layers */
+    /* a part of it (on embeddings, on the head) was added to what it stood on, which goes with the
+     * adapter as a whole from then on */
+    bool folded;
 };
 
-/* Adds fresh adapters; freezes everything else but modules_to_save and the heads. A target that
- * names no layer is an error that lists the names there are. */
+/* Adds fresh adapters; freezes everything else but modules_to_save and the heads. A target or module
+ * that names nothing is an error (for a target it lists the names there are). */
 nerfit_status nf_adapter_add(nf_model *model, const nf_adapter_config *config, uint64_t seed,
                              nerfit_error *err);
 /* Whether a folder holds an adapter. */
 bool nf_adapter_folder(const char *folder);
-/* Loads a folder's adapter onto a base model. With labels in its classifier, the model must have a
- * head of that size, or gets one with the labels LABEL_0... unless the folder's config.json (which
- * we write beside PEFT's files) has id2label. */
-nerfit_status nf_adapter_load(nf_model *model, const char *folder, nerfit_error *err);
+/* Loads a folder's adapter onto a base model. A classifier that it brings replaces the model's; its
+ * labels are those of the folder's config.json (which nerfit writes beside PEFT's files), else the
+ * base's if it has as many, else LABEL_0..., which the log is told. What the configuration calls for
+ * and the file lacks, or the other way round, is an error, but for parts that nothing here uses
+ * (the pooler). */
+nerfit_status nf_adapter_load(nf_model *model, const char *folder, const nf_log *log,
+                              nerfit_error *err);
 /* The same from contents that are in memory, for a bare encoder; `name` stands for them. */
 nerfit_status nf_adapter_load_memory(nf_model *model, const char *config, size_t config_size,
                                      const void *weights, size_t weights_size, const char *name,

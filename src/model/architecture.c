@@ -65,6 +65,21 @@ double nf_config_number(nf_config_reader *in, const char *key, double fallback) 
     return json_number_value(value);
 }
 
+static double below_one(nf_config_reader *in, const char *key, double fallback,
+                        const char *expected) {
+    double value = nf_config_number(in, key, fallback);
+    if (!(value >= 0.0 && value < 1.0)) fail(in, key, expected);
+    return value;
+}
+
+double nf_config_dropout(nf_config_reader *in, const char *key, double fallback) {
+    return below_one(in, key, fallback, "a probability, from 0 to below 1");
+}
+
+double nf_config_epsilon(nf_config_reader *in, const char *key, double fallback) {
+    return below_one(in, key, fallback, "a small number, from 0 to below 1");
+}
+
 nf_activation nf_config_activation(nf_config_reader *in, const char *key, const char *fallback) {
     static const struct {
         const char *name;

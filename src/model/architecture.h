@@ -41,6 +41,9 @@ typedef struct nf_config_reader {
 /* A positive whole number; fallback 0 means that it must be there. null counts as absent. */
 size_t nf_config_size(nf_config_reader *in, const char *key, size_t fallback);
 double nf_config_number(nf_config_reader *in, const char *key, double fallback);
+/* A dropout's probability, from 0 to below 1, and a norm's epsilon, from 0 to below 1. */
+double nf_config_dropout(nf_config_reader *in, const char *key, double fallback);
+double nf_config_epsilon(nf_config_reader *in, const char *key, double fallback);
 nf_activation nf_config_activation(nf_config_reader *in, const char *key, const char *fallback);
 /* An error if the field is there with another value: it asks for what is not implemented. */
 void nf_config_expect(nf_config_reader *in, const char *key, const char *value);

@@ -115,7 +115,7 @@ static nerfit_status build_relative(nf_encoder *encoder, nf_network *net, const 
                           "other",
                           (long long)buckets, (long long)reach);
     nf_config_reader in = {config, path, err, NERFIT_OK};
-    double epsilon = nf_config_number(&in, "layer_norm_eps", defaults.epsilon);
+    double epsilon = nf_config_epsilon(&in, "layer_norm_eps", defaults.epsilon);
     NF_TRY(in.status);
     nf_relative_positions *relative = nf_arena_calloc(&net->arena, 1, sizeof *relative);
     if (!relative) return nf_no_memory(err, sizeof *relative);

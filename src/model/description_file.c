@@ -63,7 +63,7 @@ static nerfit_status fill(nf_model *model, nf_parameter *p, const nf_stored *sto
         return nf_fail_at(err, NERFIT_FORMAT, nf_safetensors_path(file), 0, 0,
                           "tensor \"%s\" is not of this encoder's size (hidden size %zu)",
                           stored->name, p->cols);
-    return nf_parameter_copy(&model->net, p, stored, err);
+    return nf_parameter_copy(&model->net, p, stored, nf_safetensors_path(file), err);
 }
 
 nerfit_status nf_description_file_load(nf_model *model, const nf_safetensors *file, bool *projected,

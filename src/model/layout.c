@@ -121,17 +121,17 @@ static void read_config(const nf_layout *layout, nf_encoder *encoder, sizes *giv
     given->embedding = defaults->embedding_size
                            ? nf_config_size(in, "embedding_size", defaults->embedding_size)
                            : encoder->hidden;
-    encoder->hidden_dropout = nf_config_number(in, keys->hidden_dropout, defaults->dropout);
-    encoder->attention_dropout = nf_config_number(in, keys->attention_dropout, defaults->dropout);
+    encoder->hidden_dropout = nf_config_dropout(in, keys->hidden_dropout, defaults->dropout);
+    encoder->attention_dropout = nf_config_dropout(in, keys->attention_dropout, defaults->dropout);
     /* null asks for the hidden states' dropout even where the class has a default of its own */
     bool as_hidden = defaults->classifier_dropout < 0.0 ||
                      json_is_null(json_object_get(in->config, keys->classifier_dropout));
     encoder->classifier_dropout =
-        nf_config_number(in, keys->classifier_dropout,
-                         as_hidden ? encoder->hidden_dropout : defaults->classifier_dropout);
+        nf_config_dropout(in, keys->classifier_dropout,
+                          as_hidden ? encoder->hidden_dropout : defaults->classifier_dropout);
     encoder->initializer_range = nf_config_number(in, "initializer_range", 0.02);
-    given->epsilon =
-        nf_config_number(in, "layer_norm_eps", defaults->epsilon > 0.0 ? defaults->epsilon : 1e-12);
+    given->epsilon = nf_config_epsilon(in, "layer_norm_eps",
+                                       defaults->epsilon > 0.0 ? defaults->epsilon : 1e-12);
     given->activation = nf_config_activation(in, keys->activation, defaults->activation);
     nf_config_expect(in, "position_embedding_type", "absolute");
     nf_config_expect_false(in, "is_decoder");

@@ -49,10 +49,54 @@ static nerfit_status load_parameters(nf_model *model, nerfit_error *err) {
     return NERFIT_OK;
 }
 
+/* A stored name without the architecture's prefix. */
+static const char *bare_name(const nf_model *model, const char *name) {
+    size_t length = strlen(model->architecture->prefix);
+    return strncmp(name, model->architecture->prefix, length) == 0 ? name + length : name;
+}
+
+/* Whether a tensor belongs to the encoder's own modules, and is a weight: positions and the like are
+ * stored as integers by some versions of transformers. */
+static bool is_encoders(const nf_model *model, const nf_stored *stored) {
+    const nf_network *net = &model->net;
+    const char *name = bare_name(model, stored->name);
+    size_t length = strcspn(name, ".");
+    if (stored->type > NF_STORED_BF16 || name[length] != '.') return false;
+    for (size_t i = 0; i < net->n_parameters; i++)
+        if (strncmp(net->parameters[i]->name, name, length + 1) == 0) return true;
+    return false;
+}
+
+/* What the file holds of the encoder and config.json has no place for: more layers, for example. */
+static void tell_left_over(const nf_model *model, const nf_log *log) {
+    size_t count = nf_safetensors_count(model->weights), left = 0;
+    const char *first = NULL;
+    for (size_t i = 0; i < count; i++) {
+        const nf_stored *stored = nf_safetensors_at(model->weights, i);
+        const char *name = bare_name(model, stored->name);
+        if (strstr(name, "LayerNorm.gamma") || strstr(name, "LayerNorm.beta") ||
+            !is_encoders(model, stored) || nf_network_find(&model->net, name))
+            continue;
+        if (left++ == 0) first = stored->name;
+    }
+    if (left)
+        nf_log_warning(log,
+                       "%s holds %zu tensors of the encoder that config.json has no place for "
+                       "(\"%s\"%s); the model is computed without them",
+                       nf_safetensors_path(model->weights), left, first, left > 1 ? ", ..." : "");
+}
+
 /* id2label: {"0": "O", ...} with every id from 0 to n-1. */
 static nerfit_status read_labels(nf_model *model, const char *path, size_t count,
                                  nerfit_error *err) {
     json_t *table = json_object_get(model->config, "id2label");
+    size_t given = json_is_object(table) ? json_object_size(table) : count;
+    if (!json_is_object(table) && json_is_integer(json_object_get(model->config, "num_labels")))
+        given = (size_t)json_integer_value(json_object_get(model->config, "num_labels"));
+    if (given != count)
+        return nf_fail_at(err, NERFIT_FORMAT, path, 0, 0,
+                          "names %zu labels (\"%s\"); the classifier has %zu", given,
+                          json_is_object(table) ? "id2label" : "num_labels", count);
     model->labels = nf_arena_calloc(&model->net.arena, count, sizeof *model->labels);
     if (!model->labels) return nf_no_memory(err, count);
     model->n_labels = count;
@@ -98,26 +142,16 @@ static nerfit_status load_weights(nf_model *model, const char *config_path, nerf
 }
 
 static bool has_tokenizer(const char *folder) {
-    static const char *const files[] = {"tokenizer.json", "vocab.txt", "vocab.json"};
+    static const char *const files[] = {"tokenizer.json", "vocab.txt",    "vocab.json",
+                                        "spm.model",      "spiece.model", "sentencepiece.bpe.model",
+                                        "tokenizer.model"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         if (nf_file_exists_in(folder, files[i])) return true;
     return false;
 }
 
-nerfit_status nf_model_open_weights(nf_safetensors **out, const char *folder, nf_arena *arena,
-                                    nerfit_error *err) {
-    nerfit_status status = nf_safetensors_open(out, folder, err);
-    if (status != NERFIT_IO) return status;
-    if (!nf_file_exists_in(folder, "pytorch_model.bin")) return status;
-    const char *pickled = nf_path_join(arena, folder, "pytorch_model.bin");
-    if (!pickled) return nf_no_memory(err, 0);
-    return nf_fail_at(err, NERFIT_UNSUPPORTED, pickled, 0, 0,
-                      "is a pickled checkpoint, which can run code when read; convert it to "
-                      "model.safetensors (in Python: AutoModel.from_pretrained(folder)"
-                      ".save_pretrained(folder))");
-}
-
-static nerfit_status load_base(nf_model *model, const char *folder, nerfit_error *err) {
+static nerfit_status load_base(nf_model *model, const char *folder, const nf_log *log,
+                               nerfit_error *err) {
     nf_arena *arena = &model->net.arena;
     model->folder = nf_arena_strdup(arena, folder);
     const char *config_path = nf_path_join(arena, folder, "config.json");
@@ -135,12 +169,14 @@ static nerfit_status load_base(nf_model *model, const char *folder, nerfit_error
     NF_TRY(
         model->architecture->build(&model->encoder, &model->net, model->config, config_path, err));
     model->classifier_site = nf_network_site(&model->net);
-    NF_TRY(nf_model_open_weights(&model->weights, folder, arena, err));
+    NF_TRY(nf_safetensors_open(&model->weights, folder, err));
     model->net.source = model->weights;
+    if (nf_safetensors_note(model->weights))
+        nf_log_info(log, "%s: %s", nf_safetensors_path(model->weights),
+                    nf_safetensors_note(model->weights));
     NF_TRY(load_weights(model, config_path, err));
-    NF_TRY(nf_word_shape_load(model, folder, err));
-    if (has_tokenizer(folder)) NF_TRY(nf_tokenizer_load(&model->tokenizer, folder, err));
-    return NERFIT_OK;
+    tell_left_over(model, log);
+    return nf_word_shape_load(model, folder, err);
 }
 
 /* Ours are models of labels O, B-0, I-0, B-1, I-1, ... */
@@ -160,10 +196,25 @@ static nerfit_status read_decoding(nf_model *model, const char *folder, nerfit_e
     return NERFIT_OK;
 }
 
-static nerfit_status load(nf_model *model, const char *folder, const char *base,
+/* The tokenizer of the first folder that has one: an adapter's goes before its base model's. */
+static nerfit_status load_tokenizer(nf_model *model, const char *folder, const char *base,
+                                    const nf_log *log, nerfit_error *err) {
+    const char *const folders[] = {folder, base};
+    for (size_t i = 0; i < 2; i++)
+        if (folders[i] && has_tokenizer(folders[i]))
+            return nf_tokenizer_load(&model->tokenizer, folders[i], err);
+    nf_log_warning(log,
+                   "%s has no tokenizer (tokenizer.json, vocab.txt, vocab.json or a "
+                   "SentencePiece model)",
+                   folder);
+    return NERFIT_OK;
+}
+
+static nerfit_status load(nf_model *model, const char *folder, const char *base, const nf_log *log,
                           nerfit_error *err) {
     if (!nf_adapter_folder(folder)) {
-        NF_TRY(load_base(model, folder, err));
+        NF_TRY(load_base(model, folder, log, err));
+        NF_TRY(load_tokenizer(model, folder, NULL, log, err));
         return read_decoding(model, folder, err);
     }
     char *own;
@@ -171,10 +222,11 @@ static nerfit_status load(nf_model *model, const char *folder, const char *base,
         NF_TRY(nf_adapter_base(&own, &model->net.arena, folder, err));
         base = own;
     }
-    nerfit_status status = load_base(model, base, err);
+    nerfit_status status = load_base(model, base, log, err);
     if (status != NERFIT_OK)
         return nf_fail_within(err, status, "base model of the adapter %s", folder);
-    NF_TRY(nf_adapter_load(model, folder, err));
+    NF_TRY(nf_adapter_load(model, folder, log, err));
+    NF_TRY(load_tokenizer(model, folder, base, log, err));
     return read_decoding(model, folder, err);
 }
 
@@ -189,16 +241,12 @@ nerfit_status nf_model_load_over(nf_model **out, const char *folder, const char 
     nf_model *model = calloc(1, sizeof *model);
     if (!model) return nf_no_memory(err, sizeof *model);
     nf_network_init(&model->net, be);
-    nerfit_status status = load(model, folder, base, err);
-    if (status != NERFIT_OK) {
+    nerfit_status status = load(model, folder, base, log, err);
+    if (status == NERFIT_OK)
+        *out = model;
+    else
         nf_model_free(model);
-        return status;
-    }
-    if (!model->tokenizer)
-        nf_log_warning(log, "%s has no tokenizer (tokenizer.json, vocab.txt or vocab.json)",
-                       folder);
-    *out = model;
-    return NERFIT_OK;
+    return status;
 }
 
 void nf_model_free(nf_model *model) {
@@ -239,17 +287,24 @@ void nf_model_remove_classifier(nf_model *model) {
     model->decoding.present = false;
 }
 
+nerfit_status nf_model_name_labels(nf_model *model, const char *const *labels, size_t n_labels,
+                                   nerfit_error *err) {
+    char **copies = nf_arena_calloc(&model->net.arena, n_labels, sizeof *copies);
+    if (!copies) return nf_no_memory(err, n_labels * sizeof *copies);
+    for (size_t i = 0; i < n_labels; i++)
+        if (!(copies[i] = nf_arena_strdup(&model->net.arena, labels[i])))
+            return nf_no_memory(err, strlen(labels[i]));
+    model->labels = copies;
+    model->n_labels = n_labels;
+    return NERFIT_OK;
+}
+
 nerfit_status nf_model_add_classifier(nf_model *model, const char *const *labels, size_t n_labels,
                                       uint64_t seed, nerfit_error *err) {
     nf_network *net = &model->net;
     nf_model_remove_classifier(model);
-    char **copies = nf_arena_calloc(&net->arena, n_labels, sizeof *copies);
-    if (!copies) return nf_no_memory(err, 0);
     NF_TRY(new_classifier(model, n_labels, err));
-    for (size_t i = 0; i < n_labels; i++)
-        if (!(copies[i] = nf_arena_strdup(&net->arena, labels[i]))) return nf_no_memory(err, 0);
-    model->labels = copies;
-    model->n_labels = n_labels;
+    NF_TRY(nf_model_name_labels(model, labels, n_labels, err));
     nf_linear *head = model->classifier;
     nf_head_train(model);
     NF_TRY(nf_head_start(model, seed, STREAM_HEAD, err));

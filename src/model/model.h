@@ -63,11 +63,6 @@ nerfit_status nf_model_load_over(nf_model **out, const char *folder, const char 
                                  nf_backend *be, const nf_log *log, nerfit_error *err);
 void nf_model_free(nf_model *model);
 
-/* A folder's model.safetensors or its index; a pickled checkpoint is an error that says what to
- * do. */
-nerfit_status nf_model_open_weights(nf_safetensors **out, const char *folder, nf_arena *arena,
-                                    nerfit_error *err);
-
 /* Tokens of the longest text it can take, special ones included. */
 size_t nf_model_max_length(const nf_model *model);
 
@@ -75,6 +70,9 @@ size_t nf_model_max_length(const nf_model *model);
  * [n_labels] are copied. A head that is there is removed first. */
 nerfit_status nf_model_add_classifier(nf_model *model, const char *const *labels, size_t n_labels,
                                       uint64_t seed, nerfit_error *err);
+/* Gives the classifier's labels [n_labels] other names, which are copied. */
+nerfit_status nf_model_name_labels(nf_model *model, const char *const *labels, size_t n_labels,
+                                   nerfit_error *err);
 /* Stage 1's projection, hidden -> size, with torch's nn.Linear initialisation (uniform in
  * +-1/sqrt(hidden), bias too). */
 nerfit_status nf_model_add_projection(nf_model *model, size_t size, uint64_t seed,

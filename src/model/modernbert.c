@@ -106,12 +106,12 @@ static void read_config(nf_encoder *encoder, options *o, nf_config_reader *in) {
     encoder->max_positions = nf_config_size(in, "max_position_embeddings", 8192);
     encoder->embedding.padding_id = (int32_t)nf_config_number(in, "pad_token_id", 50283);
     encoder->embedding.own_dropout = true;
-    encoder->embedding.dropout = nf_config_number(in, "embedding_dropout", 0.0);
+    encoder->embedding.dropout = nf_config_dropout(in, "embedding_dropout", 0.0);
     /* of the probabilities and of the block's output */
     encoder->hidden_dropout = encoder->attention_dropout =
-        nf_config_number(in, "attention_dropout", 0.0);
-    encoder->inner_dropout = nf_config_number(in, "mlp_dropout", 0.0);
-    encoder->classifier_dropout = nf_config_number(in, "classifier_dropout", 0.0);
+        nf_config_dropout(in, "attention_dropout", 0.0);
+    encoder->inner_dropout = nf_config_dropout(in, "mlp_dropout", 0.0);
+    encoder->classifier_dropout = nf_config_dropout(in, "classifier_dropout", 0.0);
     encoder->thetas[GLOBAL] = theta(in, "full_attention", "global_rope_theta", 160000.0);
     encoder->thetas[LOCAL] = theta(in, "sliding_attention", "local_rope_theta", 10000.0);
     /* transformers' own rule for this classifier */
@@ -120,7 +120,7 @@ static void read_config(nf_encoder *encoder, options *o, nf_config_reader *in) {
     *o = (options){.norm_bias = is_true(in->config, "norm_bias"),
                    .attention_bias = is_true(in->config, "attention_bias"),
                    .mlp_bias = is_true(in->config, "mlp_bias"),
-                   .epsilon = nf_config_number(in, "norm_eps", 1e-5),
+                   .epsilon = nf_config_epsilon(in, "norm_eps", 1e-5),
                    .activation = nf_config_activation(in, "hidden_activation", "gelu"),
                    .global_every = nf_config_size(in, "global_attn_every_n_layers", 3),
                    .window = (int32_t)(nf_config_size(in, "local_attention", 128) / 2)};
@@ -164,7 +164,7 @@ static nerfit_status build_head(nf_head *head, const nf_encoder *encoder, nf_net
                                 const json_t *config, const char *path, nerfit_error *err) {
     nf_config_reader in = {config, path, err, NERFIT_OK};
     options o = {.norm_bias = is_true(config, "norm_bias"),
-                 .epsilon = nf_config_number(&in, "norm_eps", 1e-5)};
+                 .epsilon = nf_config_epsilon(&in, "norm_eps", 1e-5)};
     head->activation = nf_config_activation(&in, "classifier_activation", "gelu");
     head->initializer_range =
         nf_config_number(&in, "initializer_range", 0.02) / sqrt(2.0 * (double)encoder->n_layers);

@@ -48,8 +48,12 @@ nf_parameter *nf_network_parameter(nf_network *net, const char *name, int n_dims
     nf_parameter *p = nf_arena_calloc(&net->arena, 1, sizeof *p);
     char *copy = nf_arena_strdup(&net->arena, name);
     if (!p || !copy) return NULL;
-    *p = (nf_parameter){
-        .name = copy, .n_dims = n_dims, .rows = rows, .cols = cols, .decayed = decayed};
+    *p = (nf_parameter){.name = copy,
+                        .n_dims = n_dims,
+                        .rows = rows,
+                        .cols = cols,
+                        .decayed = decayed,
+                        .index = net->n_parameters};
     net->parameters[net->n_parameters++] = p;
     return p;
 }
@@ -100,7 +104,7 @@ nerfit_status nf_parameter_load(nf_network *net, nf_parameter *p, const nf_store
         p->values = (nf_values *)(uintptr_t)adopted; /* frozen values are never written */
         return NERFIT_OK;
     }
-    return nf_parameter_copy(net, p, stored, err);
+    return nf_parameter_copy(net, p, stored, where, err);
 }
 
 nerfit_status nf_parameter_fill(nf_network *net, nf_parameter *p, const float *values,
@@ -111,7 +115,8 @@ nerfit_status nf_parameter_fill(nf_network *net, nf_parameter *p, const float *v
 }
 
 nerfit_status nf_parameter_copy(nf_network *net, nf_parameter *p, const nf_stored *stored,
-                                nerfit_error *err) {
+                                const char *where, nerfit_error *err) {
+    NF_TRY(check_shape(p, stored, where, err));
     float *values = malloc(stored->count * sizeof *values + 1);
     if (!values) return nf_no_memory(err, stored->count * sizeof *values);
     nerfit_status status = nf_stored_to_f32(stored, values, err);

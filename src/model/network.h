@@ -38,6 +38,9 @@ typedef struct nf_parameter {
     bool decayed; /* weight decay applies: not a bias, not a norm (transformers' rule) */
     nf_group group;
     bool removed; /* taken out of the network (a head that is dropped) */
+    /* stands in the adapter's folder, not in the base model's: modules_to_save, biases, embeddings */
+    bool in_adapter;
+    size_t index; /* in the network */
     void *owned;  /* memory to give back, if `values` is its own */
 } nf_parameter;
 
@@ -97,9 +100,9 @@ nerfit_status nf_parameter_load(nf_network *net, nf_parameter *p, const nf_store
                                 const char *where, nerfit_error *err);
 nerfit_status nf_parameter_fill(nf_network *net, nf_parameter *p, const float *values,
                                 nerfit_error *err);
-/* Copies a stored tensor of as many values: the file need not stay open. */
+/* The same, always copied: the file need not stay open. */
 nerfit_status nf_parameter_copy(nf_network *net, nf_parameter *p, const nf_stored *stored,
-                                nerfit_error *err);
+                                const char *where, nerfit_error *err);
 nerfit_status nf_parameter_constant(nf_network *net, nf_parameter *p, float value,
                                     nerfit_error *err);
 /* Normal(0, sd^2), and uniform in [-bound, bound), from stream `stream` of `seed`. */

@@ -34,11 +34,17 @@ static void fill_values(const void *user, void *out) {
 
 nerfit_status nf_store_parameter(nf_to_store *out, nf_arena *arena, const nf_network *net,
                                  const nf_parameter *p, const char *prefix, nerfit_error *err) {
-    size_t length = strlen(prefix) + strlen(p->name) + 1;
+    return nf_store_parameter_as(out, arena, net, p, prefix, p->name, err);
+}
+
+nerfit_status nf_store_parameter_as(nf_to_store *out, nf_arena *arena, const nf_network *net,
+                                    const nf_parameter *p, const char *prefix, const char *own,
+                                    nerfit_error *err) {
+    size_t length = strlen(prefix) + strlen(own) + 1;
     source *from = nf_arena_alloc(arena, sizeof *from);
     char *name = nf_arena_alloc(arena, length);
     if (!from || !name) return nf_no_memory(err, length);
-    snprintf(name, length, "%s%s", prefix, p->name);
+    snprintf(name, length, "%s%s", prefix, own);
     *from = (source){net, p};
     *out = (nf_to_store){.name = name,
                          .type = NF_STORED_F32,

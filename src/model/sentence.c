@@ -139,22 +139,13 @@ static nerfit_status load_tensor(nf_network *net, nf_parameter *p, const nf_safe
     const char *where = nf_safetensors_path(weights);
     const nf_stored *stored = nf_safetensors_find(weights, name);
     if (!stored) return nf_fail_at(err, NERFIT_FORMAT, where, 0, 0, "has no tensor \"%s\"", name);
-    if (stored->count != nf_parameter_count(p))
-        return nf_fail_at(err, NERFIT_FORMAT, where, 0, 0,
-                          "tensor \"%s\" has %zu values, expected %zu", name, stored->count,
-                          nf_parameter_count(p));
-    float *values = malloc(stored->count * sizeof *values + 1); /* the file is not kept open */
-    if (!values) return nf_no_memory(err, stored->count);
-    nerfit_status status = nf_stored_to_f32(stored, values, err);
-    if (status == NERFIT_OK) status = nf_parameter_fill(net, p, values, err);
-    free(values);
-    return status;
+    return nf_parameter_copy(net, p, stored, where, err);
 }
 
 static nerfit_status load_dense(nf_sentence_module *module, nf_network *net, const char *folder,
-                                nf_arena *arena, nerfit_error *err) {
+                                nerfit_error *err) {
     nf_safetensors *weights;
-    NF_TRY(nf_model_open_weights(&weights, folder, arena, err));
+    NF_TRY(nf_safetensors_open(&weights, folder, err));
     nerfit_status status = load_tensor(net, module->dense->weight, weights, "linear.weight", err);
     if (status == NERFIT_OK && module->dense->bias)
         status = load_tensor(net, module->dense->bias, weights, "linear.bias", err);
@@ -205,7 +196,7 @@ static nerfit_status read_dense(const loading *in, nf_sentence_module *module, c
     nerfit_status status = describe_dense(in, module, json, path);
     json_decref(json);
     NF_TRY(status);
-    return load_dense(module, &in->encoder->model->net, folder, in->arena, in->err);
+    return load_dense(module, &in->encoder->model->net, folder, in->err);
 }
 
 /* ---------------------------------------------------------------- Transformer */
@@ -237,9 +228,11 @@ static nerfit_status read_limits(const loading *in, const char *folder) {
     json_decref(own);
     const char *path = nf_path_join(in->arena, folder, "tokenizer_config.json");
     if (!path) return nf_no_memory(in->err, 0);
-    if (limit < 1 && nf_file_exists(path)) {
+    if (nf_file_exists(path)) {
         NF_TRY(nf_json_load(&tokenizer, path, in->err));
-        limit = json_number_value(json_object_get(tokenizer, "model_max_length"));
+        if (limit < 1) limit = json_number_value(json_object_get(tokenizer, "model_max_length"));
+        const char *side = json_string_value(json_object_get(tokenizer, "truncation_side"));
+        encoder->cuts_left = side && strcmp(side, "left") == 0;
         json_decref(tokenizer);
     }
     encoder->max_length = nf_model_max_length(encoder->model);

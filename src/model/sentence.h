@@ -23,6 +23,7 @@ typedef struct nf_sentence_encoder {
     size_t n_modules;
     size_t size;          /* of an embedding */
     size_t max_length;    /* tokens, special ones included: max_seq_length */
+    bool cuts_left;       /* longer texts lose their beginning: the tokenizer's truncation_side */
     bool lower_case;      /* do_lower_case: texts are lower-cased whatever the tokenizer does */
     const char *prompt;   /* stands before every text: default_prompt_name; NULL: none */
     bool include_prompt;  /* its tokens are pooled too */

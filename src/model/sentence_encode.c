@@ -28,14 +28,16 @@ static bool append_lower(nf_str *out, const char *text) {
     return true;
 }
 
-/* Cuts the tokens at the limit, keeping the special ones at the end. */
-static bool cut(nf_encoding *encoding, size_t limit, size_t after) {
+/* Cuts the tokens to the limit, keeping the special ones at both ends: the first `head` stay, and the
+ * last limit - head ones. */
+static bool cut(nf_encoding *encoding, size_t limit, size_t before, size_t after, bool left) {
     if (encoding->length <= limit) return false;
     if (after > limit) after = limit;
-    size_t last = limit - after, from = encoding->length - after;
-    for (size_t i = 0; i < after; i++) {
-        encoding->ids[last + i] = encoding->ids[from + i];
-        encoding->special[last + i] = encoding->special[from + i];
+    if (before > limit - after) before = limit - after;
+    size_t head = left ? before : limit - after, from = encoding->length - (limit - head);
+    for (size_t i = 0; i < limit - head; i++) {
+        encoding->ids[head + i] = encoding->ids[from + i];
+        encoding->special[head + i] = encoding->special[from + i];
     }
     encoding->length = limit;
     return true;
@@ -58,7 +60,7 @@ nerfit_status nf_sentence_tokens(const nf_sentence_encoder *encoder, const char 
     nf_str_free(&whole);
     NF_TRY(status);
     nf_tokenizer_special_counts(tokenizer, &before, &after);
-    bool shortened = cut(out, encoder->max_length, after);
+    bool shortened = cut(out, encoder->max_length, before, after, encoder->cuts_left);
     if (was_cut) *was_cut = shortened;
     return NERFIT_OK;
 }

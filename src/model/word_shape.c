@@ -51,7 +51,8 @@ static nerfit_status fill(nf_model *model, const nf_safetensors *file, nerfit_er
                           "expected a tensor \"%s\" of %d x %zu", TENSOR, (int)NF_WORD_SHAPES,
                           width);
     NF_TRY(new_table(model, err));
-    return nf_parameter_copy(&model->net, model->encoder.embedding.shapes, stored, err);
+    return nf_parameter_copy(&model->net, model->encoder.embedding.shapes, stored,
+                             nf_safetensors_path(file), err);
 }
 
 bool nf_word_shape_in(const char *folder) {

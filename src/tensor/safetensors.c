@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "tensor/torch_file.h"
 
 typedef struct entry {
     nf_stored stored;
@@ -30,6 +31,7 @@ struct nf_safetensors {
     size_t count, capacity;
     entry *by_name;
     json_t *metadata;
+    const char *note;
 };
 
 /* ---------------------------------------------------------------- one file */
@@ -225,6 +227,32 @@ static nerfit_status read_header(nf_safetensors *set, size_t shard, const char *
     return check_cover(set->order + first, count, path, data, data_size, err);
 }
 
+typedef struct torch_shard {
+    nf_safetensors *set;
+    size_t shard;
+    const char *path;
+} torch_shard;
+
+static nerfit_status add_torch_entry(void *user, const nf_stored *stored, nerfit_error *err) {
+    const torch_shard *in = user;
+    return add_entry(in->set, stored, in->shard, in->path, err);
+}
+
+/* Adds all tensors of a file of either kind. */
+static nerfit_status read_file(nf_safetensors *set, size_t shard, const char *path,
+                               nerfit_error *err) {
+    if (!nf_torch_file_is(&set->files[shard])) {
+        if (!nf_path_has_ending(path, ".bin")) return read_header(set, shard, path, err);
+        return nf_fail_at(err, NERFIT_FORMAT, path, 0, 0, "is no file of torch.save");
+    }
+    torch_shard in = {set, shard, path};
+    nf_torch_reader reader = {
+        .arena = &set->arena, .path = path, .tensor = add_torch_entry, .user = &in};
+    NF_TRY(nf_torch_file_read(&reader, &set->files[shard], err));
+    if (reader.note) set->note = reader.note;
+    return NERFIT_OK;
+}
+
 /* Room for one more file. */
 static nerfit_status grow(nf_safetensors *set, nerfit_error *err) {
     nf_file *grown = realloc(set->files, (set->n_files + 1) * sizeof *grown);
@@ -237,7 +265,7 @@ static nerfit_status open_file(nf_safetensors *set, const char *path, nerfit_err
     NF_TRY(grow(set, err));
     NF_TRY(nf_file_open(&set->files[set->n_files], path, err));
     set->n_files++;
-    return read_header(set, set->n_files - 1, path, err);
+    return read_file(set, set->n_files - 1, path, err);
 }
 
 /* ---------------------------------------------------------------- index of shards */
@@ -304,16 +332,18 @@ static nerfit_status open_index(nf_safetensors *set, const char *path, nerfit_er
 
 static nerfit_status open_any(nf_safetensors *set, const char *path, nerfit_error *err) {
     if (nf_directory_exists(path)) {
-        static const char *const names[] = {"model.safetensors", "model.safetensors.index.json"};
-        for (size_t i = 0; i < 2; i++) {
+        static const char *const names[] = {"model.safetensors", "model.safetensors.index.json",
+                                            "pytorch_model.bin", "pytorch_model.bin.index.json"};
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
             const char *inner = nf_path_join(&set->arena, path, names[i]);
             if (!inner) return nf_no_memory(err, 0);
             if (!nf_file_exists(inner)) continue;
             set->path = inner;
-            return i == 0 ? open_file(set, inner, err) : open_index(set, inner, err);
+            return i % 2 == 0 ? open_file(set, inner, err) : open_index(set, inner, err);
         }
         return nf_fail_at(err, NERFIT_IO, path, 0, 0,
-                          "holds neither model.safetensors nor model.safetensors.index.json");
+                          "holds neither model.safetensors nor pytorch_model.bin, nor the index of "
+                          "either's parts");
     }
     if (nf_path_has_ending(path, ".index.json")) return open_index(set, path, err);
     return open_file(set, path, err);
@@ -330,7 +360,7 @@ static nerfit_status open_set(nf_safetensors **out, const char *path, const nf_f
     if (status == NERFIT_OK && data) {
         status = grow(set, err);
         if (status == NERFIT_OK) set->files[set->n_files++] = *data;
-        if (status == NERFIT_OK) status = read_header(set, 0, path, err);
+        if (status == NERFIT_OK) status = read_file(set, 0, path, err);
     } else if (status == NERFIT_OK) {
         status = open_any(set, path, err);
     }
@@ -382,6 +412,10 @@ const nf_stored *nf_safetensors_find(const nf_safetensors *set, const char *name
 
 const char *nf_safetensors_metadata(const nf_safetensors *set, const char *key) {
     return json_string_value(json_object_get(set->metadata, key));
+}
+
+const char *nf_safetensors_note(const nf_safetensors *set) {
+    return set->note;
 }
 
 const char *nf_safetensors_path(const nf_safetensors *set) {

@@ -45,8 +45,9 @@ typedef struct nf_stored {
 /* One file, or the shards of an index, as one set of tensors. */
 typedef struct nf_safetensors nf_safetensors;
 
-/* `path`: a .safetensors file, a *.safetensors.index.json, or a folder that holds
- * model.safetensors or model.safetensors.index.json. A tensor of a type that is not in
+/* `path`: a .safetensors file, a file of torch.save (torch_file.h), an index (*.index.json) of parts of
+ * either, or a folder that holds model.safetensors, model.safetensors.index.json, pytorch_model.bin or
+ * pytorch_model.bin.index.json: the first of these. A tensor of a type that is not in
  * nf_stored_type (F8_E4M3, U32, ...) makes the whole file NERFIT_UNSUPPORTED: a model with a part
  * that cannot be read is of no use. Shards are taken in the order of their names. */
 nerfit_status nf_safetensors_open(nf_safetensors **out, const char *path, nerfit_error *err);
@@ -63,6 +64,8 @@ const nf_stored *nf_safetensors_at(const nf_safetensors *file, size_t index);
 const nf_stored *nf_safetensors_find(const nf_safetensors *file, const char *name);
 /* The value of a "__metadata__" key of the (first) file, or NULL. */
 const char *nf_safetensors_metadata(const nf_safetensors *file, const char *key);
+/* What was done to the names of a file of torch.save, for a message; NULL: nothing. */
+const char *nf_safetensors_note(const nf_safetensors *file);
 /* For messages: the path given to open. */
 const char *nf_safetensors_path(const nf_safetensors *file);
 

@@ -70,8 +70,9 @@ nerfit_status nf_pretrained_apply(const nf_pretrained *pretrained, nf_model *mod
     *changed = model->adapter || pretrained->adapter || pretrained->builtin;
     if (model->adapter) NF_TRY(nf_adapter_merge(model, err));
     if (!pretrained->adapter && !pretrained->builtin) return NERFIT_OK;
-    nerfit_status status = pretrained->builtin ? nf_builtin_adapter(pretrained->builtin, model, err)
-                                               : nf_adapter_load(model, pretrained->adapter, err);
+    nerfit_status status = pretrained->builtin
+                               ? nf_builtin_adapter(pretrained->builtin, model, err)
+                               : nf_adapter_load(model, pretrained->adapter, NULL, err);
     if (status != NERFIT_OK) return nf_fail_within(err, status, "pretrained %s", pretrained->name);
     return nf_adapter_merge(model, err);
 }

@@ -1,7 +1,7 @@
 """Adapter folders as PEFT writes them, with the logits they give and the weights they merge to.
 
 Reads the models of models.py; writes tests/golden/{bert,...}/adapter-*/ and adapters.safetensors: see
-tests/golden/README.md. Usage: adapters.py OUT_FOLDER [MODEL...]
+tests/golden/README.md. Usage: adapters.py OUT_FOLDER [MODEL... | more]
 """
 import json
 import shutil
@@ -37,8 +37,42 @@ OTHERS = {
 }
 
 
+# What else a configuration may say: around the classifier, or (BARE) around the encoder alone.
+MORE = {
+    "pissa": {"init_lora_weights": "pissa"},
+    "pissa-rslora": {"init_lora_weights": "pissa", "use_rslora": True,
+                     "target_modules": ["output.dense"]},
+    "olora": {"init_lora_weights": "olora"},
+    "olora-dora": {"init_lora_weights": "OLoRA", "use_dora": True, "target_modules": ["key", "dense"]},
+    "orthogonal": {"init_lora_weights": "orthogonal"},
+    "patterns": {"target_modules": ["query", "value", "dense"],
+                 "rank_pattern": {"layer.0.attention.self.query": 2, "^bert.*intermediate.dense": 6,
+                                  "dense": 3},
+                 "alpha_pattern": {r".*\.value": 3, "layer.1.*dense": 5}},
+    "patterns-rslora": {"use_rslora": True, "rank_pattern": {"value": 7},
+                        "alpha_pattern": {"query": 1}},
+    "layers": {"layers_to_transform": [1], "layers_pattern": "layer"},
+    "layer": {"target_modules": ["query", "output.dense"], "layers_to_transform": 0},
+    "exclude": {"target_modules": ["query", "dense"],
+                "exclude_modules": ["attention.output.dense", "bert.encoder.layer.0.output.dense"]},
+    "regex": {"target_modules": r".*\.layer\.\d+\.(attention\.self\.(query|key)|output\.dense)",
+              "exclude_modules": r".*layer\.0\..*key"},
+    "bias-all": {"bias": "all"},
+    "bias-lora": {"bias": "lora_only", "target_modules": ["query", "dense"]},
+    "embeddings": {"target_modules": ["query", "word_embeddings", "position_embeddings"]},
+    "classifier": {"target_modules": ["query", "classifier"], "task_type": None},
+    "all-linear": {"target_modules": "all-linear", "task_type": None},
+    "resized": {},
+    "saved": {"modules_to_save": ["LayerNorm", "word_embeddings"]},
+}
+BARE = {
+    "pooler": {"target_modules": ["query", "dense"]},
+    "bare-all-linear": {"target_modules": "all-linear", "use_dora": True},
+}
+
+
 def config(kind, task, **more):
-    options = {"r": 4, "lora_alpha": 8, "lora_dropout": 0.1, **OPTIONS[kind], **more}
+    options = {"r": 4, "lora_alpha": 8, "lora_dropout": 0.1, **OPTIONS.get(kind, {}), **more}
     return LoraConfig(task_type=task, **options)
 
 
@@ -52,13 +86,18 @@ def randomize(model, seed):
                 parameter.copy_(0.2 * noise)
             elif "magnitude" in name:
                 parameter.mul_(1 + 0.2 * noise)
-            elif "modules_to_save" in name:
+            elif "lora_embedding" in name:
+                parameter.copy_(0.2 * noise)
+            elif "modules_to_save" in name or (parameter.requires_grad and "bias" in name):
                 parameter.add_(0.2 * noise)
 
 
-def reload_and_run(base_class, folder, adapter_class, adapter, texts):
+def reload_and_run(base_class, folder, adapter_class, adapter, texts, rows=None):
     """Outputs of what another process would load, and the query weight that merging gives."""
-    model = adapter_class.from_pretrained(base_class.from_pretrained(folder), adapter).eval()
+    base = base_class.from_pretrained(folder)
+    if rows:
+        base.resize_token_embeddings(rows)
+    model = adapter_class.from_pretrained(base, adapter).eval()
     with torch.no_grad():
         outputs = torch.cat([model(input_ids=text[None])[0][0] for text in texts])
         merged = model.merge_and_unload()
@@ -68,16 +107,18 @@ def reload_and_run(base_class, folder, adapter_class, adapter, texts):
     return outputs.contiguous(), None if weight is None else weight.detach().clone()
 
 
-def save(model, folder, base):
+def save(model, folder, base, **options):
     shutil.rmtree(folder, ignore_errors=True)
-    model.save_pretrained(folder)
+    model.save_pretrained(folder, **options)
     (folder / "README.md").unlink(missing_ok=True)
     # the base model's place is told relative to the adapter's folder, as nerfit reads it; sets are
     # written in no order, so sort them for the sake of equal files
     path = folder / "adapter_config.json"
     values = json.loads(path.read_text())
     values["base_model_name_or_path"] = base
-    values["target_modules"] = sorted(values["target_modules"])
+    for key in ("target_modules", "exclude_modules"):
+        if isinstance(values.get(key), list):
+            values[key] = sorted(values[key])
     path.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n")
 
 
@@ -96,6 +137,36 @@ def one(folder, kind, targets):
                                PeftModelForTokenClassification, folder / f"adapter-{kind}",
                                read_texts(folder))
     save_file({f"logits.{kind}": logits}, folder / "adapters.safetensors", metadata=VERSIONS)
+
+
+def more(bert):
+    """MORE and BARE: logits, or hidden states, into adapters-more.safetensors."""
+    texts = read_texts(bert)
+    values = {}
+    for seed, (kind, options) in enumerate({**MORE, **BARE}.items()):
+        bare, rows = kind in BARE, 108 if kind == "resized" else None
+        base_class = AutoModel if bare else AutoModelForTokenClassification
+        base = bert if bare else bert / "token-classification"
+        task = options.get("task_type", None if bare else TaskType.TOKEN_CLS)
+        torch.manual_seed(seed)
+        model = base_class.from_pretrained(base)
+        if rows:  # further tokens, as after tokenizer.add_tokens
+            model.resize_token_embeddings(rows)
+        wrapper = PeftModelForTokenClassification if task else PeftModel
+        options = {key: value for key, value in options.items() if key != "task_type"}
+        model = wrapper(model, config(kind, task, **options))
+        randomize(model, 100 + seed)
+        folder = bert / f"adapter-{kind}"
+        save(model, folder, ".." if bare else "../token-classification",
+             save_embedding_layers=bool(rows) or "auto")
+        used = texts
+        if rows:
+            used = [torch.where(torch.arange(len(t)) % 5 == 2, 100 + torch.arange(len(t)) % 8, t)
+                    for t in texts]
+            values[f"ids.{kind}"] = torch.cat(used).int()
+        outputs, _ = reload_and_run(base_class, base, wrapper, folder, used, rows)
+        values[f"{'hidden' if bare else 'logits'}.{kind}"] = outputs
+    save_file(values, bert / "adapters-more.safetensors", metadata=VERSIONS)
 
 
 def main(out):
@@ -127,6 +198,9 @@ def main(out):
 if __name__ == "__main__":
     if not sys.argv[2:] or "bert" in sys.argv[2:]:
         main(Path(sys.argv[1]))
+        more(Path(sys.argv[1]) / "bert")
+    if sys.argv[2:] == ["more"]:
+        more(Path(sys.argv[1]) / "bert")
     for name, (kind, targets) in OTHERS.items():
         if not sys.argv[2:] or name in sys.argv[2:]:
             one(Path(sys.argv[1]) / name, kind, targets)

@@ -64,7 +64,7 @@ FILES = {
     "json-too-deep": (file(b'{"a":' + b"[" * 3000 + b"]" * 3000 + b"}"),
                       ":1:2053: is not valid JSON: maximum parsing depth reached near '['"),
     "json-huge-number": (file(b'{"a":{"dtype":"F32","shape":[99999999999999999999],"data_offsets":[0,0]}}'),
-                         ":1:49: is not valid JSON: too big integer near '99999999999999999999'"),
+                         ": tensor \"a\": a dimension is not a whole number"),
     "name-twice": (file(b'{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},'
                         b'"a":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}}', b"xy"),
                    ":1:56: is not valid JSON: duplicate object key near '\"a\"'"),

@@ -1,6 +1,7 @@
 /* nerfit.h: models by name, descriptions by a language model. */
 #include "api_net.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,7 +21,16 @@ static bool on_download(void *user, const char *model, const char *file, uint64_
     return !net->transfer || net->transfer(net->user, &transfer);
 }
 
-/* An adapter's base model, if the adapter names one that is no folder. */
+/* "owner/name@revision", unless the name has a revision of its own; NULL when out of memory. */
+static const char *at_revision(nf_arena *arena, const char *name, const char *revision) {
+    if (!revision || !*revision || strchr(name, '@')) return name;
+    size_t length = strlen(name) + strlen(revision) + 2;
+    char *whole = nf_arena_alloc(arena, length);
+    if (whole) snprintf(whole, length, "%s@%s", name, revision);
+    return whole;
+}
+
+/* An adapter's base model, at the revision that the adapter names, if it is no folder. */
 static nerfit_status find_base(const nf_hub_watch *watch, nf_arena *arena, const char *folder,
                                const char **base, nerfit_error *err) {
     const char *path = nf_path_join(arena, folder, "adapter_config.json");
@@ -30,9 +40,12 @@ static nerfit_status find_base(const nf_hub_watch *watch, nf_arena *arena, const
     if (!nf_file_exists(path) || nf_json_load(&json, path, NULL) != NERFIT_OK) return NERFIT_OK;
     const char *name = json_string_value(json_object_get(json, "base_model_name_or_path"));
     const char *beside = name ? nf_path_join(arena, folder, name) : NULL;
+    const char *revision = json_string_value(json_object_get(json, "revision"));
     nerfit_status status = NERFIT_OK;
     if (beside && name[0] != '/' && !nf_directory_exists(beside)) {
-        status = nf_hub_folder(base, arena, name, NF_HUB_MODEL, watch, err);
+        name = at_revision(arena, name, revision);
+        status = name ? nf_hub_folder(base, arena, name, NF_HUB_MODEL, watch, err)
+                      : nf_no_memory(err, 0);
         if (status != NERFIT_OK)
             nf_fail_within(err, status, "base model of the adapter %s", folder);
         else if (!nf_directory_exists(*base))

@@ -139,14 +139,13 @@ static void test_adapters(void **state) {
 /* What else a configuration of PEFT may say. */
 static void test_configurations(void **state) {
     (void)state;
-    check_adapters("bert", "adapters-more",
-                   (const char *const[]){"pissa",           "pissa-rslora",    "olora",
-                                         "olora-dora",      "orthogonal",      "patterns",
-                                         "patterns-rslora", "layers",          "layer",
-                                         "exclude",         "regex",           "bias-all",
-                                         "bias-lora",       "embeddings",      "classifier",
-                                         "all-linear",      "resized",         "saved",
-                                         "pooler",          "bare-all-linear", NULL});
+    check_adapters(
+        "bert", "adapters-more",
+        (const char *const[]){
+            "pissa",    "pissa-rslora",    "olora",           "olora-dora", "orthogonal", "mica",
+            "patterns", "patterns-rslora", "layers",          "layer",      "exclude",    "regex",
+            "bias-all", "bias-lora",       "embeddings",      "classifier", "all-linear", "resized",
+            "saved",    "pooler",          "bare-all-linear", NULL});
 }
 
 /* Cosine of at least 0.9999, and for the tiny ones every value within 1e-4. */

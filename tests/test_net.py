@@ -310,10 +310,23 @@ class HubTest(Case):
         self.predict()
         self.assertEqual(list(self.root.rglob("evil*")), [])
 
-    def test_pickles_are_refused(self):
+    def test_files_of_torch(self):
         pickled = {k: v for k, v in TAGGER.items() if k != "model.safetensors"}
-        self.hub.add("acme/tagger", pickled)
-        self.predict(status=1, expect="pytorch_model.bin only, a pickle.*\n.*from transformers")
+        tensors = (GOLDEN / "torch" / "module.bin").read_bytes()
+        evil = (GOLDEN.parent / "invalid" / "torch" / "evil.bin").read_bytes()
+        self.hub.add("acme/tagger", {**pickled, "pytorch_model.bin": tensors})
+        self.predict(status=1, expect="pytorch_model.bin: has no tensor")  # read, and another model's
+        self.hub.add("acme/evil", {**pickled, "pytorch_model.bin": evil})
+        self.predict("acme/evil", status=1, expect="asks for posix.system")
+        self.hub.add("acme/nothing", {k: v for k, v in pickled.items() if "model" not in k})
+        self.predict("acme/nothing", status=1, expect="neither model.safetensors nor pytorch_model.bin")
+        adapter = files_of(GOLDEN / "bert" / "adapter-bin")
+        config = json.loads(adapter["adapter_config.json"])
+        config["base_model_name_or_path"] = "acme/base"
+        adapter["adapter_config.json"] = json.dumps(config).encode()
+        self.hub.add("acme/adapter", adapter)
+        self.hub.add("acme/base", files_of(GOLDEN / "bert", vocab__txt=VOCABULARY))
+        self.predict("acme/adapter")
 
     def test_shards(self):
         shards = files_of(GOLDEN / "bert" / "sharded", vocab__txt=VOCABULARY)
@@ -339,6 +352,15 @@ class HubTest(Case):
         del self.hub.models["acme/base"]
         shutil.rmtree(self.cache / "models--acme--base")
         self.predict("acme/adapter", status=1, expect="base model of the adapter .*acme/base")
+        # PEFT's revision of it
+        self.hub.add("acme/base", {"config.json": b"of another revision"})
+        base = files_of(GOLDEN / "bert", vocab__txt=VOCABULARY)
+        config["revision"] = self.hub.add("acme/base", base, "refs/pr/1")
+        adapter["adapter_config.json"] = json.dumps(config).encode()
+        self.hub.add("acme/revised", adapter)
+        self.predict("acme/revised")
+        snapshots = self.cache / "models--acme--base" / "snapshots"
+        self.assertEqual([p.name for p in snapshots.iterdir()], [config["revision"]])
 
     def test_what_is_nerfits_own_comes_along(self):
         own = ("nerfit.json", "word_shape.safetensors", "description_head.safetensors")

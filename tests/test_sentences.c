@@ -129,6 +129,61 @@ static void test_pickled(void **state) {
     assert_non_null(strstr(error.text, "pytorch_model.bin: is no file of torch.save"));
 }
 
+/* Ids of transformers 5.23 with truncation=True, max_length=24: which end a longer text loses. */
+static void test_truncation(void **state) {
+    (void)state;
+    static const char letters[] =
+        "a b c d e f g h i j k l m n o p q r s t u v w x y z n m l k j i h g f e d c b a";
+    static const int32_t left[] = {2,  37, 38, 39, 40, 41, 42, 43, 44, 32, 31, 30,
+                                   29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 6,  3},
+                         right[] = {2,  6,  20, 21, 22, 23, 24, 25, 26, 27, 28, 29,
+                                    30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 3};
+#define LEFT                                                                                       \
+    "{\"direction\": \"Left\", \"max_length\": 9, \"strategy\": \"LongestFirst\", \"stride\": 0}"
+    static const struct {
+        const char *config, *truncation;
+        const int32_t *expected; /* NULL: an error */
+    } cases[] = {
+        {"{\"model_max_length\": 24}", "null", right},
+        {"{\"model_max_length\": 24, \"truncation_side\": \"left\"}", "null", left},
+        {"{\"model_max_length\": 24}", LEFT, left},
+        {"{\"model_max_length\": 24, \"truncation_side\": \"right\"}", LEFT, right},
+        {"{\"truncation_side\": \"top\"}", "null", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char path[300];
+        nf_file file;
+        nf_sentence_encoder *encoder;
+        nf_encoding encoding = {0};
+        bool was_cut;
+        const char *folder = copy_of("sentence-cls", "tokenizer_config.json", cases[i].config);
+        snprintf(path, sizeof path, "%s/tokenizer.json", folder);
+        assert_ok(nf_file_open(&file, path, &error), &error);
+        const char *at = memmem(file.data, file.size, "\"truncation\": null", 18);
+        assert_non_null(at);
+        nf_str text = {0};
+        nf_str_append(&text, file.data, (size_t)(at - file.data) + 14);
+        nf_str_append_text(&text, cases[i].truncation);
+        nf_str_append(&text, at + 18, file.size - (size_t)(at + 18 - file.data));
+        nf_file_close(&file);
+        write_text(path, nf_str_text(&text));
+        nf_str_free(&text);
+        nerfit_status status = nf_sentence_encoder_load(&encoder, folder, be, NULL, &error);
+        if (!cases[i].expected) {
+            assert_int_equal(status, NERFIT_FORMAT);
+            assert_non_null(strstr(error.text, "\"truncation_side\" should be"));
+            continue;
+        }
+        assert_ok(status, &error);
+        assert_ok(nf_sentence_tokens(encoder, NULL, letters, &encoding, &was_cut, &error), &error);
+        assert_true(was_cut);
+        assert_int_equal(encoding.length, 24);
+        assert_memory_equal(encoding.ids, cases[i].expected, 24 * sizeof(int32_t));
+        nf_encoding_free(&encoding);
+        nf_sentence_encoder_free(encoder);
+    }
+}
+
 /* What is left out: no modules.json, older keys of Pooling that are all false, no own file. */
 static void test_defaults(void **state) {
     (void)state;
@@ -251,8 +306,8 @@ static int tear_down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_errors), cmocka_unit_test(test_pickled),
-        cmocka_unit_test(test_defaults), cmocka_unit_test(test_prompts),
-        cmocka_unit_test(test_together)};
+        cmocka_unit_test(test_errors),     cmocka_unit_test(test_pickled),
+        cmocka_unit_test(test_truncation), cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_prompts),    cmocka_unit_test(test_together)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -37,7 +37,11 @@ FOLDERS = ["bert/token-classification", "roberta/token-classification", "bert/sh
            "albert/adapter-dora", "mpnet/token-classification", "deberta-v3/token-classification",
            "deberta-v2/token-classification", "modernbert/token-classification",
            "modernbert-bias/token-classification", "mpnet/adapter-lora", "deberta-v3/adapter-dora",
-           "modernbert/adapter-dora"]
+           "modernbert/adapter-dora", "bert/adapter-bin"] + [
+    f"bert/adapter-{kind}"  # a configuration's other keys; resized needs a resized base model
+    for kind in ("pissa", "pissa-rslora", "olora", "olora-dora", "orthogonal", "mica", "patterns",
+                 "patterns-rslora", "layers", "layer", "exclude", "regex", "bias-all", "bias-lora",
+                 "embeddings", "classifier", "all-linear", "saved")]
 
 
 def complain_about_keys(what, missing, unexpected):
@@ -67,12 +71,15 @@ def load_adapter(folder, base):
     options = {"id2label": labels, "label2id": {l: i for i, l in labels.items()}} if labels else {}
     encoder = AutoModelForTokenClassification.from_pretrained(base_folder(folder, base), **options)
     model = PeftModel.from_pretrained(encoder, folder)
-    stored = set(load_file(folder / "adapter_model.safetensors"))
-    expected = {name.replace(".default", "").replace(".weight", "") if "magnitude" in name else
-                name.replace(".default", "").replace(".modules_to_save", "")
-                for name, _ in model.named_parameters()
-                if "lora_" in name or "modules_to_save" in name}
-    complain_about_keys(folder, expected - stored, stored - expected)
+    if not (folder / "adapter_model.safetensors").exists():
+        return model  # adapter_model.bin, as PEFT itself wrote it
+    stored = {name.replace(".modules_to_save", "").replace(".original_module", "")
+              for name in load_file(folder / "adapter_model.safetensors")}
+    known = {name: name.replace(".default", "").replace(".weight", "") if "magnitude" in name else
+             name.replace(".default", "").replace(".modules_to_save", "")
+             for name, _ in model.named_parameters()}
+    expected = {own for name, own in known.items() if "lora_" in name or "modules_to_save" in name}
+    complain_about_keys(folder, expected - stored, stored - set(known.values()))
     return model
 
 

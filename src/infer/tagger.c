@@ -376,11 +376,13 @@ static void label_tokens(const nf_tagger *t, const piece *p, const float *logits
 static nerfit_status check_finite(const nf_tagger *t, const piece *p, const float *logits,
                                   nerfit_error *err) {
     for (size_t i = 0; i < p->length * t->model->n_labels; i++)
-        if (!isfinite(logits[i]))
+        if (!isfinite(logits[i])) {
+            NF_TRY(nf_network_check_finite(&t->model->net, t->model->folder, false, err));
             return nf_fail_at(err, NERFIT_NUMERIC, t->model->folder, 0, 0,
-                              "gives text %zu a logit that is not finite (%s): are all its weights "
-                              "finite numbers, and none too large for the precision?",
+                              "gives text %zu a logit that is not finite (%s), though all its "
+                              "weights are: they are too large for the precision",
                               p->text + 1, isnan(logits[i]) ? "NaN" : "infinite");
+        }
     return NERFIT_OK;
 }
 

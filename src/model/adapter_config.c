@@ -198,14 +198,25 @@ static nf_adapter_init read_init(reader *in) {
     for (size_t i = 0; name && i < sizeof known / sizeof *known; i++)
         if (nf_ascii_same(name, known[i].name)) return known[i].init;
     if (in->status != NERFIT_OK) return NF_ADAPTER_INIT_PLAIN;
-    const char *why = "its base weights are not those that the base model's folder holds";
-    if (name && nf_ascii_same_n(name, "pissa_niter_", 12))
-        why = "PEFT takes a product out of the base weights that it draws at random at every load";
+    static const struct {
+        const char *name, *why;
+    } changed[] = {
+        {"pissa_niter_",
+         "PEFT takes a product out of the base weights that it draws at random at every "
+         "load"},
+        {"loftq", "its base weights are quantized, and not in the folder"},
+        {"corda", "its base weights are made of texts that are not in the folder"},
+        {"lora_ga", "its base weights are made of gradients that are not in the folder"},
+    };
+    const char *why = NULL;
+    for (size_t i = 0; name && i < sizeof changed / sizeof *changed; i++)
+        if (nf_ascii_same_n(name, changed[i].name, strlen(changed[i].name))) why = changed[i].why;
     in->status = nf_fail_at(in->err, NERFIT_UNSUPPORTED, in->path, 0, 0,
-                            "\"init_lora_weights\": \"%s\" is not supported: %s; PEFT converts it "
-                            "to a plain adapter (save_pretrained with "
-                            "path_initial_model_for_weight_conversion)",
-                            name ? name : "(not text)", why);
+                            "\"init_lora_weights\": \"%s\" is not supported%s%s%s",
+                            name ? name : "(not text)", why ? ": " : "", why ? why : "",
+                            why ? "; PEFT makes a plain adapter of it (save_pretrained with "
+                                  "path_initial_model_for_weight_conversion)"
+                                : "");
     return NF_ADAPTER_INIT_PLAIN;
 }
 

@@ -132,9 +132,9 @@ static nerfit_status layer_of(nf_adapter_matcher *m, const char *name, long *lay
             else
                 found = found && !c->n_layers_pattern && i >= 2;
             if (found) {
-                uint64_t number = 0;
-                nf_whole_read(part, 1000000, &number, NULL);
-                *layer = (long)number;
+                uint64_t number;
+                const char *end;
+                if (nf_whole_read(part, 1000000, &number, &end)) *layer = (long)number;
                 return NERFIT_OK;
             }
             part = strchr(part, '.');

@@ -253,6 +253,40 @@ nerfit_status nf_network_refresh(nf_network *net, nerfit_error *err) {
     return NERFIT_OK;
 }
 
+static nerfit_status check_parameter(const nf_network *net, const char *where,
+                                     const nf_parameter *p, float *part, size_t room,
+                                     nerfit_error *err) {
+    nf_backend *be = net->be;
+    size_t count = nf_parameter_count(p);
+    for (size_t at = 0; at < count; at += room) {
+        size_t size = count - at < room ? count - at : room;
+        be->to_f32(be, part, nf_at(be, p->values, at), size);
+        for (size_t i = 0; i < size; i++)
+            if (!isfinite(part[i]))
+                return nf_fail_at(
+                    err, NERFIT_NUMERIC, where, 0, 0,
+                    "tensor \"%s\" holds a value that is not finite (%s, value %zu of "
+                    "%zu): the weights are damaged",
+                    p->name, isnan(part[i]) ? "NaN" : "infinite", at + i + 1, count);
+    }
+    return NERFIT_OK;
+}
+
+nerfit_status nf_network_check_finite(const nf_network *net, const char *where, bool frozen,
+                                      nerfit_error *err) {
+    enum { ROOM = 4096 };
+    float *part = malloc(ROOM * sizeof *part);
+    if (!part) return nf_no_memory(err, ROOM * sizeof *part);
+    nerfit_status status = NERFIT_OK;
+    for (size_t i = 0; i < net->n_parameters && status == NERFIT_OK; i++) {
+        const nf_parameter *p = net->parameters[i];
+        if (!p->removed && p->values && !(frozen && p->grad))
+            status = check_parameter(net, where, p, part, ROOM, err);
+    }
+    free(part);
+    return status;
+}
+
 nf_dropout nf_pass_dropout(const nf_pass *pass, uint32_t site, double p, size_t width) {
     return (nf_dropout){.p = pass->training ? p : 0.0,
                         .seed = pass->seed,

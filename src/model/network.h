@@ -129,6 +129,12 @@ nerfit_status nf_network_prepare(nf_network *net, bool backward, nerfit_error *e
 /* After trained values were replaced: brings prepared forms of their weights up to date. */
 nerfit_status nf_network_refresh(nf_network *net, nerfit_error *err);
 
+/* After a result was not finite: an error that names the first parameter with a value that is not, in
+ * the order of the network; NERFIT_OK if all are. `where` names the model. `frozen`: only those that are
+ * not trained. */
+nerfit_status nf_network_check_finite(const nf_network *net, const char *where, bool frozen,
+                                      nerfit_error *err);
+
 /* The dropout of a site in this pass, of `width` elements a token: p = 0 outside training. */
 nf_dropout nf_pass_dropout(const nf_pass *pass, uint32_t site, double p, size_t width);
 /* Where this pass adds a parameter's gradient; NULL: it is not trained. */

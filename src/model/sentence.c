@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/json_cursor.h"
 #include "base/str.h"
 
 /* While a folder is read. */
@@ -217,6 +218,50 @@ static nerfit_status open_own(json_t **out, const char *folder, const loading *i
     return NERFIT_OK;
 }
 
+/* "direction" of tokenizer.json's "truncation": "Left" or "Right"; the walk over the file ends there. */
+static nerfit_status read_direction(const loading *in, const char *path, const char **direction) {
+    nf_file file;
+    NF_TRY(nf_file_open(&file, path, in->err));
+    nf_json_cursor c = {.text = file.data, .length = file.size};
+    const char *key;
+    size_t size;
+    bool found = false;
+    nf_json_open(&c, '{');
+    while (!found && nf_json_more(&c, '}')) {
+        found = nf_json_key(&c, &key, &size) && size == 10 && memcmp(key, "truncation", 10) == 0;
+        if (!found) nf_json_skip(&c);
+    }
+    found = found && nf_json_peek(&c) == '{' && nf_json_open(&c, '{');
+    while (found && nf_json_more(&c, '}')) {
+        bool wanted = nf_json_key(&c, &key, &size) && size == 9 && memcmp(key, "direction", 9) == 0;
+        if (wanted && nf_json_peek(&c) == '"' && nf_json_string(&c, &key, &size))
+            *direction = size == 4 && memcmp(key, "Left", 4) == 0 ? "left" : "right";
+        else
+            nf_json_skip(&c);
+    }
+    nf_json_cursor_free(&c); /* what is wrong with the file the tokenizer has said */
+    nf_file_close(&file);
+    return NERFIT_OK;
+}
+
+/* Which end longer texts lose: truncation_side of tokenizer_config.json, else what tokenizer.json was
+ * saved with (transformers' order). */
+static nerfit_status read_truncation(const loading *in, const json_t *config, const char *path,
+                                     const char *folder) {
+    const json_t *given = json_object_get(config, "truncation_side");
+    const char *side = json_string_value(given), *json;
+    if (!given && nf_file_exists_in(folder, "tokenizer.json")) {
+        if (!(json = nf_path_join(in->arena, folder, "tokenizer.json")))
+            return nf_no_memory(in->err, 0);
+        NF_TRY(read_direction(in, json, &side));
+    } else if (given && (!side || (strcmp(side, "left") != 0 && strcmp(side, "right") != 0))) {
+        return nf_fail_at(in->err, NERFIT_FORMAT, path, 0, 0,
+                          "\"truncation_side\" should be \"left\" or \"right\"");
+    }
+    in->encoder->cuts_left = side && strcmp(side, "left") == 0;
+    return NERFIT_OK;
+}
+
 /* max_seq_length, or else the tokenizer's model_max_length, which is all that later versions of
  * sentence-transformers write; never more than the model takes. */
 static nerfit_status read_limits(const loading *in, const char *folder) {
@@ -228,17 +273,14 @@ static nerfit_status read_limits(const loading *in, const char *folder) {
     json_decref(own);
     const char *path = nf_path_join(in->arena, folder, "tokenizer_config.json");
     if (!path) return nf_no_memory(in->err, 0);
-    if (nf_file_exists(path)) {
-        NF_TRY(nf_json_load(&tokenizer, path, in->err));
-        if (limit < 1) limit = json_number_value(json_object_get(tokenizer, "model_max_length"));
-        const char *side = json_string_value(json_object_get(tokenizer, "truncation_side"));
-        encoder->cuts_left = side && strcmp(side, "left") == 0;
-        json_decref(tokenizer);
-    }
+    if (nf_file_exists(path)) NF_TRY(nf_json_load(&tokenizer, path, in->err));
+    if (limit < 1) limit = json_number_value(json_object_get(tokenizer, "model_max_length"));
+    nerfit_status status = read_truncation(in, tokenizer, path, folder);
+    json_decref(tokenizer);
     encoder->max_length = nf_model_max_length(encoder->model);
     /* transformers writes 1e30 for "no limit" */
     if (limit >= 1 && limit < (double)encoder->max_length) encoder->max_length = (size_t)limit;
-    return NERFIT_OK;
+    return status;
 }
 
 static nerfit_status read_transformer(const loading *in, const char *folder) {

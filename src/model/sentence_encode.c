@@ -126,6 +126,13 @@ static nerfit_status encode_batch(const nf_sentence_encoder *encoder, nf_pass *p
     if (nf_workspace_failed(pass->ws)) return nf_no_memory(err, 0);
     NF_TRY(nf_backend_check(be, err));
     be->to_f32(be, out, embedded, count * size);
+    for (size_t i = 0; i < count * size; i++)
+        if (!isfinite(out[i])) {
+            NF_TRY(nf_network_check_finite(&model->net, model->folder, false, err));
+            return nf_fail_at(err, NERFIT_NUMERIC, model->folder, 0, 0,
+                              "gives an embedding that is not finite, though all its weights are: "
+                              "they are too large for the precision");
+        }
     for (size_t i = 0; i < count && normalize; i++) normalize_row(out + i * size, size);
     return NERFIT_OK;
 }

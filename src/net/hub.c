@@ -396,39 +396,30 @@ static nerfit_status get_shards(hub *h, const char *folder, const char *index) {
     return status;
 }
 
-static nerfit_status only_pickled(hub *h) {
-    return nf_fail(
-        h->err, NERFIT_UNSUPPORTED,
-        "%s has its weights as pytorch_model.bin only, a pickle, which can run code when "
-        "read; convert it to safetensors once, in Python:\n"
-        "  from transformers import AutoModel, AutoTokenizer\n"
-        "  AutoModel.from_pretrained(\"%s\").save_pretrained(\"FOLDER\")\n"
-        "  AutoTokenizer.from_pretrained(\"%s\").save_pretrained(\"FOLDER\")\n"
-        "and give FOLDER (or a revision that has model.safetensors, such as "
-        "%s@refs/pr/N)",
-        h->name.id, h->name.id, h->name.id, h->name.id);
-}
-
-/* `needed`: a folder without weights is an error. */
+/* The first of an adapter's and of a model's files that the hub has: safetensors before torch's own
+ * format, whole before divided ones. `needed`: a folder without weights is an error. */
 static nerfit_status get_weights(hub *h, const char *folder, bool needed) {
-    static const char *const pickled[] = {"pytorch_model.bin", "pytorch_model.bin.index.json"};
-    const char *single = in_folder(h, folder, "model.safetensors");
-    const char *index = in_folder(h, folder, "model.safetensors.index.json");
-    const char *adapter = in_folder(h, folder, "adapter_model.safetensors");
-    if (!single || !index || !adapter) return nf_no_memory(h->err, 0);
-    if (listed(h, adapter)) NF_TRY(get_file(h, adapter));
-    if (listed(h, single)) return get_file(h, single);
-    if (listed(h, index)) {
-        NF_TRY(get_file(h, index));
-        return get_shards(h, folder, index);
+    static const struct {
+        const char *name;
+        bool adapter, index;
+    } files[] = {
+        {"adapter_model.safetensors", true, false}, {"adapter_model.bin", true, false},
+        {"model.safetensors", false, false},        {"model.safetensors.index.json", false, true},
+        {"pytorch_model.bin", false, false},        {"pytorch_model.bin.index.json", false, true},
+    };
+    bool has[2] = {false, false}; /* of the model, of an adapter */
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        const char *name = in_folder(h, folder, files[i].name);
+        if (!name) return nf_no_memory(h->err, 0);
+        /* torch's format of a model beside an adapter is the adapter's base, which it names itself */
+        if (has[files[i].adapter] || !listed(h, name) || (i >= 4 && has[true])) continue;
+        NF_TRY(get_file(h, name));
+        if (files[i].index) NF_TRY(get_shards(h, folder, name));
+        has[files[i].adapter] = true;
     }
-    for (size_t i = 0; i < 2; i++) {
-        const char *name = in_folder(h, folder, pickled[i]);
-        if (name && listed(h, name) && !listed(h, adapter)) return only_pickled(h);
-    }
-    if (!needed || listed(h, adapter)) return NERFIT_OK;
+    if (!needed || has[0] || has[1]) return NERFIT_OK;
     return nf_fail(h->err, NERFIT_UNSUPPORTED,
-                   "%s has no model.safetensors; expected a model in "
+                   "%s has neither model.safetensors nor pytorch_model.bin; expected a model in "
                    "transformers' format",
                    h->name.id);
 }

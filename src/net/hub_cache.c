@@ -222,7 +222,9 @@ static bool has_shards(nf_arena *arena, const char *folder, const char *index) {
 
 static bool has_weights(nf_arena *arena, const char *folder) {
     return has(arena, folder, "model.safetensors") ||
-           has_shards(arena, folder, "model.safetensors.index.json");
+           has_shards(arena, folder, "model.safetensors.index.json") ||
+           has(arena, folder, "pytorch_model.bin") ||
+           has_shards(arena, folder, "pytorch_model.bin.index.json");
 }
 
 /* Every folder with parameters that modules.json names; `without_weights`: only modules.json. */
@@ -260,7 +262,8 @@ nf_hub_state nf_hub_state_of(nf_arena *arena, const nf_hub_paths *paths, nf_hub_
     bool modules_whole = !modules || has_modules(arena, snapshot, &main_folder);
     bool model = has(arena, main_folder, "config.json") && has_weights(arena, main_folder);
     bool adapter = has(arena, snapshot, "adapter_config.json") &&
-                   has(arena, snapshot, "adapter_model.safetensors");
+                   (has(arena, snapshot, "adapter_model.safetensors") ||
+                    has(arena, snapshot, "adapter_model.bin"));
     bool tokenizer = has_tokenizer(arena, main_folder);
     if (kind == NF_HUB_TOKENIZER)
         state.usable = tokenizer;

@@ -102,6 +102,9 @@ const char *nf_run_finished_stage1(nf_run *r);
 /* The limit of entities' probabilities that the recipe nerfit's model gets. */
 double nf_run_least_probability(nf_run *r);
 nerfit_status nf_run_stage(nf_run *r, int s, nf_task *task);
+/* A model that is an adapter is gone on with as it is: options of another are an error, and the log is
+ * told which it is. */
+nerfit_status nf_run_check_adapter(nf_run *r);
 /* What is trained in the stage, in its precision: adapters and the head, or everything. */
 nerfit_status nf_run_start_training(nf_run *r, int s, bool adapters);
 /* What the head has learned beside what it was learned with. */

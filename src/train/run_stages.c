@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/str.h"
 #include "model/adapter.h"
 #include "model/description_file.h"
 #include "model/word_shape.h"
@@ -119,6 +120,51 @@ nerfit_status nf_run_stage(nf_run *r, int s, nf_task *task) {
     json_decref(r->best);
     r->best = status == NERFIT_OK ? nf_checkpoint_summary(&stage) : NULL;
     nf_stage_free(&stage);
+    return status;
+}
+
+static bool same_names(const nf_names *given, char *const *own, size_t n_own) {
+    bool same = given->count == n_own;
+    for (size_t i = 0; i < given->count && same; i++) {
+        bool found = false;
+        for (size_t k = 0; k < n_own; k++) found |= strcmp(given->items[i], own[k]) == 0;
+        same = found;
+    }
+    return same;
+}
+
+nerfit_status nf_run_check_adapter(nf_run *r) {
+    const nf_train_options *o = r->as_given;
+    if (!o->peft_lora || !r->model->adapter) return NERFIT_OK;
+    const nf_adapter_config *c = &r->model->adapter->config;
+    const struct {
+        const char *name;
+        bool same;
+    } options[] = {
+        {"lora_r", (size_t)o->lora_r == c->r},
+        {"lora_alpha", o->lora_alpha == c->lora_alpha},
+        {"lora_dropout", o->lora_dropout == c->lora_dropout},
+        {"use_dora", o->use_dora == c->use_dora},
+        {"use_rslora", o->use_rslora == c->use_rslora},
+        {"target_modules", !c->target_regex && same_names(&o->target_modules, c->target_modules,
+                                                          c->n_target_modules)},
+    };
+    nf_str differing = {0};
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        if (nf_train_options_given(o, options[i].name) && !options[i].same)
+            nf_str_appendf(&differing, "%s%s", differing.length ? ", " : "", options[i].name);
+    nerfit_status status = NERFIT_OK;
+    if (differing.length)
+        status =
+            nf_fail(r->err, NERFIT_ARGUMENT,
+                    "model_name is an adapter (%s), which is gone on with as it is: leave out %s, "
+                    "or give a whole model (a run's best/) to begin another adapter on",
+                    r->model_folder, nf_str_text(&differing));
+    else
+        nf_log_info(r->log, "goes on with the adapter %s: r %zu, alpha %g%s%s", r->model_folder,
+                    c->r, c->lora_alpha, c->use_dora ? ", DoRA" : "",
+                    c->use_rslora ? ", rsLoRA" : "");
+    nf_str_free(&differing);
     return status;
 }
 

@@ -227,10 +227,13 @@ static nerfit_status train_step(nf_stage *stage, const uint32_t *order, const nf
         *loss += share * batch_loss;
     }
     NF_TRY(add_up(stage->comm, loss, err));
-    if (!isfinite(*loss))
+    if (!isfinite(*loss)) {
+        NF_TRY(nf_network_check_finite(&stage->task->model->net, stage->task->model->folder,
+                                       stage->state.step > 0, err));
         return nf_fail(err, NERFIT_NUMERIC,
                        "stage %d, step %lld: the loss is not finite; lower the learning rate",
                        stage->number, (long long)stage->state.step + 1);
+    }
     return update(stage, factor_at(stage, stage->state.step), grad_norm, err);
 }
 

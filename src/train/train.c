@@ -77,6 +77,7 @@ static nerfit_status train_model(nf_run *r, nf_train_result *result) {
     bool changed;
     NF_TRY(nf_model_load_over(&r->model, r->model_folder, r->model_base, r->be, r->log, r->err));
     NF_TRY(nf_pretrained_apply(&r->pretrained, r->model, &changed, r->err));
+    NF_TRY(nf_run_check_adapter(r));
     NF_TRY(nf_run_make_examples(r));
     NF_TRY(nf_run_open_output(r));
     if (changed && o->peft_lora) NF_TRY(nf_run_keep_base(r));

@@ -45,6 +45,7 @@ MORE = {
     "olora": {"init_lora_weights": "olora"},
     "olora-dora": {"init_lora_weights": "OLoRA", "use_dora": True, "target_modules": ["key", "dense"]},
     "orthogonal": {"init_lora_weights": "orthogonal"},
+    "mica": {"init_lora_weights": "mica"},
     "patterns": {"target_modules": ["query", "value", "dense"],
                  "rank_pattern": {"layer.0.attention.self.query": 2, "^bert.*intermediate.dense": 6,
                                   "dense": 3},

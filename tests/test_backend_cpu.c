@@ -551,10 +551,16 @@ static void test_gated_and_rotated(void **state) {
         size_t n = s->n, f = s->c;
         float *x = values(2 * n * f), *dy = values(n * f);
         for (int k = NF_ACTIVATION_NONE; k <= NF_ACTIVATION_SILU; k++) {
-            BOTH("gated_forward", n * f, 2e-6, s,
-                 be->gated_forward(be, (nf_activation)k, V(y), V(x), n, f));
+            const nf_activation kind = (nf_activation)k;
+            /* halves of the same rows, and two matrices */
+            const nf_gated_operands halves = {kind, V(x), V(x + f), n, f, 2 * f};
+            const nf_gated_operands apart = {kind, V(x), V(x + n * f), n, f, f};
+            BOTH("gated_forward", n * f, 2e-6, s, be->gated_forward(be, V(y), &halves));
+            BOTH("gated_forward, apart", n * f, 2e-6, s, be->gated_forward(be, V(y), &apart));
             BOTH("gated_backward", 2 * n * f, 4e-6, s,
-                 be->gated_backward(be, (nf_activation)k, V(y), V(dy), V(x), n, f));
+                 be->gated_backward(be, V(y), V(y + f), V(dy), &halves));
+            BOTH("gated_backward, apart", 2 * n * f, 4e-6, s,
+                 be->gated_backward(be, V(y), V(y + n * f), V(dy), &apart));
         }
         BOTH("norm_forward, no bias", n * f, 2e-5, s,
              be->norm_forward(be, V(y), V(x), NULL,

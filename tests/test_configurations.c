@@ -84,6 +84,18 @@ static void test_same(void **state) {
           {"global_rope_theta", "500"},
           {"local_rope_theta", "50"},
           {"rope_scaling", "null"}}},
+        {"eurobert/token-classification", /* as the published configurations are */
+         {{"rope_parameters", NULL},
+          {"rope_theta", "250000"},
+          {"rope_scaling", "null"},
+          {"hidden_act", NULL},
+          {"head_dim", NULL}}},
+        {"eurobert-bias/token-classification",
+         {{"rope_parameters", NULL},
+          {"rope_theta", NULL},
+          {"head_dim", "null"},
+          {"max_position_embeddings", NULL},
+          {"attention_dropout", NULL}}},
         {"deberta-v3/token-classification",
          {{"pos_att_type", "\"p2c|c2p\""},
           {"conv_kernel_size", "0"},
@@ -163,6 +175,27 @@ static void test_refused(void **state) {
          "relative_attention_num_buckets 32 and pad_token_id 0 are not supported; expected at "
          "least "
          "32, and 1"},
+        {"eurobert",
+         {"num_key_value_heads", "3"},
+         "hidden_size 16, num_attention_heads 4, num_key_value_heads 3, head_dim 4 are not "
+         "supported; expected an even head_dim, heads times head_dim the hidden size, and heads a "
+         "multiple of those of keys and values"},
+        {"eurobert",
+         {"head_dim", "8"},
+         "hidden_size 16, num_attention_heads 4, num_key_value_heads 2, head_dim 8 are not "
+         "supported; expected an even head_dim, heads times head_dim the hidden size, and heads a "
+         "multiple of those of keys and values"},
+        {"eurobert",
+         {"num_key_value_heads", "4"},
+         "tensor \"layers.0.self_attn.k_proj.weight\" has shape [8, 16], expected [16, 16] from "
+         "the "
+         "configuration"},
+        {"eurobert",
+         {"rope_parameters", "{\"rope_type\": \"yarn\"}"},
+         "\"rope_type\": \"yarn\" is not supported; expected \"default\""},
+        {"eurobert",
+         {"rope_scaling", "{\"type\": \"linear\"}"},
+         "\"rope_scaling\" is not supported; expected that it is left out"},
         {"modernbert",
          {"num_attention_heads", "16"},
          "hidden_size 16 is not an even multiple of num_attention_heads 16"},
@@ -215,7 +248,8 @@ static void test_default_targets(void **state) {
     } cases[] = {{"mpnet", "encoder.layer.1.attention.attn.v", 4},
                  {"deberta-v3", "encoder.layer.1.attention.self.query_proj", 4},
                  {"deberta-v2", "encoder.layer.0.attention.self.value_proj", 4},
-                 {"modernbert", "layers.3.attn.Wqkv", 4}};
+                 {"modernbert", "layers.3.attn.Wqkv", 4},
+                 {"eurobert", "layers.2.self_attn.v_proj", 6}};
     nf_backend *be;
     assert_ok(nf_backend_ref(&be, sizeof(float), &error), &error);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

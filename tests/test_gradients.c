@@ -90,6 +90,11 @@ static const setting settings[] = {
     {"word shapes, stage 1", "bert", 1, false, false, "gelu"},
     {"word shapes, LoRA", "bert", 4, true, false, "gelu"},
     {"word shapes, with a projection behind", "electra", 4, false, false, "gelu"},
+    {"EuroBERT, stage 1", "eurobert", 1, false, false, "silu"},
+    {"EuroBERT, stage 2", "eurobert/token-classification", 2, false, false, "silu"},
+    {"EuroBERT, LoRA", "eurobert/token-classification", 2, true, false, "silu"},
+    {"EuroBERT, DoRA", "eurobert/token-classification", 2, true, true, "gelu"},
+    {"EuroBERT with biases", "eurobert-bias/token-classification", 2, false, false, "silu"},
     {"ModernBERT with biases", "modernbert-bias/token-classification", 2, false, false, "silu"},
 };
 
@@ -230,7 +235,12 @@ static void check_setting(const setting *s) {
                            "pos_key_proj",
                            "Wqkv",
                            "Wi",
-                           "mlp.Wo"};
+                           "mlp.Wo",
+                           "q_proj",
+                           "k_proj",
+                           "v_proj",
+                           "gate_proj",
+                           "up_proj"};
         size_t n_targets = 0; /* those that this model has */
         for (size_t t = 0; t < sizeof targets / sizeof *targets; t++)
             for (size_t i = 0; i < model->net.n_linears; i++)

@@ -134,6 +134,7 @@ static void test_adapters(void **state) {
     check_adapters("mpnet", "adapters", (const char *const[]){"lora", NULL});
     check_adapters("deberta-v3", "adapters", (const char *const[]){"dora", NULL});
     check_adapters("modernbert", "adapters", (const char *const[]){"dora", NULL});
+    check_adapters("eurobert", "adapters", (const char *const[]){"dora", NULL});
 }
 
 /* What else a configuration of PEFT may say. */

@@ -57,9 +57,9 @@ static nerfit_status load_and_free(nerfit_error *err) {
 static void test_models(void **state) {
     (void)state;
     static const char *const folders[] = {"tests/golden/mpnet", "tests/golden/deberta-v3",
-                                          "tests/golden/modernbert"};
+                                          "tests/golden/modernbert", "tests/golden/eurobert"};
     nerfit_error error;
-    for (size_t i = 0; i < 2 * 3; i++) {
+    for (size_t i = 0; i < 2 * 4; i++) {
         folder = folders[i / 2];
         if (i % 2)
             assert_ok(nf_backend_cpu(&be, NF_PRECISION_F32, 1, &error), &error);

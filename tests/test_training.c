@@ -69,7 +69,7 @@ static void check_hidden(nf_backend *be, const char *folder, const char *golden_
 static const char *const architectures[] = {
     "bert",       "roberta",       "xlm-roberta",     "camembert", "distilbert",
     "electra",    "electra-equal", "albert",          "mpnet",     "deberta-v3",
-    "deberta-v2", "modernbert",    "modernbert-bias",
+    "deberta-v2", "modernbert",    "modernbert-bias", "eurobert",  "eurobert-bias",
 };
 
 static void test_hidden_states(void **state) {
@@ -117,6 +117,8 @@ static const training_case cases[] = {
     {"deberta-v2", "full", 2},   {"modernbert", "full", 1},
     {"modernbert", "full", 2},   {"modernbert", "lora", 2},
     {"modernbert", "dora", 2},   {"modernbert-bias", "full", 2},
+    {"eurobert", "full", 1},     {"eurobert", "full", 2},
+    {"eurobert", "lora", 2},     {"eurobert", "dora", 2},
 };
 
 static bool is_adapter(const char *kind) {

@@ -37,7 +37,8 @@ FOLDERS = ["bert/token-classification", "roberta/token-classification", "bert/sh
            "albert/adapter-dora", "mpnet/token-classification", "deberta-v3/token-classification",
            "deberta-v2/token-classification", "modernbert/token-classification",
            "modernbert-bias/token-classification", "mpnet/adapter-lora", "deberta-v3/adapter-dora",
-           "modernbert/adapter-dora", "bert/adapter-bin"] + [
+           "modernbert/adapter-dora", "bert/adapter-bin", "eurobert/token-classification",
+           "eurobert-bias/token-classification", "eurobert/adapter-dora"] + [
     f"bert/adapter-{kind}"  # a configuration's other keys; resized needs a resized base model
     for kind in ("pissa", "pissa-rslora", "olora", "olora-dora", "orthogonal", "mica", "patterns",
                  "patterns-rslora", "layers", "layer", "exclude", "regex", "bias-all", "bias-lora",

@@ -16,7 +16,7 @@
 #include "base/ascii.h"
 #include "base/number.h"
 
-/* What git leaves in place of a large file that was not fetched: three lines (git-lfs, docs/spec.md). */
+/* What git leaves in place of a large file that was not fetched: three lines (the specification of git-lfs). */
 static bool is_lfs_pointer(const nf_file *file) {
     static const char first[] = "version https://git-lfs.github.com/spec/";
     return file->size < 1024 && file->size > sizeof first &&

@@ -7,13 +7,13 @@
 extern const nf_architecture nf_architecture_bert, nf_architecture_roberta,
     nf_architecture_xlm_roberta, nf_architecture_camembert, nf_architecture_distilbert,
     nf_architecture_electra, nf_architecture_albert, nf_architecture_mpnet,
-    nf_architecture_deberta_v2, nf_architecture_modernbert;
+    nf_architecture_deberta_v2, nf_architecture_modernbert, nf_architecture_eurobert;
 
 static const nf_architecture *const architectures[] = {
     &nf_architecture_bert,       &nf_architecture_roberta,    &nf_architecture_xlm_roberta,
     &nf_architecture_camembert,  &nf_architecture_distilbert, &nf_architecture_electra,
     &nf_architecture_albert,     &nf_architecture_mpnet,      &nf_architecture_deberta_v2,
-    &nf_architecture_modernbert,
+    &nf_architecture_modernbert, &nf_architecture_eurobert,
 };
 enum { N_ARCHITECTURES = sizeof architectures / sizeof *architectures };
 

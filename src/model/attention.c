@@ -5,6 +5,15 @@
 
 #include <math.h>
 
+static int32_t kv_heads(const nf_attention *attention) {
+    return attention->n_kv_heads ? attention->n_kv_heads : attention->n_heads;
+}
+
+/* K*D */
+static size_t kv_size(const nf_encoder *encoder, const nf_attention *attention) {
+    return encoder->hidden / (size_t)attention->n_heads * (size_t)kv_heads(attention);
+}
+
 static nf_attention_shape shape_of(const nf_encoder *encoder, const nf_attention *attention,
                                    const nf_relative *relative) {
     int32_t size = (int32_t)(encoder->hidden / (size_t)attention->n_heads);
@@ -13,10 +22,11 @@ static nf_attention_shape shape_of(const nf_encoder *encoder, const nf_attention
     return (nf_attention_shape){
         .n_heads = attention->n_heads,
         .head_size = size,
-        .n_kv_heads = attention->n_heads,
+        .n_kv_heads = kv_heads(attention),
         .scale = 1.0 / sqrt((double)size * terms),
         .q_stride = (ptrdiff_t)(attention->fused ? 3 * encoder->hidden : encoder->hidden),
-        .kv_stride = (ptrdiff_t)(attention->fused ? 3 * encoder->hidden : encoder->hidden),
+        .kv_stride =
+            (ptrdiff_t)(attention->fused ? 3 * encoder->hidden : kv_size(encoder, attention)),
         .window = attention->window,
         .relative = encoder->relative ? relative : NULL};
 }
@@ -38,13 +48,15 @@ static void rotate(const nf_encoder *encoder, const nf_attention *attention, con
     be->rotate(be, k, &rotation, (size_t)pass->sequences.n_tokens, inverse);
 }
 
-/* Memory for q, k and v or their gradients: one matrix [N,3C] if they are fused, else three. */
+/* Memory for q, k and v or their gradients: one matrix [N,3C] if they are fused, else [N,C] and
+ * twice [N,K*D]. */
 static void take_parts(const nf_encoder *encoder, const nf_attention *attention,
                        const nf_pass *pass, nf_values **q, nf_values **k, nf_values **v) {
     size_t n = (size_t)pass->sequences.n_tokens, c = encoder->hidden;
+    size_t kv = kv_size(encoder, attention);
     *q = nf_workspace_reals(pass->ws, attention->fused ? 3 * n * c : n * c);
-    *k = attention->fused ? nf_at(pass->be, *q, c) : nf_workspace_reals(pass->ws, n * c);
-    *v = attention->fused ? nf_at(pass->be, *q, 2 * c) : nf_workspace_reals(pass->ws, n * c);
+    *k = attention->fused ? nf_at(pass->be, *q, c) : nf_workspace_reals(pass->ws, n * kv);
+    *v = attention->fused ? nf_at(pass->be, *q, 2 * c) : nf_workspace_reals(pass->ws, n * kv);
 }
 
 static nerfit_status project(const nf_attention *attention, const nf_pass *pass,

@@ -23,8 +23,11 @@ nerfit_status nf_embedding_forward(const nf_encoder *encoder, const nf_pass *pas
         be->embedding_forward(be, sum, embedding->types->values, pass->types, n, c, true);
     if (embedding->shapes)
         be->embedding_forward(be, sum, embedding->shapes->values, pass->shapes, n, c, true);
-    NF_TRY(nf_norm_forward(&embedding->norm, pass, embedded, sum, NULL, 0.0, c,
-                           kept ? &kept->norm : NULL));
+    if (embedding->norm.weight)
+        NF_TRY(nf_norm_forward(&embedding->norm, pass, embedded, sum, NULL, 0.0, c,
+                               kept ? &kept->norm : NULL));
+    else
+        be->copy(be, embedded, sum, n * c);
     nf_dropout dropout = dropout_of(encoder, pass);
     if (dropout.p > 0.0) be->dropout(be, embedded, embedded, n * c, &dropout);
     if (embedding->projection)
@@ -50,7 +53,8 @@ nerfit_status nf_embedding_backward(const nf_encoder *encoder, const nf_pass *pa
     }
     nf_dropout dropout = dropout_of(encoder, pass);
     be->dropout(be, dsum, dy, n * c, &dropout);
-    nf_norm_backward(&embedding->norm, pass, dsum, NULL, dsum, 0.0, c, &kept->norm);
+    if (embedding->norm.weight)
+        nf_norm_backward(&embedding->norm, pass, dsum, NULL, dsum, 0.0, c, &kept->norm);
     if (embedding->words->grad)
         be->embedding_backward(be, embedding->words->grad, dsum, pass->ids, n, c,
                                embedding->padding_id);

@@ -21,8 +21,8 @@ static bool attention_trained(const nf_encoder *encoder, const nf_attention *a) 
 
 static bool layer_trained(const nf_encoder *encoder, const nf_layer *layer) {
     const nf_feed_forward *f = &layer->feed_forward;
-    return attention_trained(encoder, &layer->attention) || trained(f->up) || trained(f->down) ||
-           nf_norm_trained(&f->norm);
+    return attention_trained(encoder, &layer->attention) || trained(f->up) || trained(f->gate) ||
+           trained(f->down) || nf_norm_trained(&f->norm);
 }
 
 /* -1: the embeddings; i: layer i; n_layers: nothing below the head is trained. */

@@ -10,7 +10,9 @@
 #include "model/linear.h"
 
 typedef struct nf_norm {
-    nf_parameter *weight, *bias; /* no bias: NULL; neither, before a block: no norm at all */
+    nf_parameter *weight, *bias; /* no bias: NULL; neither: no norm at all (embeddings, before a
+                                  * block) */
+    bool rms;                    /* RMSNorm instead of layer norm */
     double epsilon;
     uint32_t site; /* of the dropout before the residual: on the norm's input, or on the block's
                     * output where the norm stands before the block */
@@ -48,6 +50,8 @@ typedef struct nf_attention {
     nf_norm norm;
     bool norm_before;
     int32_t n_heads;
+    int32_t
+        n_kv_heads; /* K, of key and value [K*D, C]: each is for H/K of the query's heads; 0: n_heads */
     uint32_t site;    /* of the dropout on the probabilities */
     int32_t window;   /* how far a token sees; 0: to both ends */
     int32_t rotation; /* query and key turn by the encoder's thetas[rotation - 1]; 0: they do not */
@@ -66,10 +70,11 @@ typedef struct nf_attention_kept {
 } nf_attention_kept;
 
 /* y = norm(x + dropout(down(activation(up(x))))), or, with the norm before the block,
- * y = x + dropout(down(activation(up(norm(x))))). Gated: up has 2F outputs, whose first half goes
- * through the activation and is multiplied by the second. */
+ * y = x + dropout(down(activation(up(norm(x))))). Gated: the activation's result is multiplied by
+ * gate(x); without `gate` up has 2F outputs, of which the second half is that. */
 typedef struct nf_feed_forward {
     nf_linear *up, *down;
+    nf_linear *gate; /* [F, C]; or NULL */
     nf_norm norm;
     bool norm_before, gated;
     bool drops_inside; /* dropout (the encoder's inner_dropout) before `down`, none behind it */
@@ -77,8 +82,8 @@ typedef struct nf_feed_forward {
 } nf_feed_forward;
 
 typedef struct nf_feed_forward_kept {
-    nf_linear_kept up, down;
-    nf_values *pre, *inner;
+    nf_linear_kept up, gate, down;
+    nf_values *pre, *gates, *inner;
     nf_norm_kept norm;
 } nf_feed_forward_kept;
 

@@ -4,7 +4,18 @@
 #include "model/encoder.h"
 
 static size_t inner_size(const nf_feed_forward *block) {
-    return block->gated ? block->up->out / 2 : block->up->out;
+    return block->gated && !block->gate ? block->up->out / 2 : block->up->out;
+}
+
+static nf_gated_operands gated_operands(const nf_feed_forward *block, const nf_pass *pass,
+                                        const nf_feed_forward_kept *kept) {
+    size_t f = inner_size(block);
+    return (nf_gated_operands){.activation = block->activation,
+                               .inputs = kept->pre,
+                               .gates = block->gate ? kept->gates : nf_at(pass->be, kept->pre, f),
+                               .n = (size_t)pass->sequences.n_tokens,
+                               .f = f,
+                               .stride = block->gate ? f : 2 * f};
 }
 
 static nf_dropout inner_dropout(const nf_encoder *encoder, const nf_feed_forward *block,
@@ -25,6 +36,7 @@ nerfit_status nf_feed_forward_forward(const nf_encoder *encoder, const nf_feed_f
     double dropout = out_dropout(encoder, block);
     nf_feed_forward_kept k = {0};
     if (pass->keep || block->gated) k.pre = nf_workspace_reals(pass->ws, n * block->up->out);
+    if (block->gate) k.gates = nf_workspace_reals(pass->ws, n * f);
     k.inner = nf_workspace_reals(pass->ws, n * f);
     nf_values *out = nf_workspace_reals(pass->ws, n * c);
     nf_values *normed = block->norm_before ? nf_workspace_reals(pass->ws, n * c) : NULL;
@@ -33,7 +45,11 @@ nerfit_status nf_feed_forward_forward(const nf_encoder *encoder, const nf_feed_f
     const nf_values *in = normed ? normed : x;
     if (block->gated) {
         NF_TRY(nf_linear_forward(block->up, pass, k.pre, NULL, in, NF_ACTIVATION_NONE, &k.up));
-        be->gated_forward(be, block->activation, k.inner, k.pre, n, f);
+        if (block->gate)
+            NF_TRY(nf_linear_forward(block->gate, pass, k.gates, NULL, in, NF_ACTIVATION_NONE,
+                                     &k.gate));
+        const nf_gated_operands gated = gated_operands(block, pass, &k);
+        be->gated_forward(be, k.inner, &gated);
     } else
         NF_TRY(nf_linear_forward(block->up, pass, k.inner, k.pre, in, block->activation, &k.up));
     nf_dropout inside = inner_dropout(encoder, block, pass);
@@ -57,25 +73,32 @@ nerfit_status nf_feed_forward_backward(const nf_encoder *encoder, const nf_feed_
     nf_values *dsum = block->norm_before ? NULL : nf_workspace_reals(pass->ws, n * c);
     nf_values *dout = nf_workspace_reals(pass->ws, n * c);
     nf_values *dinner = nf_workspace_reals(pass->ws, n * f);
+    /* with a gate of its own: [N,F] by up's output, then [N,F] by the gate's; else rows of both */
     nf_values *dpre = block->gated ? nf_workspace_reals(pass->ws, 2 * n * f) : dinner;
+    nf_values *dgates = block->gated ? nf_at(be, dpre, block->gate ? n * f : f) : NULL;
     if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
     if (block->norm_before)
         nf_residual_backward(&block->norm, pass, dout, dy, dropout, c);
     else
         nf_norm_backward(&block->norm, pass, dsum, dout, dy, dropout, c, &kept->norm);
     bool below = dx || (block->norm_before && nf_norm_trained(&block->norm));
-    bool inner = below || nf_linear_trained(block->up);
+    bool inner =
+        below || nf_linear_trained(block->up) || (block->gate && nf_linear_trained(block->gate));
     NF_TRY(nf_linear_backward(block->down, pass, inner ? dinner : NULL, dout, &kept->down, false));
     if (inner) {
         nf_dropout inside = inner_dropout(encoder, block, pass);
         if (inside.p > 0.0) be->dropout(be, dinner, dinner, n * f, &inside);
-        if (block->gated)
-            be->gated_backward(be, block->activation, dpre, dinner, kept->pre, n, f);
-        else
+        if (block->gated) {
+            const nf_gated_operands gated = gated_operands(block, pass, kept);
+            be->gated_backward(be, dpre, dgates, dinner, &gated);
+        } else
             be->activation_backward(be, block->activation, dpre, dinner, kept->pre, n * f);
     }
     if (inner && block->norm_before) { /* dout is free now: the gradient by the normed x */
         NF_TRY(nf_linear_backward(block->up, pass, below ? dout : NULL, dpre, &kept->up, false));
+        if (block->gate)
+            NF_TRY(nf_linear_backward(block->gate, pass, below ? dout : NULL, dgates, &kept->gate,
+                                      true));
         if (below) nf_norm_backward(&block->norm, pass, dout, NULL, dout, 0.0, c, &kept->norm);
         if (dx) {
             be->copy(be, dx, dy, n * c);
@@ -84,6 +107,8 @@ nerfit_status nf_feed_forward_backward(const nf_encoder *encoder, const nf_feed_
     } else if (inner) {
         if (dx) be->copy(be, dx, dsum, n * c);
         NF_TRY(nf_linear_backward(block->up, pass, dx, dpre, &kept->up, true));
+        if (block->gate)
+            NF_TRY(nf_linear_backward(block->gate, pass, dx, dgates, &kept->gate, true));
     }
     nf_workspace_return(pass->ws, mark);
     return NERFIT_OK;

@@ -11,6 +11,7 @@ static nf_norm_operands operands_of(const nf_norm *norm, const nf_pass *pass, si
     return (nf_norm_operands){.n = (size_t)pass->sequences.n_tokens,
                               .c = c,
                               .epsilon = norm->epsilon,
+                              .rms = norm->rms,
                               .gamma = norm->weight->values,
                               .beta = norm->bias ? norm->bias->values : NULL,
                               .sum = kept->sum,
@@ -26,7 +27,7 @@ nerfit_status nf_norm_forward(const nf_norm *norm, const nf_pass *pass, nf_value
     nf_norm_kept local = {0};
     if (pass->keep) {
         local.sum = nf_workspace_reals(pass->ws, n * c);
-        local.mean = nf_workspace_reals(pass->ws, n);
+        if (!norm->rms) local.mean = nf_workspace_reals(pass->ws, n);
         local.rstd = nf_workspace_reals(pass->ws, n);
         if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
     }

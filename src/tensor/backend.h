@@ -93,6 +93,14 @@ typedef struct nf_dropout {
     uint64_t first; /* added to every element's number; a multiple of 8 (a part of a batch) */
 } nf_dropout;
 
+/* What goes through the activation, and what its result is multiplied by: halves of the same rows, or
+ * two matrices. */
+typedef struct nf_gated_operands {
+    nf_activation activation;
+    const nf_values *inputs, *gates; /* [N,F], rows `stride` apart */
+    size_t n, f, stride;
+} nf_gated_operands;
+
 typedef struct nf_norm_operands {
     size_t n, c; /* rows, columns */
     double epsilon;

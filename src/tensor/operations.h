@@ -104,16 +104,14 @@ NF_OPERATION(void, activation_backward, ACTIVATION,
              (nf_backend *be, nf_activation kind, nf_values *dx, const nf_values *dy,
               const nf_values *x, size_t n),
              (be, kind, dx, dy, x, n))
-/* Gated linear unit: x [N,2F]; y [N,F] = f(x[n,i]) x[n,F+i] */
+/* Gated linear unit (Shazeer 2020): y [N,F] = f(inputs[n,i]) gates[n,i] */
 NF_OPERATION(void, gated_forward, ACTIVATION,
-             (nf_backend *be, nf_activation kind, nf_values *y, const nf_values *x, size_t n,
-              size_t f),
-             (be, kind, y, x, n, f))
-/* dx [N,2F] from dy [N,F] */
+             (nf_backend *be, nf_values *y, const nf_gated_operands *gated), (be, y, gated))
+/* dinputs and dgates have the rows of inputs and gates (the same stride); dy [N,F]. */
 NF_OPERATION(void, gated_backward, ACTIVATION,
-             (nf_backend *be, nf_activation kind, nf_values *dx, const nf_values *dy,
-              const nf_values *x, size_t n, size_t f),
-             (be, kind, dx, dy, x, n, f))
+             (nf_backend *be, nf_values *dinputs, nf_values *dgates, const nf_values *dy,
+              const nf_gated_operands *gated),
+             (be, dinputs, dgates, dy, gated))
 /* y[n,c] (+)= x[n,c] s[c] */
 NF_OPERATION(void, scale_columns, ADAPTER,
              (nf_backend *be, nf_values *y, const nf_values *x, const nf_values *s, size_t rows,

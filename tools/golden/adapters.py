@@ -34,6 +34,7 @@ OTHERS = {
     # these serve for the distances too
     "deberta-v3": ("dora", ["query_proj", "key_proj", "value_proj"]),
     "modernbert": ("dora", ["Wqkv", "Wi", "mlp.Wo"]),
+    "eurobert": ("dora", ["q_proj", "k_proj", "up_proj", "gate_proj"]),
 }
 
 

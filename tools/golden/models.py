@@ -15,7 +15,8 @@ from transformers import (AlbertConfig, AlbertForTokenClassification, AlbertMode
                           CamembertForTokenClassification, CamembertModel, DistilBertConfig,
                           DebertaV2Config, DebertaV2ForTokenClassification, DebertaV2Model,
                           DistilBertForTokenClassification, DistilBertModel, ElectraConfig,
-                          ElectraForTokenClassification, ElectraModel, ModernBertConfig,
+                          ElectraForTokenClassification, ElectraModel, EuroBertConfig,
+                          EuroBertForTokenClassification, EuroBertModel, ModernBertConfig,
                           ModernBertForTokenClassification, ModernBertModel, MPNetConfig,
                           MPNetForTokenClassification, MPNetModel, RobertaConfig,
                           RobertaForTokenClassification, RobertaModel, XLMRobertaConfig,
@@ -34,8 +35,12 @@ MODERN = dict(vocab_size=100, hidden_size=16, num_hidden_layers=4, num_attention
               intermediate_size=24, max_position_embeddings=100, local_attention=8,
               global_attn_every_n_layers=3, pad_token_id=0, bos_token_id=1, eos_token_id=2,
               cls_token_id=1, sep_token_id=2)
+EURO = dict(vocab_size=100, hidden_size=16, num_hidden_layers=3, num_attention_heads=4,
+            intermediate_size=24, max_position_embeddings=600, pad_token_id=1, bos_token_id=0,
+            eos_token_id=2, mask_token_id=3)
 # a further text, longer than what a model's relative positions tell apart, or than its window
-LONGER = {"mpnet": 140, "deberta-v3": 90, "deberta-v2": 90, "modernbert": 90, "modernbert-bias": 20}
+LONGER = {"mpnet": 140, "deberta-v3": 90, "deberta-v2": 90, "modernbert": 90, "modernbert-bias": 20,
+          "eurobert": 530, "eurobert-bias": 40}
 VERSIONS = {"torch": torch.__version__, "transformers": transformers.__version__}
 MODELS = {
     "bert": (BertConfig(**SIZES, max_position_embeddings=40), BertModel,
@@ -75,6 +80,13 @@ MODELS = {
                                          mlp_bias=True, classifier_bias=True,
                                          global_rope_theta=500.0, local_rope_theta=50.0),
                         ModernBertModel, ModernBertForTokenClassification),
+    # two heads of the query for one of key and value, as the larger published ones have three
+    "eurobert": (EuroBertConfig(**EURO, num_key_value_heads=2,
+                                rope_parameters={"rope_type": "default", "rope_theta": 250000.0}),
+                 EuroBertModel, EuroBertForTokenClassification),
+    "eurobert-bias": (EuroBertConfig(**EURO, num_key_value_heads=1, attention_bias=True,
+                                     mlp_bias=True, hidden_act="gelu", rms_norm_eps=1e-3),
+                      EuroBertModel, EuroBertForTokenClassification),
 }
 
 

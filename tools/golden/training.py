@@ -53,7 +53,7 @@ def texts_and_entities(seed):
 
 # what nerfit takes where PEFT has no default for a model type
 DEFAULTS = {"distilbert": ["q_lin", "v_lin"], "albert": ["query", "value"], "mpnet": ["q", "v"],
-            "modernbert": ["Wqkv"]}
+            "modernbert": ["Wqkv"], "eurobert": ["q_proj", "v_proj"]}
 # ModernBERT's classifier stands behind a dense layer and a norm, which are trained with it
 SAVED = {"modernbert": ["head"]}
 
@@ -138,7 +138,9 @@ def token_labels(text, found):
 
 def optimizer_for(model, rate):
     layers = [torch.nn.LayerNorm]
-    decayed = [n for n in get_parameter_names(model, layers) if "bias" not in n]
+    # as Trainer.get_decay_parameter_names, for norms that are no LayerNorm
+    names = [r"bias", r"layernorm", r"rmsnorm", r"(?:^|\.)norm(?:$|\.)", r"_norm(?:$|\.)"]
+    decayed = get_parameter_names(model, layers, names)
     named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
     groups = [{"params": [p for n, p in named if n in decayed], "weight_decay": 0.01},
               {"params": [p for n, p in named if n not in decayed], "weight_decay": 0.0}]
@@ -233,7 +235,8 @@ CASES = [("bert", kind, stage) for kind in ("full", "lora", "rslora", "dora") fo
             ("deberta-v3", "full", 1), ("deberta-v3", "full", 2), ("deberta-v3", "lora", 2),
             ("deberta-v3", "dora", 2), ("deberta-v2", "full", 2), ("modernbert", "full", 1),
             ("modernbert", "full", 2), ("modernbert", "lora", 2), ("modernbert", "dora", 2),
-            ("modernbert-bias", "full", 2))]
+            ("modernbert-bias", "full", 2), ("eurobert", "full", 1), ("eurobert", "full", 2),
+            ("eurobert", "lora", 2), ("eurobert", "dora", 2))]
 
 if __name__ == "__main__":
     for case in CASES:

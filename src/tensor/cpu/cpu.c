@@ -177,27 +177,27 @@ static void activation_backward(nf_backend *be, nf_activation kind, nf_values *d
            K(be)->activation_backward(kind, F(dx) + from, CF(dy) + from, CF(x) + from, to - from));
 }
 
-static void gated_forward(nf_backend *be, nf_activation kind, nf_values *y, const nf_values *x,
-                          size_t n, size_t f) {
-    DIVIDE(be, n, 1, 4 * n * f, {
+static void gated_forward(nf_backend *be, nf_values *y, const nf_gated_operands *o) {
+    size_t f = o->f;
+    DIVIDE(be, o->n, 1, 4 * o->n * f, {
         for (size_t t = from; t < to; t++) {
-            const float *in = CF(x) + 2 * t * f;
             float *out = F(y) + t * f;
-            K(be)->activation_forward(kind, out, in, f);
-            K(be)->scale_columns(out, out, in + f, 1.0f, 1, f, false);
+            K(be)->activation_forward(o->activation, out, CF(o->inputs) + t * o->stride, f);
+            K(be)->scale_columns(out, out, CF(o->gates) + t * o->stride, 1.0f, 1, f, false);
         }
     });
 }
 
-static void gated_backward(nf_backend *be, nf_activation kind, nf_values *dx, const nf_values *dy,
-                           const nf_values *x, size_t n, size_t f) {
-    DIVIDE(be, n, 1, 12 * n * f, {
+static void gated_backward(nf_backend *be, nf_values *dinputs, nf_values *dgates,
+                           const nf_values *dy, const nf_gated_operands *o) {
+    size_t f = o->f;
+    DIVIDE(be, o->n, 1, 12 * o->n * f, {
         for (size_t t = from; t < to; t++) {
-            const float *in = CF(x) + 2 * t * f, *g = CF(dy) + t * f;
-            float *din = F(dx) + 2 * t * f, *dgate = din + f;
-            K(be)->scale_columns(din, g, in + f, 1.0f, 1, f, false);
-            K(be)->activation_backward(kind, din, din, in, f);
-            K(be)->activation_forward(kind, dgate, in, f);
+            const float *in = CF(o->inputs) + t * o->stride, *g = CF(dy) + t * f;
+            float *din = F(dinputs) + t * o->stride, *dgate = F(dgates) + t * o->stride;
+            K(be)->scale_columns(din, g, CF(o->gates) + t * o->stride, 1.0f, 1, f, false);
+            K(be)->activation_backward(o->activation, din, din, in, f);
+            K(be)->activation_forward(o->activation, dgate, in, f);
             K(be)->scale_columns(dgate, dgate, g, 1.0f, 1, f, false);
         }
     });

@@ -164,26 +164,27 @@ static void activation_backward(nf_backend *be, nf_activation kind, nf_values *d
         R(dx)[i] = (real)((double)CR(dy)[i] * activation_slope(kind, (double)CR(x)[i]));
 }
 
-static void gated_forward(nf_backend *be, nf_activation kind, nf_values *y, const nf_values *x,
-                          size_t n, size_t f) {
+static void gated_forward(nf_backend *be, nf_values *y, const nf_gated_operands *o) {
     (void)be;
-    for (size_t t = 0; t < n; t++) {
-        const real *in = CR(x) + 2 * t * f, *gate = in + f;
-        for (size_t i = 0; i < f; i++)
-            R(y)[t * f + i] = (real)(activation(kind, (double)in[i]) * (double)gate[i]);
+    for (size_t t = 0; t < o->n; t++) {
+        const real *in = CR(o->inputs) + t * o->stride, *gate = CR(o->gates) + t * o->stride;
+        for (size_t i = 0; i < o->f; i++)
+            R(y)[t * o->f + i] = (real)(activation(o->activation, (double)in[i]) * (double)gate[i]);
     }
 }
 
-static void gated_backward(nf_backend *be, nf_activation kind, nf_values *dx, const nf_values *dy,
-                           const nf_values *x, size_t n, size_t f) {
+static void gated_backward(nf_backend *be, nf_values *dinputs, nf_values *dgates,
+                           const nf_values *dy, const nf_gated_operands *o) {
     (void)be;
-    for (size_t t = 0; t < n; t++) {
-        const real *in = CR(x) + 2 * t * f, *gate = in + f, *g = CR(dy) + t * f;
-        real *din = R(dx) + 2 * t * f, *dgate = din + f;
-        for (size_t i = 0; i < f; i++) {
+    for (size_t t = 0; t < o->n; t++) {
+        const real *in = CR(o->inputs) + t * o->stride, *gate = CR(o->gates) + t * o->stride;
+        const real *g = CR(dy) + t * o->f;
+        real *din = R(dinputs) + t * o->stride, *dgate = R(dgates) + t * o->stride;
+        for (size_t i = 0; i < o->f; i++) {
             double value = (double)in[i];
-            din[i] = (real)((double)g[i] * (double)gate[i] * activation_slope(kind, value));
-            dgate[i] = (real)((double)g[i] * activation(kind, value));
+            din[i] =
+                (real)((double)g[i] * (double)gate[i] * activation_slope(o->activation, value));
+            dgate[i] = (real)((double)g[i] * activation(o->activation, value));
         }
     }
 }

@@ -15,8 +15,7 @@ PACKAGES := jansson yaml-0.1 libutf8proc expat
 # not linked: src/net/curl.c opens it
 OPENED := libcurl
 OPT ?= -O2
-WERROR := -Werror
-WARN := -Wno-unknown-warning-option -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wno-format-truncation -Wstrict-prototypes -Wvla $(WERROR)
+WARN := -Wno-unknown-warning-option -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wno-format-truncation -Wstrict-prototypes -Wvla -Werror
 CFLAGS ?= -g
 NF_CFLAGS := -std=gnu11 $(OPT) $(CFLAGS) $(WARN) -fPIC -fvisibility=$(VISIBILITY) -fopenmp -Iinclude -Isrc \
 	$(shell pkg-config --cflags $(PACKAGES) $(OPENED)) -D_GNU_SOURCE

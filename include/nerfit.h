@@ -184,12 +184,40 @@ NERFIT_API nerfit_status nerfit_session_set_threshold(nerfit_session *session, c
 /* Forgets all thresholds: the session does again as the model says. */
 NERFIT_API void nerfit_session_reset_thresholds(nerfit_session *session);
 
+/* What belongs to one call instead of to its session, which it leaves as it is. Begin with
+ * NERFIT_CALL_OPTIONS_INIT: `size` tells which members the caller knows. */
+typedef struct nerfit_threshold {
+    const char *label; /* NULL: every type that has none of its own */
+    double threshold;
+} nerfit_threshold;
+typedef struct nerfit_call_options {
+    size_t size;         /* sizeof(nerfit_call_options) */
+    const char *decoder; /* as in nerfit_model_options; NULL: the model's */
+    const nerfit_threshold
+        *thresholds; /* [n_thresholds] in place of the session's, if there are some */
+    size_t n_thresholds;
+    /* Asked after every batch (some milliseconds) and several times a second while there is nothing
+     * to do, on the thread that made the call; false: stop, which gives NERFIT_CANCELLED. May be
+     * NULL. */
+    bool (*go_on)(void *user);
+    nerfit_log_function log; /* NULL: the model's, which then must live as long as the model */
+    void *user;              /* of go_on and log */
+} nerfit_call_options;
+#define NERFIT_CALL_OPTIONS_INIT                                                                   \
+    { sizeof(nerfit_call_options), 0, 0, 0, 0, 0, 0 }
+
 /* Tags `count` texts (UTF-8; sizes in bytes, or sizes NULL for NUL-terminated texts). Texts longer
  * than the model takes are covered by overlapping windows: nothing is cut off. *predictions points
  * to `count` predictions. */
 NERFIT_API nerfit_status nerfit_predict(nerfit_session *session, const char *const *texts,
                                         const size_t *sizes, size_t count,
                                         const nerfit_prediction **predictions, nerfit_error *error);
+/* The same with options of its own; options may be NULL. */
+NERFIT_API nerfit_status nerfit_predict_with(nerfit_session *session,
+                                             const nerfit_call_options *options,
+                                             const char *const *texts, const size_t *sizes,
+                                             size_t count, const nerfit_prediction **predictions,
+                                             nerfit_error *error);
 
 /* Where a stream of texts comes from and goes to. read fills up to `size` bytes and returns how
  * many, 0 at the end, negative on failure; write returns false on failure. */
@@ -203,9 +231,15 @@ typedef struct nerfit_stream {
     const char *word_column, *label_column; /* of input in columns, as in nerfit_read_options */
 } nerfit_stream;
 
-/* Tags a stream of any length in constant memory and in order. *count (may be NULL): texts. */
+/* Tags a stream of any length in constant memory and in order; reading, tagging and writing overlap.
+ * read and write are called on the calling thread. *count (may be NULL): texts written. */
 NERFIT_API nerfit_status nerfit_predict_stream(nerfit_session *session, const nerfit_stream *stream,
                                                size_t *count, nerfit_error *error);
+/* The same with options of its own; options may be NULL. */
+NERFIT_API nerfit_status nerfit_predict_stream_with(nerfit_session *session,
+                                                    const nerfit_call_options *options,
+                                                    const nerfit_stream *stream, size_t *count,
+                                                    nerfit_error *error);
 
 /* ---------------------------------------------------------------- annotated texts in memory */
 
@@ -450,6 +484,12 @@ NERFIT_API nerfit_status nerfit_evaluate_corpus(nerfit_session *session,
                                                 const nerfit_corpus *corpus, const char *mode,
                                                 bool words, nerfit_report *report,
                                                 nerfit_error *error);
+/* The same with options of its own; options may be NULL. */
+NERFIT_API nerfit_status nerfit_evaluate_with(nerfit_session *session,
+                                              const nerfit_call_options *options,
+                                              const nerfit_corpus *corpus, const char *mode,
+                                              bool words, nerfit_report *report,
+                                              nerfit_error *error);
 /* Scores the labels of one CoNLL file against another's, which must have the same words. */
 NERFIT_API nerfit_status nerfit_score_files(const char *gold, const char *predicted,
                                             const char *mode, nerfit_report *report,
@@ -551,9 +591,6 @@ typedef struct nerfit_event {
     double loss;
     const char *json; /* or NULL */
     const char *path; /* or NULL */
-    /* Calibration by cross-validation trains `folds` models more, once the run's own is in best/. Of
-     * their trainings (BEGIN, STEP and END alone) fold is 1 to folds; 0: the run's own. */
-    int fold, folds;
 } nerfit_event;
 
 /* One annotated text that a parse callback fills. */

@@ -10,6 +10,9 @@ typedef struct nf_file_evaluation {
     nf_analysis analysis;
 } nf_file_evaluation;
 
+/* Of a mode's name: "default" (NULL), "iob1", ... */
+nerfit_status nf_scoring_mode_find(const char *mode, nf_scheme *scheme, nerfit_error *error);
+
 nerfit_status nf_file_evaluation_begin(nf_file_evaluation *evaluation, nf_scheme scheme,
                                        nerfit_error *error);
 void nf_file_evaluation_end(nf_file_evaluation *evaluation);

@@ -44,38 +44,42 @@ static void test_all(void **state) {
     nf_backend *be;
     nf_model *model;
     nf_tagger *tagger;
+    nf_rules rules;
+    const nf_tagging_call call = {.rules = &rules};
     nf_corpus corpus = {0};
     make_tiny_model(temporary_folder(folder), true);
     assert_ok(nf_backend_ref(&be, sizeof(float), &error), &error);
     assert_ok(nf_model_load(&model, folder, be, NULL, &error), &error);
     assert_ok(nf_network_prepare(&model->net, false, &error), &error);
     assert_ok(nf_tagger_new(&tagger, model, be, &error), &error);
+    assert_ok(nf_rules_make(&rules, model, NF_DECODE_AUTO, &error), &error);
     fill(&corpus);
 
     visited *v = calloc(1, sizeof *v);
     assert_non_null(v);
     v->documents = corpus.documents;
-    assert_ok(nf_tag_corpus(tagger, &corpus, visit, v, &error), &error);
+    assert_ok(nf_tag_corpus(tagger, &call, &corpus, visit, v, &error), &error);
     assert_int_equal(v->count, DOCUMENTS);
     for (size_t i = 0; i < DOCUMENTS; i++) {
         const nf_text text = {corpus.documents[i].text, corpus.documents[i].text_size};
         nf_tagged tagged;
-        assert_ok(nf_tagger_tag(tagger, &text, 1, &tagged, &error), &error);
+        assert_ok(nf_tagger_tag(tagger, &call, &text, 1, &tagged, &error), &error);
         assert_int_equal(tagged.n_tokens, v->n_tokens[i]);
         for (size_t t = 0; t < tagged.n_tokens; t++)
             if (tagged.tokens[t].label != v->labels[i][t])
                 fail_msg("document %zu, token %zu", i, t);
     }
     *v = (visited){.documents = corpus.documents, .stop = 257};
-    assert_int_equal(nf_tag_corpus(tagger, &corpus, visit, v, &error), NERFIT_IO);
+    assert_int_equal(nf_tag_corpus(tagger, &call, &corpus, visit, v, &error), NERFIT_IO);
     assert_string_equal(error.text, "enough");
     assert_int_equal(v->count, 257);
     const nf_corpus none = {0};
-    assert_ok(nf_tag_corpus(tagger, &none, visit, NULL, &error), &error);
+    assert_ok(nf_tag_corpus(tagger, &call, &none, visit, NULL, &error), &error);
 
     free(v);
     nf_corpus_free(&corpus);
     nf_tagger_free(tagger);
+    nf_rules_free(&rules);
     nf_model_free(model);
     be->free(be);
     nf_directory_remove(folder, NULL);

@@ -9,12 +9,12 @@
 enum { MOST = 32 };
 
 /* "0-2 time, 3-4 song" */
-static void show(char *out, size_t size, const nf_tag_set *set, const nf_tag_span *spans,
+static void show(char *out, size_t size, const nf_tag_set *set, const nf_entity *spans,
                  size_t count) {
     size_t n = 0;
     out[0] = '\0';
     for (size_t i = 0; i < count && n < size; i++)
-        n += (size_t)snprintf(out + n, size - n, "%s%zu-%zu %s", i ? ", " : "", spans[i].start,
+        n += (size_t)snprintf(out + n, size - n, "%s%u-%u %s", i ? ", " : "", spans[i].start,
                               spans[i].end, set->types[spans[i].type]);
     assert_true(n < size);
 }
@@ -41,7 +41,7 @@ static void check_golden(void **state) {
             const json_t *sequence = json_array_get(sequences, s);
             const json_t *groups = json_array_get(json_object_get(one, "groups"), s);
             int32_t ids[MOST];
-            nf_tag_span spans[MOST], wanted[MOST];
+            nf_entity spans[MOST], wanted[MOST];
             size_t n = json_array_size(sequence), n_wanted = json_array_size(groups);
             for (size_t i = 0; i < n; i++)
                 ids[i] = (int32_t)json_integer_value(json_array_get(sequence, i));
@@ -49,8 +49,9 @@ static void check_golden(void **state) {
                 const json_t *g = json_array_get(groups, i);
                 int32_t type = nf_tag_set_type(&set, json_string_value(json_array_get(g, 2)));
                 assert_true(type >= 0);
-                wanted[i] = (nf_tag_span){(size_t)json_integer_value(json_array_get(g, 0)),
-                                          (size_t)json_integer_value(json_array_get(g, 1)), type};
+                wanted[i] =
+                    (nf_entity){(uint32_t)json_integer_value(json_array_get(g, 0)),
+                                (uint32_t)json_integer_value(json_array_get(g, 1)), type, 0};
             }
             size_t count = nf_tag_set_spans(&set, ids, n, spans);
             char got[1024], expected[1024];
@@ -107,7 +108,7 @@ static void check_cases(void **state) {
         snprintf(given, sizeof given, "%s", cases[i].sequence);
         size_t n_labels = words_of(all, labels), n = words_of(given, words);
         int32_t ids[MOST];
-        nf_tag_span spans[MOST];
+        nf_entity spans[MOST];
         nf_tag_set set;
         assert_ok(nf_tag_set_make(&set, labels, n_labels, &error), &error);
         for (size_t w = 0; w < n; w++) {

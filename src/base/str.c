@@ -61,6 +61,47 @@ bool nf_str_append_html(nf_str *s, const char *text, size_t length) {
     return true;
 }
 
+/* What stands for a byte that cannot stand for itself; `hex` is room for the rest of them. */
+static const char *json_escape(unsigned char c, char hex[8]) {
+    static const char digits[] = "0123456789ABCDEF";
+    switch (c) {
+    case '"':
+        return "\\\"";
+    case '\\':
+        return "\\\\";
+    case '\b':
+        return "\\b";
+    case '\f':
+        return "\\f";
+    case '\n':
+        return "\\n";
+    case '\r':
+        return "\\r";
+    case '\t':
+        return "\\t";
+    }
+    memcpy(hex, "\\u00", 4);
+    hex[4] = digits[c >> 4];
+    hex[5] = digits[c & 15];
+    hex[6] = '\0';
+    return hex;
+}
+
+bool nf_str_append_json(nf_str *s, const char *text, size_t length) {
+    size_t plain = 0; /* where the bytes that stand for themselves begin */
+    char hex[8];
+    nf_str_append_char(s, '"');
+    for (size_t i = 0; i < length; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c >= 0x20 && c != '"' && c != '\\') continue;
+        nf_str_append(s, text + plain, i - plain);
+        nf_str_append_text(s, json_escape(c, hex));
+        plain = i + 1;
+    }
+    nf_str_append(s, text + plain, length - plain);
+    return nf_str_append_char(s, '"');
+}
+
 bool nf_str_appendf(nf_str *s, const char *format, ...) {
     va_list args, again;
     va_start(args, format);

@@ -22,6 +22,8 @@ bool nf_str_append_char(nf_str *s, char c);
 bool nf_str_appendf(nf_str *s, const char *format, ...) NERFIT_PRINTF(2, 3);
 /* With "&", "<", ">" and double quotes as HTML and XML write them. */
 bool nf_str_append_html(nf_str *s, const char *text, size_t length);
+/* As a JSON string, quotes included: valid UTF-8, written as jansson writes it. */
+bool nf_str_append_json(nf_str *s, const char *text, size_t length);
 bool nf_str_reserve(nf_str *s, size_t length);
 void nf_str_clear(nf_str *s);
 void nf_str_free(nf_str *s);

@@ -1,5 +1,4 @@
-/* Label sets: entity types in a fixed order, and their B-/I-/O label ids as the original package
- * numbers them (nerfit/dataset.py): O is 0, then B- and I- of every type in order. */
+/* Label sets: entity types in a fixed order, and the names of their B-/I-/O labels (bio.h). */
 #ifndef NF_DATA_LABELS_H
 #define NF_DATA_LABELS_H
 
@@ -8,8 +7,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
-
-enum { NF_LABEL_O = 0 };
+#include "labels/bio.h"
 
 typedef struct nf_label_set {
     nf_arena arena;
@@ -30,9 +28,4 @@ int32_t nf_label_set_type(const nf_label_set *set, const char *type);
  * and "album.title" are written for programs, words are divided by blanks. NULL when out of
  * memory. */
 char *nf_label_phrase(nf_arena *arena, const char *label);
-
-static inline int32_t nf_label_id(int32_t type, int inside) {
-    return 1 + 2 * type + (inside != 0);
-}
-
 #endif

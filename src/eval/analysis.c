@@ -92,24 +92,27 @@ nerfit_status nf_analysis_add(nf_analysis *a, const nf_analysed_text *text, cons
     return status;
 }
 
-nerfit_status nf_analysis_add_tagged(nf_analysis *a, const nf_document *d, const nf_tagged *tagged,
-                                     nerfit_error *err) {
+/* Where code points start .. end-1 lie, which `at` walks to. */
+static nf_mention mention_at(nf_utf8_place *at, uint32_t start, uint32_t end, const char *label,
+                             double score) {
+    nf_utf8_go_to(at, start);
+    size_t byte = at->byte;
+    nf_utf8_go_to(at, end);
+    return (nf_mention){start, end, byte, at->byte, label, score};
+}
+
+nerfit_status nf_analysis_add_tagged(nf_analysis *a, const nf_document *d, const nf_tag_set *tags,
+                                     const nf_tagged *tagged, nerfit_error *err) {
     nf_mention *gold = calloc(d->n_spans + tagged->n_entities + 1, sizeof *gold);
     if (!gold) return nf_no_memory(err, d->n_spans * sizeof *gold);
     nf_mention *predicted = gold + d->n_spans;
-    size_t at = 0; /* bytes of the code points before `index` */
-    uint32_t index = 0;
-    for (size_t i = 0; i < d->n_spans; i++) {
-        const nf_span *span = &d->spans[i];
-        at += nf_utf8_offset(d->text + at, d->text_size - at, span->start - index);
-        index = span->start;
-        size_t size = nf_utf8_offset(d->text + at, d->text_size - at, span->end - span->start);
-        gold[i] = (nf_mention){span->start, span->end, at, at + size, span->label, -1};
-    }
+    nf_utf8_place at = {d->text, d->text_size, 0, 0};
+    for (size_t i = 0; i < d->n_spans; i++)
+        gold[i] = mention_at(&at, d->spans[i].start, d->spans[i].end, d->spans[i].label, -1);
+    at.byte = at.index = 0;
     for (size_t i = 0; i < tagged->n_entities; i++) {
         const nf_entity *e = &tagged->entities[i];
-        predicted[i] =
-            (nf_mention){e->start, e->end, e->byte_start, e->byte_end, e->label, e->score};
+        predicted[i] = mention_at(&at, e->start, e->end, tags->types[e->type], e->score);
     }
     nf_analysed_text text = {d->file, d->text, d->line, d->text_size};
     nerfit_status status =
@@ -118,12 +121,19 @@ nerfit_status nf_analysis_add_tagged(nf_analysis *a, const nf_document *d, const
     return status;
 }
 
+typedef struct visitor {
+    nf_analysis *analysis;
+    const nf_tag_set *tags;
+} visitor;
+
 static nerfit_status add_visited(void *user, const nf_document *document, const nf_tagged *tagged,
                                  nerfit_error *err) {
-    return nf_analysis_add_tagged(user, document, tagged, err);
+    const visitor *v = user;
+    return nf_analysis_add_tagged(v->analysis, document, v->tags, tagged, err);
 }
 
-nerfit_status nf_analysis_add_corpus(nf_analysis *a, nf_tagger *tagger, const nf_corpus *corpus,
-                                     nerfit_error *err) {
-    return nf_tag_corpus(tagger, corpus, add_visited, a, err);
+nerfit_status nf_analysis_add_corpus(nf_analysis *a, nf_tagger *tagger, const nf_tagging_call *call,
+                                     const nf_corpus *corpus, nerfit_error *err) {
+    visitor v = {a, &call->rules->tags};
+    return nf_tag_corpus(tagger, call, corpus, add_visited, &v, err);
 }

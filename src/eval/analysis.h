@@ -46,10 +46,12 @@ nerfit_status nf_analysis_add(nf_analysis *analysis, const nf_analysed_text *tex
                               size_t n_predicted, nerfit_error *err);
 /* The same for a document and what the tagger says of it. */
 nerfit_status nf_analysis_add_tagged(nf_analysis *analysis, const nf_document *document,
-                                     const nf_tagged *tagged, nerfit_error *err);
+                                     const nf_tag_set *tags, const nf_tagged *tagged,
+                                     nerfit_error *err);
 /* Tags a corpus and adds all of it. */
 nerfit_status nf_analysis_add_corpus(nf_analysis *analysis, nf_tagger *tagger,
-                                     const nf_corpus *corpus, nerfit_error *err);
+                                     const nf_tagging_call *call, const nf_corpus *corpus,
+                                     nerfit_error *err);
 void nf_analysis_free(nf_analysis *analysis);
 
 /* Texts for a terminal. `failed` of `out` tells of missing memory. */

@@ -9,7 +9,7 @@ typedef nerfit_status (*nf_tagged_visit)(void *user, const nf_document *document
                                          const nf_tagged *tagged, nerfit_error *err);
 
 /* Visits all documents in their order, however many they are, in the memory of a few. */
-nerfit_status nf_tag_corpus(nf_tagger *tagger, const nf_corpus *corpus, nf_tagged_visit visit,
-                            void *user, nerfit_error *err);
+nerfit_status nf_tag_corpus(nf_tagger *tagger, const nf_tagging_call *call, const nf_corpus *corpus,
+                            nf_tagged_visit visit, void *user, nerfit_error *err);
 
 #endif

@@ -1,6 +1,6 @@
 /* The decoder over words: a linear-chain CRF (Lafferty et al. 2001) over the labels O, B-l, I-l of
  * T types, whose transitions are shared by all types. A word's logits are [O, B-0, I-0, B-1, I-1,
- * ...] (data/labels.h's order, L = 2T + 1); the score of a path is the sum of its labels' logits,
+ * ...] (bio.h's order, L = 2T + 1); the score of a path is the sum of its labels' logits,
  * of first[kind of its first label], and of next[kind before][step] between two words:
  *
  *     step    O     B of the same type   B of another type   I of the same type
@@ -22,23 +22,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
-
-enum { NF_KIND_O, NF_KIND_B, NF_KIND_I, NF_KINDS };
-enum { NF_STEP_O, NF_STEP_B_SAME, NF_STEP_B_OTHER, NF_STEP_I, NF_STEPS };
-enum { NF_TRANSITION_COUNT = NF_KINDS * NF_STEPS + NF_KINDS };
-
-/* 15 numbers without a gap, so that they may be taken as an array in this order. */
-typedef struct nf_transitions {
-    double next[NF_KINDS][NF_STEPS];
-    double first[NF_KINDS];
-} nf_transitions;
-
-static inline int nf_label_kind(int32_t label) {
-    return label == 0 ? NF_KIND_O : 1 + (label - 1) % 2;
-}
-static inline int32_t nf_label_type(int32_t label) {
-    return label == 0 ? -1 : (label - 1) / 2;
-}
+#include "labels/bio.h"
 
 /* Scratch, and the sums of the last nf_decoder_sum. One thread's; grows as needed. */
 typedef struct nf_decoder nf_decoder;

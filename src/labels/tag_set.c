@@ -117,14 +117,14 @@ const char *nf_tag_set_name(const nf_tag_set *set, int32_t label, int32_t before
     return set->names[label][!tag_begins(tag_of(set, before), set->tags[label])];
 }
 
-size_t nf_tag_set_spans(const nf_tag_set *set, const int32_t *labels, size_t n,
-                        nf_tag_span *spans) {
+size_t nf_tag_set_spans(const nf_tag_set *set, const int32_t *labels, size_t n, nf_entity *spans) {
     nf_tag before = {NF_TAG_O, -1};
     size_t count = 0;
     for (size_t i = 0; i < n; i++) {
         nf_tag now = tag_of(set, labels[i]);
-        if (tag_begins(before, now)) spans[count++] = (nf_tag_span){i, i, now.type};
-        if (now.type >= 0) spans[count - 1].end = i + 1;
+        if (tag_begins(before, now))
+            spans[count++] = (nf_entity){.start = (uint32_t)i, .type = now.type};
+        if (now.type >= 0) spans[count - 1].end = (uint32_t)i + 1;
         before = now;
     }
     return count;

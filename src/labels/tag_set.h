@@ -19,6 +19,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "labels/entity.h"
 
 typedef enum nf_tag_prefix {
     NF_TAG_O,
@@ -57,15 +58,10 @@ int32_t nf_tag_set_type(const nf_tag_set *set, const char *type);
  * begins. */
 const char *nf_tag_set_name(const nf_tag_set *set, int32_t label, int32_t before);
 
-/* Words start .. end-1 are an entity. */
-typedef struct nf_tag_span {
-    size_t start, end;
-    int32_t type;
-} nf_tag_span;
-
 /* Entities of a sequence of labels, by conlleval's rules, which are those of seqeval's default mode
  * and, for B- and I-, transformers': one begins at B- and S-, and at any other label after O, after
- * the end of one (E-, S-), or after another type. spans: room for n. Returns how many. */
-size_t nf_tag_set_spans(const nf_tag_set *set, const int32_t *labels, size_t n, nf_tag_span *spans);
+ * the end of one (E-, S-), or after another type. spans: room for n, in words, without scores.
+ * Returns how many. */
+size_t nf_tag_set_spans(const nf_tag_set *set, const int32_t *labels, size_t n, nf_entity *spans);
 
 #endif

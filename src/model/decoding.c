@@ -11,7 +11,7 @@ static const char FILE_NAME[] = "nerfit.json";
 static const char *const rows[] = {"from O", "from B", "from I"};
 static const char *const firsts[] = {"O", "B"};
 static const char *const word_kinds[] = {"tokenizer", "blanks"};
-enum { FORMAT = 1, ROWS = 3, COLUMNS = 4, FIRSTS = 2 };
+enum { FORMAT = 1, ROWS = NF_KINDS, COLUMNS = NF_STEPS, FIRSTS = 2 };
 
 static nerfit_status read_number(const json_t *value, double *out, const char *path,
                                  const char *what, nerfit_error *err) {
@@ -31,12 +31,12 @@ static nerfit_status read_transitions(nf_decoding *out, const json_t *json, cons
             return nf_fail_at(err, NERFIT_FORMAT, path, 0, 0,
                               "\"transitions\" needs \"%s\": [four numbers]", rows[i]);
         for (size_t k = 0; k < COLUMNS; k++)
-            NF_TRY(read_number(json_array_get(row, k), &out->transitions[COLUMNS * i + k], path,
-                               rows[i], err));
+            NF_TRY(read_number(json_array_get(row, k), &out->transitions.next[i][k], path, rows[i],
+                               err));
     }
     for (size_t i = 0; i < FIRSTS; i++)
-        NF_TRY(read_number(json_object_get(first, firsts[i]), &out->transitions[ROWS * COLUMNS + i],
-                           path, "\"first\"", err));
+        NF_TRY(read_number(json_object_get(first, firsts[i]), &out->transitions.first[i], path,
+                           "\"first\"", err));
     return NERFIT_OK;
 }
 
@@ -101,7 +101,7 @@ nerfit_status nf_decoding_load(nf_decoding *out, const char *folder, nerfit_erro
 static json_t *to_json(const nf_decoding *d) {
     json_t *table = json_pack("{s:[s, s, s, s]}", "columns", "O", "B of the same type",
                               "B of another type", "I of the same type");
-    const double *t = d->transitions;
+    const double *t = &d->transitions.next[0][0];
     for (size_t i = 0; i < ROWS; i++, t += COLUMNS)
         json_object_set_new(table, rows[i], json_pack("[f, f, f, f]", t[0], t[1], t[2], t[3]));
     return json_pack("{s:i, s:s, s:o, s:{s:f, s:f}, s:s, s:f}", "format", FORMAT, "decoder", "crf",

@@ -25,13 +25,12 @@
 #include <stdbool.h>
 
 #include "base/error.h"
+#include "labels/bio.h"
 #include "text/word_starts.h"
-
-enum { NF_DECODING_SCALARS = 15 };
 
 typedef struct nf_decoding {
     bool present;
-    double transitions[NF_DECODING_SCALARS]; /* an nf_transitions, in its order */
+    nf_transitions transitions;
     double least;
     nf_word_kind words;
 } nf_decoding;

@@ -4,8 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "labels/bio.h"
+
 enum { OUTSIDE, BEGIN, INSIDE, SHARED }; /* rows of the shared part: o, u_B, u_I */
-enum { TRANSITIONS = 15 };
 enum { STREAM_SHARED = 0x4445534331, STREAM_PROJECTION, STREAM_TYPES };
 static const char PREFIX[] = "description_head.";
 static const double SD = 0.02;
@@ -109,7 +110,7 @@ nerfit_status nf_description_head_add_types(nf_description_head *head, nf_networ
                                             size_t n_types, uint64_t seed, nerfit_error *err) {
     head->types = parameter(net, "types", 2, n_types, head->hidden, NF_GROUP_HEAD);
     head->type_bias = parameter(net, "type_bias", 1, 1, n_types, NF_GROUP_HEAD);
-    head->transitions = parameter(net, "transitions", 1, 1, TRANSITIONS, NF_GROUP_DECODER);
+    head->transitions = parameter(net, "transitions", 1, 1, NF_TRANSITION_COUNT, NF_GROUP_DECODER);
     if (!head->types || !head->type_bias || !head->transitions) return nf_no_memory(err, 0);
     NF_TRY(head->size ? nf_parameter_constant(net, head->types, 0.0f, err)
                       : nf_parameter_normal(net, head->types, SD, seed, STREAM_TYPES, err));

@@ -345,7 +345,8 @@ nerfit_status nf_model_add_types(nf_model *model, const char *const *labels, siz
 nerfit_status nf_model_fold_description_head(nf_model *model, nerfit_error *err) {
     nf_description_head *head = model->description_head;
     nf_backend *be = model->net.be;
-    be->to_f64(be, model->decoding.transitions, head->transitions->values, NF_DECODING_SCALARS);
+    be->to_f64(be, &model->decoding.transitions.next[0][0], head->transitions->values,
+               NF_TRANSITION_COUNT);
     model->decoding.present = true;
     return nf_description_head_fold(head, &model->type_columns, be,
                                     model->classifier->weight->values,

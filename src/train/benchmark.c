@@ -85,16 +85,17 @@ static nerfit_status make_texts(nf_arena *arena, nf_text *texts, size_t size, ne
     return NERFIT_OK;
 }
 
-static nerfit_status tag_for(nf_tagger *tagger, const nf_text *texts, double seconds,
-                             size_t *n_texts, size_t *n_tokens, double *took, nerfit_error *err) {
+static nerfit_status tag_for(nf_tagger *tagger, const nf_tagging_call *call, const nf_text *texts,
+                             double seconds, size_t *n_texts, size_t *n_tokens, double *took,
+                             nerfit_error *err) {
     static const size_t A_CALL = 64;
     nf_tagged *results = calloc(N_TEXTS, sizeof *results);
     if (!results) return nf_no_memory(err, N_TEXTS * sizeof *results);
-    nerfit_status status = nf_tagger_tag(tagger, texts, A_CALL, results, err); /* warms up */
+    nerfit_status status = nf_tagger_tag(tagger, call, texts, A_CALL, results, err); /* warms up */
     *n_texts = *n_tokens = 0;
     double began = nf_clock_now();
     for (size_t at = 0; status == NERFIT_OK && nf_clock_now() - began < seconds; at += A_CALL) {
-        status = nf_tagger_tag(tagger, texts + at % N_TEXTS, A_CALL, results, err);
+        status = nf_tagger_tag(tagger, call, texts + at % N_TEXTS, A_CALL, results, err);
         for (size_t i = 0; i < A_CALL && status == NERFIT_OK; i++)
             *n_tokens += results[i].n_tokens + 2; /* special tokens go through the model too */
         *n_texts += A_CALL;
@@ -119,12 +120,16 @@ static nerfit_status measure_tagging(nf_benchmark *out, const nf_model *model, c
     nf_benchmark_row *row = &out->rows[out->n_rows];
     nf_backend *be = model->net.be, *alone = NULL;
     nf_tagger *tagger = NULL;
+    nf_rules rules = {0};
+    const nf_tagging_call call = {.rules = &rules};
     size_t n, tokens;
     double took;
     *row = (nf_benchmark_row){.name = name};
     nerfit_status status = make_texts(&arena, texts, size, err);
+    if (status == NERFIT_OK) status = nf_rules_make(&rules, model, NF_DECODE_AUTO, err);
     if (status == NERFIT_OK) status = nf_tagger_new(&tagger, model, be, err);
-    if (status == NERFIT_OK) status = tag_for(tagger, texts, seconds, &n, &tokens, &took, err);
+    if (status == NERFIT_OK)
+        status = tag_for(tagger, &call, texts, seconds, &n, &tokens, &took, err);
     nf_tagger_free(tagger);
     tagger = NULL;
     if (status == NERFIT_OK) {
@@ -140,10 +145,11 @@ static nerfit_status measure_tagging(nf_benchmark *out, const nf_model *model, c
     }
     if (status == NERFIT_OK) { /* what warms up counts too: it is small beside the rest */
         double began = nf_clock_now();
-        status = tag_for(tagger, texts, seconds / 2, &n, &tokens, &took, err);
+        status = tag_for(tagger, &call, texts, seconds / 2, &n, &tokens, &took, err);
         fill_shares(row, &profile, nf_clock_now() - began);
     }
     nf_tagger_free(tagger);
+    nf_rules_free(&rules);
     if (alone) alone->free(alone);
     nf_arena_free(&arena);
     if (status == NERFIT_OK) out->n_rows++;

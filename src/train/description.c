@@ -6,9 +6,6 @@
 #include "labels/decoder.h"
 #include "train/task.h"
 
-_Static_assert(sizeof(nf_transitions) == NF_TRANSITION_COUNT * sizeof(double), "no gaps");
-_Static_assert((int)NF_TRANSITION_COUNT == (int)NF_DECODING_SCALARS, "the same scalars");
-
 typedef struct description {
     nf_task task;
     const nf_type_columns *columns;

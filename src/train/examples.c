@@ -15,6 +15,7 @@ typedef struct maker {
     const nf_tokenizer *tokenizer;
     const nf_log *log;
     size_t before, after, capacity; /* special tokens; tokens of text an example takes */
+    nf_tokenizer_scratch *scratch;
     nf_encoding encoding;
     nf_word_kind words;
     bool *starts_word;       /* of the text's tokens, special ones left out */
@@ -188,8 +189,8 @@ nf_word_kind nf_examples_words(const nf_corpus *corpus) {
 static nerfit_status add_document(maker *m, const nf_corpus *corpus, size_t index,
                                   nerfit_error *err) {
     const nf_document *document = &corpus->documents[index];
-    nerfit_status status = nf_tokenizer_encode(m->tokenizer, document->text, document->text_size,
-                                               true, &m->encoding, err);
+    nerfit_status status = nf_tokenizer_encode_with(m->tokenizer, m->scratch, document->text,
+                                                    document->text_size, true, &m->encoding, err);
     if (status != NERFIT_OK)
         return nf_fail_within(err, status, "%s:%ld", document->file, document->line);
     size_t count = 0, end = m->encoding.length - m->after, start = m->before;
@@ -253,9 +254,11 @@ nerfit_status nf_examples_make(nf_examples *out, const nf_corpus *corpus,
                        "tokens)",
                        max_length, m.before + m.after);
     m.capacity = max_length - m.before - m.after;
-    nerfit_status status = NERFIT_OK;
+    m.scratch = nf_tokenizer_scratch_new();
+    nerfit_status status = m.scratch ? NERFIT_OK : nf_no_memory(err, 0);
     for (size_t i = 0; i < corpus->n_documents && status == NERFIT_OK; i++)
         status = add_document(&m, corpus, i, err);
+    nf_tokenizer_scratch_free(m.scratch);
     nf_encoding_free(&m.encoding);
     if (status == NERFIT_OK)
         tell(&m, max_length);

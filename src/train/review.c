@@ -33,10 +33,12 @@ nerfit_status nf_review_check(const nf_train_options *o, const nf_corpus *train,
 typedef struct loaded {
     nf_model *model;
     nf_tagger *tagger;
+    nf_rules rules;
 } loaded;
 
 static void unload(loaded *l) {
     nf_tagger_free(l->tagger);
+    nf_rules_free(&l->rules);
     nf_model_free(l->model);
     *l = (loaded){0};
 }
@@ -49,16 +51,18 @@ static nerfit_status load(loaded *l, const char *folder, const nf_review *review
     if (status == NERFIT_OK) l->model->net.precision = review->precision;
     if (status == NERFIT_OK) status = nf_network_prepare(&l->model->net, false, err);
     if (status == NERFIT_OK) status = nf_tagger_new(&l->tagger, l->model, be, err);
+    if (status == NERFIT_OK) status = nf_rules_make(&l->rules, l->model, NF_DECODE_AUTO, err);
     if (status != NERFIT_OK) unload(l);
     return status;
 }
 
 /* The entities found, with raw scores; those too that the model's own limit leaves out: whoever
  * sets a threshold sees them. */
-static nerfit_status collect(nf_analysis *found, nf_tagger *tagger, const nf_corpus *corpus,
+static nerfit_status collect(nf_analysis *found, loaded *l, const nf_corpus *corpus,
                              nerfit_error *err) {
-    NF_TRY(nf_tagger_set_threshold(tagger, NULL, 0.0, err));
-    return nf_analysis_add_corpus(found, tagger, corpus, err);
+    NF_TRY(nf_rules_set_threshold(&l->rules, NULL, 0.0, err));
+    return nf_analysis_add_corpus(found, l->tagger, &(nf_tagging_call){.rules = &l->rules}, corpus,
+                                  err);
 }
 
 /* ---------------------------------------------------------------- cross-validation */
@@ -73,11 +77,8 @@ typedef struct fold {
 
 /* The run's log and metrics are not told of a fold's: only its steps go on to the caller. */
 static bool observe(void *user, const nf_stage_report *report) {
-    const fold *f = user;
-    nf_stage_report told = *report;
-    told.fold = (int)f->part + 1;
-    told.folds = (int)f->n_parts;
-    return report->entry || report->path || f->review->observer(f->review->user, &told);
+    const nf_review *review = user;
+    return report->entry || report->path || review->observer(review->user, report);
 }
 
 static nerfit_status divide(fold *f, const uint32_t *part_of, nerfit_error *err) {
@@ -127,8 +128,8 @@ static nerfit_status train_fold(fold *f, char **model_folder, nerfit_error *err)
                           .services = review->services};
     nf_train_result result;
     if (!review->embeddings) options.ent2emb = NULL;
-    NF_TRY(
-        nf_train_run(&options, &data, &silent, review->observer ? observe : NULL, f, &result, err));
+    NF_TRY(nf_train_run(&options, &data, &silent, review->observer ? observe : NULL, review,
+                        &result, err));
     *model_folder = result.model_folder;
     result.model_folder = NULL;
     nf_train_result_free(&result);
@@ -145,7 +146,7 @@ static nerfit_status run_fold(fold *f, const uint32_t *part_of, nf_analysis *fou
     if (status == NERFIT_OK && f->train.n_spans && f->held_out.n_documents) {
         status = train_fold(f, &model_folder, err);
         if (status == NERFIT_OK) status = load(&l, model_folder, review, err);
-        if (status == NERFIT_OK) status = collect(found, l.tagger, &f->held_out, err);
+        if (status == NERFIT_OK) status = collect(found, &l, &f->held_out, err);
     }
     unload(&l);
     free(model_folder);
@@ -171,11 +172,6 @@ static nerfit_status cross_validate(nf_review *review, nf_analysis *found, nerfi
     nerfit_status status =
         nf_split(all, sizes, n, (uint64_t)review->options->seed[0], part_of, err);
     for (; f.part < n && status == NERFIT_OK; f.part++) status = run_fold(&f, part_of, found, err);
-    if (status == NERFIT_CANCELLED)
-        nf_fail(err, status,
-                "stopped in training %u of %u for the calibration of scores; the model in %s is "
-                "finished, and a resumed run calibrates it",
-                f.part, f.n_parts, review->folder);
     free(part_of);
     if (status == NERFIT_OK) return nf_directory_remove(f.folder, err);
     nf_directory_remove(f.folder,
@@ -239,10 +235,9 @@ static nerfit_status calibrate_crossed(nf_review *review, nerfit_error *err) {
     return status;
 }
 
-static nerfit_status calibrate_on_validation(nf_review *review, nf_tagger *tagger,
-                                             nerfit_error *err) {
+static nerfit_status calibrate_on_validation(nf_review *review, loaded *l, nerfit_error *err) {
     nf_analysis found = {0};
-    nerfit_status status = collect(&found, tagger, review->validation, err);
+    nerfit_status status = collect(&found, l, review->validation, err);
     if (status == NERFIT_OK) status = calibrate(review, &found, "validation", err);
     nf_analysis_free(&found);
     return status;
@@ -265,12 +260,12 @@ nerfit_status nf_review_run(nf_review *review, nerfit_error *err) {
     if (crossed) NF_TRY(calibrate_crossed(review, err));
     if (!validated && !review->shown) return NERFIT_OK;
     NF_TRY(load(&l, review->folder, review, err));
-    nerfit_status status = validated ? calibrate_on_validation(review, l.tagger, err) : NERFIT_OK;
-    if (status == NERFIT_OK)
-        status = nf_tagger_decode(l.tagger, NF_DECODE_AUTO, err); /* its own limit */
-    nf_tagger_set_calibration(l.tagger, &review->calibration);
+    nerfit_status status = validated ? calibrate_on_validation(review, &l, err) : NERFIT_OK;
+    nf_rules_reset_thresholds(&l.rules);
+    l.rules.calibration = review->calibration;
     if (status == NERFIT_OK && review->shown)
-        status = nf_analysis_add_corpus(&review->analysis, l.tagger, review->shown, err);
+        status = nf_analysis_add_corpus(&review->analysis, l.tagger,
+                                        &(nf_tagging_call){.rules = &l.rules}, review->shown, err);
     unload(&l);
     return status;
 }

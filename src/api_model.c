@@ -1,0 +1,207 @@
+/* nerfit.h: models, tokens, sentence embeddings. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api_backend.h"
+#include "api_net.h"
+#include "api_session.h"
+#include "base/file.h"
+#include "base/str.h"
+#include "model/adapter.h"
+#include "model/sentence.h"
+#include "tensor/backends.h"
+#include "text/tokenizer.h"
+#include "train/pretrained.h"
+
+struct nerfit_encoder {
+    nf_backend *be;
+    nf_sentence_encoder *encoder;
+};
+
+void nerfit_free(void *memory) {
+    free(memory);
+}
+
+/* ---------------------------------------------------------------- models */
+
+nerfit_status nf_backend_named(nf_backend **be, const nerfit_model_options *options,
+                               nerfit_error *error) {
+    const char *name = options && options->precision ? options->precision : "auto";
+    nf_backend_options chosen = {.threads = options ? options->threads : 0};
+    *be = NULL;
+    if (!nf_precision_find(name, &chosen.precision))
+        return nf_fail(error, NERFIT_ARGUMENT,
+                       "precision \"%s\" is not one of auto, f32, bf16, int8", name);
+    return nf_backend_create(be, options ? options->backend : NULL, &chosen, error);
+}
+
+const char *nerfit_backend_name(size_t index, const char **description) {
+    const nf_backend_kind *kind = nf_backend_kind_at(index);
+    if (description) *description = kind ? kind->description : NULL;
+    return kind ? kind->name : NULL;
+}
+
+static nerfit_status find_decoder(nf_decode *out, const nerfit_model_options *options,
+                                  nerfit_error *error) {
+    const char *name = options && options->decoder ? options->decoder : "auto";
+    if (nf_decode_find(name, out)) return NERFIT_OK;
+    return nf_fail(error, NERFIT_ARGUMENT,
+                   "decoder \"%s\" is not one of auto, labels, viterbi, crf", name);
+}
+
+static nf_log log_of(const nerfit_model_options *options) {
+    return options ? (nf_log){options->log, options->log_user} : (nf_log){0};
+}
+
+static nf_net net_of(const nerfit_model_options *options) {
+    return (nf_net){options ? options->transfer : NULL, options ? options->transfer_user : NULL,
+                    log_of(options)};
+}
+
+/* int8 that nobody has compared on this model. */
+static nerfit_status warn_of_int8(const nerfit_model *model, const char *folder, const nf_log *log,
+                                  nerfit_error *error) {
+    if (model->be->precision != NF_PRECISION_INT8) return NERFIT_OK;
+    nf_arena arena = {0};
+    const char *path = nf_path_join(&arena, folder, NF_INT8_FILE);
+    if (path && !nf_file_exists(path))
+        nf_log_warning(log,
+                       "%s: int8 has not been compared with full precision on this model; "
+                       "nerfit quantize MODEL DATA does it",
+                       folder);
+    nf_arena_free(&arena);
+    return path ? NERFIT_OK : nf_no_memory(error, 0);
+}
+
+/* The folder of a run holds its model in best/. */
+static nerfit_status refuse_run(const char *folder, nerfit_error *error) {
+    nf_arena arena = {0};
+    const char *best = nf_path_join(&arena, folder, "best");
+    bool is_run = best && !nf_file_exists_in(folder, "config.json") && !nf_adapter_folder(folder) &&
+                  (nf_file_exists_in(best, "config.json") || nf_adapter_folder(best));
+    nerfit_status status = NERFIT_OK;
+    if (is_run)
+        status = nf_fail_at(error, NERFIT_ARGUMENT, folder, 0, 0,
+                            "is the folder of a run; its model is in %s", best);
+    nf_arena_free(&arena);
+    return best ? status : nf_no_memory(error, 0);
+}
+
+nerfit_status nerfit_model_load(nerfit_model **out, const char *folder,
+                                const nerfit_model_options *options, nerfit_error *error) {
+    *out = NULL;
+    nerfit_model *model = calloc(1, sizeof *model);
+    if (!model) return nf_no_memory(error, sizeof *model);
+    nf_log log = model->log = log_of(options);
+    nf_net net = net_of(options);
+    nf_arena arena = {0};
+    const char *base = NULL, *sentences = options ? options->sentence_encoder : NULL, *none;
+    nerfit_status status = find_decoder(&model->decode, options, error);
+    if (status == NERFIT_OK) status = nf_backend_named(&model->be, options, error);
+    if (status == NERFIT_OK)
+        status = nf_net_folder(&net, &arena, folder, NF_HUB_MODEL, &folder, &base, error);
+    if (status == NERFIT_OK && sentences)
+        status = nf_net_folder(&net, &arena, sentences, NF_HUB_SENTENCE, &sentences, &none, error);
+    if (status == NERFIT_OK) status = refuse_run(folder, error);
+    if (status == NERFIT_OK)
+        status = nf_model_load_over(&model->model, folder, base, model->be, &log, error);
+    if (status == NERFIT_OK) status = nf_calibration_load(&model->calibration, folder, error);
+    if (status == NERFIT_OK) status = nf_adapter_merge(model->model, error);
+    if (status == NERFIT_OK && options && options->labels)
+        status = nf_pretrained_label(model->model, folder, options->labels, sentences, &log, error);
+    if (status == NERFIT_OK) status = nf_network_prepare(&model->model->net, false, error);
+    if (status == NERFIT_OK) status = warn_of_int8(model, folder, &log, error);
+    nf_arena_free(&arena);
+    if (status == NERFIT_OK)
+        *out = model;
+    else
+        nerfit_model_free(model);
+    return status;
+}
+
+void nerfit_model_free(nerfit_model *model) {
+    if (!model) return;
+    nf_model_free(model->model);
+    if (model->be) model->be->free(model->be);
+    free(model);
+}
+
+size_t nerfit_model_label_count(const nerfit_model *model) {
+    return model->model->n_labels;
+}
+
+const char *nerfit_model_label(const nerfit_model *model, size_t id) {
+    return id < model->model->n_labels ? model->model->labels[id] : NULL;
+}
+
+/* ---------------------------------------------------------------- tokens, embeddings */
+
+nerfit_status nerfit_tokenizer_load(nerfit_tokenizer **out, const char *folder,
+                                    nerfit_error *error) {
+    nf_net net = {0};
+    nf_arena arena = {0};
+    *out = NULL;
+    nerfit_status status =
+        nf_net_folder(&net, &arena, folder, NF_HUB_TOKENIZER, &folder, NULL, error);
+    if (status == NERFIT_OK) status = nf_tokenizer_load((nf_tokenizer **)out, folder, error);
+    nf_arena_free(&arena);
+    return status;
+}
+
+void nerfit_tokenizer_free(nerfit_tokenizer *tokenizer) {
+    nf_tokenizer_free((nf_tokenizer *)tokenizer);
+}
+
+nerfit_status nerfit_tokenize(const nerfit_tokenizer *handle, const char *text, size_t size,
+                              char **json, nerfit_error *error) {
+    const nf_tokenizer *tokenizer = (const nf_tokenizer *)handle;
+    nf_encoding encoding = {0};
+    nf_str out = {0};
+    *json = NULL;
+    nerfit_status status = nf_tokenizer_encode(tokenizer, text, size, true, &encoding, error);
+    if (status == NERFIT_OK) status = nf_encoding_to_json(&encoding, tokenizer, &out, error);
+    nf_encoding_free(&encoding);
+    if (status == NERFIT_OK)
+        *json = out.data;
+    else
+        nf_str_free(&out);
+    return status;
+}
+
+nerfit_status nerfit_encoder_load(nerfit_encoder **out, const char *folder,
+                                  const nerfit_model_options *options, nerfit_error *error) {
+    *out = NULL;
+    nerfit_encoder *encoder = calloc(1, sizeof *encoder);
+    if (!encoder) return nf_no_memory(error, sizeof *encoder);
+    nf_log log = log_of(options);
+    nf_net net = net_of(options);
+    nf_arena arena = {0};
+    nerfit_status status = nf_backend_named(&encoder->be, options, error);
+    if (status == NERFIT_OK)
+        status = nf_net_folder(&net, &arena, folder, NF_HUB_SENTENCE, &folder, NULL, error);
+    if (status == NERFIT_OK)
+        status = nf_sentence_encoder_load(&encoder->encoder, folder, encoder->be, &log, error);
+    nf_arena_free(&arena);
+    if (status == NERFIT_OK)
+        *out = encoder;
+    else
+        nerfit_encoder_free(encoder);
+    return status;
+}
+
+void nerfit_encoder_free(nerfit_encoder *encoder) {
+    if (!encoder) return;
+    nf_sentence_encoder_free(encoder->encoder);
+    if (encoder->be) encoder->be->free(encoder->be);
+    free(encoder);
+}
+
+size_t nerfit_encoder_size(const nerfit_encoder *encoder) {
+    return encoder->encoder->size;
+}
+
+nerfit_status nerfit_encode(nerfit_encoder *encoder, const char *const *texts, size_t count,
+                            float *embeddings, size_t *n_cut, nerfit_error *error) {
+    return nf_sentence_encoder_encode(encoder->encoder, encoder->be, texts, count, false,
+                                      embeddings, n_cut, error);
+}

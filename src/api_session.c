@@ -1,0 +1,289 @@
+/* nerfit.h: sessions, prediction, evaluation. */
+#include "api_session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "api_corpus.h"
+#include "api_report.h"
+#include "data/annotations.h"
+#include "data/formats/format.h"
+#include "infer/stream.h"
+#include "infer/tag_corpus.h"
+
+nerfit_status nerfit_session_new(nerfit_session **out, const nerfit_model *model,
+                                 nerfit_error *error) {
+    *out = NULL;
+    nerfit_session *session = calloc(1, sizeof *session);
+    if (!session) return nf_no_memory(error, sizeof *session);
+    session->model = model;
+    nerfit_status status = model->be->fork(model->be, &session->be, error);
+    if (status == NERFIT_OK)
+        status = nf_tagger_new(&session->tagger, model->model, session->be, error);
+    if (status == NERFIT_OK)
+        status = nf_rules_make(&session->rules, model->model, model->decode, error);
+    if (status == NERFIT_OK) {
+        session->rules.calibration = model->calibration;
+        *out = session;
+    } else {
+        nerfit_session_free(session);
+    }
+    return status;
+}
+
+void nerfit_session_free(nerfit_session *session) {
+    if (!session) return;
+    nf_tagger_free(session->tagger);
+    nf_rules_free(&session->rules);
+    if (session->be) session->be->free(session->be);
+    nf_arena_free(&session->arena);
+    free(session);
+}
+
+nerfit_status nerfit_session_set_threshold(nerfit_session *session, const char *label,
+                                           double threshold, nerfit_error *error) {
+    return nf_rules_set_threshold(&session->rules, label, threshold, error);
+}
+
+void nerfit_session_reset_thresholds(nerfit_session *session) {
+    nf_rules_reset_thresholds(&session->rules);
+}
+
+/* ---------------------------------------------------------------- what belongs to a call */
+
+/* The call's own rules, if it has some. */
+typedef struct session_call {
+    nf_tagging_call call;
+    nf_rules rules;
+    nf_log log;
+} session_call;
+
+static nerfit_status session_own_rules(session_call *c, const nerfit_session *session,
+                                       const nerfit_call_options *options, nerfit_error *error) {
+    nf_decode decode = session->model->decode;
+    if (options->decoder && !nf_decode_find(options->decoder, &decode))
+        return nf_fail(error, NERFIT_ARGUMENT,
+                       "decoder \"%s\" is not one of auto, labels, viterbi, crf", options->decoder);
+    NF_TRY(nf_rules_make(&c->rules, session->model->model, decode, error));
+    NF_TRY(nf_rules_take(&c->rules, &session->rules, error));
+    if (options->n_thresholds) nf_rules_reset_thresholds(&c->rules);
+    for (size_t i = 0; i < options->n_thresholds; i++)
+        NF_TRY(nf_rules_set_threshold(&c->rules, options->thresholds[i].label,
+                                      options->thresholds[i].threshold, error));
+    c->call.rules = &c->rules;
+    return NERFIT_OK;
+}
+
+/* `given` may be NULL, or of a program that was made with an earlier, shorter struct. */
+static nerfit_status session_call_begin(session_call *c, const nerfit_session *session,
+                                        const nerfit_call_options *given, nerfit_error *error) {
+    nerfit_call_options options = NERFIT_CALL_OPTIONS_INIT;
+    *c = (session_call){.log = session->model->log};
+    c->call = (nf_tagging_call){.rules = &session->rules, .log = &c->log};
+    if (!given) return NERFIT_OK;
+    if (given->size < sizeof given->size || given->size > sizeof options)
+        return nf_fail(error, NERFIT_ARGUMENT,
+                       "the call's options have a size of %zu bytes; expected %zu "
+                       "(NERFIT_CALL_OPTIONS_INIT sets it)",
+                       given->size, sizeof options);
+    memcpy(&options, given, given->size);
+    c->call.go_on = options.go_on;
+    c->call.user = options.user;
+    if (options.log) c->log = (nf_log){options.log, options.user};
+    return options.decoder || options.n_thresholds ? session_own_rules(c, session, &options, error)
+                                                   : NERFIT_OK;
+}
+
+static void session_call_end(session_call *c) {
+    nf_rules_free(&c->rules);
+}
+
+/* ---------------------------------------------------------------- prediction */
+
+static nerfit_status hand_out(nerfit_session *session, const nf_tag_set *tags, const nf_text *text,
+                              const nf_tagged *tagged, nerfit_prediction *out,
+                              nerfit_error *error) {
+    nerfit_entity *entities =
+        nf_arena_calloc(&session->arena, tagged->n_entities + 1, sizeof *entities);
+    nerfit_token *tokens = nf_arena_calloc(&session->arena, tagged->n_tokens + 1, sizeof *tokens);
+    if (!entities || !tokens) return nf_no_memory(error, tagged->n_tokens * sizeof *tokens);
+    nf_utf8_place at = {text->text, text->size, 0, 0};
+    for (size_t i = 0; i < tagged->n_entities; i++) {
+        const nf_entity *e = &tagged->entities[i];
+        nf_utf8_go_to(&at, e->start);
+        size_t byte_start = at.byte;
+        nf_utf8_go_to(&at, e->end);
+        entities[i] =
+            (nerfit_entity){e->start, e->end, byte_start, at.byte, tags->types[e->type], e->score};
+    }
+    for (size_t i = 0; i < tagged->n_tokens; i++) {
+        const nf_tagged_token *t = &tagged->tokens[i];
+        tokens[i] = (nerfit_token){t->start, t->end, t->id, session->model->model->labels[t->label],
+                                   (double)t->score};
+    }
+    *out = (nerfit_prediction){entities, tagged->n_entities, tokens, tagged->n_tokens};
+    return NERFIT_OK;
+}
+
+/* The labels of the tag set outlive the call's own: they are parts of the model's. */
+static nerfit_status session_predict(nerfit_session *session, const nf_tagging_call *call,
+                                     const nf_text *texts, size_t count,
+                                     const nerfit_prediction **predictions, nerfit_error *error) {
+    nf_tagged *tagged = nf_arena_calloc(&session->arena, count + 1, sizeof *tagged);
+    nerfit_prediction *out = nf_arena_calloc(&session->arena, count + 1, sizeof *out);
+    if (!tagged || !out) return nf_no_memory(error, count * sizeof *out);
+    NF_TRY(nf_tagger_tag(session->tagger, call, texts, count, tagged, error));
+    for (size_t i = 0; i < count; i++)
+        NF_TRY(hand_out(session, &call->rules->tags, &texts[i], &tagged[i], &out[i], error));
+    *predictions = out;
+    return NERFIT_OK;
+}
+
+nerfit_status nerfit_predict_with(nerfit_session *session, const nerfit_call_options *options,
+                                  const char *const *texts, const size_t *sizes, size_t count,
+                                  const nerfit_prediction **predictions, nerfit_error *error) {
+    session_call c;
+    nf_arena_free(&session->arena);
+    nf_text *list = nf_arena_calloc(&session->arena, count + 1, sizeof *list);
+    if (!list) return nf_no_memory(error, count * sizeof *list);
+    for (size_t i = 0; i < count; i++)
+        list[i] = (nf_text){texts[i], sizes ? sizes[i] : strlen(texts[i])};
+    nerfit_status status = session_call_begin(&c, session, options, error);
+    if (status == NERFIT_OK)
+        status = session_predict(session, &c.call, list, count, predictions, error);
+    session_call_end(&c);
+    return status;
+}
+
+nerfit_status nerfit_predict(nerfit_session *session, const char *const *texts, const size_t *sizes,
+                             size_t count, const nerfit_prediction **predictions,
+                             nerfit_error *error) {
+    return nerfit_predict_with(session, NULL, texts, sizes, count, predictions, error);
+}
+
+nerfit_status nerfit_predict_stream_with(nerfit_session *session,
+                                         const nerfit_call_options *options,
+                                         const nerfit_stream *given, size_t *count,
+                                         nerfit_error *error) {
+    const char *input = given->input ? given->input : "text";
+    const char *output = given->output ? given->output : "jsonl";
+    session_call c;
+    nf_stream stream = {.read = given->read,
+                        .write = given->write,
+                        .user = given->user,
+                        .name = given->name ? given->name : "input",
+                        .output = nf_output_find(output)};
+    if (!stream.output)
+        return nf_fail(error, NERFIT_ARGUMENT,
+                       "output \"%s\" is not one of jsonl, conll, brackets, tokens, html", output);
+    const nf_annotation_texts columns = {.word_column = given->word_column,
+                                         .label_column = given->label_column};
+    nerfit_status status = session_call_begin(&c, session, options, error);
+    nf_annotation_options read = {.log = &c.log};
+    stream.input = &read;
+    if (status == NERFIT_OK) status = nf_annotation_options_find(&read, &columns, error);
+    if (status == NERFIT_OK)
+        status = nf_format_choose(input, NF_FORMATS_PARSED, "input", &read.format, error);
+    if (status == NERFIT_OK)
+        status = nf_stream_tag(session->tagger, &c.call, &stream, count, error);
+    session_call_end(&c);
+    return status;
+}
+
+nerfit_status nerfit_predict_stream(nerfit_session *session, const nerfit_stream *stream,
+                                    size_t *count, nerfit_error *error) {
+    return nerfit_predict_stream_with(session, NULL, stream, count, error);
+}
+
+/* ---------------------------------------------------------------- evaluation */
+
+typedef struct scoring {
+    const nf_tag_set *tags;
+    nf_file_evaluation evaluation;
+    bool words; /* a label a word; else a label a sub-word */
+} scoring;
+
+/* Labels as the scorer reads them, of every sub-word or of the first one of every word; returns how
+ * many. */
+static size_t scored_labels(const scoring *s, const nf_tagged *tagged, const char **gold,
+                            const char **predicted) {
+    size_t count = 0;
+    int32_t before = NF_TAG_LEFT_OUT;
+    for (size_t i = 0; i < tagged->n_tokens; i++) {
+        const nf_tagged_token *token = &tagged->tokens[i];
+        if (s->words && !token->starts_word) continue;
+        int32_t label = token->left_out ? NF_TAG_LEFT_OUT : token->label;
+        gold[count] = gold[i];
+        predicted[count++] = nf_tag_set_name(s->tags, label, before);
+        before = label;
+    }
+    return count;
+}
+
+static nerfit_status score_document(void *user, const nf_document *d, const nf_tagged *tagged,
+                                    nerfit_error *error) {
+    scoring *s = user;
+    size_t n = tagged->n_tokens;
+    nf_arena arena = {0};
+    const char **gold = nf_arena_calloc(&arena, n + 1, sizeof *gold);
+    const char **predicted = nf_arena_calloc(&arena, n + 1, sizeof *predicted);
+    nerfit_status status = gold && predicted ? NERFIT_OK : nf_no_memory(error, n);
+    if (status == NERFIT_OK) status = nf_tagger_gold(d, tagged, &arena, gold, error);
+    if (status == NERFIT_OK) n = scored_labels(s, tagged, gold, predicted);
+    if (status == NERFIT_OK)
+        status = nf_scorer_add(s->evaluation.scorer, gold, predicted, n, error);
+    if (status == NERFIT_OK)
+        status = nf_analysis_add_tagged(&s->evaluation.analysis, d, s->tags, tagged, error);
+    if (status != NERFIT_OK) nf_fail_within(error, status, "%s:%ld", d->file, d->line);
+    nf_arena_free(&arena);
+    return status;
+}
+
+static nerfit_status session_evaluate(nerfit_session *session, const nerfit_call_options *options,
+                                      const nf_corpus *corpus, const char *mode, bool words,
+                                      nerfit_report *report, nerfit_error *error) {
+    nf_scheme scheme;
+    session_call c;
+    *report = (nerfit_report){0};
+    NF_TRY(nf_scoring_mode_find(mode, &scheme, error));
+    nerfit_status status = session_call_begin(&c, session, options, error);
+    scoring s = {.tags = &c.call.rules->tags, .words = words};
+    if (status == NERFIT_OK && corpus->n_documents && corpus->n_spans == 0)
+        nf_log_warning(&c.log,
+                       "%s: none of its %zu texts has an entity: scores on it say nothing; is this "
+                       "the right format?",
+                       corpus->documents[0].file, corpus->n_documents);
+    if (status == NERFIT_OK) status = nf_file_evaluation_begin(&s.evaluation, scheme, error);
+    if (status == NERFIT_OK)
+        status = nf_tag_corpus(session->tagger, &c.call, corpus, score_document, &s, error);
+    if (status == NERFIT_OK) status = nf_file_evaluation_report(&s.evaluation, report, error);
+    nf_file_evaluation_end(&s.evaluation);
+    session_call_end(&c);
+    return status;
+}
+
+nerfit_status nerfit_evaluate(nerfit_session *session, const char *path, const char *format_name,
+                              const char *mode, bool words, nerfit_report *report,
+                              nerfit_error *error) {
+    *report = (nerfit_report){0};
+    const nf_format *format;
+    NF_TRY(nf_format_choose(format_name, NF_FORMATS_READ, "format", &format, error));
+    nf_corpus corpus = {0};
+    nerfit_status status = nf_annotations_read(&corpus, path, format, &session->model->log, error);
+    if (status == NERFIT_OK)
+        status = session_evaluate(session, NULL, &corpus, mode, words, report, error);
+    nf_corpus_free(&corpus);
+    return status;
+}
+
+nerfit_status nerfit_evaluate_with(nerfit_session *session, const nerfit_call_options *options,
+                                   const nerfit_corpus *corpus, const char *mode, bool words,
+                                   nerfit_report *report, nerfit_error *error) {
+    return session_evaluate(session, options, &corpus->corpus, mode, words, report, error);
+}
+
+nerfit_status nerfit_evaluate_corpus(nerfit_session *session, const nerfit_corpus *corpus,
+                                     const char *mode, bool words, nerfit_report *report,
+                                     nerfit_error *error) {
+    return nerfit_evaluate_with(session, NULL, corpus, mode, words, report, error);
+}

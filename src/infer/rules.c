@@ -1,0 +1,131 @@
+#include "infer/rules.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+
+bool nf_decode_find(const char *name, nf_decode *out) {
+    static const char *const names[] = {"auto", "labels", "viterbi", "crf"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(name, names[i]) == 0) return *out = (nf_decode)i, true;
+    return false;
+}
+
+/* The decoder's labels are O, B-x, I-x, B-y, ...; a model of another origin may have them in any
+ * order, and lack some. */
+static nerfit_status rules_map_labels(nf_rules *rules, const nf_model *model, nerfit_error *err) {
+    size_t n = 2 * rules->tags.n_types + 1;
+    rules->ids = malloc(n * sizeof *rules->ids);
+    if (!rules->ids) return nf_no_memory(err, n * sizeof *rules->ids);
+    for (size_t k = 0; k < n; k++) rules->ids[k] = -1;
+    for (size_t i = 0; i < model->n_labels; i++) {
+        nf_tag tag = rules->tags.tags[i];
+        if (tag.prefix > NF_TAG_I)
+            return nf_fail_at(err, NERFIT_ARGUMENT, model->folder, 0, 0,
+                              "has the label \"%s\"; the decoder takes O, B-x and I-x",
+                              model->labels[i]);
+        rules->ids[tag.prefix == NF_TAG_O ? 0 : nf_label_id(tag.type, tag.prefix == NF_TAG_I)] =
+            (int32_t)i;
+    }
+    return NERFIT_OK;
+}
+
+static nerfit_status rules_make_decoder(nf_rules *rules, const nf_model *model, nf_decode decode,
+                                        nerfit_error *err) {
+    const nf_decoding *own = &model->decoding;
+    if (decode == NF_DECODE_AUTO) decode = own->present ? NF_DECODE_CRF : NF_DECODE_LABELS;
+    if (decode == NF_DECODE_CRF && !own->present)
+        return nf_fail_at(err, NERFIT_ARGUMENT, model->folder, 0, 0,
+                          "has no nerfit.json, whose transitions the decoder crf takes");
+    rules->by_words = decode != NF_DECODE_LABELS;
+    if (!rules->by_words) return NERFIT_OK;
+    if (decode == NF_DECODE_CRF) {
+        rules->transitions = own->transitions;
+        rules->least = rules->own_least = own->least;
+    }
+    return rules_map_labels(rules, model, err);
+}
+
+nerfit_status nf_rules_make(nf_rules *rules, const nf_model *model, nf_decode decode,
+                            nerfit_error *err) {
+    *rules = (nf_rules){.calibration = NF_CALIBRATION_NONE};
+    rules->words = model->decoding.present ? model->decoding.words : NF_WORDS_TOKENIZER;
+    nerfit_status status =
+        nf_tag_set_make(&rules->tags, (const char *const *)model->labels, model->n_labels, err);
+    if (status == NERFIT_OK) status = rules_make_decoder(rules, model, decode, err);
+    if (status != NERFIT_OK) nf_rules_free(rules);
+    return status;
+}
+
+void nf_rules_free(nf_rules *rules) {
+    nf_tag_set_free(&rules->tags);
+    free(rules->ids);
+    free(rules->thresholds);
+    *rules = (nf_rules){0};
+}
+
+/* ---------------------------------------------------------------- thresholds */
+
+static nerfit_status rules_unknown_type(const nf_rules *rules, const char *type,
+                                        nerfit_error *err) {
+    nf_nearest nearest = {0};
+    nf_str known = {0};
+    for (size_t i = 0; i < rules->tags.n_types; i++) {
+        nf_nearest_see(&nearest, type, rules->tags.types[i]);
+        nf_str_appendf(&known, "%s%s", i ? ", " : "", rules->tags.types[i]);
+    }
+    if (nearest.name)
+        nf_fail(err, NERFIT_ARGUMENT,
+                "threshold: the model has no entity type \"%s\"; did you mean \"%s\"?", type,
+                nearest.name);
+    else
+        nf_fail(err, NERFIT_ARGUMENT,
+                "threshold: the model has no entity type \"%s\"; it has %.200s", type,
+                nf_str_text(&known));
+    nf_str_free(&known);
+    return NERFIT_ARGUMENT;
+}
+
+static nerfit_status rules_make_thresholds(nf_rules *rules, nerfit_error *err) {
+    size_t n = rules->tags.n_types;
+    if (rules->thresholds) return NERFIT_OK;
+    rules->thresholds = malloc(n * sizeof *rules->thresholds + 1);
+    if (!rules->thresholds) return nf_no_memory(err, n * sizeof *rules->thresholds);
+    for (size_t i = 0; i < n; i++) rules->thresholds[i] = -1;
+    return NERFIT_OK;
+}
+
+nerfit_status nf_rules_set_threshold(nf_rules *rules, const char *type, double threshold,
+                                     nerfit_error *err) {
+    if (!(threshold >= 0 && threshold <= 1))
+        return nf_fail(err, NERFIT_ARGUMENT, "threshold: %g is not a number from 0 to 1",
+                       threshold);
+    int32_t of = type ? nf_tag_set_type(&rules->tags, type) : -1;
+    if (type && of < 0) return rules_unknown_type(rules, type, err);
+    if (type) NF_TRY(rules_make_thresholds(rules, err));
+    rules->least = 0.0;
+    if (type)
+        rules->thresholds[of] = threshold;
+    else
+        rules->threshold = threshold;
+    return NERFIT_OK;
+}
+
+void nf_rules_reset_thresholds(nf_rules *rules) {
+    rules->least = rules->own_least;
+    rules->threshold = 0.0;
+    free(rules->thresholds);
+    rules->thresholds = NULL;
+}
+
+nerfit_status nf_rules_take(nf_rules *rules, const nf_rules *from, nerfit_error *err) {
+    nf_rules_reset_thresholds(rules);
+    rules->calibration = from->calibration;
+    rules->threshold = from->threshold;
+    if (from->least != from->own_least) rules->least = 0.0; /* a threshold was set */
+    if (!from->thresholds) return NERFIT_OK;
+    NF_TRY(rules_make_thresholds(rules, err));
+    memcpy(rules->thresholds, from->thresholds, rules->tags.n_types * sizeof *rules->thresholds);
+    return NERFIT_OK;
+}

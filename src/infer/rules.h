@@ -1,0 +1,64 @@
+/* How a model's output becomes entities: what its labels mean, how their best sequence is found,
+ * how scores are calibrated, and which entities are left out. Rules belong to a call, not to a
+ * model: many may exist over one model, and one may change without the others.
+ *
+ * How labels are found:
+ *
+ *   labels   each sub-word takes its most probable label, and entities are read as
+ *            labels/tag_set.h says; an entity's score is the mean probability of its words' labels
+ *   viterbi  the best legal BIO sequence of words (labels/decoder.h, all transitions 0); an
+ *            entity's score is the probability of exactly that span, among legal sequences
+ *   crf      the same with the transitions of nerfit.json, which models of the recipe nerfit have
+ *            (model/decoding.h); entities that are less probable than it says are left out */
+#ifndef NF_INFER_RULES_H
+#define NF_INFER_RULES_H
+
+#include "infer/calibration.h"
+#include "labels/decoder.h"
+#include "labels/tag_set.h"
+#include "model/model.h"
+
+typedef enum nf_decode {
+    NF_DECODE_AUTO, /* crf if the model has a nerfit.json, labels otherwise */
+    NF_DECODE_LABELS,
+    NF_DECODE_VITERBI,
+    NF_DECODE_CRF,
+} nf_decode;
+
+/* "auto", "labels", "viterbi", "crf"; false: none of them. */
+bool nf_decode_find(const char *name, nf_decode *out);
+
+typedef struct nf_rules {
+    nf_tag_set tags;
+    nf_word_kind words; /* what a word is */
+    bool by_words;      /* viterbi and crf */
+    nf_transitions transitions;
+    int32_t *ids; /* [2 tags.n_types + 1] the model's label of each of the decoder's, -1: none */
+    nf_calibration calibration;
+    double own_least;   /* of nerfit.json: less probable entities are left out */
+    double least;       /* the same, until a threshold takes its place */
+    double threshold;   /* entities with a smaller score are left out */
+    double *thresholds; /* [tags.n_types] in its place; negative: none. NULL: no type has one */
+} nf_rules;
+
+/* An error if the model has no nerfit.json (crf), or labels other than O, B-x, I-x (viterbi). The
+ * model is borrowed: its labels. */
+nerfit_status nf_rules_make(nf_rules *rules, const nf_model *model, nf_decode decode,
+                            nerfit_error *err);
+void nf_rules_free(nf_rules *rules);
+/* Calibration and thresholds of another call with the same model. */
+nerfit_status nf_rules_take(nf_rules *rules, const nf_rules *from, nerfit_error *err);
+/* Entities of the type (NULL: of all that have none of their own) with a smaller score are left
+ * out. It takes the place of the model's own limit (model/decoding.h). A type that the model does
+ * not know and a threshold outside of 0 to 1 are errors. */
+nerfit_status nf_rules_set_threshold(nf_rules *rules, const char *type, double threshold,
+                                     nerfit_error *err);
+/* Takes all thresholds back: the model's own limit holds again. */
+void nf_rules_reset_thresholds(nf_rules *rules);
+/* The score that an entity of the type must have. */
+static inline double nf_rules_threshold(const nf_rules *rules, int32_t type) {
+    return rules->thresholds && rules->thresholds[type] >= 0 ? rules->thresholds[type]
+                                                             : rules->threshold;
+}
+
+#endif

@@ -1,0 +1,94 @@
+/* The inside of nf_tagger: tagger.c has what is done with one text and one batch, pipeline.c who
+ * does it when. */
+#ifndef NF_INFER_TAGGER_IMPL_H
+#define NF_INFER_TAGGER_IMPL_H
+
+#include <stdatomic.h>
+
+#include "infer/entities.h"
+#include "infer/tagger.h"
+#include "text/windows.h"
+
+/* Portions under way: one is read, one is tagged, one is written. */
+enum { NF_PORTIONS = 3 };
+
+/* A thread's own handle and scratch. */
+typedef struct nf_tagging_worker {
+    nf_backend *be;
+    bool own; /* the handle is to be freed */
+    nf_workspace *ws;
+    nf_tokenizer_scratch *scratch;
+    nf_encoding encoding;
+    nf_entity_finder finder;
+    float *values; /* [capacity] logits of a batch */
+    size_t capacity;
+    size_t n_tokens; /* room for: */
+    bool *starts_word;
+    uint32_t *ranges; /* [2 n_tokens] */
+    int32_t *shapes;
+} nf_tagging_worker;
+
+/* A window of a text as one sequence of a batch. */
+typedef struct nf_piece {
+    size_t text; /* of the portion */
+    nf_window window;
+    int32_t *ids, *shapes; /* [length]; no shapes, if the model has no table of them: NULL */
+    size_t length;
+} nf_piece;
+
+typedef struct nf_pieces {
+    nf_piece *items;
+    size_t count, capacity;
+} nf_pieces_list;
+
+/* What is known of a text of a portion besides its result. */
+typedef struct nf_text_state {
+    atomic_size_t pieces_left; /* that no batch has gone through yet */
+    bool divided;              /* has several pieces, so that `logits` collects them */
+    double *logits;            /* [n_words, 2 types + 1] */
+} nf_text_state;
+
+/* Pieces first .. first+count-1, of like length. */
+typedef struct nf_piece_batch {
+    size_t first, count;
+} nf_piece_batch;
+
+/* A portion under way. */
+typedef struct nf_portion_run {
+    nf_portion portion;
+    size_t first_text; /* number of its first text in the job */
+    nf_text_state *states;
+    nf_arena *arenas;      /* [workers] of what each makes for it */
+    nf_pieces_list *lists; /* [workers] the pieces of the texts that each encoded */
+    nf_pieces_list pieces; /* all of them, by length */
+    nf_piece_batch *batches;
+    size_t n_batches;
+} nf_portion_run;
+
+struct nf_tagger {
+    const nf_model *model;
+    nf_backend *be;
+    size_t before, after; /* special tokens around a text */
+    int n_workers;
+    nf_tagging_worker alone;    /* batches one after another, on all threads of the handle */
+    nf_tagging_worker *workers; /* [n_workers] batches at the same time; made when first needed */
+    nf_portion_run runs[NF_PORTIONS];
+};
+
+nerfit_status nf_tagging_worker_make(nf_tagging_worker *worker, nf_backend *be, bool own,
+                                     nerfit_error *err);
+void nf_tagging_worker_free(nf_tagging_worker *worker);
+
+/* Encodes a text into `tagged` and pieces; `index` is the worker's. */
+nerfit_status nf_tagger_encode(nf_tagger *tagger, nf_tagging_worker *worker, int index,
+                               const nf_tagging_job *job, nf_portion_run *run, size_t text,
+                               nerfit_error *err);
+/* Makes batches of the pieces of all texts. */
+nerfit_status nf_tagger_plan(nf_tagger *tagger, nf_portion_run *run, nerfit_error *err);
+/* Takes a batch through the model, and the texts that are complete with it through the decoder.
+ * *failed: the text an error is about. */
+nerfit_status nf_tagger_batch(nf_tagger *tagger, nf_tagging_worker *worker, int index,
+                              const nf_tagging_job *job, nf_portion_run *run, size_t batch,
+                              size_t *failed, nerfit_error *err);
+
+#endif

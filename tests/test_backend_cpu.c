@@ -638,6 +638,58 @@ static void test_rest(void **state) {
     }
 }
 
+/* Both directions, hidden sizes that are no multiple of a vector, texts of unlike lengths, one empty,
+ * and more of them than are taken together. */
+static void test_lstm(void **state) {
+    (void)state;
+    enum { TEXTS = 37, MOST = 9 };
+    int32_t cu[TEXTS + 1] = {0};
+    for (int i = 0; i < TEXTS; i++) cu[i + 1] = cu[i] + (int32_t)nf_rng_below(&rng, MOST + 1);
+    cu[3] = cu[2];
+    for (int i = 3; i < TEXTS; i++) cu[i + 1] = cu[i] + (i * 7) % (MOST + 1);
+    size_t n = (size_t)cu[TEXTS];
+    nf_sequences sequences = {cu, TEXTS, cu[TEXTS], MOST};
+    for (size_t h = 3; h <= 131; h += 64) {
+        shape s = {n, h};
+        float *w = values(4 * h * h), *bias = values(4 * h), *x = values(n * 4 * h);
+        float *dy = values(n * 2 * h);
+        for (int reverse = 0; reverse < 2; reverse++) {
+            float *gates = NULL, *cells = NULL, *kept = NULL;
+            nf_lstm_operands o = {.hidden = h,
+                                  .stride = 2 * h,
+                                  .reverse = reverse,
+                                  .sequences = &sequences,
+                                  .recurrent = V(w),
+                                  .bias = V(bias)};
+            for (size_t i = 0; i < 4 * h * h; i++) w[i] *= 0.3f;
+            BOTH("lstm_forward", n * 2 * h, 1e-5, &s, {
+                free(gates);
+                free(cells);
+                free(kept);
+                gates = same(x, n * 4 * h);
+                cells = values(n * h);
+                o.gates = V(gates);
+                o.cells = V(cells);
+                o.y = V(y + h * (size_t)reverse);
+                be->lstm_forward(be, &o);
+                kept = same(y, n * 2 * h);
+            });
+            o.y = V(kept + h * (size_t)reverse);
+            BOTH("lstm_backward", n * 4 * h, 1e-5, &s,
+                 be->lstm_backward(be, V(y), NULL, V(dy + h * (size_t)reverse), &o));
+            BOTH("lstm_backward, the matrix", 4 * h * h, 1e-4, &s, {
+                float *dgates = values(n * 4 * h);
+                be->lstm_backward(be, V(dgates), V(y), V(dy + h * (size_t)reverse), &o);
+                free(dgates);
+            });
+            float *all[] = {gates, cells, kept};
+            for (size_t i = 0; i < 3; i++) free(all[i]);
+        }
+        float *all[] = {w, bias, x, dy};
+        for (size_t i = 0; i < 4; i++) free(all[i]);
+    }
+}
+
 /* Same input, same thread count: same bits. */
 static void test_repeatable(void **state) {
     (void)state;
@@ -698,12 +750,19 @@ static int tear_down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shapes),         cmocka_unit_test(test_products),
-        cmocka_unit_test(test_dropped),        cmocka_unit_test(test_attention),
-        cmocka_unit_test(test_rest),           cmocka_unit_test(test_attention_terms),
-        cmocka_unit_test(test_attention_long), cmocka_unit_test(test_gated_and_rotated),
-        cmocka_unit_test(test_owed_decay),     cmocka_unit_test(test_repeatable),
-        cmocka_unit_test(test_int8),           cmocka_unit_test(test_every_operation), /* last */
+        cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_products),
+        cmocka_unit_test(test_dropped),
+        cmocka_unit_test(test_attention),
+        cmocka_unit_test(test_rest),
+        cmocka_unit_test(test_attention_terms),
+        cmocka_unit_test(test_attention_long),
+        cmocka_unit_test(test_gated_and_rotated),
+        cmocka_unit_test(test_owed_decay),
+        cmocka_unit_test(test_lstm),
+        cmocka_unit_test(test_repeatable),
+        cmocka_unit_test(test_int8),
+        cmocka_unit_test(test_every_operation), /* last */
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -209,6 +209,21 @@ typedef struct nf_rotation {
     ptrdiff_t stride; /* elements between rows */
 } nf_rotation;
 
+/* One direction of an LSTM over each text of a batch (Hochreiter & Schmidhuber 1997, gates in torch's
+ * order i, f, g, o; the state before a text is 0):
+ *     z_t = gates_t + W h_{t-1} + b,  c_t = s(f) c_{t-1} + s(i) tanh(g),  h_t = s(o) tanh(c_t) */
+typedef struct nf_lstm_operands {
+    size_t hidden; /* H */
+    size_t stride; /* elements between rows of y (>= H) */
+    bool reverse;  /* from each text's last token to its first */
+    const nf_sequences *sequences;
+    const nf_values *recurrent, *bias; /* W [4H,H], b [4H] */
+    nf_values
+        *gates; /* [N,4H]; what the input gives, which forward replaces by s(i), ..., tanh(g) */
+    nf_values *cells; /* [N,H] c, written by forward */
+    nf_values *y;     /* [N,H] h */
+} nf_lstm_operands;
+
 /* Parameters, their gradients and moments, all of one length. */
 typedef struct nf_adamw_arrays {
     nf_values *values;

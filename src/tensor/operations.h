@@ -227,6 +227,15 @@ NF_OPERATION(void, rotate, ATTENTION,
              (nf_backend *be, nf_values *x, const nf_rotation *rotation, size_t n, bool inverse),
              (be, x, rotation, n, inverse))
 
+/* ---- recurrence */
+NF_OPERATION(void, lstm_forward, PRODUCT, (nf_backend *be, const nf_lstm_operands *operands),
+             (be, operands))
+/* dgates [N,4H]: gradient by z; dw [4H,H] (NULL: frozen) gets W's; dy has the rows of y. */
+NF_OPERATION(void, lstm_backward, PRODUCT,
+             (nf_backend *be, nf_values *dgates, nf_values *dw, const nf_values *dy,
+              const nf_lstm_operands *operands),
+             (be, dgates, dw, dy, operands))
+
 /* ---- rows */
 /* y = x / max(|x|, 1e-12) by row (torch's F.normalize); norms [N] kept for backward. */
 NF_OPERATION(void, normalize_forward, LOSS,

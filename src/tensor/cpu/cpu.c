@@ -659,6 +659,32 @@ static void pool(nf_backend *be, nf_values *y, const nf_values *x, const nf_sequ
     }
 }
 
+/* ---------------------------------------------------------------- recurrence */
+
+static void lstm_forward(nf_backend *be, const nf_lstm_operands *o) {
+    int32_t texts = o->sequences->n_sequences;
+    int32_t groups = (texts + NF_LSTM_TEXTS - 1) / NF_LSTM_TEXTS, threads = be->threads;
+    if (groups < threads) groups = texts < threads ? texts : threads;
+    size_t work = (size_t)o->sequences->n_tokens * 4 * o->hidden * o->hidden;
+    DIVIDE(
+        be, (size_t)groups, 1, work, for (size_t g = from; g < to; g++) {
+            int32_t first = (int32_t)(g * (size_t)texts / (size_t)groups);
+            K(be)->lstm_forward(o, first, (int32_t)((g + 1) * (size_t)texts / (size_t)groups));
+        });
+}
+
+static void lstm_backward(nf_backend *be, nf_values *dgates, nf_values *dw, const nf_values *dy,
+                          const nf_lstm_operands *o) {
+    size_t h = o->hidden, texts = (size_t)o->sequences->n_sequences;
+    size_t work = (size_t)o->sequences->n_tokens * 4 * h * h;
+    float *scratch = scratch_of(be, (size_t)be->threads * 2 * h);
+    if (!scratch) return;
+    DIVIDE(be, texts, 1, work,
+           for (size_t s = from; s < to; s++) K(be)->lstm_backward(
+               F(dgates), CF(dy), o, (int32_t)s, scratch + (size_t)omp_get_thread_num() * 2 * h));
+    if (dw) DIVIDE(be, 4 * h, 1, work, K(be)->lstm_weight_gradient(F(dw), CF(dgates), o, from, to));
+}
+
 /* ---------------------------------------------------------------- losses */
 
 /* The losses of a text's pairs; its rows of dz are written by one thread only. */

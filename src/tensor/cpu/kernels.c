@@ -819,6 +819,107 @@ static double cross_entropy(float *dlogits, const float *logits, const nf_target
     return loss;
 }
 
+/* ---------------------------------------------------------------- recurrence */
+
+static size_t lstm_length(const nf_lstm_operands *o, int32_t s) {
+    return (size_t)(o->sequences->cu_seqlens[s + 1] - o->sequences->cu_seqlens[s]);
+}
+
+static size_t lstm_row(const nf_lstm_operands *o, int32_t s, size_t step) {
+    size_t first = (size_t)o->sequences->cu_seqlens[s];
+    return first + (o->reverse ? lstm_length(o, s) - 1 - step : step);
+}
+
+/* z += W h of the step before, for `n` texts: z [n] and h [n] point to rows. */
+static void lstm_product(float *const *z, const float *const *h, int n, const float *w,
+                         size_t hidden) {
+    for (size_t g = 0; g < 4 * hidden; g++)
+        for (int k = 0; k < n; k++) {
+            const float *a = w + g * hidden, *b = h[k];
+            float sum = 0.0f;
+            for (size_t i = 0; i < hidden; i++) sum += a[i] * b[i];
+            z[k][g] += sum;
+        }
+}
+
+/* The gates' activations, the cell and the output of one token; `before`: the cell of the step
+ * before, NULL: 0. */
+static void lstm_cell(float *restrict z, float *restrict c, float *restrict y,
+                      const float *restrict before, const float *restrict bias, size_t h) {
+    for (size_t i = 0; i < 4 * h; i++) z[i] += bias[i];
+    for (size_t i = 0; i < 2 * h; i++) z[i] = 1.0f / (1.0f + expf(-z[i]));
+    for (size_t i = 2 * h; i < 3 * h; i++) z[i] = tanhf(z[i]);
+    for (size_t i = 3 * h; i < 4 * h; i++) z[i] = 1.0f / (1.0f + expf(-z[i]));
+    for (size_t i = 0; i < h; i++) c[i] = z[i] * z[2 * h + i];
+    if (before)
+        for (size_t i = 0; i < h; i++) c[i] += z[h + i] * before[i];
+    for (size_t i = 0; i < h; i++) y[i] = z[3 * h + i] * tanhf(c[i]);
+}
+
+static void lstm_forward(const nf_lstm_operands *o, int32_t from, int32_t to) {
+    size_t h = o->hidden, longest = 0;
+    float *gates = (float *)o->gates, *cells = (float *)o->cells, *y = (float *)o->y;
+    for (int32_t s = from; s < to; s++)
+        if (lstm_length(o, s) > longest) longest = lstm_length(o, s);
+    for (size_t t = 0; t < longest; t++) {
+        float *z[NF_LSTM_TEXTS];
+        const float *before[NF_LSTM_TEXTS];
+        int n = 0;
+        for (int32_t s = from; s < to && t; s++) {
+            if (t >= lstm_length(o, s)) continue;
+            z[n] = gates + lstm_row(o, s, t) * 4 * h;
+            before[n++] = y + lstm_row(o, s, t - 1) * o->stride;
+        }
+        lstm_product(z, before, n, (const float *)o->recurrent, h);
+        for (int32_t s = from; s < to; s++) {
+            if (t >= lstm_length(o, s)) continue;
+            size_t row = lstm_row(o, s, t);
+            lstm_cell(gates + row * 4 * h, cells + row * h, y + row * o->stride,
+                      t ? cells + lstm_row(o, s, t - 1) * h : NULL, (const float *)o->bias, h);
+        }
+    }
+}
+
+static void lstm_backward(float *dgates, const float *dy, const nf_lstm_operands *o, int32_t text,
+                          float *scratch) {
+    size_t h = o->hidden;
+    const float *cells = (const float *)o->cells, *w = (const float *)o->recurrent;
+    float *restrict dh = scratch, *restrict dc = scratch + h;
+    memset(scratch, 0, 2 * h * sizeof *scratch);
+    for (size_t t = lstm_length(o, text); t-- > 0;) {
+        size_t row = lstm_row(o, text, t), last = t ? lstm_row(o, text, t - 1) : row;
+        const float *z = (const float *)o->gates + row * 4 * h;
+        float *restrict dz = dgates + row * 4 * h;
+        float follows = t ? 1.0f : 0.0f;
+        for (size_t i = 0; i < h; i++) {
+            float in = z[i], forget = z[h + i], g = z[2 * h + i], out = z[3 * h + i];
+            float c = tanhf(cells[row * h + i]), kept = follows * cells[last * h + i];
+            float d = dh[i] + dy[row * o->stride + i];
+            float dcell = dc[i] + d * out * (1.0f - c * c);
+            dz[i] = dcell * g * in * (1.0f - in);
+            dz[h + i] = dcell * kept * forget * (1.0f - forget);
+            dz[2 * h + i] = dcell * in * (1.0f - g * g);
+            dz[3 * h + i] = d * c * out * (1.0f - out);
+            dc[i] = dcell * forget;
+        }
+        memset(dh, 0, h * sizeof *dh);
+        for (size_t k = 0; k < 4 * h; k++)
+            for (size_t i = 0; i < h; i++) dh[i] += dz[k] * w[k * h + i];
+    }
+}
+
+static void lstm_weight_gradient(float *dw, const float *dgates, const nf_lstm_operands *o,
+                                 size_t from, size_t to) {
+    size_t h = o->hidden;
+    for (int32_t s = 0; s < o->sequences->n_sequences; s++)
+        for (size_t t = 1; t < lstm_length(o, s); t++) {
+            const float *dz = dgates + lstm_row(o, s, t) * 4 * h;
+            const float *before = (const float *)o->y + lstm_row(o, s, t - 1) * o->stride;
+            for (size_t k = from; k < to; k++)
+                for (size_t i = 0; i < h; i++) dw[k * h + i] += dz[k] * before[i];
+        }
+}
+
 /* ---------------------------------------------------------------- optimizer */
 
 static void decay(float *values, size_t n, const double *rates, size_t n_rates) {
@@ -874,6 +975,9 @@ const nf_kernels JOIN(nf_kernels_, NF_ISA) = {
     .norm_backward = norm_backward,
     .norm_backward_parameters = norm_backward_parameters,
     .rotate = rotate,
+    .lstm_forward = lstm_forward,
+    .lstm_backward = lstm_backward,
+    .lstm_weight_gradient = lstm_weight_gradient,
     .softmax = softmax,
     .cross_entropy = cross_entropy,
     .decay = decay,

@@ -17,6 +17,9 @@ typedef struct nf_thin {
     bool accumulate;
 } nf_thin;
 
+/* Texts whose steps an LSTM takes together, so that a row of its matrix is read once for all. */
+enum { NF_LSTM_TEXTS = 16 };
+
 typedef struct nf_kernels {
     const char *isa;
     void (*to_bf16)(uint16_t *y, const float *x, size_t n);
@@ -53,6 +56,14 @@ typedef struct nf_kernels {
     void (*norm_backward_parameters)(float *dgamma, float *dbeta, const float *dy,
                                      const nf_norm_operands *norm, size_t from, size_t to);
     const nf_attention_kernels *attention, *attention_terms;
+    /* All steps of the texts from .. to, at most NF_LSTM_TEXTS. */
+    void (*lstm_forward)(const nf_lstm_operands *o, int32_t from, int32_t to);
+    /* One text; scratch [2H] */
+    void (*lstm_backward)(float *dgates, const float *dy, const nf_lstm_operands *o, int32_t text,
+                          float *scratch);
+    /* rows from .. to of dw */
+    void (*lstm_weight_gradient)(float *dw, const float *dgates, const nf_lstm_operands *o,
+                                 size_t from, size_t to);
     void (*softmax)(float *y, const float *x, size_t rows, size_t l);
     /* Sum of the losses of rows from .. to */
     double (*cross_entropy)(float *dlogits, const float *logits, const nf_targets *targets,

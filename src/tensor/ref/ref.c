@@ -657,6 +657,76 @@ static void pool(nf_backend *be, nf_values *y, const nf_values *x, const nf_sequ
     }
 }
 
+/* ---------------------------------------------------------------- recurrence */
+
+/* The row of a text's step, and of the step before it. */
+static size_t lstm_row(const nf_lstm_operands *o, int32_t s, size_t step) {
+    size_t first = (size_t)o->sequences->cu_seqlens[s];
+    size_t length = (size_t)o->sequences->cu_seqlens[s + 1] - first;
+    return first + (o->reverse ? length - 1 - step : step);
+}
+
+static void lstm_forward(nf_backend *be, const nf_lstm_operands *o) {
+    (void)be;
+    size_t h = o->hidden;
+    for (int32_t s = 0; s < o->sequences->n_sequences; s++) {
+        int32_t length = o->sequences->cu_seqlens[s + 1] - o->sequences->cu_seqlens[s];
+        for (size_t t = 0; t < (size_t)length; t++) {
+            size_t row = lstm_row(o, s, t), last = t ? lstm_row(o, s, t - 1) : row;
+            real *z = R(o->gates) + row * 4 * h, *c = R(o->cells) + row * h;
+            const real *before = R(o->y) + last * o->stride;
+            for (size_t g = 0; g < 4 * h; g++) {
+                double sum = (double)z[g] + (double)CR(o->bias)[g];
+                if (t) sum += dot(CR(o->recurrent) + g * h, before, h);
+                z[g] = (real)(g / h == 2 ? tanh(sum) : 1.0 / (1.0 + exp(-sum)));
+            }
+            for (size_t i = 0; i < h; i++) {
+                double kept = t ? (double)R(o->cells)[last * h + i] : 0.0;
+                c[i] = (real)((double)z[h + i] * kept + (double)z[i] * (double)z[2 * h + i]);
+                R(o->y)[row * o->stride + i] = (real)((double)z[3 * h + i] * tanh((double)c[i]));
+            }
+        }
+    }
+}
+
+static void lstm_backward(nf_backend *be, nf_values *dgates, nf_values *dw, const nf_values *dy,
+                          const nf_lstm_operands *o) {
+    size_t h = o->hidden;
+    double *dh = calloc(2 * h, sizeof *dh), *dc = dh + h;
+    if (!dh) {
+        be->failed = true;
+        return;
+    }
+    for (int32_t s = 0; s < o->sequences->n_sequences; s++) {
+        int32_t length = o->sequences->cu_seqlens[s + 1] - o->sequences->cu_seqlens[s];
+        memset(dh, 0, 2 * h * sizeof *dh);
+        for (size_t t = (size_t)length; t-- > 0;) {
+            size_t row = lstm_row(o, s, t), last = t ? lstm_row(o, s, t - 1) : row;
+            const real *z = CR(o->gates) + row * 4 * h;
+            real *dz = R(dgates) + row * 4 * h;
+            for (size_t i = 0; i < h; i++) {
+                double in = (double)z[i], forget = (double)z[h + i], g = (double)z[2 * h + i];
+                double out = (double)z[3 * h + i], c = tanh((double)CR(o->cells)[row * h + i]);
+                double kept = t ? (double)CR(o->cells)[last * h + i] : 0.0;
+                double d = dh[i] + (double)CR(dy)[row * o->stride + i];
+                double dcell = dc[i] + d * out * (1.0 - c * c);
+                dz[i] = (real)(dcell * g * in * (1.0 - in));
+                dz[h + i] = (real)(dcell * kept * forget * (1.0 - forget));
+                dz[2 * h + i] = (real)(dcell * in * (1.0 - g * g));
+                dz[3 * h + i] = (real)(d * c * out * (1.0 - out));
+                dc[i] = dcell * forget;
+                dh[i] = 0.0;
+            }
+            for (size_t k = 0; k < 4 * h; k++)
+                for (size_t i = 0; i < h; i++) {
+                    dh[i] += (double)dz[k] * (double)CR(o->recurrent)[k * h + i];
+                    if (dw && t) R(dw)[k * h + i] += dz[k] * R(o->y)[last * o->stride + i];
+                }
+        }
+    }
+    free(dh);
+}
+
 /* ---------------------------------------------------------------- losses */
 
 static double contrastive_loss(nf_backend *be, nf_values *dz, const nf_values *z,

@@ -28,4 +28,7 @@ nerfit_status nf_no_memory(nerfit_error *err, size_t bytes);
         if (nf_try_status_ != NERFIT_OK) return nf_try_status_;                                    \
     } while (0)
 
+/* Elements of an array (not of a pointer). */
+#define NF_COUNT(array) (sizeof(array) / sizeof *(array))
+
 #endif

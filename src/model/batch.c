@@ -13,7 +13,8 @@ static void set_positions(const nf_encoder *encoder, const nf_tokens *text, int3
 }
 
 static nerfit_status check(const nf_encoder *encoder, const nf_tokens *text, nerfit_error *err) {
-    if (text->length > encoder->max_positions)
+    /* positions inside attention have no end */
+    if (encoder->embedding.positions && text->length > encoder->max_positions)
         return nf_fail(err, NERFIT_ARGUMENT, "a text has %zu tokens; the model takes at most %zu",
                        text->length, encoder->max_positions);
     if (encoder->embedding.shapes && !text->shapes)

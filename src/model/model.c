@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "model/adapter.h"
+#include "model/gliner.h"
 #include "model/word_shape.h"
 
 enum { STREAM_CLASSIFIER = 1, STREAM_PROJECTION = 2, STREAM_PROJECTION_BIAS = 3, STREAM_HEAD = 4 };
@@ -212,6 +213,7 @@ static nerfit_status load_tokenizer(nf_model *model, const char *folder, const c
 
 static nerfit_status load(nf_model *model, const char *folder, const char *base, const nf_log *log,
                           nerfit_error *err) {
+    if (nf_gliner_config_exists(folder)) return nf_gliner_load(model, folder, log, err);
     if (!nf_adapter_folder(folder)) {
         NF_TRY(load_base(model, folder, log, err));
         NF_TRY(load_tokenizer(model, folder, NULL, log, err));
@@ -252,6 +254,7 @@ nerfit_status nf_model_load_over(nf_model **out, const char *folder, const char 
 void nf_model_free(nf_model *model) {
     if (!model) return;
     if (model->net.be) nf_type_columns_free(&model->type_columns, model->net.be);
+    nf_gliner_free(model->gliner);
     nf_network_free(&model->net);
     nf_tokenizer_free(model->tokenizer);
     nf_safetensors_close(model->weights);

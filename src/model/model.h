@@ -11,6 +11,7 @@
 #include "text/tokenizer.h"
 
 typedef struct nf_adapter nf_adapter;
+typedef struct nf_gliner nf_gliner;
 
 /* norm(activation(dense(x))), before the classifier of architectures that have it */
 struct nf_head {
@@ -47,6 +48,7 @@ typedef struct nf_model {
     nf_description_head *description_head; /* NULL otherwise */
     nf_type_columns type_columns;          /* of its types, once there are some */
     nf_decoding decoding; /* how the classifier's labels are decoded: nerfit.json */
+    nf_gliner *gliner;    /* heads of a GLiNER model (gliner.h); NULL: another one */
     nf_adapter *adapter;  /* the adapter that was added or loaded; NULL: none */
 } nf_model;
 

@@ -89,6 +89,4 @@ nerfit_status nf_field_id(int32_t *out, const json_t *value, const char *what, n
 /* Memory for a component, zeroed. */
 nerfit_status nf_component_new(void **out, size_t size, nf_load *load);
 
-#define NF_COUNT(array) (sizeof(array) / sizeof *(array))
-
 #endif

@@ -224,6 +224,17 @@ nerfit_status nf_tokenizer_build(nf_tokenizer *t, const json_t *description,
     return index_tokens(t, err);
 }
 
+nerfit_status nf_tokenizer_add_special(nf_tokenizer *t, const char *const *tokens, size_t count,
+                                       nerfit_error *err) {
+    nf_load load = {&t->arena, NULL, t->file ? t->file : t->folder, false, err};
+    for (size_t i = 0; i < count; i++)
+        NF_TRY(nf_added_tokens_add(&t->added,
+                                   (nf_added_token){.content = tokens[i], .special = true},
+                                   &t->model->vocabulary, &load));
+    NF_TRY(nf_added_tokens_finish(&t->added, t->normalizer, &load));
+    return index_tokens(t, err);
+}
+
 void nf_tokenizer_free(nf_tokenizer *tokenizer) {
     if (!tokenizer) return;
     nf_arena_free(&tokenizer->arena);

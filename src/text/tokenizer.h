@@ -50,6 +50,11 @@ void nf_encoding_free(nf_encoding *encoding);
 
 /* The sub-word's text as in the vocabulary, or NULL for an id that does not exist. */
 const char *nf_tokenizer_token(const nf_tokenizer *tokenizer, int32_t id);
+/* Adds special tokens behind the others, as transformers' add_tokens(special_tokens=True): those that
+ * are there keep their ids. For whoever loads the tokenizer, before others share it; what is saved
+ * of it are the files it was loaded from. */
+nerfit_status nf_tokenizer_add_special(nf_tokenizer *tokenizer, const char *const *tokens,
+                                       size_t count, nerfit_error *err);
 /* The id of a token, added ones included; -1 if there is none. */
 int32_t nf_tokenizer_id(const nf_tokenizer *tokenizer, const char *token);
 /* Ids 0 .. size-1, added tokens included. */

@@ -1,0 +1,117 @@
+/* GLiNER (Zaratiana et al. 2024): spans or words of a text are scored against labels, which come
+ * with the call. A uni-encoder reads them in the text's own sequence, as a prompt; a bi-encoder has
+ * an encoder for them. Formulas, names and tensors are those of the package `gliner` (0.2.29).
+ *
+ * Letters: D size of words' and labels' vectors, W words, C labels, K words of the longest span,
+ * P(x) = out(relu(in(x))) with 4D in between. h [W,D] are the words' vectors, q [C,D] the labels'.
+ *
+ *   markerV0  r_ij = P_out(relu [P_start(h_i); P_end(h_j)]),   logit = r_ij . P_prompt(q_c)
+ *   marker    the same with one linear layer for P_out, and 2D in P_start and P_end
+ *   markerV1  a third part in P_out: the mean of h
+ *   token     out(relu(in [t0_i; l0_c; t1_i * l1_c])): three logits, of a start, an end, an inside
+ *
+ * The relu before P_out's first layer acts on each part by itself, so that its matrix is divided
+ * into columns, each applied once a word and not once a span; and its last layer is linear, so that
+ * it is applied to the labels and not to the spans. Sums are taken in another order than in the
+ * package: logits agree to about 1e-6. */
+#ifndef NF_MODEL_GLINER_H
+#define NF_MODEL_GLINER_H
+
+#include "model/gliner_config.h"
+#include "model/lstm.h"
+#include "model/model.h"
+
+/* P: out(relu(in(x))) */
+typedef struct nf_gliner_mlp {
+    nf_linear *in, *out;
+} nf_gliner_mlp;
+
+/* P_out's first layer (or only one), divided by the parts of its input. */
+typedef struct nf_gliner_span_head {
+    nf_gliner_mlp start, end;
+    nf_linear *from_start, *from_end, *from_mean; /* from_mean: markerV1, else NULL */
+    nf_linear *out;                               /* NULL: marker */
+} nf_gliner_span_head;
+
+typedef struct nf_gliner_token_head {
+    nf_linear *word[2], *label[2];                    /* t0, t1; l0, l1 */
+    nf_linear *from_word, *from_label, *from_product; /* out_mlp.0 by the parts of its input */
+    nf_linear *out;                                   /* [3, 4D] */
+} nf_gliner_token_head;
+
+/* Squeeze and excitation over the layers' outputs (LayersFuser). */
+typedef struct nf_layers_fuser {
+    nf_linear *squeeze, *w1, *w2, *output;
+} nf_layers_fuser;
+
+/* A parameter that is a part of a stored tensor: rows and columns from first_row, first_col. */
+typedef struct nf_gliner_part {
+    nf_parameter *part;
+    const char *name; /* of the whole */
+    size_t rows, cols, first_row, first_col;
+} nf_gliner_part;
+
+typedef struct nf_gliner {
+    nf_gliner_config config;
+    json_t *json; /* gliner_config.json */
+    nf_layers_fuser *fuser, *labels_fuser;
+    nf_linear *projection; /* H to D; NULL: they are equal */
+    nf_lstm *lstm;         /* NULL: none */
+    nf_gliner_span_head *span;
+    nf_gliner_token_head *token;
+    nf_gliner_mlp prompt;            /* of models without token head */
+    nf_parameter *precomputed;       /* [L, D] labels' vectors; NULL: none */
+    const char **precomputed_labels; /* [L] */
+    nf_encoder labels_encoder;       /* of a bi-encoder */
+    nf_linear *labels_projection;
+    nf_tokenizer *labels_tokenizer;
+    nf_gliner_part parts[20];
+    size_t n_parts;
+    int32_t label_token; /* id of ent_token */
+} nf_gliner;
+
+/* Fills a model from a GLiNER folder: configuration, weights, tokenizer. What of the folder is not
+ * used is told to the log; a tensor that is missing is an error. */
+nerfit_status nf_gliner_load(nf_model *model, const char *folder, const nf_log *log,
+                             nerfit_error *err);
+void nf_gliner_free(nf_gliner *gliner);
+
+/* ---- forward: gliner_forward.c */
+
+/* One text, or window of one, as a sequence. */
+typedef struct nf_gliner_text {
+    const int32_t *ids; /* [length] */
+    size_t length;
+    /* The words' sub-words: word w has those from word_starts[w] to before word_ends[w]; none, if
+     * they are equal, and its vector is then zero. */
+    const int32_t *word_starts, *word_ends; /* [n_words] */
+    size_t n_words;
+    /* A uni-encoder's labels stand at these places of ids [n_labels]; else NULL. */
+    const int32_t *label_places;
+    const float *label_vectors; /* [n_labels, D], of a bi-encoder or precomputed; else NULL */
+    size_t n_labels;
+} nf_gliner_text;
+
+/* Logits of one text: of spans [n_words, K, C], -inf where the span ends past the text; or of words
+ * [n_words, C, 3] (start, end, inside), and then of `spans` [n_spans] that the words' logits make
+ * probable [n_spans, C], if the model represents spans. */
+typedef struct nf_gliner_logits {
+    float *values;
+    struct nf_gliner_span {
+        int32_t start, end; /* words, the last one included */
+    } * spans;
+    float *span_values;
+    size_t n_spans;
+} nf_gliner_logits;
+
+/* Logits of `texts` [count], in memory of the arena. `threshold`: at which words' logits make spans
+ * (models that represent spans). */
+nerfit_status nf_gliner_forward(const nf_model *model, nf_pass *pass, const nf_gliner_text *texts,
+                                size_t count, double threshold, nf_arena *arena,
+                                nf_gliner_logits *logits, nerfit_error *err);
+/* Vectors [count, D] of labels by a bi-encoder's own encoder, which do not depend on the text. */
+nerfit_status nf_gliner_encode_labels(const nf_model *model, nf_pass *pass,
+                                      const char *const *labels, size_t count, float *vectors,
+                                      nerfit_error *err);
+
+#endif

@@ -1,0 +1,201 @@
+#include "model/gliner_prompt.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+
+/* Past so many sub-words models lose quality, even where their positions have no end. */
+enum { MOST_TOKENS = 1400 };
+
+/* Ids that are gathered. */
+typedef struct id_list {
+    int32_t *ids;
+    size_t count, capacity;
+} id_list;
+
+static bool id_list_append(id_list *list, const int32_t *ids, size_t n) {
+    if (list->count + n > list->capacity) {
+        size_t capacity = 2 * (list->count + n) + 16;
+        int32_t *grown = realloc(list->ids, capacity * sizeof *grown);
+        if (!grown) return false;
+        list->ids = grown;
+        list->capacity = capacity;
+    }
+    if (n) memcpy(list->ids + list->count, ids, n * sizeof *ids);
+    list->count += n;
+    return true;
+}
+
+static nerfit_status prompt_append(id_list *list, const nf_model *model, const char *word,
+                                   nf_encoding *encoding, nerfit_error *err) {
+    NF_TRY(nf_tokenizer_encode(model->tokenizer, word, strlen(word), false, encoding, err));
+    return id_list_append(list, encoding->ids, encoding->length) ? NERFIT_OK : nf_no_memory(err, 0);
+}
+
+static nerfit_status check_label(const nf_gliner *g, const char *const *labels, size_t index,
+                                 const nf_encoding *encoding, nerfit_error *err) {
+    const char *label = labels[index];
+    if (!*label) return nf_fail(err, NERFIT_ARGUMENT, "label %zu is empty", index + 1);
+    for (size_t i = 0; i < index; i++)
+        if (strcmp(labels[i], label) == 0)
+            return nf_fail(err, NERFIT_ARGUMENT, "label \"%s\" comes twice", label);
+    for (size_t i = 0; encoding && i < encoding->length; i++)
+        if (encoding->ids[i] == g->label_token)
+            return nf_fail(err, NERFIT_ARGUMENT,
+                           "label \"%s\" holds %s, by which the model knows where a label begins",
+                           label, g->config.ent_token);
+    return NERFIT_OK;
+}
+
+static nerfit_status append_labels(nf_gliner_prompt *prompt, id_list *list, const nf_model *model,
+                                   const char *const *labels, nf_encoding *encoding,
+                                   nerfit_error *err) {
+    const nf_gliner *g = model->gliner;
+    prompt->places = malloc((prompt->n_labels + 1) * sizeof *prompt->places);
+    if (!prompt->places) return nf_no_memory(err, prompt->n_labels);
+    for (size_t i = 0; i < prompt->n_labels; i++) {
+        prompt->places[i] = (int32_t)list->count + !g->config.embed_ent_token;
+        NF_TRY(prompt_append(list, model, g->config.ent_token, encoding, err));
+        NF_TRY(prompt_append(list, model, labels[i], encoding, err));
+        NF_TRY(check_label(g, labels, i, encoding, err));
+    }
+    return NERFIT_OK;
+}
+
+static nerfit_status fill_prompt(nf_gliner_prompt *prompt, id_list *list, const nf_model *model,
+                                 const char *const *labels, nf_encoding *encoding,
+                                 nerfit_error *err) {
+    const nf_gliner *g = model->gliner;
+    size_t before, after;
+    nf_tokenizer_special_counts(model->tokenizer, &before, &after);
+    NF_TRY(nf_tokenizer_encode(model->tokenizer, "", 0, true, encoding, err));
+    if (encoding->length != before + after)
+        return nf_fail(err, NERFIT_INTERNAL, "the tokenizer's template gives %zu tokens, not %zu",
+                       encoding->length, before + after);
+    prompt->n_after = after;
+    prompt->after = malloc((after + 1) * sizeof *prompt->after);
+    if (!prompt->after || !id_list_append(list, encoding->ids, before)) return nf_no_memory(err, 0);
+    memcpy(prompt->after, encoding->ids + before, after * sizeof *prompt->after);
+    if (g->config.labels_encoder) {
+        for (size_t i = 0; i < prompt->n_labels; i++) NF_TRY(check_label(g, labels, i, NULL, err));
+        return NERFIT_OK;
+    }
+    if (!g->precomputed) NF_TRY(append_labels(prompt, list, model, labels, encoding, err));
+    for (int i = 0; i < (g->config.relations && !g->precomputed ? 2 : 1); i++)
+        NF_TRY(prompt_append(list, model, g->config.sep_token, encoding, err));
+    return NERFIT_OK;
+}
+
+nerfit_status nf_gliner_prompt_make(nf_gliner_prompt *prompt, const nf_model *model,
+                                    const char *const *labels, size_t n_labels, nerfit_error *err) {
+    nf_encoding encoding = {0};
+    id_list list = {0};
+    *prompt = (nf_gliner_prompt){.n_labels = n_labels};
+    nerfit_status status = fill_prompt(prompt, &list, model, labels, &encoding, err);
+    prompt->ids = list.ids;
+    prompt->length = list.count;
+    nf_encoding_free(&encoding);
+    if (status != NERFIT_OK) nf_gliner_prompt_free(prompt);
+    return status;
+}
+
+void nf_gliner_prompt_free(nf_gliner_prompt *prompt) {
+    free(prompt->ids);
+    free(prompt->places);
+    free(prompt->after);
+    *prompt = (nf_gliner_prompt){0};
+}
+
+nerfit_status nf_gliner_prompt_room(const nf_gliner_prompt *prompt, const nf_model *model,
+                                    size_t *room, nerfit_error *err) {
+    const nf_encoder *encoder = &model->encoder;
+    size_t most =
+        encoder->max_positions; /* relative positions have no end, rotary ones a far one */
+    if (!encoder->embedding.positions && (encoder->relative || most > MOST_TOKENS))
+        most = MOST_TOKENS;
+    size_t taken = prompt->length + prompt->n_after;
+    *room = taken < most ? most - taken : 0;
+    if (*room < 16)
+        return nf_fail(err, NERFIT_ARGUMENT,
+                       "%zu labels take %zu of the model's %zu sub-words, which leaves no room for "
+                       "text; give fewer at a time",
+                       prompt->n_labels, taken, most);
+    return NERFIT_OK;
+}
+
+/* ---------------------------------------------------------------- words */
+
+static nerfit_status words_reserve(nf_gliner_words *words, size_t ids, nerfit_error *err) {
+    if (ids > words->ids_capacity) {
+        size_t capacity = 2 * ids + 64;
+        int32_t *grown = realloc(words->ids, capacity * sizeof *grown);
+        if (!grown) return nf_no_memory(err, capacity * sizeof *grown);
+        words->ids = grown;
+        words->ids_capacity = capacity;
+    }
+    return NERFIT_OK;
+}
+
+nerfit_status nf_gliner_words_encode(nf_gliner_words *words, const nf_tokenizer *tokenizer,
+                                     nf_tokenizer_scratch *scratch, const char *text, size_t size,
+                                     nerfit_error *err) {
+    NF_TRY(nf_word_pattern_split(&words->words, text, size, err));
+    size_t n = words->words.count;
+    if (n + 1 > words->firsts_capacity) {
+        size_t *grown = realloc(words->firsts, (2 * n + 1) * sizeof *grown);
+        if (!grown) return nf_no_memory(err, 2 * n * sizeof *grown);
+        words->firsts = grown;
+        words->firsts_capacity = 2 * n + 1;
+    }
+    words->n_ids = 0;
+    words->firsts[0] = 0;
+    for (size_t w = 0; w < n; w++) {
+        const nf_pattern_word *word = &words->words.items[w];
+        nf_encoding *e = &words->encoding;
+        NF_TRY(nf_tokenizer_encode_with(tokenizer, scratch, text + word->byte_start,
+                                        word->byte_end - word->byte_start, false, e, err));
+        NF_TRY(words_reserve(words, words->n_ids + e->length, err));
+        if (e->length) memcpy(words->ids + words->n_ids, e->ids, e->length * sizeof *e->ids);
+        words->n_ids += e->length;
+        words->firsts[w + 1] = words->n_ids;
+    }
+    return NERFIT_OK;
+}
+
+void nf_gliner_words_free(nf_gliner_words *words) {
+    nf_pattern_words_free(&words->words);
+    nf_encoding_free(&words->encoding);
+    free(words->firsts);
+    free(words->ids);
+    *words = (nf_gliner_words){0};
+}
+
+nerfit_status nf_gliner_sequence(nf_gliner_text *out, const nf_gliner_prompt *prompt,
+                                 const nf_gliner_words *words, size_t first, size_t end,
+                                 size_t room, nf_arena *arena, nerfit_error *err) {
+    size_t n = end - first, inner = words->firsts[end] - words->firsts[first];
+    int32_t *ids =
+        nf_arena_alloc(arena, (prompt->length + inner + prompt->n_after) * sizeof *ids + 1);
+    int32_t *starts = nf_arena_alloc(arena, n * sizeof *starts + 1);
+    int32_t *ends = nf_arena_alloc(arena, n * sizeof *ends + 1);
+    if (!ids || !starts || !ends) return nf_no_memory(err, inner * sizeof *ids);
+    size_t at = prompt->length;
+    if (at) memcpy(ids, prompt->ids, at * sizeof *ids);
+    for (size_t w = 0; w < n; w++) {
+        size_t from = words->firsts[first + w], size = words->firsts[first + w + 1] - from;
+        if (size > room) size = room;
+        if (size) memcpy(ids + at, words->ids + from, size * sizeof *ids);
+        starts[w] = (int32_t)at;
+        ends[w] = (int32_t)(at += size);
+    }
+    if (prompt->n_after) memcpy(ids + at, prompt->after, prompt->n_after * sizeof *ids);
+    *out = (nf_gliner_text){.ids = ids,
+                            .length = at + prompt->n_after,
+                            .word_starts = starts,
+                            .word_ends = ends,
+                            .n_words = n,
+                            .label_places = prompt->places,
+                            .n_labels = prompt->n_labels};
+    return NERFIT_OK;
+}

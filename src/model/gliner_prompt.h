@@ -1,0 +1,51 @@
+/* What a GLiNER model reads: a prompt of the labels, and the text's words behind it.
+ *
+ *     [CLS] <<ENT>> label_1 <<ENT>> label_2 ... <<SEP>> word_1 ... word_n [SEP]
+ *
+ * Each label and each word is tokenized by itself. A bi-encoder has no prompt, a model with
+ * precomputed labels only <<SEP>>, one of relations a second <<SEP>>. */
+#ifndef NF_MODEL_GLINER_PROMPT_H
+#define NF_MODEL_GLINER_PROMPT_H
+
+#include "model/gliner.h"
+#include "text/word_pattern.h"
+
+/* What stands before a text's words, and after them. Zero-initialise. */
+typedef struct nf_gliner_prompt {
+    int32_t *ids; /* [length], the tokenizer's special tokens before a text included */
+    size_t length;
+    int32_t *places; /* [n_labels] where a label's vector is read; NULL: not in the prompt */
+    size_t n_labels;
+    int32_t *after; /* [n_after] the special tokens behind a text */
+    size_t n_after;
+} nf_gliner_prompt;
+
+/* Labels are refused that are empty, come twice, or hold the model's own tokens. */
+nerfit_status nf_gliner_prompt_make(nf_gliner_prompt *prompt, const nf_model *model,
+                                    const char *const *labels, size_t n_labels, nerfit_error *err);
+void nf_gliner_prompt_free(nf_gliner_prompt *prompt);
+/* How many sub-words of text fit behind the prompt; an error says how many labels are too many. */
+nerfit_status nf_gliner_prompt_room(const nf_gliner_prompt *prompt, const nf_model *model,
+                                    size_t *room, nerfit_error *err);
+
+/* A text's words with their sub-words, reused from text to text. Zero-initialise. */
+typedef struct nf_gliner_words {
+    nf_pattern_words words;
+    size_t *firsts; /* [words.count + 1] of ids */
+    int32_t *ids;
+    size_t n_ids, ids_capacity, firsts_capacity;
+    nf_encoding encoding;
+} nf_gliner_words;
+
+nerfit_status nf_gliner_words_encode(nf_gliner_words *words, const nf_tokenizer *tokenizer,
+                                     nf_tokenizer_scratch *scratch, const char *text, size_t size,
+                                     nerfit_error *err);
+void nf_gliner_words_free(nf_gliner_words *words);
+
+/* The sequence of the words first .. end-1 behind a prompt, in memory of the arena; words of more
+ * than `room` sub-words lose those past it. */
+nerfit_status nf_gliner_sequence(nf_gliner_text *out, const nf_gliner_prompt *prompt,
+                                 const nf_gliner_words *words, size_t first, size_t end,
+                                 size_t room, nf_arena *arena, nerfit_error *err);
+
+#endif

@@ -23,6 +23,7 @@ static const nf_log teller = {on_log, NULL};
 static const char *changed(const char *name, const char *file, const char *key, const char *value) {
     static const char *const files[] = {"gliner_config.json",
                                         "model.safetensors",
+                                        "pytorch_model.bin",
                                         "tokenizer.json",
                                         "tokenizer_config.json",
                                         "labels_tokenizer/tokenizer.json",
@@ -36,7 +37,7 @@ static const char *changed(const char *name, const char *file, const char *key, 
         snprintf(from, sizeof from, "tests/golden/gliner/%s/%s", name, files[i]);
         snprintf(to, sizeof to, "%s/%s", folder, files[i]);
         if (!nf_file_exists(from)) continue;
-        if (i == 4) {
+        if (i == 5) {
             char sub[300];
             snprintf(sub, sizeof sub, "%s/labels_tokenizer", folder);
             assert_ok(nf_directory_make(sub, &error), &error);

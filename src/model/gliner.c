@@ -425,18 +425,26 @@ static nerfit_status gliner_tokenizers(nf_model *model, nf_arena *arena, nerfit_
     return NERFIT_OK;
 }
 
-/* model.safetensors and its kind; else the package's variants in half precision. */
-static nerfit_status gliner_open_weights(nf_model *model, nf_arena *arena, nerfit_error *err) {
+/* The folder's weights, or the package's variants in half precision. */
+static nerfit_status gliner_open_weights(nf_model *model, nf_arena *arena, const nf_log *log,
+                                         nerfit_error *err) {
+    static const char *const usual[] = {"model.safetensors", "model.safetensors.index.json",
+                                        "pytorch_model.bin", "pytorch_model.bin.index.json"};
     static const char *const variants[] = {"model.bf16.safetensors", "model.fp16.safetensors"};
-    for (size_t i = 0; i < NF_COUNT(variants); i++) {
-        bool usual = nf_file_exists_in(model->folder, "model.safetensors") ||
-                     nf_file_exists_in(model->folder, "model.safetensors.index.json") ||
-                     nf_file_exists_in(model->folder, "pytorch_model.bin");
-        if (usual || !nf_file_exists_in(model->folder, variants[i])) continue;
-        const char *path = nf_path_join(arena, model->folder, variants[i]);
-        return path ? nf_safetensors_open(&model->weights, path, err) : nf_no_memory(err, 0);
-    }
-    return nf_model_open_weights(&model->weights, model->folder, arena, err);
+    const char *path = model->folder;
+    bool found = false;
+    for (size_t i = 0; i < NF_COUNT(usual) && !found; i++)
+        found = nf_file_exists_in(model->folder, usual[i]);
+    for (size_t i = 0; i < NF_COUNT(variants) && !found; i++)
+        if ((found = nf_file_exists_in(model->folder, variants[i])))
+            path = nf_path_join(arena, model->folder, variants[i]);
+    if (!path) return nf_no_memory(err, 0);
+    NF_TRY(nf_safetensors_open(&model->weights, path, err));
+    if (nf_safetensors_note(model->weights))
+        nf_log_info(log, "%s: %s", nf_safetensors_path(model->weights),
+                    nf_safetensors_note(model->weights));
+    model->net.source = model->weights;
+    return NERFIT_OK;
 }
 
 nerfit_status nf_gliner_load(nf_model *model, const char *folder, const nf_log *log,
@@ -450,8 +458,7 @@ nerfit_status nf_gliner_load(nf_model *model, const char *folder, const nf_log *
     if (!model->folder || !path) return nf_no_memory(err, 0);
     NF_TRY(nf_json_load(&g->json, path, err));
     NF_TRY(nf_gliner_config_read(&g->config, g->json, path, log, err));
-    NF_TRY(gliner_open_weights(model, arena, err));
-    model->net.source = model->weights;
+    NF_TRY(gliner_open_weights(model, arena, log, err));
     json_t *labels = NULL;
     NF_TRY(gliner_encoder_config(&model->config, g->config.encoder_config, "config.json",
                                  "encoder_config", g->config.model_name, model, arena, err));

@@ -277,10 +277,14 @@ def golden(model):
     return result
 
 
-def save(model, out):
+# the others are stored as safetensors
+STORED_AS_BIN = ["marker", "bi"]
+
+
+def save(model, out, name):
     """Only what loading needs: no file that says where it was made."""
     with tempfile.TemporaryDirectory() as folder:
-        model.save_pretrained(folder, safe_serialization=True)
+        model.save_pretrained(folder, safe_serialization=name not in STORED_AS_BIN)
         for path in sorted(Path(folder).rglob("*")):
             if path.is_file():
                 to = out / path.relative_to(folder)
@@ -294,7 +298,7 @@ def make(name, out):
     rescale(model)
     if name == "precomputed":
         model.compress_prompt_embeddings(TEXTS[:2], LABELS)
-    save(model, out)
+    save(model, out, name)
     prompts = model.model.precomputed_prompts
     model = GLiNER.from_pretrained(str(out), local_files_only=True)  # what the folder gives
     if prompts is not None:  # which the package (0.2.29) saves and does not load

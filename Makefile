@@ -11,7 +11,9 @@ VERSION := $(shell sed -n 's/.*define NERFIT_VERSION "\(.*\)"/\1/p' include/nerf
 VISIBILITY ?= hidden
 TEST_LIBRARY ?= $(BUILD)/libnerfit.a
 
-PACKAGES := jansson yaml-0.1 libutf8proc expat
+# Debian 12 calls msgpack-c's package msgpack
+MSGPACK := $(shell pkg-config --exists msgpack-c && echo msgpack-c || echo msgpack)
+PACKAGES := jansson yaml-0.1 libutf8proc expat zlib $(MSGPACK)
 # not linked: src/net/curl.c opens it
 OPENED := libcurl
 OPT ?= -O2

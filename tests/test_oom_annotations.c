@@ -41,6 +41,48 @@ static nerfit_status read_input(nerfit_error *error) {
     return status == NERFIT_FORMAT ? NERFIT_OK : status;
 }
 
+/* Files of other tools (tests/golden/formats), and folders. */
+static const char *const files[] = {
+    "bioc/collection.json",        "bioc/collection.xml",     "cassis/1.xmi",
+    "datasets-numbers/rows.jsonl", "label-studio/tasks.json", "label-studio/json-min.json",
+    "pandas/table-semicolons.csv", "spacy/annotator.json",    "spacy/docs.spacy",
+    "spacy/to_json.json",          "spacy/v2.json",
+};
+
+static nerfit_status read_file(nerfit_error *error) {
+    char path[256];
+    nf_corpus corpus = {0};
+    snprintf(path, sizeof path, "tests/golden/formats/%s", files[current]);
+    nerfit_status status = nf_annotations_read(&corpus, path, NULL, NULL, error);
+    nf_corpus_free(&corpus);
+    return status;
+}
+
+/* Smaller texts of formats that no tool here writes. */
+static const char *const texts[] = {
+    "1|t|Ada\n1|a|lives\n1\t0\t3\tAda\tPER\tX1\n1\tCID\tA\tB\n",
+    "#FORMAT=WebAnno TSV 3.3\n#T_SP=x.NamedEntity|value\n\n#Text=Ada lives\n"
+    "1-1\t0-3\tAda\tPER[1]\n1-2\t4-9\tlives\t_\n",
+    "nlu:\n- intent: a\n  examples: |\n    - at [nine](time:9)\n    - [x]{\"entity\": \"y\", "
+    "\"z\": 1}\n",
+    "<PER id=\"1\">Ada</PER> lives\n",
+    "1\tAda\ta\tX\t_\t_\t0\tr\t_\tNER=B-PER\n\n",
+    "#begin document (x)\nx 0 0 Ada X * - - - - (PER) -\n",
+    "{\"tokenized_text\": [\"Ada\"], \"ner\": [[0, 0, \"PER\"]], \"id\": 1}",
+    "{\"text\": \"Ada\", \"denotations\": [{\"id\": \"T1\", \"span\": {\"begin\": 0, \"end\": 3}, "
+    "\"obj\": \"P\"}]}",
+    "{\"text\": \"Ada\", \"label\": {\"PER\": {\"Ada\": [[0, 2]]}}, \"id\": 1}",
+    "{\"rasa_nlu_data\": {\"common_examples\": [{\"text\": \"x\", \"entities\": []}]}}",
+};
+
+static nerfit_status read_text(nerfit_error *error) {
+    nf_corpus corpus = {0};
+    nerfit_status status = nf_annotations_parse(&corpus, texts[current], strlen(texts[current]),
+                                                "text", NULL, NULL, error);
+    nf_corpus_free(&corpus);
+    return status;
+}
+
 static const nf_format *const written_formats[] = {&nf_format_jsonl, &nf_format_brackets,
                                                    &nf_format_conll, &nf_format_text};
 static nf_corpus written; /* made while there is memory */
@@ -53,8 +95,12 @@ static nerfit_status write_document(nerfit_error *error) {
     return status;
 }
 
+extern const nf_format nf_format_docbin, nf_format_brat, nf_format_doccano, nf_format_prodigy,
+    nf_format_gliner, nf_format_huggingface, nf_format_label_studio;
 static const nf_format *const whole_formats[] = {
-    &nf_format_jsonl, &nf_format_json, &nf_format_brackets, &nf_format_conll, &nf_format_seq};
+    &nf_format_jsonl,   &nf_format_json,   &nf_format_brackets,    &nf_format_conll,
+    &nf_format_seq,     &nf_format_docbin, &nf_format_brat,        &nf_format_doccano,
+    &nf_format_prodigy, &nf_format_gliner, &nf_format_huggingface, &nf_format_label_studio};
 
 static nerfit_status write_corpus(nerfit_error *error) {
     nf_parts out = {0};
@@ -134,14 +180,17 @@ static const struct {
     const char *name;
     nerfit_status (*work)(nerfit_error *error);
     size_t n_rows;
+    oom_rule rule;
 } works[] = {
-    {"reading", read_input, sizeof inputs / sizeof *inputs},
-    {"writing", write_document, sizeof written_formats / sizeof *written_formats},
-    {"writing all", write_corpus, sizeof whole_formats / sizeof *whole_formats},
-    {"selection", select_texts, 1},
-    {"statistics", check_and_count, 1},
-    {"descriptions", read_descriptions, sizeof descriptions / sizeof *descriptions},
-    {"streams", read_stream, sizeof streamed_formats / sizeof *streamed_formats},
+    {"reading", read_input, sizeof inputs / sizeof *inputs, OOM_IN_PARSER},
+    {"files", read_file, sizeof files / sizeof *files, OOM_OUTSIDE_PARSER},
+    {"texts", read_text, sizeof texts / sizeof *texts, OOM_OUTSIDE_PARSER},
+    {"writing", write_document, sizeof written_formats / sizeof *written_formats, OOM_IN_PARSER},
+    {"writing all", write_corpus, sizeof whole_formats / sizeof *whole_formats, OOM_OUTSIDE_PARSER},
+    {"selection", select_texts, 1, OOM_IN_PARSER},
+    {"statistics", check_and_count, 1, OOM_IN_PARSER},
+    {"descriptions", read_descriptions, sizeof descriptions / sizeof *descriptions, OOM_IN_PARSER},
+    {"streams", read_stream, sizeof streamed_formats / sizeof *streamed_formats, OOM_IN_PARSER},
 };
 
 static void test_works(void **state) {
@@ -154,7 +203,7 @@ static void test_works(void **state) {
         for (current = 0; current < works[i].n_rows; current++) {
             char name[64];
             snprintf(name, sizeof name, "%s %zu", works[i].name, current);
-            assert_true(oom_try_all(name, works[i].work, OOM_IN_PARSER) > 0);
+            assert_true(oom_try_all(name, works[i].work, works[i].rule) > 0);
         }
     nf_corpus_free(&written);
 }

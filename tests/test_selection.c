@@ -347,6 +347,8 @@ static void check_findings(void **state) {
              "W a:4: the text of a:1 again, with other entities\n"
              "W b:1: the text of a:1 again, with the same entities\n"
              "W c: none of its 2 texts has an entity; is this the right format?\n"
+             "W a:4: \"five\" is labelled in 2 ways: \"time\" 3 times, \"person\" 1 time; here "
+             "\"person\"\n"
              "E b:2: label \"place\" has no description in %s\n"
              "W %s: no text has an entity of label \"song\"\n",
              path, path);

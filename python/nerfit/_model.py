@@ -281,8 +281,7 @@ class Model:
             mode: "default" (seqeval's default), or a scheme for seqeval's strict mode: "iob1",
                 "iob2", "ioe1", "ioe2", "bioes", "bilou".
             words: score the first sub-word of every word instead.
-            format: of a file, or of the texts of a list: "auto", "jsonl", "json", "brackets",
-                "conll", "seq".
+            format: of a file, or of the texts of a list: "auto", or a name of docs/formats.md.
             threshold: as in ``predict``.
         """
         if isinstance(annotations, (str, os.PathLike)):

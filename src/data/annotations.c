@@ -124,7 +124,10 @@ static nerfit_status replace_returns(nf_reading *reading, ready_text *ready) {
         own[i] = ready->text[i] == '\r' ? '\n' : ready->text[i];
     free(ready->own);
     *ready = (ready_text){own, ready->size, own};
-    return NERFIT_OK;
+    nf_finding finding = {.kind = NF_FINDING_BYTES};
+    return nf_reading_warning(reading, &finding,
+                              "all its lines end with a carriage return (CR) alone: taken as line "
+                              "ends");
 }
 
 static nerfit_status make_ready(nf_reading *reading, const char *text, size_t size,
@@ -171,15 +174,12 @@ static bool is_plain(const char *name, const char *text, size_t size) {
 }
 
 static nerfit_status not_recognised(nf_reading *reading) {
-    nf_str names = {0};
-    nf_format_names(&names, NF_FORMATS_READ, ", ");
-    nerfit_status status = nf_reading_malformed(
+    return nf_reading_malformed(
         reading, 0, 0,
-        "is in no format that is recognised, and no plain text; name its format (one of %s), or "
-        "convert it: docs/formats.md",
-        nf_str_text(&names));
-    nf_str_free(&names);
-    return status;
+        "is in no format that is recognised, and no plain text; name its format (nerfit data "
+        "formats lists them), or convert it into JSON lines: {\"text\": ..., \"entities\": "
+        "[[start, "
+        "end, label], ...]}");
 }
 
 /* Text without any annotation: bracket text of which nothing is known but that it could be. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/number.h"
+#include "data/consistency.h"
 #include "data/selection.h"
 
 bool nf_same_entities(const nf_document *a, const nf_document *b) {
@@ -122,6 +123,10 @@ nerfit_status nf_corpora_check(const nf_corpus *const *corpora, size_t count,
     nf_arena arena = {0};
     nerfit_status status = check_repeated(corpora, count, &arena, report, err);
     if (status == NERFIT_OK) status = check_empty(corpora, count, report, err);
+    if (status == NERFIT_OK) status = nf_check_near_repeats(corpora, count, report, err);
+    if (status == NERFIT_OK) status = nf_check_word_edges(corpora, count, report, err);
+    if (status == NERFIT_OK) status = nf_check_labels(corpora, count, report, err);
+    if (status == NERFIT_OK) status = nf_check_characters(corpora, count, report, err);
     if (status == NERFIT_OK && descriptions)
         status = check_descriptions(corpora, count, descriptions, descriptions_file, report, err);
     nf_arena_free(&arena);

@@ -1,5 +1,6 @@
 /* What is suspicious in texts that are each well formed: repeated texts, repeated texts with other
- * entities, files without an entity, and labels that the descriptions do not match. */
+ * entities, files without an entity, labels that the descriptions do not match, and what
+ * consistency.h lists. */
 #ifndef NF_DATA_CHECKING_H
 #define NF_DATA_CHECKING_H
 

@@ -414,23 +414,27 @@ void nf_json_append_text(nf_str *out, const char *text, size_t size) {
     json_decref(json);
 }
 
-nerfit_status nf_json_append_beside(nf_str *out, const nf_document *d, const nf_beside *beside,
-                                    const char *const *own, const char *format, nerfit_error *err) {
-    if (!beside) return NERFIT_OK;
-    for (size_t i = 0; own[i] && beside->fields; i++)
-        if (nf_fields_have(beside->fields, own[i]))
-            return nf_fail_at(err, NERFIT_UNSUPPORTED, d->file, d->line, 0,
-                              "has a field \"%s\" beside its annotations, which %s uses for its "
-                              "own; use jsonl, or rename the field",
-                              own[i], format);
+/* The members but those with one of the names. */
+static void append_fields(nf_str *out, const char *fields, const char *const *but) {
+    size_t size = strlen(fields);
+    for (size_t at = 0; at < size;) {
+        size_t key = nf_json_value_end(fields, size, at),
+               value = nf_json_value_of_key(fields, size, at);
+        if (value >= size || key < at + 2) break;
+        if (!is_taken(but, fields + at + 1, key - at - 2)) {
+            nf_str_append_text(out, ", ");
+            nf_str_append(out, fields + at, nf_json_value_end(fields, size, value) - at);
+        }
+        at = nf_json_next_part(fields, size, value);
+    }
+}
+
+void nf_json_append_beside(nf_str *out, const nf_beside *beside, const char *const *own) {
+    if (!beside) return;
     if (beside->source) {
         nf_str_append_text(out, ", \"source\": ");
         nf_json_append_text(out, beside->source, strlen(beside->source));
     }
     if (beside->weighted) nf_str_appendf(out, ", \"weight\": %.15g", beside->weight);
-    if (beside->fields) {
-        nf_str_append_text(out, ", ");
-        nf_str_append_text(out, beside->fields);
-    }
-    return NERFIT_OK;
+    if (beside->fields) append_fields(out, beside->fields, own);
 }

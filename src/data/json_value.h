@@ -71,10 +71,8 @@ bool nf_json_looks_like_spans(const json_t *json);
 /* ---------------------------------------------------------------- writing */
 
 void nf_json_append_text(nf_str *out, const char *text, size_t size);
-/* `, "source": ..., "weight": ..., fields` of what there is beside. An error if a field has one of
- * the names that the format writes itself (ended by NULL). */
-nerfit_status nf_json_append_beside(nf_str *out, const nf_document *document,
-                                    const nf_beside *beside, const char *const *own,
-                                    const char *format, nerfit_error *err);
+/* `, "source": ..., "weight": ..., fields` of what there is beside, but fields with one of the names
+ * (ended by NULL) that the format writes itself. */
+void nf_json_append_beside(nf_str *out, const nf_beside *beside, const char *const *own);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/ascii.h"
 #include "base/utf8.h"
 
 nf_lines nf_lines_of(const char *text, size_t size) {
@@ -25,6 +26,16 @@ bool nf_line_blank(const char *line, size_t size) {
     for (size_t i = 0; i < size; i++)
         if (!strchr(" \t\r\n\v\f", line[i]) || !line[i]) return false;
     return true;
+}
+
+size_t nf_digits_read(const char *text, size_t size, int64_t *out) {
+    size_t n = 0;
+    *out = 0;
+    for (; n < size && nf_ascii_is_digit(text[n]); n++) {
+        *out = *out * 10 + (text[n] - '0');
+        if (*out > INT32_MAX) return 0;
+    }
+    return n;
 }
 
 long nf_line_column(const char *line, size_t at) {

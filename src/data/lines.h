@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 typedef struct nf_lines {
     const char *at, *end;
@@ -16,6 +17,9 @@ nf_lines nf_lines_of(const char *text, size_t size);
 bool nf_lines_next(nf_lines *lines, const char **line, size_t *size);
 /* Whether there is nothing but ASCII white space. */
 bool nf_line_blank(const char *line, size_t size);
+/* The digits that text [size] begins with, as a number of at most 2^31 - 1; returns how many there
+ * are, 0 if there are none or the number is larger. */
+size_t nf_digits_read(const char *text, size_t size, int64_t *out);
 /* Code points before byte `at`, plus 1: the column of an error message. */
 long nf_line_column(const char *line, size_t at);
 

@@ -67,9 +67,11 @@ static nerfit_status cannot_hold(const nf_document *d, const nf_format *format, 
 }
 
 /* Whether the document has something beside that the format does not hold. */
-static bool loses_fields(const nf_document *d, unsigned holds) {
-    bool any = d->beside && !(holds & NF_HOLDS_FIELDS);
-    for (size_t i = 0; i < d->n_spans && !(holds & NF_HOLDS_ENTITY_FIELDS); i++)
+static bool loses_fields(const nf_document *d, const nf_format *format) {
+    bool any = d->beside && !(format->holds & NF_HOLDS_FIELDS);
+    for (size_t i = 0; d->beside && format->own && format->own[i]; i++)
+        any |= nf_fields_have(d->beside->fields, format->own[i]);
+    for (size_t i = 0; i < d->n_spans && !(format->holds & NF_HOLDS_ENTITY_FIELDS); i++)
         any |= d->spans[i].beside != NULL;
     return any;
 }
@@ -78,7 +80,7 @@ static nerfit_status compare(const nf_document *d, const nf_document *back, cons
                              nf_writing_losses *losses, nerfit_error *err) {
     bool text = d->text_size == back->text_size && memcmp(d->text, back->text, d->text_size) == 0;
     bool same = text && same_spans(d, back, true);
-    losses->n_fields += loses_fields(d, format->holds);
+    losses->n_fields += loses_fields(d, format);
     if (!(format->holds & NF_HOLDS_ENTITIES) && text) {
         losses->n_entities += d->n_spans;
         return NERFIT_OK;
@@ -144,9 +146,10 @@ static nerfit_status append_text(nf_parts *out, const char *text, nerfit_error *
     return part && nf_str_append_text(&part->text, text) ? NERFIT_OK : nf_no_memory(err, 0);
 }
 
-static nerfit_status write_one(nf_parts *out, const nf_document *d, const nf_format *format,
-                               nf_writing_losses *losses, nerfit_error *err) {
-    nf_parts parts = {0};
+static nerfit_status write_one(nf_parts *out, const nf_document *d, size_t number,
+                               const nf_format *format, nf_writing_losses *losses,
+                               nerfit_error *err) {
+    nf_parts parts = {.number = number, .before = out};
     nerfit_status status = format->write(&parts, d, err);
     if (status == NERFIT_OK) status = read_back(d, format, &parts, losses, err);
     if (status == NERFIT_OK) status = append_parts(out, &parts, err);
@@ -160,7 +163,7 @@ static nerfit_status write_each(nf_parts *out, const nf_corpus *corpus, const nf
     if (!format->folder) NF_TRY(append_text(out, empty ? format->empty : format->head, err));
     for (size_t i = 0; i < corpus->n_documents; i++) {
         if (i && !format->folder) NF_TRY(append_text(out, format->between, err));
-        NF_TRY(write_one(out, &corpus->documents[i], format, losses, err));
+        NF_TRY(write_one(out, &corpus->documents[i], i + 1, format, losses, err));
     }
     return format->folder || empty ? NERFIT_OK : append_text(out, format->tail, err);
 }

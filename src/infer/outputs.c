@@ -32,6 +32,7 @@ static void append_json_text(nf_str *out, const char *text) {
 
 static nerfit_status write_jsonl(nf_output_text *t, nerfit_error *err) {
     static const char *const own[] = {"text", "entities", NULL};
+    (void)err;
     const nf_document *d = t->document;
     nf_str *out = &t->out;
     nf_utf8_place at = text_begin(t);
@@ -50,7 +51,7 @@ static nerfit_status write_jsonl(nf_output_text *t, nerfit_error *err) {
         nf_str_appendf(out, ", \"score\": %.4f}", e->score);
     }
     nf_str_append_char(out, ']');
-    NF_TRY(nf_json_append_beside(out, d, d->beside, own, "jsonl", err));
+    nf_json_append_beside(out, d->beside, own);
     nf_str_append_text(out, "}\n");
     return NERFIT_OK;
 }

@@ -63,25 +63,29 @@ static bool number_of(const nf_xml_node *node, const char *name, int64_t *out) {
     return true;
 }
 
-static const char *text_of(nf_arena *arena, const nf_xml_node *node) {
+/* All text below a node; NULL of none. */
+static nerfit_status text_of(nf_arena *arena, const nf_xml_node *node, const char **out,
+                             nerfit_error *err) {
     nf_str text = {0};
-    if (!node) return NULL;
+    *out = NULL;
+    if (!node) return NERFIT_OK;
     nf_xml_append_text(&text, node);
-    const char *copy = nf_arena_copy(arena, nf_str_text(&text), text.length);
+    if (!text.failed) *out = nf_arena_copy(arena, nf_str_text(&text), text.length);
     nf_str_free(&text);
-    return copy;
+    return *out ? NERFIT_OK : nf_no_memory(err, 0);
 }
 
-static const char *infon_of(nf_arena *arena, const nf_xml_node *node, const char *key) {
+static const nf_xml_node *infon_of(const nf_xml_node *node, const char *key) {
     for (node = nf_xml_child(node, "infon"); node; node = nf_xml_from(node->next, "infon")) {
         const char *name = nf_xml_attribute_of(node, "key");
-        if (name && strcmp(name, key) == 0) return text_of(arena, node);
+        if (name && strcmp(name, key) == 0) return node;
     }
     return NULL;
 }
 
 static nerfit_status read_xml_annotation(bioc_text *t, const nf_xml_node *node, bool *good) {
-    const char *type = infon_of(t->arena, node, "type");
+    const char *type, *own = NULL;
+    NF_TRY(text_of(t->arena, infon_of(node, "type"), &type, t->reading->err));
     int64_t start = INT64_MAX, end = -1;
     size_t n = 0;
     *good = type != NULL;
@@ -99,7 +103,7 @@ static nerfit_status read_xml_annotation(bioc_text *t, const nf_xml_node *node, 
                                     "an annotation has no infon \"type\", or no location with "
                                     "offset and length");
     NF_TRY(warn_of_parts(t->reading, node->line, n));
-    const char *own = n == 1 ? text_of(t->arena, nf_xml_child(node, "text")) : NULL;
+    if (n == 1) NF_TRY(text_of(t->arena, nf_xml_child(node, "text"), &own, t->reading->err));
     t->spans[t->n_spans++] = (nf_given_span){.start = start - t->offset,
                                              .end = end - t->offset,
                                              .label = type,
@@ -113,11 +117,12 @@ static nerfit_status read_xml_annotation(bioc_text *t, const nf_xml_node *node, 
 static nerfit_status read_xml_text(nf_reading *reading, const nf_xml_node *node, const char *id,
                                    nf_arena *arena) {
     const nf_xml_node *text = nf_xml_child(node, "text"), *offset = nf_xml_child(node, "offset");
-    const char *content = text_of(arena, text), *number = text_of(arena, offset);
+    const char *content, *number;
     uint64_t first = 0;
     size_t count = 0;
     if (!text) return NERFIT_OK;
-    if (!content) return nf_no_memory(reading->err, 0);
+    NF_TRY(text_of(arena, text, &content, reading->err));
+    NF_TRY(text_of(arena, offset, &number, reading->err));
     if (!number || !nf_whole_parse(number, INT32_MAX, &first))
         return nf_reading_malformed(reading, node->line, 0, "has no offset that is a number");
     for (const nf_xml_node *a = nf_xml_child(node, "annotation"); a;
@@ -141,7 +146,8 @@ static nerfit_status read_xml_text(nf_reading *reading, const nf_xml_node *node,
 
 static nerfit_status read_xml_document(nf_reading *reading, const nf_xml_node *node,
                                        nf_arena *arena) {
-    const char *id = text_of(arena, nf_xml_child(node, "id"));
+    const char *id;
+    NF_TRY(text_of(arena, nf_xml_child(node, "id"), &id, reading->err));
     for (const nf_xml_node *p = nf_xml_child(node, "passage"); p;
          p = nf_xml_from(p->next, "passage")) {
         NF_TRY(read_xml_text(reading, p, id, arena));

@@ -61,12 +61,16 @@ static nerfit_status grow(ann_reader *r) {
 static size_t read_fragments(const char **at, const char *end, int64_t *start, int64_t *last) {
     size_t n = 0;
     for (;; ++*at) {
-        uint64_t from, to;
-        if (!nf_whole_read(*at, INT32_MAX, &from, at) || *at >= end || **at != ' ') return 0;
+        int64_t from, to;
+        size_t digits = nf_digits_read(*at, (size_t)(end - *at), &from);
+        *at += digits;
+        if (!digits || *at >= end || **at != ' ') return 0;
         ++*at;
-        if (!nf_whole_read(*at, INT32_MAX, &to, at)) return 0;
-        if (n++ == 0) *start = (int64_t)from;
-        *last = (int64_t)to;
+        digits = nf_digits_read(*at, (size_t)(end - *at), &to);
+        *at += digits;
+        if (!digits) return 0;
+        if (n++ == 0) *start = from;
+        *last = to;
         if (*at >= end || **at != ';') return n;
     }
 }
@@ -108,7 +112,7 @@ static nerfit_status read_ann(ann_reader *r, const char *text, size_t size) {
         }
         if (line[0] == 'T') {
             NF_TRY(read_entity(r, line, length, lines.number));
-        } else if (strchr("REAMN*#", line[0])) {
+        } else if (line[0] && strchr("REAMN*#", line[0])) {
             nf_str_append_text(&r->others, r->others.length ? ", " : "");
             nf_json_append_text(&r->others, line, length);
         } else
@@ -198,9 +202,9 @@ static void name_document(char *out, size_t size, const nf_parts *parts, const n
     char file[512];
     nf_print(file, sizeof file, "%s.txt", out);
     if (length && length < 200 && at[7] != '.' && at[7 + length] == '"' &&
-        !nf_parts_find(parts, file))
+        (!parts->before || !nf_parts_find(parts->before, file)))
         return;
-    nf_print(out, size, "%06zu", parts->count / 2 + 1);
+    nf_print(out, size, "%06zu", parts->number);
 }
 
 static nerfit_status write(nf_parts *parts, const nf_document *d, nerfit_error *err) {

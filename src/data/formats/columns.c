@@ -327,9 +327,8 @@ static void look_at_cell(survey *s, const cells *c, int i, bool starts, long las
     const char *text = c->text[i];
     size_t size = c->size[i];
     bool number = is_number(c, i + 1, true);
-    uint64_t whole = 0;
-    const char *rest;
-    if (number) nf_whole_read(text, 999999999, &whole, &rest);
+    int64_t whole = 0;
+    if (number) nf_digits_read(text, size, &whole);
     long value = (long)whole;
     if (number && !is_number(c, i + 1, false)) s->ranges = true;
     s->numbered[i] &= number;

@@ -37,7 +37,8 @@ static bool read_label(nf_arena *arena, const char *cell, size_t size, const cha
     row->label_size = 1;
     if (*open) {
         char *label = nf_arena_alloc(arena, *open_size + 3);
-        if (!label) return false;
+        row->label = label; /* NULL: out of memory */
+        if (!label) return true;
         label[0] = begins ? 'B' : 'I', label[1] = '-';
         memcpy(label + 2, *open, *open_size);
         label[*open_size + 2] = '\0';
@@ -74,6 +75,7 @@ static nerfit_status read_rows(nf_reading *reading, const char *text, size_t siz
         if (good) row.word = cells[WORD], row.word_size = sizes[WORD];
         if (good && !reading->texts_only)
             good = read_label(&out->arena, cells[ENTITY], sizes[ENTITY], &open, &open_size, &row);
+        if (!row.label) return nf_no_memory(reading->err, length);
         if (good)
             NF_TRY(nf_conll_add_row(out, &row, reading->err));
         else

@@ -29,8 +29,7 @@ static nerfit_status read_value(const nf_json_value *value) {
 }
 
 /* Entities that have something beside take the form that goes with relations. */
-static nerfit_status write_entities(nf_str *out, const nf_document *d, bool objects,
-                                    nerfit_error *err) {
+static void write_entities(nf_str *out, const nf_document *d, bool objects) {
     static const char *const own[] = {"start_offset", "end_offset", "label", NULL};
     nf_str_appendf(out, ", \"%s\": [", objects ? "entities" : "label");
     for (size_t i = 0; i < d->n_spans; i++) {
@@ -44,7 +43,7 @@ static nerfit_status write_entities(nf_str *out, const nf_document *d, bool obje
             nf_json_append_text(out, span->label, strlen(span->label));
             nf_str_appendf(out, ", \"start_offset\": %u, \"end_offset\": %u", span->start,
                            span->end);
-            NF_TRY(nf_json_append_beside(out, d, span->beside, own, "doccano", err));
+            nf_json_append_beside(out, span->beside, own);
             nf_str_append_char(out, '}');
             continue;
         }
@@ -53,19 +52,19 @@ static nerfit_status write_entities(nf_str *out, const nf_document *d, bool obje
         nf_str_append_char(out, ']');
     }
     nf_str_append_char(out, ']');
-    return NERFIT_OK;
 }
 
+static const char *const text_own[] = {"text", "label", "labels", "entities", NULL};
+
 static nerfit_status write(nf_parts *parts, const nf_document *d, nerfit_error *err) {
-    static const char *const own[] = {"text", "label", "labels", "entities", NULL};
     nf_part *part = nf_parts_get(parts, "");
     if (!part) return nf_no_memory(err, 0);
     bool objects = false;
     for (size_t i = 0; i < d->n_spans; i++) objects |= d->spans[i].beside != NULL;
     nf_str_append_text(&part->text, "{\"text\": ");
     nf_json_append_text(&part->text, d->text, d->text_size);
-    NF_TRY(write_entities(&part->text, d, objects, err));
-    NF_TRY(nf_json_append_beside(&part->text, d, d->beside, own, "doccano", err));
+    write_entities(&part->text, d, objects);
+    nf_json_append_beside(&part->text, d->beside, text_own);
     nf_str_append_text(&part->text, "}\n");
     return part->text.failed ? nf_no_memory(err, d->text_size) : NERFIT_OK;
 }
@@ -78,6 +77,6 @@ const nf_format nf_format_doccano = {
     .kept = "text, entities, all other fields (`id`, `relations`, `Comments`, ...)",
     .lost = "nothing",
     .value_looks_like = looks_like, .read_value = read_value,
-    .write = write, .head = "", .between = "", .tail = "",
+    .write = write, .own = text_own, .head = "", .between = "", .tail = "",
 };
 /* clang-format on */

@@ -24,7 +24,9 @@ typedef struct nf_part {
 } nf_part;
 
 typedef struct nf_parts {
-    nf_arena arena; /* of the names */
+    nf_arena arena;                /* of the names */
+    size_t number;                 /* of the document that is written, from 1 */
+    const struct nf_parts *before; /* those of the documents before it; NULL: none */
     nf_part *items;
     size_t count, capacity;
 } nf_parts;
@@ -68,6 +70,9 @@ struct nf_format {
      * the first, between two, and after the last. */
     nerfit_status (*write)(nf_parts *out, const nf_document *document, nerfit_error *err);
     const char *head, *between, *tail;
+    const char *const
+        *own;          /* keys that the format writes itself, ended by NULL: fields of these names
+                               are left out, with a warning; NULL: none */
     const char *empty; /* instead of head and tail where there is no document; NULL: these */
     /* Or the whole at once. */
     nerfit_status (*write_all)(nf_parts *out, const nf_corpus *corpus, nerfit_error *err);

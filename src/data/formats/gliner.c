@@ -90,8 +90,9 @@ static nerfit_status read_value(const nf_json_value *value) {
 }
 
 /* Entities may overlap: words are divided at all edges, and each entity finds its first and last. */
+static const char *const own[] = {"tokenized_text", "ner", NULL};
+
 static nerfit_status write(nf_parts *parts, const nf_document *d, nerfit_error *err) {
-    static const char *const own[] = {"tokenized_text", "ner", NULL};
     nf_part *part = nf_parts_get(parts, "");
     nf_word *words;
     size_t count;
@@ -118,7 +119,7 @@ static nerfit_status write(nf_parts *parts, const nf_document *d, nerfit_error *
     }
     free(words);
     nf_str_append_char(out, ']');
-    NF_TRY(nf_json_append_beside(out, d, d->beside, own, "gliner", err));
+    nf_json_append_beside(out, d->beside, own);
     nf_str_append_char(out, '}');
     return out->failed ? nf_no_memory(err, d->text_size) : NERFIT_OK;
 }
@@ -132,6 +133,6 @@ const nf_format nf_format_gliner = {
             "other fields",
     .lost = "the white space of the text; the fields of entities",
     .value_looks_like = looks_like, .read_value = read_value,
-    .write = write, .head = "[\n", .between = ",\n", .tail = "\n]\n", .empty = "[]\n",
+    .write = write, .own = own, .head = "[\n", .between = ",\n", .tail = "\n]\n", .empty = "[]\n",
 };
 /* clang-format on */

@@ -109,8 +109,9 @@ static nerfit_status read_value(const nf_json_value *value) {
     return status;
 }
 
+static const char *const own[] = {"tokens", "ner_tags", NULL};
+
 static nerfit_status write(nf_parts *parts, const nf_document *d, nerfit_error *err) {
-    static const char *const own[] = {"tokens", "ner_tags", NULL};
     nf_part *part = nf_parts_get(parts, "");
     nf_str labels = {0};
     if (!part) return nf_no_memory(err, 0);
@@ -119,8 +120,7 @@ static nerfit_status write(nf_parts *parts, const nf_document *d, nerfit_error *
     nf_str_append_text(&part->text, ", \"ner_tags\": ");
     nf_str_append(&part->text, nf_str_text(&labels), labels.length);
     nf_str_free(&labels);
-    if (status == NERFIT_OK)
-        status = nf_json_append_beside(&part->text, d, d->beside, own, "huggingface", err);
+    nf_json_append_beside(&part->text, d->beside, own);
     nf_str_append_text(&part->text, "}\n");
     if (status != NERFIT_OK) return status;
     return part->text.failed ? nf_no_memory(err, d->text_size) : NERFIT_OK;
@@ -137,6 +137,6 @@ const nf_format nf_format_huggingface = {
     .lost = "the white space of the text; written with labels by name, and without the fields of "
             "entities",
     .value_looks_like = looks_like, .read_value = read_value,
-    .write = write, .head = "", .between = "", .tail = "",
+    .write = write, .own = own, .head = "", .between = "", .tail = "",
 };
 /* clang-format on */

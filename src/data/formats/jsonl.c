@@ -212,11 +212,11 @@ static nerfit_status write_object(nf_str *out, const nf_document *d, nerfit_erro
                        span->beside ? "%s{\"start\": %u, \"end\": %u, \"label\": " : "%s[%u, %u, ",
                        i ? ", " : "", span->start, span->end);
         nf_json_append_text(out, span->label, strlen(span->label));
-        NF_TRY(nf_json_append_beside(out, d, span->beside, of_entity, "jsonl", err));
+        nf_json_append_beside(out, span->beside, of_entity);
         nf_str_append_char(out, span->beside ? '}' : ']');
     }
     nf_str_append_char(out, ']');
-    NF_TRY(nf_json_append_beside(out, d, d->beside, of_text, "jsonl", err));
+    nf_json_append_beside(out, d->beside, of_text);
     nf_str_append_char(out, '}');
     return out->failed ? nf_no_memory(err, d->text_size) : NERFIT_OK;
 }

@@ -222,8 +222,9 @@ static nerfit_status read_value(const nf_json_value *value) {
     return status;
 }
 
+static const char *const own[] = {"data", "annotations", "predictions", NULL};
+
 static nerfit_status write(nf_parts *parts, const nf_document *d, nerfit_error *err) {
-    static const char *const own[] = {"data", "annotations", "predictions", NULL};
     nf_part *part = nf_parts_get(parts, "");
     if (!part) return nf_no_memory(err, 0);
     nf_str *out = &part->text;
@@ -248,7 +249,7 @@ static nerfit_status write(nf_parts *parts, const nf_document *d, nerfit_error *
         nf_str_append_text(out, "]}}");
     }
     nf_str_append_text(out, "]}]");
-    NF_TRY(nf_json_append_beside(out, d, d->beside, own, "label-studio", err));
+    nf_json_append_beside(out, d->beside, own);
     nf_str_append_char(out, '}');
     return out->failed ? nf_no_memory(err, d->text_size) : NERFIT_OK;
 }
@@ -265,6 +266,6 @@ const nf_format nf_format_label_studio = {
             "choices, each with a warning; the fields of entities when it is written; predictions are read where there is no annotation, with "
             "the model as their source",
     .value_looks_like = looks_like, .read_value = read_value,
-    .write = write, .head = "[\n", .between = ",\n", .tail = "\n]\n", .empty = "[]\n",
+    .write = write, .own = own, .head = "[\n", .between = ",\n", .tail = "\n]\n", .empty = "[]\n",
 };
 /* clang-format on */

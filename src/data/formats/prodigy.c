@@ -31,10 +31,10 @@ static nerfit_status read_value(const nf_json_value *v) {
     return nf_span_shape_read(v, &shape);
 }
 
+static const char *const own[] = {"text", "spans", NULL};
+
 static nerfit_status write(nf_parts *parts, const nf_document *d, nerfit_error *err) {
-    static const char *const of_text[] = {"text", "spans", NULL}, *const of_span[] = {
-                                                                      "start", "end", "label",
-                                                                      "text", NULL};
+    static const char *const of_span[] = {"start", "end", "label", "text", NULL};
     nf_part *part = nf_parts_get(parts, "");
     if (!part) return nf_no_memory(err, 0);
     nf_str *out = &part->text;
@@ -46,13 +46,13 @@ static nerfit_status write(nf_parts *parts, const nf_document *d, nerfit_error *
         nf_str_appendf(out, "%s{\"start\": %u, \"end\": %u, \"label\": ", i ? ", " : "",
                        span->start, span->end);
         nf_json_append_text(out, span->label, strlen(span->label));
-        NF_TRY(nf_json_append_beside(out, d, span->beside, of_span, "prodigy", err));
+        nf_json_append_beside(out, span->beside, of_span);
         nf_str_append_char(out, '}');
     }
     nf_str_append_char(out, ']');
     if (!d->beside || !nf_fields_have(d->beside->fields, "answer"))
         nf_str_append_text(out, ", \"answer\": \"accept\"");
-    NF_TRY(nf_json_append_beside(out, d, d->beside, of_text, "prodigy", err));
+    nf_json_append_beside(out, d->beside, own);
     nf_str_append_text(out, "}\n");
     return out->failed ? nf_no_memory(err, d->text_size) : NERFIT_OK;
 }
@@ -64,6 +64,6 @@ const nf_format nf_format_prodigy = {
     .kept = "text, spans, all other fields (`tokens`, `meta`, `_task_hash`, ...)",
     .lost = "texts whose `answer` is `reject` or `ignore` are left out, with a warning",
     .value_looks_like = looks_like, .read_value = read_value,
-    .write = write, .head = "", .between = "", .tail = "",
+    .write = write, .own = own, .head = "", .between = "", .tail = "",
 };
 /* clang-format on */

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "base/ascii.h"
-#include "base/number.h"
 #include "data/formats/format.h"
 #include "data/lines.h"
 
@@ -78,9 +77,9 @@ static nerfit_status set_identifier(article *a, nf_given_span *span, const char 
 
 static nerfit_status read_entity(nf_reading *reading, article *a, const char *line, size_t size,
                                  long number) {
-    const char *cells[MOST_CELLS], *rest;
+    const char *cells[MOST_CELLS];
     size_t sizes[MOST_CELLS], n = 0;
-    uint64_t start, end;
+    int64_t start, end;
     for (size_t at = 0; at <= size && n < MOST_CELLS; n++) {
         const char *tab = memchr(line + at, '\t', size - at);
         size_t to = tab ? (size_t)(tab - line) : size;
@@ -88,13 +87,12 @@ static nerfit_status read_entity(nf_reading *reading, article *a, const char *li
         sizes[n] = to - at;
         at = to + 1;
     }
-    if (n >= 5 && nf_whole_read(cells[1], INT32_MAX, &start, &rest) &&
-        rest == cells[1] + sizes[1] && nf_whole_read(cells[2], INT32_MAX, &end, &rest) &&
-        rest == cells[2] + sizes[2]) {
+    if (n >= 5 && sizes[1] && nf_digits_read(cells[1], sizes[1], &start) == sizes[1] && sizes[2] &&
+        nf_digits_read(cells[2], sizes[2], &end) == sizes[2]) {
         NF_TRY(grow(a, reading->err));
         nf_given_span *span = &a->spans[a->n_spans];
-        *span = (nf_given_span){.start = (int64_t)start,
-                                .end = (int64_t)end,
+        *span = (nf_given_span){.start = start,
+                                .end = end,
                                 .label = cells[4],
                                 .label_size = sizes[4],
                                 .text = cells[3],
@@ -103,7 +101,7 @@ static nerfit_status read_entity(nf_reading *reading, article *a, const char *li
         a->lines[a->n_spans++] = number;
         return NERFIT_OK;
     }
-    if (n >= 3 && !nf_ascii_is_digit(cells[1][0])) { /* a relation */
+    if (n >= 3 && sizes[1] && !nf_ascii_is_digit(cells[1][0])) { /* a relation */
         nf_str_append_text(&a->others, a->others.length ? ", " : "");
         nf_json_append_text(&a->others, line, size);
         return NERFIT_OK;
@@ -129,8 +127,9 @@ static nerfit_status end_article(nf_reading *reading, article *a) {
                                    .span_lines = a->lines,
                                    .beside = &beside,
                                    .line = a->line};
-        status = fields.failed || a->text.failed ? nf_no_memory(reading->err, a->text.length)
-                                                 : nf_reading_add(reading, &given);
+        status = fields.failed || a->text.failed || a->others.failed
+                     ? nf_no_memory(reading->err, a->text.length)
+                     : nf_reading_add(reading, &given);
     }
     nf_str_free(&fields);
     nf_str_free(&a->text);

@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/number.h"
 #include "data/formats/format.h"
 #include "data/lines.h"
 #include "data/offsets.h"
@@ -106,15 +105,18 @@ static nerfit_status grow(tsv_reader *r) {
 /* One value of a cell: "PER", "PER[1]", "*[1]". */
 static nerfit_status read_value(tsv_reader *r, const char *value, size_t size, int64_t start,
                                 int64_t end, long number) {
-    uint64_t id = 0;
-    const char *open = NULL, *rest;
+    int64_t id = 0;
+    const char *open = NULL;
     for (size_t i = 0; i < size; i++)
         if (value[i] == '[' && (!i || value[i - 1] != '\\')) open = value + i;
-    if (open && nf_whole_read(open + 1, INT32_MAX, &id, &rest) && *rest == ']')
+    size_t digits = open ? nf_digits_read(open + 1, (size_t)(value + size - open) - 1, &id) : 0;
+    if (digits && open + 1 + digits < value + size && open[1 + digits] == ']')
         size = (size_t)(open - value);
+    else
+        id = 0;
     if (!size || (size == 1 && (value[0] == '_' || value[0] == '*'))) return NERFIT_OK;
     for (size_t i = r->n_spans; id && i-- > 0;)
-        if (r->ids[i] == (int64_t)id) {
+        if (r->ids[i] == id) {
             r->spans[i].end = end;
             return NERFIT_OK;
         }
@@ -126,7 +128,7 @@ static nerfit_status read_value(tsv_reader *r, const char *value, size_t size, i
         label[n++] = label[i];
     }
     NF_TRY(grow(r));
-    r->ids[r->n_spans] = (int64_t)id;
+    r->ids[r->n_spans] = id;
     r->lines[r->n_spans] = number;
     r->spans[r->n_spans++] =
         (nf_given_span){.start = start, .end = end, .label = label, .label_size = n};
@@ -142,10 +144,17 @@ static bool find_base(tsv_reader *r, const char *word, size_t size, int64_t star
     return true;
 }
 
+/* "7-12". */
+static bool read_place(const char *text, size_t size, int64_t *start, int64_t *end) {
+    size_t n = nf_digits_read(text, size, start);
+    return n && n < size && text[n] == '-' &&
+           nf_digits_read(text + n + 1, size - n - 1, end) == size - n - 1 && n + 1 < size;
+}
+
 static nerfit_status read_row(tsv_reader *r, const char *line, size_t size, long number) {
-    const char *cells[MOST_CELLS], *rest;
+    const char *cells[MOST_CELLS];
     size_t sizes[MOST_CELLS], n = 0;
-    uint64_t start, end;
+    int64_t start, end;
     for (size_t at = 0; at <= size && n < MOST_CELLS; n++) {
         const char *tab = memchr(line + at, '\t', size - at);
         size_t to = tab ? (size_t)(tab - line) : size;
@@ -153,10 +162,8 @@ static nerfit_status read_row(tsv_reader *r, const char *line, size_t size, long
         sizes[n] = to - at;
         at = to + 1;
     }
-    bool good = n >= 3 && r->has_text && nf_whole_read(cells[1], INT32_MAX, &start, &rest) &&
-                *rest == '-' && nf_whole_read(rest + 1, INT32_MAX, &end, &rest) &&
-                rest == cells[1] + sizes[1];
-    if (good && r->base < 0) good = find_base(r, cells[2], sizes[2], (int64_t)start);
+    bool good = n >= 3 && r->has_text && read_place(cells[1], sizes[1], &start, &end);
+    if (good && r->base < 0) good = find_base(r, cells[2], sizes[2], start);
     if (!good) {
         r->refused = true;
         return nf_reading_malformed(r->reading, number, 0,
@@ -169,8 +176,8 @@ static nerfit_status read_row(tsv_reader *r, const char *line, size_t size, long
         size_t to = from;
         while (to < sizes[cell] && (cells[cell][to] != '|' || (to && cells[cell][to - 1] == '\\')))
             to++;
-        NF_TRY(read_value(r, cells[cell] + from, to - from, (int64_t)start - r->base,
-                          (int64_t)end - r->base, number));
+        NF_TRY(
+            read_value(r, cells[cell] + from, to - from, start - r->base, end - r->base, number));
         from = to + 1;
     }
     return NERFIT_OK;
@@ -212,7 +219,7 @@ static nerfit_status read_tsv_line(tsv_reader *r, const char *line, size_t size,
             NF_TRY(end_sentence(r));
         if (!r->has_text) r->line = number;
         set_text(r, line + 6, size - 6);
-        return NERFIT_OK;
+        return r->text.failed ? nf_no_memory(r->reading->err, size) : NERFIT_OK;
     }
     if (size >= 3 && memcmp(line, "#T_", 3) == 0) read_layer(r, line, size);
     return line[0] == '#' ? NERFIT_OK : read_row(r, line, size, number);

@@ -17,7 +17,8 @@ PACKAGES := jansson yaml-0.1 libutf8proc expat zlib $(MSGPACK)
 # not linked: src/net/curl.c opens it
 OPENED := libcurl
 OPT ?= -O2
-WARN := -Wno-unknown-warning-option -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wno-format-truncation -Wstrict-prototypes -Wvla -Werror
+WERROR := -Werror
+WARN := -Wno-unknown-warning-option -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wno-format-truncation -Wstrict-prototypes -Wvla $(WERROR)
 CFLAGS ?= -g
 NF_CFLAGS := -std=gnu11 $(OPT) $(CFLAGS) $(WARN) -fPIC -fvisibility=$(VISIBILITY) -fopenmp -Iinclude -Isrc \
 	$(shell pkg-config --cflags $(PACKAGES) $(OPENED)) -D_GNU_SOURCE

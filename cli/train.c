@@ -16,11 +16,14 @@ typedef struct progress {
 } progress;
 
 static void draw_bar(progress *p, const nerfit_event *event) {
-    char stage[32];
+    char stage[48];
     if (!cli_bar_due(&p->bar, event->step >= event->total_steps)) return;
     double rate = (double)(event->step - p->first_step) / (cli_now() - p->began + 1e-9);
     double left = rate > 0 ? (double)(event->total_steps - event->step) / rate : 0;
-    snprintf(stage, sizeof stage, "stage %d ", event->stage);
+    if (event->fold)
+        snprintf(stage, sizeof stage, "calibration %d of %d ", event->fold, event->folds);
+    else
+        snprintf(stage, sizeof stage, "stage %d ", event->stage);
     cli_bar_draw(&p->bar, stage, event->step, event->total_steps,
                  "%.1f steps/s  %d:%02d left  loss %.4f", rate, (int)left / 60, (int)left % 60,
                  event->loss);
@@ -56,7 +59,7 @@ static bool on_event(void *user, const nerfit_event *event) {
     if (event->kind == NERFIT_EVENT_BEGIN) {
         p->began = cli_now();
         p->first_step = event->step;
-        if (!p->quiet && !p->log_json)
+        if (!p->quiet && !p->log_json && !event->fold) /* the log tells of folds */
             fprintf(stderr, "stage %d: %s, %lld steps\n", event->stage, event->stage_name,
                     (long long)event->total_steps);
     }

@@ -591,6 +591,9 @@ typedef struct nerfit_event {
     double loss;
     const char *json; /* or NULL */
     const char *path; /* or NULL */
+    /* Calibration by cross-validation trains `folds` models more, once the run's own is in best/. Of
+     * their trainings (BEGIN, STEP and END alone) fold is 1 to folds; 0: the run's own. */
+    int fold, folds;
 } nerfit_event;
 
 /* One annotated text that a parse callback fills. */

@@ -121,7 +121,9 @@ nerfit_event nf_event_of(const nf_stage_report *report) {
                           .epoch = report->epoch,
                           .loss = report->loss,
                           .json = report->entry ? nf_json_text(report->entry, JSON_COMPACT) : NULL,
-                          .path = report->path};
+                          .path = report->path,
+                          .fold = report->fold,
+                          .folds = report->folds};
 }
 
 static bool observe(void *user, const nf_stage_report *report) {

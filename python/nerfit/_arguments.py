@@ -70,6 +70,8 @@ def _text(name: str, value: Any) -> str:
     if isinstance(value, os.PathLike):
         return os.fsdecode(value)
     if isinstance(value, (list, tuple, set, frozenset)):
+        if name == "report_to" and not value:
+            return "none"  # as transformers reads it
         parts = [_text(name, part) for part in value]
         empty = not parts and _TYPES.get(name) not in ("names", "paths")
         if empty or any("," in part for part in parts):

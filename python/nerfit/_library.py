@@ -135,6 +135,8 @@ class Event(ctypes.Structure):
         ("loss", c_double),
         ("json", c_char_p),
         ("path", c_char_p),
+        ("fold", c_int),
+        ("folds", c_int),
     ]
 
 
@@ -290,14 +292,23 @@ _FUNCTIONS = {
 
 def _open() -> ctypes.CDLL:
     path = os.environ.get("NERFIT_LIBRARY") or str(_FOLDER / "libnerfit.so")
+    # OpenMP's threads wait for each other by spinning, for milliseconds, and starve on a machine that
+    # does other work besides; the run-time reads its settings as it is loaded. As the program does.
+    short = not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & set(os.environ)
+    if short:
+        os.environ["GOMP_SPINCOUNT"] = "2000"
     try:
         library = ctypes.CDLL(path)
     except OSError as reason:
         raise ImportError(
-            f"nerfit's library cannot be loaded: {reason}. It takes the Debian packages libdnnl3, "
-            "libjansson4, libyaml-0-2, libutf8proc2 and libgomp1, or their like; if "
+            f"nerfit's library cannot be loaded: {reason}. It takes the Debian packages libdnnl3 "
+            "(Debian 12: libdnnl2), libjansson4, libyaml-0-2, libutf8proc2 (or 3), libcurl4 and "
+            "libgomp1, or their like; if "
             "those are there, install nerfit again, so that it is built for them."
         ) from None
+    finally:
+        if short:
+            del os.environ["GOMP_SPINCOUNT"]
     for name, (result, arguments) in _FUNCTIONS.items():
         function = getattr(library, name)
         function.restype = c_int if result is STATUS else result

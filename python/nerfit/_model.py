@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import html
+import itertools
 import json
 import logging
 import os
+import tempfile
 import threading
+import time
 from ctypes import POINTER, byref, c_size_t, c_void_p
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Union, overload
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -20,6 +25,10 @@ _logger = logging.getLogger("nerfit")
 #: One for all entities, or by label; the key None is for the labels that are not named. None: what
 #: the model says (``least_probability`` of its training).
 Threshold = Union[float, "Mapping[str | None, float]", None]
+
+
+#: What to tag: descriptions by label, names, or a file of the former.
+Labels = Union[str, "os.PathLike[str]", "Mapping[str, str]", "Iterable[str]"]
 
 
 class Entity(NamedTuple):
@@ -55,18 +64,33 @@ class Report:
     """Micro average."""
     f1: float
     """Micro average."""
-    details: dict[str, Any]
+    details: dict[str, Any] = field(repr=False)
     """The same by entity type ("types") and averaged ("micro", "macro", "weighted"); of an evaluation
     also every mistake ("errors"), "confusion", "semeval", "calibration" and "thresholds"."""
-    text: str
+    text: str = field(repr=False)
     """As a table; what ``print(report)`` shows."""
-    scores: str = ""
+    scores: str = field(default="", repr=False)
     """What the entities' scores are worth, and precision and recall by threshold, as text."""
-    analysis: str = ""
+    analysis: str = field(default="", repr=False)
     """Mistakes counted, the confusion of types and the SemEval'13 measures, as text."""
 
     def __str__(self) -> str:
         return self.text
+
+    def _repr_html_(self) -> str:
+        """As a notebook shows it: precision, recall and F1 by entity type."""
+        rows = sorted(self.details.get("types", {}).items())
+        rows.append(("all (micro average)", self.details.get("micro", {})))
+        cells = "".join(
+            f"<tr><td>{html.escape(label)}</td>"
+            + "".join(f"<td>{100 * score[name]:.1f}</td>" for name in ("precision", "recall", "f1"))
+            + f"<td>{score['support']}</td></tr>"
+            for label, score in rows
+            if score
+        )
+        names = ("type", "precision (%)", "recall (%)", "F1 (%)", "entities")
+        head = "".join(f"<th>{name}</th>" for name in names)
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{cells}</tbody></table>"
 
 
 def make_report(given: _library.Report) -> Report:
@@ -136,6 +160,32 @@ def _thresholds(given: Any) -> dict[str | None, float]:
     return found
 
 
+@contextlib.contextmanager
+def _labels_file(labels: Any) -> Iterator[bytes | None]:
+    """What the library takes: a file, or names divided by commas."""
+    if labels is None or isinstance(labels, (str, os.PathLike)):
+        yield None if labels is None else os.fsencode(labels)
+        return
+    expected = "expected a dictionary of labels to descriptions, a list of labels, or a file"
+    if isinstance(labels, Mapping):
+        for label, text in labels.items():
+            if not isinstance(label, str) or not isinstance(text, str):
+                raise ArgumentError(f"labels: {label!r}: {text!r}; {expected}")
+        with tempfile.TemporaryDirectory(prefix="nerfit-") as folder:
+            path = os.path.join(folder, "labels.json")
+            with open(path, "w", encoding="utf-8") as file:
+                json.dump(dict(labels), file)
+            yield os.fsencode(path)
+        return
+    names = _values.rows(labels, "labels", expected.removeprefix("expected "))
+    for name in names:
+        if not isinstance(name, str) or "," in name or not name.strip():
+            raise ArgumentError(f"labels: {name!r} is not the name of a label; {expected}")
+    if not names:
+        raise ArgumentError(f"labels: holds nothing; {expected}")
+    yield _library.encode(",".join(names), "labels")
+
+
 class Model:
     """A loaded model. Threads may share it: each gets a session of its own, and they run at once.
 
@@ -149,16 +199,19 @@ class Model:
         decoder: "labels": each sub-word's most probable label; "viterbi": the best sequence of
             words' labels in which I- follows B- or I- of its type; "crf": with the learned
             transitions; "auto" (None): "crf" where the folder has some (nerfit.json), else "labels".
-        labels: zero-shot tagging, for a folder that ``nerfit pretrain`` wrote: a JSON or YAML file of
-            descriptions, or the labels' names divided by commas.
+        labels: zero-shot tagging, for a folder that ``nerfit pretrain`` wrote: a dictionary of
+            descriptions, a list of names, a JSON or YAML file of descriptions, or the labels' names
+            divided by commas.
         sentence_encoder: with labels: a folder, if it is not the one of the pre-training.
 
     Raises:
         NerfitError: the folder holds no such model.
     """
 
-    #: Texts that are handed to the library at once; Ctrl-C acts between them.
+    #: Texts that are handed to the library at once, at most; Ctrl-C acts between them.
     _CHUNK = 1024
+    #: So many seconds a chunk should take.
+    _PAUSE = 0.2
 
     def __init__(
         self,
@@ -167,10 +220,12 @@ class Model:
         precision: str | None = None,
         threads: int = 0,
         decoder: str | None = None,
-        labels: str | os.PathLike[str] | None = None,
+        labels: Labels | None = None,
         sentence_encoder: str | os.PathLike[str] | None = None,
     ) -> None:
-        with _transfer.Transfers() as transfers:
+        if isinstance(threads, bool) or not hasattr(threads, "__index__") or threads < 0:
+            raise ArgumentError(f"threads: {threads!r} is not a number of threads; 0: all cores")
+        with _labels_file(labels) as labels_path, _transfer.Transfers() as transfers:
             options = _library.ModelOptions(
                 None if backend is None else _library.encode(backend, "backend"),
                 None if precision is None else _library.encode(precision, "precision"),
@@ -178,7 +233,7 @@ class Model:
                 log_function,
                 None,
                 None if decoder is None else _library.encode(decoder, "decoder"),
-                None if labels is None else os.fsencode(labels),
+                labels_path,
                 None if sentence_encoder is None else os.fsencode(sentence_encoder),
                 transfers.function,
                 None,
@@ -186,6 +241,8 @@ class Model:
             self._model = _Loaded(os.fsencode(folder), options)
         self._local = threading.local()
         self.folder: str = os.fsdecode(folder)
+        whole = os.path.abspath(self.folder) if os.path.isdir(self.folder) else self.folder
+        self._arguments = (whole, backend, precision, threads, decoder, labels, sentence_encoder)
         count = _library.call("model_label_count", self._model.address)
         self.labels: list[str] = [
             _library.call("model_label", self._model.address, i).decode() for i in range(count)
@@ -203,11 +260,13 @@ class Model:
         self, texts: Sequence[str], threshold: Threshold = None
     ) -> Iterator[_library.Prediction]:
         session = self._session(threshold)
-        for first in range(0, len(texts), self._CHUNK):
-            chunk = texts[first : first + self._CHUNK]
+        first, count = 0, min(self._CHUNK, 32)
+        while first < len(texts):
+            chunk = texts[first : first + count]
             data = [_library.encode_text(t, f"texts[{first + i}]") for i, t in enumerate(chunk)]
             sizes = (c_size_t * len(data))(*map(len, data))
             out = POINTER(_library.Prediction)()
+            began = time.monotonic()
             _library.call(
                 "predict",
                 session.address,
@@ -216,7 +275,12 @@ class Model:
                 len(data),
                 byref(out),
             )
+            seconds = time.monotonic() - began
             yield from out[: len(data)]
+            first += len(data)
+            # long texts, or a slow machine: fewer at once
+            count = count // 2 if seconds > self._PAUSE else 2 * count
+            count = max(1, min(count, self._CHUNK))
 
     @overload
     def predict(  # type: ignore[overload-overlap]
@@ -249,6 +313,17 @@ class Model:
             for text, prediction in zip(many, self._predictions(many, threshold))
         ]
         return found[0] if alone else found
+
+    def pipe(
+        self, texts: Iterable[str], threshold: Threshold = None, chunk: int = 1024
+    ) -> Iterator[list[Entity]]:
+        """The entities of every text of a stream, one after another: texts are taken from it `chunk`
+        at a time, and no more of them are kept."""
+        if isinstance(texts, str):
+            raise ArgumentError("texts: expected an iterable of texts, not one text")
+        source = iter(texts)
+        while many := list(itertools.islice(source, chunk)):
+            yield from self.predict(many, threshold)
 
     @overload
     def tokens(self, texts: str) -> list[Token]: ...  # type: ignore[overload-overlap]
@@ -307,9 +382,31 @@ class Model:
             byref(report),
         )
         try:
-            return make_report(report)
+            made = make_report(report)
         finally:
             _library.call("report_free", byref(report))
+        own = {label.partition("-")[2] or label for label in self.labels}
+        lacks = {
+            label: score["support"]
+            for label, score in made.details["types"].items()
+            if label not in own and score["support"]
+        }
+        if lacks:
+            _logger.warning(
+                "the model has no label %s; it counts as missed",
+                ", ".join(f'"{label}" ({n} annotated)' for label, n in lacks.items()),
+            )
+        return made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled is where it came from: who unpickles it loads it again."""
+        return type(self), self._arguments
+
+    def __copy__(self) -> Model:
+        return self  # nothing of it changes
+
+    def __deepcopy__(self, memo: Any) -> Model:
+        return self
 
     def __repr__(self) -> str:
         return f"<nerfit.Model {self.folder!r}, {len(self.labels)} labels>"
@@ -337,7 +434,7 @@ def load(
     precision: str | None = None,
     threads: int = 0,
     decoder: str | None = None,
-    labels: str | os.PathLike[str] | None = None,
+    labels: Labels | None = None,
     sentence_encoder: str | os.PathLike[str] | None = None,
 ) -> Model:
     """Loads a model, as :class:`Model` does:

@@ -29,7 +29,7 @@ def _line(event: Event) -> str:
 class Lines:
     def __call__(self, event: Event) -> None:
         if event.kind == "begin":
-            self._print(f"stage {event.stage}: {event.stage_name}, {event.total_steps} steps")
+            self._print(f"{event.title}, {event.total_steps} steps")
         elif event.metrics is not None:
             self._print(_line(event))
 
@@ -51,7 +51,7 @@ class Bars(Lines):
             self._bar = self._tqdm(
                 total=event.total_steps,
                 initial=event.step,
-                desc=f"stage {event.stage}: {event.stage_name}",
+                desc=event.title,
                 unit="step",
             )
         elif event.kind == "step" and self._bar is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import html
 import json
 import os
 import warnings
@@ -72,6 +73,17 @@ class Event:
     eval_overall_f1, ..."""
     path: str | None
     """Of "save": the checkpoint's folder."""
+    fold: int = 0
+    """0: the run's own training. Once its model is in ``best/``, calibration by cross-validation
+    trains `folds` models more; of these "begin", "step" and "end" are told, with 1, 2, ... here."""
+    folds: int = 0
+
+    @property
+    def title(self) -> str:
+        """What is being trained: "stage 2: word classification", "calibration: training 1 of 3"."""
+        if self.fold:
+            return f"calibration: training {self.fold} of {self.folds}"
+        return f"stage {self.stage}: {self.stage_name}"
 
 
 #: Is called with every event, on the thread that trains; returns False to stop the run.
@@ -94,6 +106,13 @@ class TrainResult:
     options: dict[str, Any] = field(default_factory=dict, repr=False)
     """What the run used, by training_args.json; under "chosen_by_recipe" what was not given and the
     recipe chose: ``result.options["chosen_by_recipe"]["max_steps"]``."""
+
+
+    def _repr_html_(self) -> str:
+        scores = self.report._repr_html_() if self.report else ""
+        of = f", scored on the {self.report_of} texts" if self.report else ""
+        folder = html.escape(self.model_folder)
+        return f"<p>Model in <code>{folder}</code> ({self.seconds:.0f} s){of}</p>{scores}"
 
 
 def _callables(callbacks: Any) -> list[Callback]:
@@ -121,6 +140,8 @@ def _event(given: _library.Event) -> Event:
         loss=given.loss,
         metrics=json.loads(given.json) if given.json else None,
         path=os.fsdecode(given.path) if given.path else None,
+        fold=given.fold,
+        folds=given.folds,
     )
 
 
@@ -175,10 +196,18 @@ class Trainer:
         self.progress = progress
         self.result: TrainResult | None = None
         self._model: Model | None = None
-        self._corpora = {
-            name: self._corpus(getattr(args, name), name)
-            for name in ("train_annotations", "val_annotations", "test_annotations")
-        }
+        self._corpora = self._read()
+
+    def _read(self) -> dict[str, _data.Corpus | None]:
+        names = ("train_annotations", "val_annotations", "test_annotations")
+        return {name: self._corpus(getattr(self.args, name), name) for name in names}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_corpora": None}  # they are read again
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._corpora = self._read()
 
     def _tell_of_hooks(self) -> None:
         """What a subclass overrides in vain: it would train something else than it says."""
@@ -257,7 +286,7 @@ class Trainer:
         except CancelledError as error:
             if watch.interrupted and watch.raised is None:
                 raise KeyboardInterrupt(
-                    f"{error}; train(resume_from_checkpoint=True) goes on from there"
+                    f"{error} (train(resume_from_checkpoint=True))"
                 ) from None
             if watch.raised is None:
                 raise

@@ -2,10 +2,17 @@
 
 import os
 import shutil
+import signal
 import string
 from pathlib import Path
 
 import pytest
+
+# a shell's background job ignores it, and what it starts does so, too
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# on a machine that does other work, OpenMP's threads must not wait for each other by spinning
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 ROOT = Path(__file__).resolve().parents[2]
 

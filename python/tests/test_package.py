@@ -38,7 +38,7 @@ def test_types_of_the_options():
     needs_wheel()
     assert (PACKAGE / "py.typed").exists()
     tree = ast.parse((PACKAGE / "_arguments.pyi").read_text())
-    (stub,) = [n for n in tree.body if isinstance(n, ast.ClassDef)]
+    (stub,) = [n for n in tree.body if getattr(n, "name", "") == "TrainingArguments"]
     attributes = [n.target.id for n in stub.body if isinstance(n, ast.AnnAssign)]
     assert sorted(attributes) == sorted(inspect.signature(nerfit.TrainingArguments).parameters)
     methods = {n.name: n for n in stub.body if isinstance(n, ast.FunctionDef)}
@@ -83,3 +83,36 @@ def test_what_is_missing_for_building_is_named(tmp_path):
     assert done.returncode != 0
     assert "dnnl.h: No such file or directory" in done.stderr
     assert "needs more than is installed here:\n\n    apt-get install libdnnl-dev\n" in done.stderr
+
+
+def test_the_source_distribution_builds(tmp_path):
+    """Unpacked elsewhere, with nothing of the checkout beside it."""
+    pytest.importorskip("setuptools.command.bdist_wheel")
+    source = tmp_path / "checkout"
+    listed = subprocess.run(
+        ["git", "-C", ROOT, "ls-files", "python", "src", "include", "cli", "adapters", "Makefile",
+         "run", "LICENSE"], capture_output=True, text=True,
+    )  # fmt: skip
+    if listed.returncode != 0:
+        pytest.skip("not a git checkout")
+    for name in listed.stdout.splitlines():
+        if (ROOT / name).exists():  # removed, not yet committed
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, source / name)
+    subprocess.run(
+        [sys.executable, "setup.py", "-q", "sdist", "-d", tmp_path], cwd=source / "python",
+        check=True, capture_output=True,
+    )  # fmt: skip
+    (archive,) = tmp_path.glob("nerfit-*.tar.gz")
+    shutil.rmtree(source)
+    shutil.unpack_archive(archive, tmp_path / "unpacked", filter="data")
+    (folder,) = (tmp_path / "unpacked").iterdir()
+    compiler = ["CC=ccache gcc"] if shutil.which("ccache") else []
+    built = subprocess.run(
+        ["make", "-j4", "OPT=-O0", "CFLAGS=", "WERROR=", *compiler, "all"], cwd=folder / "source",
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert built.returncode == 0, built.stderr[-3000:]
+    shown = subprocess.run([folder / "source/build/nerfit", "--version"], capture_output=True, text=True)
+    assert shown.stdout == f"nerfit {nerfit.__version__}\n"
+    assert (folder / "nerfit" / "_model.py").exists() and (folder / "nerfit" / "py.typed").exists()

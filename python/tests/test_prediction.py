@@ -1,6 +1,9 @@
 """Loaded models: offsets in Python's units, threads, scores, what is said of mistakes."""
 
+import os
+import signal
 import threading
+import time
 
 import pytest
 
@@ -137,3 +140,102 @@ def test_mistakes(trained, tmp_path):
         nerfit.load(trained.result.model_folder, precision="f64")
     with pytest.raises(OSError):
         model.evaluate(tmp_path / "nowhere.txt")
+
+
+def interrupted(work, after=0.3):
+    """Seconds from SIGINT, `after` seconds into the work, to its KeyboardInterrupt."""
+    sent = []
+
+    def send():
+        time.sleep(after)
+        sent.append(time.monotonic())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    seconds = time.monotonic() - sent[0]
+    thread.join()
+    return seconds
+
+
+def test_a_long_list_can_be_interrupted(trained):
+    model = nerfit.load(trained.result.model_folder, backend="ref", threads=1)
+    few, many = ["wake me up at nine"] * 3, ["wake me up at nine " * 300] * 20000
+    whole = model.predict(few)
+    for work in (model.predict, model.tokens):
+        # with all texts at once it would take minutes
+        assert interrupted(lambda work=work: work(many)) < 10
+    assert model.predict(few) == whole
+
+
+def test_streams(trained):
+    texts = ["wake me up at nine", "play jazz in madrid"] * 3
+    taken = []
+
+    def source():
+        for text in texts:
+            taken.append(text)
+            yield text
+
+    stream = trained.model.pipe(source(), chunk=2)
+    assert next(stream) == trained.predict(texts[0])
+    assert len(taken) == 2
+    assert list(stream) == trained.predict(texts[1:])
+    assert list(trained.model.pipe([])) == []
+    with pytest.raises(ArgumentError, match="not one text"):
+        next(trained.model.pipe("wake me"))
+
+
+def test_what_a_notebook_shows(trained):
+    report = trained.evaluate(ANNOTATIONS)
+    assert len(repr(report)) < 120 and len(repr(trained.result)) < 400
+    page = report._repr_html_()
+    assert page.startswith("<table>") and page.count("<tr>") == 6 and "<td>song</td>" in page
+    assert trained.result.model_folder in trained.result._repr_html_()
+
+
+def test_labels_that_the_model_lacks(trained, caplog):
+    trained.evaluate(["wake me up at [hour : nine]", "play [song : jazz]"])
+    (record,) = [r for r in caplog.records if r.name == "nerfit"]
+    assert record.getMessage() == 'the model has no label "hour" (1 annotated); it counts as missed'
+
+
+def test_a_runs_folder_is_no_model(trained):
+    run = os.path.dirname(trained.result.model_folder)
+    with pytest.raises(ArgumentError) as caught:
+        nerfit.load(run)
+    assert str(caught.value) == f"{run}: is the folder of a run; its model is in {run}/best"
+    for threads in (-1, "2", True, None):
+        with pytest.raises(ArgumentError, match="threads: .* is not a number of threads"):
+            nerfit.load(trained.result.model_folder, threads=threads)
+
+
+@pytest.mark.parametrize(
+    "labels, message",
+    [
+        ({"time": 3}, "labels: 'time': 3; expected a dictionary of labels to descriptions"),
+        ({}, "has no"),
+        ([], "labels: holds nothing"),
+        (["a,b"], "labels: 'a,b' is not the name of a label"),
+        (5, "labels: expected a dictionary of labels to descriptions, a list of labels, or a file, not int"),
+    ],
+)  # fmt: skip
+def test_labels_that_are_none(encoder, labels, message):
+    with pytest.raises(NerfitError) as caught:
+        nerfit.load(encoder, labels=labels)
+    if labels != {}:
+        assert message in str(caught.value)
+
+
+def test_labels_in_memory_and_in_files(encoder, tmp_path):
+    """What they are good for is tried elsewhere; here, that they arrive."""
+    found = []
+    (tmp_path / "labels.json").write_text('{"time": "a time of day", "song": "a title"}')
+    for labels in ({"time": "a time of day", "song": "a title"}, tmp_path / "labels.json",
+                   ["time", "song"], "time,song"):  # fmt: skip
+        with pytest.raises(NerfitError) as caught:
+            nerfit.load(encoder, labels=labels)
+        found.append(str(caught.value))
+    assert len(set(found)) == 1 and "TypeError" not in found[0], found

@@ -311,3 +311,39 @@ def test_another_runs_checkpoint_is_gone_on_from(options, tmp_path):
     shutil.rmtree(run / "stage2" / f"checkpoint-{best}")
     with pytest.raises(ArgumentError, match=f"checkpoint-{best}, is not there"):
         Trainer(third, progress=False).train(resume_from_checkpoint=checkpoint)
+
+
+def test_calibrations_trainings_are_told_apart(options, capfd):
+    events = []
+    changes = {"calibration": "cross-validation", "calibration_folds": 2, "val_annotations": None}
+    args = TrainingArguments(**{**options, **changes})
+    Trainer(args, callbacks=[events.append]).train()
+    own = [e for e in events if not e.fold]
+    assert own == events[: len(own)]  # first the run's own
+    assert [e.stage for e in own if e.kind == "end"] == [1, 2] and own[-1].kind == "end"
+    folds = events[len(own) :]
+    assert [e.fold for e in folds if e.kind == "begin"] == [1, 1, 2, 2]
+    assert {e.kind for e in folds} == {"begin", "step", "end"} and {e.folds for e in folds} == {2}
+    assert folds[0].title == "calibration: training 1 of 2"
+    assert own[0].title == "stage 1: contrastive"
+    err = capfd.readouterr().err
+    assert "calibration: training 2 of 2" in err and err.count("stage 2: ") < err.count("calibration")
+
+
+def test_a_calibration_that_is_interrupted(options):
+    """The model is there by then, and the message says so."""
+    changes = {"calibration": "cross-validation", "calibration_folds": 2, "val_annotations": None}
+    args = TrainingArguments(**{**options, **changes})
+
+    def interrupt(event):
+        if event.fold == 2 and event.step == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        Trainer(args, callbacks=[interrupt], progress=False).train()
+    best = str(options["output_dir"] / "best")
+    assert f"stopped in training 2 of 2 for the calibration of scores; the model in {best} is " in str(
+        caught.value
+    )
+    assert os.path.exists(f"{best}/model.safetensors")
+    Trainer(args, progress=False).train(resume_from_checkpoint=True)

@@ -88,6 +88,13 @@ static void card(nf_str *out, const char *label, const char *format, double valu
     nf_str_appendf(out, "</b><span>%s</span></div>\n", label);
 }
 
+/* What evaluations while training count. */
+static const char *unit_of(const json_t *run) {
+    const char *recipe =
+        json_string_value(json_object_get(json_object_get(run, "options"), "recipe"));
+    return recipe && strcmp(recipe, "original") == 0 ? "sub-words" : "words";
+}
+
 static void cards(nf_str *out, const json_t *run) {
     const json_t *report = json_object_get(run, "report"),
                  *micro = json_object_get(report, "micro");
@@ -95,7 +102,9 @@ static void cards(nf_str *out, const json_t *run) {
     const json_t *train = json_object_get(json_object_get(run, "data"), "train");
     nf_str_append_text(out, "<div class=\"cards\">\n");
     if (micro) {
-        card(out, "F1 (%)", "%.1f", 100 * nf_page_number(micro, "f1"));
+        char label[32];
+        snprintf(label, sizeof label, "F1 of %s (%%)", unit_of(run));
+        card(out, label, "%.1f", 100 * nf_page_number(micro, "f1"));
         card(out, "precision (%)", "%.1f", 100 * nf_page_number(micro, "precision"));
         card(out, "recall (%)", "%.1f", 100 * nf_page_number(micro, "recall"));
     }
@@ -207,7 +216,7 @@ static void type_cells(nf_str *out, const char *label, const json_t *score) {
     nf_str_appendf(out, "<td>%lld</td></tr>\n", (long long)nf_page_count(score, "support"));
 }
 
-static void types(nf_str *out, const json_t *report) {
+static void types(nf_str *out, const json_t *report, const char *unit) {
     json_t *all = json_object_get(report, "types"), *score;
     size_t n = json_object_size(all), i = 0;
     const char *label;
@@ -219,10 +228,14 @@ static void types(nf_str *out, const json_t *report) {
     nf_str_append_text(
         out,
         "<h2>Entity types</h2>\n<p class=\"muted\">Type and boundaries right (seqeval's default "
-        "mode), as nerfit train printed them.<span class=\"key bp\"></span>precision"
-        "<span class=\"key br\"></span>recall<span class=\"key bf\"></span>F1</p>\n"
-        "<div class=\"wide\"><table class=\"types\"><tr><th>type</th><th></th>"
-        "<th>precision</th><th>recall</th><th>F1</th><th>entities</th></tr>\n");
+        "mode), in labels of ");
+    nf_str_appendf(out, "%s, as nerfit train printed them and <code>nerfit eval%s</code> does.",
+                   unit, strcmp(unit, "words") == 0 ? " --words" : "");
+    nf_str_append_text(out,
+                       "<span class=\"key bp\"></span>precision"
+                       "<span class=\"key br\"></span>recall<span class=\"key bf\"></span>F1</p>\n"
+                       "<div class=\"wide\"><table class=\"types\"><tr><th>type</th><th></th>"
+                       "<th>precision</th><th>recall</th><th>F1</th><th>entities</th></tr>\n");
     for (i = 0; i < n; i++) type_cells(out, rows[i].label, rows[i].score);
     type_cells(out, "all (micro average)", json_object_get(report, "micro"));
     nf_str_append_text(out, "</table></div>\n");
@@ -238,7 +251,9 @@ static void semeval(nf_str *out, const json_t *report) {
     nf_str_append_text(
         out, "<h2>What counts as found</h2>\n<p class=\"muted\">SemEval-2013's measures. "
              "strict: type and boundaries; exact: boundaries, whatever the type; partial: "
-             "an overlap counts half; type: an overlap of the right type.</p>\n"
+             "an overlap counts half; type: an overlap of the right type. They count entities by "
+             "their characters, as nerfit predict gives them, not labels: strict is another "
+             "number than the F1 above where an edge lies inside a word.</p>\n"
              "<div class=\"wide\"><table><tr><th></th><th>correct</th><th>incorrect</th>"
              "<th>partial</th><th>missed</th><th>spurious</th><th>precision</th>"
              "<th>recall</th><th>F1</th></tr>\n");
@@ -386,7 +401,7 @@ void nf_report_page_html(const json_t *run, nf_str *out) {
     const json_t *report = json_object_get(run, "report");
     head(out, run);
     if (json_is_object(report)) {
-        types(out, report);
+        types(out, report, unit_of(run));
         semeval(out, report);
         nf_page_confusion(out, report);
     }

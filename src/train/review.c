@@ -77,8 +77,11 @@ typedef struct fold {
 
 /* The run's log and metrics are not told of a fold's: only its steps go on to the caller. */
 static bool observe(void *user, const nf_stage_report *report) {
-    const nf_review *review = user;
-    return report->entry || report->path || review->observer(review->user, report);
+    const fold *f = user;
+    nf_stage_report told = *report;
+    told.fold = (int)f->part + 1;
+    told.folds = (int)f->n_parts;
+    return report->entry || report->path || f->review->observer(f->review->user, &told);
 }
 
 static nerfit_status divide(fold *f, const uint32_t *part_of, nerfit_error *err) {
@@ -128,8 +131,8 @@ static nerfit_status train_fold(fold *f, char **model_folder, nerfit_error *err)
                           .services = review->services};
     nf_train_result result;
     if (!review->embeddings) options.ent2emb = NULL;
-    NF_TRY(nf_train_run(&options, &data, &silent, review->observer ? observe : NULL, review,
-                        &result, err));
+    NF_TRY(
+        nf_train_run(&options, &data, &silent, review->observer ? observe : NULL, f, &result, err));
     *model_folder = result.model_folder;
     result.model_folder = NULL;
     nf_train_result_free(&result);
@@ -172,6 +175,11 @@ static nerfit_status cross_validate(nf_review *review, nf_analysis *found, nerfi
     nerfit_status status =
         nf_split(all, sizes, n, (uint64_t)review->options->seed[0], part_of, err);
     for (; f.part < n && status == NERFIT_OK; f.part++) status = run_fold(&f, part_of, found, err);
+    if (status == NERFIT_CANCELLED)
+        nf_fail(err, status,
+                "stopped in training %u of %u for the calibration of scores; the model in %s is "
+                "finished, and a resumed run calibrates it",
+                f.part, f.n_parts, review->folder);
     free(part_of);
     if (status == NERFIT_OK) return nf_directory_remove(f.folder, err);
     nf_directory_remove(f.folder,

@@ -69,6 +69,7 @@ typedef struct nf_stage_report {
     double loss; /* of this step */
     const json_t *entry;
     const char *path;
+    int fold, folds; /* of a cross-validation's training: 1 .. folds; 0: the run's own */
 } nf_stage_report;
 
 /* Returns false to stop: a checkpoint is then written, and the stage returns NERFIT_CANCELLED. */

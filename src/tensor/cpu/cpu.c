@@ -11,6 +11,7 @@
 
 #include "tensor/backends.h"
 #include "tensor/cpu/dropped.h"
+#include "tensor/cpu/fork.h"
 #include "tensor/cpu/gradient.h"
 #include "tensor/cpu/kernels.h"
 #include "tensor/cpu/matmul.h"
@@ -806,6 +807,7 @@ static nerfit_status make(nf_backend **out, const nf_matmul *parent, nf_precisio
         return nf_no_memory(err, sizeof *be);
     }
     *state = (cpu){.kernels = nf_kernels_best(), .threads = threads};
+    nf_fork_prepare();
     *be = operations;
     be->precision = precision;
     be->threads = threads;

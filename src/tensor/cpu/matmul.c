@@ -17,6 +17,7 @@
 
 #include "base/hash.h"
 #include "tensor/cpu/dropped.h"
+#include "tensor/cpu/fork.h"
 #include "tensor/cpu/memory.h"
 
 enum {
@@ -274,10 +275,10 @@ static dnnl_status_t pack(nf_weight *w, int direction) {
 /* oneDNN runs on as many threads as OpenMP is set to: the handle's number, for the call only. */
 #define WITH_THREADS(threads, statement)                                                           \
     do {                                                                                           \
-        int threads_before_ = omp_get_max_threads();                                               \
-        if (threads_before_ != (threads)) omp_set_num_threads(threads);                            \
+        int threads_before_ = omp_get_max_threads(), threads_now_ = nf_fork_threads(threads);      \
+        if (threads_before_ != threads_now_) omp_set_num_threads(threads_now_);                    \
         statement;                                                                                 \
-        if (threads_before_ != (threads)) omp_set_num_threads(threads_before_);                    \
+        if (threads_before_ != threads_now_) omp_set_num_threads(threads_before_);                 \
     } while (0)
 
 nerfit_status nf_matmul_weight_new(nf_matmul *mm, nf_weight **out, const float *values,

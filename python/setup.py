@@ -61,7 +61,7 @@ def make() -> Path:
 
 # ------------------------------------------------------------------ types of the options
 
-STUB = """# Made by setup.py from the table of options in src/train/options.c.
+STUB = """# Made by setup.py from the table of options in src/recipe/options.c.
 import os
 from typing import (
     Any, Dict, Generic, List, Literal, Mapping, Optional, Tuple, TypeVar, Union, overload

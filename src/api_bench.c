@@ -9,7 +9,7 @@
 #include "base/str.h"
 #include "model/adapter.h"
 #include "tensor/backends.h"
-#include "train/benchmark.h"
+#include "experiment/benchmark.h"
 
 /* The folder of a model by reference; *base: of its base model, see nf_net_folder. */
 static nerfit_status find_model(const nerfit_model_options *o, nf_arena *arena, const char **folder,

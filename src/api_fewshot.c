@@ -6,7 +6,7 @@
 #include "api_train.h"
 #include "base/json.h"
 #include "tensor/backends.h"
-#include "train/fewshot.h"
+#include "experiment/fewshot.h"
 
 typedef struct experiment {
     nf_log warnings; /* the caller's log, without the runs' own information */

@@ -11,7 +11,7 @@
 #include "model/sentence.h"
 #include "tensor/backends.h"
 #include "text/tokenizer.h"
-#include "train/pretrained.h"
+#include "recipe/pretrained.h"
 
 struct nerfit_encoder {
     nf_backend *be;

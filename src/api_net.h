@@ -6,7 +6,7 @@
 #include "data/descriptions.h"
 #include "data/document.h"
 #include "net/hub.h"
-#include "train/train.h"
+#include "recipe/train.h"
 
 /* Who is told of transfers. */
 typedef struct nf_net {

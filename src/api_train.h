@@ -3,7 +3,7 @@
 #define NF_API_TRAIN_H
 
 #include "api_corpus.h"
-#include "train/train.h"
+#include "recipe/train.h"
 
 struct nerfit_config {
     nf_train_options options;

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "data/formats/format.h"
-#include "train/fewshot.h"
+#include "experiment/fewshot.h"
 
 enum { FAKE_MOST = 64 };
 

@@ -6,7 +6,7 @@
 
 #include "base/json.h"
 #include "eval/analysis.h"
-#include "train/report_page.h"
+#include "report/report_page.h"
 
 static nerfit_status collect(nf_analysis *a, nerfit_error *error) {
     static const char *const labels[] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"};

@@ -5,9 +5,9 @@
 
 #include "base/json.h"
 #include "tensor/backends.h"
-#include "train/defaults.h"
-#include "train/options.h"
-#include "train/run.h"
+#include "recipe/defaults.h"
+#include "recipe/options.h"
+#include "recipe/run.h"
 #include "train/schedule.h"
 
 static nerfit_error error;

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "eval/plot.h"
+#include "report/plot.h"
 
 static void check_places(void **state) {
     (void)state;

@@ -8,7 +8,7 @@
 
 #include "base/json.h"
 #include "infer/calibration.h"
-#include "train/report_page.h"
+#include "report/report_page.h"
 
 static nerfit_error error;
 

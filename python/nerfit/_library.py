@@ -396,7 +396,7 @@ class Handle:
 
 
 def options_table() -> list[dict[str, Any]]:
-    """Every option of a training run: the one table in src/train/options.c."""
+    """Every option of a training run: the one table in src/recipe/options.c."""
     table: list[dict[str, Any]] = json.loads(take_text(call("config_options")))
     return table
 

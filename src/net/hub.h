@@ -13,12 +13,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/log.h"
-
-typedef enum nf_hub_kind {
-    NF_HUB_MODEL,    /* configuration, weights, tokenizer; or an adapter */
-    NF_HUB_SENTENCE, /* and what modules.json names, if there is one */
-    NF_HUB_TOKENIZER /* tokenizer only */
-} nf_hub_kind;
+#include "net/hub_cache.h"
 
 typedef struct nf_hub_watch {
     /* Is told of a file's bytes, also while nothing comes; false: cancel. May be NULL. */

@@ -17,7 +17,13 @@
 
 #include "base/arena.h"
 #include "base/error.h"
-#include "net/hub.h"
+
+/* What of a model is wanted. */
+typedef enum nf_hub_kind {
+    NF_HUB_MODEL,    /* configuration, weights, tokenizer; or an adapter */
+    NF_HUB_SENTENCE, /* and what modules.json names, if there is one */
+    NF_HUB_TOKENIZER /* tokenizer only */
+} nf_hub_kind;
 
 /* "owner/name", or a bare "name" as the first models have, with "@revision" or not. */
 typedef struct nf_hub_name {

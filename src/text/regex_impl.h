@@ -3,8 +3,15 @@
 #ifndef NF_TEXT_REGEX_IMPL_H
 #define NF_TEXT_REGEX_IMPL_H
 
-#include "text/regex.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/error.h"
 #include "text/unicode_class.h"
+
+typedef struct nf_regex nf_regex; /* regex.h */
 
 /* ---- classes of code points */
 

@@ -9,7 +9,7 @@
 #ifndef NF_TRAIN_CHECKPOINT_H
 #define NF_TRAIN_CHECKPOINT_H
 
-#include "train/stage.h"
+#include "train/stage_state.h"
 
 /* Writes stage->folder/checkpoint-STEP, then removes old ones past save_total_limit (never the best
  * one). *path (in the arena) is the folder. */

@@ -2,8 +2,6 @@
 
 #include <stdio.h>
 
-#include "train/task.h"
-
 void nf_evaluation_free(nf_evaluation *e) {
     nf_scorer_free(e->scorer);
     *e = (nf_evaluation){0};
@@ -47,8 +45,4 @@ nerfit_status nf_evaluation_metrics(nf_evaluation *self, json_t *metrics, nerfit
     }
     self->report = report;
     return failed ? nf_no_memory(err, 0) : NERFIT_OK;
-}
-
-const nf_report *nf_task_last_report(const nf_task *task) {
-    return task->evaluation ? task->evaluation->report : NULL;
 }

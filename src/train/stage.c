@@ -10,33 +10,6 @@
 
 enum { STREAM_SHUFFLE = 0x53485546 }; /* + epoch */
 
-/* Texts of a batch, of all ranks. */
-static size_t batch_size(const nf_stage *stage) {
-    return stage->options.train_batch_size * nf_comm_size(stage->comm);
-}
-
-void nf_stage_plan(nf_stage *stage) {
-    const nf_stage_options *o = &stage->options;
-    size_t size = batch_size(stage);
-    size_t batches = (stage->task->train->count + size - 1) / size;
-    stage->steps_per_epoch = (int64_t)((batches + o->accumulation - 1) / o->accumulation);
-    if (stage->steps_per_epoch < 1) stage->steps_per_epoch = 1;
-    stage->total_steps = o->max_steps > 0
-                             ? o->max_steps
-                             : (int64_t)ceil(o->num_train_epochs * (double)stage->steps_per_epoch);
-}
-
-double nf_stage_epoch(const nf_stage *stage, int64_t step) {
-    return (double)step / (double)stage->steps_per_epoch;
-}
-
-void nf_stage_free(nf_stage *stage) {
-    json_decref(stage->state.log_history);
-    stage->state.log_history = NULL;
-    free(stage->state.best_folder);
-    stage->state.best_folder = NULL;
-}
-
 static bool tell(nf_stage *stage, nf_stage_event event, double loss, const json_t *entry,
                  const char *path) {
     if (!stage->observer) return true;
@@ -204,7 +177,7 @@ static nerfit_status train_step(nf_stage *stage, const uint32_t *order, const nf
     const nf_examples *train = stage->task->train;
     const nf_stage_options *o = &stage->options;
     size_t in_epoch = (size_t)(stage->state.step % stage->steps_per_epoch);
-    size_t size = batch_size(stage), first = in_epoch * o->accumulation * size;
+    size_t size = nf_stage_batch_size(stage), first = in_epoch * o->accumulation * size;
     size_t left = train->count - first, batches = 0;
     size_t remaining = (left + size - 1) / size;
     size_t planned = remaining < o->accumulation ? remaining : o->accumulation;
@@ -433,7 +406,7 @@ nerfit_status nf_stage_run(nf_stage *stage, nerfit_error *err) {
         return nf_fail(err, NERFIT_ARGUMENT, "there are no training examples");
     if (!stage->state.log_history) stage->state.log_history = json_array();
     uint32_t *order = malloc(stage->task->train->count * sizeof *order);
-    const nf_example **batch = malloc(batch_size(stage) * sizeof *batch);
+    const nf_example **batch = malloc(nf_stage_batch_size(stage) * sizeof *batch);
     nerfit_status status =
         order && batch && stage->state.log_history ? NERFIT_OK : nf_no_memory(err, 0);
     if (status == NERFIT_OK) status = nf_team_new(&stage->team, stage->task->model, err);

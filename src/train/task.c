@@ -13,3 +13,7 @@ nf_task_batch nf_task_batch_of(const nf_task *task, const nf_example *const *tex
     if (task->measure) batch.whole.counted = task->measure(task, texts, count);
     return batch;
 }
+
+const nf_report *nf_task_last_report(const nf_task *task) {
+    return task->evaluation ? task->evaluation->report : NULL;
+}

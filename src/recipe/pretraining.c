@@ -1,0 +1,313 @@
+#include "recipe/pretraining.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "data/annotations.h"
+#include "data/manifest.h"
+#include "recipe/fingerprint.h"
+
+/* How a type is described in a step. */
+enum { BY_DESCRIPTION, BY_NAME, BY_BOTH, FORMS };
+enum { STREAM_CORPUS = 0x505245434F, STREAM_TEXTS, STREAM_FORMS };
+
+/* One annotated file with its label set. */
+typedef struct set {
+    const char *path;
+    nf_corpus corpus;
+    nf_descriptions descriptions;
+    nf_label_set labels;
+    nf_examples examples;
+    size_t first;         /* of its examples in `all` */
+    const float *vectors; /* [FORMS, n_types, size] */
+    nf_type_columns columns;
+    nf_task *task;
+} set;
+
+struct nf_pretraining {
+    nf_arena arena;
+    nf_manifest manifest; /* the sets' files */
+    set *sets;
+    size_t n_sets, size;
+    nf_embeddings embeddings; /* of all forms of all types */
+    nf_examples all;          /* only items and count: the sets' one after another */
+    nf_backend *be;           /* of the columns */
+    float *mixed;             /* [most types, size] the forms of a step */
+};
+
+typedef struct pretraining_task {
+    nf_task task;
+    nf_pretraining *p;
+} pretraining_task;
+
+void nf_pretraining_free(nf_pretraining *p) {
+    if (!p) return;
+    for (size_t i = 0; i < p->n_sets; i++) {
+        set *s = &p->sets[i];
+        if (s->task) s->task->free(s->task);
+        if (p->be) nf_type_columns_free(&s->columns, p->be);
+        nf_examples_free(&s->examples);
+        nf_label_set_free(&s->labels);
+        nf_descriptions_free(&s->descriptions);
+        nf_corpus_free(&s->corpus);
+    }
+    nf_embeddings_free(&p->embeddings);
+    nf_manifest_free(&p->manifest);
+    nf_arena_free(&p->arena);
+    free(p);
+}
+
+/* ---------------------------------------------------------------- reading */
+
+static nerfit_status read_set(set *s, const nf_train_options *o, const char *annotations,
+                              const char *descriptions, const nf_log *log, nerfit_error *err) {
+    s->path = annotations;
+    NF_TRY(nf_train_options_read(o, &s->corpus, annotations, log, err));
+    if (s->corpus.n_spans == 0)
+        return nf_fail_at(err, NERFIT_ARGUMENT, annotations, 0, 0, "has no text with an entity");
+    NF_TRY(nf_descriptions_read(&s->descriptions, descriptions, err));
+    return nf_label_set_make(&s->labels, s->corpus.labels, s->corpus.n_labels, err);
+}
+
+/* Files with their descriptions in the options' order; folders and manifests bring their own. */
+static nerfit_status list_sets(nf_manifest *out, const nf_train_options *o, const nf_log *log,
+                               nerfit_error *err) {
+    const nf_names *texts = &o->pretrain_annotations, *descriptions = &o->pretrain_ent2emb;
+    size_t n_files = 0, next = 0;
+    if (texts->count == 0)
+        return nf_fail(err, NERFIT_ARGUMENT,
+                       "pretrain_annotations is missing: the annotated files, a folder of label "
+                       "sets or a manifest");
+    for (size_t i = 0; i < texts->count; i++) n_files += !nf_manifest_is(texts->items[i]);
+    if (n_files != descriptions->count)
+        return nf_fail(
+            err, NERFIT_ARGUMENT,
+            "pretrain_annotations names %zu files%s, pretrain_ent2emb %zu; expected a file "
+            "of descriptions for each",
+            n_files,
+            n_files < texts->count ? " (beside folders and manifests, which have descriptions)"
+                                   : "",
+            descriptions->count);
+    for (size_t i = 0; i < texts->count; i++)
+        NF_TRY(nf_manifest_is(texts->items[i])
+                   ? nf_manifest_read(out, texts->items[i], log, err)
+                   : nf_manifest_add(out, texts->items[i], descriptions->items[next++], err));
+    return NERFIT_OK;
+}
+
+static nerfit_status read_all(nf_pretraining *p, const nf_train_options *o, const nf_log *log,
+                              nerfit_error *err) {
+    nf_manifest *manifest = &p->manifest;
+    NF_TRY(list_sets(manifest, o, log, err));
+    p->sets = nf_arena_calloc(&p->arena, manifest->count, sizeof *p->sets);
+    if (!p->sets) return nf_no_memory(err, manifest->count * sizeof *p->sets);
+    for (; p->n_sets < manifest->count; p->n_sets++) {
+        const nf_manifest_entry *entry = &manifest->entries[p->n_sets];
+        nerfit_status status =
+            read_set(&p->sets[p->n_sets], o, entry->annotations, entry->descriptions, log, err);
+        if (status != NERFIT_OK) {
+            p->n_sets++; /* what it has so far is freed too */
+            return status;
+        }
+    }
+    return NERFIT_OK;
+}
+
+nerfit_status nf_pretraining_read(nf_pretraining **out, const nf_train_options *options,
+                                  const nf_log *log, nerfit_error *err) {
+    *out = NULL;
+    nf_pretraining *p = calloc(1, sizeof *p);
+    if (!p) return nf_no_memory(err, sizeof *p);
+    nerfit_status status = read_all(p, options, log, err);
+    if (status == NERFIT_OK)
+        *out = p;
+    else
+        nf_pretraining_free(p);
+    return status;
+}
+
+nerfit_status nf_pretraining_fingerprint(const nf_pretraining *p, uint64_t *fingerprint,
+                                         nerfit_error *err) {
+    *fingerprint = NF_HASH_START;
+    for (size_t i = 0; i < p->n_sets; i++) {
+        const nf_train_data described = {.descriptions = &p->sets[i].descriptions};
+        NF_TRY(nf_fingerprint_corpus(fingerprint, &p->sets[i].corpus, err));
+        NF_TRY(nf_fingerprint_descriptions(fingerprint, &described, NULL, err));
+    }
+    return NERFIT_OK;
+}
+
+/* ---------------------------------------------------------------- descriptions */
+
+static const char *description_of(const set *s, const char *label) {
+    for (size_t i = 0; i < s->descriptions.count; i++)
+        if (strcmp(s->descriptions.labels[i], label) == 0) return s->descriptions.texts[i];
+    return NULL;
+}
+
+/* The type's texts in all forms, at texts[form * n_types]. */
+static nerfit_status describe(nf_pretraining *p, const set *s, size_t type, const char **texts,
+                              size_t *n_unnamed, nerfit_error *err) {
+    const char *label = s->labels.types[type], *text = description_of(s, label);
+    char *name = nf_label_phrase(&p->arena, label);
+    *n_unnamed += !text;
+    if (!name) return nf_no_memory(err, strlen(label));
+    size_t size = strlen(name) + (text ? strlen(text) : 0) + 3;
+    char *both = nf_arena_alloc(&p->arena, size);
+    if (!both) return nf_no_memory(err, size);
+    snprintf(both, size, text ? "%s: %s" : "%s", name, text);
+    texts[BY_DESCRIPTION * s->labels.n_types] = text ? text : name;
+    texts[BY_NAME * s->labels.n_types] = name;
+    texts[BY_BOTH * s->labels.n_types] = both;
+    return NERFIT_OK;
+}
+
+nerfit_status nf_pretraining_embed(nf_pretraining *p, const char *sentence_encoder, nf_backend *be,
+                                   const nf_log *log, size_t *size, nerfit_error *err) {
+    size_t n_types = 0, at = 0;
+    for (size_t i = 0; i < p->n_sets; i++) n_types += p->sets[i].labels.n_types;
+    const char **texts = nf_arena_calloc(&p->arena, FORMS * n_types, sizeof *texts);
+    if (!texts) return nf_no_memory(err, FORMS * n_types * sizeof *texts);
+    for (size_t i = 0; i < p->n_sets; i++) {
+        set *s = &p->sets[i];
+        size_t n_unnamed = 0;
+        for (size_t k = 0; k < s->labels.n_types; k++)
+            NF_TRY(describe(p, s, k, texts + at + k, &n_unnamed, err));
+        if (n_unnamed)
+            nf_log_info(log, "%s: %zu of %zu labels have no description; their names serve",
+                        s->path, n_unnamed, s->labels.n_types);
+        at += FORMS * s->labels.n_types;
+    }
+    const nf_descriptions all = {.labels = texts, .texts = texts, .count = at};
+    NF_TRY(nf_embeddings_describe(&p->embeddings, &all, "pretrain_ent2emb", sentence_encoder, be,
+                                  log, err));
+    *size = p->size = p->embeddings.size;
+    at = 0;
+    for (size_t i = 0; i < p->n_sets; i++) {
+        p->sets[i].vectors = p->embeddings.vectors + at * p->size;
+        at += FORMS * p->sets[i].labels.n_types;
+    }
+    return NERFIT_OK;
+}
+
+/* ---------------------------------------------------------------- examples */
+
+nerfit_status nf_pretraining_encode(nf_pretraining *p, const nf_model *model, size_t max_length,
+                                    const nf_log *log, nerfit_error *err) {
+    size_t count = 0;
+    for (size_t i = 0; i < p->n_sets; i++) {
+        set *s = &p->sets[i];
+        NF_TRY(nf_examples_make(&s->examples, &s->corpus, &s->labels, model->tokenizer, max_length,
+                                nf_examples_words(&s->corpus), log, err));
+        s->first = count;
+        count += s->examples.count;
+        nf_log_info(log, "%s: %zu texts, %zu entities of %zu types", s->path, s->corpus.n_documents,
+                    s->corpus.n_spans, s->labels.n_types);
+    }
+    p->all.items = nf_arena_alloc(&p->arena, count * sizeof *p->all.items + 1);
+    if (!p->all.items) return nf_no_memory(err, count * sizeof *p->all.items);
+    p->all.count = count;
+    for (size_t i = 0; i < p->n_sets; i++)
+        memcpy(p->all.items + p->sets[i].first, p->sets[i].examples.items,
+               p->sets[i].examples.count * sizeof *p->all.items);
+    return NERFIT_OK;
+}
+
+/* ---------------------------------------------------------------- the task */
+
+static const set *draw_set(const nf_pretraining *p, uint64_t seed, uint64_t step) {
+    nf_rng rng = nf_rng_new(seed, STREAM_CORPUS + (step << 8));
+    double sum = 0.0, at = 0.0;
+    for (size_t i = 0; i < p->n_sets; i++) sum += sqrt((double)p->sets[i].examples.count);
+    double point = nf_rng_uniform(&rng) * sum;
+    for (size_t i = 0; i + 1 < p->n_sets; i++) {
+        at += sqrt((double)p->sets[i].examples.count);
+        if (point < at) return &p->sets[i];
+    }
+    return &p->sets[p->n_sets - 1];
+}
+
+/* Distinct texts: where few are left, the batch is smaller. */
+static size_t draw(const nf_task *task, uint64_t seed, uint64_t step, size_t size,
+                   const nf_example **batch) {
+    const nf_pretraining *p = ((const pretraining_task *)task)->p;
+    const set *s = draw_set(p, seed, step);
+    nf_rng rng = nf_rng_new(seed, STREAM_TEXTS + (step << 8));
+    size_t wanted = size < s->examples.count ? size : s->examples.count, count = 0;
+    while (count < wanted) {
+        const nf_example *one =
+            &p->all.items[s->first + nf_rng_below(&rng, (uint32_t)s->examples.count)];
+        bool there = false;
+        for (size_t i = 0; i < count; i++) there |= batch[i] == one;
+        if (!there) batch[count++] = one;
+    }
+    return count;
+}
+
+/* Describes each type of the set in a form drawn for this step. */
+static void choose_forms(nf_pretraining *p, const set *s, const nf_pass *pass) {
+    nf_rng rng = nf_rng_new(pass->seed, STREAM_FORMS + (pass->step << 8));
+    size_t n = s->labels.n_types, size = p->size;
+    for (size_t k = 0; k < n; k++)
+        memcpy(p->mixed + k * size, s->vectors + (nf_rng_below(&rng, FORMS) * n + k) * size,
+               size * sizeof *p->mixed);
+    pass->be->from_f32(pass->be, s->columns.vectors, p->mixed, n * size);
+}
+
+/* The set that a batch was drawn from. */
+static set *set_of(const nf_task *task, const nf_example *text) {
+    nf_pretraining *p = ((const pretraining_task *)task)->p;
+    size_t index = (size_t)(text - p->all.items), i = 0;
+    while (i + 1 < p->n_sets && index >= p->sets[i + 1].first) i++;
+    return &p->sets[i];
+}
+
+static double task_measure(const nf_task *task, const nf_example *const *texts, size_t count) {
+    const nf_task *of_set = count ? set_of(task, texts[0])->task : NULL;
+    return of_set ? of_set->measure(of_set, texts, count) : 0.0;
+}
+
+static nerfit_status task_run(nf_task *task, nf_pass *pass, const nf_task_batch *batch,
+                              double *loss, nerfit_error *err) {
+    set *s = set_of(task, batch->texts[0]);
+    choose_forms(((pretraining_task *)task)->p, s, pass);
+    return s->task->run(s->task, pass, batch, loss, err);
+}
+
+static void task_free(nf_task *task) {
+    free(task);
+}
+
+nerfit_status nf_task_pretraining(nf_task **out, nf_pretraining *p, nf_model *model,
+                                  double label_smoothing, nerfit_error *err) {
+    size_t most = 0;
+    *out = NULL;
+    p->be = model->net.be;
+    for (size_t i = 0; i < p->n_sets; i++) {
+        set *s = &p->sets[i];
+        size_t n = s->labels.n_types;
+        if (n > most) most = n;
+        NF_TRY(nf_type_columns_make(&s->columns, p->be, s->vectors, n, p->size, err));
+        NF_TRY(nf_task_description(&s->task, model, &s->columns, &s->labels, &s->examples, NULL,
+                                   label_smoothing, err));
+    }
+    p->mixed = nf_arena_alloc(&p->arena, most * p->size * sizeof *p->mixed + 1);
+    pretraining_task *task = calloc(1, sizeof *task);
+    if (!task || !p->mixed) {
+        free(task);
+        return nf_no_memory(err, most * p->size * sizeof *p->mixed);
+    }
+    task->p = p;
+    task->task = (nf_task){.name = "pre-training",
+                           .model = model,
+                           .train = &p->all,
+                           .draw = draw,
+                           .measure = task_measure,
+                           .run = task_run,
+                           .free = task_free};
+    *out = &task->task;
+    return NERFIT_OK;
+}

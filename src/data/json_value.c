@@ -406,14 +406,6 @@ bool nf_json_looks_like_spans(const json_t *json) {
 
 /* ---------------------------------------------------------------- writing */
 
-void nf_json_append_text(nf_str *out, const char *text, size_t size) {
-    json_t *json = json_stringn(text, size);
-    char *quoted = json ? nf_json_text(json, 0) : NULL;
-    if (!quoted || !nf_str_append_text(out, quoted)) out->failed = true;
-    free(quoted);
-    json_decref(json);
-}
-
 /* The members but those with one of the names. */
 static void append_fields(nf_str *out, const char *fields, const char *const *but) {
     size_t size = strlen(fields);
@@ -433,7 +425,7 @@ void nf_json_append_beside(nf_str *out, const nf_beside *beside, const char *con
     if (!beside) return;
     if (beside->source) {
         nf_str_append_text(out, ", \"source\": ");
-        nf_json_append_text(out, beside->source, strlen(beside->source));
+        nf_str_append_json(out, beside->source, strlen(beside->source));
     }
     if (beside->weighted) nf_str_appendf(out, ", \"weight\": %.15g", beside->weight);
     if (beside->fields) append_fields(out, beside->fields, own);

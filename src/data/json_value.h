@@ -70,7 +70,6 @@ bool nf_json_looks_like_spans(const json_t *json);
 
 /* ---------------------------------------------------------------- writing */
 
-void nf_json_append_text(nf_str *out, const char *text, size_t size);
 /* `, "source": ..., "weight": ..., fields` of what there is beside, but fields with one of the names
  * (ended by NULL) that the format writes itself. */
 void nf_json_append_beside(nf_str *out, const nf_beside *beside, const char *const *own);

@@ -25,7 +25,7 @@ static nerfit_status add_text(bioc_text *t, const char *text, size_t size) {
     nf_beside beside = {0};
     if (t->id) {
         nf_str_append_text(&fields, "\"id\": ");
-        nf_json_append_text(&fields, t->id, strlen(t->id));
+        nf_str_append_json(&fields, t->id, strlen(t->id));
         beside.fields = nf_str_text(&fields);
     }
     nf_given_document given = {.text = text,

@@ -106,15 +106,15 @@ static nerfit_status read_ann(ann_reader *r, const char *text, size_t size) {
     size_t length, bad;
     while (nf_lines_next(&lines, &line, &length)) {
         if (nf_line_blank(line, length)) continue;
-        if (!nf_utf8_valid(line, length, &bad)) {
-            NF_TRY(refuse(r, lines.number, "is not valid UTF-8"));
+        if (!nf_utf8_valid(line, length, &bad) || memchr(line, '\0', length)) {
+            NF_TRY(refuse(r, lines.number, "is not valid UTF-8, or holds a NUL character"));
             continue;
         }
         if (line[0] == 'T') {
             NF_TRY(read_entity(r, line, length, lines.number));
         } else if (line[0] && strchr("REAMN*#", line[0])) {
             nf_str_append_text(&r->others, r->others.length ? ", " : "");
-            nf_json_append_text(&r->others, line, length);
+            nf_str_append_json(&r->others, line, length);
         } else
             NF_TRY(refuse(r, lines.number,
                           "begins with none of T (entity), R, E, A, M, N, *, # (what is beside)"));
@@ -128,7 +128,7 @@ static nerfit_status read_ann(ann_reader *r, const char *text, size_t size) {
 static nerfit_status add_pair(ann_reader *r, const char *name, const nf_str *text) {
     nf_str fields = {0};
     nf_str_append_text(&fields, "\"id\": ");
-    nf_json_append_text(&fields, name, strlen(name));
+    nf_str_append_json(&fields, name, strlen(name));
     if (r->others.length) nf_str_appendf(&fields, ", \"brat\": [%s]", nf_str_text(&r->others));
     nf_beside beside = {.fields = nf_str_text(&fields)};
     nf_given_document given = {.text = nf_str_text(text),

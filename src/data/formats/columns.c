@@ -159,8 +159,9 @@ typedef struct survey {
     cells names;          /* of the header */
     size_t n_rows, n_all; /* that have the usual number of columns; all */
     bool numbered[MAX_COLUMNS], rising[MAX_COLUMNS], counts[MAX_COLUMNS], constant[MAX_COLUMNS];
-    bool worded[MAX_COLUMNS]; /* holds letters */
-    bool ranges;              /* a row's number is a range */
+    bool repeated[MAX_COLUMNS]; /* a number is that of the row before */
+    bool worded[MAX_COLUMNS];   /* holds letters */
+    bool ranges;                /* a row's number is a range */
     size_t hits[MAX_COLUMNS][NF_LABEL_STYLES], labelled[MAX_COLUMNS][NF_LABEL_STYLES];
     bool chunks[MAX_COLUMNS]; /* all types are those of phrases */
 } survey;
@@ -233,6 +234,7 @@ static void find_count(survey *s) {
     s->columns.count = 1;
     for (int i = 2; i <= MAX_COLUMNS; i++)
         if (rows[i] && rows[i] >= rows[s->columns.count]) s->columns.count = i;
+    if (s->columns.header && rows[s->names.count]) s->columns.count = s->names.count;
     s->n_rows = rows[s->columns.count];
     if (!s->n_rows) s->columns.count = 0;
 }
@@ -333,6 +335,7 @@ static void look_at_cell(survey *s, const cells *c, int i, bool starts, long las
     if (number && !is_number(c, i + 1, false)) s->ranges = true;
     s->numbered[i] &= number;
     if (!starts && number && value < last[i]) s->rising[i] = false;
+    if (!starts && number && value == last[i]) s->repeated[i] = true;
     if (is_number(c, i + 1, false)) {
         if (value != (starts ? 1 : last[i] + 1)) s->counts[i] = false;
         last[i] = value;
@@ -519,7 +522,11 @@ static nerfit_status find_word(survey *s) {
     for (; column < s->columns.count; column++) {
         if (column == s->columns.label || column == s->columns.sentence) continue;
         if (!is_beside_words(s, column)) break;
-        if (s->numbered[column - 1]) s->columns.counter = column;
+        /* a number that stays for some rows is the text's */
+        if (s->repeated[column - 1] && !s->constant[column - 1] && !s->columns.sentence)
+            s->columns.sentence = column;
+        else if (s->numbered[column - 1])
+            s->columns.counter = column;
         sure &= s->numbered[column - 1] && s->counts[column - 1];
     }
     if (column == s->columns.label && column > 1) column--;

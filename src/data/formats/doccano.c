@@ -40,7 +40,7 @@ static void write_entities(nf_str *out, const nf_document *d, bool objects) {
             nf_str_append_char(out, '{');
             if (!has_id) nf_str_appendf(out, "\"id\": %zu, ", i + 1);
             nf_str_append_text(out, "\"label\": ");
-            nf_json_append_text(out, span->label, strlen(span->label));
+            nf_str_append_json(out, span->label, strlen(span->label));
             nf_str_appendf(out, ", \"start_offset\": %u, \"end_offset\": %u", span->start,
                            span->end);
             nf_json_append_beside(out, span->beside, own);
@@ -48,7 +48,7 @@ static void write_entities(nf_str *out, const nf_document *d, bool objects) {
             continue;
         }
         nf_str_appendf(out, "[%u, %u, ", span->start, span->end);
-        nf_json_append_text(out, span->label, strlen(span->label));
+        nf_str_append_json(out, span->label, strlen(span->label));
         nf_str_append_char(out, ']');
     }
     nf_str_append_char(out, ']');
@@ -62,7 +62,7 @@ static nerfit_status write(nf_parts *parts, const nf_document *d, nerfit_error *
     bool objects = false;
     for (size_t i = 0; i < d->n_spans; i++) objects |= d->spans[i].beside != NULL;
     nf_str_append_text(&part->text, "{\"text\": ");
-    nf_json_append_text(&part->text, d->text, d->text_size);
+    nf_str_append_json(&part->text, d->text, d->text_size);
     write_entities(&part->text, d, objects);
     nf_json_append_beside(&part->text, d->beside, text_own);
     nf_str_append_text(&part->text, "}\n");

@@ -106,7 +106,7 @@ static nerfit_status write(nf_parts *parts, const nf_document *d, nerfit_error *
         size_t from = place.byte;
         nf_utf8_go_to(&place, words[i].end);
         nf_str_append_text(out, i ? ", " : "");
-        nf_json_append_text(out, d->text + from, place.byte - from);
+        nf_str_append_json(out, d->text + from, place.byte - from);
     }
     nf_str_append_text(out, "], \"ner\": [");
     for (size_t i = 0; i < d->n_spans; i++) {
@@ -114,7 +114,7 @@ static nerfit_status write(nf_parts *parts, const nf_document *d, nerfit_error *
         while (first < count && words[first].end <= d->spans[i].start) first++;
         for (last = first; last + 1 < count && words[last + 1].start < d->spans[i].end;) last++;
         nf_str_appendf(out, "%s[%zu, %zu, ", i ? ", " : "", first, last);
-        nf_json_append_text(out, d->spans[i].label, strlen(d->spans[i].label));
+        nf_str_append_json(out, d->spans[i].label, strlen(d->spans[i].label));
         nf_str_append_char(out, ']');
     }
     free(words);

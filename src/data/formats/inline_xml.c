@@ -74,9 +74,9 @@ static nerfit_status set_fields(line_reader *r, const nf_xml_node *node, const c
         const nf_xml_attribute *a = &node->attributes[i];
         if (a->value == label) continue;
         nf_str_append_text(&fields, fields.length ? ", " : "");
-        nf_json_append_text(&fields, a->name, strlen(a->name));
+        nf_str_append_json(&fields, a->name, strlen(a->name));
         nf_str_append_text(&fields, ": ");
-        nf_json_append_text(&fields, a->value, strlen(a->value));
+        nf_str_append_json(&fields, a->value, strlen(a->value));
     }
     nf_beside *beside = fields.length ? nf_arena_calloc(&r->arena, 1, sizeof *beside) : NULL;
     if (beside) beside->fields = nf_arena_copy(&r->arena, fields.data, fields.length);

@@ -204,14 +204,14 @@ static nerfit_status write_object(nf_str *out, const nf_document *d, nerfit_erro
                                                                          "start", "end", "label",
                                                                          NULL};
     nf_str_append_text(out, "{\"text\": ");
-    nf_json_append_text(out, d->text, d->text_size);
+    nf_str_append_json(out, d->text, d->text_size);
     nf_str_append_text(out, ", \"entities\": [");
     for (size_t i = 0; i < d->n_spans; i++) {
         const nf_span *span = &d->spans[i];
         nf_str_appendf(out,
                        span->beside ? "%s{\"start\": %u, \"end\": %u, \"label\": " : "%s[%u, %u, ",
                        i ? ", " : "", span->start, span->end);
-        nf_json_append_text(out, span->label, strlen(span->label));
+        nf_str_append_json(out, span->label, strlen(span->label));
         nf_json_append_beside(out, span->beside, of_entity);
         nf_str_append_char(out, span->beside ? '}' : ']');
     }

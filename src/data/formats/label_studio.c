@@ -229,7 +229,7 @@ static nerfit_status write(nf_parts *parts, const nf_document *d, nerfit_error *
     if (!part) return nf_no_memory(err, 0);
     nf_str *out = &part->text;
     nf_str_append_text(out, "{\"data\": {\"text\": ");
-    nf_json_append_text(out, d->text, d->text_size);
+    nf_str_append_json(out, d->text, d->text_size);
     nf_str_append_text(out, "}, \"annotations\": [{\"result\": [");
     for (size_t i = 0; i < d->n_spans; i++) {
         const nf_span *span = &d->spans[i];
@@ -243,9 +243,9 @@ static nerfit_status write(nf_parts *parts, const nf_document *d, nerfit_error *
             i ? ", " : "", i + 1,
             (long long)nf_offset_of(d->text, d->text_size, NF_OFFSETS_UTF16, span->start),
             (long long)nf_offset_of(d->text, d->text_size, NF_OFFSETS_UTF16, span->end));
-        nf_json_append_text(out, d->text + from, to - from);
+        nf_str_append_json(out, d->text + from, to - from);
         nf_str_append_text(out, ", \"labels\": [");
-        nf_json_append_text(out, span->label, strlen(span->label));
+        nf_str_append_json(out, span->label, strlen(span->label));
         nf_str_append_text(out, "]}}");
     }
     nf_str_append_text(out, "]}]");

@@ -39,13 +39,13 @@ static nerfit_status write(nf_parts *parts, const nf_document *d, nerfit_error *
     if (!part) return nf_no_memory(err, 0);
     nf_str *out = &part->text;
     nf_str_append_text(out, "{\"text\": ");
-    nf_json_append_text(out, d->text, d->text_size);
+    nf_str_append_json(out, d->text, d->text_size);
     nf_str_append_text(out, ", \"spans\": [");
     for (size_t i = 0; i < d->n_spans; i++) {
         const nf_span *span = &d->spans[i];
         nf_str_appendf(out, "%s{\"start\": %u, \"end\": %u, \"label\": ", i ? ", " : "",
                        span->start, span->end);
-        nf_json_append_text(out, span->label, strlen(span->label));
+        nf_str_append_json(out, span->label, strlen(span->label));
         nf_json_append_beside(out, span->beside, of_span);
         nf_str_append_char(out, '}');
     }

@@ -67,7 +67,7 @@ static nerfit_status set_identifier(article *a, nf_given_span *span, const char 
     nf_str field = {0};
     nf_beside *beside = nf_arena_calloc(&a->arena, 1, sizeof *beside);
     nf_str_append_text(&field, "\"identifier\": ");
-    nf_json_append_text(&field, text, size);
+    nf_str_append_json(&field, text, size);
     if (beside && !field.failed)
         beside->fields = nf_arena_copy(&a->arena, field.data, field.length);
     nf_str_free(&field);
@@ -103,7 +103,7 @@ static nerfit_status read_entity(nf_reading *reading, article *a, const char *li
     }
     if (n >= 3 && sizes[1] && !nf_ascii_is_digit(cells[1][0])) { /* a relation */
         nf_str_append_text(&a->others, a->others.length ? ", " : "");
-        nf_json_append_text(&a->others, line, size);
+        nf_str_append_json(&a->others, line, size);
         return NERFIT_OK;
     }
     a->refused = true;
@@ -116,7 +116,7 @@ static nerfit_status end_article(nf_reading *reading, article *a) {
     nerfit_status status = NERFIT_OK;
     if (a->id && !a->refused) {
         nf_str_append_text(&fields, "\"id\": ");
-        nf_json_append_text(&fields, a->id, a->id_size);
+        nf_str_append_json(&fields, a->id, a->id_size);
         if (a->others.length)
             nf_str_appendf(&fields, ", \"relations\": [%s]", nf_str_text(&a->others));
         nf_beside beside = {.fields = nf_str_text(&fields)};
@@ -143,10 +143,10 @@ static nerfit_status read_line(nf_reading *reading, article *a, const char *line
                                long number) {
     char which = 0;
     size_t bad, id = part_of(line, size, &which);
-    if (!nf_utf8_valid(line, size, &bad)) {
+    if (!nf_utf8_valid(line, size, &bad) || memchr(line, '\0', size)) {
         a->refused = true;
-        return nf_reading_malformed(reading, number, nf_line_column(line, bad),
-                                    "is not valid UTF-8");
+        return nf_reading_malformed(reading, number, 0,
+                                    "is not valid UTF-8, or holds a NUL character");
     }
     if (!id && a->id) return read_entity(reading, a, line, size, number);
     if (!id) return nf_reading_malformed(reading, number, 0, "expected \"ID|t|title\"");

@@ -69,7 +69,7 @@ static nerfit_status read_label(example *e, const char *text, size_t size, nf_gi
     span->label_size = colon ? (size_t)(colon - text) : size;
     if (!colon) return NERFIT_OK;
     nf_str_append_text(&fields, "\"value\": ");
-    nf_json_append_text(&fields, colon + 1, size - span->label_size - 1);
+    nf_str_append_json(&fields, colon + 1, size - span->label_size - 1);
     nf_beside *beside = nf_arena_calloc(&e->arena, 1, sizeof *beside);
     if (beside) beside->fields = nf_arena_copy(&e->arena, nf_str_text(&fields), fields.length);
     bool failed = fields.failed || !beside || !beside->fields;
@@ -124,13 +124,15 @@ static nerfit_status read_example(nf_reading *reading, const char *text, size_t 
     nf_str fields = {0};
     bool good = true;
     size_t bad;
-    if (!nf_utf8_valid(text, size, &bad))
-        return nf_reading_malformed(reading, line, 0, "is not valid UTF-8");
+    if (!nf_utf8_valid(text, size, &bad) || !nf_utf8_valid(intent, intent_size, &bad) ||
+        memchr(intent, '\0', intent_size))
+        return nf_reading_malformed(reading, line, 0,
+                                    "is not valid UTF-8, or its intent holds a NUL character");
     nf_text_trim(&text, &size);
     nerfit_status status = read_pieces(&e, text, size, line, &good);
     if (intent_size) {
         nf_str_append_text(&fields, "\"intent\": ");
-        nf_json_append_text(&fields, intent, intent_size);
+        nf_str_append_json(&fields, intent, intent_size);
     }
     nf_beside beside = {.fields = nf_str_text(&fields)};
     nf_given_document given = {.text = nf_str_text(&e.text),

@@ -82,13 +82,13 @@ static void write_word(void *user, const char *word, size_t size, const char *la
     const char *comma = w->count++ ? ", " : "";
     nf_str tag = {0};
     nf_str_append_text(w->words, comma);
-    nf_json_append_text(w->words, word, size);
+    nf_str_append_json(w->words, word, size);
     nf_str_append_text(w->labels, comma);
     if (label)
         nf_str_appendf(&tag, "%c-%s", begins ? 'B' : 'I', label);
     else
         nf_str_append_text(&tag, "O");
-    nf_json_append_text(w->labels, nf_str_text(&tag), tag.length);
+    nf_str_append_json(w->labels, nf_str_text(&tag), tag.length);
     if (tag.failed) w->labels->failed = true;
     nf_str_free(&tag);
 }

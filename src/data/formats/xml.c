@@ -168,6 +168,11 @@ bool nf_xml_root_is(const char *text, size_t size, const char *name) {
         const char *end = text[at + 1] == '!' && at + 3 < size && text[at + 2] == '-'
                               ? memmem(text + at, size - at, "-->", 3)
                               : memchr(text + at, '>', size - at);
+        const char *subset = end ? memchr(text + at, '[', (size_t)(end - text) - at) : NULL;
+        if (subset && text[at + 1] == '!' && *end == '>') {
+            end = memmem(text + at, size - at, "]>", 2);
+            if (end) end++;
+        }
         if (!end) return false;
         at = (size_t)(end - text) + (*end == '-' ? 3 : 1);
     }

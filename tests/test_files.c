@@ -4,9 +4,11 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -156,6 +158,78 @@ static void test_write_appears_at_commit(void **state) {
     assert_int_equal(count_entries("commit"), 1);
 }
 
+static mode_t mode_of(const char *path) {
+    struct stat info;
+    assert_int_equal(lstat(path, &info), 0);
+    return info.st_mode;
+}
+
+/* Links stay, and what they lead to is replaced; modes are kept; what is no file is written to. */
+static void test_write_where_something_is(void **state) {
+    (void)state;
+    nerfit_error err;
+    static const char *const links[][2] = {
+        {"linked/link", "../linked/file"}, {"linked/dangling", "new"}, {"linked/twice", "link"}};
+    assert_ok(nf_directory_make(in_folder("linked"), &err), &err);
+    assert_ok(nf_file_write(in_folder("linked/file"), "old", 3, &err), &err);
+    assert_int_equal(chmod(in_folder("linked/file"), 0600), 0);
+    for (size_t i = 0; i < 3; i++) {
+        const char *link = in_folder(links[i][0]);
+        assert_int_equal(symlink(links[i][1], link), 0);
+        assert_ok(nf_file_write(in_folder(links[i][0]), links[i][0], strlen(links[i][0]), &err),
+                  &err);
+        assert_true(S_ISLNK(mode_of(in_folder(links[i][0]))));
+    }
+    assert_content(in_folder("linked/file"), "linked/twice");
+    assert_content(in_folder("linked/new"), "linked/dangling");
+    assert_int_equal(mode_of(in_folder("linked/file")) & 07777, 0600);
+    assert_int_equal(count_entries("linked"), 1);
+    assert_int_equal(symlink("loop", in_folder("linked/loop")), 0);
+    assert_int_equal(nf_file_write(in_folder("linked/loop"), "x", 1, &err), NERFIT_IO);
+    assert_non_null(strstr(err.text, "loop: cannot be written: "));
+    /* a FIFO with a reader */
+    assert_int_equal(mkfifo(in_folder("fifo"), 0600), 0);
+    int reader = open(in_folder("fifo"), O_RDONLY | O_NONBLOCK);
+    char got[8] = "";
+    assert_ok(nf_file_write(in_folder("fifo"), "fifo", 4, &err), &err);
+    assert_true(S_ISFIFO(mode_of(in_folder("fifo"))));
+    assert_int_equal(read(reader, got, sizeof got), 4);
+    assert_memory_equal(got, "fifo", 4);
+    close(reader);
+    if (mknod(in_folder("null"), S_IFCHR | 0666, makedev(1, 3)) == 0) { /* root alone may */
+        assert_ok(nf_file_write(in_folder("null"), "gone", 4, &err), &err);
+        assert_true(S_ISCHR(mode_of(in_folder("null"))));
+    }
+    /* what a descriptor is named by goes on where that one is */
+    int fd = open(in_folder("by_descriptor"), O_WRONLY | O_CREAT, 0666);
+    assert_int_equal(write(fd, "ab", 2), 2);
+    char name[32];
+    snprintf(name, sizeof name, "/dev/fd/%d", fd);
+    assert_ok(nf_file_write(name, "cd", 2, &err), &err);
+    assert_int_equal(write(fd, "ef", 2), 2);
+    close(fd);
+    assert_content(in_folder("by_descriptor"), "abcdef");
+}
+
+static void test_locks(void **state) {
+    (void)state;
+    nerfit_error err;
+    int first, second;
+    bool held;
+    assert_ok(nf_directory_make(in_folder("locked"), &err), &err);
+    assert_ok(nf_directory_lock(in_folder("locked"), &first, &held, &err), &err);
+    assert_true(held);
+    assert_ok(nf_directory_lock(in_folder("locked"), &second, &held, &err), &err);
+    assert_false(held);
+    assert_int_equal(second, -1);
+    nf_directory_unlock(first);
+    assert_ok(nf_directory_lock(in_folder("locked"), &second, &held, &err), &err);
+    assert_true(held);
+    nf_directory_unlock(second);
+    assert_int_equal(nf_directory_lock(in_folder("absent"), &second, &held, &err), NERFIT_IO);
+    nf_directory_unlock(second);
+}
+
 static void test_write_refusals(void **state) {
     (void)state;
     nerfit_error err;
@@ -163,10 +237,10 @@ static void test_write_refusals(void **state) {
     assert_int_equal(nf_file_writer_open(&writer, "no/such/folder/x", &err), NERFIT_IO);
     assert_null(writer);
     assert_string_equal(err.text, "no/such/folder/x: cannot be written: No such file or directory");
-    /* a folder stands where the file should be: found out at the end */
+    /* a folder stands where the file should be */
     assert_ok(nf_directory_make(in_folder("taken/inner"), &err), &err);
     assert_int_equal(nf_file_write(in_folder("taken"), "x", 1, &err), NERFIT_IO);
-    assert_non_null(strstr(err.text, "/taken: cannot be put in place: Is a directory"));
+    assert_non_null(strstr(err.text, "/taken: cannot be written: Is a directory"));
     assert_int_equal(count_entries("taken"), 1);
     assert_int_equal(nf_file_rename(in_folder("absent"), in_folder("b"), &err), NERFIT_IO);
 }
@@ -399,6 +473,8 @@ int main(void) {
         cmocka_unit_test(test_folders),
         cmocka_unit_test(test_write_appears_at_commit),
         cmocka_unit_test(test_write_refusals),
+        cmocka_unit_test(test_write_where_something_is),
+        cmocka_unit_test(test_locks),
         cmocka_unit_test(test_full_disk),
         cmocka_unit_test(test_kill),
         cmocka_unit_test(test_kill_at_each_step),

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -136,6 +137,22 @@ nerfit_status nf_file_remove(const char *path, nerfit_error *err) {
     return nf_fail_at(err, NERFIT_IO, path, 0, 0, "cannot be removed: %s", strerror(errno));
 }
 
+nerfit_status nf_directory_lock(const char *path, int *lock, bool *held, nerfit_error *err) {
+    *held = true;
+    *lock = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (*lock < 0)
+        return nf_fail_at(err, NERFIT_IO, path, 0, 0, "cannot be opened: %s", strerror(errno));
+    *held = flock(*lock, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+    if (*held) return NERFIT_OK;
+    close(*lock);
+    *lock = -1;
+    return NERFIT_OK;
+}
+
+void nf_directory_unlock(int lock) {
+    if (lock >= 0) close(lock);
+}
+
 static void sync_parent(const char *path) {
     nf_arena arena = {0};
     const char *parent = nf_path_parent(&arena, path);
@@ -243,60 +260,145 @@ static FILE *create_unfinished(char *name, size_t size, const char *path) {
     return stream;
 }
 
+/* Where a writer's bytes go. A file appears whole at the end of the links that lead to it, with the
+ * mode and the owner of the one it replaces. What is no file (a device, a FIFO), what a file
+ * descriptor is named by (/dev/stdout), and a file whose folder takes no other one, are written to
+ * as they are: there `temporary` is NULL. */
 struct nf_file_writer {
     FILE *stream;
-    char *path;
+    char *path, *target;
     char *temporary;
 };
+
+/* The descriptor that "/dev/stdout", "/dev/fd/3" and their like name, or -1. */
+static int descriptor_of(const char *path) {
+    static const char *const names[] = {"/dev/stdin", "/dev/stdout", "/dev/stderr"};
+    static const char *const folders[] = {"/dev/fd/", "/proc/self/fd/"};
+    for (int i = 0; i < 3; i++)
+        if (strcmp(path, names[i]) == 0) return i;
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        size_t size = strlen(folders[i]);
+        uint64_t number;
+        if (strncmp(path, folders[i], size) == 0 && nf_whole_parse(path + size, 1 << 20, &number))
+            return (int)number;
+    }
+    return -1;
+}
+
+/* Where symbolic links lead, malloc'ed, also if nothing is there yet; NULL: too many of them, or
+ * out of memory (errno). */
+static char *follow_links(const char *path) {
+    enum { MOST = 40 };
+    char *at = strdup(path);
+    for (int i = 0; at && i < MOST; i++) {
+        char link[4096];
+        ssize_t size = readlink(at, link, sizeof link - 1);
+        if (size < 0) return at;
+        link[size] = '\0';
+        const char *slash = link[0] == '/' ? NULL : strrchr(at, '/');
+        size_t folder = slash ? (size_t)(slash - at) + 1 : 0;
+        char *next = malloc(folder + (size_t)size + 1);
+        if (next) {
+            memcpy(next, at, folder);
+            memcpy(next + folder, link, (size_t)size + 1);
+        }
+        free(at);
+        at = next;
+    }
+    errno = at ? ELOOP : ENOMEM;
+    free(at);
+    return NULL;
+}
+
+static FILE *open_as_it_is(const char *path, int flags) {
+    int descriptor = descriptor_of(path);
+    int fd = descriptor >= 0 ? fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
+                             : open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC | flags);
+    FILE *stream = fd < 0 ? NULL : fdopen(fd, "wb");
+    if (fd >= 0 && !stream) close(fd);
+    return stream;
+}
+
+/* What replaces a file is its owner's, and as open to others as it was. */
+static void take_mode(int fd, const struct stat *old) {
+    if (fchown(fd, old->st_uid, old->st_gid) != 0 && fchown(fd, (uid_t)-1, old->st_gid) != 0)
+        errno = 0; /* of another owner, and we are not root: it becomes ours */
+    fchmod(fd, old->st_mode & 07777);
+}
+
+static bool open_writer(nf_file_writer *writer) {
+    struct stat old;
+    bool named = descriptor_of(writer->path) >= 0;
+    bool exists = !named && stat(writer->target, &old) == 0;
+    if (exists && S_ISDIR(old.st_mode)) {
+        errno = EISDIR;
+        return false;
+    }
+    if (named || (exists && !S_ISREG(old.st_mode)))
+        return (writer->stream = open_as_it_is(writer->path, 0)) != NULL;
+    if (exists && access(writer->target, W_OK) != 0) return false;
+    size_t size = strlen(writer->target) + UNFINISHED_SIZE;
+    if (!(writer->temporary = malloc(size))) {
+        errno = ENOMEM;
+        return false;
+    }
+    writer->stream = create_unfinished(writer->temporary, size, writer->target);
+    if (writer->stream && exists) take_mode(fileno(writer->stream), &old);
+    if (writer->stream) return true;
+    free(writer->temporary);
+    writer->temporary = NULL;
+    bool folder_closed = errno == EACCES || errno == EPERM || errno == EROFS;
+    if (!exists || !folder_closed) return false;
+    return (writer->stream = open_as_it_is(writer->target, O_TRUNC)) != NULL;
+}
 
 nerfit_status nf_file_writer_open(nf_file_writer **out, const char *path, nerfit_error *err) {
     *out = NULL;
     nf_file_writer *writer = calloc(1, sizeof *writer);
-    size_t size = strlen(path) + UNFINISHED_SIZE;
-    if (writer) {
-        writer->path = strdup(path);
-        writer->temporary = malloc(size);
+    if (writer) writer->path = strdup(path);
+    bool copied = writer && writer->path;
+    if (copied && (writer->target = follow_links(path)) && open_writer(writer)) {
+        *out = writer;
+        return NERFIT_OK;
     }
-    if (!writer || !writer->path || !writer->temporary) {
-        nf_file_writer_abort(writer);
-        return nf_no_memory(err, size);
-    }
-    writer->stream = create_unfinished(writer->temporary, size, path);
-    if (!writer->stream) {
-        nerfit_status status =
-            nf_fail_at(err, NERFIT_IO, path, 0, 0, "cannot be written: %s", strerror(errno));
-        nf_file_writer_abort(writer);
-        return status;
-    }
-    *out = writer;
-    return NERFIT_OK;
+    int reason = copied ? errno : ENOMEM;
+    nf_file_writer_abort(writer);
+    return reason == ENOMEM
+               ? nf_no_memory(err, strlen(path))
+               : nf_fail_at(err, NERFIT_IO, path, 0, 0, "cannot be written: %s", strerror(reason));
+}
+
+static nerfit_status fail_to_write(const nf_file_writer *writer, nerfit_error *err) {
+    return nf_fail_at(err, NERFIT_IO, writer->path, 0, 0, "cannot be written: %s", strerror(errno));
 }
 
 nerfit_status nf_file_writer_write(nf_file_writer *writer, const void *data, size_t size,
                                    nerfit_error *err) {
-    if (size && fwrite(data, 1, size, writer->stream) != size)
-        return nf_fail_at(err, NERFIT_IO, writer->path, 0, 0, "cannot be written: %s",
-                          strerror(errno));
+    if (size && fwrite(data, 1, size, writer->stream) != size) return fail_to_write(writer, err);
     return NERFIT_OK;
 }
 
+/* Pipes and devices cannot be synced, and need not be. */
+static bool sync_stream(const nf_file_writer *writer) {
+    if (fflush(writer->stream) != 0) return false;
+    return fsync(fileno(writer->stream)) == 0 || (!writer->temporary && errno != EIO);
+}
+
 nerfit_status nf_file_writer_commit(nf_file_writer *writer, nerfit_error *err) {
-    nerfit_status status = NERFIT_OK;
-    if (fflush(writer->stream) != 0 || fsync(fileno(writer->stream)) != 0)
-        status = nf_fail_at(err, NERFIT_IO, writer->path, 0, 0, "cannot be written: %s",
-                            strerror(errno));
-    if (status == NERFIT_OK) status = nf_file_rename(writer->temporary, writer->path, err);
+    nerfit_status status = sync_stream(writer) ? NERFIT_OK : fail_to_write(writer, err);
+    if (status == NERFIT_OK && writer->temporary)
+        status = nf_file_rename(writer->temporary, writer->target, err);
     nf_file_writer_abort(writer);
     return status;
 }
 
 void nf_file_writer_abort(nf_file_writer *writer) {
     if (!writer) return;
-    if (writer->stream) {
-        fclose(writer->stream);
+    if (writer->stream) fclose(writer->stream);
+    if (writer->stream && writer->temporary)
         unlink(writer->temporary); /* already renamed after a commit: then this does nothing */
-    }
     free(writer->path);
+    free(writer->target);
     free(writer->temporary);
     free(writer);
 }

@@ -33,6 +33,11 @@ nerfit_status nf_directory_remove(const char *path, nerfit_error *err);
 nerfit_status nf_file_remove(const char *path, nerfit_error *err);
 /* Renames and syncs the parent folder. */
 nerfit_status nf_file_rename(const char *from, const char *to, nerfit_error *err);
+/* Keeps others out of a folder that a process works in, until nf_directory_unlock or the process's
+ * end; *held is false if another process, or another call in this one, has it. A file system without
+ * locks lets everybody in. */
+nerfit_status nf_directory_lock(const char *path, int *lock, bool *held, nerfit_error *err);
+void nf_directory_unlock(int lock); /* -1 is fine */
 /* Puts the folder `from` in the place of the folder `to`, if there is one, and removes that. There
  * is always one of both at `to`: they are exchanged at once. A file system that cannot exchange has
  * the old one under another name for a moment; nf_directory_recover then finds it. */
@@ -45,7 +50,9 @@ nerfit_status nf_directory_recover(const char *path, nerfit_error *err);
  * "PATH.nerfit-<pid>-<8 random hexadecimal digits>"; NULL when out of memory. */
 char *nf_path_unfinished(nf_arena *arena, const char *path);
 /* Writes to a new file of such a name, syncs, renames, syncs the folder: a killed process leaves
- * the old file or the new one. */
+ * the old file or the new one. Symbolic links stay, and the file they lead to is replaced; mode and
+ * owner of a file that is there are kept. Devices, FIFOs and /dev/stdout are written to as they
+ * are. */
 typedef struct nf_file_writer nf_file_writer;
 nerfit_status nf_file_writer_open(nf_file_writer **writer, const char *path, nerfit_error *err);
 nerfit_status nf_file_writer_write(nf_file_writer *writer, const void *data, size_t size,

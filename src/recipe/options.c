@@ -12,6 +12,7 @@
 #include "base/ascii.h"
 #include "base/file.h"
 #include "base/number.h"
+#include "base/yaml.h"
 #include "tensor/backends.h"
 
 typedef enum option_type { BOOL, INT, REAL, TEXT, PATH, CHOICE, NAMES, PATHS, MODEL } option_type;
@@ -660,6 +661,11 @@ nerfit_status nf_train_options_load(nf_train_options *options, const char *path,
                                     nerfit_error *err) {
     nf_file file;
     NF_TRY(nf_file_open(&file, path, err));
+    nerfit_status depth = nf_yaml_check_depth(file.data, file.size, path, err);
+    if (depth != NERFIT_OK) {
+        nf_file_close(&file);
+        return depth;
+    }
     yaml_parser_t parser;
     if (!yaml_parser_initialize(&parser)) {
         nf_file_close(&file);

@@ -43,6 +43,7 @@ typedef struct nf_run {
     json_t *finished;     /* resumed: what the finished stages left; NULL: they are not */
     bool done;            /* and nothing is left to do */
     bool has_adapter;     /* adapter/ is beside best/ */
+    int lock;             /* on output_dir; -1: none */
     json_t *identity;     /* what the stages learn from: run_identity.c */
     json_t *best;         /* of the last stage: best_metric, best_model_checkpoint, ... */
 } nf_run;

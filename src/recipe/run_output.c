@@ -241,11 +241,23 @@ nerfit_status nf_run_begin_metrics(nf_run *r, int stage, const json_t *history) 
     return status;
 }
 
+/* Two runs in one folder would mix their checkpoints, and one of them would lose its model. */
+static nerfit_status take_lock(nf_run *r) {
+    bool held;
+    NF_TRY(nf_directory_lock(r->options->output_dir, &r->lock, &held, r->err));
+    return held ? NERFIT_OK
+                : nf_fail_at(r->err, NERFIT_ARGUMENT, r->options->output_dir, 0, 0,
+                             "another run is at work in this folder; choose another output_dir, or "
+                             "wait for it");
+}
+
 nerfit_status nf_run_open_output(nf_run *r) {
     const nf_train_options *o = r->options;
     NF_TRY(nf_run_check_output(r));
     NF_TRY(nf_run_make_identity(r));
     NF_TRY(nf_run_check_resumed(r));
+    NF_TRY(nf_directory_make(o->output_dir, r->err));
+    NF_TRY(take_lock(r));
     NF_TRY(remove_unfinished(r));
     if (!nf_run_resumes(o)) NF_TRY(remove_earlier(r));
     if (!r->finished) NF_TRY(nf_run_forget_finished(r));

@@ -243,6 +243,7 @@ static nerfit_status run_all(nerfit_status (*work)(nf_run *r, nf_train_result *r
     *result = (nf_train_result){0};
     nf_run r = {.options = options,
                 .as_given = options,
+                .lock = -1,
                 .data = data ? data : &none,
                 .log = log,
                 .observer = observer,
@@ -255,6 +256,7 @@ static nerfit_status run_all(nerfit_status (*work)(nf_run *r, nf_train_result *r
     json_decref(r.history);
     json_decref(r.finished);
     json_decref(r.identity);
+    nf_directory_unlock(r.lock);
     json_decref(r.best);
     nf_workspace_free(r.ws);
     nf_model_free(r.model);

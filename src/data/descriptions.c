@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/number.h"
+#include "base/yaml.h"
 #include "data/document.h"
 #include "data/json_place.h"
 
@@ -365,6 +366,7 @@ static nerfit_status parse_yaml_documents(reader *r, source *s, yaml_parser_t *p
 
 static nerfit_status parse_yaml(reader *r, source *s) {
     yaml_parser_t parser;
+    NF_TRY(nf_yaml_check_depth(s->text, s->size, s->name, r->err));
     if (!yaml_parser_initialize(&parser)) return nf_no_memory(r->err, sizeof parser);
     yaml_parser_set_input_string(&parser, (const unsigned char *)s->text, s->size);
     nerfit_status status = parse_yaml_documents(r, s, &parser);

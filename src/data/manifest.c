@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "base/str.h"
+#include "base/yaml.h"
 #include "data/formats/format.h"
 
 nerfit_status nf_manifest_add(nf_manifest *manifest, const char *annotations,
@@ -302,8 +303,10 @@ static nerfit_status manifest_read_yaml(nf_manifest *manifest, const char *path,
     in.folder = nf_path_parent(&manifest->arena, path);
     if (!in.folder) return nf_no_memory(err, strlen(path));
     NF_TRY(nf_file_open(&file, path, err));
-    nerfit_status status = nf_no_memory(err, sizeof parser);
-    if (yaml_parser_initialize(&parser)) {
+    nerfit_status status = nf_yaml_check_depth(file.data, file.size, path, err);
+    if (status == NERFIT_OK && !yaml_parser_initialize(&parser))
+        status = nf_no_memory(err, sizeof parser);
+    else if (status == NERFIT_OK) {
         yaml_parser_set_input_string(&parser, (const unsigned char *)file.data, file.size);
         status = manifest_read_document(&in, &parser);
         yaml_parser_delete(&parser);

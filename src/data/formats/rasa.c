@@ -8,6 +8,7 @@
 #include <yaml.h>
 
 #include "base/json.h"
+#include "base/yaml.h"
 #include "data/formats/format.h"
 #include "data/json_place.h"
 #include "data/lines.h"
@@ -215,6 +216,7 @@ static nerfit_status read_item(nf_reading *reading, yaml_document_t *d, yaml_nod
 static nerfit_status read_yaml(nf_reading *reading, const char *text, size_t size) {
     yaml_parser_t parser;
     yaml_document_t document;
+    NF_TRY(nf_yaml_check_depth(text, size, reading->name, reading->err));
     if (!yaml_parser_initialize(&parser)) return nf_no_memory(reading->err, size);
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
     nerfit_status status = NERFIT_OK;

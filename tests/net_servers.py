@@ -178,6 +178,18 @@ def damaged(h, data):
     serve(h, bytes([data[0] ^ 1]) + data[1:])
 
 
+def endless(h, data):
+    """More than was announced, until nobody listens."""
+    h.send_response(200)
+    h.end_headers()
+    h.close_connection = True
+    try:
+        for _ in range(2000):
+            h.wfile.write(b"x" * 10000)
+    except OSError:
+        pass
+
+
 def without_ranges(h, data):
     h.send(200, data)
 

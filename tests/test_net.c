@@ -451,11 +451,45 @@ static void test_answers(void **state) {
          "{\"content\": [{\"type\": \"thinking\", \"text\": \"hm\"}, {\"type\": \"text\", "
          "\"text\": \"a\"}], \"stop_reason\": \"end_turn\"}",
          "a"},
+    /* reasoning models think aloud first */
+#define SAYS(text) "{\"choices\": [{\"message\": {\"content\": \"" text "\"}}]}"
+        {"ollama/x", SAYS("<think>\\nOkay, the user.\\n</think>\\n\\nA moment."), "A moment."},
+        {"ollama/x", SAYS("Okay, the user.\\n</think>\\n\\nA moment."), "A moment."},
+        {"ollama/x", SAYS("<THINKING>a</Thinking><think></think> A <b>moment</b>."),
+         "A <b>moment</b>."},
+        {"ollama/x", SAYS("<think>\\nOkay, the user wants"),
+         "llm: ollama/x: the answer is thinking alone"},
+        {"ollama/x", SAYS("<think>x</think>"), "llm: ollama/x: the answer is empty but"},
+        {"ollama/x", SAYS("A thought: <think> of it"), "A thought: <think> of it"},
+        {"ollama/x", SAYS("```\\nA moment.\\n```"), "A moment."},
+        {"ollama/x", SAYS("```json\\n{\\\"description\\\": \\\"A moment.\\\"}\\n```"), "A moment."},
+        {"ollama/x", SAYS("{\\\"time\\\": \\\"A moment.\\\"}"), "A moment."},
+        {"ollama/x", SAYS("\\\"A moment.\\\""), "A moment."},
+        {"ollama/x", SAYS("“A moment.”"), "A moment."},
+        {"ollama/x", SAYS("\\\"now\\\" or \\\"then\\\""), "\"now\" or \"then\""},
+        {"ollama/x", SAYS("<think>hm</think>```text\\n'A moment.'\\n```"), "A moment."},
+        {"ollama/x", SAYS("a\\u001b[2Jb\\u009bc"), "a [2Jb c"},
+        /* errors as if all were well */
+        {"ollama/x", "{\"error\": {\"message\": \"no \\u001b[1mmodel\"}}",
+         "llm: ollama/x: the provider says: no  [1mmodel"},
+        {"ollama/x", "{\"error\": \"overloaded\"}", "llm: ollama/x: the provider says: overloaded"},
+        {"ollama/x", "[{\"error\": {\"message\": \"m\"}}]", "llm: ollama/x: the provider says: m"},
+        {"ollama/x", "{\"detail\": \"Not Found\"}", "llm: ollama/x: the provider says: Not Found"},
+        /* the key is shown to nobody */
+        {"claude-x", "{\"type\": \"error\", \"error\": {\"message\": \"bad s3cret-key!\"}}",
+         "llm: claude-x: the provider says: bad (key)!"},
+        {"claude-x",
+         "{\"content\": [{\"type\": \"text\", \"text\": \"it is s3cret-key\"}], \"stop_reason\": "
+         "\"end_turn\"}",
+         "it is (key)"},
+        {"ollama/x",
+         "{\"choices\": [{\"message\": {\"content\": null, \"refusal\": \"no\\u0007\"}}]}",
+         "llm: ollama/x: the provider filtered or refused the answer (no )"},
         {"claude-x", "{\"content\": []}", "llm: claude-x: the answer is empty"},
         {"claude-x", "{\"choices\": []}", "llm: claude-x: the answer is not of the form"},
         {"claude-x", "7", "llm: claude-x: the answer is not of the form"},
     };
-    setenv("ANTHROPIC_API_KEY", "k", 1);
+    setenv("ANTHROPIC_API_KEY", "s3cret-key", 1);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         nf_arena arena = {0};
         nf_llm llm;

@@ -245,6 +245,14 @@ class HubTest(Case):
         self.assertEqual([p.name for p in blobs.iterdir() if "incomplete" in p.name], [])
         self.predict()
 
+    def test_a_download_is_no_larger_than_announced(self):
+        self.hub.add("acme/tagger", TAGGER)
+        self.hub.faults += [net.endless]
+        self.predict(status=1, expect="more bytes came than were announced")
+        blobs = self.cache / "models--acme--tagger" / "blobs"
+        self.assertEqual([p.name for p in blobs.iterdir() if "incomplete" in p.name], [])
+        self.predict()
+
     def test_a_killed_download(self):
         self.hub.add("acme/tagger", TAGGER)
 

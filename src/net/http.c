@@ -33,7 +33,8 @@ typedef struct transfer {
     uint64_t done, total;
     bool begun; /* the body's first byte has come */
     bool to_file;
-    bool cancelled, too_large, no_memory, not_written;
+    bool cancelled, too_large, no_memory, not_written, overflows;
+    int64_t received; /* bytes of the body that went to the file */
 } transfer;
 
 /* ---------------------------------------------------------------- URLs, headers, times */
@@ -236,6 +237,10 @@ static size_t on_body(char *data, size_t unit, size_t count, void *user) {
     size_t size = unit * count;
     if (!t->begun && !begin_body(t)) return 0;
     if (t->to_file) {
+        t->received += (int64_t)size;
+        t->overflows = t->request->most > 0 && t->had + t->received > t->request->most;
+        t->response->overflowed = t->overflows;
+        if (t->overflows) return 0;
         t->not_written = !write_all(*t->request->file, data, size);
         return t->not_written ? 0 : size;
     }
@@ -328,6 +333,7 @@ static CURLcode hop(transfer *t, const char *url, bool trusted) {
     t->begun = t->to_file = false;
     t->curl_text[0] = '\0';
     struct stat info;
+    t->received = 0;
     t->had = t->request->file && fstat(*t->request->file, &info) == 0 ? info.st_size : 0;
     if (t->had > 0) lseek(*t->request->file, 0, SEEK_END);
     if (!set_options(t, url, trusted)) return CURLE_OUT_OF_MEMORY;
@@ -429,6 +435,7 @@ static nerfit_status final_error(transfer *t, CURLcode code) {
     if (t->not_written)
         return nf_fail(t->err, NERFIT_IO, "a file being fetched cannot be written: %s",
                        strerror(errno));
+    if (t->overflows) return fail(t, NERFIT_IO, "more bytes came than were announced");
     if (t->too_large) return fail(t, NERFIT_IO, "the answer is larger than 64 MiB");
     if (code != CURLE_OK && !may_pass(code) && code != CURLE_WRITE_ERROR)
         return fail(t, NERFIT_IO, text_of(t, code));

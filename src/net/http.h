@@ -56,6 +56,7 @@ typedef struct nf_http_request {
     /* Where an answer of 200 or 206 goes instead of into the response's body: a file that is open
      * for writing. What it holds already is not fetched again. NULL: into the body. */
     const int *file;
+    int64_t most; /* bytes that the file may come to hold, what it has included; 0: any number */
 } nf_http_request;
 
 typedef struct nf_http_response {
@@ -64,6 +65,7 @@ typedef struct nf_http_response {
     nf_str headers;  /* "name: value\n", names in small letters, of the last answer */
     nf_str location; /* the URL that answered */
     bool resumed;    /* the file's first bytes are from before */
+    bool overflowed; /* more came than the request's `most` */
 } nf_http_response;
 
 /* NERFIT_OK: there is an answer, whatever its status. Else no answer came (NERFIT_IO), or a

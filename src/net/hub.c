@@ -126,13 +126,14 @@ static nerfit_status refused(hub *h, const nf_http_response *r, const char *file
 }
 
 static nerfit_status request(hub *h, const char *method, const char *url, const int *file,
-                             nf_http_response *response) {
+                             int64_t most, nf_http_response *response) {
     bool head = strcmp(method, "HEAD") == 0;
     nf_http_request r = {.method = method,
                          .url = url,
                          .secret = h->secret,
                          .stop_at = head ? "x-linked-etag" : NULL,
-                         .file = file};
+                         .file = file,
+                         .most = most};
     nf_http_watch watch = watch_of(h);
     return nf_http_send(&r, file ? &h->fetching : &h->asking, &watch, response, h->err);
 }
@@ -184,7 +185,7 @@ static nerfit_status list_files(hub *h) {
     nf_http_response response = {0};
     h->file = "list of files";
     nerfit_status status = make_url(h, &url, NULL);
-    if (status == NERFIT_OK) status = request(h, "GET", url.data, NULL, &response);
+    if (status == NERFIT_OK) status = request(h, "GET", url.data, NULL, 0, &response);
     if (status == NERFIT_IO)
         nf_fail_within(h->err, status,
                        "%s is not a folder, and the hub cannot be asked for a model of "
@@ -231,7 +232,7 @@ static nerfit_status read_head(hub *h, const char *name, const nf_http_response 
 
 static nerfit_status ask_head(hub *h, const char *url, const char *name, blob *out) {
     nf_http_response r = {0};
-    nerfit_status status = request(h, "HEAD", url, NULL, &r);
+    nerfit_status status = request(h, "HEAD", url, NULL, 0, &r);
     if (status == NERFIT_OK)
         status =
             r.status >= 200 && r.status < 400 ? read_head(h, name, &r, out) : refused(h, &r, name);
@@ -263,14 +264,15 @@ static nerfit_status check_blob(hub *h, const char *path, const blob *b, nf_str 
     return why->failed ? nf_no_memory(h->err, 0) : NERFIT_OK;
 }
 
-static nerfit_status fetch_into(hub *h, const char *url, const char *name, const char *path,
-                                bool *resumed) {
+static nerfit_status fetch_into(hub *h, const char *url, const char *name, const blob *b,
+                                const char *path, bool *resumed) {
     int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
     if (fd < 0)
         return nf_fail_at(h->err, NERFIT_IO, path, 0, 0, "cannot be written: %s", strerror(errno));
     nf_http_response r = {0};
-    nerfit_status status = request(h, "GET", url, &fd, &r);
+    nerfit_status status = request(h, "GET", url, &fd, b->size > 0 ? b->size : 0, &r);
     *resumed = r.resumed;
+    if (r.overflowed) unlink(path); /* it is not what was asked for */
     if (status == NERFIT_OK && r.status != 200 && r.status != 206) status = refused(h, &r, name);
     if (status == NERFIT_OK && fsync(fd) != 0)
         status =
@@ -293,7 +295,7 @@ static nerfit_status fetch_blob(hub *h, const char *url, const char *name, const
     for (bool again = true; again && status == NERFIT_OK;) {
         bool whole = stat(incomplete.data, &info) == 0 && info.st_size == b->size && b->size > 0;
         bool resumed = whole;
-        if (!whole) status = fetch_into(h, url, name, incomplete.data, &resumed);
+        if (!whole) status = fetch_into(h, url, name, b, incomplete.data, &resumed);
         nf_str_clear(&why);
         if (status == NERFIT_OK) status = check_blob(h, incomplete.data, b, &why);
         again = status == NERFIT_OK && why.length && resumed;

@@ -208,23 +208,45 @@ static const command *find_command(const char *name) {
     return NULL;
 }
 
+static int unknown_command(const char *name) {
+    const char *names[N_COMMANDS];
+    for (size_t i = 0; i < N_COMMANDS; i++) names[i] = commands[i]->name;
+    const char *nearest = nerfit_nearest(name, names, N_COMMANDS);
+    return nearest ? cli_usage(NULL, "unknown command \"%s\"; did you mean \"%s\"?", name, nearest)
+                   : cli_usage(NULL, "unknown command \"%s\"", name);
+}
+
 /* OpenMP's threads wait for each other by spinning, for milliseconds: on a machine that does other
  * work besides, they then wait for a thread that cannot run. A short spin costs nothing on an idle
  * machine. The run-time reads its settings before main, so the program starts itself anew. */
 static void spin_shortly(char **argv) {
     if (getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY")) return;
-    setenv("GOMP_SPINCOUNT", "2000", 1);
+    if (setenv("GOMP_SPINCOUNT", "2000", 1) != 0) return; /* else it would start itself for ever */
     execv("/proc/self/exe", argv); /* if it fails, the settings are as they were */
 }
 
-int main(int argc, char **argv) {
-    spin_shortly(argv);
-    signal(SIGPIPE, SIG_IGN);
+/* A file that is opened later must not become one of these: warnings would go into it. */
+static void open_standard_streams(void) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0) _exit(FAILED);
+}
+
+/* What the work came to, if all that was written arrived. */
+static int finish(int status) {
+    bool flushed = fflush(stdout) == 0;
+    if (flushed && !ferror(stdout)) return status;
+    if ((!flushed && errno == EPIPE) || status == FAILED) return status; /* it was told */
+    fprintf(stderr, "nerfit: error: the output cannot be written%s%s\n", flushed ? "" : ": ",
+            flushed ? "" : strerror(errno));
+    return FAILED;
+}
+
+static int run(int argc, char **argv) {
     if (argc < 2) {
         print_help();
         return USAGE;
     }
-    if (strcmp(argv[1], "--version") == 0) {
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
         printf("nerfit %s\n", nerfit_version());
         return DONE;
     }
@@ -238,12 +260,14 @@ int main(int argc, char **argv) {
         return DONE;
     }
     const command *chosen = find_command(argv[help ? 2 : 1]);
-    if (!chosen) return cli_usage(NULL, "unknown command \"%s\"", argv[help ? 2 : 1]);
+    if (!chosen) return unknown_command(argv[help ? 2 : 1]);
     char *only_help[] = {(char *)(uintptr_t) "--help"};
-    int status = help ? chosen->run(chosen, 1, only_help) : chosen->run(chosen, argc - 2, argv + 2);
-    if (fflush(stdout) != 0 && errno != EPIPE) {
-        fprintf(stderr, "nerfit: error: the output cannot be written: %s\n", strerror(errno));
-        return FAILED;
-    }
-    return status;
+    return help ? chosen->run(chosen, 1, only_help) : chosen->run(chosen, argc - 2, argv + 2);
+}
+
+int main(int argc, char **argv) {
+    open_standard_streams();
+    spin_shortly(argv);
+    signal(SIGPIPE, SIG_IGN);
+    return finish(run(argc, argv));
 }

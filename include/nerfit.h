@@ -69,6 +69,10 @@ NERFIT_API const char *nerfit_status_text(nerfit_status status);
 /* "0.1.0": of the library at run time. */
 NERFIT_API const char *nerfit_version(void);
 
+/* "Did you mean": the name that is nearest to the one given, counting letters to put in, to take out,
+ * to replace and to exchange; NULL if more than a third of the letters differ in all of them. */
+NERFIT_API const char *nerfit_nearest(const char *given, const char *const *names, size_t count);
+
 /* ---------------------------------------------------------------- log */
 
 typedef enum nerfit_log_level { NERFIT_LOG_INFO, NERFIT_LOG_WARNING } nerfit_log_level;

@@ -6,6 +6,12 @@
 #include "api_train.h"
 #include "base/json.h"
 
+const char *nerfit_nearest(const char *given, const char *const *names, size_t count) {
+    nf_nearest nearest = {0};
+    for (size_t i = 0; i < count; i++) nf_nearest_see(&nearest, given, names[i]);
+    return nearest.name;
+}
+
 nerfit_status nerfit_config_new(nerfit_config **out, nerfit_error *error) {
     *out = calloc(1, sizeof **out);
     if (!*out) return nf_no_memory(error, sizeof **out);

@@ -55,6 +55,21 @@ done
 expect "html is escaped" 0 '&lt;' "$nerfit" predict "$root/model" "$root/texts.txt" --output html
 lines=$("$nerfit" predict "$root/model" "$root/texts.txt" | wc -l)
 [ "$lines" = 3 ] || { echo "FAIL: $lines lines out for 3 in"; failures=$((failures + 1)); }
+for arguments in --version --help help 'help train' 'help --man' "tokenize $root/model $root/texts.txt" \
+    "embed $root/encoder $root/texts.txt" "predict $root/model $root/texts.txt" \
+    "data convert $root/train.txt" "score $root/gold.conll $root/gold.conll" "data formats"; do
+    expect "$arguments to a full device" 1 'the output cannot be written' bash -c "'$nerfit' $arguments >/dev/full"
+done
+expect "without standard streams" 0 '' bash -c "'$nerfit' data convert '$root/train.txt' --output '$root/closed.jsonl' <&- >&- 2>&-"
+expect "standard error is no file" 0 'wake' bash -c "'$nerfit' train --model_name '$root/encoder' --train_annotations '$root/train.txt' --val_annotations '$root/train.txt' --ent2emb '$root/labels.yaml' --st_model_name '$root/encoder' --max_steps 0,2 --eval_steps 1 --output_dir '$root/noerr' --calibration none --threads 1 --precision f32 >/dev/null 2>&- ; python3 -c 'import json, sys; [json.loads(line) for line in open(sys.argv[1])]' '$root/noerr/metrics.jsonl' && echo wake"
+(umask 077; echo old >"$root/target.jsonl"); ln -s target.jsonl "$root/link.jsonl"
+expect "output through a link" 0 '' "$nerfit" data convert "$root/train.txt" --output "$root/link.jsonl"
+[ -L "$root/link.jsonl" ] && [ "$(stat -c %a "$root/target.jsonl")" = 600 ] && grep -q wake "$root/target.jsonl" ||
+    { echo "FAIL: output through a link: $(ls -l "$root"/*.jsonl)"; failures=$((failures + 1)); }
+expect "output to /dev/stdout" 0 '^before$' bash -c "(echo before; '$nerfit' data convert '$root/train.txt' --to jsonl --output /dev/stdout; echo after) >'$root/shell.txt'; cat '$root/shell.txt'"
+[ "$(wc -l <"$root/shell.txt")" = 4 ] || { echo "FAIL: /dev/stdout: $(cat "$root/shell.txt")"; failures=$((failures + 1)); }
+expect "deep YAML" 1 'deep.yaml:1:.*nested more than 1000 deep' bash -c "head -c 100000 /dev/zero | tr '\\0' '[' >'$root/deep.yaml'; '$nerfit' train '$root/deep.yaml'"
+expect "deep YAML of labels" 1 'nested more than 1000 deep' "$nerfit" data check "$root/train.txt" --ent2emb "$root/deep.yaml"
 for command in tokenize embed predict; do
     model=$root/model
     [ $command = embed ] && model=$root/encoder

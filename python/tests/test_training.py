@@ -347,3 +347,21 @@ def test_a_calibration_that_is_interrupted(options):
     )
     assert os.path.exists(f"{best}/model.safetensors")
     Trainer(args, progress=False).train(resume_from_checkpoint=True)
+
+
+def test_two_runs_in_one_folder(options):
+    """The second one is refused while the first is at work, and may begin after it."""
+    second = []
+
+    def begin(event):
+        if event.kind == "step" and event.stage == 2 and event.step == 2:
+            try:
+                other = TrainingArguments(**{**options, "overwrite_output_dir": True})
+                Trainer(other, progress=False).train()
+            except ArgumentError as error:
+                second.append(str(error))
+
+    Trainer(TrainingArguments(**options), callbacks=[begin], progress=False).train()
+    (message,) = second
+    assert message.startswith(f"{options['output_dir']}: another run is at work in this folder")
+    Trainer(TrainingArguments(**options, overwrite_output_dir=True), progress=False).train()

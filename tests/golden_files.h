@@ -50,7 +50,7 @@ static inline void load_examples(const nf_safetensors *file, nf_examples *out) {
     texts--;
     out->count = texts;
     out->items = calloc(texts, sizeof *out->items);
-    nf_example_entity *list = nf_arena_calloc(&out->arena, entities, sizeof *list);
+    nf_entity *list = nf_arena_calloc(&out->arena, entities, sizeof *list);
     size_t e = 0;
     for (size_t s = 0; s < texts; s++) {
         nf_example *example = &out->items[s];
@@ -59,7 +59,7 @@ static inline void load_examples(const nf_safetensors *file, nf_examples *out) {
                                 .length = (size_t)(cu[s + 1] - cu[s]),
                                 .entities = list + e};
         for (; e < entities && sequence[e] == (int32_t)s; e++) {
-            list[e] = (nf_example_entity){type[e], start[e], end[e]};
+            list[e] = (nf_entity){(uint32_t)start[e], (uint32_t)end[e], type[e], 0};
             example->n_entities++;
         }
     }

@@ -19,7 +19,7 @@ static const int32_t ids[] = {2, 17, 40, 8, 3, 2, 60, 61, 62, 63, 64, 9, 3, 2, 5
 static const int32_t labels[] = {-100, 1, 2, 0, -100, -100, 3, 4, 4, 0, 1, 0, -100, -100, 5, -100};
 static const int32_t words[] = {1, 2, 3, 4, 6, 1};
 static const int32_t shapes[] = {0, 4, 5, 1, 0, 0, 9, 9, 9, 4, 5, 2, 0, 0, 5, 0};
-static nf_example_entity entities[] = {{0, 1, 3}, {1, 1, 4}, {0, 4, 5}};
+static nf_entity entities[] = {{1, 3, 0, 0}, {1, 4, 1, 0}, {4, 5, 0, 0}};
 static const nf_example texts[TEXTS] = {{.ids = ids,
                                          .labels = labels,
                                          .shapes = shapes,

@@ -5,8 +5,8 @@
 
 #include <math.h>
 
-#include "base/file.h"
-#include "base/json.h"
+#include "base/arena.h"
+#include "model/nerfit_json.h"
 
 static double sigmoid(double x) {
     return 1 / (1 + exp(-x));
@@ -122,22 +122,7 @@ nf_calibration nf_calibration_fit(const nf_scored *items, size_t count) {
 
 /* ---------------------------------------------------------------- the file */
 
-static const char FILE_NAME[] = "nerfit.json", KEY[] = "calibration";
-
-/* *path and *json: of folder/nerfit.json; *json is {"format": 1} if it is not there. */
-static nerfit_status read_file(nf_arena *arena, const char *folder, const char **path,
-                               json_t **json, nerfit_error *err) {
-    *json = NULL;
-    *path = nf_path_join(arena, folder, FILE_NAME);
-    if (!*path) return nf_no_memory(err, 0);
-    if (nf_file_exists(*path))
-        NF_TRY(nf_json_load(json, *path, err));
-    else
-        *json = json_pack("{s:i}", "format", 1);
-    if (!*json) return nf_no_memory(err, 0);
-    if (json_is_object(*json)) return NERFIT_OK;
-    return nf_fail_at(err, NERFIT_FORMAT, *path, 0, 0, "is not a JSON object");
-}
+static const char KEY[] = "calibration";
 
 static nerfit_status from_json(nf_calibration *out, const json_t *json, const char *path,
                                nerfit_error *err) {
@@ -161,7 +146,7 @@ nerfit_status nf_calibration_load(nf_calibration *out, const char *folder, nerfi
     const char *path;
     json_t *json;
     *out = NF_CALIBRATION_NONE;
-    nerfit_status status = read_file(&arena, folder, &path, &json, err);
+    nerfit_status status = nf_nerfit_json_load(&json, &path, &arena, folder, err);
     const json_t *own = status == NERFIT_OK ? json_object_get(json, KEY) : NULL;
     if (own) status = from_json(out, own, path, err);
     json_decref(json);
@@ -169,20 +154,27 @@ nerfit_status nf_calibration_load(nf_calibration *out, const char *folder, nerfi
     return status;
 }
 
+/* The calibration's member, put into the file's or taken out. */
+static int put_member(json_t *json, const nf_calibration *c, const char *from) {
+    if (!c->n_entities) return json_object_del(json, KEY);
+    return json_object_set_new(json, KEY,
+                               json_pack("{s:f, s:f, s:I, s:s}", "temperature", c->temperature,
+                                         "shift", c->shift, "entities", (json_int_t)c->n_entities,
+                                         "from", from));
+}
+
 nerfit_status nf_calibration_save(const nf_calibration *c, const char *from, const char *folder,
                                   nerfit_error *err) {
     nf_arena arena = {0};
     const char *path;
     json_t *json;
-    nerfit_status status = read_file(&arena, folder, &path, &json, err);
+    nerfit_status status = nf_nerfit_json_load(&json, &path, &arena, folder, err);
     bool changed = c->n_entities || (json && json_object_get(json, KEY));
-    if (status == NERFIT_OK && c->n_entities) {
-        json_t *own = json_pack("{s:f, s:f, s:I, s:s}", "temperature", c->temperature, "shift",
-                                c->shift, "entities", (json_int_t)c->n_entities, "from", from);
-        if (!own || json_object_set_new(json, KEY, own) != 0) status = nf_no_memory(err, 0);
+    if (status == NERFIT_OK && changed) {
+        if (!json) json = json_pack("{s:i}", "format", NF_NERFIT_JSON_FORMAT);
+        status = json && put_member(json, c, from) == 0 ? nf_nerfit_json_save(json, folder, err)
+                                                        : nf_no_memory(err, 0);
     }
-    if (status == NERFIT_OK && changed && !c->n_entities) json_object_del(json, KEY);
-    if (status == NERFIT_OK && changed) status = nf_json_save(json, path, err);
     json_decref(json);
     nf_arena_free(&arena);
     return status;

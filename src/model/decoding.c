@@ -2,16 +2,13 @@
 
 #include <math.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/file.h"
-#include "base/json.h"
+#include "model/nerfit_json.h"
 
-static const char FILE_NAME[] = "nerfit.json";
 static const char *const rows[] = {"from O", "from B", "from I"};
 static const char *const firsts[] = {"O", "B"};
 static const char *const word_kinds[] = {"tokenizer", "blanks"};
-enum { FORMAT = 1, ROWS = NF_KINDS, COLUMNS = NF_STEPS, FIRSTS = 2 };
+enum { ROWS = NF_KINDS, COLUMNS = NF_STEPS, FIRSTS = 2 };
 
 static nerfit_status read_number(const json_t *value, double *out, const char *path,
                                  const char *what, nerfit_error *err) {
@@ -55,15 +52,10 @@ static nerfit_status check_temperature(const json_t *json, const char *path, ner
 
 static nerfit_status read_decoding(nf_decoding *out, const json_t *json, const char *path,
                                    nerfit_error *err) {
-    const json_t *format = json_object_get(json, "format");
     const char *decoder = json_string_value(json_object_get(json, "decoder"));
     const json_t *least = json_object_get(json, "least_probability");
-    if (!json_is_integer(format) || json_integer_value(format) < 1)
+    if (!json_is_integer(json_object_get(json, "format")))
         return nf_fail_at(err, NERFIT_FORMAT, path, 0, 0, "has no \"format\" (a whole number)");
-    if (json_integer_value(format) > FORMAT)
-        return nf_fail_at(err, NERFIT_UNSUPPORTED, path, 0, 0,
-                          "is of format %lld; this version reads format %d",
-                          (long long)json_integer_value(format), FORMAT);
     if (!decoder) return NERFIT_OK; /* it has something else to say: infer/calibration.h */
     if (strcmp(decoder, "crf") != 0)
         return nf_fail_at(err, NERFIT_UNSUPPORTED, path, 0, 0,
@@ -86,13 +78,10 @@ static nerfit_status read_decoding(nf_decoding *out, const json_t *json, const c
 nerfit_status nf_decoding_load(nf_decoding *out, const char *folder, nerfit_error *err) {
     *out = (nf_decoding){0};
     nf_arena arena = {0};
-    json_t *json = NULL;
-    const char *path = nf_path_join(&arena, folder, FILE_NAME);
-    nerfit_status status = path ? NERFIT_OK : nf_no_memory(err, 0);
-    if (status == NERFIT_OK && nf_file_exists(path)) {
-        status = nf_json_load(&json, path, err);
-        if (status == NERFIT_OK) status = read_decoding(out, json, path, err);
-    }
+    json_t *json;
+    const char *path;
+    nerfit_status status = nf_nerfit_json_load(&json, &path, &arena, folder, err);
+    if (status == NERFIT_OK && json) status = read_decoding(out, json, path, err);
     json_decref(json);
     nf_arena_free(&arena);
     return status;
@@ -104,23 +93,15 @@ static json_t *to_json(const nf_decoding *d) {
     const double *t = &d->transitions.next[0][0];
     for (size_t i = 0; i < ROWS; i++, t += COLUMNS)
         json_object_set_new(table, rows[i], json_pack("[f, f, f, f]", t[0], t[1], t[2], t[3]));
-    return json_pack("{s:i, s:s, s:o, s:{s:f, s:f}, s:s, s:f}", "format", FORMAT, "decoder", "crf",
-                     "transitions", table, "first", firsts[0], t[0], firsts[1], t[1], "words",
-                     word_kinds[d->words], "least_probability", d->least);
+    return json_pack("{s:i, s:s, s:o, s:{s:f, s:f}, s:s, s:f}", "format", NF_NERFIT_JSON_FORMAT,
+                     "decoder", "crf", "transitions", table, "first", firsts[0], t[0], firsts[1],
+                     t[1], "words", word_kinds[d->words], "least_probability", d->least);
 }
 
 nerfit_status nf_decoding_save(const nf_decoding *d, const char *folder, nerfit_error *err) {
-    nf_arena arena = {0};
-    const char *path = nf_path_join(&arena, folder, FILE_NAME);
-    nerfit_status status = path ? NERFIT_OK : nf_no_memory(err, 0);
-    if (status == NERFIT_OK && d->present) {
-        json_t *json = to_json(d);
-        status = json ? nf_json_save(json, path, err) : nf_no_memory(err, 0);
-        json_decref(json);
-    } else if (status == NERFIT_OK && nf_file_exists(path) && unlink(path) != 0) {
-        status =
-            nf_fail_at(err, NERFIT_IO, path, 0, 0, "is of another model and cannot be removed");
-    }
-    nf_arena_free(&arena);
+    json_t *json = d->present ? to_json(d) : NULL;
+    if (d->present && !json) return nf_no_memory(err, 0);
+    nerfit_status status = nf_nerfit_json_save(json, folder, err);
+    json_decref(json);
     return status;
 }

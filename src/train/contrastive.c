@@ -31,8 +31,8 @@ static nerfit_status load_entities(nf_pass *pass, const nf_example *const *batch
         cu[s] = (int32_t)e;
         for (size_t i = 0; i < batch[s]->n_entities; i++, e++) {
             types[e] = batch[s]->entities[i].type;
-            starts[e] = batch[s]->entities[i].start;
-            ends[e] = batch[s]->entities[i].end;
+            starts[e] = (int32_t)batch[s]->entities[i].start;
+            ends[e] = (int32_t)batch[s]->entities[i].end;
         }
     }
     cu[count] = (int32_t)e;

@@ -62,8 +62,8 @@ static void report(maker *m, size_t *counter, const nf_document *document, const
 
 /* The document's entities as token ranges of the whole encoding. Two entities that share a
  * sub-word (an edge inside it) keep it with the first. */
-static nerfit_status find_entities(maker *m, const nf_document *document,
-                                   nf_example_entity *entities, size_t *count, nerfit_error *err) {
+static nerfit_status find_entities(maker *m, const nf_document *document, nf_entity *entities,
+                                   size_t *count, nerfit_error *err) {
     int32_t taken = 0; /* first token that is free */
     *count = 0;
     for (size_t i = 0; i < document->n_spans; i++) {
@@ -89,7 +89,8 @@ static nerfit_status find_entities(maker *m, const nf_document *document,
                    "shares its only sub-word with the entity before it: it cannot be learned");
             continue;
         }
-        entities[(*count)++] = (nf_example_entity){type, first, last};
+        entities[(*count)++] =
+            (nf_entity){.start = (uint32_t)first, .end = (uint32_t)last, .type = type};
         taken = last;
     }
     return NERFIT_OK;
@@ -97,7 +98,7 @@ static nerfit_status find_entities(maker *m, const nf_document *document,
 
 /* Where the piece that begins at token `start` ends: as late as it fits, but not inside an entity,
  * and best at the start of a word. */
-static size_t cut_at(const maker *m, size_t start, size_t end, const nf_example_entity *entities,
+static size_t cut_at(const maker *m, size_t start, size_t end, const nf_entity *entities,
                      size_t count) {
     size_t limit = start + m->capacity;
     if (limit >= end) return end;
@@ -105,22 +106,21 @@ static size_t cut_at(const maker *m, size_t start, size_t end, const nf_example_
         for (size_t at = limit; at > start; at--) {
             bool inside = false;
             for (size_t i = 0; i < count && !inside; i++)
-                inside = (size_t)entities[i].start < at && at < (size_t)entities[i].end;
+                inside = entities[i].start < at && at < entities[i].end;
             if (!inside && (m->starts_word[at - m->before] || pass == 1)) return at;
         }
     }
     return limit; /* one entity fills the whole piece */
 }
 
-static nerfit_status add_piece(maker *m, size_t start, size_t end,
-                               const nf_example_entity *entities, size_t count, size_t document,
-                               nerfit_error *err) {
+static nerfit_status add_piece(maker *m, size_t start, size_t end, const nf_entity *entities,
+                               size_t count, size_t document, nerfit_error *err) {
     const nf_encoding *e = &m->encoding;
     size_t text = end - start, length = m->before + text + m->after;
     int32_t *ids = nf_arena_alloc(&m->out->arena, length * sizeof *ids);
     int32_t *labels = nf_arena_alloc(&m->out->arena, length * sizeof *labels);
     int32_t *shapes = nf_arena_calloc(&m->out->arena, length, sizeof *shapes);
-    nf_example_entity *own = nf_arena_calloc(&m->out->arena, count, sizeof *own);
+    nf_entity *own = nf_arena_calloc(&m->out->arena, count, sizeof *own);
     int32_t *words = nf_arena_alloc(&m->out->arena, text * sizeof *words + 1);
     nf_example *example = add_example(m->out);
     if (!ids || !labels || !shapes || !own || !words || !example)
@@ -145,15 +145,16 @@ static nerfit_status add_piece(maker *m, size_t start, size_t end,
         labels[i] = special ? NF_LABEL_IGNORED : NF_LABEL_O;
     }
     for (size_t k = 0; k < count; k++) {
-        size_t first = (size_t)entities[k].start, last = (size_t)entities[k].end;
+        size_t first = entities[k].start, last = entities[k].end;
         if (last <= start || first >= end) continue;
         m->out->n_split_entities += first < start && last <= end; /* once each, at its last piece */
         if (first < start) first = start;
         if (last > end) last = end;
-        nf_example_entity *entity = &own[example->n_entities++];
-        *entity = (nf_example_entity){entities[k].type, (int32_t)(m->before + first - start),
-                                      (int32_t)(m->before + last - start)};
-        for (int32_t i = entity->start; i < entity->end; i++)
+        nf_entity *entity = &own[example->n_entities++];
+        *entity = (nf_entity){.start = (uint32_t)(m->before + first - start),
+                              .end = (uint32_t)(m->before + last - start),
+                              .type = entities[k].type};
+        for (uint32_t i = entity->start; i < entity->end; i++)
             labels[i] = nf_label_id(entity->type, i > entity->start);
     }
     m->out->n_tokens += length;
@@ -163,7 +164,7 @@ static nerfit_status add_piece(maker *m, size_t start, size_t end,
 void nf_example_word_labels(const nf_example *example, int32_t *labels) {
     size_t e = 0, of_last = SIZE_MAX;
     for (size_t w = 0; w < example->n_words; w++) {
-        int32_t at = example->words[w];
+        uint32_t at = (uint32_t)example->words[w];
         while (e < example->n_entities && example->entities[e].end <= at) e++;
         bool inside = e < example->n_entities && example->entities[e].start <= at;
         labels[w] = inside ? nf_label_id(example->entities[e].type, of_last == e) : NF_LABEL_O;
@@ -194,7 +195,7 @@ static nerfit_status add_document(maker *m, const nf_corpus *corpus, size_t inde
     if (status != NERFIT_OK)
         return nf_fail_within(err, status, "%s:%ld", document->file, document->line);
     size_t count = 0, end = m->encoding.length - m->after, start = m->before;
-    nf_example_entity *entities = calloc(document->n_spans + 1, sizeof *entities);
+    nf_entity *entities = calloc(document->n_spans + 1, sizeof *entities);
     m->starts_word = malloc(end - start + 1);
     m->shapes = malloc((end - start) * sizeof *m->shapes + 1);
     m->starts = malloc(2 * (end - start) * sizeof *m->starts + 1);

@@ -18,19 +18,15 @@
 #include "base/log.h"
 #include "data/document.h"
 #include "data/labels.h"
+#include "labels/entity.h"
 #include "text/word_starts.h"
-
-typedef struct nf_example_entity {
-    int32_t type;       /* of the label set */
-    int32_t start, end; /* tokens of the example, special ones counted */
-} nf_example_entity;
 
 typedef struct nf_example {
     const int32_t *ids;    /* [length] */
     const int32_t *labels; /* [length] ids of B-/I-/O; -100 for special tokens */
     const int32_t *shapes; /* [length] nf_word_shape of the tokens' words */
     size_t length;
-    const nf_example_entity *entities;
+    const nf_entity *entities; /* tokens of the example, special ones counted */
     size_t n_entities;
     const int32_t *words; /* [n_words] tokens of the example that begin a word of the text */
     size_t n_words;

@@ -138,7 +138,7 @@ def lookup(folder, source, labels, *given):
             at = labels.index(label)
             rows[vocabulary[token]] = [float(i == at) for i in range(hidden)]
     tensors = {"bert." + name: value for name, value in parameters(size, hidden, 1, lambda: 0.0).items()}
-    tensors["bert.embeddings.word_embeddings.weight"] = ([words, hidden], sum(rows, []))
+    tensors["bert.embeddings.word_embeddings.weight"] = ([words, hidden], [x for row in rows for x in row])
     tensors["classifier.weight"] = (
         [len(labels), hidden], [4.0 * (i == k) for i in range(len(labels)) for k in range(hidden)])
     tensors["classifier.bias"] = ([len(labels)], [0.0] * len(labels))

@@ -2,6 +2,8 @@
  * their own test (test_files.c). */
 #include "test.h"
 
+#include <jansson.h>
+
 #include <math.h>
 #include <unistd.h>
 
@@ -164,6 +166,31 @@ static void test_arena_zero_and_copies(void **state) {
 }
 
 /* ---------------------------------------------------------------- strings */
+
+/* JSON strings are written as jansson writes them. */
+static void check_json_strings(void **state) {
+    (void)state;
+    char all[128];
+    for (int i = 1; i < 128; i++) all[i - 1] = (char)i;
+    all[127] = '\0';
+    const char *const texts[] = {all,
+                                 "",
+                                 "plain",
+                                 "\"\\/",
+                                 "héllo 日本 \xF0\x9F\x98\x80",
+                                 "a\x7F\xC2\x80",
+                                 "\xE2\x80\xA8line\n"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        nf_str s = {0};
+        json_t *json = json_string(texts[i]);
+        char *expected = json_dumps(json, JSON_ENCODE_ANY);
+        assert_true(nf_str_append_json(&s, texts[i], strlen(texts[i])));
+        assert_string_equal(nf_str_text(&s), expected);
+        free(expected);
+        json_decref(json);
+        nf_str_free(&s);
+    }
+}
 
 static void test_str(void **state) {
     (void)state;
@@ -601,6 +628,7 @@ static void test_shuffle(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(check_json_strings),
         cmocka_unit_test(test_error_places),
         cmocka_unit_test(test_error_without_record),
         cmocka_unit_test(test_error_within),

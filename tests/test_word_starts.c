@@ -71,6 +71,77 @@ static void check_cases(void **state) {
     assert_int_equal(failed, 0);
 }
 
+/* ---- ranges */
+
+static void check_ranges(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        uint32_t start, end, next, from, to; /* given; expected */
+        size_t byte_start, byte_end;
+    } rows[] = {
+        {"call Jose\u0301 at", 5, 9, 11, 5, 10, 5, 11},       /* a mark that was stripped */
+        {"call Jose\u0301 at", 4, 10, 11, 5, 10, 5, 11},      /* a blank before it */
+        {"call Jose at ", 9, 13, UINT32_MAX, 10, 12, 10, 12}, /* blanks at both ends */
+        {"a \u0301b", 3, 4, UINT32_MAX, 2, 4, 2, 5},          /* a mark in front of a word */
+        {"a\u0301b", 2, 3, UINT32_MAX, 2, 3, 3, 4},           /* one that belongs to another word */
+        {"ab\u0301\u0302", 0, 2, 3, 0, 3, 0, 4},              /* up to the next word */
+        {"\U0001F469\u200D", 0, 1, UINT32_MAX, 0, 2, 0, 7},   /* a joiner */
+        {"\u2693\uFE0F!", 0, 1, 2, 0, 2, 0, 6},               /* a variation selector */
+        {"\u0E19\u0E49\u0E33", 0, 1, UINT32_MAX, 0, 3, 0, 9}, /* a tone and sara am */
+        {"\u0E9E\u0EB3", 0, 1, UINT32_MAX, 0, 2, 0, 6},       /* Lao am */
+        {"\u0938\u0940\u0924\u093E\u0902", 0, 3, UINT32_MAX, 0, 5, 0, 15},
+        {"   ", 0, 3, UINT32_MAX, 3, 3, 3, 3},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        nf_utf8_place at = {rows[i].text, strlen(rows[i].text), 0, 0};
+        nf_text_range r = nf_word_range(&at, rows[i].start, rows[i].end, rows[i].next);
+        if (r.start != rows[i].from || r.end != rows[i].to || r.byte_start != rows[i].byte_start ||
+            r.byte_end != rows[i].byte_end)
+            fail_msg("\"%s\": %u..%u, bytes %zu..%zu", rows[i].text, r.start, r.end, r.byte_start,
+                     r.byte_end);
+    }
+}
+
+/* What sub-words stand for, blanks aside. */
+static void check_subword_ranges(void **state) {
+    (void)state;
+    static const struct {
+        const char *tokenizer, *text, *ranges;
+    } rows[] = {
+        {"roberta.json", "with erythema May",
+         "0-1 1-2 2-3 3-4 5-5 5-7 7-8 8-11 11-12 12-13 14-14 14-15 15-17"},
+        {"roberta-untrimmed.json", "with erythema May",
+         "0-1 1-2 2-3 3-4 5-5 5-7 7-8 8-11 11-12 12-13 14-14 14-15 15-17"},
+        {"roberta-untrimmed.json", "in  the", "0-2 2-2 4-7"},
+        {"roberta.json", "in  the", "0-2 2-2 4-7"},
+        {"bert.json", "play the", "0-4 5-8"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char path[256], shown[512] = "";
+        snprintf(path, sizeof path, GOLDEN "%s", rows[i].tokenizer);
+        nf_tokenizer *t = load(path);
+        nf_encoding e = {0};
+        nerfit_error err = {0};
+        bool begins[64];
+        uint32_t starts[64], ends[64];
+        size_t size = strlen(rows[i].text), n = 0;
+        assert_ok(nf_tokenizer_encode(t, rows[i].text, size, false, &e, &err), &err);
+        assert_true(e.length < 64);
+        assert_ok(nf_word_starts(&e, 0, 0, rows[i].text, size, NF_WORDS_TOKENIZER, begins, &err),
+                  &err);
+        nf_subword_ranges(&e, 0, 0, rows[i].text, size, begins, starts, ends);
+        for (size_t k = 0; k < e.length; k++)
+            n += (size_t)snprintf(shown + n, sizeof shown - n, "%s%u-%u", k ? " " : "", starts[k],
+                                  ends[k]);
+        if (strcmp(shown, rows[i].ranges) != 0)
+            fail_msg("%s, \"%s\": %s, expected %s", rows[i].tokenizer, rows[i].text, shown,
+                     rows[i].ranges);
+        nf_encoding_free(&e);
+        nf_tokenizer_free(t);
+    }
+}
+
 /* ---- gold spans through word labels */
 
 typedef struct tally {
@@ -196,7 +267,8 @@ static void check_round_trips(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(check_cases),
-                                       cmocka_unit_test(check_round_trips)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(check_cases), cmocka_unit_test(check_ranges),
+        cmocka_unit_test(check_subword_ranges), cmocka_unit_test(check_round_trips)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,6 +27,27 @@ static bool code_point_at(nf_utf8_place *p, uint32_t index, uint32_t *c) {
     return true;
 }
 
+/* White space of a text by code point. Where all are ASCII, as in most texts, they are the bytes. */
+typedef struct blanks {
+    nf_utf8_place place;
+    bool ascii;
+} blanks;
+
+static blanks blanks_of(const char *text, size_t size) {
+    unsigned char all = 0;
+    for (size_t i = 0; i < size; i++) all |= (unsigned char)text[i];
+    return (blanks){{text, size, 0, 0}, all < 0x80};
+}
+
+static inline bool blank_at(blanks *b, uint32_t index) {
+    uint32_t c;
+    if (b->ascii) {
+        unsigned char byte = index < b->place.size ? (unsigned char)b->place.text[index] : 0;
+        return byte <= ' ' && nf_is_space(byte);
+    }
+    return code_point_at(&b->place, index, &c) && nf_is_space(c);
+}
+
 /* Whether a word begins between two neighbours of the text, the second of which is at `index`;
  * `begins` is what the tokenizer says. */
 static bool divides(nf_utf8_place *p, uint32_t index, bool begins) {
@@ -44,22 +65,16 @@ static bool divides(nf_utf8_place *p, uint32_t index, bool begins) {
     return begins && !(is_mark(before) && letter);
 }
 
-/* Whether a sub-word stands for white space alone, or for nothing. */
-static bool is_blank(nf_utf8_place *p, uint32_t start, uint32_t end) {
-    for (uint32_t c; start < end && code_point_at(p, start, &c); start++)
-        if (!nf_is_space(c)) return false;
-    return true;
-}
-
 /* Words of blanks go on with the word before them; the first one of a text has none. */
-static void join_blank_words(const nf_encoding *e, size_t first, size_t count, nf_utf8_place *p,
+static void join_blank_words(const nf_encoding *e, size_t first, size_t count, blanks *b,
                              bool *starts) {
     for (size_t i = 1, end; i < count; i = end) {
         bool blank = starts[i];
+        for (size_t k = i; blank && (k == i || (k < count && !starts[k])); k++)
+            for (uint32_t c = e->starts[first + k]; c < e->ends[first + k] && blank; c++)
+                blank = blank_at(b, c);
         for (end = i + 1; end < count && !starts[end]; end++) {
         }
-        for (size_t k = i; k < end && blank; k++)
-            blank = is_blank(p, e->starts[first + k], e->ends[first + k]);
         if (blank) starts[i] = false;
     }
 }
@@ -77,8 +92,8 @@ static void by_tokenizer(const nf_encoding *e, size_t first, size_t count, const
         else if (e->starts[at] == e->ends[at - 1])
             starts[i] = divides(&p, e->starts[at], starts[i]);
     }
-    p = (nf_utf8_place){text, size, 0, 0};
-    join_blank_words(e, first, count, &p, starts);
+    blanks b = blanks_of(text, size);
+    join_blank_words(e, first, count, &b, starts);
 }
 
 /* ---------------------------------------------------------------- between blanks */
@@ -177,11 +192,13 @@ static void trim_range(nf_utf8_place *p, uint32_t *start, uint32_t *end) {
 void nf_subword_ranges(const nf_encoding *e, size_t before, size_t after, const char *text,
                        size_t size, const bool *starts_word, uint32_t *starts, uint32_t *ends) {
     size_t n = e->length - before - after;
-    nf_utf8_place p = {text, size, 0, 0};
+    blanks b = blanks_of(text, size);
     for (size_t i = 0; i < n; i++) {
-        starts[i] = e->starts[before + i];
-        ends[i] = e->ends[before + i];
-        trim_range(&p, &starts[i], &ends[i]);
+        uint32_t start = e->starts[before + i], end = e->ends[before + i];
+        while (start < end && blank_at(&b, start)) start++;
+        while (end > start && blank_at(&b, end - 1)) end--;
+        starts[i] = start;
+        ends[i] = end;
     }
     for (size_t i = 0; i < n; i++) {
         if (starts[i] < ends[i]) continue;

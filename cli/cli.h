@@ -56,6 +56,8 @@ bool cli_write(void *user, const char *data, size_t size);
  * first. */
 nerfit_status cli_read_corpus(nerfit_corpus *corpus, const char *path,
                               const nerfit_read_options *options, nerfit_error *error);
+/* A warning if a file that is read as plain text, a text a line, has the ending of a format. */
+void cli_warn_of_text(const char *path);
 /* A help text that ends with the names of formats. It lives as long as the program. */
 const char *cli_format_help(nerfit_format_use use, const char *text);
 #define CLI_COLUMN_OPTIONS(word, label)                                                            \

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -47,6 +48,33 @@ nerfit_status cli_read_corpus(nerfit_corpus *corpus, const char *path,
     nerfit_status status = nerfit_corpus_parse_with(corpus, data, size, input.name, options, error);
     free(data);
     return status;
+}
+
+/* The format that has an ending. */
+typedef struct told_format {
+    const char *ending, *name;
+} told_format;
+
+static void look_at_format(void *user, const nerfit_format *format) {
+    told_format *told = user;
+    size_t size = strlen(told->ending);
+    if (told->name || !format->by_ending) return;
+    for (const char *at = format->endings; *at; at += strspn(at, " ")) {
+        size_t length = strcspn(at, " ");
+        if (length == size && strncasecmp(at, told->ending, size) == 0) told->name = format->name;
+        at += length;
+    }
+}
+
+void cli_warn_of_text(const char *path) {
+    nerfit_error error;
+    const char *slash = strrchr(path, '/'), *dot = strrchr(slash ? slash : path, '.');
+    told_format told = {.ending = dot ? dot : ""};
+    if (!dot || nerfit_formats(look_at_format, &told, &error) != NERFIT_OK || !told.name) return;
+    fprintf(stderr,
+            "warning: %s: is read as plain text, a text a line; --input %s reads it as what its "
+            "ending says\n",
+            path, told.name);
 }
 
 const char *cli_format_help(nerfit_format_use use, const char *text) {

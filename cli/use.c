@@ -120,7 +120,7 @@ static int set_thresholds(const command *self, nerfit_session *session, const ch
 
 static int run_predict(const command *self, int argc, char **argv) {
     machine m = {0};
-    const char *input = "text", *output = "jsonl", *threshold = NULL, *operands[2];
+    const char *input = NULL, *output = "jsonl", *threshold = NULL, *operands[2];
     const char *word_column = NULL, *label_column = NULL;
     size_t n;
     const cli_option options[] = {
@@ -138,6 +138,7 @@ static int run_predict(const command *self, int argc, char **argv) {
     if (status < 0) status = cli_threads(self, m.threads, &m.n_threads);
     if (status >= 0) return status;
     if (n == 0) return cli_usage(self, "MODEL is missing");
+    if (!input && n > 1) cli_warn_of_text(operands[1]);
     cli_input file;
     if ((status = cli_open(&file, n > 1 ? operands[1] : NULL)) != DONE) return status;
     nerfit_error error;

@@ -29,12 +29,12 @@ static void check_document(const nf_document *d) {
         REQUIRE(d->words[i].start < d->words[i].end && d->words[i].end <= d->length);
 }
 
-/* A line of white space is no document, and a byte order mark is taken off where a file begins. */
+/* A line of white space is no document, and a byte order mark is taken off where a line begins. */
 static bool is_kept(const nf_document *d) {
     const char *text = d->text;
     size_t size = d->text_size;
     nf_text_trim(&text, &size);
-    return size > 0 && strncmp(text, "\xEF\xBB\xBF", 3) != 0;
+    return size > 0 && !strstr(d->text, "\xEF\xBB\xBF");
 }
 
 /* Text is compared where the format holds all of it. */
@@ -42,6 +42,7 @@ static void check_round_trip(const nf_document *d, const nf_format *format) {
     nf_str out = {0};
     nf_corpus again = {0};
     nerfit_error error;
+    if (nf_document_overlaps(d) && !(format->holds & NF_HOLDS_OVERLAPS)) return;
     if (is_kept(d) && nf_annotations_write(&out, d, format, &error) == NERFIT_OK) {
         nerfit_status status =
             nf_annotations_parse(&again, out.data, out.length, "again", format, NULL, &error);

@@ -308,6 +308,7 @@ typedef struct nerfit_format {
     bool folder, is_read, is_written;
     const char *recognised, *kept, *lost; /* how it is told, and what becomes of its content */
     const char *advice;                   /* if it is not read: what to do instead; else NULL */
+    bool by_ending;                       /* an ending alone tells it */
 } nerfit_format;
 typedef void (*nerfit_format_function)(void *user, const nerfit_format *format);
 /* Calls the function for every format, in the order in which content is asked. */

@@ -136,7 +136,8 @@ nerfit_status nerfit_formats(nerfit_format_function format, void *user, nerfit_e
                              .recognised = f->recognised,
                              .kept = f->kept,
                              .lost = f->lost,
-                             .advice = f->advice};
+                             .advice = f->advice,
+                             .by_ending = f->by_ending};
         format(user, &out);
     }
     bool failed = endings.failed;

@@ -235,7 +235,7 @@ static nerfit_status read_beside(const nf_json_value *v, const json_t *json, siz
         beside.weighted = true;
         take_key(taken, "weight");
     }
-    if (json_is_string(source)) {
+    if (json_is_string(source) && !(taken->count && is_taken(taken->list, "source", 6))) {
         beside.source = json_string_value(source);
         take_key(taken, "source");
     }

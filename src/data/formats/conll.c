@@ -367,10 +367,27 @@ static void write_row(void *user, const char *word, size_t size, const char *lab
         nf_str_append_text(out, "\tO\n");
 }
 
+/* Whether a word of the document's own has a character that divides columns or rows. */
+static bool has_divided_word(const nf_document *d) {
+    nf_utf8_place place = {.text = d->text, .size = d->text_size};
+    for (size_t i = 0; i < d->n_words; i++) {
+        nf_utf8_go_to(&place, d->words[i].start);
+        size_t from = place.byte;
+        nf_utf8_go_to(&place, d->words[i].end);
+        for (size_t k = from; k < place.byte; k++)
+            if (d->text[k] == '\t' || d->text[k] == '\n' || d->text[k] == '\r') return true;
+    }
+    return false;
+}
+
 /* word<TAB>label, BIO2. */
 static nerfit_status write_conll(nf_parts *parts, const nf_document *d, nerfit_error *err) {
     nf_part *part = nf_parts_get(parts, "");
     if (!part) return nf_no_memory(err, 0);
+    if (has_divided_word(d))
+        return nf_fail_at(
+            err, NERFIT_UNSUPPORTED, d->file, d->line, 0,
+            "has a word with a tab or line break, which conll cannot hold; use jsonl");
     NF_TRY(nf_conll_rows_write(d, write_row, &part->text, err));
     nf_str_append_char(&part->text, '\n');
     return part->text.failed ? nf_no_memory(err, d->text_size) : NERFIT_OK;

@@ -15,6 +15,7 @@
 #include "data/lines.h"
 #include "data/selection.h"
 #include "model/adapter.h"
+#include "recipe/few_steps.h"
 #include "recipe/fingerprint.h"
 
 /* ---------------------------------------------------------------- recipes */
@@ -114,12 +115,11 @@ static nerfit_status read_recipes(fewshot *f) {
 
 /* The value with every "auto" of a list of steps replaced. */
 static const char *with_steps(nf_arena *arena, const char *value, size_t n_texts) {
-    size_t steps = 20 * ((n_texts + 7) / 8);
     nf_str out = {0};
     for (const char *at = value; *at;) {
         size_t size = strcspn(at, ",");
         if (size == 4 && strncmp(at, "auto", 4) == 0)
-            nf_str_appendf(&out, "%zu", steps < 200 ? 200 : steps > 500 ? 500 : steps);
+            nf_str_appendf(&out, "%zu", nf_few_steps(n_texts));
         else
             nf_str_append(&out, at, size);
         at += size;

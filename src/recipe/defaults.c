@@ -6,9 +6,11 @@
 #include <string.h>
 
 #include "base/number.h"
+#include "recipe/few_steps.h"
+#include "train/stage_state.h"
 
 /* Up to here a run is counted in steps, above in epochs: at this size, 500 steps of 8 are 2.7. */
-enum { FEW_TEXTS = 1500, EPOCHS = 3, LEAST_STEPS = 200, MOST_STEPS = 500 };
+enum { FEW_TEXTS = 1500, EPOCHS = 3 };
 
 typedef struct chooser {
     nf_train_options *out;
@@ -34,14 +36,10 @@ static NERFIT_PRINTF(3, 4) nerfit_status
     return nf_train_options_set(c->out, name, text, NULL, 0, c->err);
 }
 
-static size_t clamp(size_t x, size_t least, size_t most) {
-    return x < least ? least : x > most ? most : x;
-}
-
 /* Steps, batch and learning rates. */
 static nerfit_status choose_steps(chooser *c) {
     bool few = c->size->n_texts <= FEW_TEXTS;
-    size_t steps = clamp(20 * ((c->size->n_texts + 7) / 8), LEAST_STEPS, MOST_STEPS);
+    size_t steps = nf_few_steps(c->size->n_texts);
     NF_TRY(choose(c, "per_device_train_batch_size", few ? "8" : "16"));
     NF_TRY(choose(c, "learning_rate", c->given->peft_lora ? "1e-3" : few ? "1e-4" : "2e-4"));
     NF_TRY(choose(c, "lr_scheduler_type", "linear"));
@@ -59,9 +57,10 @@ static nerfit_status choose_steps(chooser *c) {
 static int64_t steps_of(const chooser *c, int s) {
     const nf_train_options *o = c->out;
     if (o->max_steps[s] >= 0) return o->max_steps[s];
-    double batches = (double)c->size->n_texts / (double)o->per_device_train_batch_size[s] /
-                     (double)o->gradient_accumulation_steps[s];
-    return (int64_t)(o->num_train_epochs[s] * (batches < 1 ? 1 : batches));
+    return nf_stage_steps(nf_stage_steps_per_epoch(c->size->n_texts,
+                                                   (size_t)o->per_device_train_batch_size[s],
+                                                   (size_t)o->gradient_accumulation_steps[s]),
+                          o->num_train_epochs[s]);
 }
 
 static int64_t share_of(int64_t steps, int64_t parts) {
@@ -111,15 +110,15 @@ static void tell_steps(const chooser *c, int s) {
         snprintf(amount, sizeof amount, "%" PRId64 " steps", o->max_steps[s]);
     else
         nf_print(amount, sizeof amount, "%g epochs", o->num_train_epochs[s]);
-    nf_log_info(
-        c->log,
-        "stage %d: %s of %" PRId64 " texts a batch, learning rates %g (encoder), %g "
-        "(head), %g (projection), %g (decoder)%s",
-        s + 1, amount, o->per_device_train_batch_size[s], o->learning_rate[s],
-        o->head_learning_rate[s], o->projection_learning_rate[s], o->decoder_learning_rate[s],
-        is_given(c, "max_steps") || is_given(c, "num_train_epochs") ? ""
-        : c->size->n_texts <= FEW_TEXTS ? "; 20 steps for every 8 texts, at least 200, at most 500"
-                                        : "; above 1500 texts epochs count");
+    nf_log_info(c->log,
+                "stage %d: %s of %" PRId64 " texts a batch, learning rates %g (encoder), %g "
+                "(head), %g (projection), %g (decoder)%s",
+                s + 1, amount, o->per_device_train_batch_size[s], o->learning_rate[s],
+                o->head_learning_rate[s], o->projection_learning_rate[s],
+                o->decoder_learning_rate[s],
+                is_given(c, "max_steps") || is_given(c, "num_train_epochs") ? ""
+                : c->size->n_texts <= FEW_TEXTS ? "; steps: " NF_FEW_STEPS_TEXT
+                                                : "; above 1500 texts epochs count");
 }
 
 static void tell(const chooser *c) {

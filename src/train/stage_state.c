@@ -7,15 +7,23 @@ size_t nf_stage_batch_size(const nf_stage *stage) {
     return stage->options.train_batch_size * nf_comm_size(stage->comm);
 }
 
+int64_t nf_stage_steps_per_epoch(size_t n, size_t batch_size, size_t accumulation) {
+    size_t batches = (n + batch_size - 1) / batch_size;
+    size_t steps = (batches + accumulation - 1) / accumulation;
+    return steps ? (int64_t)steps : 1;
+}
+
+int64_t nf_stage_steps(int64_t steps_per_epoch, double epochs) {
+    return (int64_t)ceil(epochs * (double)steps_per_epoch);
+}
+
 void nf_stage_plan(nf_stage *stage) {
     const nf_stage_options *o = &stage->options;
-    size_t size = nf_stage_batch_size(stage);
-    size_t batches = (stage->task->train->count + size - 1) / size;
-    stage->steps_per_epoch = (int64_t)((batches + o->accumulation - 1) / o->accumulation);
-    if (stage->steps_per_epoch < 1) stage->steps_per_epoch = 1;
+    stage->steps_per_epoch = nf_stage_steps_per_epoch(stage->task->train->count,
+                                                      nf_stage_batch_size(stage), o->accumulation);
     stage->total_steps = o->max_steps > 0
                              ? o->max_steps
-                             : (int64_t)ceil(o->num_train_epochs * (double)stage->steps_per_epoch);
+                             : nf_stage_steps(stage->steps_per_epoch, o->num_train_epochs);
 }
 
 double nf_stage_epoch(const nf_stage *stage, int64_t step) {

@@ -99,6 +99,11 @@ struct nf_stage {
     nf_stage_state state;
 };
 
+/* Optimizer steps of one pass over n texts: batches, the last of which may be short, and of these
+ * `accumulation` a step, of which the last may have fewer. At least 1. */
+int64_t nf_stage_steps_per_epoch(size_t n, size_t batch_size, size_t accumulation);
+/* Of that many passes, a part of one rounded up. */
+int64_t nf_stage_steps(int64_t steps_per_epoch, double epochs);
 /* Optimizer steps of the whole stage, and of one pass over the examples. */
 void nf_stage_plan(nf_stage *stage);
 /* "epoch" of a step, as transformers counts it. */

@@ -16,7 +16,7 @@ from pathlib import Path
 import run
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-SHARE, LINES, PER_FILE = 3, 550, 2
+SHARE, LINES, PER_FILE = 3, 1000, 2
 
 # name, what it looks for, what it puts there; one of the places in the line is drawn
 OPERATORS = [

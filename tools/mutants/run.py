@@ -28,13 +28,16 @@ NEAR = {
     "src/text": ["tokenizer", "tokenizer_components", "token_tables", "word", "windows"],
     "src/data": ["annotations", "corpora", "words", "writing", "selection", "descriptions", "document"],
     "src/labels": ["decoder", "score", "tag"],
-    "src/infer": ["tag", "calibration", "decoder"],
-    "src/eval": ["score", "semeval", "mistakes", "plot", "calibration"],
+    "src/infer": ["tag", "threads", "calibration", "decoder"],
+    "src/eval": ["score", "semeval", "mistakes", "calibration"],
     "src/tensor/cpu": ["backend"],
     "src/tensor": ["backend", "safetensors", "gradients"],
     "src/model": ["training", "gradients", "architectures", "interchange", "sentences"],
     "src/heads": ["training", "gradients", "interchange"],
-    "src/train": ["stage", "training", "team", "options", "run", "fewshot", "pretrain", "review"],
+    "src/train": ["stage", "comm", "training", "team", "run"],
+    "src/recipe": ["options", "run", "pretrain", "review"],
+    "src/report": ["plot", "review", "mistakes"],
+    "src/experiment": ["fewshot"],
     "src/net": ["net"],
 }
 
@@ -135,8 +138,9 @@ class Copy:
             code, self.seconds[name] = self.run([f"build/tests/{name}"], 600)
             if code:
                 failed.append(f"{name} ({code})")
+                self.plain.remove(name)
         if failed:
-            sys.exit(f"without a fault these tests fail: {', '.join(failed)}")
+            print(f"without a fault these tests fail, and are left out: {', '.join(failed)}")
 
 
 def ordered(copy, row):
@@ -197,7 +201,7 @@ def main():
     rows = [r for r in rows if r not in lost]
     copy = Copy(arguments.folder.resolve())
     copy.build_tests()
-    copy.baseline(copy.plain)
+    copy.baseline(list(copy.plain))
     killed = 0
     for r in rows:
         target = copy.tree / r["file"]

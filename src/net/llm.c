@@ -273,8 +273,11 @@ static slice skip_quotes(slice s) {
 /* {"description": "..."}: the one text in it; NULL: it is no such object. */
 static char *text_in_json(slice s) {
     const char *name;
-    json_t *value, *json = json_loadb(s.start, (size_t)(s.end - s.start), 0, NULL);
+    json_t *value, *json = NULL;
     char *found = NULL;
+    nerfit_error none; /* text that is no JSON is a description as it stands */
+    if (nf_json_parse(&json, s.start, (size_t)(s.end - s.start), NULL, 1, &none) != NERFIT_OK)
+        return NULL;
     if (json_is_object(json) && json_object_size(json) == 1)
         json_object_foreach(json, name, value) if (json_is_string(value)) found =
             strdup(json_string_value(value));

@@ -11,6 +11,7 @@ typedef struct machine {
     const char *precision, *threads, *backend, *decoder, *labels, *sentences;
     int n_threads;
     bool quiet;
+    bool nested, multi_label;
     cli_transfer transfer;
 } machine;
 
@@ -34,9 +35,13 @@ typedef struct machine {
 
 #define LABELS_OPTIONS(m)                                                                          \
     {"--labels", "FILE|NAMES",                                                                     \
-     "tag labels that MODEL (of nerfit pretrain) was not trained on: a JSON or YAML file of "      \
-     "descriptions, or names divided by commas",                                                   \
+     "tag labels that MODEL (of nerfit pretrain, or GLiNER's) was not trained on: a JSON or YAML " \
+     "file of descriptions, or names divided by commas",                                           \
      &(m).labels, NULL},                                                                           \
+        {"--nested", NULL, "of a GLiNER model: entities may lie inside others", NULL,              \
+         &(m).nested},                                                                             \
+        {"--multi_label", NULL, "of a GLiNER model: an entity may have several labels", NULL,      \
+         &(m).multi_label},                                                                        \
     {                                                                                              \
         "--st_model_name", "FOLDER",                                                               \
             "with --labels: the sentence encoder, if not the one of "                              \
@@ -66,6 +71,13 @@ static nerfit_model_options options_of(machine *m) {
                                   .log_user = m,
                                   .transfer = on_transfer,
                                   .transfer_user = m};
+}
+
+static nerfit_call_options call_of(const machine *m) {
+    nerfit_call_options call = NERFIT_CALL_OPTIONS_INIT;
+    call.nested = m->nested;
+    call.multi_label = m->multi_label;
+    return call;
 }
 
 /* A model with one session. */
@@ -143,6 +155,7 @@ static int run_predict(const command *self, int argc, char **argv) {
     if ((status = cli_open(&file, n > 1 ? operands[1] : NULL)) != DONE) return status;
     nerfit_error error;
     loaded l;
+    nerfit_call_options call = call_of(&m);
     nerfit_stream stream = {.read = cli_read,
                             .write = cli_write,
                             .user = &file,
@@ -154,7 +167,7 @@ static int run_predict(const command *self, int argc, char **argv) {
     if (load(&l, operands[0], &m, &error) != NERFIT_OK)
         status = cli_fail(&error);
     else if ((status = set_thresholds(self, l.session, threshold)) < 0)
-        status = nerfit_predict_stream(l.session, &stream, NULL, &error) == NERFIT_OK
+        status = nerfit_predict_stream_with(l.session, &call, &stream, NULL, &error) == NERFIT_OK
                      ? DONE
                      : cli_fail(&error);
     unload(&l);
@@ -197,10 +210,11 @@ static nerfit_status evaluate(loaded *l, const char *path, const nerfit_read_opt
                               machine *m, const char *mode, bool words, nerfit_report *report,
                               nerfit_error *error) {
     nerfit_corpus *corpus = NULL;
+    nerfit_call_options call = call_of(m);
     nerfit_status status = nerfit_corpus_new(&corpus, on_log, m, error);
     if (status == NERFIT_OK) status = cli_read_corpus(corpus, path, input, error);
     if (status == NERFIT_OK)
-        status = nerfit_evaluate_corpus(l->session, corpus, mode, words, report, error);
+        status = nerfit_evaluate_with(l->session, &call, corpus, mode, words, report, error);
     nerfit_corpus_free(corpus);
     return status;
 }

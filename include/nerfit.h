@@ -109,7 +109,9 @@ typedef struct nerfit_model_options {
     const char *decoder;
     /* Zero-shot tagging: labels that the model was never trained on, for a folder that nerfit
      * pretrain wrote or an encoder that comes pre-trained with nerfit. A JSON or YAML file of
-     * descriptions, or names divided by commas. NULL: the model's own labels. */
+     * descriptions, or names divided by commas. NULL: the model's own labels. Of a GLiNER model (a
+     * folder with gliner_config.json) the labels of calls that name none; it reads the names, or a
+     * file's descriptions. */
     const char *labels;
     /* With labels: the folder of the sentence encoder; NULL: the one that pre-training used. */
     const char *sentence_encoder;
@@ -194,6 +196,10 @@ typedef struct nerfit_threshold {
     const char *label; /* NULL: every type that has none of its own */
     double threshold;
 } nerfit_threshold;
+typedef struct nerfit_label_list {
+    const char *const *labels; /* [count] */
+    size_t count;
+} nerfit_label_list;
 typedef struct nerfit_call_options {
     size_t size;         /* sizeof(nerfit_call_options) */
     const char *decoder; /* as in nerfit_model_options; NULL: the model's */
@@ -206,9 +212,18 @@ typedef struct nerfit_call_options {
     bool (*go_on)(void *user);
     nerfit_log_function log; /* NULL: the model's, which then must live as long as the model */
     void *user;              /* of go_on and log */
+    /* Of GLiNER models (docs/gliner.md): the labels to look for [n_labels], in place of the model's or
+     * session's. Thresholds are 0.5 unless set. */
+    const char *const *labels;
+    size_t n_labels;
+    bool nested;      /* entities may lie inside others */
+    bool multi_label; /* an entity may have several labels */
+    /* One list a text, of nerfit_predict_with; an empty one: the call's labels. NULL: no text has its
+     * own. In a stream of jsonl a text's "labels" are its own. */
+    const nerfit_label_list *text_labels;
 } nerfit_call_options;
 #define NERFIT_CALL_OPTIONS_INIT                                                                   \
-    { sizeof(nerfit_call_options), 0, 0, 0, 0, 0, 0 }
+    { sizeof(nerfit_call_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /* Tags `count` texts (UTF-8; sizes in bytes, or sizes NULL for NUL-terminated texts). Texts longer
  * than the model takes are covered by overlapping windows: nothing is cut off. *predictions points

@@ -8,6 +8,7 @@
 #include "api_report.h"
 #include "data/annotations.h"
 #include "data/formats/format.h"
+#include "infer/label_rules.h"
 #include "infer/stream.h"
 #include "infer/tag_corpus.h"
 
@@ -56,16 +57,32 @@ typedef struct session_call {
     nf_tagging_call call;
     nf_rules rules;
     nf_log log;
+    const nerfit_label_list *text_labels; /* one a text; NULL: none */
+    nf_label_rules labelled;              /* of these */
 } session_call;
 
-static nerfit_status session_own_rules(session_call *c, const nerfit_session *session,
+static nerfit_status session_make_rules(session_call *c, nerfit_session *session, nf_decode decode,
+                                        const nerfit_call_options *options, nerfit_error *error) {
+    const nf_model *model = session->model->model;
+    if (!options->n_labels) return nf_rules_make(&c->rules, model, decode, error);
+    /* entities that are handed out keep the names */
+    const nf_label_names labels = {options->labels, options->labels, options->n_labels};
+    return nf_rules_make_labels(&c->rules, model, decode, &labels, &session->arena, error);
+}
+
+static nerfit_status session_own_rules(session_call *c, nerfit_session *session,
                                        const nerfit_call_options *options, nerfit_error *error) {
     nf_decode decode = session->model->decode;
     if (options->decoder && !nf_decode_find(options->decoder, &decode))
         return nf_fail(error, NERFIT_ARGUMENT,
                        "decoder \"%s\" is not one of auto, labels, viterbi, crf", options->decoder);
-    NF_TRY(nf_rules_make(&c->rules, session->model->model, decode, error));
+    if ((options->nested || options->multi_label) && !session->model->model->gliner)
+        return nf_fail_at(error, NERFIT_ARGUMENT, session->model->model->folder, 0, 0,
+                          "labels words, so that its entities neither overlap nor have several "
+                          "labels; nested and multi_label are for GLiNER models");
+    NF_TRY(session_make_rules(c, session, decode, options, error));
     NF_TRY(nf_rules_take(&c->rules, &session->rules, error));
+    c->rules.spans = (nf_span_rules){options->nested, options->multi_label};
     if (options->n_thresholds) nf_rules_reset_thresholds(&c->rules);
     for (size_t i = 0; i < options->n_thresholds; i++)
         NF_TRY(nf_rules_set_threshold(&c->rules, options->thresholds[i].label,
@@ -75,7 +92,7 @@ static nerfit_status session_own_rules(session_call *c, const nerfit_session *se
 }
 
 /* `given` may be NULL, or of a program that was made with an earlier, shorter struct. */
-static nerfit_status session_call_begin(session_call *c, const nerfit_session *session,
+static nerfit_status session_call_begin(session_call *c, nerfit_session *session,
                                         const nerfit_call_options *given, nerfit_error *error) {
     nerfit_call_options options = NERFIT_CALL_OPTIONS_INIT;
     *c = (session_call){.log = session->model->log};
@@ -90,19 +107,42 @@ static nerfit_status session_call_begin(session_call *c, const nerfit_session *s
     c->call.go_on = options.go_on;
     c->call.user = options.user;
     if (options.log) c->log = (nf_log){options.log, options.user};
-    return options.decoder || options.n_thresholds ? session_own_rules(c, session, &options, error)
-                                                   : NERFIT_OK;
+    c->text_labels = options.text_labels;
+    bool own = options.decoder || options.n_thresholds || options.n_labels || options.nested ||
+               options.multi_label;
+    return own ? session_own_rules(c, session, &options, error) : NERFIT_OK;
 }
 
 static void session_call_end(session_call *c) {
+    nf_label_rules_free(&c->labelled);
     nf_rules_free(&c->rules);
+}
+
+/* Labels that the texts bring. */
+static nerfit_status session_text_rules(session_call *c, nerfit_session *session, nf_text *texts,
+                                        size_t count, nerfit_error *error) {
+    c->labelled.model = session->model->model;
+    c->labelled.be = session->be;
+    c->labelled.base = c->call.rules;
+    for (size_t i = 0; i < count && c->text_labels; i++) {
+        const nerfit_label_list *own = &c->text_labels[i];
+        nerfit_status status = NERFIT_OK;
+        if (own->count)
+            status =
+                nf_label_rules_find(&c->labelled, own->labels, own->count, &texts[i].rules, error);
+        if (status != NERFIT_OK) return nf_fail_within(error, status, "text %zu", i + 1);
+    }
+    return NERFIT_OK;
 }
 
 /* ---------------------------------------------------------------- prediction */
 
-static nerfit_status hand_out(nerfit_session *session, const nf_tag_set *tags, const nf_text *text,
+static nerfit_status hand_out(nerfit_session *session, const nf_rules *rules, const nf_text *text,
                               const nf_tagged *tagged, nerfit_prediction *out,
                               nerfit_error *error) {
+    const nf_tag_set *tags = &rules->tags;
+    char *const *labels = rules->labels;
+    bool own = text->rules != NULL; /* whose names go with the call */
     nerfit_entity *entities =
         nf_arena_calloc(&session->arena, tagged->n_entities + 1, sizeof *entities);
     nerfit_token *tokens = nf_arena_calloc(&session->arena, tagged->n_tokens + 1, sizeof *tokens);
@@ -113,19 +153,21 @@ static nerfit_status hand_out(nerfit_session *session, const nf_tag_set *tags, c
         nf_utf8_go_to(&at, e->start);
         size_t byte_start = at.byte;
         nf_utf8_go_to(&at, e->end);
-        entities[i] =
-            (nerfit_entity){e->start, e->end, byte_start, at.byte, tags->types[e->type], e->score};
+        const char *name = tags->types[e->type];
+        if (own && !(name = nf_arena_strdup(&session->arena, name))) return nf_no_memory(error, 0);
+        entities[i] = (nerfit_entity){e->start, e->end, byte_start, at.byte, name, e->score};
     }
     for (size_t i = 0; i < tagged->n_tokens; i++) {
         const nf_tagged_token *t = &tagged->tokens[i];
-        tokens[i] = (nerfit_token){t->start, t->end, t->id, session->model->model->labels[t->label],
-                                   (double)t->score};
+        const char *name = labels[t->label];
+        if (own && !(name = nf_arena_strdup(&session->arena, name))) return nf_no_memory(error, 0);
+        tokens[i] = (nerfit_token){t->start, t->end, t->id, name, (double)t->score};
     }
     *out = (nerfit_prediction){entities, tagged->n_entities, tokens, tagged->n_tokens};
     return NERFIT_OK;
 }
 
-/* The labels of the tag set outlive the call's own: they are parts of the model's. */
+/* The labels outlive the call's rules: they are the model's, or in the session's arena. */
 static nerfit_status session_predict(nerfit_session *session, const nf_tagging_call *call,
                                      const nf_text *texts, size_t count,
                                      const nerfit_prediction **predictions, nerfit_error *error) {
@@ -134,7 +176,8 @@ static nerfit_status session_predict(nerfit_session *session, const nf_tagging_c
     if (!tagged || !out) return nf_no_memory(error, count * sizeof *out);
     NF_TRY(nf_tagger_tag(session->tagger, call, texts, count, tagged, error));
     for (size_t i = 0; i < count; i++)
-        NF_TRY(hand_out(session, &call->rules->tags, &texts[i], &tagged[i], &out[i], error));
+        NF_TRY(hand_out(session, texts[i].rules ? texts[i].rules : call->rules, &texts[i],
+                        &tagged[i], &out[i], error));
     *predictions = out;
     return NERFIT_OK;
 }
@@ -147,8 +190,9 @@ nerfit_status nerfit_predict_with(nerfit_session *session, const nerfit_call_opt
     nf_text *list = nf_arena_calloc(&session->arena, count + 1, sizeof *list);
     if (!list) return nf_no_memory(error, count * sizeof *list);
     for (size_t i = 0; i < count; i++)
-        list[i] = (nf_text){texts[i], sizes ? sizes[i] : strlen(texts[i])};
+        list[i] = (nf_text){.text = texts[i], .size = sizes ? sizes[i] : strlen(texts[i])};
     nerfit_status status = session_call_begin(&c, session, options, error);
+    if (status == NERFIT_OK) status = session_text_rules(&c, session, list, count, error);
     if (status == NERFIT_OK)
         status = session_predict(session, &c.call, list, count, predictions, error);
     session_call_end(&c);
@@ -239,6 +283,23 @@ static nerfit_status score_document(void *user, const nf_document *d, const nf_t
     return status;
 }
 
+/* A GLiNER model without labels looks for those of the data, as gliner's evaluate() does. */
+static nerfit_status session_labels_of_data(session_call *c, nerfit_session *session,
+                                            const nf_corpus *corpus, nerfit_error *error) {
+    const nf_rules *given = c->call.rules;
+    if (given->spans.nested || given->spans.multi_label)
+        return nf_fail(error, NERFIT_UNSUPPORTED,
+                       "nested and multi_label: scores by labels of words have no place for "
+                       "entities that overlap; evaluate without them");
+    if (!given->gliner || given->gliner->count || !corpus->n_labels) return NERFIT_OK;
+    nf_log_info(&c->log, "no labels are named: those of the data are looked for (%zu)",
+                corpus->n_labels);
+    c->labelled =
+        (nf_label_rules){.model = session->model->model, .be = session->be, .base = given};
+    return nf_label_rules_find(&c->labelled, corpus->labels, corpus->n_labels, &c->call.rules,
+                               error);
+}
+
 static nerfit_status session_evaluate(nerfit_session *session, const nerfit_call_options *options,
                                       const nf_corpus *corpus, const char *mode, bool words,
                                       nerfit_report *report, nerfit_error *error) {
@@ -247,6 +308,7 @@ static nerfit_status session_evaluate(nerfit_session *session, const nerfit_call
     *report = (nerfit_report){0};
     NF_TRY(nf_scoring_mode_find(mode, &scheme, error));
     nerfit_status status = session_call_begin(&c, session, options, error);
+    if (status == NERFIT_OK) status = session_labels_of_data(&c, session, corpus, error);
     scoring s = {.tags = &c.call.rules->tags, .words = words};
     if (status == NERFIT_OK && corpus->n_documents && corpus->n_spans == 0)
         nf_log_warning(&c.log,

@@ -80,7 +80,7 @@ static nerfit_status make_texts(nf_arena *arena, nf_text *texts, size_t size, ne
         for (size_t k = i; length < wanted; k++)
             length += (size_t)sprintf(text + length, "%s%s", length ? ", " : "",
                                       sentences[k % N_SENTENCES]);
-        texts[i] = (nf_text){text, length};
+        texts[i] = (nf_text){.text = text, .size = length};
     }
     return NERFIT_OK;
 }

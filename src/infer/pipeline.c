@@ -74,12 +74,26 @@ static bool take_task(pipeline *p, task *out) {
     return false;
 }
 
+/* What is done with a text and with a batch, by models that label words and by those that score
+ * spans. */
+typedef struct tagging_kind {
+    nerfit_status (*encode)(nf_tagger *tagger, nf_tagging_worker *worker, int index,
+                            const nf_tagging_job *job, nf_portion_run *run, size_t text,
+                            nerfit_error *err);
+    nerfit_status (*batch)(nf_tagger *tagger, nf_tagging_worker *worker, int index,
+                           const nf_tagging_job *job, nf_portion_run *run, size_t batch,
+                           size_t *failed, nerfit_error *err);
+} tagging_kind;
+static const tagging_kind kinds[] = {{nf_tagger_encode, nf_tagger_batch},
+                                     {nf_gliner_encode, nf_gliner_batch}};
+
 static nerfit_status run_task(pipeline *p, nf_tagging_worker *w, int index, const task *t,
                               size_t *failed, nerfit_error *err) {
     nf_portion_run *run = &p->tagger->runs[t->place];
-    if (t->batch) return nf_tagger_batch(p->tagger, w, index, p->job, run, t->first, failed, err);
+    const tagging_kind *kind = &kinds[p->tagger->model->gliner != NULL];
+    if (t->batch) return kind->batch(p->tagger, w, index, p->job, run, t->first, failed, err);
     for (*failed = t->first; *failed < t->end; ++*failed)
-        NF_TRY(nf_tagger_encode(p->tagger, w, index, p->job, run, *failed, err));
+        NF_TRY(kind->encode(p->tagger, w, index, p->job, run, *failed, err));
     return NERFIT_OK;
 }
 
@@ -299,6 +313,9 @@ static bool is_one_batch(pipeline *p) {
 
 nerfit_status nf_tagger_run(nf_tagger *t, const nf_tagging_job *job, nerfit_error *err) {
     pipeline p = {.tagger = t, .job = job, .more = true, .err = err};
+    /* without labels every text has to bring some */
+    if (job->call.rules->gliner && job->call.rules->gliner->count)
+        NF_TRY(nf_gliner_labels_prepare(job->call.rules->gliner, t->model, t->be, err));
     pthread_mutex_init(&p.mutex, NULL);
     pthread_cond_init(&p.changed, NULL);
     pthread_mutex_lock(&p.mutex);
@@ -329,7 +346,7 @@ static nerfit_status make_runs(nf_tagger *t, nerfit_error *err) {
 nerfit_status nf_tagger_new(nf_tagger **out, const nf_model *model, nf_backend *be,
                             nerfit_error *err) {
     *out = NULL;
-    if (!model->classifier)
+    if (!model->classifier && !model->gliner)
         return nf_fail_at(err, NERFIT_ARGUMENT, model->folder, 0, 0,
                           "is a bare encoder; expected a token-classification model (train one "
                           "first)");

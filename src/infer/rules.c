@@ -47,19 +47,59 @@ static nerfit_status rules_make_decoder(nf_rules *rules, const nf_model *model, 
     return rules_map_labels(rules, model, err);
 }
 
-nerfit_status nf_rules_make(nf_rules *rules, const nf_model *model, nf_decode decode,
-                            nerfit_error *err) {
-    *rules = (nf_rules){.calibration = NF_CALIBRATION_NONE};
+/* Rules over `labels` [n], the tags; `names`: of a GLiNER model's call. */
+static nerfit_status rules_make(nf_rules *rules, const nf_model *model, nf_decode decode,
+                                char *const *labels, size_t n, const nf_label_names *names,
+                                nerfit_error *err) {
+    *rules = (nf_rules){.calibration = NF_CALIBRATION_NONE, .labels = labels};
     rules->words = model->decoding.present ? model->decoding.words : NF_WORDS_TOKENIZER;
-    nerfit_status status =
-        nf_tag_set_make(&rules->tags, (const char *const *)model->labels, model->n_labels, err);
-    if (status == NERFIT_OK) status = rules_make_decoder(rules, model, decode, err);
+    nerfit_status status = nf_tag_set_make(&rules->tags, (const char *const *)labels, n, err);
+    if (status == NERFIT_OK && names) {
+        rules->own_threshold = rules->threshold = NF_GLINER_THRESHOLD;
+        rules->gliner = calloc(1, sizeof *rules->gliner);
+        if (rules->gliner)
+            *rules->gliner = (nf_gliner_labels){
+                .names = names->names, .prompts = names->prompts, .count = names->count};
+        else
+            status = nf_no_memory(err, sizeof *rules->gliner);
+        if (status == NERFIT_OK && decode != NF_DECODE_AUTO)
+            status = nf_fail_at(err, NERFIT_ARGUMENT, model->folder, 0, 0,
+                                "is a GLiNER model, which scores spans; the decoders labels, "
+                                "viterbi and crf are for labels of words");
+    } else if (status == NERFIT_OK) {
+        status = rules_make_decoder(rules, model, decode, err);
+    }
     if (status != NERFIT_OK) nf_rules_free(rules);
     return status;
 }
 
+nerfit_status nf_rules_make(nf_rules *rules, const nf_model *model, nf_decode decode,
+                            nerfit_error *err) {
+    nf_label_names own = {0};
+    if (model->gliner)
+        own =
+            (nf_label_names){model->gliner->names, model->gliner->prompts, model->gliner->n_labels};
+    return rules_make(rules, model, decode, model->labels, model->n_labels,
+                      model->gliner ? &own : NULL, err);
+}
+
+nerfit_status nf_rules_make_labels(nf_rules *rules, const nf_model *model, nf_decode decode,
+                                   const nf_label_names *labels, nf_arena *arena,
+                                   nerfit_error *err) {
+    *rules = (nf_rules){0};
+    if (!model->gliner)
+        return nf_fail_at(err, NERFIT_ARGUMENT, model->folder, 0, 0,
+                          "has labels of its own, or takes others when it is loaded; labels of a "
+                          "call are for GLiNER models");
+    char **tags = nf_gliner_tags(labels->names, labels->count, arena);
+    if (!tags) return nf_no_memory(err, labels->count);
+    return rules_make(rules, model, decode, tags, 2 * labels->count + 1, labels, err);
+}
+
 void nf_rules_free(nf_rules *rules) {
     nf_tag_set_free(&rules->tags);
+    nf_gliner_labels_free(rules->gliner);
+    free(rules->gliner);
     free(rules->ids);
     free(rules->thresholds);
     *rules = (nf_rules){0};
@@ -114,7 +154,7 @@ nerfit_status nf_rules_set_threshold(nf_rules *rules, const char *type, double t
 
 void nf_rules_reset_thresholds(nf_rules *rules) {
     rules->least = rules->own_least;
-    rules->threshold = 0.0;
+    rules->threshold = rules->own_threshold;
     free(rules->thresholds);
     rules->thresholds = NULL;
 }
@@ -124,8 +164,12 @@ nerfit_status nf_rules_take(nf_rules *rules, const nf_rules *from, nerfit_error 
     rules->calibration = from->calibration;
     rules->threshold = from->threshold;
     if (from->least != from->own_least) rules->least = 0.0; /* a threshold was set */
-    if (!from->thresholds) return NERFIT_OK;
-    NF_TRY(rules_make_thresholds(rules, err));
-    memcpy(rules->thresholds, from->thresholds, rules->tags.n_types * sizeof *rules->thresholds);
+    for (size_t i = 0; i < from->tags.n_types && from->thresholds; i++) {
+        int32_t of = nf_tag_set_type(&rules->tags, from->tags.types[i]);
+        if (of < 0 || from->thresholds[i] < 0) continue;
+        NF_TRY(rules_make_thresholds(rules, err));
+        rules->thresholds[of] = from->thresholds[i];
+    }
+    rules->spans = from->spans;
     return NERFIT_OK;
 }

@@ -9,14 +9,18 @@
  *   viterbi  the best legal BIO sequence of words (labels/decoder.h, all transitions 0); an
  *            entity's score is the probability of exactly that span, among legal sequences
  *   crf      the same with the transitions of nerfit.json, which models of the recipe nerfit have
- *            (model/decoding.h); entities that are less probable than it says are left out */
+ *            (model/decoding.h); entities that are less probable than it says are left out
+ *
+ * A GLiNER model (model/gliner.h) has no labels of its own: a call names them, and spans are chosen as
+ * labels/span_choice.h says. */
 #ifndef NF_INFER_RULES_H
 #define NF_INFER_RULES_H
 
 #include "infer/calibration.h"
 #include "labels/decoder.h"
+#include "labels/span_choice.h"
 #include "labels/tag_set.h"
-#include "model/model.h"
+#include "model/gliner_prompt.h"
 
 typedef enum nf_decode {
     NF_DECODE_AUTO, /* crf if the model has a nerfit.json, labels otherwise */
@@ -30,23 +34,41 @@ bool nf_decode_find(const char *name, nf_decode *out);
 
 typedef struct nf_rules {
     nf_tag_set tags;
-    nf_word_kind words; /* what a word is */
-    bool by_words;      /* viterbi and crf */
+    char *const *labels; /* what tokens' labels are called; borrowed */
+    nf_word_kind words;  /* what a word is */
+    bool by_words;       /* viterbi and crf */
     nf_transitions transitions;
     int32_t *ids; /* [2 tags.n_types + 1] the model's label of each of the decoder's, -1: none */
     nf_calibration calibration;
-    double own_least;   /* of nerfit.json: less probable entities are left out */
-    double least;       /* the same, until a threshold takes its place */
-    double threshold;   /* entities with a smaller score are left out */
-    double *thresholds; /* [tags.n_types] in its place; negative: none. NULL: no type has one */
+    double own_least;     /* of nerfit.json: less probable entities are left out */
+    double least;         /* the same, until a threshold takes its place */
+    double own_threshold; /* what `threshold` is until it is set: 0, of GLiNER 0.5 */
+    double threshold;     /* entities with a smaller score are left out */
+    double *thresholds;   /* [tags.n_types] in its place; negative: none. NULL: no type has one */
+    nf_gliner_labels *gliner; /* a GLiNER model's labels of the call; else NULL */
+    nf_span_rules spans;      /* how its spans are chosen */
 } nf_rules;
+
+/* The labels of a call, for models that take any: their names, and what the model reads for them. */
+typedef struct nf_label_names {
+    const char *const *names, *const *prompts; /* [count] */
+    size_t count;
+} nf_label_names;
+
+/* The threshold of GLiNER's own predictions (gliner 0.2.29: BaseEncoderGLiNER.inference). */
+#define NF_GLINER_THRESHOLD 0.5
 
 /* An error if the model has no nerfit.json (crf), or labels other than O, B-x, I-x (viterbi). The
  * model is borrowed: its labels. */
 nerfit_status nf_rules_make(nf_rules *rules, const nf_model *model, nf_decode decode,
                             nerfit_error *err);
+/* The same for labels that the call names; texts in `arena`, which must outlive the rules. An error if
+ * the model has labels of its own. */
+nerfit_status nf_rules_make_labels(nf_rules *rules, const nf_model *model, nf_decode decode,
+                                   const nf_label_names *labels, nf_arena *arena,
+                                   nerfit_error *err);
 void nf_rules_free(nf_rules *rules);
-/* Calibration and thresholds of another call with the same model. */
+/* Calibration and thresholds of another call with the same model, whose labels may be others. */
 nerfit_status nf_rules_take(nf_rules *rules, const nf_rules *from, nerfit_error *err);
 /* Entities of the type (NULL: of all that have none of their own) with a smaller score are left
  * out. It takes the place of the model's own limit (model/decoding.h). A type that the model does

@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "data/document_stream.h"
+#include "infer/label_rules.h"
 #include "infer/tagger_impl.h"
 
 /* Texts that are sorted by length and tagged together. */
@@ -19,12 +21,12 @@ typedef struct stream_portion {
 typedef struct stream_job {
     const nf_stream *stream;
     const nf_tagging_call *call;
-    char *const *labels;
     nf_document_stream *in;
     nf_str out;                         /* a portion's texts */
     stream_portion *spare[NF_PORTIONS]; /* that are not in use */
     size_t n_spare;
     size_t n_texts, n_without_row;
+    nf_label_rules labelled; /* of texts that bring labels of their own, for models that take any */
 } stream_job;
 
 static nerfit_status stream_emit(const nf_stream *stream, const char *data, size_t size,
@@ -41,6 +43,41 @@ static void stream_release(void *user, nf_portion *portion) {
     job->spare[job->n_spare++] = own;
 }
 
+/* Labels that the text brings: "labels": ["person", "place"] beside it. */
+static nerfit_status stream_text_rules(stream_job *job, const nf_document *d, const nf_rules **out,
+                                       nerfit_error *err) {
+    *out = NULL;
+    if (!job->call->rules->gliner || !d->beside || !d->beside->fields) return NERFIT_OK;
+    nf_str object = {0};
+    json_t *fields = NULL;
+    nf_str_appendf(&object, "{%s}", d->beside->fields);
+    if (object.failed) return nf_no_memory(err, 0);
+    nerfit_status status =
+        nf_json_parse_at(&fields, object.data, object.length, d->file, d->line, 0, err);
+    const json_t *labels = json_object_get(fields, "labels");
+    size_t n = json_array_size(labels), i;
+    const json_t *label;
+    const char **names = calloc(n + 1, sizeof *names);
+    if (status == NERFIT_OK && !names) status = nf_no_memory(err, n * sizeof *names);
+    if (status == NERFIT_OK && labels && (!json_is_array(labels) || n == 0))
+        status = nf_fail_at(err, NERFIT_FORMAT, d->file, d->line, 0,
+                            "\"labels\" is no list of labels, expected [\"person\", \"place\"]");
+    json_array_foreach(labels, i, label) {
+        if (status != NERFIT_OK) break;
+        if (!(names[i] = json_string_value(label)))
+            status = nf_fail_at(err, NERFIT_FORMAT, d->file, d->line, 0,
+                                "\"labels\": item %zu is no text", i + 1);
+    }
+    if (status == NERFIT_OK && n) {
+        status = nf_label_rules_find(&job->labelled, names, n, out, err);
+        if (status != NERFIT_OK) nf_fail_within(err, status, "%s:%ld", d->file, d->line);
+    }
+    free(names);
+    json_decref(fields);
+    nf_str_free(&object);
+    return status;
+}
+
 static nerfit_status stream_next(void *user, nf_portion *portion, bool *more, nerfit_error *err) {
     stream_job *job = user;
     stream_portion *own = job->n_spare ? job->spare[--job->n_spare] : calloc(1, sizeof *own);
@@ -51,9 +88,11 @@ static nerfit_status stream_next(void *user, nf_portion *portion, bool *more, ne
         status = nf_document_stream_next(job->in, &own->corpus, more, err);
     portion->texts = own->texts;
     portion->count = own->corpus.n_documents;
-    for (size_t i = 0; i < portion->count; i++)
-        own->texts[i] =
-            (nf_text){own->corpus.documents[i].text, own->corpus.documents[i].text_size};
+    for (size_t i = 0; i < portion->count; i++) {
+        const nf_document *d = &own->corpus.documents[i];
+        own->texts[i] = (nf_text){.text = d->text, .size = d->text_size};
+        if (status == NERFIT_OK) status = stream_text_rules(job, d, &own->texts[i].rules, err);
+    }
     if (status != NERFIT_OK) {
         stream_release(job, portion);
         portion->texts = NULL;
@@ -68,11 +107,13 @@ static nerfit_status stream_tagged(void *user, const nf_portion *portion, size_t
     stream_portion *own = portion->user;
     nf_output_text *text = &own->outputs[index];
     nf_str out = text->out;
+    const nf_rules *own_rules = portion->texts[index].rules;
+    const nf_rules *rules = own_rules ? own_rules : job->call->rules;
     nf_str_clear(&out);
     *text = (nf_output_text){.document = &own->corpus.documents[index],
                              .tagged = &portion->results[index],
-                             .rules = job->call->rules,
-                             .labels = job->labels,
+                             .rules = rules,
+                             .labels = rules->labels,
                              .out = out};
     NF_TRY(job->stream->output->write(text, err));
     return text->out.failed ? nf_no_memory(err, 0) : NERFIT_OK;
@@ -84,8 +125,8 @@ static void stream_tell_without_row(stream_job *job, const nf_output_text *text)
         nf_log_warning(job->call->log,
                        "%s:%ld: entity \"%s\" at %u..%u lies in a word that has the label of "
                        "the entity before it: it is left out (jsonl has both)",
-                       text->document->file, text->document->line,
-                       job->call->rules->tags.types[e->type], e->start, e->end);
+                       text->document->file, text->document->line, text->rules->tags.types[e->type],
+                       e->start, e->end);
     job->n_without_row += text->n_without_row;
 }
 
@@ -114,6 +155,7 @@ static void stream_job_free(stream_job *job) {
         for (size_t k = 0; k < TEXTS_A_PORTION; k++) nf_str_free(&job->spare[i]->outputs[k].out);
         free(job->spare[i]);
     }
+    nf_label_rules_free(&job->labelled);
     nf_str_free(&job->out);
     nf_document_stream_close(job->in);
 }
@@ -125,7 +167,10 @@ nerfit_status nf_stream_tag(nf_tagger *tagger, const nf_tagging_call *call, cons
                                  .name = stream->name,
                                  .format = stream->input->format,
                                  .options = stream->input};
-    stream_job state = {.stream = stream, .call = call, .labels = tagger->model->labels};
+    stream_job state = {
+        .stream = stream,
+        .call = call,
+        .labelled = {.model = tagger->model, .be = tagger->be, .base = call->rules}};
     const nf_tagging_job job = {.call = *call,
                                 .token_scores = stream->output->token_scores,
                                 .user = &state,

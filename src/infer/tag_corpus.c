@@ -20,7 +20,7 @@ static nerfit_status corpus_next(void *user, nf_portion *portion, bool *more, ne
     nf_text *texts = malloc((count + 1) * sizeof *texts);
     if (!texts) return nf_no_memory(err, count * sizeof *texts);
     for (size_t i = 0; i < count; i++)
-        texts[i] = (nf_text){documents[i].text, documents[i].text_size};
+        texts[i] = (nf_text){.text = documents[i].text, .size = documents[i].text_size};
     job->read += count;
     portion->texts = texts;
     portion->count = count;

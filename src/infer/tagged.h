@@ -30,6 +30,7 @@ typedef struct nf_tagged {
 typedef struct nf_text {
     const char *text; /* UTF-8 */
     size_t size;
+    const struct nf_rules *rules; /* for labels of its own; NULL: the call's */
 } nf_text;
 
 #endif

@@ -31,6 +31,8 @@ void nf_tagging_worker_free(nf_tagging_worker *w) {
     free(w->starts_word);
     free(w->ranges);
     free(w->shapes);
+    nf_gliner_words_free(&w->words);
+    nf_span_list_free(&w->spans);
     if (w->own && w->be) w->be->free(w->be);
     *w = (nf_tagging_worker){0};
 }
@@ -58,25 +60,31 @@ static nerfit_status worker_reserve_values(nf_tagging_worker *w, size_t n, nerfi
 
 /* ---------------------------------------------------------------- encoding */
 
+bool nf_pieces_add(nf_pieces_list *list, const nf_piece *piece) {
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity ? 2 * list->capacity : 64;
+        nf_piece *grown = realloc(list->items, capacity * sizeof *grown);
+        if (!grown) return false;
+        list->items = grown;
+        list->capacity = capacity;
+    }
+    list->items[list->count++] = *piece;
+    return true;
+}
+
 /* `shapes` of the text's tokens; or NULL. */
 static nerfit_status add_piece(const nf_tagger *t, nf_pieces_list *out, nf_arena *arena,
                                const nf_encoding *encoding, const nf_piece *piece,
                                const int32_t *shapes, nerfit_error *err) {
-    if (out->count == out->capacity) {
-        size_t capacity = out->capacity ? 2 * out->capacity : 64;
-        nf_piece *grown = realloc(out->items, capacity * sizeof *grown);
-        if (!grown) return nf_no_memory(err, capacity * sizeof *grown);
-        out->items = grown;
-        out->capacity = capacity;
-    }
     size_t size = piece->window.end - piece->window.start, length = t->before + size + t->after;
     int32_t *ids = nf_arena_alloc(arena, length * sizeof *ids + 1);
     int32_t *own = shapes ? nf_arena_calloc(arena, length, sizeof *own) : NULL;
     if (!ids || (shapes && !own)) return nf_no_memory(err, length * sizeof *ids);
     nf_window_ids(encoding, &piece->window, t->before, t->after, ids);
     for (size_t i = 0; i < size && own; i++) own[t->before + i] = shapes[piece->window.start + i];
-    out->items[out->count++] = (nf_piece){piece->text, piece->window, ids, own, length};
-    return NERFIT_OK;
+    nf_piece made = {
+        .text = piece->text, .window = piece->window, .ids = ids, .shapes = own, .length = length};
+    return nf_pieces_add(out, &made) ? NERFIT_OK : nf_no_memory(err, sizeof made);
 }
 
 /* The tokens of the worker's encoding, and their words. */

@@ -7,6 +7,7 @@
 
 #include "infer/entities.h"
 #include "infer/tagger.h"
+#include "model/gliner_decode.h"
 #include "text/windows.h"
 
 /* Portions under way: one is read, one is tagged, one is written. */
@@ -26,6 +27,8 @@ typedef struct nf_tagging_worker {
     bool *starts_word;
     uint32_t *ranges; /* [2 n_tokens] */
     int32_t *shapes;
+    nf_gliner_words words; /* of a GLiNER model's text */
+    nf_span_list spans;
 } nf_tagging_worker;
 
 /* A window of a text as one sequence of a batch. */
@@ -34,6 +37,8 @@ typedef struct nf_piece {
     nf_window window;
     int32_t *ids, *shapes; /* [length]; no shapes, if the model has no table of them: NULL */
     size_t length;
+    const nf_gliner_text *sequence; /* of a GLiNER model, whose window counts words */
+    size_t index;                   /* of that window */
 } nf_piece;
 
 typedef struct nf_pieces {
@@ -43,9 +48,10 @@ typedef struct nf_pieces {
 
 /* What is known of a text of a portion besides its result. */
 typedef struct nf_text_state {
-    atomic_size_t pieces_left; /* that no batch has gone through yet */
-    bool divided;              /* has several pieces, so that `logits` collects them */
-    double *logits;            /* [n_words, 2 types + 1] */
+    atomic_size_t pieces_left;      /* that no batch has gone through yet */
+    bool divided;                   /* has several pieces, so that `logits` collects them */
+    double *logits;                 /* [n_words, 2 types + 1] */
+    struct nf_gliner_state *gliner; /* gliner_tagger.c */
 } nf_text_state;
 
 /* Pieces first .. first+count-1, of like length. */
@@ -75,6 +81,9 @@ struct nf_tagger {
     nf_portion_run runs[NF_PORTIONS];
 };
 
+/* False: out of memory. */
+bool nf_pieces_add(nf_pieces_list *list, const nf_piece *piece);
+
 nerfit_status nf_tagging_worker_make(nf_tagging_worker *worker, nf_backend *be, bool own,
                                      nerfit_error *err);
 void nf_tagging_worker_free(nf_tagging_worker *worker);
@@ -88,6 +97,14 @@ nerfit_status nf_tagger_plan(nf_tagger *tagger, nf_portion_run *run, nerfit_erro
 /* Takes a batch through the model, and the texts that are complete with it through the decoder.
  * *failed: the text an error is about. */
 nerfit_status nf_tagger_batch(nf_tagger *tagger, nf_tagging_worker *worker, int index,
+                              const nf_tagging_job *job, nf_portion_run *run, size_t batch,
+                              size_t *failed, nerfit_error *err);
+
+/* Both for a GLiNER model. */
+nerfit_status nf_gliner_encode(nf_tagger *tagger, nf_tagging_worker *worker, int index,
+                               const nf_tagging_job *job, nf_portion_run *run, size_t text,
+                               nerfit_error *err);
+nerfit_status nf_gliner_batch(nf_tagger *tagger, nf_tagging_worker *worker, int index,
                               const nf_tagging_job *job, nf_portion_run *run, size_t batch,
                               size_t *failed, nerfit_error *err);
 

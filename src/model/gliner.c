@@ -375,7 +375,7 @@ static nerfit_status gliner_load_weights(nf_model *model, const nf_log *log, ner
     return status;
 }
 
-/* ---------------------------------------------------------------- the folder */
+/* ---------------------------------------------------------------- the folder's files */
 
 /* The encoder's configuration: in the file, or in a config.json beside it. */
 static nerfit_status gliner_encoder_config(json_t **out, const json_t *inside, const char *name,
@@ -447,8 +447,47 @@ static nerfit_status gliner_open_weights(nf_model *model, nf_arena *arena, const
     return NERFIT_OK;
 }
 
-nerfit_status nf_gliner_load(nf_model *model, const char *folder, const nf_log *log,
-                             nerfit_error *err) {
+/* ---------------------------------------------------------------- labels */
+
+char **nf_gliner_tags(const char *const *names, size_t count, nf_arena *arena) {
+    char **tags = nf_arena_calloc(arena, 2 * count + 1, sizeof *tags);
+    if (!tags || !(tags[0] = nf_arena_strdup(arena, "O"))) return NULL;
+    for (size_t i = 0; i < 2 * count; i++) {
+        const char *name = names[i / 2];
+        size_t size = strlen(name) + 3;
+        char *tag = tags[i + 1] = nf_arena_alloc(arena, size);
+        if (!tag) return NULL;
+        memcpy(tag, i % 2 ? "I-" : "B-", 2);
+        memcpy(tag + 2, name, size - 2);
+    }
+    return tags;
+}
+
+nerfit_status nf_gliner_set_labels(nf_model *model, const char *const *names,
+                                   const char *const *prompts, size_t count, nerfit_error *err) {
+    nf_arena *arena = &model->net.arena;
+    nf_gliner *g = model->gliner;
+    const char **kept[2];
+    for (size_t k = 0; k < 2; k++) {
+        kept[k] = nf_arena_calloc(arena, count + 1, sizeof *kept[k]);
+        if (!kept[k]) return nf_no_memory(err, count * sizeof *kept[k]);
+        for (size_t i = 0; i < count; i++)
+            if (!(kept[k][i] = nf_arena_strdup(arena, k ? prompts[i] : names[i])))
+                return nf_no_memory(err, 0);
+    }
+    g->names = kept[0];
+    g->prompts = kept[1];
+    g->n_labels = count;
+    model->n_labels = 2 * count + 1;
+    return (model->labels = nf_gliner_tags(g->names, count, arena)) ? NERFIT_OK
+                                                                    : nf_no_memory(err, 0);
+}
+
+/* ---------------------------------------------------------------- the whole */
+
+/* What of the folder is not used is told to the log; a tensor that is missing is an error. */
+static nerfit_status gliner_load(nf_model *model, const char *folder, const nf_log *log,
+                                 nerfit_error *err) {
     nf_arena *arena = &model->net.arena;
     nf_gliner *g = calloc(1, sizeof *g);
     if (!g) return nf_no_memory(err, sizeof *g);
@@ -471,12 +510,18 @@ nerfit_status nf_gliner_load(nf_model *model, const char *folder, const nf_log *
     json_decref(labels);
     if (status == NERFIT_OK) status = gliner_load_weights(model, log, err);
     if (status == NERFIT_OK) status = gliner_tokenizers(model, arena, err);
+    if (status == NERFIT_OK && g->precomputed)
+        status = nf_gliner_set_labels(model, g->precomputed_labels, g->precomputed_labels,
+                                      g->precomputed->rows, err);
     return status;
 }
 
-void nf_gliner_free(nf_gliner *gliner) {
-    if (!gliner) return;
-    nf_tokenizer_free(gliner->labels_tokenizer);
-    json_decref(gliner->json);
-    free(gliner);
+static void gliner_free(nf_model *model) {
+    if (!model->gliner) return;
+    nf_tokenizer_free(model->gliner->labels_tokenizer);
+    json_decref(model->gliner->json);
+    free(model->gliner);
 }
+
+const nf_model_kind nf_model_kind_gliner = {
+    .found = nf_gliner_config_exists, .load = gliner_load, .free = gliner_free};

@@ -68,13 +68,17 @@ typedef struct nf_gliner {
     nf_gliner_part parts[20];
     size_t n_parts;
     int32_t label_token; /* id of ent_token */
+    /* [n_labels] of calls that name none: nf_gliner_set_labels */
+    const char *const *names, *const *prompts;
+    size_t n_labels;
 } nf_gliner;
 
-/* Fills a model from a GLiNER folder: configuration, weights, tokenizer. What of the folder is not
- * used is told to the log; a tensor that is missing is an error. */
-nerfit_status nf_gliner_load(nf_model *model, const char *folder, const nf_log *log,
-                             nerfit_error *err);
-void nf_gliner_free(nf_gliner *gliner);
+/* ---- labels */
+/* "O", "B-person", "I-person", "B-place", ... [2 count + 1] in the arena; NULL: out of memory. */
+char **nf_gliner_tags(const char *const *names, size_t count, nf_arena *arena);
+/* The labels that are looked for unless a call names others; they are copied. */
+nerfit_status nf_gliner_set_labels(nf_model *model, const char *const *names,
+                                   const char *const *prompts, size_t count, nerfit_error *err);
 
 /* ---- forward: gliner_forward.c */
 

@@ -20,6 +20,11 @@ static nerfit_status span_list_push(nf_span_list *list, nf_scored_span span, ner
     return NERFIT_OK;
 }
 
+nerfit_status nf_span_list_append(nf_span_list *list, const nf_span_list *more, nerfit_error *err) {
+    for (size_t i = 0; i < more->count; i++) NF_TRY(span_list_push(list, more->items[i], err));
+    return NERFIT_OK;
+}
+
 /* In single precision, as torch has it: what is 1 there ties here, too. */
 static float probability_of(float logit) {
     return 1.0f / (1.0f + expf(-logit));

@@ -14,6 +14,7 @@ typedef struct nf_span_list {
 } nf_span_list;
 
 void nf_span_list_free(nf_span_list *list);
+nerfit_status nf_span_list_append(nf_span_list *list, const nf_span_list *more, nerfit_error *err);
 
 /* A window of a text with its logits. */
 typedef struct nf_gliner_window {

@@ -28,6 +28,25 @@ void nf_gliner_prompt_free(nf_gliner_prompt *prompt);
 nerfit_status nf_gliner_prompt_room(const nf_gliner_prompt *prompt, const nf_model *model,
                                     size_t *room, nerfit_error *err);
 
+/* The labels that a call looks for. */
+typedef struct nf_gliner_labels {
+    const char *const *names, *const
+                                  *prompts; /* [count] what they are called, what the model reads;
+                                                * borrowed */
+    size_t count;
+    nf_gliner_prompt prompt;
+    size_t room;    /* sub-words of text behind the prompt */
+    float *vectors; /* [count, D], of a bi-encoder or precomputed; else NULL */
+} nf_gliner_labels;
+
+/* Makes prompt and vectors, if they are not there yet; without labels it is an error. Of a bi-encoder
+ * the labels are encoded, with `be`. */
+nerfit_status nf_gliner_labels_prepare(nf_gliner_labels *labels, const nf_model *model,
+                                       nf_backend *be, nerfit_error *err);
+/* The error that a call has no labels. */
+nerfit_status nf_gliner_labels_missing(const nf_model *model, nerfit_error *err);
+void nf_gliner_labels_free(nf_gliner_labels *labels);
+
 /* A text's words with their sub-words, reused from text to text. Zero-initialise. */
 typedef struct nf_gliner_words {
     nf_pattern_words words;

@@ -9,7 +9,6 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "model/adapter.h"
-#include "model/gliner.h"
 #include "model/word_shape.h"
 
 enum { STREAM_CLASSIFIER = 1, STREAM_PROJECTION = 2, STREAM_PROJECTION_BIAS = 3, STREAM_HEAD = 4 };
@@ -211,9 +210,13 @@ static nerfit_status load_tokenizer(nf_model *model, const char *folder, const c
     return NERFIT_OK;
 }
 
+extern const nf_model_kind nf_model_kind_gliner;
+static const nf_model_kind *const model_kinds[] = {&nf_model_kind_gliner};
+
 static nerfit_status load(nf_model *model, const char *folder, const char *base, const nf_log *log,
                           nerfit_error *err) {
-    if (nf_gliner_config_exists(folder)) return nf_gliner_load(model, folder, log, err);
+    for (size_t i = 0; i < NF_COUNT(model_kinds); i++)
+        if (model_kinds[i]->found(folder)) return model_kinds[i]->load(model, folder, log, err);
     if (!nf_adapter_folder(folder)) {
         NF_TRY(load_base(model, folder, log, err));
         NF_TRY(load_tokenizer(model, folder, NULL, log, err));
@@ -254,7 +257,7 @@ nerfit_status nf_model_load_over(nf_model **out, const char *folder, const char 
 void nf_model_free(nf_model *model) {
     if (!model) return;
     if (model->net.be) nf_type_columns_free(&model->type_columns, model->net.be);
-    nf_gliner_free(model->gliner);
+    for (size_t i = 0; i < NF_COUNT(model_kinds); i++) model_kinds[i]->free(model);
     nf_network_free(&model->net);
     nf_tokenizer_free(model->tokenizer);
     nf_safetensors_close(model->weights);

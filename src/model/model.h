@@ -52,6 +52,14 @@ typedef struct nf_model {
     nf_adapter *adapter;  /* the adapter that was added or loaded; NULL: none */
 } nf_model;
 
+/* Folders in another form than transformers': a row of model.c's table. */
+typedef struct nf_model_kind {
+    bool (*found)(const char *folder);
+    nerfit_status (*load)(nf_model *model, const char *folder, const nf_log *log,
+                          nerfit_error *err);
+    void (*free)(nf_model *model); /* what is the kind's own; of every model */
+} nf_model_kind;
+
 /* Loads config.json, the weights and the tokenizer. A folder of a token-classification model comes
  * with its head and labels; a PEFT adapter folder (adapter_config.json) loads its base model
  * (`base_model_name_or_path`, a path that counts from the adapter's folder if relative) and the

@@ -4,6 +4,7 @@
 
 #include "base/ascii.h"
 #include "base/file.h"
+#include "model/gliner_prompt.h"
 #include "data/labels.h"
 #include "model/adapter.h"
 #include "model/description_file.h"
@@ -159,9 +160,23 @@ static nerfit_status label(nf_model *model, const nf_pretrained *p, const char *
     return status;
 }
 
+/* A GLiNER model reads the labels themselves, or a file's descriptions of them. */
+static nerfit_status label_gliner(nf_model *model, const char *labels, nerfit_error *err) {
+    nf_descriptions descriptions = {0};
+    bool named = !nf_file_exists(labels);
+    nerfit_status status = read_labels(&descriptions, labels, err);
+    if (status == NERFIT_OK)
+        status = nf_gliner_set_labels(model, descriptions.labels,
+                                      named ? descriptions.labels : descriptions.texts,
+                                      descriptions.count, err);
+    nf_descriptions_free(&descriptions);
+    return status;
+}
+
 nerfit_status nf_pretrained_label(nf_model *model, const char *encoder, const char *labels,
                                   const char *sentence_encoder, const nf_log *log,
                                   nerfit_error *err) {
+    if (model->gliner) return label_gliner(model, labels, err);
     nf_pretrained p;
     nerfit_status status = nf_pretrained_find(&p, encoder, NULL, NULL, err);
     if (status == NERFIT_OK) status = label(model, &p, encoder, labels, sentence_encoder, log, err);

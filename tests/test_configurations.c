@@ -59,6 +59,48 @@ static void logits_of(float *out, size_t count, const char *path, nf_backend *be
     nf_model_free(model);
 }
 
+/* The last hidden state of some tokens alone: what every kind of encoder gives for all, to the bit in
+ * ref. */
+static void test_rows(void **state) {
+    (void)state;
+    static const char *const names[] = {
+        "albert",          "bert",          "camembert", "deberta-v2",    "deberta-v3",
+        "distilbert",      "electra-equal", "electra",   "eurobert-bias", "eurobert",
+        "modernbert-bias", "modernbert",    "mpnet",     "roberta",       "xlm-roberta"};
+    static const int32_t ids[] = {5, 6, 7, 90, 12, 13, 14, 15, 16, 44, 45, 46},
+                         rows[] = {1, 2, 6, 8, 11};
+    enum { N = sizeof ids / sizeof *ids, ROWS = sizeof rows / sizeof *rows, LABELS = 7 };
+    const nf_tokens texts[2] = {{.ids = ids, .length = 5}, {.ids = ids + 5, .length = N - 5}};
+    nf_backend *be;
+    assert_ok(nf_backend_ref(&be, sizeof(float), &error), &error);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char path[256];
+        float all[N * LABELS], some[ROWS * LABELS];
+        nf_model *model;
+        nf_values *logits;
+        nf_pass pass = {.be = be};
+        snprintf(path, sizeof path, "tests/golden/%s/token-classification", names[i]);
+        assert_ok(nf_model_load(&model, path, be, NULL, &error), &error);
+        assert_ok(nf_network_prepare(&model->net, false, &error), &error);
+        assert_int_equal(model->n_labels, LABELS);
+        assert_ok(nf_workspace_new(&pass.ws, be, &error), &error);
+        assert_ok(nf_batch_load(&pass, &model->encoder, texts, 2, &error), &error);
+        assert_ok(nf_model_logits(model, &pass, &logits), &error);
+        be->to_f32(be, all, logits, N * LABELS);
+        pass.rows = nf_workspace_ints(pass.ws, rows, ROWS);
+        pass.n_rows = ROWS;
+        assert_ok(nf_model_logits(model, &pass, &logits), &error);
+        be->to_f32(be, some, logits, ROWS * LABELS);
+        for (size_t r = 0; r < ROWS; r++)
+            if (memcmp(some + r * LABELS, all + (size_t)rows[r] * LABELS, LABELS * sizeof *all) !=
+                0)
+                fail_msg("%s: row %d", names[i], rows[r]);
+        nf_workspace_free(pass.ws);
+        nf_model_free(model);
+    }
+    be->free(be);
+}
+
 /* Fields as earlier and later versions of transformers write them: the same model. */
 static void test_same(void **state) {
     (void)state;
@@ -325,9 +367,8 @@ static int tear_down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_same),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_default_targets),
+        cmocka_unit_test(test_rows),    cmocka_unit_test(test_same),
+        cmocka_unit_test(test_refused), cmocka_unit_test(test_default_targets),
         cmocka_unit_test(test_head),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -28,6 +28,7 @@ void nf_tagging_worker_free(nf_tagging_worker *w) {
     nf_encoding_free(&w->encoding);
     nf_entity_finder_free(&w->finder);
     free(w->values);
+    free(w->rows);
     free(w->starts_word);
     free(w->ranges);
     free(w->shapes);
@@ -48,6 +49,14 @@ static nerfit_status worker_reserve_tokens(nf_tagging_worker *w, size_t n, nerfi
     w->shapes = malloc(room * sizeof *w->shapes);
     w->n_tokens = w->starts_word && w->ranges && w->shapes ? room : 0;
     return w->n_tokens ? NERFIT_OK : nf_no_memory(err, 2 * room * sizeof *w->ranges);
+}
+
+static nerfit_status worker_reserve_rows(nf_tagging_worker *w, size_t n, nerfit_error *err) {
+    if (n <= w->n_rows) return NERFIT_OK;
+    free(w->rows);
+    w->rows = malloc(n * sizeof *w->rows);
+    w->n_rows = w->rows ? n : 0;
+    return w->rows ? NERFIT_OK : nf_no_memory(err, n * sizeof *w->rows);
 }
 
 static nerfit_status worker_reserve_values(nf_tagging_worker *w, size_t n, nerfit_error *err) {
@@ -228,13 +237,23 @@ static nerfit_status check_finite(const nf_tagger *t, const float *logits, size_
     return NERFIT_OK;
 }
 
+/* The rows of a batch that are wanted, with its text at row `at`: of the window's own tokens those
+ * that begin a word, or all. Returns how many. */
+static size_t wanted_rows(const nf_tagger *t, const nf_rules *rules, const nf_piece *p,
+                          const nf_tagged *result, size_t at, int32_t *rows) {
+    size_t n = 0;
+    for (size_t i = p->window.own_start; i < p->window.own_end; i++)
+        if (!rules->by_words || result->tokens[i].starts_word)
+            rows[n++] = (int32_t)(at + t->before + i - p->window.start);
+    return n;
+}
+
 /* The logits of the window's words, in the decoder's order; out [n_words, 2 types + 1]. */
 static void take_word_logits(const nf_tagger *t, const nf_rules *rules, const nf_piece *p,
-                             const nf_tagged *result, const float *logits, double *out) {
+                             const nf_tagged *result, const float *row, double *out) {
     size_t l = t->model->n_labels, cells = 2 * rules->tags.n_types + 1, word = 0;
     while (word < result->n_words && result->words[word] < p->window.own_start) word++;
-    for (; word < result->n_words && result->words[word] < p->window.own_end; word++) {
-        const float *row = logits + (t->before + result->words[word] - p->window.start) * l;
+    for (; word < result->n_words && result->words[word] < p->window.own_end; word++, row += l) {
         for (size_t k = 0; k < cells; k++) /* a label that the model lacks is impossible */
             out[word * cells + k] = rules->ids[k] < 0 ? -1e6 : (double)row[rules->ids[k]];
     }
@@ -242,10 +261,9 @@ static void take_word_logits(const nf_tagger *t, const nf_rules *rules, const nf
 
 /* Each of the window's sub-words gets its most probable label. */
 static void label_tokens(const nf_tagger *t, const nf_piece *p, nf_tagged *result,
-                         const float *logits) {
+                         const float *row) {
     size_t l = t->model->n_labels;
-    for (size_t i = p->window.own_start; i < p->window.own_end; i++) {
-        const float *row = logits + (t->before + i - p->window.start) * l;
+    for (size_t i = p->window.own_start; i < p->window.own_end; i++, row += l) {
         size_t best = 0;
         double sum = 0.0;
         for (size_t k = 1; k < l; k++)
@@ -256,14 +274,14 @@ static void label_tokens(const nf_tagger *t, const nf_piece *p, nf_tagged *resul
     }
 }
 
-/* A piece's logits [length, labels] into its text, and the text to its end if it was the last. */
+/* A piece's logits [n_rows, labels] into its text, and the text to its end if it was the last. */
 static nerfit_status read_piece(const nf_tagger *t, nf_tagging_worker *w, int index,
                                 const nf_tagging_job *job, nf_portion_run *run, const nf_piece *p,
-                                const float *logits, nerfit_error *err) {
+                                const float *logits, size_t n_rows, nerfit_error *err) {
     nf_tagged *result = &run->portion.results[p->text];
     nf_text_state *state = &run->states[p->text];
     double *words = state->logits;
-    NF_TRY(check_finite(t, logits, p->length * t->model->n_labels, err));
+    NF_TRY(check_finite(t, logits, n_rows * t->model->n_labels, err));
     if (job->call.rules->by_words) {
         size_t cells = result->n_words * (2 * job->call.rules->tags.n_types + 1);
         if (!state->divided) words = nf_entity_finder_logits(&w->finder, cells);
@@ -276,30 +294,47 @@ static nerfit_status read_piece(const nf_tagger *t, nf_tagging_worker *w, int in
     return finish_text(w, index, job, run, p->text, words, err);
 }
 
+/* The logits of the batch's wanted rows into the worker's values. */
+static nerfit_status run_model(const nf_tagger *t, nf_tagging_worker *w, const nf_tokens *texts,
+                               size_t count, size_t n_rows, nerfit_error *err) {
+    size_t cells = n_rows * t->model->n_labels;
+    nf_pass pass = {.be = w->be, .ws = w->ws};
+    nf_values *logits;
+    nf_workspace_reset(w->ws);
+    NF_TRY(nf_batch_load(&pass, &t->model->encoder, texts, count, err));
+    pass.rows = nf_workspace_ints(pass.ws, w->rows, n_rows);
+    pass.n_rows = n_rows;
+    if (nf_model_logits(t->model, &pass, &logits) != NERFIT_OK) return nf_no_memory(err, 0);
+    NF_TRY(nf_backend_check(w->be, err));
+    NF_TRY(worker_reserve_values(w, cells, err));
+    w->be->to_f32(w->be, w->values, logits, cells);
+    return NERFIT_OK;
+}
+
 nerfit_status nf_tagger_batch(nf_tagger *t, nf_tagging_worker *w, int index,
                               const nf_tagging_job *job, nf_portion_run *run, size_t batch,
                               size_t *failed, nerfit_error *err) {
     const nf_piece *pieces = run->pieces.items + run->batches[batch].first;
     size_t count = run->batches[batch].count, n = 0, l = t->model->n_labels;
     nf_tokens texts[TEXTS_A_BATCH];
+    size_t n_rows[TEXTS_A_BATCH], all_rows = 0;
     *failed = pieces[0].text;
+    for (size_t i = 0; i < count; i++) n += pieces[i].length;
+    NF_TRY(worker_reserve_rows(w, n, err));
+    n = 0;
     for (size_t i = 0; i < count; i++) {
         texts[i] = (nf_tokens){pieces[i].ids, pieces[i].length, pieces[i].shapes};
+        n_rows[i] = wanted_rows(t, job->call.rules, &pieces[i],
+                                &run->portion.results[pieces[i].text], n, w->rows + all_rows);
+        all_rows += n_rows[i];
         n += pieces[i].length;
     }
-    nf_pass pass = {.be = w->be, .ws = w->ws};
-    nf_values *logits;
-    nf_workspace_reset(w->ws);
-    NF_TRY(nf_batch_load(&pass, &t->model->encoder, texts, count, err));
-    if (nf_model_logits(t->model, &pass, &logits) != NERFIT_OK) return nf_no_memory(err, 0);
-    NF_TRY(nf_backend_check(w->be, err));
-    NF_TRY(worker_reserve_values(w, n * l, err));
-    w->be->to_f32(w->be, w->values, logits, n * l);
+    if (all_rows) NF_TRY(run_model(t, w, texts, count, all_rows, err));
     const float *at = w->values;
     for (size_t i = 0; i < count; i++) {
         *failed = pieces[i].text;
-        NF_TRY(read_piece(t, w, index, job, run, &pieces[i], at, err));
-        at += pieces[i].length * l;
+        NF_TRY(read_piece(t, w, index, job, run, &pieces[i], at, n_rows[i], err));
+        at += n_rows[i] * l;
     }
     return NERFIT_OK;
 }

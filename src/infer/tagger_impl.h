@@ -23,6 +23,8 @@ typedef struct nf_tagging_worker {
     nf_entity_finder finder;
     float *values; /* [capacity] logits of a batch */
     size_t capacity;
+    int32_t *rows; /* [n_rows] of a batch that are wanted */
+    size_t n_rows;
     size_t n_tokens; /* room for: */
     bool *starts_word;
     uint32_t *ranges; /* [2 n_tokens] */

@@ -39,6 +39,15 @@ static bool final_norm_matters(const nf_encoder *encoder, int lowest) {
            (lowest < (int)encoder->n_layers || nf_norm_trained(encoder->final_norm));
 }
 
+/* The wanted rows of x; from here on a pass has these alone. */
+static nf_values *take_rows(nf_pass *layer, nf_pass *rest, const nf_values *x, size_t c) {
+    nf_values *rows = nf_workspace_reals(layer->ws, layer->n_rows * c);
+    if (nf_workspace_failed(layer->ws)) return NULL;
+    layer->be->embedding_forward(layer->be, rows, x, layer->rows, layer->n_rows, c, false);
+    layer->sequences.n_tokens = rest->sequences.n_tokens = (int32_t)layer->n_rows;
+    return rows;
+}
+
 nerfit_status nf_encoder_forward(const nf_encoder *encoder, const nf_pass *pass, nf_values *y,
                                  nf_encoder_kept *kept, nf_values **hidden_states) {
     if (pass->team) return nf_team_forward(pass->team, encoder, pass, y);
@@ -79,13 +88,17 @@ nerfit_status nf_encoder_forward(const nf_encoder *encoder, const nf_pass *pass,
         NF_TRY(nf_attention_forward(encoder, &layer->attention, p, middle, x,
                                     k ? &k->attention : NULL));
         if (!keeps) nf_workspace_return(pass->ws, mark);
+        if (next == y && pass->rows) middle = take_rows(&at, &forget, middle, c);
+        if (!middle) return NERFIT_NO_MEMORY;
         NF_TRY(nf_feed_forward_forward(encoder, &layer->feed_forward, p, next, middle,
                                        k ? &k->feed_forward : NULL));
         if (!keeps) nf_workspace_return(pass->ws, mark);
         x = next;
         if (hidden_states) be->copy(be, hidden_states[i + 1], x, n * c);
     }
-    if (encoder->n_layers == 0) be->copy(be, y, x, n * c);
+    if (encoder->n_layers == 0 && pass->rows) x = take_rows(&keep, &forget, x, c);
+    if (!x) return NERFIT_NO_MEMORY;
+    if (encoder->n_layers == 0) be->copy(be, y, x, (size_t)keep.sequences.n_tokens * c);
     if (!encoder->final_norm) return NERFIT_OK;
     NF_TRY(nf_norm_forward(encoder->final_norm, keeps_norm ? pass : &forget, y, y, NULL, 0.0, c,
                            keeps_norm ? &kept->final_norm : NULL));

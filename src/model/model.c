@@ -380,10 +380,12 @@ void nf_model_train_encoder(nf_model *model, bool trained) {
 }
 
 nerfit_status nf_model_logits(const nf_model *model, const nf_pass *pass, nf_values **logits) {
-    size_t n = (size_t)pass->sequences.n_tokens;
+    nf_pass head = *pass;
+    if (pass->rows) head.sequences.n_tokens = (int32_t)pass->n_rows;
+    size_t n = (size_t)head.sequences.n_tokens;
     nf_values *hidden = nf_workspace_reals(pass->ws, n * model->encoder.hidden);
     *logits = nf_workspace_reals(pass->ws, n * model->n_labels);
     if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
     NF_TRY(nf_encoder_forward(&model->encoder, pass, hidden, NULL, NULL));
-    return nf_head_forward(model, pass, *logits, hidden, NULL);
+    return nf_head_forward(model, &head, *logits, hidden, NULL);
 }

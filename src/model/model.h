@@ -130,7 +130,8 @@ void nf_head_train(nf_model *model);
 /* First values of model->head: the checkpoint's, or new ones from a stream of `seed`. */
 nerfit_status nf_head_start(nf_model *model, uint64_t seed, uint64_t stream, nerfit_error *err);
 
-/* logits [N, n_labels] of a batch, from the last hidden state. */
+/* logits [N, n_labels] of a batch, from the last hidden state; [n_rows, n_labels] of a pass with
+ * rows. */
 nerfit_status nf_model_logits(const nf_model *model, const nf_pass *pass, nf_values **logits);
 
 /* Writes the folder as transformers does: config.json (with labels, if there is a head),

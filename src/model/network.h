@@ -68,7 +68,11 @@ typedef struct nf_pass {
     nf_workspace *ws;
     nf_sequences sequences;
     const int32_t *ids, *positions, *types; /* [N] in the backend's memory */
-    const int32_t *shapes;                /* likewise, if the encoder has a table of word shapes */
+    const int32_t *shapes; /* likewise, if the encoder has a table of word shapes */
+    /* [n_rows] in the backend's memory: the tokens whose last hidden state is wanted, without
+     * `keep`; the others end before the last layer's feed-forward block. NULL: all. */
+    const int32_t *rows;
+    size_t n_rows;
     bool keep;                            /* keep what backward needs */
     bool training;                        /* dropout acts */
     uint64_t seed, step;                  /* of the dropout masks */

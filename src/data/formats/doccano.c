@@ -11,6 +11,7 @@ static const nf_span_shape shape = {
     .start = "start_offset|start",
     .end = "end_offset|end",
     .label = "label",
+    .own = "text",
     .lists = true,
 };
 

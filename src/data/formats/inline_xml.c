@@ -33,18 +33,26 @@ static bool has_element(const char *line, size_t size) {
     return false;
 }
 
-/* One in five lines has an element, and no document begins here. */
+/* Whether a line has what could be an annotation of bracket text, [label : span]. */
+static bool has_brackets(const char *line, size_t size) {
+    const char *open = memchr(line, '[', size), *end = line + size;
+    const char *colon = open ? memmem(open, (size_t)(end - open), ": ", 2) : NULL;
+    return colon && memchr(colon, ']', (size_t)(end - colon));
+}
+
+/* One in five lines has an element, more have one than brackets, and no document begins here. */
 static bool looks_like(const char *text, size_t size) {
     nf_lines lines = nf_lines_of(text, size);
     const char *line;
-    size_t length, n = 0, with = 0;
+    size_t length, n = 0, with = 0, bracketed = 0;
     if (size >= 5 && memcmp(text, "<?xml", 5) == 0) return false;
     while (n < 200 && nf_lines_next(&lines, &line, &length)) {
         if (nf_line_blank(line, length)) continue;
         n++;
         with += has_element(line, length);
+        bracketed += has_brackets(line, length);
     }
-    return with && with * 5 >= n;
+    return with > bracketed && with * 5 >= n;
 }
 
 typedef struct line_reader {

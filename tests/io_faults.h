@@ -138,7 +138,7 @@ FILE *__wrap_fopen(const char *path, const char *mode) {
 }
 
 FILE *__wrap_fdopen(int fd, const char *mode) {
-    return io_fails(IO_OPEN, ENOMEM) ? NULL : __real_fdopen(fd, mode);
+    return io_fails(IO_OPEN, EMFILE) ? NULL : __real_fdopen(fd, mode);
 }
 
 size_t __wrap_fwrite(const void *data, size_t size, size_t count, FILE *stream) {

@@ -241,6 +241,27 @@ static void test_nerfit_alone(void **state) {
     }
 }
 
+/* Weights that a file gives and no loss counts are said. */
+static void test_weights_are_said(void **state) {
+    (void)state;
+    said s;
+    char st[160], texts[160];
+    strcpy(st, in_root("encoder"));
+    strcpy(texts, in_root("weights.jsonl"));
+    write_text(
+        texts,
+        "{\"text\": \"call bob\", \"weight\": 0.5, \"entities\": [{\"start\": 5, \"end\": 8, "
+        "\"label\": \"person\", \"weight\": 2}]}\n"
+        "{\"text\": \"play jazz\", \"weight\": 1, \"entities\": [{\"start\": 5, \"end\": 9, "
+        "\"label\": \"song\"}]}\n");
+    const char *const settings[] = {"model_name", st,  "train_annotations", texts, "max_steps",
+                                    "0,1",        NULL};
+    nf_directory_remove(in_root("weighted"), NULL);
+    train_and_listen("weighted", settings, &s);
+    if (!strstr(s.text, "1 texts and 1 entities have a weight other than 1; training counts each"))
+        fail_msg("\"%s\"", s.text);
+}
+
 /* What stage 1 ends with is an encoder folder with its head: a run that begins with it and has no
  * stage 1 goes on as the run that made it did. */
 static void test_nerfit_stage1(void **state) {
@@ -706,7 +727,7 @@ int main(void) {
         cmocka_unit_test(test_unfinished),      cmocka_unit_test(test_written_models),
         cmocka_unit_test(test_long_texts),      cmocka_unit_test(test_messages),
         cmocka_unit_test(test_own_format),      cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_memory_messages),
+        cmocka_unit_test(test_memory_messages), cmocka_unit_test(test_weights_are_said),
     };
     return cmocka_run_group_tests(tests, make_root, remove_root);
 }

@@ -7,6 +7,25 @@
 #include "base/file.h"
 #include "data/annotations.h"
 
+/* Weights travel with the data; no loss counts them yet, and that must not pass unsaid. */
+static void tell_weights(nf_run *r, const nf_corpus *corpus) {
+    size_t texts = 0, entities = 0;
+    for (size_t i = 0; i < corpus->n_documents; i++) {
+        const nf_document *d = &corpus->documents[i];
+        texts += d->beside && d->beside->weighted && d->beside->weight != 1.0;
+        for (size_t k = 0; k < d->n_spans; k++) {
+            const nf_beside *beside = d->spans[k].beside;
+            entities += beside && beside->weighted && beside->weight != 1.0;
+        }
+    }
+    if (texts || entities)
+        nf_log_warning(
+            r->log,
+            "%zu texts and %zu entities have a weight other than 1; training counts each "
+            "of them as 1",
+            texts, entities);
+}
+
 nerfit_status nf_run_read_corpora(nf_run *r) {
     const nf_train_options *o = r->options;
     const char *const paths[] = {o->train_annotations, o->val_annotations, o->test_annotations};
@@ -28,6 +47,7 @@ nerfit_status nf_run_read_corpora(nf_run *r) {
         return nf_fail(r->err, NERFIT_ARGUMENT,
                        "no training text has an entity; expected "
                        "annotations such as [time : two hours]");
+    tell_weights(r, r->corpora[NF_SPLIT_TRAIN]);
     for (int i = NF_SPLIT_TRAIN + 1; i < NF_SPLITS; i++)
         if (r->corpora[i] && r->corpora[i]->n_documents && r->corpora[i]->n_spans == 0)
             nf_log_warning(r->log,

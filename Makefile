@@ -1,6 +1,6 @@
 # nerfit's build. `make` builds build/nerfit and build/libnerfit.{a,so}; `make check` builds and runs
 # the C tests; SANITIZE=address,undefined (or thread) builds with sanitizers; BUILD= chooses the
-# folder. See ./run for the commands that also install what is missing.
+# folder; DEBUG=1 keeps the asserts. See ./run for the commands that also install what is missing.
 BUILD ?= build
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -16,6 +16,10 @@ MSGPACK := $(shell pkg-config --exists msgpack-c && echo msgpack-c || echo msgpa
 PACKAGES := jansson yaml-0.1 libutf8proc expat zlib $(MSGPACK)
 # not linked: src/net/curl.c opens it
 OPENED := libcurl
+# asserts (src/base/assert.h): make DEBUG=1 BUILD=build-debug
+ifdef DEBUG
+OPT ?= -Og
+endif
 OPT ?= -O2
 WERROR := -Werror
 WARN := -Wno-unknown-warning-option -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wno-format-truncation -Wstrict-prototypes -Wvla $(WERROR)
@@ -23,6 +27,9 @@ CFLAGS ?= -g
 NF_CFLAGS := -std=gnu11 $(OPT) $(CFLAGS) $(WARN) -fPIC -fvisibility=$(VISIBILITY) -fopenmp -Iinclude -Isrc \
 	$(shell pkg-config --cflags $(PACKAGES) $(OPENED)) -D_GNU_SOURCE
 LIBS := $(shell pkg-config --libs $(PACKAGES)) -ldnnl -fopenmp -ldl -lm
+ifneq ($(DEBUG)$(SANITIZE),)
+NF_CFLAGS += -DNF_ASSERTS
+endif
 ifdef SANITIZE
 NF_CFLAGS += -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all
 LDFLAGS += -fsanitize=$(SANITIZE)

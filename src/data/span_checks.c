@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/utf8.h"
 #include "data/offsets.h"
 #include "data/reading.h"
@@ -392,6 +393,13 @@ static nerfit_status append(checker *c) {
         d.words = nf_arena_calloc(&corpus->arena, given->n_words, sizeof *d.words);
         if (!d.words) return nf_no_memory(err, given->n_words * sizeof *d.words);
         memcpy(d.words, given->words, given->n_words * sizeof *d.words);
+    }
+    for (size_t i = 0; NF_ASSERTING && i < d.n_spans; i++) { /* what everybody behind relies on */
+        nf_assert_below(d.spans[i].start, d.spans[i].end);
+        nf_assert_within(d.spans[i].end, d.length);
+        nf_assert(
+            i == 0 || d.spans[i - 1].start < d.spans[i].start ||
+            (d.spans[i - 1].start == d.spans[i].start && d.spans[i - 1].end <= d.spans[i].end));
     }
     corpus->documents[corpus->n_documents++] = d;
     corpus->n_spans += d.n_spans;

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/assert.h"
+
 struct nf_decoder {
     double *forward, *backward; /* [words, L] */
     double *ahead;          /* [words, L] logits + backward: what follows a step to this label */
@@ -196,7 +198,10 @@ nerfit_status nf_decoder_best(nf_decoder *d, const nf_transitions *t, const doub
         if (last[k] > last[best]) best = k;
     if (score) *score = last[best];
     path[words - 1] = (int32_t)best;
-    for (size_t w = words - 1; w > 0; w--) path[w - 1] = d->from[w * l + (size_t)path[w]];
+    for (size_t w = words - 1; w > 0; w--) {
+        path[w - 1] = d->from[w * l + (size_t)path[w]];
+        nf_assert_below(path[w - 1], l);
+    }
     return NERFIT_OK;
 }
 

@@ -3,6 +3,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/assert.h"
+
 static const struct {
     char letter;
     nf_tag_prefix prefix;
@@ -124,8 +126,13 @@ size_t nf_tag_set_spans(const nf_tag_set *set, const int32_t *labels, size_t n, 
         nf_tag now = tag_of(set, labels[i]);
         if (tag_begins(before, now))
             spans[count++] = (nf_entity){.start = (uint32_t)i, .type = now.type};
+        nf_assert(now.type < 0 || count > 0);
         if (now.type >= 0) spans[count - 1].end = (uint32_t)i + 1;
         before = now;
+    }
+    for (size_t k = 0; NF_ASSERTING && k < count; k++) {
+        nf_assert_below(spans[k].start, spans[k].end);
+        nf_assert_within(spans[k].end, k + 1 < count ? spans[k + 1].start : n);
     }
     return count;
 }

@@ -90,6 +90,20 @@ static nf_attention_operands operands_of(const nf_pass *pass, const nf_attention
                                    .dropout = dropout};
 }
 
+static void assert_shapes(const nf_encoder *encoder, const nf_attention *a) {
+    size_t c = encoder->hidden, kv = kv_size(encoder, a);
+    nf_assert_equal(c % (size_t)a->n_heads, 0);
+    if (a->fused) nf_linear_assert(a->fused, c, 3 * c);
+    if (!a->fused) {
+        nf_linear_assert(a->query, c, c);
+        nf_linear_assert(a->key, c, kv);
+        nf_linear_assert(a->value, c, kv);
+    }
+    nf_linear_assert(a->out, c, c);
+    if (a->position_key) nf_linear_assert(a->position_key, c, c);
+    if (a->position_query) nf_linear_assert(a->position_query, c, c);
+}
+
 nerfit_status nf_attention_forward(const nf_encoder *encoder, const nf_attention *attention,
                                    const nf_pass *pass, nf_values *y, const nf_values *x,
                                    nf_attention_kept *kept) {
@@ -98,6 +112,7 @@ nerfit_status nf_attention_forward(const nf_encoder *encoder, const nf_attention
     bool norm_before = attention->norm_before && attention->norm.weight;
     nf_attention_kept k = {0};
     nf_relative relative;
+    assert_shapes(encoder, attention);
     take_parts(encoder, attention, pass, &k.q, &k.k, &k.v);
     k.context = nf_workspace_reals(pass->ws, n * c);
     if (pass->keep) k.lse = nf_workspace_reals(pass->ws, n * (size_t)attention->n_heads);

@@ -13,6 +13,15 @@ nerfit_status nf_embedding_forward(const nf_encoder *encoder, const nf_pass *pas
     const nf_embedding *embedding = &encoder->embedding;
     size_t n = (size_t)pass->sequences.n_tokens, c = embedding->size;
     nf_workspace_mark mark = nf_workspace_here(pass->ws);
+    nf_sequences_assert(be, &pass->sequences);
+    nf_assert_equal(embedding->words->cols, c);
+    nf_assert(!embedding->positions || embedding->positions->cols == c);
+    nf_assert(!embedding->types || embedding->types->cols == c);
+    nf_assert(embedding->projection ? embedding->projection->in == c : c == encoder->hidden);
+    for (size_t t = 0; NF_ASSERTING && be->is_host && t < n; t++) {
+        nf_assert_below(pass->ids[t], embedding->words->rows);
+        if (embedding->positions) nf_assert_below(pass->positions[t], embedding->positions->rows);
+    }
     nf_values *sum = nf_workspace_reals(pass->ws, n * c);
     nf_values *embedded = embedding->projection ? nf_workspace_reals(pass->ws, n * c) : y;
     if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;

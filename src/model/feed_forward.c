@@ -35,6 +35,9 @@ nerfit_status nf_feed_forward_forward(const nf_encoder *encoder, const nf_feed_f
     size_t n = (size_t)pass->sequences.n_tokens, c = encoder->hidden, f = inner_size(block);
     double dropout = out_dropout(encoder, block);
     nf_feed_forward_kept k = {0};
+    nf_linear_assert(block->up, c, block->gated && !block->gate ? 2 * f : f);
+    if (block->gate) nf_linear_assert(block->gate, c, f);
+    nf_linear_assert(block->down, f, c);
     if (pass->keep || block->gated) k.pre = nf_workspace_reals(pass->ws, n * block->up->out);
     if (block->gate) k.gates = nf_workspace_reals(pass->ws, n * f);
     k.inner = nf_workspace_reals(pass->ws, n * f);

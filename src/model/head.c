@@ -37,6 +37,7 @@ nerfit_status nf_head_forward(const nf_model *model, const nf_pass *pass, nf_val
     nf_dropout dropout =
         nf_pass_dropout(pass, model->classifier_site, model->encoder.classifier_dropout, c);
     nf_values *dropped = nf_workspace_reals(pass->ws, n * c);
+    nf_linear_assert(model->classifier, c, model->n_labels);
     if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
     if (model->head) {
         NF_TRY(nf_head_features_forward(model, pass, dropped, x, n, &k));

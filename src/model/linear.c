@@ -4,14 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/array.h"
+
 nf_linear *nf_linear_new(nf_network *net, const char *name, size_t in, size_t out, bool has_bias) {
-    if (net->n_linears == net->linears_capacity) {
-        size_t capacity = net->linears_capacity ? 2 * net->linears_capacity : 64;
-        nf_linear **grown = realloc(net->linears, capacity * sizeof *grown);
-        if (!grown) return NULL;
-        net->linears = grown;
-        net->linears_capacity = capacity;
-    }
+    if (!nf_array_reserve(&net->linears, &net->linears_capacity, net->n_linears + 1,
+                          sizeof *net->linears))
+        return NULL;
     nf_linear *linear = nf_arena_calloc(&net->arena, 1, sizeof *linear);
     char path[512];
     if (!linear || !(linear->name = nf_arena_strdup(&net->arena, name))) return NULL;
@@ -170,6 +168,8 @@ nerfit_status nf_linear_forward(const nf_linear *linear, const nf_pass *pass, nf
     nf_backend *be = pass->be;
     size_t n = (size_t)pass->sequences.n_tokens;
     nf_linear_kept local;
+    nf_linear_assert(linear, linear->in, linear->out);
+    nf_assert(linear->packed);
     if (!kept) kept = &local;
     *kept = (nf_linear_kept){.x = x};
     if (!linear->lora) {

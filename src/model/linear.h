@@ -54,6 +54,16 @@ void nf_linear_release(nf_network *net, nf_linear *linear);
 /* Whether any of its parameters is trained. */
 bool nf_linear_trained(const nf_linear *linear);
 
+/* Asserts that the layer takes rows of `in` and makes rows of `out`. */
+static inline void nf_linear_assert(const nf_linear *linear, size_t in, size_t out) {
+    nf_assert_equal(linear->in, in);
+    nf_assert_equal(linear->out, out);
+    nf_assert_equal(linear->weight->rows, out);
+    nf_assert_equal(linear->weight->cols, in);
+    nf_assert(!linear->bias || linear->bias->cols == out);
+    nf_assert(!linear->lora || (linear->lora->a->cols == in && linear->lora->b->rows == out));
+}
+
 /* y [N,out]; with pre (may be NULL) the values before the activation. kept may be NULL. */
 nerfit_status nf_linear_forward(const nf_linear *linear, const nf_pass *pass, nf_values *y,
                                 nf_values *pre, const nf_values *x, nf_activation activation,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/rng.h"
 #include "model/linear.h"
 
@@ -38,13 +39,9 @@ void nf_network_free(nf_network *net) {
 
 nf_parameter *nf_network_parameter(nf_network *net, const char *name, int n_dims, size_t rows,
                                    size_t cols, bool decayed) {
-    if (net->n_parameters == net->parameters_capacity) {
-        size_t capacity = net->parameters_capacity ? 2 * net->parameters_capacity : 64;
-        nf_parameter **grown = realloc(net->parameters, capacity * sizeof *grown);
-        if (!grown) return NULL;
-        net->parameters = grown;
-        net->parameters_capacity = capacity;
-    }
+    if (!nf_array_reserve(&net->parameters, &net->parameters_capacity, net->n_parameters + 1,
+                          sizeof *net->parameters))
+        return NULL;
     nf_parameter *p = nf_arena_calloc(&net->arena, 1, sizeof *p);
     char *copy = nf_arena_strdup(&net->arena, name);
     if (!p || !copy) return NULL;
@@ -194,6 +191,7 @@ static size_t lay_out(nf_network *net, void (*visit)(nf_network *, nf_parameter 
 }
 
 static void move_in(nf_network *net, nf_parameter *p, size_t offset) {
+    nf_assert_within(offset + nf_parameter_count(p), net->n_trained);
     nf_values *place = nf_at(net->be, net->flat_values, offset);
     net->be->copy(net->be, place, p->values, nf_parameter_count(p));
     give_back(net, p);
@@ -212,8 +210,8 @@ nerfit_status nf_network_start_training(nf_network *net, nerfit_error *err) {
         }
         net->be->zero(net->be, *buffers[i], n);
     }
-    lay_out(net, move_in);
     net->n_trained = n;
+    lay_out(net, move_in);
     return NERFIT_OK;
 }
 

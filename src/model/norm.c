@@ -25,6 +25,8 @@ nerfit_status nf_norm_forward(const nf_norm *norm, const nf_pass *pass, nf_value
     nf_backend *be = pass->be;
     size_t n = (size_t)pass->sequences.n_tokens;
     nf_norm_kept local = {0};
+    nf_assert_equal(nf_parameter_count(norm->weight), c);
+    nf_assert(!norm->bias || nf_parameter_count(norm->bias) == c);
     if (pass->keep) {
         local.sum = nf_workspace_reals(pass->ws, n * c);
         if (!norm->rms) local.mean = nf_workspace_reals(pass->ws, n);

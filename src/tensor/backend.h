@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 
 /* An array of reals in the backend's memory (never dereferenced outside a backend). */
@@ -267,6 +268,31 @@ nerfit_status nf_backend_ref(nf_backend **out, size_t real_size, nerfit_error *e
 /* The optimised CPU backend; threads 0: all cores; AUTO takes bf16 where the CPU multiplies it. */
 nerfit_status nf_backend_cpu(nf_backend **out, nf_precision precision, int threads,
                              nerfit_error *err);
+
+/* Asserts that the texts of a batch lie one behind another and fill it. */
+static inline void nf_sequences_assert(const nf_backend *be, const nf_sequences *s) {
+    if (!NF_ASSERTING || !be->is_host || !s->cu_seqlens) return;
+    nf_assert_equal(s->cu_seqlens[0], 0);
+    for (int32_t i = 0; i < s->n_sequences; i++) {
+        nf_assert_within(s->cu_seqlens[i], s->cu_seqlens[i + 1]);
+        nf_assert_within(s->cu_seqlens[i + 1] - s->cu_seqlens[i], s->longest);
+    }
+    nf_assert_equal(s->cu_seqlens[s->n_sequences], s->n_tokens);
+}
+
+static inline void nf_attention_assert(const nf_backend *be, const nf_attention_operands *a) {
+    const nf_attention_shape *s = a->shape;
+    nf_sequences_assert(be, a->sequences);
+    nf_assert(s->n_kv_heads > 0 && s->n_heads % s->n_kv_heads == 0);
+    nf_assert_within(s->n_heads * s->head_size, s->q_stride);
+    nf_assert_within(s->n_kv_heads * s->head_size, s->kv_stride);
+    nf_assert(!s->relative || s->relative->reach >= a->sequences->longest - 1);
+}
+
+static inline void nf_targets_assert(const nf_backend *be, const nf_targets *targets) {
+    for (size_t i = 0; NF_ASSERTING && be->is_host && i < targets->n; i++)
+        nf_assert(targets->labels[i] < 0 || (size_t)targets->labels[i] < targets->l);
+}
 
 /* After a pass: NERFIT_NO_MEMORY if an operation ran out of memory since the last check. */
 static inline nerfit_status nf_backend_check(nf_backend *be, nerfit_error *err) {

@@ -1,8 +1,25 @@
 /* Blocks are chained, newest first. Values are 64-byte aligned, and each array is followed by
- * SLACK bytes so that vector code may read past its end. */
+ * SLACK bytes so that vector code may read past its end. Under AddressSanitizer a poisoned line
+ * follows, and what was given back is poisoned, so that a block which writes or reads with another
+ * shape than it took is found at that place. */
 #include "tensor/workspace.h"
 
 #include <stdlib.h>
+
+#include "base/assert.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#define POISON(be, memory, size)                                                                   \
+    ((be)->is_host ? __asan_poison_memory_region(memory, size) : (void)0)
+#define UNPOISON(be, memory, size)                                                                 \
+    ((be)->is_host ? __asan_unpoison_memory_region(memory, size) : (void)0)
+enum { RED_LINE = 64 };
+#else
+#define POISON(be, memory, size) ((void)0)
+#define UNPOISON(be, memory, size) ((void)0)
+enum { RED_LINE = 0 };
+#endif
 
 typedef struct block {
     struct block *older;
@@ -31,6 +48,7 @@ static void drop_newest(nf_workspace *ws) {
     block *gone = ws->newest;
     ws->newest = gone->older;
     ws->live -= gone->size;
+    UNPOISON(ws->be, gone->memory, gone->size);
     ws->be->memory_free(ws->be, gone->memory);
     free(gone);
 }
@@ -49,10 +67,18 @@ static bool add_block(nf_workspace *ws, size_t size) {
         free(b);
         return false;
     }
+    POISON(ws->be, b->memory, size);
     ws->newest = b;
     ws->live += size;
     if (ws->live > ws->peak) ws->peak = ws->live;
     return true;
+}
+
+/* What the newest block has given out from `used` on is free again. */
+static void give_back_to(nf_workspace *ws, size_t used) {
+    nf_assert_within(used, ws->newest->used);
+    POISON(ws->be, ws->newest->memory + used, ws->newest->used - used);
+    ws->newest->used = used;
 }
 
 void nf_workspace_reset(nf_workspace *ws) {
@@ -62,12 +88,12 @@ void nf_workspace_reset(nf_workspace *ws) {
         while (ws->newest) drop_newest(ws);
         add_block(ws, ws->peak); /* a failure shows at the next allocation */
     }
-    if (ws->newest) ws->newest->used = 0;
+    if (ws->newest) give_back_to(ws, 0);
 }
 
 static void *take(nf_workspace *ws, size_t size) {
     size_t rounded;
-    if (__builtin_add_overflow(size, (size_t)SLACK + 63, &rounded)) {
+    if (__builtin_add_overflow(size, (size_t)SLACK + RED_LINE + 63, &rounded)) {
         ws->failed = true;
         return NULL;
     }
@@ -83,6 +109,7 @@ static void *take(nf_workspace *ws, size_t size) {
     }
     void *memory = b->memory + b->used;
     b->used += rounded;
+    UNPOISON(ws->be, memory, rounded - RED_LINE);
     return memory;
 }
 
@@ -109,8 +136,16 @@ nf_workspace_mark nf_workspace_here(const nf_workspace *ws) {
     return (nf_workspace_mark){ws->newest, ws->newest ? ws->newest->used : 0};
 }
 
+/* Whether the mark is of this workspace and what it marks has not been given back. */
+static bool is_live(const nf_workspace *ws, nf_workspace_mark mark) {
+    const block *b = ws->newest;
+    while (b && b != mark.block) b = b->older;
+    return !mark.block || (b && mark.used <= b->used);
+}
+
 void nf_workspace_return(nf_workspace *ws, nf_workspace_mark mark) {
+    nf_assert(is_live(ws, mark));
     while (ws->newest && ws->newest != mark.block && (mark.block || ws->newest->older))
         drop_newest(ws);
-    if (ws->newest) ws->newest->used = mark.block ? mark.used : 0;
+    if (ws->newest) give_back_to(ws, mark.block ? mark.used : 0);
 }

@@ -2,12 +2,27 @@
 
 #include <stdlib.h>
 
+#include "base/assert.h"
+
 /* The nearest word start at or before `at`, not below `least`; `at` itself if there is none. */
 static size_t word_start(const bool *starts_word, size_t at, size_t least) {
     if (!starts_word) return at;
     for (size_t i = at; i > least; i--)
         if (starts_word[i]) return i;
     return at;
+}
+
+/* Every token belongs to one window, which holds it, and no window is too long. */
+static void assert_partition(const nf_window *windows, size_t n, size_t length, size_t capacity) {
+    for (size_t i = 0; NF_ASSERTING && i < n; i++) {
+        const nf_window *w = &windows[i];
+        nf_assert_within(w->end - w->start, capacity);
+        nf_assert_equal(w->own_start, i ? windows[i - 1].own_end : 0);
+        nf_assert_within(w->start, w->own_start);
+        nf_assert_within(w->own_start, w->own_end);
+        nf_assert_within(w->own_end, w->end);
+    }
+    nf_assert_equal(windows[n - 1].own_end, length);
 }
 
 nerfit_status nf_windows_plan(nf_window **out, size_t *count, size_t length, size_t capacity,
@@ -38,6 +53,7 @@ nerfit_status nf_windows_plan(nf_window **out, size_t *count, size_t length, siz
         /* a word start within the last quarter before the stride's end, so that it moves on */
         start = word_start(starts_word, start + stride, start + stride - stride / 4);
     }
+    assert_partition(windows, n, length, capacity);
     *out = windows;
     *count = n;
     return NERFIT_OK;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "model/linear.h"
 
 /* A trained weight and the elements of the flat buffers that it is. */
@@ -43,6 +44,7 @@ void nf_optimizer_free(nf_optimizer *o) {
 }
 
 static nf_values *part(const nf_optimizer *o, nf_values *flat, size_t at) {
+    nf_assert_within(at, o->net->n_trained);
     return nf_at(o->net->be, flat, at);
 }
 
@@ -165,13 +167,8 @@ nerfit_status nf_optimizer_touch(nf_optimizer *o, const int32_t *ids, size_t cou
 
 static nerfit_status owe(nf_optimizer *o, double rate, nerfit_error *err) {
     if (rate == 0.0) return NERFIT_OK;
-    if (o->n_rates == o->capacity) {
-        size_t capacity = o->capacity ? 2 * o->capacity : 256;
-        double *grown = realloc(o->rates, capacity * sizeof *grown);
-        if (!grown) return nf_no_memory(err, capacity * sizeof *grown);
-        o->rates = grown;
-        o->capacity = capacity;
-    }
+    if (!nf_array_reserve(&o->rates, &o->capacity, o->n_rates + 1, sizeof *o->rates))
+        return nf_no_memory(err, (o->n_rates + 1) * sizeof *o->rates);
     o->rates[o->n_rates++] = rate;
     return NERFIT_OK;
 }

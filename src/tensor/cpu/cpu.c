@@ -556,6 +556,7 @@ static attention_plan plan_attention(nf_backend *be, const nf_attention_operands
 }
 
 static void attention_forward(nf_backend *be, const nf_attention_operands *a) {
+    nf_attention_assert(be, a);
     const attention_plan plan = plan_attention(be, a, 64);
     const nf_attention_job job = {.kernels = K(be), .operands = *a};
     int32_t heads = a->shape->n_heads, units = a->sequences->n_sequences * heads;
@@ -570,6 +571,7 @@ static void attention_forward(nf_backend *be, const nf_attention_operands *a) {
  * relative tables, to whose gradients all texts add, of all texts, else of one. */
 static void attention_backward(nf_backend *be, nf_values *dq, nf_values *dk, nf_values *dv,
                                const nf_values *dout, const nf_attention_operands *a) {
+    nf_attention_assert(be, a);
     const attention_plan plan = plan_attention(be, a, 128);
     const nf_attention_job job = {
         .kernels = K(be), .operands = *a, .dout = CF(dout), .dq = F(dq), .dk = F(dk), .dv = F(dv)};
@@ -720,6 +722,7 @@ static double contrastive_loss(nf_backend *be, nf_values *dz, const nf_values *z
 
 static double cross_entropy(nf_backend *be, nf_values *dlogits, const nf_values *logits,
                             const nf_targets *targets, double grad_scale) {
+    nf_targets_assert(be, targets);
     enum { MOST = 256 };
     double sums[MOST] = {0}, loss = 0.0;
     DIVIDE(be, targets->n, 1, 4 * targets->n * targets->l, {

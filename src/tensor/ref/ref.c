@@ -490,7 +490,7 @@ static double row_lse(const unit *u, int32_t i) {
 }
 
 static void attention_forward(nf_backend *be, const nf_attention_operands *a) {
-    (void)be;
+    nf_attention_assert(be, a);
     const nf_attention_shape *shape = a->shape;
     int32_t heads = shape->n_heads, d = shape->head_size;
     for (int32_t s = 0; s < a->sequences->n_sequences; s++)
@@ -540,6 +540,7 @@ static void relative_backward(const unit *u, int32_t i, int32_t j, double ds, re
  * dk_j = scale sum_i ds_ij q_i. */
 static void attention_backward(nf_backend *be, nf_values *dq, nf_values *dk, nf_values *dv,
                                const nf_values *dout, const nf_attention_operands *a) {
+    nf_attention_assert(be, a);
     const nf_attention_shape *shape = a->shape;
     int32_t heads = shape->n_heads, d = shape->head_size;
     for (int32_t row = 0; row < a->sequences->n_tokens; row++) {
@@ -763,7 +764,7 @@ static double log_sum_exp(const real *x, size_t n) {
 
 static double cross_entropy(nf_backend *be, nf_values *dlogits, const nf_values *logits,
                             const nf_targets *targets, double grad_scale) {
-    (void)be;
+    nf_targets_assert(be, targets);
     const int32_t *labels = targets->labels;
     size_t l = targets->l;
     double loss = 0.0, smoothing = targets->smoothing, spread = smoothing / (double)l;

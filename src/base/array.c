@@ -1,0 +1,26 @@
+#include "base/array.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIRST = 16 };
+
+bool nf_array_resize(void *array, size_t count, size_t size) {
+    void *items;
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes)) return false;
+    memcpy(&items, array, sizeof items); /* a pointer of whatever type */
+    void *grown = realloc(items, bytes ? bytes : 1);
+    if (!grown) return false;
+    memcpy(array, &grown, sizeof grown);
+    return true;
+}
+
+bool nf_array_reserve(void *array, size_t *capacity, size_t count, size_t size) {
+    if (count <= *capacity) return true;
+    size_t room = *capacity < FIRST / 2 ? FIRST : 2 * *capacity;
+    if (room < count) room = count;
+    if (!nf_array_resize(array, room, size)) return false;
+    *capacity = room;
+    return true;
+}

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -73,6 +74,8 @@ static void test_error_clears_the_last_place(void **state) {
     nf_fail_at(&err, NERFIT_FORMAT, "f", 3, 4, "is bad");
     nf_no_memory(&err, 12);
     assert_string_equal(err.text, "out of memory (asked for 12 bytes)");
+    nf_no_memory(&err, 0); /* where how many is not known, nothing is claimed */
+    assert_string_equal(err.text, "out of memory");
     assert_string_equal(err.file, "");
     assert_int_equal(err.line, 0);
     assert_int_equal(err.column, 0);
@@ -626,9 +629,38 @@ static void test_shuffle(void **state) {
     assert_true(chi_square < 57); /* 23 degrees of freedom, p = 1e-4 */
 }
 
+static void test_arrays(void **state) {
+    (void)state;
+    int32_t *items = NULL;
+    size_t capacity = 0, moves = 0;
+    for (size_t count = 1; count <= 1000; count++) {
+        size_t before = capacity;
+        assert_true(nf_array_reserve(&items, &capacity, count, sizeof *items));
+        assert_true(capacity >= count && capacity <= 2 * count + 16);
+        moves += capacity != before;
+        items[count - 1] = (int32_t)count;
+    }
+    assert_true(moves < 10);
+    for (size_t i = 0; i < 1000; i++) assert_int_equal(items[i], i + 1);
+    int32_t *kept = items;
+    assert_false(nf_array_resize(&items, SIZE_MAX / 2, sizeof *items));
+    assert_false(nf_array_reserve(&items, &capacity, SIZE_MAX / 2, sizeof *items));
+    assert_ptr_equal(items, kept);
+    free(items);
+}
+
+static void test_endings(void **state) {
+    (void)state;
+    assert_true(nf_text_ends_with("eval_loss", 9, "loss"));
+    assert_true(nf_text_ends_with("loss", 4, "loss") && nf_text_ends_with("x", 1, ""));
+    assert_false(nf_text_ends_with("oss", 3, "loss") || nf_text_ends_with("eval_loss", 8, "loss"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(check_json_strings),
+        cmocka_unit_test(test_arrays),
+        cmocka_unit_test(test_endings),
         cmocka_unit_test(test_error_places),
         cmocka_unit_test(test_error_without_record),
         cmocka_unit_test(test_error_within),

@@ -75,5 +75,6 @@ nerfit_status nf_fail_within(nerfit_error *err, nerfit_status code, const char *
 }
 
 nerfit_status nf_no_memory(nerfit_error *err, size_t bytes) {
+    if (bytes == 0) return nf_fail(err, NERFIT_NO_MEMORY, "out of memory");
     return nf_fail(err, NERFIT_NO_MEMORY, "out of memory (asked for %zu bytes)", bytes);
 }

@@ -19,6 +19,7 @@ nerfit_status nf_fail_at(nerfit_error *err, nerfit_status code, const char *file
 nerfit_status nf_fail_within(nerfit_error *err, nerfit_status code, const char *format, ...)
     NERFIT_PRINTF(3, 4);
 
+/* bytes: how many were asked for; 0: that is not known here. */
 nerfit_status nf_no_memory(nerfit_error *err, size_t bytes);
 
 /* Returns from the calling function if the expression is not NERFIT_OK. */

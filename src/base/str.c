@@ -134,6 +134,11 @@ const char *nf_str_text(const nf_str *s) {
     return s->data ? s->data : "";
 }
 
+bool nf_text_ends_with(const char *text, size_t size, const char *ending) {
+    size_t length = strlen(ending);
+    return size >= length && memcmp(text + size - length, ending, length) == 0;
+}
+
 size_t nf_str_distance(const char *a, const char *b) {
     size_t la = strlen(a), lb = strlen(b), rows[3][64];
     if (la > 63) la = 63;

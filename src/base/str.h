@@ -33,6 +33,9 @@ const char *nf_str_text(const nf_str *s);
  * replaced, or two neighbours exchanged (optimal string alignment). */
 size_t nf_str_distance(const char *a, const char *b);
 
+/* Whether the text [size] ends in `ending`. */
+bool nf_text_ends_with(const char *text, size_t size, const char *ending);
+
 /* "Did you mean": the nearest of several names. Zero-initialise, show it every name, and read
  * `name`, which is NULL if none is near: more than a third of the letters differ. */
 typedef struct nf_nearest {

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/utf8.h"
 #include "infer/tag_corpus.h"
 
@@ -14,16 +15,12 @@ void nf_analysis_free(nf_analysis *a) {
     *a = (nf_analysis){0};
 }
 
-/* Room for `more` items; the capacity doubles. */
-static nerfit_status reserve(void **items, size_t count, size_t *capacity, size_t more, size_t size,
+/* Room for `more` items. */
+static nerfit_status reserve(void *items, size_t count, size_t *capacity, size_t more, size_t size,
                              nerfit_error *err) {
-    if (count + more <= *capacity) return NERFIT_OK;
-    size_t room = 2 * (count + more) + 16;
-    void *grown = realloc(*items, room * size);
-    if (!grown) return nf_no_memory(err, room * size);
-    *items = grown;
-    *capacity = room;
-    return NERFIT_OK;
+    return nf_array_reserve(items, capacity, count + more, size)
+               ? NERFIT_OK
+               : nf_no_memory(err, (count + more) * size);
 }
 
 /* ---------------------------------------------------------------- adding */
@@ -61,10 +58,9 @@ static nerfit_status add_matches(nf_analysis *a, const nf_analysed_text *text,
         wrong += matches[i].kind != NF_CORRECT;
         NF_TRY(nf_confusion_add(&a->confusion, &matches[i], err));
     }
-    NF_TRY(reserve((void **)&a->mistakes, a->n_mistakes, &a->mistakes_capacity, wrong,
-                   sizeof *a->mistakes, err));
-    NF_TRY(reserve((void **)&a->scored, a->n_scored, &a->scored_capacity, count, sizeof *a->scored,
+    NF_TRY(reserve(&a->mistakes, a->n_mistakes, &a->mistakes_capacity, wrong, sizeof *a->mistakes,
                    err));
+    NF_TRY(reserve(&a->scored, a->n_scored, &a->scored_capacity, count, sizeof *a->scored, err));
     if (wrong) NF_TRY(keep_mistakes(a, text, matches, count, err));
     for (size_t i = 0; i < count; i++) {
         const nf_match *m = &matches[i];

@@ -6,11 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/number.h"
+#include "base/str.h"
 #include "data/annotations.h"
 #include "data/lines.h"
 #include "data/selection.h"
@@ -66,11 +67,6 @@ typedef struct fewshot {
     size_t n_finished;
 } fewshot;
 
-static bool ends_with(const char *text, size_t size, const char *ending) {
-    size_t n = strlen(ending);
-    return size >= n && strncmp(text + size - n, ending, n) == 0;
-}
-
 static nerfit_status add_recipe(fewshot *f, const char *text, size_t size) {
     if (f->n_recipes == NF_FEWSHOT_MOST)
         return nf_fail(f->err, NERFIT_ARGUMENT, "recipes: more than %d", NF_FEWSHOT_MOST);
@@ -82,7 +78,7 @@ static nerfit_status add_recipe(fewshot *f, const char *text, size_t size) {
     while (r.builtin < N_BUILTINS && (strlen(builtins[r.builtin].name) != length ||
                                       strncmp(builtins[r.builtin].name, name, length) != 0))
         r.builtin++;
-    r.pretrained = ends_with(name, length, "+pretrained");
+    r.pretrained = nf_text_ends_with(name, length, "+pretrained");
     if (r.builtin == N_BUILTINS && !colon)
         return nf_fail(f->err, NERFIT_ARGUMENT,
                        "recipe \"%s\" is not one of plain, original, nerfit, nerfit+pretrained; "
@@ -454,12 +450,6 @@ static nerfit_status tell(fewshot *f, size_t k, uint64_t seed, const recipe *r,
                    progress.n_runs);
 }
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* "wall": training and scoring, for the time that is left. */
 static nerfit_status run_anew(fewshot *f, size_t k, uint64_t seed, const recipe *r,
                               const nf_train_options *o, const char *key, json_t **run) {
@@ -469,7 +459,7 @@ static nerfit_status run_anew(fewshot *f, size_t k, uint64_t seed, const recipe 
     data.validation = NULL;
     data.test = f->test;
     NF_TRY(tell(f, k, seed, r, NULL, false));
-    double from = now();
+    double from = nf_clock_now();
     nerfit_status status = f->work->run(f->work->user, o, &data, &score, f->err);
     if (status != NERFIT_OK)
         return status == NERFIT_CANCELLED
@@ -480,7 +470,7 @@ static nerfit_status run_anew(fewshot *f, size_t k, uint64_t seed, const recipe 
         json_pack("{s:I, s:I, s:s, s:I, s:f, s:f, s:f, s:f, s:f, s:s}", "k", (json_int_t)k, "seed",
                   (json_int_t)seed, "recipe", r->name, "texts", (json_int_t)f->sample.n_documents,
                   "precision", score.precision, "recall", score.recall, "f1", score.f1, "seconds",
-                  score.seconds, "wall", now() - from, "key", key);
+                  score.seconds, "wall", nf_clock_now() - from, "key", key);
     if (!*run) return nf_no_memory(f->err, 0);
     NF_TRY(write_record(f, *run));
     return nf_directory_remove(o->output_dir, f->err);

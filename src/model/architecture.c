@@ -80,6 +80,11 @@ double nf_config_epsilon(nf_config_reader *in, const char *key, double fallback)
     return below_one(in, key, fallback, "a small number, from 0 to below 1");
 }
 
+bool nf_config_is_true(const json_t *config, const char *key, bool fallback) {
+    const json_t *value = json_object_get(config, key);
+    return value && !json_is_null(value) ? json_is_true(value) : fallback;
+}
+
 nf_activation nf_config_activation(nf_config_reader *in, const char *key, const char *fallback) {
     static const struct {
         const char *name;

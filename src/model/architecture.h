@@ -44,6 +44,8 @@ double nf_config_number(nf_config_reader *in, const char *key, double fallback);
 /* A dropout's probability, from 0 to below 1, and a norm's epsilon, from 0 to below 1. */
 double nf_config_dropout(nf_config_reader *in, const char *key, double fallback);
 double nf_config_epsilon(nf_config_reader *in, const char *key, double fallback);
+/* true or false; what is neither is false, as transformers' `is True`-less reading of it. */
+bool nf_config_is_true(const json_t *config, const char *key, bool fallback);
 nf_activation nf_config_activation(nf_config_reader *in, const char *key, const char *fallback);
 /* An error if the field is there with another value: it asks for what is not implemented. */
 void nf_config_expect(nf_config_reader *in, const char *key, const char *value);

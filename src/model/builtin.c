@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/fnv.h"
 #include "model/adapter.h"
 
 /* name_data, name_end: the file's bytes */
@@ -31,18 +32,8 @@ static const nf_builtin builtins[] = {
 };
 enum { N_BUILTINS = sizeof builtins / sizeof *builtins };
 
-/* FNV-1a (Fowler, Noll, Vo) over 8 bytes at a time: it tells files apart, nothing hangs on its
- * secrecy. */
 uint64_t nf_builtin_checksum(const void *data, size_t size) {
-    const unsigned char *bytes = data;
-    uint64_t hash = 0xCBF29CE484222325u ^ size;
-    for (size_t i = 0; i < size; i += 8) {
-        uint64_t word = 0;
-        memcpy(&word, bytes + i, size - i < 8 ? size - i : 8);
-        hash = (hash ^ word) * 0x100000001B3u;
-        hash ^= hash >> 29;
-    }
-    return hash;
+    return nf_hash_words(data, size);
 }
 
 const nf_builtin *nf_builtin_find(const char *encoder) {

@@ -31,11 +31,6 @@ static const nf_layer_names names = {
     .norm = "output.LayerNorm",
 };
 
-static bool is_true(const json_t *config, const char *key, bool fallback) {
-    const json_t *value = json_object_get(config, key);
-    return value && !json_is_null(value) ? json_is_true(value) : fallback;
-}
-
 /* A whole number that may be 0 or negative: "not used". */
 static json_int_t whole(const json_t *config, const char *key, json_int_t fallback) {
     const json_t *value = json_object_get(config, key);
@@ -66,7 +61,7 @@ static nerfit_status refuse(const json_t *config, size_t hidden, const char *pat
         return nf_fail_at(err, NERFIT_UNSUPPORTED, path, 0, 0,
                           "\"%s\" is not supported; expected that it is left out",
                           head > 0 ? "attention_head_size" : "embedding_size");
-    bool relative = is_true(config, "relative_attention", false);
+    bool relative = nf_config_is_true(config, "relative_attention", false);
     if (relative != (has_term(config, "c2p") || has_term(config, "p2c")))
         return nf_fail_at(err, NERFIT_UNSUPPORTED, path, 0, 0,
                           "\"relative_attention\" is not supported without c2p or p2c in "
@@ -87,7 +82,7 @@ static bool build_table(nf_relative_positions *relative, nf_network *net, const 
 /* Keys and queries of positions come from the contents' layers, or from layers of their own. */
 static bool build_terms(nf_attention *attention, nf_network *net, const json_t *config,
                         size_t index, size_t c) {
-    bool shared = is_true(config, "share_att_key", false), ok = true;
+    bool shared = nf_config_is_true(config, "share_att_key", false), ok = true;
     char prefix[64];
     snprintf(prefix, sizeof prefix, "encoder.layer.%zu.attention.self.", index);
     attention->position_site = nf_network_site(net);
@@ -136,11 +131,12 @@ static nerfit_status build(nf_encoder *encoder, nf_network *net, const json_t *c
                               .defaults = &defaults,
                               .names = &names,
                               .layers = "encoder.layer.",
-                              .no_positions = !is_true(config, "position_biased_input", true),
+                              .no_positions =
+                                  !nf_config_is_true(config, "position_biased_input", true),
                               .no_types = whole(config, "type_vocab_size", 0) == 0};
     NF_TRY(nf_layout_build(&layout, encoder, net, config, path, err));
     NF_TRY(refuse(config, encoder->hidden, path, err));
-    if (!is_true(config, "relative_attention", false)) return NERFIT_OK;
+    if (!nf_config_is_true(config, "relative_attention", false)) return NERFIT_OK;
     return build_relative(encoder, net, config, path, err);
 }
 

@@ -54,8 +54,8 @@ static nerfit_status read_config(nf_encoder *encoder, options *o, nf_config_read
                    .head_size = nf_config_size(in, "head_dim", encoder->hidden / encoder->n_heads),
                    .epsilon = nf_config_number(in, "rms_norm_eps", 1e-5),
                    .activation = nf_config_activation(in, "hidden_act", "silu"),
-                   .attention_bias = json_is_true(json_object_get(in->config, "attention_bias")),
-                   .mlp_bias = json_is_true(json_object_get(in->config, "mlp_bias"))};
+                   .attention_bias = nf_config_is_true(in->config, "attention_bias", false),
+                   .mlp_bias = nf_config_is_true(in->config, "mlp_bias", false)};
     NF_TRY(in->status);
     if (encoder->hidden % (2 * encoder->n_heads) != 0 || encoder->n_heads % o->n_kv_heads != 0 ||
         o->head_size * encoder->n_heads != encoder->hidden)

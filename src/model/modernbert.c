@@ -29,10 +29,6 @@ static bool norm(nf_norm *out, nf_network *net, const char *name, size_t c, cons
     return out->weight && (out->bias || !o->norm_bias);
 }
 
-static bool is_true(const json_t *config, const char *key) {
-    return json_is_true(json_object_get(config, key));
-}
-
 static nf_linear *linear(nf_network *net, size_t layer, const char *name, size_t in, size_t out,
                          bool has_bias) {
     char path[256];
@@ -117,9 +113,9 @@ static void read_config(nf_encoder *encoder, options *o, nf_config_reader *in) {
     /* transformers' own rule for this classifier */
     encoder->initializer_range = 1.0 / sqrt((double)encoder->hidden);
     encoder->position_of_padding = -1;
-    *o = (options){.norm_bias = is_true(in->config, "norm_bias"),
-                   .attention_bias = is_true(in->config, "attention_bias"),
-                   .mlp_bias = is_true(in->config, "mlp_bias"),
+    *o = (options){.norm_bias = nf_config_is_true(in->config, "norm_bias", false),
+                   .attention_bias = nf_config_is_true(in->config, "attention_bias", false),
+                   .mlp_bias = nf_config_is_true(in->config, "mlp_bias", false),
                    .epsilon = nf_config_epsilon(in, "norm_eps", 1e-5),
                    .activation = nf_config_activation(in, "hidden_activation", "gelu"),
                    .global_every = nf_config_size(in, "global_attn_every_n_layers", 3),
@@ -163,14 +159,14 @@ static nerfit_status build(nf_encoder *encoder, nf_network *net, const json_t *c
 static nerfit_status build_head(nf_head *head, const nf_encoder *encoder, nf_network *net,
                                 const json_t *config, const char *path, nerfit_error *err) {
     nf_config_reader in = {config, path, err, NERFIT_OK};
-    options o = {.norm_bias = is_true(config, "norm_bias"),
+    options o = {.norm_bias = nf_config_is_true(config, "norm_bias", false),
                  .epsilon = nf_config_epsilon(&in, "norm_eps", 1e-5)};
     head->activation = nf_config_activation(&in, "classifier_activation", "gelu");
     head->initializer_range =
         nf_config_number(&in, "initializer_range", 0.02) / sqrt(2.0 * (double)encoder->n_layers);
     NF_TRY(in.status);
     head->dense = nf_linear_new(net, "head.dense", encoder->hidden, encoder->hidden,
-                                is_true(config, "classifier_bias"));
+                                nf_config_is_true(config, "classifier_bias", false));
     return head->dense && norm(&head->norm, net, "head.norm", encoder->hidden, &o)
                ? NERFIT_OK
                : nf_no_memory(err, 0);

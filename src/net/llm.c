@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/number.h"
+#include "base/str.h"
 
 /* ---------------------------------------------------------------- from the environment */
 
@@ -31,23 +32,19 @@ static nerfit_status missing(const char *name, const char *what, const char *con
     return NERFIT_ARGUMENT;
 }
 
-static bool ends_with(const char *text, size_t size, const char *ending) {
-    size_t length = strlen(ending);
-    return size >= length && memcmp(text + size - length, ending, length) == 0;
-}
-
 /* Base and path; a base that has the path, or its beginning, already, is as good. */
 static void openai_url(nf_str *url, const char *base, const char *path) {
     size_t size = strlen(base), slash;
     while (size > 0 && base[size - 1] == '/') size--;
     nf_str_append(url, base, size);
-    if (ends_with(base, size, path)) return;
+    if (nf_text_ends_with(base, size, path)) return;
     slash = strcspn(path + 1, "/") + 1; /* "/v1" of "/v1/chat/completions" */
     char first[16] = {0};
     if (slash < sizeof first) memcpy(first, path, slash);
-    nf_str_append_text(url, path[slash] && ends_with(base, size, first) && strcmp(first, "/chat")
-                                ? path + slash
-                                : path);
+    nf_str_append_text(url,
+                       path[slash] && nf_text_ends_with(base, size, first) && strcmp(first, "/chat")
+                           ? path + slash
+                           : path);
 }
 
 static void azure_url(nf_str *url, const char *base, const char *deployment) {

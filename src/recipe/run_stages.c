@@ -12,11 +12,6 @@
 #include "model/word_shape.h"
 #include "train/checkpoint.h"
 
-static bool ends_in_loss(const char *metric) {
-    size_t length = strlen(metric);
-    return length >= 4 && strcmp(metric + length - 4, "loss") == 0;
-}
-
 nf_stage_options nf_run_stage_options(const nf_train_options *o, int s, bool has_validation) {
     nf_stage_options out = {
         .train_batch_size = (size_t)o->per_device_train_batch_size[s],
@@ -55,9 +50,10 @@ nf_stage_options nf_run_stage_options(const nf_train_options *o, int s, bool has
     };
     out.load_best_model_at_end =
         o->load_best_model_at_end[s] && out.eval_strategy != NF_STRATEGY_NO;
-    out.greater_is_better =
-        o->greater_is_better[s] == NF_CHOICE_TRUE ||
-        (o->greater_is_better[s] == NF_CHOICE_AUTO && !ends_in_loss(o->metric_for_best_model[s]));
+    out.greater_is_better = o->greater_is_better[s] == NF_CHOICE_TRUE ||
+                            (o->greater_is_better[s] == NF_CHOICE_AUTO &&
+                             !nf_text_ends_with(o->metric_for_best_model[s],
+                                                strlen(o->metric_for_best_model[s]), "loss"));
     return out;
 }
 

@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "model/adapter.h"
@@ -238,8 +238,7 @@ static nerfit_status run_all(nerfit_status (*work)(nf_run *r, nf_train_result *r
                              const nf_log *log, nf_stage_observer observer, void *user,
                              nf_train_result *result, nerfit_error *err) {
     static const nf_train_data none = {0};
-    struct timespec from, to;
-    clock_gettime(CLOCK_MONOTONIC, &from);
+    double began = nf_clock_now();
     *result = (nf_train_result){0};
     nf_run r = {.options = options,
                 .as_given = options,
@@ -270,9 +269,7 @@ static nerfit_status run_all(nerfit_status (*work)(nf_run *r, nf_train_result *r
     nf_train_options_free(&r.own_options);
     if (r.be) r.be->free(r.be);
     nf_arena_free(&r.arena);
-    clock_gettime(CLOCK_MONOTONIC, &to);
-    result->seconds =
-        (double)(to.tv_sec - from.tv_sec) + 1e-9 * (double)(to.tv_nsec - from.tv_nsec);
+    result->seconds = nf_clock_now() - began;
     if (status != NERFIT_OK) nf_train_result_free(result);
     return status;
 }

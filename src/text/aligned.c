@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/utf8.h"
 #include "text/unicode.h"
 
@@ -25,22 +26,15 @@ void nf_text_free(nf_text *text) {
     memset(text, 0, sizeof *text);
 }
 
-static bool grow(void **array, size_t count, size_t size) {
-    void *grown = realloc(*array, count * size);
-    if (!grown) return false;
-    *array = grown;
-    return true;
-}
-
 bool nf_text_reserve(nf_text *text, size_t more) {
     if (text->capacity - text->length >= more && text->own_bytes) return true;
     size_t capacity = text->capacity < 256 ? 256 : text->capacity;
     while (capacity - text->length < more) capacity *= 2;
     bool borrowed = text->bytes != text->own_bytes;
     /* The capacity is raised only once all three have it. */
-    if (!grow((void **)&text->own_bytes, capacity, 1) ||
-        !grow((void **)&text->own_starts, capacity, sizeof *text->own_starts) ||
-        !grow((void **)&text->own_ends, capacity, sizeof *text->own_ends)) {
+    if (!nf_array_resize(&text->own_bytes, capacity, 1) ||
+        !nf_array_resize(&text->own_starts, capacity, sizeof *text->own_starts) ||
+        !nf_array_resize(&text->own_ends, capacity, sizeof *text->own_ends)) {
         if (!borrowed) text->bytes = text->own_bytes;
         if (text->starts) text->starts = text->own_starts, text->ends = text->own_ends;
         return false;

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
+
 enum { BYTES = 256, TRIES = 48 };
 #define FREE UINT32_MAX
 #define NONE UINT32_MAX
@@ -33,18 +35,11 @@ static int compare_keys(const void *x, const void *y) {
     return a->id < b->id ? -1 : a->id > b->id;
 }
 
-static bool resize(void *array, size_t count, size_t size) {
-    void *grown = realloc(*(void **)array, count * size);
-    if (!grown) return false;
-    *(void **)array = grown;
-    return true;
-}
-
 static bool grow(builder *b, size_t capacity) {
-    if (!resize(&b->units, capacity, sizeof *b->units) ||
-        !resize(&b->ids, capacity, sizeof *b->ids) ||
-        !resize(&b->next, capacity, sizeof *b->next) ||
-        !resize(&b->previous, capacity, sizeof *b->previous))
+    if (!nf_array_resize(&b->units, capacity, sizeof *b->units) ||
+        !nf_array_resize(&b->ids, capacity, sizeof *b->ids) ||
+        !nf_array_resize(&b->next, capacity, sizeof *b->next) ||
+        !nf_array_resize(&b->previous, capacity, sizeof *b->previous))
         return false;
     uint32_t last = b->capacity ? b->previous[0] : 0;
     for (size_t i = b->capacity; i < capacity; i++) {
@@ -89,7 +84,7 @@ static uint32_t find_base(builder *b, const unsigned char *bytes, size_t count) 
 static bool push(builder *b, range r) {
     if (b->queued == b->queue_capacity) {
         size_t capacity = b->queue_capacity * 2 + 1024;
-        if (!resize(&b->queue, capacity, sizeof *b->queue)) return false;
+        if (!nf_array_resize(&b->queue, capacity, sizeof *b->queue)) return false;
         b->queue_capacity = capacity;
     }
     b->queue[b->queued++] = r;

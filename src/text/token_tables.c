@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/json_cursor.h"
 #include "base/number.h"
 
@@ -16,31 +17,20 @@ void nf_token_tables_free(nf_token_tables *t) {
     t->count = t->capacity = t->merge_count = t->merge_capacity = 0;
 }
 
-/* Room for one more row of `size` bytes. */
-static bool reserve(void *rows, size_t count, size_t *capacity, size_t size) {
-    if (count < *capacity) return true;
-    size_t more = *capacity ? *capacity * 2 : 256;
-    void *grown = realloc(*(void **)rows, more * size);
-    if (!grown) return false;
-    *(void **)rows = grown;
-    *capacity = more;
-    return true;
-}
-
 nerfit_status nf_token_tables_add(nf_token_tables *t, const char *text, size_t length, int32_t id,
                                   double score, nerfit_error *err) {
     if (id > NF_VOCABULARY_MAX_ID)
         return nf_fail(err, NERFIT_UNSUPPORTED, "a vocabulary of more than %d tokens",
                        NF_VOCABULARY_MAX_ID + 1);
     const char *copy = nf_arena_copy(t->arena, text, length);
-    if (!copy || !reserve(&t->rows, t->count, &t->capacity, sizeof *t->rows))
+    if (!copy || !nf_array_reserve(&t->rows, &t->capacity, t->count + 1, sizeof *t->rows))
         return nf_no_memory(err, t->capacity * sizeof *t->rows);
     t->rows[t->count++] = (nf_token_row){copy, (uint32_t)length, id, score};
     return NERFIT_OK;
 }
 
 nerfit_status nf_token_tables_add_merge(nf_token_tables *t, nf_merge_row merge, nerfit_error *err) {
-    if (!reserve(&t->merges, t->merge_count, &t->merge_capacity, sizeof *t->merges))
+    if (!nf_array_reserve(&t->merges, &t->merge_capacity, t->merge_count + 1, sizeof *t->merges))
         return nf_no_memory(err, t->merge_capacity * sizeof *t->merges);
     t->merges[t->merge_count++] = merge;
     return NERFIT_OK;

@@ -117,6 +117,29 @@ static void test_errors(void **state) {
     }
 }
 
+/* A file that only names its encoder, as the first releases' do. */
+static void test_named_encoder(void **state) {
+    (void)state;
+    nf_model *model = NULL;
+    char path[300];
+    changed("deberta", "gliner_config.json", "encoder_config", NULL);
+    snprintf(path, sizeof path, "%s/gliner_config.json", folder);
+    json_t *json = json_load_file(path, 0, NULL);
+    json_object_set_new(json, "model_name", json_string("microsoft/deberta-v3-small"));
+    assert_int_equal(json_dump_file(json, path, 0), 0);
+    json_decref(json);
+    assert_int_equal(nf_model_load(&model, folder, be, NULL, &error), NERFIT_FORMAT);
+    if (!strstr(error.text, ", 8], expected [")) fail_msg("error is \"%s\"", error.text);
+    assert_non_null(strstr(error.text, ", 768]"));
+    /* and without a tokenizer it says whose files are missing */
+    changed("deberta", NULL, NULL, NULL);
+    snprintf(path, sizeof path, "%s/tokenizer.json", folder);
+    assert_int_equal(remove(path), 0);
+    assert_int_not_equal(nf_model_load(&model, folder, be, NULL, &error), NERFIT_OK);
+    if (!strstr(error.text, "the tokenizer, whose files are those of encoder"))
+        fail_msg("error is \"%s\"", error.text);
+}
+
 /* What is read in spite of it, and told. */
 static void test_warnings(void **state) {
     (void)state;
@@ -236,8 +259,8 @@ static int tear_down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_errors), cmocka_unit_test(test_warnings),
-        cmocka_unit_test(test_added_tokens), cmocka_unit_test(test_labels),
-        cmocka_unit_test(test_variants)};
+        cmocka_unit_test(test_errors),       cmocka_unit_test(test_warnings),
+        cmocka_unit_test(test_added_tokens), cmocka_unit_test(test_named_encoder),
+        cmocka_unit_test(test_labels),       cmocka_unit_test(test_variants)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -75,6 +75,31 @@ class ModelOptions(ctypes.Structure):
     ]
 
 
+class CallThreshold(ctypes.Structure):
+    _fields_ = [("label", c_char_p), ("threshold", c_double)]
+
+
+class LabelList(ctypes.Structure):
+    _fields_ = [("labels", POINTER(c_char_p)), ("count", c_size_t)]
+
+
+class CallOptions(ctypes.Structure):
+    _fields_ = [
+        ("size", c_size_t),
+        ("decoder", c_char_p),
+        ("thresholds", POINTER(CallThreshold)),
+        ("n_thresholds", c_size_t),
+        ("go_on", c_void_p),
+        ("log", c_void_p),
+        ("user", c_void_p),
+        ("labels", POINTER(c_char_p)),
+        ("n_labels", c_size_t),
+        ("nested", c_bool),
+        ("multi_label", c_bool),
+        ("text_labels", POINTER(LabelList)),
+    ]
+
+
 class Entity(ctypes.Structure):
     _fields_ = [
         ("start", c_uint32),
@@ -244,6 +269,18 @@ _FUNCTIONS = {
     "nerfit_predict": (
         STATUS,
         [c_void_p, _texts, POINTER(c_size_t), c_size_t, POINTER(POINTER(Prediction)), _error],
+    ),
+    "nerfit_predict_with": (
+        STATUS,
+        [
+            c_void_p,
+            POINTER(CallOptions),
+            _texts,
+            POINTER(c_size_t),
+            c_size_t,
+            POINTER(POINTER(Prediction)),
+            _error,
+        ],
     ),
     "nerfit_corpus_new": (STATUS, [POINTER(c_void_p), LogFunction, c_void_p, _error]),
     "nerfit_corpus_free": (None, [c_void_p]),

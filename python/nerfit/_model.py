@@ -186,6 +186,53 @@ def _labels_file(labels: Any) -> Iterator[bytes | None]:
     yield _library.encode(",".join(names), "labels")
 
 
+class _Call:
+    """What belongs to one call with a GLiNER model: labels, for all texts or for each."""
+
+    def __init__(self, labels: Any, nested: bool, multi_label: bool, count: int) -> None:
+        self.nested, self.multi_label = bool(nested), bool(multi_label)
+        names = [] if labels is None else [labels] if isinstance(labels, str) else list(labels)
+        self.per_text: list[list[bytes]] | None = None
+        self.labels: list[bytes] = []
+        if any(not isinstance(name, str) for name in names):
+            if len(names) != count:
+                raise ArgumentError(
+                    f"labels: {len(names)} lists for {count} texts; expected one list of labels, "
+                    "or a list for every text"
+                )
+            self.per_text = [self._encoded(own) for own in names]
+        else:
+            self.labels = self._encoded(names)
+
+    @staticmethod
+    def _encoded(names: Any) -> list[bytes]:
+        if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+            raise ArgumentError(
+                f"labels: {_values.shown(names)} is no list of labels, and no list of such lists"
+            )
+        return [_library.encode(name, "labels") for name in dict.fromkeys(names)]
+
+    def options(self, thresholds: dict[str | None, float], first: int, count: int) -> Any:
+        """For the texts from ``first`` on."""
+        out = _library.CallOptions(size=ctypes.sizeof(_library.CallOptions))
+        pairs = [
+            (None if label is None else _library.encode(label, "threshold"), value)
+            for label, value in thresholds.items()
+        ]
+        out.thresholds = (_library.CallThreshold * len(pairs))(*pairs)
+        out.n_thresholds = len(pairs)
+        out.labels = _library.texts_array(self.labels)
+        out.n_labels = len(self.labels)
+        out.nested, out.multi_label = self.nested, self.multi_label
+        if self.per_text is not None:
+            own = self.per_text[first : first + count]
+            lists = (_library.LabelList * len(own))()
+            for at, names in zip(lists, own):
+                at.labels, at.count = _library.texts_array(names), len(names)
+            out.text_labels = lists
+        return out
+
+
 class Model:
     """A loaded model. Threads may share it: each gets a session of its own, and they run at once.
 
@@ -257,9 +304,9 @@ class Model:
         return session
 
     def _predictions(
-        self, texts: Sequence[str], threshold: Threshold = None
+        self, texts: Sequence[str], threshold: Threshold = None, call: _Call | None = None
     ) -> Iterator[_library.Prediction]:
-        session = self._session(threshold)
+        session = self._session(None if call else threshold)
         first, count = 0, min(self._CHUNK, 32)
         while first < len(texts):
             chunk = texts[first : first + count]
@@ -267,9 +314,11 @@ class Model:
             sizes = (c_size_t * len(data))(*map(len, data))
             out = POINTER(_library.Prediction)()
             began = time.monotonic()
+            options = call.options(_thresholds(threshold), first, len(data)) if call else None
             _library.call(
-                "predict",
+                "predict_with",
                 session.address,
+                byref(options) if options is not None else None,
                 _library.texts_array(data),
                 sizes,
                 len(data),
@@ -284,12 +333,32 @@ class Model:
 
     @overload
     def predict(  # type: ignore[overload-overlap]
-        self, texts: str, threshold: Threshold = ...
+        self,
+        texts: str,
+        threshold: Threshold = ...,
+        *,
+        labels: Any = ...,
+        nested: bool = ...,
+        multi_label: bool = ...,
     ) -> list[Entity]: ...
     @overload
-    def predict(self, texts: Iterable[str], threshold: Threshold = ...) -> list[list[Entity]]: ...
     def predict(
-        self, texts: Any, threshold: Threshold = None
+        self,
+        texts: Iterable[str],
+        threshold: Threshold = ...,
+        *,
+        labels: Any = ...,
+        nested: bool = ...,
+        multi_label: bool = ...,
+    ) -> list[list[Entity]]: ...
+    def predict(
+        self,
+        texts: Any,
+        threshold: Threshold = None,
+        *,
+        labels: Any = None,
+        nested: bool = False,
+        multi_label: bool = False,
     ) -> list[Entity] | list[list[Entity]]:
         """The entities of one text, or a list of them for every text of a list.
 
@@ -303,14 +372,20 @@ class Model:
 
         Texts of any length: longer ones than the encoder takes are covered by overlapping windows.
         Entities are in order and do not overlap; offsets are indices of the ``str``.
+
+        A GLiNER model looks for the ``labels`` of the call: a list, or a list for every text; its
+        thresholds are 0.5 unless given. ``nested``: entities may lie inside others;
+        ``multi_label``: one may have several labels.
         """
         many, alone = _values.texts(texts)
+        own = labels is not None or nested or multi_label
+        call = _Call(labels, nested, multi_label, len(many)) if own else None
         found = [
             [
                 Entity(e.start, e.end, e.label.decode(), text[e.start : e.end], e.score)
                 for e in prediction.entities[: prediction.n_entities]
             ]
-            for text, prediction in zip(many, self._predictions(many, threshold))
+            for text, prediction in zip(many, self._predictions(many, threshold, call))
         ]
         return found[0] if alone else found
 

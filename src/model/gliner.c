@@ -377,7 +377,35 @@ static nerfit_status gliner_load_weights(nf_model *model, const nf_log *log, ner
 
 /* ---------------------------------------------------------------- the folder's files */
 
-/* The encoder's configuration: in the file, or in a config.json beside it. */
+/* Encoders that the first releases' files only name (urchade/gliner_*): DeBERTa-v3 in its sizes. */
+static const struct named_encoder {
+    const char *name;
+    int hidden, layers, heads, intermediate;
+} named_encoders[] = {{"microsoft/deberta-v3-xsmall", 384, 12, 6, 1536},
+                      {"microsoft/deberta-v3-small", 768, 6, 12, 3072},
+                      {"microsoft/deberta-v3-base", 768, 12, 12, 3072},
+                      {"microsoft/deberta-v3-large", 1024, 24, 16, 4096},
+                      {"microsoft/mdeberta-v3-base", 768, 12, 12, 3072}};
+
+/* NULL: it is none of them, or memory is missing. */
+static json_t *named_encoder_config(const char *name) {
+    for (size_t i = 0; i < NF_COUNT(named_encoders); i++) {
+        const struct named_encoder *e = &named_encoders[i];
+        if (strcmp(e->name, name) != 0) continue;
+        return json_pack("{s:s, s:i, s:i, s:i, s:i, s:s, s:i, s:i, s:i, s:b, s:b, s:b, s:s, s:s, "
+                         "s:f, s:i, s:i}",
+                         "model_type", "deberta-v2", "hidden_size", e->hidden, "num_hidden_layers",
+                         e->layers, "num_attention_heads", e->heads, "intermediate_size",
+                         e->intermediate, "hidden_act", "gelu", "max_position_embeddings", 512,
+                         "position_buckets", 256, "max_relative_positions", -1,
+                         "relative_attention", 1, "share_att_key", 1, "position_biased_input", 0,
+                         "pos_att_type", "p2c|c2p", "norm_rel_ebd", "layer_norm", "layer_norm_eps",
+                         1e-7, "type_vocab_size", 0, "vocab_size", 128100);
+    }
+    return NULL;
+}
+
+/* The encoder's configuration: in the file, in a config.json beside it, or one that is known. */
 static nerfit_status gliner_encoder_config(json_t **out, const json_t *inside, const char *name,
                                            const char *key, const char *model_name,
                                            const nf_model *model, nf_arena *arena,
@@ -387,6 +415,7 @@ static nerfit_status gliner_encoder_config(json_t **out, const json_t *inside, c
     const char *path = nf_path_join(arena, model->folder, name);
     if (!path) return nf_no_memory(err, 0);
     if (nf_file_exists(path)) return nf_json_load(out, path, err);
+    if ((*out = named_encoder_config(model_name))) return NERFIT_OK;
     return nf_fail_at(err, NERFIT_FORMAT, model->gliner->config.path, 0, 0,
                       "has no \"%s\", and there is no %s: expected the configuration of the "
                       "encoder \"%s\" in one of them",
@@ -396,10 +425,18 @@ static nerfit_status gliner_encoder_config(json_t **out, const json_t *inside, c
 static nerfit_status gliner_tokenizers(nf_model *model, nf_arena *arena, nerfit_error *err) {
     nf_gliner *g = model->gliner;
     const nf_gliner_config *config = &g->config;
-    NF_TRY(nf_tokenizer_load(&model->tokenizer, model->folder, err));
+    nerfit_status status = nf_tokenizer_load(&model->tokenizer, model->folder, err);
+    if (status != NERFIT_OK)
+        return nf_fail_within(err, status, "the tokenizer, whose files are those of %s",
+                              config->model_name);
     if (config->labels_encoder) {
         const char *folder = nf_path_join(arena, model->folder, "labels_tokenizer");
-        return folder ? nf_tokenizer_load(&g->labels_tokenizer, folder, err) : nf_no_memory(err, 0);
+        if (!folder) return nf_no_memory(err, 0);
+        status = nf_tokenizer_load(&g->labels_tokenizer, folder, err);
+        if (status != NERFIT_OK)
+            nf_fail_within(err, status, "the labels' tokenizer, whose files are those of %s",
+                           config->labels_encoder);
+        return status;
     }
     /* the package adds its tokens where it does not know their places */
     if (config->class_token_index < 0 || config->vocab_size < 0) {

@@ -1,0 +1,87 @@
+"""Folders of an earlier version (tools/golden/compat.py): whole models, adapters, pre-trained encoders give
+the same results, and its runs go on from their checkpoints and from stage 1 to the same model.
+
+Usage: test_compat.py NERFIT
+"""
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+GOLDEN = Path(__file__).resolve().parent / "golden"
+NERFIT = os.path.abspath(sys.argv.pop(1)) if len(sys.argv) > 1 else "build/nerfit"
+
+
+def differ(ours, theirs, path=""):
+    """Where two JSON values differ; numbers by more than 2e-4."""
+    if isinstance(ours, dict) and isinstance(theirs, dict) and ours.keys() == theirs.keys():
+        return next(filter(None, (differ(ours[k], theirs[k], f"{path}.{k}") for k in ours)), None)
+    if isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
+        pairs = enumerate(zip(ours, theirs))
+        return next(filter(None, (differ(a, b, f"{path}[{i}]") for i, (a, b) in pairs)), None)
+    if isinstance(ours, float) and isinstance(theirs, (int, float)):
+        return None if abs(ours - theirs) < 2e-4 else f"{path}: {ours}, then {theirs}"
+    return None if ours == theirs else f"{path}: {ours!r}, then {theirs!r}"
+
+
+class Compat(unittest.TestCase):
+    def setUp(self):
+        self.place = tempfile.TemporaryDirectory()
+        self.addCleanup(self.place.cleanup)
+        self.root = Path(self.place.name) / "files"
+
+    def run_it(self, *arguments):
+        environment = {**os.environ, "HF_HUB_OFFLINE": "1", "LC_ALL": "C.UTF-8"}
+        done = subprocess.run([NERFIT, *arguments], cwd=self.root, capture_output=True, text=True,
+                              env=environment)
+        self.assertEqual(done.returncode, 0, f"{' '.join(arguments)}: {done.stderr}")
+        return done.stdout
+
+    def same(self, out, expected, what):
+        ours = [json.loads(line) for line in out.splitlines()]
+        theirs = [json.loads(line) for line in expected.splitlines()]
+        self.assertIsNone(differ(ours, theirs), what)
+
+    def predict(self, model):
+        return self.run_it("predict", model, "texts.txt", "--output", "tokens", "--backend", "ref")
+
+    def check(self, golden):
+        shutil.copytree(golden, self.root)
+        expected = json.loads((golden / "expected.json").read_text())
+        self.same(self.run_it("embed", "encoder", "texts.txt", "--backend", "ref"), expected["embed"],
+                  "embed")
+        new_labels = self.run_it("predict", "pretrained", "texts.txt", "--labels", "labels.yaml",
+                                 "--st_model_name", "encoder", "--output", "tokens", "--backend", "ref")
+        self.same(new_labels, expected["new_labels"], "new labels")
+        for model, tokens in expected["tokens"].items():
+            self.same(self.predict(model), tokens, model)
+        for name, command in expected["commands"].items():
+            for without in ("", "stage2", "stage1"):
+                shutil.rmtree(self.root / name)
+                shutil.copytree(golden / name, self.root / name)
+                if without and not (self.root / name / without).exists():
+                    continue
+                if without == "stage2" and not (self.root / name / "stage1").exists():
+                    continue
+                for part in ("best", "adapter", without):
+                    if part:
+                        shutil.rmtree(self.root / name / part, ignore_errors=True)
+                self.run_it(*command, "--resume_from_checkpoint", "true")
+                for model, tokens in expected["tokens"].items():
+                    if model.startswith(f"{name}/"):
+                        self.same(self.predict(model), tokens, f"{model}, resumed without {without}")
+
+    def test_folders(self):
+        found = sorted(GOLDEN.glob("compat-*"))
+        self.assertTrue(found)
+        for golden in found:
+            with self.subTest(golden.name):
+                self.check(golden)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "model/decoding.h"
+#include "heads/decoding.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     char folder[64], path[96];

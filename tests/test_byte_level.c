@@ -40,10 +40,14 @@ static void make_model(const char *folder) {
     assert_ok(nf_backend_ref(&be, sizeof(float), &error), &error);
     assert_ok(nf_model_load(&model, "tests/golden/roberta/token-classification", be, NULL, &error),
               &error);
-    assert_ok(nf_parameter_constant(&model->net, model->classifier->weight, 0.0f, &error), &error);
+    assert_ok(nf_parameter_constant(&model->net, nf_token_classifier_linear(model->head)->weight,
+                                    0.0f, &error),
+              &error);
     float bias[] = {0.0f, 9.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f}; /* B-a */
     assert_int_equal(model->n_labels, sizeof bias / sizeof *bias);
-    assert_ok(nf_parameter_fill(&model->net, model->classifier->bias, bias, &error), &error);
+    assert_ok(
+        nf_parameter_fill(&model->net, nf_token_classifier_linear(model->head)->bias, bias, &error),
+        &error);
     assert_ok(nf_directory_make(folder, &error), &error);
     assert_ok(nf_model_save(model, folder, &error), &error);
     nf_model_free(model);

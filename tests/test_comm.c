@@ -8,6 +8,7 @@
 #include <math.h>
 #include <pthread.h>
 
+#include "heads/contrastive_head.h"
 #include "train/comm.h"
 #include "train/stage.h"
 #include "train/task.h"
@@ -67,7 +68,8 @@ static void make_task(rank_run *run, bool description, bool contrastive) {
     run->embeddings = floats(run->file, "embeddings");
     if (contrastive) {
         assert_ok(nf_model_add_projection(model, 24, 1, &error), &error);
-        model->projection->weight->trained = model->projection->bias->trained = true;
+        nf_contrastive_head_linear(model->learner)->weight->trained =
+            nf_contrastive_head_linear(model->learner)->bias->trained = true;
     } else if (description) {
         for (size_t i = 0; i < run->examples.count; i++) { /* each sub-word is a word */
             run->examples.items[i].words = every_token + 1;
@@ -78,7 +80,7 @@ static void make_task(rank_run *run, bool description, bool contrastive) {
         assert_ok(nf_model_add_description_head(model, 24, false, 3, &error), &error);
         assert_ok(nf_model_add_types(model, label_names, 6, run->embeddings, 4, &error), &error);
     } else {
-        nf_head_train(model);
+        nf_head_train(model->head, true);
     }
     nf_model_train_encoder(model, true);
     set_initial(model, run->file);
@@ -89,7 +91,8 @@ static void make_task(rank_run *run, bool description, bool contrastive) {
                                       24, &error),
                   &error);
     else if (description)
-        assert_ok(nf_task_description(&run->task, model, &model->type_columns, &run->labels,
+        assert_ok(nf_task_description(&run->task, model,
+                                      &nf_description_head_of(model->learner)->own, &run->labels,
                                       &run->examples, NULL, 0.0, &error),
                   &error);
     else

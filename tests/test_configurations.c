@@ -325,27 +325,32 @@ static void test_head(void **state) {
         snprintf(path, sizeof path, "tests/golden/%s", names[bare]);
         assert_ok(nf_model_load(&model, path, be, NULL, &error), &error);
         assert_true(bare == (model->head == NULL));
-        if (!bare) be->to_f32(be, before, model->head->dense->weight->values, 256);
+        if (!bare)
+            be->to_f32(be, before, nf_token_classifier_features(model->head)->dense->weight->values,
+                       256);
         assert_ok(nf_model_add_classifier(model, labels, 3, 1, &error), &error);
         assert_non_null(model->head);
-        be->to_f32(be, after, model->head->dense->weight->values, 256);
-        be->to_f32(be, norm, model->head->norm.weight->values, 16);
+        be->to_f32(be, after, nf_token_classifier_features(model->head)->dense->weight->values,
+                   256);
+        be->to_f32(be, norm, nf_token_classifier_features(model->head)->norm.weight->values, 16);
         if (!bare) assert_memory_equal(before, after, sizeof before);
         double square = 0.0;
         for (size_t k = 0; k < 256; k++) square += (double)after[k] * (double)after[k] / 256;
         /* initializer_range / sqrt(2 layers) */
         if (bare) assert_true(fabs(sqrt(square) - 0.02 / sqrt(8)) < 0.001);
         for (size_t k = 0; k < 16 && bare; k++) assert_true(norm[k] == 1.0f);
-        assert_true(model->head->dense->weight->trained && model->head->norm.weight->trained);
+        assert_true(nf_token_classifier_features(model->head)->dense->weight->trained &&
+                    nf_token_classifier_features(model->head)->norm.weight->trained);
         nf_model_train_encoder(model, false);
-        assert_true(model->head->dense->weight->trained);
+        assert_true(nf_token_classifier_features(model->head)->dense->weight->trained);
         assert_false(model->encoder.final_norm->weight->trained);
         snprintf(path, sizeof path, "%s/written", folder);
         assert_ok(nf_model_save(model, path, &error), &error);
         nf_model_free(model);
         assert_ok(nf_model_load(&model, path, be, NULL, &error), &error);
         assert_int_equal(model->n_labels, 3);
-        be->to_f32(be, before, model->head->dense->weight->values, 256);
+        be->to_f32(be, before, nf_token_classifier_features(model->head)->dense->weight->values,
+                   256);
         assert_memory_equal(before, after, sizeof before);
         nf_model_remove_classifier(model);
         assert_null(nf_network_find(&model->net, "head.dense.weight"));

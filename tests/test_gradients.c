@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "base/rng.h"
+#include "heads/contrastive_head.h"
 #include "model/adapter.h"
 #include "model/adapter_match.h"
 #include "model/word_shape.h"
@@ -158,14 +159,14 @@ static const char *const label_names[] = {"O", "B-a", "I-a", "B-b", "I-b"};
 static void add_head(nf_model *model, int stage, const float *embeddings) {
     size_t size = stage == 5 ? 0 : 6;
     assert_ok(nf_model_add_description_head(model, size, false, 3, &error), &error);
+    nf_description_head *head = nf_description_head_of(model->learner);
     if (stage == 3)
-        assert_ok(
-            nf_type_columns_make(&model->type_columns, model->net.be, embeddings, 2, 6, &error),
-            &error);
+        assert_ok(nf_type_columns_make(&head->own, model->net.be, embeddings, 2, 6, &error),
+                  &error);
     else
         assert_ok(nf_model_add_types(model, label_names, 2, embeddings, 4, &error), &error);
     for (size_t i = 0; i < model->net.n_parameters; i++)
-        if (nf_description_head_owns(model->net.parameters[i]))
+        if (model->net.parameters[i]->head == model->learner && model->learner)
             assert_ok(nf_parameter_normal(&model->net, model->net.parameters[i], 0.3, 9, i, &error),
                       &error);
 }
@@ -175,7 +176,7 @@ static void check_folding(nf_model *model, nf_pass *pass) {
     enum { N = 3 };
     size_t c = model->encoder.hidden, l = model->n_labels;
     nf_backend *be = pass->be;
-    nf_description_kept kept;
+    nf_head_saved saved;
     nf_rng rng = nf_rng_new(2, 2);
     nf_workspace_reset(pass->ws);
     nf_values *h = nf_workspace_reals(pass->ws, N * c),
@@ -185,15 +186,13 @@ static void check_folding(nf_model *model, nf_pass *pass) {
     for (size_t i = 0; i < N * c; i++) values[i] = nf_rng_normal(&rng);
     be->from_f64(be, h, values, N * c);
     free(values);
-    assert_ok(nf_description_head_forward(model->description_head, &model->type_columns, pass,
-                                          by_head, h, N, &kept),
-              &error);
-    assert_ok(nf_model_fold_description_head(model, &error), &error);
-    be->matmul(be, folded, h, model->classifier->weight->values,
+    assert_ok(nf_head_forward(model->learner, pass, by_head, h, N, &saved), &error);
+    assert_ok(nf_model_fold(model, &error), &error);
+    be->matmul(be, folded, saved.h, nf_token_classifier_linear(model->head)->weight->values,
                &(nf_product){N, l, c, false, true, 1.0, false});
     be->to_f64(be, a, by_head, N * l);
     be->to_f64(be, b, folded, N * l);
-    be->to_f64(be, bias, model->classifier->bias->values, l);
+    be->to_f64(be, bias, nf_token_classifier_linear(model->head)->bias->values, l);
     for (size_t i = 0; i < N * l; i++)
         if (fabs(a[i] - b[i] - bias[i % l]) > 1e-12) fail_msg("logit %zu: %g, %g", i, a[i], b[i]);
     assert_true(model->decoding.present);
@@ -269,15 +268,16 @@ static void check_setting(const setting *s) {
         assert_ok(nf_parameter_normal(&model->net, table, 0.3, 9, 99, &error), &error);
     }
     if (s->stage == 1)
-        model->projection->weight->trained = model->projection->bias->trained = true;
+        nf_contrastive_head_linear(model->learner)->weight->trained =
+            nf_contrastive_head_linear(model->learner)->bias->trained = true;
     else if (s->stage == 2)
-        nf_head_train(model);
+        nf_head_train(model->head, true);
     assert_ok(nf_network_start_training(&model->net, &error), &error);
     assert_ok(nf_network_prepare(&model->net, true, &error), &error);
     const nf_label_set set = {.labels = (const char **)(uintptr_t)label_names, .n_labels = 5};
     if (s->stage >= 3)
-        assert_ok(nf_task_description(&task, model, &model->type_columns, &set, &examples, NULL,
-                                      0.1, &error),
+        assert_ok(nf_task_description(&task, model, &nf_description_head_of(model->learner)->own,
+                                      &set, &examples, NULL, 0.1, &error),
                   &error);
     else if (s->stage == 1)
         assert_ok(nf_task_contrastive(&task, model, &examples, NULL, embeddings, 2, 6, &error),

@@ -8,6 +8,7 @@
 #include <math.h>
 
 #include "base/json.h"
+#include "heads/contrastive_head.h"
 #include "train/checkpoint.h"
 #include "train/stage.h"
 #include "train/task.h"
@@ -155,7 +156,8 @@ static void check_case(const json_t *item, nf_backend *be) {
     model->encoder.classifier_dropout = number(item, "classifier_dropout");
     if (contrastive) assert_ok(nf_model_add_projection(model, 24, 1, &error), &error);
     nf_model_train_encoder(model, true);
-    nf_linear *head = contrastive ? model->projection : model->classifier;
+    nf_linear *head = contrastive ? nf_contrastive_head_linear(model->learner)
+                                  : nf_token_classifier_linear(model->head);
     nf_parameter *const parts[] = {head->weight, head->bias};
     for (size_t i = 0; i < 2; i++) {
         parts[i]->trained = true;
@@ -230,7 +232,8 @@ typedef struct scripted {
 
 static double bias_of(const nf_model *model) {
     double value;
-    model->net.be->to_f64(model->net.be, &value, model->classifier->bias->values, 1);
+    model->net.be->to_f64(model->net.be, &value,
+                          nf_token_classifier_linear(model->head)->bias->values, 1);
     return value;
 }
 
@@ -250,7 +253,7 @@ static nerfit_status run_scripted(nf_task *task, nf_pass *pass, const nf_task_ba
     for (size_t i = 0; i < count; i++)
         s->batches[s->n_batches].items[i] = batch[i] - task->train->items;
     s->n_batches++;
-    nf_parameter *bias = task->model->classifier->bias;
+    nf_parameter *bias = nf_token_classifier_linear(task->model->head)->bias;
     double ones[16];
     for (size_t i = 0; i < 16; i++) ones[i] = grad_scale;
     nf_values *part = nf_workspace_reals(pass->ws, nf_parameter_count(bias));
@@ -288,7 +291,7 @@ static void begin_scripted(scripted_run *run, size_t count) {
     run->be = backend("ref-f64");
     assert_ok(nf_model_load(&model, golden("bert/token-classification"), run->be, NULL, &error),
               &error);
-    nf_head_train(model);
+    nf_head_train(model->head, true);
     assert_ok(nf_network_start_training(&model->net, &error), &error);
     assert_ok(nf_network_prepare(&model->net, true, &error), &error);
     run->file = open_golden("bert/train-full-stage2.safetensors");

@@ -80,14 +80,15 @@ static void check_team(int threads, bool shaped) {
         nf_encoder_kept kept = {.layers = layers};
         nf_values *y = nf_workspace_reals(pass.ws, n * c);
         be->zero(be, net->flat_grads, net->n_trained);
-        assert_int_equal(nf_encoder_forward(&model->encoder, &pass, y, &kept, NULL), NERFIT_OK);
+        assert_int_equal(nf_team_encoder_forward(&model->encoder, &pass, y, &kept), NERFIT_OK);
         hidden[k] = malloc(n * c * sizeof(float));
         be->to_f32(be, hidden[k], y, n * c);
         be->activation_forward(be, NF_ACTIVATION_TANH, y, y, n * c); /* some gradient */
         for (int again = 0; again < 2; again++) {                    /* gradients are added */
             nf_values *dy = nf_workspace_reals(pass.ws, n * c);
             be->copy(be, dy, y, n * c);
-            assert_int_equal(nf_encoder_backward(&model->encoder, &pass, dy, &kept), NERFIT_OK);
+            assert_int_equal(nf_team_encoder_backward(&model->encoder, &pass, dy, &kept),
+                             NERFIT_OK);
         }
         assert_ok(nf_backend_check(be, &error), &error);
         grads[k] = malloc(net->n_trained * sizeof(float));

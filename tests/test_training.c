@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "heads/contrastive_head.h"
 #include "model/adapter.h"
 #include "train/stage.h"
 #include "train/task.h"
@@ -254,9 +255,10 @@ static void check_training(const training_case *c, nf_backend *be) {
         nf_model_train_encoder(model, true);
     }
     if (c->stage == 1)
-        model->projection->weight->trained = model->projection->bias->trained = true;
+        nf_contrastive_head_linear(model->learner)->weight->trained =
+            nf_contrastive_head_linear(model->learner)->bias->trained = true;
     else
-        nf_head_train(model);
+        nf_head_train(model->head, true);
     set_initial(model, file);
     assert_ok(nf_network_start_training(&model->net, &error), &error);
     assert_ok(nf_network_prepare(&model->net, true, &error), &error);

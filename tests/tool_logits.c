@@ -100,7 +100,7 @@ int main(int argc, char **argv) {
     nf_model *model;
     if (nf_backend_cpu(&be, NF_PRECISION_F32, 2, &err) != NERFIT_OK) return fail(&err);
     nerfit_status status = nf_model_load(&model, argv[1], be, NULL, &err);
-    if (status == NERFIT_OK && !model->classifier)
+    if (status == NERFIT_OK && !model->head)
         status = nf_fail(&err, NERFIT_ARGUMENT, "%s has no token-classification head", argv[1]);
     if (status == NERFIT_OK && !as_ids && !model->tokenizer)
         status = nf_fail(&err, NERFIT_ARGUMENT, "%s has no tokenizer: give ids", argv[1]);

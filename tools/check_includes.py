@@ -20,10 +20,6 @@ KNOWN = [
     ["src/data/annotations", "src/data/formats/format", "src/data/json_value", "src/data/reading",
      "src/data/tagging"],
     ["src/infer/tagger", "src/infer/tagger_impl"],
-    ["src/model/adapter", "src/model/architecture", "src/model/batch", "src/model/encoder",
-     "src/model/gliner", "src/model/model", "src/model/save", "src/model/team", "src/model/word_shape"],
-    ["src/model/linear", "src/model/network"],
-    ["src/tensor/pickle", "src/tensor/safetensors", "src/tensor/torch_file"],
     ["src/text/added_tokens", "src/text/component", "src/text/pre_tokenizer", "src/text/tokenizer",
      "src/text/tokenizer_impl", "src/text/work"],
 ]

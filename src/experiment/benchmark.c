@@ -273,7 +273,7 @@ nerfit_status nf_benchmark_run(nf_benchmark *out, nf_model *model, double second
     static const char *const labels[] = {"O", "B-entity", "I-entity"};
     static const size_t LONG_TEXT = 1500;
     *out = (nf_benchmark){0};
-    if (!model->classifier) NF_TRY(nf_model_add_classifier(model, labels, 3, 1, err));
+    if (!model->head) NF_TRY(nf_model_add_classifier(model, labels, 3, 1, err));
     NF_TRY(nf_network_prepare(&model->net, false, err));
     NF_TRY(measure_peak(out, model, err));
     NF_TRY(measure_tagging(out, model, "tagging, short texts", 0, seconds, err));

@@ -346,7 +346,7 @@ static nerfit_status make_runs(nf_tagger *t, nerfit_error *err) {
 nerfit_status nf_tagger_new(nf_tagger **out, const nf_model *model, nf_backend *be,
                             nerfit_error *err) {
     *out = NULL;
-    if (!model->classifier && !model->gliner)
+    if (!model->head && !model->gliner)
         return nf_fail_at(err, NERFIT_ARGUMENT, model->folder, 0, 0,
                           "is a bare encoder; expected a token-classification model (train one "
                           "first)");

@@ -9,7 +9,7 @@
  *   viterbi  the best legal BIO sequence of words (labels/decoder.h, all transitions 0); an
  *            entity's score is the probability of exactly that span, among legal sequences
  *   crf      the same with the transitions of nerfit.json, which models of the recipe nerfit have
- *            (model/decoding.h); entities that are less probable than it says are left out
+ *            (heads/decoding.h); entities that are less probable than it says are left out
  *
  * A GLiNER model (model/gliner.h) has no labels of its own: a call names them, and spans are chosen as
  * labels/span_choice.h says. */
@@ -71,7 +71,7 @@ void nf_rules_free(nf_rules *rules);
 /* Calibration and thresholds of another call with the same model, whose labels may be others. */
 nerfit_status nf_rules_take(nf_rules *rules, const nf_rules *from, nerfit_error *err);
 /* Entities of the type (NULL: of all that have none of their own) with a smaller score are left
- * out. It takes the place of the model's own limit (model/decoding.h). A type that the model does
+ * out. It takes the place of the model's own limit (heads/decoding.h). A type that the model does
  * not know and a threshold outside of 0 to 1 are errors. */
 nerfit_status nf_rules_set_threshold(nf_rules *rules, const char *type, double threshold,
                                      nerfit_error *err);

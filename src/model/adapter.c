@@ -15,6 +15,7 @@
 #include "model/adapter_match.h"
 #include "model/low_rank.h"
 #include "model/save.h"
+#include "model/store.h"
 #include "model/word_shape.h"
 
 static const char PEFT_PREFIX[] = "base_model.model.";
@@ -24,9 +25,8 @@ bool nf_adapter_folder(const char *folder) {
     return nf_file_exists_in(folder, "adapter_config.json");
 }
 
-static bool is_head(const nf_model *model, const nf_linear *linear) {
-    return linear == model->classifier || linear == model->projection ||
-           (model->head && linear == model->head->dense);
+static bool is_head(const nf_linear *linear) {
+    return linear->weight->role == NF_ROLE_HEAD;
 }
 
 /* ---------------------------------------------------------------- adding */
@@ -35,7 +35,7 @@ static bool is_head(const nf_model *model, const nf_linear *linear) {
 static void list_names(const nf_model *model, nf_str *out) {
     for (size_t i = 0; i < model->net.n_linears; i++) {
         const nf_linear *linear = model->net.linears[i];
-        if (is_head(model, linear)) continue;
+        if (is_head(linear)) continue;
         const char *dot = strrchr(linear->name, '.');
         const char *last = dot ? dot + 1 : linear->name;
         char item[128];
@@ -146,8 +146,9 @@ static nerfit_status adapt(nf_model *model, nf_linear *linear, nf_adapter_matche
     bool adapted;
     size_t rank;
     double alpha;
-    if (linear->weight->removed || linear == model->projection) return NERFIT_OK;
-    snprintf(name, sizeof name, "%s%s", is_head(model, linear) ? "" : prefix, linear->name);
+    if (linear->weight->removed || (is_head(linear) && linear->weight->head != model->head))
+        return NERFIT_OK;
+    snprintf(name, sizeof name, "%s%s", is_head(linear) ? "" : prefix, linear->name);
     NF_TRY(nf_adapter_match(matcher, name, &adapted, &rank, &alpha, err));
     if (!adapted) return NERFIT_OK;
     double scaling = alpha / (config->use_rslora ? sqrt((double)rank) : (double)rank);
@@ -192,7 +193,7 @@ static nerfit_status add_adapter(nf_model *model, const nf_adapter_config *given
     nerfit_status status = NERFIT_OK;
     size_t n_linears = net->n_linears;
     for (size_t i = 0; i < n_linears && status == NERFIT_OK; i++)
-        if (how->foreign || !is_head(model, net->linears[i]))
+        if (how->foreign || !is_head(net->linears[i]))
             status = adapt(model, net->linears[i], &matcher, how->prefix, how->seed, err);
     for (size_t i = 0; i < config->n_target_modules && status == NERFIT_OK; i++)
         if (!how->foreign && !config->target_regex && !matcher.target_used[i])
@@ -208,7 +209,7 @@ static nerfit_status add_adapter(nf_model *model, const nf_adapter_config *given
 nerfit_status nf_adapter_add(nf_model *model, const nf_adapter_config *config, uint64_t seed,
                              nerfit_error *err) {
     adding how = {.path = "the adapter's configuration",
-                  .prefix = model->classifier ? model->architecture->prefix : "",
+                  .prefix = model->head ? model->architecture->prefix : "",
                   .seed = seed};
     nerfit_status status = add_adapter(model, config, &how, err);
     if (status != NERFIT_OK) model->adapter = NULL;
@@ -401,12 +402,12 @@ static nerfit_status check_filled(const loading *in) {
     }
     for (size_t i = 0; i < net->n_parameters; i++) {
         const nf_parameter *p = net->parameters[i];
-        if (p->removed || in->filled[i] || !p->in_adapter || strstr(p->name, ".lora_")) continue;
+        if (p->removed || in->filled[i] || !p->in_adapter || p->role == NF_ROLE_ADAPTER) continue;
         for (size_t k = 0; k < config->n_modules_to_save; k++)
             if (is_of_module(p, config->modules_to_save[k]))
                 return lacks(in, p, "modules_to_save names");
         /* biases: those of a pooler or a head that is not there are not ours to ask for */
-        if (config->bias != NF_ADAPTER_BIAS_NONE && !nf_head_has(in->model, p))
+        if (config->bias != NF_ADAPTER_BIAS_NONE && p->role != NF_ROLE_HEAD)
             return lacks(in, p, "\"bias\" of the configuration calls for");
     }
     return NERFIT_OK;
@@ -432,7 +433,7 @@ static nerfit_status fold_head(const loading *in) {
     nf_model *model = in->model;
     for (size_t i = 0; i < model->net.n_linears; i++) {
         nf_linear *linear = model->net.linears[i];
-        if (!linear->lora || !is_head(model, linear)) continue;
+        if (!linear->lora || !is_head(linear)) continue;
         NF_TRY(nf_linear_merge(&model->net, linear, in->err));
         model->adapter->n_adapted--;
         model->adapter->folded = true;
@@ -473,7 +474,7 @@ static nerfit_status own_labels(const loading *in, json_t **config, const char *
 /* Without names of its own: the base's, if it has as many, or LABEL_0, ... as transformers has it. */
 static nerfit_status fallback_labels(const loading *in, const char **labels, size_t count) {
     nf_model *model = in->model;
-    bool base = model->classifier && model->n_labels == count;
+    bool base = model->head && model->n_labels == count;
     for (size_t i = 0; i < count; i++) {
         char name[48];
         snprintf(name, sizeof name, "LABEL_%zu", i);
@@ -503,7 +504,7 @@ static nerfit_status add_head(const loading *in, const char *task) {
     json_t *config;
     nerfit_status status = own_labels(in, &config, labels, count);
     if (status == NERFIT_OK && !config) status = fallback_labels(in, labels, count);
-    if (status == NERFIT_OK && model->classifier && model->n_labels == count)
+    if (status == NERFIT_OK && model->head && model->n_labels == count)
         status = nf_model_name_labels(model, labels, count, in->err);
     else if (status == NERFIT_OK)
         status = nf_model_add_classifier(model, labels, count, 0, in->err);
@@ -597,19 +598,27 @@ nerfit_status nf_adapter_load_memory(nf_model *model, const char *config, size_t
 
 /* ---------------------------------------------------------------- writing */
 
+static void add_name(json_t *list, const char *name) {
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (strcmp(json_string_value(json_array_get(list, i)), name) == 0) return;
+    json_array_append_new(list, json_string(name));
+}
+
 /* modules_to_save with the heads that PEFT adds for token classification, and what comes before
  * ours, which a new model would otherwise have other random values of. */
 static json_t *saved_modules(const nf_model *model) {
     const nf_adapter_config *config = &model->adapter->config;
-    if (config->n_modules_to_save == 0 && !model->classifier) return json_null();
+    if (config->n_modules_to_save == 0 && !model->head) return json_null();
     json_t *list = nf_names_to_json(config->modules_to_save, config->n_modules_to_save);
-    static const char *const heads[] = {"classifier", "score", "head"};
-    size_t n_heads = model->head ? 3 : 2;
-    for (size_t h = 0; h < n_heads && list && model->classifier; h++) {
-        bool there = false;
-        for (size_t i = 0; i < config->n_modules_to_save; i++)
-            there |= strcmp(config->modules_to_save[i], heads[h]) == 0;
-        if (!there) json_array_append_new(list, json_string(heads[h]));
+    if (!list || !model->head) return list;
+    add_name(list, "classifier");
+    add_name(list, "score");
+    for (size_t i = 0; i < model->net.n_parameters; i++) {
+        const nf_parameter *p = model->net.parameters[i];
+        char module[64];
+        if (p->removed || p->head != model->head) continue;
+        snprintf(module, sizeof module, "%.*s", (int)strcspn(p->name, "."), p->name);
+        add_name(list, module);
     }
     return list;
 }
@@ -633,7 +642,7 @@ static nerfit_status write_config(const nf_model *model, const char *path, nerfi
                                   json_string(base ? base : model->folder));
     failed |= json_object_set_new(json, "modules_to_save", saved_modules(model));
     failed |= json_object_set_new(json, "task_type",
-                                  model->classifier ? json_string("TOKEN_CLS") : json_null());
+                                  model->head ? json_string("TOKEN_CLS") : json_null());
     if (model->adapter->folded)
         failed |= json_object_set_new(json, "target_modules", adapted_modules(model));
     free(base);
@@ -666,15 +675,12 @@ nerfit_status nf_adapter_save(const nf_model *model, const char *folder, nerfit_
     nerfit_status status = tensors ? NERFIT_OK : nf_no_memory(err, 0);
     for (size_t i = 0; i < net->n_parameters && status == NERFIT_OK; i++) {
         const nf_parameter *p = net->parameters[i];
-        bool head = nf_head_has(model, p);
-        bool projection =
-            model->projection && (p == model->projection->weight || p == model->projection->bias);
-        if (p->removed || projection || nf_description_head_owns(p) || nf_word_shape_is(model, p) ||
-            !(p->trained || p->in_adapter || strstr(p->name, ".lora_") || head))
-            continue;
+        bool head = p->role == NF_ROLE_HEAD && p->head == model->head;
+        bool encoder = p->role == NF_ROLE_ENCODER && (p->trained || p->in_adapter);
+        if (p->removed || !(head || encoder || p->role == NF_ROLE_ADAPTER)) continue;
         const char *name = stored_name(model, p, &arena);
         snprintf(prefix, sizeof prefix, "%s%s", PEFT_PREFIX,
-                 model->classifier && !head ? model->architecture->prefix : "");
+                 model->head && !head ? model->architecture->prefix : "");
         status = name ? nf_store_parameter_as(&tensors[count++], &arena, net, p, prefix, name, err)
                       : nf_no_memory(err, 0);
     }
@@ -684,7 +690,7 @@ nerfit_status nf_adapter_save(const nf_model *model, const char *folder, nerfit_
     if (status == NERFIT_OK && (!weights || !config)) status = nf_no_memory(err, 0);
     if (status == NERFIT_OK) status = nf_safetensors_save(weights, tensors, count, metadata, err);
     if (status == NERFIT_OK) status = write_config(model, config, err);
-    if (status == NERFIT_OK && model->classifier) status = nf_save_config(model, folder, err);
+    if (status == NERFIT_OK && model->head) status = nf_save_config(model, folder, err);
     if (status == NERFIT_OK && model->tokenizer)
         status = nf_tokenizer_save(model->tokenizer, folder, err);
     if (status == NERFIT_OK) status = nf_decoding_save(&model->decoding, folder, err);

@@ -7,7 +7,7 @@
 
 #include "model/encoder.h"
 
-typedef struct nf_head nf_head;
+typedef struct nf_features nf_features;
 
 typedef struct nf_architecture {
     const char *model_type;
@@ -22,8 +22,9 @@ typedef struct nf_architecture {
     nerfit_status (*build)(nf_encoder *encoder, nf_network *net, const json_t *config,
                            const char *path, nerfit_error *err);
     /* What stands before the classifier of tokens; NULL: nothing. */
-    nerfit_status (*build_head)(nf_head *head, const nf_encoder *encoder, nf_network *net,
-                                const json_t *config, const char *path, nerfit_error *err);
+    nerfit_status (*build_features)(nf_features *features, const nf_encoder *encoder,
+                                    nf_network *net, const json_t *config, const char *path,
+                                    nerfit_error *err);
 } nf_architecture;
 
 /* The row of config["model_type"], or an error that lists those known. */

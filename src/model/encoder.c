@@ -1,8 +1,6 @@
 /* The stack: which layers must keep something is decided by the lowest trained parameter. */
 #include "model/encoder.h"
 
-#include "model/team.h"
-
 static bool trained(const nf_linear *linear) {
     return linear && nf_linear_trained(linear);
 }
@@ -50,7 +48,6 @@ static nf_values *take_rows(nf_pass *layer, nf_pass *rest, const nf_values *x, s
 
 nerfit_status nf_encoder_forward(const nf_encoder *encoder, const nf_pass *pass, nf_values *y,
                                  nf_encoder_kept *kept, nf_values **hidden_states) {
-    if (pass->team) return nf_team_forward(pass->team, encoder, pass, y);
     nf_backend *be = pass->be;
     size_t n = (size_t)pass->sequences.n_tokens, c = encoder->hidden;
     int lowest = pass->keep ? lowest_trained(encoder) : (int)encoder->n_layers;
@@ -108,7 +105,6 @@ nerfit_status nf_encoder_forward(const nf_encoder *encoder, const nf_pass *pass,
 
 nerfit_status nf_encoder_backward(const nf_encoder *encoder, const nf_pass *pass, nf_values *dy,
                                   const nf_encoder_kept *kept) {
-    if (pass->team) return nf_team_backward(pass->team, encoder, pass, dy);
     size_t n = (size_t)pass->sequences.n_tokens, c = encoder->hidden;
     int lowest = lowest_trained(encoder);
     nf_values *dmiddle = nf_workspace_reals(pass->ws, n * c);

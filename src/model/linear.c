@@ -38,6 +38,7 @@ nerfit_status nf_linear_add_lora(nf_network *net, nf_linear *linear, size_t rank
     lora->b = nf_network_parameter(net, path, 2, linear->out, rank, true);
     if (!lora->a || !lora->b) return nf_no_memory(err, 0);
     lora->a->trained = lora->b->trained = true;
+    lora->a->role = lora->b->role = NF_ROLE_ADAPTER;
     NF_TRY(nf_parameter_uniform(net, lora->a, 1.0 / sqrt((double)linear->in), seed,
                                 0x4c6f5241u + lora->site, err));
     NF_TRY(nf_parameter_constant(net, lora->b, 0.0f, err));
@@ -47,6 +48,7 @@ nerfit_status nf_linear_add_lora(nf_network *net, nf_linear *linear, size_t rank
     lora->magnitude = nf_network_parameter(net, path, 1, 1, linear->out, true);
     if (!lora->magnitude) return nf_no_memory(err, 0);
     lora->magnitude->trained = true;
+    lora->magnitude->role = NF_ROLE_ADAPTER;
     NF_TRY(nf_parameter_allocate(net, lora->magnitude, err));
     lora->w_squares = be->memory_new(be, linear->out * be->real_size);
     double *squares = malloc(linear->out * sizeof *squares);

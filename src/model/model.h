@@ -4,29 +4,14 @@
 #define NF_MODEL_MODEL_H
 
 #include "base/log.h"
+#include "heads/description_head.h"
+#include "heads/token_classifier.h"
 #include "model/architecture.h"
 #include "model/batch.h"
-#include "model/decoding.h"
-#include "model/description_head.h"
 #include "text/tokenizer.h"
 
 typedef struct nf_adapter nf_adapter;
 typedef struct nf_gliner nf_gliner;
-
-/* norm(activation(dense(x))), before the classifier of architectures that have it */
-struct nf_head {
-    nf_linear *dense;
-    nf_norm norm;
-    nf_activation activation;
-    double initializer_range; /* sd of new weights of `dense` */
-};
-
-typedef struct nf_head_kept {
-    nf_linear_kept dense, classifier;
-    nf_norm_kept norm;
-    nf_values *pre;
-    size_t rows;
-} nf_head_kept;
 
 typedef struct nf_model {
     nf_network net;
@@ -37,17 +22,15 @@ typedef struct nf_model {
     nf_safetensors *weights; /* stays open: values may lie in its mapping */
     const char *folder;      /* where it was loaded from */
 
-    nf_linear *classifier; /* NULL: bare encoder */
-    nf_head *head;         /* what comes before it; NULL: nothing */
-    char **labels;         /* [n_labels] id2label, in the network's arena */
+    /* What gives its labels, and is saved with it; NULL: bare encoder. */
+    nf_head *head;
+    char **labels; /* [n_labels] id2label, in the network's arena */
     size_t n_labels;
-    uint32_t classifier_site; /* dropout before the classifier */
-
-    nf_linear *projection; /* stage 1's; NULL otherwise */
-    /* the recipe nerfit's head, while it is trained; it folds into the classifier */
-    nf_description_head *description_head; /* NULL otherwise */
-    nf_type_columns type_columns;          /* of its types, once there are some */
-    nf_decoding decoding; /* how the classifier's labels are decoded: nerfit.json */
+    uint32_t head_site; /* of the dropout before such a head's last layer */
+    /* A head that is trained in its place or before it, and is not saved: what it learns it folds
+     * into `head`, if that is there. NULL: none */
+    nf_head *learner;
+    nf_decoding decoding; /* how the head's labels are decoded: nerfit.json */
     nf_gliner *gliner;    /* heads of a GLiNER model (gliner.h); NULL: another one */
     nf_adapter *adapter;  /* the adapter that was added or loaded; NULL: none */
 } nf_model;
@@ -76,6 +59,8 @@ void nf_model_free(nf_model *model);
 /* Tokens of the longest text it can take, special ones included. */
 size_t nf_model_max_length(const nf_model *model);
 
+/* A classifier of n_labels without values and without names, where there is no head. */
+nerfit_status nf_model_new_classifier(nf_model *model, size_t n_labels, nerfit_error *err);
 /* Puts a new head on: weights Normal(0, initializer_range^2), bias 0 (transformers' rule). `labels`
  * [n_labels] are copied. A head that is there is removed first. */
 nerfit_status nf_model_add_classifier(nf_model *model, const char *const *labels, size_t n_labels,
@@ -83,13 +68,13 @@ nerfit_status nf_model_add_classifier(nf_model *model, const char *const *labels
 /* Gives the classifier's labels [n_labels] other names, which are copied. */
 nerfit_status nf_model_name_labels(nf_model *model, const char *const *labels, size_t n_labels,
                                    nerfit_error *err);
-/* Stage 1's projection, hidden -> size, with torch's nn.Linear initialisation (uniform in
- * +-1/sqrt(hidden), bias too). */
-nerfit_status nf_model_add_projection(nf_model *model, size_t size, uint64_t seed,
-                                      nerfit_error *err);
-void nf_model_remove_projection(nf_model *model);
 void nf_model_remove_classifier(nf_model *model);
 
+/* ---- learners; one that is there is removed first */
+
+/* The original's stage 1: contrastive_head.h. */
+nerfit_status nf_model_add_projection(nf_model *model, size_t size, uint64_t seed,
+                                      nerfit_error *err);
 /* The recipe nerfit's head without types (description_head.h). */
 nerfit_status nf_model_add_description_head(nf_model *model, size_t size, bool identity,
                                             uint64_t seed, nerfit_error *err);
@@ -98,37 +83,14 @@ nerfit_status nf_model_add_description_head(nf_model *model, size_t size, bool i
  * into. */
 nerfit_status nf_model_add_types(nf_model *model, const char *const *labels, size_t n_types,
                                  const float *vectors, uint64_t seed, nerfit_error *err);
-/* Brings classifier and decoding up to date with the head; the decoding's least probability and
- * kind of words stay. */
-nerfit_status nf_model_fold_description_head(nf_model *model, nerfit_error *err);
-/* Removes it; the classifier stays, as it was folded last. */
-void nf_model_remove_description_head(nf_model *model);
+/* Brings the model's head and decoding up to date with the learner, if there is one and it folds;
+ * the decoding's least probability and kind of words stay. */
+nerfit_status nf_model_fold(nf_model *model, nerfit_error *err);
+/* The head stays, as it was folded last. */
+void nf_model_remove_learner(nf_model *model);
 
 /* Marks all encoder parameters as trained (full fine-tuning), or none. */
 void nf_model_train_encoder(nf_model *model, bool trained);
-
-/* ---- the head: the classifier and what comes before it; head.c */
-enum { NF_HEAD_PARAMETERS = 6 };
-/* What comes before the classifier, if model->head is there: y [n,C] from n rows x of the last
- * hidden state, which need not be all. */
-nerfit_status nf_head_features_forward(const nf_model *model, const nf_pass *pass, nf_values *y,
-                                       const nf_values *x, size_t n, nf_head_kept *kept);
-/* dy [n,C] is overwritten. */
-nerfit_status nf_head_features_backward(const nf_model *model, const nf_pass *pass, nf_values *dx,
-                                        nf_values *dy, const nf_head_kept *kept);
-/* logits [N, n_labels] from x [N,C], the last hidden state; kept may be NULL. */
-nerfit_status nf_head_forward(const nf_model *model, const nf_pass *pass, nf_values *logits,
-                              const nf_values *x, nf_head_kept *kept);
-/* dx may be forward's x, of which the gradients of weights are taken first. */
-nerfit_status nf_head_backward(const nf_model *model, const nf_pass *pass, nf_values *dx,
-                               const nf_values *dlogits, const nf_head_kept *kept);
-/* Its parameters; returns how many. */
-size_t nf_head_parameters(const nf_model *model, nf_parameter *out[NF_HEAD_PARAMETERS]);
-bool nf_head_has(const nf_model *model, const nf_parameter *p);
-/* Marks all of it as trained. */
-void nf_head_train(nf_model *model);
-/* First values of model->head: the checkpoint's, or new ones from a stream of `seed`. */
-nerfit_status nf_head_start(nf_model *model, uint64_t seed, uint64_t stream, nerfit_error *err);
 
 /* logits [N, n_labels] of a batch, from the last hidden state; [n_rows, n_labels] of a pass with
  * rows. */
@@ -136,7 +98,7 @@ nerfit_status nf_model_logits(const nf_model *model, const nf_pass *pass, nf_val
 
 /* Writes the folder as transformers does: config.json (with labels, if there is a head),
  * model.safetensors (f32), the tokenizer's files; and nerfit.json, if it is decoded our way. A
- * description head is not written: fold it first. Adapters must have been merged. */
+ * learner is not written: fold it first. Adapters must have been merged. */
 nerfit_status nf_model_save(const nf_model *model, const char *folder, nerfit_error *err);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "heads/features.h"
 #include "model/model.h"
 
 typedef struct options {
@@ -156,18 +157,19 @@ static nerfit_status build(nf_encoder *encoder, nf_network *net, const json_t *c
     return norm(encoder->final_norm, net, "final_norm", c, &o) ? NERFIT_OK : nf_no_memory(err, 0);
 }
 
-static nerfit_status build_head(nf_head *head, const nf_encoder *encoder, nf_network *net,
-                                const json_t *config, const char *path, nerfit_error *err) {
+static nerfit_status build_features(nf_features *features, const nf_encoder *encoder,
+                                    nf_network *net, const json_t *config, const char *path,
+                                    nerfit_error *err) {
     nf_config_reader in = {config, path, err, NERFIT_OK};
     options o = {.norm_bias = nf_config_is_true(config, "norm_bias", false),
                  .epsilon = nf_config_epsilon(&in, "norm_eps", 1e-5)};
-    head->activation = nf_config_activation(&in, "classifier_activation", "gelu");
-    head->initializer_range =
+    features->activation = nf_config_activation(&in, "classifier_activation", "gelu");
+    features->initializer_range =
         nf_config_number(&in, "initializer_range", 0.02) / sqrt(2.0 * (double)encoder->n_layers);
     NF_TRY(in.status);
-    head->dense = nf_linear_new(net, "head.dense", encoder->hidden, encoder->hidden,
-                                nf_config_is_true(config, "classifier_bias", false));
-    return head->dense && norm(&head->norm, net, "head.norm", encoder->hidden, &o)
+    features->dense = nf_linear_new(net, "head.dense", encoder->hidden, encoder->hidden,
+                                    nf_config_is_true(config, "classifier_bias", false));
+    return features->dense && norm(&features->norm, net, "head.norm", encoder->hidden, &o)
                ? NERFIT_OK
                : nf_no_memory(err, 0);
 }
@@ -182,5 +184,5 @@ const nf_architecture nf_architecture_modernbert = {
     .encoder_class_name = "ModernBertModel",
     .lora_targets = targets,
     .build = build,
-    .build_head = build_head,
+    .build_features = build_features,
 };

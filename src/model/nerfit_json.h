@@ -1,6 +1,6 @@
 /* nerfit.json, the file in a model's folder that holds what is nerfit's own and which transformers
  * passes over: read and written here alone. Its members belong to
- *   the decoder       "decoder", "transitions", "first", "words", ... (model/decoding.h)
+ *   the decoder       "decoder", "transitions", "first", "words", ... (heads/decoding.h)
  *   the calibration   "calibration" (infer/calibration.h)
  * and "format", a whole number, is the file's: a greater one than NF_NERFIT_JSON_FORMAT is refused.
  * Members that this version does not know are kept, neither read nor refused. */

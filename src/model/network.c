@@ -7,34 +7,23 @@
 
 #include "base/array.h"
 #include "base/rng.h"
-#include "model/linear.h"
 
 void nf_network_init(nf_network *net, nf_backend *be) {
     *net = (nf_network){.be = be};
 }
 
-static void give_back(nf_network *net, nf_parameter *p) {
+void nf_parameter_give_back(nf_network *net, nf_parameter *p) {
     if (p->owned) net->be->memory_free(net->be, p->owned);
     p->owned = NULL;
     p->values = NULL;
 }
 
-static void free_flat(nf_network *net) {
+void nf_network_free_flat(nf_network *net) {
     nf_values *buffers[] = {net->flat_values, net->flat_grads, net->flat_m, net->flat_v};
     for (size_t i = 0; i < 4; i++)
         if (buffers[i]) net->be->memory_free(net->be, buffers[i]);
     net->flat_values = net->flat_grads = net->flat_m = net->flat_v = NULL;
     net->n_trained = 0;
-}
-
-void nf_network_free(nf_network *net) {
-    for (size_t i = 0; i < net->n_linears; i++) nf_linear_release(net, net->linears[i]);
-    for (size_t i = 0; i < net->n_parameters; i++) give_back(net, net->parameters[i]);
-    free_flat(net);
-    free(net->parameters);
-    free(net->linears);
-    nf_arena_free(&net->arena);
-    *net = (nf_network){0};
 }
 
 nf_parameter *nf_network_parameter(nf_network *net, const char *name, int n_dims, size_t rows,
@@ -97,7 +86,7 @@ nerfit_status nf_parameter_load(nf_network *net, nf_parameter *p, const nf_store
     const nf_values *adopted =
         floats ? net->be->adopt(net->be, (const float *)stored->data, stored->count) : NULL;
     if (adopted) {
-        give_back(net, p);
+        nf_parameter_give_back(net, p);
         p->values = (nf_values *)(uintptr_t)adopted; /* frozen values are never written */
         return NERFIT_OK;
     }
@@ -163,7 +152,7 @@ nerfit_status nf_parameter_uniform(nf_network *net, nf_parameter *p, double boun
 
 void nf_parameter_remove(nf_network *net, nf_parameter *p) {
     if (!p) return;
-    give_back(net, p);
+    nf_parameter_give_back(net, p);
     p->removed = true;
     p->trained = false;
 }
@@ -194,9 +183,10 @@ static void move_in(nf_network *net, nf_parameter *p, size_t offset) {
     nf_assert_within(offset + nf_parameter_count(p), net->n_trained);
     nf_values *place = nf_at(net->be, net->flat_values, offset);
     net->be->copy(net->be, place, p->values, nf_parameter_count(p));
-    give_back(net, p);
+    nf_parameter_give_back(net, p);
     p->values = place;
     p->grad = nf_at(net->be, net->flat_grads, offset);
+    p->offset = offset;
 }
 
 nerfit_status nf_network_start_training(nf_network *net, nerfit_error *err) {
@@ -205,49 +195,13 @@ nerfit_status nf_network_start_training(nf_network *net, nerfit_error *err) {
     for (size_t i = 0; i < 4; i++) {
         *buffers[i] = net->be->memory_new(net->be, bytes);
         if (!*buffers[i]) {
-            free_flat(net);
+            nf_network_free_flat(net);
             return nf_no_memory(err, bytes);
         }
         net->be->zero(net->be, *buffers[i], n);
     }
     net->n_trained = n;
     lay_out(net, move_in);
-    return NERFIT_OK;
-}
-
-nerfit_status nf_network_end_training(nf_network *net, nerfit_error *err) {
-    for (size_t i = 0; i < net->n_linears; i++) { /* the values are going to move */
-        if (net->linears[i]->packed) net->be->weight_free(net->be, net->linears[i]->packed);
-        net->linears[i]->packed = NULL;
-    }
-    for (size_t i = 0; i < net->n_parameters; i++) {
-        nf_parameter *p = net->parameters[i];
-        if (!p->grad) continue;
-        nf_values *flat = p->values;
-        if (!p->removed) {
-            NF_TRY(nf_parameter_allocate(net, p, err));
-            net->be->copy(net->be, p->values, flat, nf_parameter_count(p));
-        }
-        p->grad = NULL;
-    }
-    free_flat(net);
-    return NERFIT_OK;
-}
-
-nerfit_status nf_network_prepare(nf_network *net, bool backward, nerfit_error *err) {
-    for (size_t i = 0; i < net->n_linears; i++) {
-        NF_TRY(nf_linear_prepare(net, net->linears[i], backward, err));
-        if (net->source) nf_safetensors_forget(net->source);
-    }
-    return NERFIT_OK;
-}
-
-nerfit_status nf_network_refresh(nf_network *net, nerfit_error *err) {
-    for (size_t i = 0; i < net->n_linears; i++) {
-        nf_linear *linear = net->linears[i];
-        if (linear->packed && linear->weight->trained)
-            NF_TRY(net->be->weight_update(net->be, linear->packed, err));
-    }
     return NERFIT_OK;
 }
 

@@ -27,12 +27,25 @@ typedef enum nf_group {
     NF_GROUPS
 } nf_group;
 
+/* What a parameter is for. */
+typedef enum nf_role {
+    NF_ROLE_ENCODER,
+    NF_ROLE_WORD_SHAPES, /* the encoder's table of word shapes, which has a file of its own */
+    NF_ROLE_ADAPTER,     /* LoRA's matrices and DoRA's magnitudes: merged, not written */
+    NF_ROLE_HEAD,        /* of what stands on the encoder's output: `head` (heads/head.h) */
+} nf_role;
+
+typedef struct nf_head nf_head;
+
 typedef struct nf_parameter {
     const char *name;
-    size_t rows, cols; /* a vector has rows = 1 and n_dims = 1 */
+    nf_role role;
+    const nf_head *head; /* whose it is, of a head's */
+    size_t rows, cols;   /* a vector has rows = 1 and n_dims = 1 */
     int n_dims;
     nf_values *values; /* own memory, a mapped file, or a part of the flat buffer */
     nf_values *grad;   /* NULL unless training has started and it is trained */
+    size_t offset;     /* then: of its first element in the flat buffers */
     bool fresh; /* the gradient's memory counts as zero, whatever it holds: write, do not add */
     bool trained;
     bool decayed; /* weight decay applies: not a bias, not a norm (transformers' rule) */
@@ -79,10 +92,8 @@ typedef struct nf_pass {
     const struct nf_placement *placement; /* of the encoder that runs */
     uint32_t repeat;      /* which use of a shared layer this is: every use has its own masks */
     struct nf_team *team; /* divides the encoder's work; NULL: operations divide theirs */
-    /* of a member of a team: its first token in the batch; bytes from the network's gradients to
-     * its own */
-    size_t first_row;
-    ptrdiff_t grad_shift;
+    size_t first_row;     /* the first of its tokens in the batch that it is a part of */
+    nf_values *grads;     /* laid out as the network's flat gradients, to add to; NULL: to those */
 } nf_pass;
 
 void nf_network_init(nf_network *net, nf_backend *be);
@@ -114,6 +125,8 @@ nerfit_status nf_parameter_normal(nf_network *net, nf_parameter *p, double sd, u
                                   uint64_t stream, nerfit_error *err);
 nerfit_status nf_parameter_uniform(nf_network *net, nf_parameter *p, double bound, uint64_t seed,
                                    uint64_t stream, nerfit_error *err);
+/* Frees the memory that its values have of their own. */
+void nf_parameter_give_back(nf_network *net, nf_parameter *p);
 /* Drops a parameter's memory and takes it out of training, saving and counting. */
 void nf_parameter_remove(nf_network *net, nf_parameter *p);
 
@@ -122,6 +135,7 @@ void nf_parameter_remove(nf_network *net, nf_parameter *p);
 enum { NF_SITES = 1 << 16 };
 uint32_t nf_network_site(nf_network *net);
 
+void nf_network_free_flat(nf_network *net);
 /* Moves all parameters with `trained` set into flat buffers with gradients and moments (zeroed). */
 nerfit_status nf_network_start_training(nf_network *net, nerfit_error *err);
 /* Moves them back into memory of their own; frees the buffers and the prepared weights. */
@@ -143,7 +157,7 @@ nerfit_status nf_network_check_finite(const nf_network *net, const char *where, 
 nf_dropout nf_pass_dropout(const nf_pass *pass, uint32_t site, double p, size_t width);
 /* Where this pass adds a parameter's gradient; NULL: it is not trained. */
 static inline nf_values *nf_pass_grad(const nf_pass *pass, const nf_parameter *p) {
-    return p->grad ? (nf_values *)((char *)p->grad + pass->grad_shift) : NULL;
+    return p->grad && pass->grads ? nf_at(pass->be, pass->grads, p->offset) : p->grad;
 }
 
 #endif

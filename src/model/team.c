@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "model/linear.h"
-#include "model/word_shape.h"
 
 typedef struct member {
     nf_backend *be; /* the first member's too: one that works on its thread alone */
@@ -32,32 +31,15 @@ struct nf_team {
 
 /* ---------------------------------------------------------------- life */
 
-/* Heads stand on the whole batch, outside of the team. */
-static bool of_head(const nf_model *model, const nf_parameter *p) {
-    const nf_linear *projection = model->projection;
-    return nf_head_has(model, p) || nf_description_head_owns(p) ||
-           (projection && (p == projection->weight || p == projection->bias));
-}
-
-/* What is trained with an adapter and is as small. */
-static bool of_adapter(const nf_model *model, const nf_parameter *p) {
-    const nf_network *net = &model->net;
-    if (nf_word_shape_is(model, p)) return true;
-    for (size_t i = 0; i < net->n_linears; i++) {
-        const nf_lora *lora = net->linears[i]->lora;
-        if (lora && (p == lora->a || p == lora->b)) return true;
-    }
-    return false;
-}
-
 /* The encoder's trained parameters, without heads; false if there are others than adapters and
  * vectors among them. */
 static bool find_shared(nf_team *team) {
     nf_network *net = &team->model->net;
     for (size_t i = 0; i < net->n_parameters; i++) {
         nf_parameter *p = net->parameters[i];
-        if (!p->grad || p->removed || of_head(team->model, p)) continue;
-        if (p->n_dims != 1 && !of_adapter(team->model, p)) return false;
+        if (!p->grad || p->removed || p->role == NF_ROLE_HEAD) continue;
+        bool small = p->n_dims == 1 || p->role == NF_ROLE_ADAPTER || p->role == NF_ROLE_WORD_SHAPES;
+        if (!small) return false;
         team->shared[team->n_shared++] = p;
     }
     return true;
@@ -177,7 +159,7 @@ static nerfit_status divide(nf_team *team, const nf_pass *pass) {
         m->pass.types = pass->types + m->first;
         m->pass.shapes = pass->shapes ? pass->shapes + m->first : NULL;
         m->pass.first_row = pass->first_row + m->first;
-        m->pass.grad_shift = m->grads ? (char *)m->grads - (char *)team->model->net.flat_grads : 0;
+        m->pass.grads = m->grads;
         m->pass.sequences = (nf_sequences){.cu_seqlens = team->ends + begin, /* see start */
                                            .n_sequences = (int32_t)(text - begin),
                                            .n_tokens = team->ends[text] - team->ends[begin],
@@ -237,8 +219,10 @@ static void backward_member(void *user, int index) {
         m->status = nf_encoder_backward(team->encoder, &m->pass, rows_of(team, m), &m->kept);
 }
 
-nerfit_status nf_team_forward(nf_team *team, const nf_encoder *encoder, const nf_pass *pass,
-                              nf_values *y) {
+nerfit_status nf_team_encoder_forward(const nf_encoder *encoder, const nf_pass *pass, nf_values *y,
+                                      nf_encoder_kept *kept) {
+    nf_team *team = pass->team;
+    if (!team) return nf_encoder_forward(encoder, pass, y, kept, NULL);
     team->encoder = encoder;
     team->pass = pass;
     team->values = y;
@@ -246,8 +230,10 @@ nerfit_status nf_team_forward(nf_team *team, const nf_encoder *encoder, const nf
     return together(team, forward_member);
 }
 
-nerfit_status nf_team_backward(nf_team *team, const nf_encoder *encoder, const nf_pass *pass,
-                               nf_values *dy) {
+nerfit_status nf_team_encoder_backward(const nf_encoder *encoder, const nf_pass *pass,
+                                       nf_values *dy, const nf_encoder_kept *kept) {
+    nf_team *team = pass->team;
+    if (!team) return nf_encoder_backward(encoder, pass, dy, kept);
     team->encoder = encoder;
     team->pass = pass;
     team->values = dy;

@@ -23,10 +23,11 @@ void nf_team_free(nf_team *team);
  * number of members (a team's, or any). */
 void nf_team_arrange(const nf_team *team, const size_t *lengths, size_t count, size_t *order);
 
-/* nf_encoder_forward and nf_encoder_backward of a pass with a team; the team holds what is kept. */
-nerfit_status nf_team_forward(nf_team *team, const nf_encoder *encoder, const nf_pass *pass,
-                              nf_values *y);
-nerfit_status nf_team_backward(nf_team *team, const nf_encoder *encoder, const nf_pass *pass,
-                               nf_values *dy);
+/* nf_encoder_forward and nf_encoder_backward, divided among the pass's team if it has one, which then
+ * holds what backward needs. */
+nerfit_status nf_team_encoder_forward(const nf_encoder *encoder, const nf_pass *pass, nf_values *y,
+                                      nf_encoder_kept *kept);
+nerfit_status nf_team_encoder_backward(const nf_encoder *encoder, const nf_pass *pass,
+                                       nf_values *dy, const nf_encoder_kept *kept);
 
 #endif

@@ -1,7 +1,7 @@
 #include "model/word_shape.h"
 
 #include "base/file.h"
-#include "model/save.h"
+#include "model/store.h"
 #include "text/word_shapes.h"
 
 static const char FILE_NAME[] = "word_shape.safetensors";
@@ -13,6 +13,7 @@ static nerfit_status new_table(nf_model *model, nerfit_error *err) {
     nf_parameter *p =
         nf_network_parameter(&model->net, TENSOR, 2, NF_WORD_SHAPES, embedding->size, true);
     if (!p) return nf_no_memory(err, 0);
+    p->role = NF_ROLE_WORD_SHAPES;
     p->group = NF_GROUP_HEAD; /* it begins at zero, as the head's vectors do */
     embedding->shapes = p;
     return NERFIT_OK;
@@ -22,10 +23,6 @@ nerfit_status nf_word_shape_add(nf_model *model, nerfit_error *err) {
     if (model->encoder.embedding.shapes) return NERFIT_OK;
     NF_TRY(new_table(model, err));
     return nf_parameter_constant(&model->net, model->encoder.embedding.shapes, 0.0f, err);
-}
-
-bool nf_word_shape_is(const nf_model *model, const nf_parameter *p) {
-    return p == model->encoder.embedding.shapes;
 }
 
 nerfit_status nf_word_shape_save(const nf_model *model, const char *folder, nerfit_error *err) {

@@ -10,8 +10,6 @@
 
 /* A table of zeros, to be trained; nothing if the model has one. */
 nerfit_status nf_word_shape_add(nf_model *model, nerfit_error *err);
-/* Whether a parameter is the table. */
-bool nf_word_shape_is(const nf_model *model, const nf_parameter *p);
 /* Nothing without a table. */
 nerfit_status nf_word_shape_save(const nf_model *model, const char *folder, nerfit_error *err);
 bool nf_word_shape_in(const char *folder);

@@ -7,7 +7,7 @@
 #include "model/gliner_prompt.h"
 #include "data/labels.h"
 #include "model/adapter.h"
-#include "model/description_file.h"
+#include "heads/description_file.h"
 #include "recipe/embeddings.h"
 
 static nerfit_status open_folder(nf_pretrained *out, const char *folder, nerfit_error *err) {
@@ -117,7 +117,9 @@ static nerfit_status put_labels(nf_model *model, const nf_pretrained *p,
     nf_label_set labels = {0};
     bool projected = true;
     nerfit_status status = nf_model_add_description_head(model, embeddings->size, false, 0, err);
-    if (status == NERFIT_OK) status = nf_description_file_load(model, p->head, &projected, err);
+    if (status == NERFIT_OK)
+        status = nf_description_file_load(nf_description_head_of(model->learner), p->head,
+                                          &projected, err);
     if (status == NERFIT_OK && !projected)
         status = nf_fail_at(err, NERFIT_ARGUMENT, p->name, 0, 0,
                             "was pre-trained with another sentence encoder than the one at hand, "
@@ -129,8 +131,8 @@ static nerfit_status put_labels(nf_model *model, const nf_pretrained *p,
         status =
             nf_model_add_types(model, labels.labels, labels.n_types, embeddings->vectors, 0, err);
     model->decoding.least = ZERO_SHOT_LEAST;
-    if (status == NERFIT_OK) status = nf_model_fold_description_head(model, err);
-    if (model->description_head) nf_model_remove_description_head(model);
+    if (status == NERFIT_OK) status = nf_model_fold(model, err);
+    nf_model_remove_learner(model);
     nf_label_set_free(&labels);
     return status;
 }

@@ -8,7 +8,7 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "model/adapter.h"
-#include "model/description_file.h"
+#include "heads/description_file.h"
 #include "model/word_shape.h"
 #include "train/checkpoint.h"
 
@@ -191,9 +191,11 @@ static const char FINISHED[] = "finished", STATE[] = "trainer_state.json";
 
 /* What the head has learned beside what it was learned with. */
 nerfit_status nf_run_save_head(nf_run *r, const char *folder) {
+    const nf_head *learner = r->model->learner;
     const char *sentences = r->own_descriptions ? r->sentence_folder : NULL;
+    if (!learner || !learner->kind->save) return NERFIT_OK;
     char *path = sentences ? realpath(sentences, NULL) : NULL;
-    nerfit_status status = nf_description_file_save(r->model, folder, path, r->err);
+    nerfit_status status = learner->kind->save(learner, folder, path, r->err);
     free(path);
     return status;
 }
@@ -208,7 +210,7 @@ static nerfit_status save_stage1(nf_run *r) {
         NF_TRY(nf_adapter_save(r->model, unfinished, r->err));
     else
         NF_TRY(nf_model_save(r->model, unfinished, r->err));
-    if (r->model->description_head) NF_TRY(nf_run_save_head(r, unfinished));
+    NF_TRY(nf_run_save_head(r, unfinished));
     const char *path = nf_path_join(&r->arena, unfinished, STATE);
     json_t *state = json_pack("{s:O, s:O}", "log_history", r->history, "run", r->identity);
     nerfit_status status =
@@ -272,7 +274,7 @@ nerfit_status nf_run_contrastive(nf_run *r) {
         NF_TRY(status);
         NF_TRY(save_stage1(r));
     }
-    nf_model_remove_projection(r->model);
+    nf_model_remove_learner(r->model);
     return nf_network_end_training(&r->model->net, r->err);
 }
 
@@ -297,13 +299,13 @@ static nerfit_status run_description_stage1(nf_run *r) {
     const nf_train_options *o = r->options;
     const nf_embeddings *e = r->embeddings;
     bool taken;
-    NF_TRY(nf_type_columns_make(&r->model->type_columns, r->be, e->vectors, e->count, e->size,
-                                r->err));
+    nf_description_head *head = nf_description_head_of(r->model->learner);
+    NF_TRY(nf_type_columns_make(&head->own, r->be, e->vectors, e->count, e->size, r->err));
     NF_TRY(nf_run_start_training(r, 0, true));
     NF_TRY(take_stage1(r, &taken));
     if (!taken) {
         nf_task *task;
-        NF_TRY(nf_task_description(&task, r->model, &r->model->type_columns, &r->labels,
+        NF_TRY(nf_task_description(&task, r->model, &head->own, &r->labels,
                                    &r->examples[NF_SPLIT_TRAIN], validation_of(r),
                                    o->label_smoothing_factor[0], r->err));
         nerfit_status status = nf_run_stage(r, 0, task);
@@ -322,7 +324,8 @@ nerfit_status nf_run_load_head(nf_run *r) {
     if (!p->head) return NERFIT_OK;
     bool projected =
         !r->own_descriptions || !theirs || nf_run_same_encoder(r, r->sentence_folder, theirs);
-    NF_TRY(nf_description_file_load(r->model, p->head, &projected, r->err));
+    NF_TRY(nf_description_file_load(nf_description_head_of(r->model->learner), p->head, &projected,
+                                    r->err));
     if (r->embeddings && !projected)
         nf_log_warning(r->log,
                        "%s: pre-trained with another sentence encoder than ent2emb's; a new "
@@ -371,8 +374,8 @@ nerfit_status nf_run_description(nf_run *r, nf_task **task) {
     NF_TRY(nf_model_add_types(r->model, r->labels.labels, r->labels.n_types, e ? e->vectors : NULL,
                               (uint64_t)o->seed[1], r->err));
     NF_TRY(nf_run_start_training(r, 1, true));
-    NF_TRY(nf_task_description(task, r->model, &r->model->type_columns, &r->labels,
-                               &r->examples[NF_SPLIT_TRAIN], validation_of(r),
+    NF_TRY(nf_task_description(task, r->model, &nf_description_head_of(r->model->learner)->own,
+                               &r->labels, &r->examples[NF_SPLIT_TRAIN], validation_of(r),
                                o->label_smoothing_factor[1], r->err));
     return o->max_steps[1] != 0 ? nf_run_stage(r, 1, *task) : NERFIT_OK;
 }

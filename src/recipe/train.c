@@ -62,9 +62,9 @@ static nerfit_status save_model(nf_run *r, nf_train_result *result) {
     if (!best || !(result->model_folder = strdup(best))) return nf_no_memory(r->err, 0);
     nf_workspace_free(r->ws); /* its memory is better used for saving */
     r->ws = NULL;
-    if (r->model->description_head) NF_TRY(nf_model_fold_description_head(r->model, r->err));
+    NF_TRY(nf_model_fold(r->model, r->err));
     NF_TRY(nf_network_end_training(&r->model->net, r->err));
-    nf_model_remove_description_head(r->model);
+    nf_model_remove_learner(r->model);
     r->has_adapter = r->model->adapter != NULL; /* merging takes it away */
     if (r->has_adapter) {
         NF_TRY(nf_run_begin_folder(r, output, "adapter", &unfinished));

@@ -7,7 +7,7 @@
 #define NF_TENSOR_PICKLE_H
 
 #include "base/arena.h"
-#include "tensor/safetensors.h"
+#include "tensor/stored.h"
 
 typedef enum nf_pickle_kind {
     NF_PICKLE_NONE,

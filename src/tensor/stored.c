@@ -1,6 +1,6 @@
 /* Element types of safetensors files and their conversion to floats. Data in a mapping need not be
  * aligned to its type, so that every element is copied out before use. */
-#include "tensor/safetensors.h"
+#include "tensor/stored.h"
 
 #include <string.h>
 

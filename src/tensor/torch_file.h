@@ -6,7 +6,7 @@
 
 #include "base/arena.h"
 #include "base/file.h"
-#include "tensor/safetensors.h"
+#include "tensor/stored.h"
 
 /* Whether a file's first bytes are those of such a file. */
 bool nf_torch_file_is(const nf_file *file);

@@ -19,9 +19,8 @@ static const char PREFIX[] = "checkpoint-";
 static const char *const part_names[] = {"value.", "m.", "v."};
 
 static nf_values *part_of(const nf_network *net, const nf_parameter *p, int part) {
-    size_t offset = (size_t)((const char *)p->values - (const char *)net->flat_values);
     nf_values *const buffers[] = {net->flat_values, net->flat_m, net->flat_v};
-    return (nf_values *)((char *)buffers[part] + offset);
+    return nf_at(net->be, buffers[part], p->offset);
 }
 
 char *nf_checkpoint_path(nf_arena *arena, const char *folder, int64_t step) {
@@ -322,8 +321,7 @@ static nerfit_status write_all(nf_stage *stage, const char *folder, nf_arena *ar
                                nerfit_error *err) {
     nf_model *model = stage->task->model;
     NF_TRY(nf_directory_make(folder, err));
-    if (model->description_head && model->classifier)
-        NF_TRY(nf_model_fold_description_head(model, err));
+    NF_TRY(nf_model_fold(model, err));
     if (model->adapter)
         NF_TRY(nf_adapter_save(model, folder, err));
     else

@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "model/team.h"
 #include "train/task.h"
 
 typedef struct classification {
@@ -79,10 +80,10 @@ static nerfit_status task_run(nf_task *task, nf_pass *pass, const nf_task_batch 
     if (nf_workspace_failed(pass->ws)) return nf_no_memory(err, 0);
 
     nf_encoder_kept kept = {.layers = self->kept};
-    nf_head_kept head_kept;
-    if (nf_encoder_forward(&model->encoder, pass, hidden, &kept, NULL) != NERFIT_OK)
+    nf_head_saved head_saved;
+    if (nf_team_encoder_forward(&model->encoder, pass, hidden, &kept) != NERFIT_OK)
         return nf_no_memory(err, 0);
-    if (nf_head_forward(model, pass, logits, hidden, &head_kept) != NERFIT_OK)
+    if (nf_head_forward(model->head, pass, logits, hidden, n, &head_saved) != NERFIT_OK)
         return nf_no_memory(err, 0);
     double divisor = b->whole.counted > 0.0 ? b->whole.counted : 1.0;
     const nf_targets targets = {labels, n, l, self->smoothing};
@@ -90,9 +91,9 @@ static nerfit_status task_run(nf_task *task, nf_pass *pass, const nf_task_batch 
                               b->grad_scale / divisor) /
             divisor;
     if (!pass->keep) return collect(self, be, logits, batch, count, err);
-    if (nf_head_backward(model, pass, hidden, dlogits, &head_kept) != NERFIT_OK)
+    if (nf_head_backward(model->head, pass, hidden, dlogits, n, &head_saved) != NERFIT_OK)
         return nf_no_memory(err, 0);
-    if (nf_encoder_backward(&model->encoder, pass, hidden, &kept) != NERFIT_OK)
+    if (nf_team_encoder_backward(&model->encoder, pass, hidden, &kept) != NERFIT_OK)
         return nf_no_memory(err, 0);
     return NERFIT_OK;
 }

@@ -1,6 +1,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "model/team.h"
 #include "train/task.h"
 
 typedef struct contrastive {
@@ -74,10 +75,9 @@ static nerfit_status task_run(nf_task *task, nf_pass *pass, const nf_task_batch 
     if (nf_workspace_failed(pass->ws)) return nf_no_memory(err, 0);
 
     nf_encoder_kept kept = {.layers = self->kept};
-    nf_linear_kept projection_kept;
-    if (nf_encoder_forward(&model->encoder, pass, hidden, &kept, NULL) != NERFIT_OK ||
-        nf_linear_forward(model->projection, pass, projected, NULL, hidden, NF_ACTIVATION_NONE,
-                          &projection_kept) != NERFIT_OK)
+    nf_head_saved projection_kept;
+    if (nf_team_encoder_forward(&model->encoder, pass, hidden, &kept) != NERFIT_OK ||
+        nf_head_forward(model->learner, pass, projected, hidden, n, &projection_kept) != NERFIT_OK)
         return nf_no_memory(err, 0);
     be->normalize_forward(be, z, norms, projected, n, p);
     entities.embeddings = self->embeddings;
@@ -91,9 +91,8 @@ static nerfit_status task_run(nf_task *task, nf_pass *pass, const nf_task_batch 
     if (!pass->keep) return NERFIT_OK;
 
     be->normalize_backward(be, dz, dz, z, norms, n, p);
-    if (nf_linear_backward(model->projection, pass, hidden, dz, &projection_kept, false) !=
-            NERFIT_OK ||
-        nf_encoder_backward(&model->encoder, pass, hidden, &kept) != NERFIT_OK)
+    if (nf_head_backward(model->learner, pass, hidden, dz, n, &projection_kept) != NERFIT_OK ||
+        nf_team_encoder_backward(&model->encoder, pass, hidden, &kept) != NERFIT_OK)
         return nf_no_memory(err, 0);
     return NERFIT_OK;
 }

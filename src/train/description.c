@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "labels/decoder.h"
+#include "model/team.h"
 #include "train/task.h"
 
 typedef struct description {
@@ -49,7 +50,7 @@ static nerfit_status find_words(words *out, const nf_example *const *batch, size
 
 /* Stage 1 has no transitions: its evaluations take the best legal sequence. */
 static void read_transitions(const description *self, nf_backend *be, nf_transitions *out) {
-    const nf_parameter *p = self->task.model->description_head->transitions;
+    const nf_parameter *p = nf_description_head_of(self->task.model->learner)->transitions;
     *out = (nf_transitions){0};
     if (p) be->to_f64(be, &out->next[0][0], p->values, NF_TRANSITION_COUNT);
 }
@@ -82,7 +83,7 @@ static nerfit_status add_decoder(description *self, nf_pass *pass, const nf_valu
                                  nf_values *dlogits, const words *w, const nf_task_batch *batch,
                                  double *loss, nerfit_error *err) {
     nf_backend *be = pass->be;
-    nf_parameter *p = self->task.model->description_head->transitions;
+    nf_parameter *p = nf_description_head_of(self->task.model->learner)->transitions;
     size_t cells = w->n * (2 * self->columns->n_types + 1);
     double *host = calloc(2 * cells + 1, sizeof *host), sum = 0.0;
     nf_values *more = nf_workspace_reals(pass->ws, cells);
@@ -147,7 +148,7 @@ static nerfit_status collect(description *self, nf_backend *be, const nf_values 
 static nerfit_status run_words(description *self, nf_pass *pass, const words *w,
                                const nf_task_batch *batch, double *loss, nerfit_error *err) {
     const nf_model *model = self->task.model;
-    const nf_description_head *head = model->description_head;
+    nf_description_head *head = nf_description_head_of(model->learner);
     nf_backend *be = pass->be;
     size_t tokens = (size_t)pass->sequences.n_tokens, c = model->encoder.hidden, n = w->n;
     size_t l = 2 * self->columns->n_types + 1;
@@ -160,22 +161,12 @@ static nerfit_status run_words(description *self, nf_pass *pass, const words *w,
     if (nf_workspace_failed(pass->ws)) return nf_no_memory(err, 0);
 
     nf_encoder_kept kept = {.layers = self->kept};
-    nf_description_kept head_kept;
-    nf_dropout dropout = nf_pass_dropout(pass, head->site, model->encoder.classifier_dropout, c);
-    if (nf_encoder_forward(&model->encoder, pass, hidden, &kept, NULL) != NERFIT_OK)
+    nf_head_saved head_saved;
+    head->columns = self->columns;
+    if (nf_team_encoder_forward(&model->encoder, pass, hidden, &kept) != NERFIT_OK)
         return nf_no_memory(err, 0);
     be->embedding_forward(be, h, hidden, rows, n, c, false); /* gathers the words' rows */
-    nf_head_kept features;
-    nf_values *x = h;
-    if (model->head) {
-        x = nf_workspace_reals(pass->ws, n * c);
-        if (nf_workspace_failed(pass->ws) ||
-            nf_head_features_forward(model, pass, x, h, n, &features) != NERFIT_OK)
-            return nf_no_memory(err, 0);
-    }
-    be->dropout(be, x, x, n * c, &dropout);
-    if (nf_description_head_forward(head, self->columns, pass, logits, x, n, &head_kept) !=
-        NERFIT_OK)
+    if (nf_head_forward(model->learner, pass, logits, h, n, &head_saved) != NERFIT_OK)
         return nf_no_memory(err, 0);
     const nf_targets targets = {labels, n, l, self->smoothing};
     *loss = be->cross_entropy(be, pass->keep ? dlogits : NULL, logits, &targets,
@@ -184,18 +175,11 @@ static nerfit_status run_words(description *self, nf_pass *pass, const words *w,
     if (head->transitions) NF_TRY(add_decoder(self, pass, logits, dlogits, w, batch, loss, err));
     if (!pass->keep) return collect(self, be, logits, w, batch->texts, batch->count, err);
 
-    if (nf_description_head_backward(head, self->columns, pass, dh, dlogits, n, &head_kept) !=
-        NERFIT_OK)
+    if (nf_head_backward(model->learner, pass, dh, dlogits, n, &head_saved) != NERFIT_OK)
         return nf_no_memory(err, 0);
-    be->dropout(be, dh, dh, n * c, &dropout);
-    if (model->head) { /* x is not needed any more */
-        if (nf_head_features_backward(model, pass, x, dh, &features) != NERFIT_OK)
-            return nf_no_memory(err, 0);
-        dh = x;
-    }
     be->zero(be, hidden, tokens * c);
     be->embedding_backward(be, hidden, dh, rows, n, c, -1); /* and puts them back */
-    if (nf_encoder_backward(&model->encoder, pass, hidden, &kept) != NERFIT_OK)
+    if (nf_team_encoder_backward(&model->encoder, pass, hidden, &kept) != NERFIT_OK)
         return nf_no_memory(err, 0);
     return NERFIT_OK;
 }
@@ -229,8 +213,9 @@ nerfit_status nf_task_description(nf_task **out, nf_model *model, const nf_type_
     *out = NULL;
     description *d = calloc(1, sizeof *d);
     if (!d) return nf_no_memory(err, sizeof *d);
-    d->task = (nf_task){.name = model->description_head->transitions ? "word classification"
-                                                                     : "description contrastive",
+    d->task = (nf_task){.name = nf_description_head_of(model->learner)->transitions
+                                    ? "word classification"
+                                    : "description contrastive",
                         .model = model,
                         .train = train,
                         .validation = validation,

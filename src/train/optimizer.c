@@ -48,10 +48,6 @@ static nf_values *part(const nf_optimizer *o, nf_values *flat, size_t at) {
     return nf_at(o->net->be, flat, at);
 }
 
-static size_t place_of(const nf_network *net, const nf_parameter *p) {
-    return (size_t)((const char *)p->values - (const char *)net->flat_values) / net->be->real_size;
-}
-
 static int by_place(const void *a, const void *b) {
     const trained_weight *x = a, *y = b;
     return (x->first > y->first) - (x->first < y->first);
@@ -64,7 +60,7 @@ static nerfit_status find_weights(nf_optimizer *o, nerfit_error *err) {
     for (size_t i = 0; i < net->n_linears; i++) {
         const nf_linear *linear = net->linears[i];
         if (!linear->weight->grad || linear->weight->removed) continue;
-        size_t first = place_of(net, linear->weight);
+        size_t first = linear->weight->offset;
         o->weights[o->n_weights++] =
             (trained_weight){linear, first, first + nf_parameter_count(linear->weight)};
     }
@@ -106,7 +102,7 @@ nerfit_status nf_optimizer_new(nf_optimizer **out, nf_model *model, nerfit_error
     o->net = net;
     nerfit_status status = find_weights(o, err);
     if (status == NERFIT_OK && words && words->grad && !words->removed) {
-        o->first = place_of(net, words);
+        o->first = words->offset;
         o->c = words->cols;
         o->n_rows = words->rows;
         o->end = o->first + o->n_rows * o->c;
@@ -184,7 +180,7 @@ void nf_optimizer_begin(nf_optimizer *o) {
         if (net->linears[i]->weight->grad) net->linears[i]->weight->fresh = true;
     for (size_t i = 0; i < net->n_parameters; i++) {
         nf_parameter *p = net->parameters[i];
-        bool by_rows = o->n_rows && p->grad == part(o, net->flat_grads, o->first);
+        bool by_rows = o->n_rows && p->offset == o->first;
         if (p->grad && !p->fresh && !by_rows) be->zero(be, p->grad, nf_parameter_count(p));
     }
     for (size_t i = 0; i < o->n_met; i++) { /* the last step's rows; all others are zero */

@@ -1,10 +1,10 @@
-#include "model/description_file.h"
+#include "heads/description_file.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
-#include "model/save.h"
+#include "model/store.h"
 
 static const char FILE_NAME[] = "description_head.safetensors";
 static const char ENCODER[] = "sentence_encoder";
@@ -22,9 +22,9 @@ static const char *stored_name(const nf_parameter *p) {
     return strchr(p->name, '.') + 1;
 }
 
-nerfit_status nf_description_file_save(const nf_model *model, const char *folder,
+nerfit_status nf_description_file_save(const nf_head *base, const char *folder,
                                        const char *sentence_encoder, nerfit_error *err) {
-    const nf_description_head *head = model->description_head;
+    const nf_description_head *head = (const nf_description_head *)base;
     const nf_parameter *all[] = {head->projection, head->shared, head->shared_bias};
     const char *metadata[] = {"format", "1", ENCODER, sentence_encoder ? sentence_encoder : "",
                               NULL};
@@ -35,7 +35,7 @@ nerfit_status nf_description_file_save(const nf_model *model, const char *folder
     nerfit_status status = path ? NERFIT_OK : nf_no_memory(err, 0);
     for (size_t i = 0; i < 3 && status == NERFIT_OK; i++) {
         if (!all[i]) continue;
-        status = nf_store_parameter(&tensors[count], &arena, &model->net, all[i], "", err);
+        status = nf_store_parameter(&tensors[count], &arena, base->net, all[i], "", err);
         tensors[count++].name = stored_name(all[i]);
     }
     if (status == NERFIT_OK) status = nf_safetensors_save(path, tensors, count, metadata, err);
@@ -52,7 +52,7 @@ nerfit_status nf_description_file_open(nf_safetensors **out, const char *folder,
     return status;
 }
 
-static nerfit_status fill(nf_model *model, nf_parameter *p, const nf_stored *stored,
+static nerfit_status fill(const nf_description_head *head, nf_parameter *p, const nf_stored *stored,
                           const nf_safetensors *file, nerfit_error *err) {
     if (!stored)
         return nf_fail_at(err, NERFIT_FORMAT, nf_safetensors_path(file), 0, 0,
@@ -63,18 +63,17 @@ static nerfit_status fill(nf_model *model, nf_parameter *p, const nf_stored *sto
         return nf_fail_at(err, NERFIT_FORMAT, nf_safetensors_path(file), 0, 0,
                           "tensor \"%s\" is not of this encoder's size (hidden size %zu)",
                           stored->name, p->cols);
-    return nf_parameter_copy(&model->net, p, stored, nf_safetensors_path(file), err);
+    return nf_parameter_copy(head->head.net, p, stored, nf_safetensors_path(file), err);
 }
 
-nerfit_status nf_description_file_load(nf_model *model, const nf_safetensors *file, bool *projected,
-                                       nerfit_error *err) {
-    nf_description_head *head = model->description_head;
+nerfit_status nf_description_file_load(nf_description_head *head, const nf_safetensors *file,
+                                       bool *projected, nerfit_error *err) {
     const nf_stored *projection = nf_safetensors_find(file, "projection");
     *projected = *projected && head->projection && projection && projection->n_dims == 2 &&
                  projection->dims[0] == (int64_t)head->size;
-    if (*projected) NF_TRY(fill(model, head->projection, projection, file, err));
-    NF_TRY(fill(model, head->shared, nf_safetensors_find(file, "shared"), file, err));
-    return fill(model, head->shared_bias, nf_safetensors_find(file, "shared_bias"), file, err);
+    if (*projected) NF_TRY(fill(head, head->projection, projection, file, err));
+    NF_TRY(fill(head, head->shared, nf_safetensors_find(file, "shared"), file, err));
+    return fill(head, head->shared_bias, nf_safetensors_find(file, "shared_bias"), file, err);
 }
 
 const char *nf_description_file_encoder(const nf_safetensors *file, const char *folder,

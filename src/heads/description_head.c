@@ -1,9 +1,10 @@
-#include "model/description_head.h"
+#include "heads/description_head.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "heads/token_classifier.h"
 #include "labels/bio.h"
 
 enum { OUTSIDE, BEGIN, INSIDE, SHARED }; /* rows of the shared part: o, u_B, u_I */
@@ -65,13 +66,14 @@ void nf_type_columns_free(nf_type_columns *columns, nf_backend *be) {
 
 /* ---------------------------------------------------------------- parameters */
 
-static nf_parameter *parameter(nf_network *net, const char *name, int n_dims, size_t rows,
+static nf_parameter *parameter(nf_description_head *head, const char *name, int n_dims, size_t rows,
                                size_t cols, nf_group group) {
     char path[64];
     strcpy(path, PREFIX);
     strcat(path, name);
-    nf_parameter *p = nf_network_parameter(net, path, n_dims, rows, cols, n_dims == 2);
+    nf_parameter *p = nf_network_parameter(head->head.net, path, n_dims, rows, cols, n_dims == 2);
     if (!p) return NULL;
+    nf_head_own(&head->head, p);
     p->group = group;
     p->trained = true;
     return p;
@@ -86,31 +88,40 @@ static nerfit_status fill_identity(nf_network *net, nf_parameter *p, nerfit_erro
     return status;
 }
 
-nerfit_status nf_description_head_new(nf_description_head **out, nf_network *net, size_t c,
-                                      size_t size, bool identity, uint64_t seed,
+static const nf_head_kind description;
+
+nerfit_status nf_description_head_new(nf_head **out, nf_network *net, size_t c, size_t size,
+                                      bool identity, const double *dropout, uint64_t seed,
                                       nerfit_error *err) {
     nf_description_head *head = nf_arena_calloc(&net->arena, 1, sizeof *head);
     if (!head) return nf_no_memory(err, sizeof *head);
-    *head = (nf_description_head){.hidden = c, .size = size, .site = nf_network_site(net)};
-    head->shared = parameter(net, "shared", 2, SHARED, c, NF_GROUP_HEAD);
-    head->shared_bias = parameter(net, "shared_bias", 1, 1, SHARED, NF_GROUP_HEAD);
+    *head = (nf_description_head){.head = {&description, net, c, dropout, nf_network_site(net)},
+                                  .size = size};
+    head->shared = parameter(head, "shared", 2, SHARED, c, NF_GROUP_HEAD);
+    head->shared_bias = parameter(head, "shared_bias", 1, 1, SHARED, NF_GROUP_HEAD);
     if (!head->shared || !head->shared_bias) return nf_no_memory(err, 0);
     NF_TRY(nf_parameter_normal(net, head->shared, SD, seed, STREAM_SHARED, err));
     NF_TRY(nf_parameter_constant(net, head->shared_bias, 0.0f, err));
-    *out = head;
+    *out = &head->head;
     if (size == 0) return NERFIT_OK;
-    head->projection = parameter(net, "projection", 2, size, c, NF_GROUP_PROJECTION);
+    head->projection = parameter(head, "projection", 2, size, c, NF_GROUP_PROJECTION);
     if (!head->projection) return nf_no_memory(err, 0);
     return identity ? fill_identity(net, head->projection, err)
                     : nf_parameter_normal(net, head->projection, 1.0 / sqrt((double)c), seed,
                                           STREAM_PROJECTION, err);
 }
 
-nerfit_status nf_description_head_add_types(nf_description_head *head, nf_network *net,
-                                            size_t n_types, uint64_t seed, nerfit_error *err) {
-    head->types = parameter(net, "types", 2, n_types, head->hidden, NF_GROUP_HEAD);
-    head->type_bias = parameter(net, "type_bias", 1, 1, n_types, NF_GROUP_HEAD);
-    head->transitions = parameter(net, "transitions", 1, 1, NF_TRANSITION_COUNT, NF_GROUP_DECODER);
+nerfit_status nf_description_head_add_types(nf_description_head *head, size_t n_types,
+                                            const float *vectors, const nf_features *features,
+                                            uint64_t seed, nerfit_error *err) {
+    nf_network *net = head->head.net;
+    nf_type_columns_free(&head->own, net->be);
+    NF_TRY(nf_type_columns_make(&head->own, net->be, vectors, n_types, head->size, err));
+    head->columns = &head->own;
+    head->features = features;
+    head->types = parameter(head, "types", 2, n_types, head->head.hidden, NF_GROUP_HEAD);
+    head->type_bias = parameter(head, "type_bias", 1, 1, n_types, NF_GROUP_HEAD);
+    head->transitions = parameter(head, "transitions", 1, 1, NF_TRANSITION_COUNT, NF_GROUP_DECODER);
     if (!head->types || !head->type_bias || !head->transitions) return nf_no_memory(err, 0);
     NF_TRY(head->size ? nf_parameter_constant(net, head->types, 0.0f, err)
                       : nf_parameter_normal(net, head->types, SD, seed, STREAM_TYPES, err));
@@ -118,22 +129,16 @@ nerfit_status nf_description_head_add_types(nf_description_head *head, nf_networ
     return nf_parameter_constant(net, head->transitions, 0.0f, err);
 }
 
-void nf_description_head_remove(nf_description_head *head, nf_network *net) {
-    nf_parameter *all[] = {head->projection, head->shared,    head->shared_bias,
-                           head->types,      head->type_bias, head->transitions};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) nf_parameter_remove(net, all[i]);
-}
-
-bool nf_description_head_owns(const nf_parameter *p) {
-    return strncmp(p->name, PREFIX, sizeof PREFIX - 1) == 0;
+static void description_release(nf_head *head) {
+    nf_type_columns_free(&((nf_description_head *)head)->own, head->net->be);
 }
 
 /* ---------------------------------------------------------------- forward, backward */
 
 /* V [T+3,C] = [r + E P; o; u_B; u_I] */
-static void make_vectors(const nf_description_head *head, const nf_type_columns *columns,
-                         nf_backend *be, nf_values *vectors) {
-    size_t t = columns->n_types, c = head->hidden;
+static void make_vectors(const nf_description_head *head, nf_backend *be, nf_values *vectors) {
+    const nf_type_columns *columns = head->columns;
+    size_t t = columns->n_types, c = head->head.hidden;
     if (head->types)
         be->copy(be, vectors, head->types->values, t * c);
     else
@@ -146,9 +151,8 @@ static void make_vectors(const nf_description_head *head, const nf_type_columns 
 }
 
 /* b [T+3] = [c; b_O; c_B; c_I] */
-static void make_bias(const nf_description_head *head, const nf_type_columns *columns,
-                      nf_backend *be, nf_values *bias) {
-    size_t t = columns->n_types;
+static void make_bias(const nf_description_head *head, nf_backend *be, nf_values *bias) {
+    size_t t = head->columns->n_types;
     if (head->type_bias)
         be->copy(be, bias, head->type_bias->values, t);
     else
@@ -156,33 +160,42 @@ static void make_bias(const nf_description_head *head, const nf_type_columns *co
     be->copy(be, nf_at(be, bias, t), head->shared_bias->values, SHARED);
 }
 
-nerfit_status nf_description_head_forward(const nf_description_head *head,
-                                          const nf_type_columns *columns, const nf_pass *pass,
-                                          nf_values *logits, const nf_values *h, size_t n,
-                                          nf_description_kept *kept) {
+static nerfit_status description_forward(const nf_head *base, const nf_pass *pass,
+                                         nf_values *logits, const nf_values *x, size_t n,
+                                         nf_head_saved *saved) {
+    const nf_description_head *head = (const nf_description_head *)base;
+    const nf_type_columns *columns = head->columns;
     nf_backend *be = pass->be;
-    size_t width = columns->n_types + SHARED, c = head->hidden, l = 2 * columns->n_types + 1;
-    *kept = (nf_description_kept){.h = h,
-                                  .vectors = nf_workspace_reals(pass->ws, width * c),
-                                  .scores = nf_workspace_reals(pass->ws, n * width)};
+    size_t width = columns->n_types + SHARED, c = base->hidden, l = 2 * columns->n_types + 1;
+    nf_values *h = nf_workspace_reals(pass->ws, n * c);
+    if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
+    if (head->features) {
+        NF_TRY(nf_features_forward(head->features, pass, h, x, n, saved));
+        x = h;
+    }
+    nf_head_dropout(base, pass, h, x, n);
+    saved->h = h;
+    saved->vectors = nf_workspace_reals(pass->ws, width * c);
+    saved->scores = nf_workspace_reals(pass->ws, n * width);
     nf_values *bias = nf_workspace_reals(pass->ws, width);
     if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
-    make_vectors(head, columns, be, kept->vectors);
-    make_bias(head, columns, be, bias);
-    be->matmul(be, kept->scores, h, kept->vectors,
+    make_vectors(head, be, saved->vectors);
+    make_bias(head, be, bias);
+    be->matmul(be, saved->scores, h, saved->vectors,
                &(nf_product){.m = n, .n = width, .k = c, .trans_b = true, .alpha = 1.0});
-    be->add_rows(be, kept->scores, bias, n, width);
-    be->matmul(be, logits, kept->scores, columns->layout,
+    be->add_rows(be, saved->scores, bias, n, width);
+    be->matmul(be, logits, saved->scores, columns->layout,
                &(nf_product){.m = n, .n = l, .k = width, .trans_b = true, .alpha = 1.0});
     return NERFIT_OK;
 }
 
-nerfit_status nf_description_head_backward(const nf_description_head *head,
-                                           const nf_type_columns *columns, const nf_pass *pass,
-                                           nf_values *dh, const nf_values *dlogits, size_t n,
-                                           const nf_description_kept *kept) {
+/* Adds the gradients of the head's own parameters; dh [N,C] that of h. */
+static nerfit_status scores_backward(const nf_description_head *head, const nf_pass *pass,
+                                     nf_values *dh, const nf_values *dlogits, size_t n,
+                                     const nf_head_saved *kept) {
+    const nf_type_columns *columns = head->columns;
     nf_backend *be = pass->be;
-    size_t t = columns->n_types, width = t + SHARED, c = head->hidden, l = 2 * t + 1;
+    size_t t = columns->n_types, width = t + SHARED, c = head->head.hidden, l = 2 * t + 1;
     nf_values *dscores = nf_workspace_reals(pass->ws, n * width);
     nf_values *dvectors = nf_workspace_reals(pass->ws, width * c);
     nf_values *dbias = nf_workspace_reals(pass->ws, width);
@@ -213,10 +226,26 @@ nerfit_status nf_description_head_backward(const nf_description_head *head,
     return NERFIT_OK;
 }
 
-nerfit_status nf_description_head_fold(const nf_description_head *head,
-                                       const nf_type_columns *columns, nf_backend *be,
-                                       nf_values *weight, nf_values *bias, nerfit_error *err) {
-    size_t width = columns->n_types + SHARED, c = head->hidden, l = 2 * columns->n_types + 1;
+static nerfit_status description_backward(const nf_head *base, const nf_pass *pass, nf_values *dx,
+                                          nf_values *dlogits, size_t n,
+                                          const nf_head_saved *saved) {
+    const nf_description_head *head = (const nf_description_head *)base;
+    nf_values *dh = head->features ? nf_workspace_reals(pass->ws, n * base->hidden) : dx;
+    if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
+    NF_TRY(scores_backward(head, pass, dh, dlogits, n, saved));
+    nf_head_dropout(base, pass, dh, dh, n);
+    return head->features ? nf_features_backward(head->features, pass, dx, dh, n, saved)
+                          : NERFIT_OK;
+}
+
+/* The ordinary classifier: weight [L,C] and bias [L]; and the decoder's transitions. */
+static nerfit_status description_fold(const nf_head *base, nf_head *into, nf_decoding *decoding,
+                                      nerfit_error *err) {
+    const nf_description_head *head = (const nf_description_head *)base;
+    const nf_linear *classifier = nf_token_classifier_linear(into);
+    nf_backend *be = base->net->be;
+    if (!head->types || !classifier) return NERFIT_OK; /* a first stage: there are no labels yet */
+    size_t width = head->own.n_types + SHARED, c = base->hidden, l = 2 * head->own.n_types + 1;
     nf_workspace *ws;
     NF_TRY(nf_workspace_new(&ws, be, err));
     nf_values *vectors = nf_workspace_reals(ws, width * c), *b = nf_workspace_reals(ws, width);
@@ -224,12 +253,31 @@ nerfit_status nf_description_head_fold(const nf_description_head *head,
         nf_workspace_free(ws);
         return nf_no_memory(err, width * c * be->real_size);
     }
-    make_vectors(head, columns, be, vectors);
-    make_bias(head, columns, be, b);
-    be->matmul(be, weight, columns->layout, vectors,
+    make_vectors(head, be, vectors);
+    make_bias(head, be, b);
+    be->matmul(be, classifier->weight->values, head->own.layout, vectors,
                &(nf_product){.m = l, .n = c, .k = width, .alpha = 1.0});
-    be->matmul(be, bias, columns->layout, b,
+    be->matmul(be, classifier->bias->values, head->own.layout, b,
                &(nf_product){.m = l, .n = 1, .k = width, .alpha = 1.0});
     nf_workspace_free(ws);
+    be->to_f64(be, &decoding->transitions.next[0][0], head->transitions->values,
+               NF_TRANSITION_COUNT);
+    decoding->present = true;
     return nf_backend_check(be, err);
+}
+
+static size_t description_width(const nf_head *head) {
+    return 2 * ((const nf_description_head *)head)->columns->n_types + 1;
+}
+
+static const nf_head_kind description = {.name = "description",
+                                         .width = description_width,
+                                         .forward = description_forward,
+                                         .backward = description_backward,
+                                         .fold = description_fold,
+                                         .save = nf_description_file_save,
+                                         .release = description_release};
+
+nf_description_head *nf_description_head_of(nf_head *head) {
+    return head && head->kind == &description ? (nf_description_head *)head : NULL;
 }

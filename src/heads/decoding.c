@@ -1,4 +1,4 @@
-#include "model/decoding.h"
+#include "heads/decoding.h"
 
 #include <math.h>
 #include <string.h>

@@ -6,21 +6,18 @@
  * and in its metadata "sentence_encoder": the folder of the encoder that embedded the descriptions
  * (relative ones count from the file's folder; "" if it was not known). Loading the folder without
  * this file is plain fine-tuning. */
-#ifndef NF_MODEL_DESCRIPTION_FILE_H
-#define NF_MODEL_DESCRIPTION_FILE_H
+#ifndef NF_HEADS_DESCRIPTION_FILE_H
+#define NF_HEADS_DESCRIPTION_FILE_H
 
-#include "model/model.h"
+#include "heads/description_head.h"
 
 /* Whether a folder has the file. */
 bool nf_description_file_exists(const char *folder);
-/* Writes the model's head, in f32; files in bf16 are read as well. */
-nerfit_status nf_description_file_save(const nf_model *model, const char *folder,
-                                       const char *sentence_encoder, nerfit_error *err);
-/* Fills the model's head, which must be there. *projected: on entry whether the file's projection
+/* Fills it. *projected: on entry whether the file's projection
  * is wanted (it is of one sentence encoder's vectors), on return whether it was taken: not if it is
  * of another size than the head's. */
-nerfit_status nf_description_file_load(nf_model *model, const nf_safetensors *file, bool *projected,
-                                       nerfit_error *err);
+nerfit_status nf_description_file_load(nf_description_head *head, const nf_safetensors *file,
+                                       bool *projected, nerfit_error *err);
 /* The folder's file. */
 nerfit_status nf_description_file_open(nf_safetensors **out, const char *folder, nerfit_error *err);
 /* The sentence encoder's folder, in the arena; NULL: unknown or out of memory. */

@@ -19,8 +19,8 @@
  *
  * Members that this version does not know are kept out of the way: they are neither read nor
  * refused. */
-#ifndef NF_MODEL_DECODING_H
-#define NF_MODEL_DECODING_H
+#ifndef NF_HEADS_DECODING_H
+#define NF_HEADS_DECODING_H
 
 #include <stdbool.h>
 

@@ -44,8 +44,9 @@ static void check_round_trip(const nf_document *d, const nf_format *format) {
     nerfit_error error;
     if (nf_document_overlaps(d) && !(format->holds & NF_HOLDS_OVERLAPS)) return;
     if (is_kept(d) && nf_annotations_write(&out, d, format, &error) == NERFIT_OK) {
+        nf_annotation_options options = {.format = format, .overlap = NF_OVERLAP_KEEP_ALL};
         nerfit_status status =
-            nf_annotations_parse(&again, out.data, out.length, "again", format, NULL, &error);
+            nf_annotations_parse_with(&again, out.data, out.length, "again", &options, &error);
         REQUIRE(status == NERFIT_OK && again.n_documents == 1);
         const nf_document *b = &again.documents[0];
         REQUIRE(b->n_spans == d->n_spans);

@@ -256,9 +256,10 @@ nerfit_status nf_conll_rows_read(nf_reading *reading, const nf_columns *columns,
         if (kind == NF_LINE_PASSED_OVER) continue;
         bool new_sentence =
             kind == NF_LINE_ROW && columns->sentence && row.sentence &&
-            (columns->sentence_begins ? row.sentence_size > 0
-                                      : row.sentence_size != sentence_size ||
-                                            memcmp(row.sentence, sentence, sentence_size) != 0);
+            (columns->sentence_begins
+                 ? row.sentence_size > 0
+                 : row.sentence_size != sentence_size ||
+                       (sentence_size && memcmp(row.sentence, sentence, sentence_size) != 0));
         if (kind == NF_LINE_ROW && header) {
             header = false;
             continue;

@@ -176,10 +176,12 @@ nerfit_status nf_sentence_add(nf_reading *reading, const nf_sentence *s) {
 
 /* The row's label is one that its style has, and becomes one that every scheme has. */
 static nerfit_status check_label(nf_reading *reading, const nf_columns *columns, const char *line,
-                                 const nf_conll_row *row, bool *good) {
+                                 size_t size, const nf_conll_row *row, bool *good) {
     enum { SHOWN = 60 };
     int shown = (int)(row->label_size < SHOWN ? row->label_size : SHOWN);
-    long column = row->label >= line ? nf_line_column(line, (size_t)(row->label - line)) : 0;
+    /* rows without a label column have a constant's */
+    uintptr_t at = (uintptr_t)row->label - (uintptr_t)line;
+    long column = at < size ? nf_line_column(line, at) : 0;
     *good = false;
     if (row->label_size == 0)
         return nf_reading_malformed(reading, row->line, 0, "the label is empty");
@@ -223,7 +225,7 @@ static nerfit_status check_row(nf_reading *reading, const nf_columns *columns, c
                                         ? "; words with a space in them take tabs between columns"
                                         : "");
     if (!row->word_size) return nf_reading_malformed(reading, row->line, 0, "the word is empty");
-    return check_label(reading, columns, line, row, good);
+    return check_label(reading, columns, line, size, row, good);
 }
 
 /* The label that row i of the rows since the text's beginning has, as it was given. */

@@ -3,8 +3,8 @@
     from nerfit import Trainer, TrainingArguments
 
     args = TrainingArguments(
-        model_name="encoder",
-        train_annotations=["wake me at [time : nine]", ...],
+        model_name="sentence-transformers/all-MiniLM-L6-v2",  # from the hub, or a folder
+        train_annotations=["wake me at [time : nine]", "call me at [time : ten thirty]"],
         ent2emb={"time": "A time of day, such as seven thirty."},
     )
     trainer = Trainer(args)

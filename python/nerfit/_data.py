@@ -136,6 +136,14 @@ def fill(
     return corpus
 
 
+def read(path: str | os.PathLike[str], log: Any, format: str = "auto") -> Corpus:
+    """A corpus of a file's texts."""
+    corpus = Corpus(log)
+    reading = _library.ReadOptions(format=_library.encode(format, "format"))
+    _library.call("corpus_read", corpus.address, os.fsencode(path), ctypes.byref(reading))
+    return corpus
+
+
 def lines_of(path: str | os.PathLike[str]) -> tuple[list[str], list[str]]:
     """The lines of an annotation file in a format of the user's own, and where each stands."""
     try:

@@ -39,10 +39,7 @@ def describe(
         NerfitError: a key is missing, the model did not answer, or its answer is of no use.
     """
     if isinstance(annotations, (str, os.PathLike)):
-        corpus = _data.Corpus(log_function)
-        reading = _library.ReadOptions(format=_library.encode(format, "format"))
-        path = os.fsencode(annotations)
-        _library.call("corpus_read", corpus.address, path, byref(reading))
+        corpus = _data.read(annotations, log_function, format)
     else:
         corpus = _data.fill(annotations, "annotations", list, log_function, format)
     labels, texts = [], []

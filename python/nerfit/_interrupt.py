@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import signal
 import threading
 from typing import Any
+
+from . import _library
+from .errors import CancelledError
 
 
 class Interrupt:
@@ -32,3 +36,29 @@ class Interrupt:
         if self._previous is not None:
             signal.signal(signal.SIGINT, self._previous)
             self._previous = None
+
+
+class Call(Interrupt):
+    """A call of the library that Ctrl-C ends within a batch: its options, and a context that raises
+    KeyboardInterrupt where it was ended."""
+
+    def __enter__(self) -> Call:
+        super().__enter__()
+        main = threading.current_thread() is threading.main_thread()
+        self.go_on = _library.GoOnFunction(lambda user: not self.interrupted)
+        if not main:
+            self.go_on = _library.GoOnFunction()
+        self.options = self.options_of(None)
+        return self
+
+    def options_of(self, given: Any) -> Any:
+        """Options of the call, with what asks whether to go on; None: no others."""
+        options = given if given is not None else _library.CallOptions()
+        options.size = ctypes.sizeof(_library.CallOptions)
+        options.go_on = self.go_on
+        return options
+
+    def __exit__(self, kind: Any, *_: Any) -> None:
+        super().__exit__()
+        if self.interrupted and kind in (None, CancelledError):
+            raise KeyboardInterrupt from None

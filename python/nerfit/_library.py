@@ -75,6 +75,9 @@ class ModelOptions(ctypes.Structure):
     ]
 
 
+GoOnFunction = CFUNCTYPE(c_bool, c_void_p)
+
+
 class CallThreshold(ctypes.Structure):
     _fields_ = [("label", c_char_p), ("threshold", c_double)]
 
@@ -89,7 +92,7 @@ class CallOptions(ctypes.Structure):
         ("decoder", c_char_p),
         ("thresholds", POINTER(CallThreshold)),
         ("n_thresholds", c_size_t),
-        ("go_on", c_void_p),
+        ("go_on", GoOnFunction),
         ("log", c_void_p),
         ("user", c_void_p),
         ("labels", POINTER(c_char_p)),
@@ -279,6 +282,18 @@ _FUNCTIONS = {
             POINTER(c_size_t),
             c_size_t,
             POINTER(POINTER(Prediction)),
+            _error,
+        ],
+    ),
+    "nerfit_evaluate_with": (
+        STATUS,
+        [
+            c_void_p,
+            POINTER(CallOptions),
+            c_void_p,
+            c_char_p,
+            c_bool,
+            POINTER(Report),
             _error,
         ],
     ),

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, Union, overload
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from . import _data, _library, _transfer, _values
+from ._interrupt import Call
 from .errors import ArgumentError, NerfitError
 
 _logger = logging.getLogger("nerfit")
@@ -314,16 +315,17 @@ class Model:
             sizes = (c_size_t * len(data))(*map(len, data))
             out = POINTER(_library.Prediction)()
             began = time.monotonic()
-            options = call.options(_thresholds(threshold), first, len(data)) if call else None
-            _library.call(
-                "predict_with",
-                session.address,
-                byref(options) if options is not None else None,
-                _library.texts_array(data),
-                sizes,
-                len(data),
-                byref(out),
-            )
+            of_call = call.options(_thresholds(threshold), first, len(data)) if call else None
+            with Call() as interrupt:
+                _library.call(
+                    "predict_with",
+                    session.address,
+                    byref(interrupt.options_of(of_call)),
+                    _library.texts_array(data),
+                    sizes,
+                    len(data),
+                    byref(out),
+                )
             seconds = time.monotonic() - began
             yield from out[: len(data)]
             first += len(data)
@@ -435,27 +437,27 @@ class Model:
             threshold: as in ``predict``.
         """
         if isinstance(annotations, (str, os.PathLike)):
-            data = os.fsencode(annotations), _library.encode(format, "format")
-            return self._report("evaluate", *data, mode, words, threshold)
-        corpus = _data.fill(annotations, "annotations", list, log_function, format)
+            corpus = _data.read(annotations, log_function, format)
+        else:
+            corpus = _data.fill(annotations, "annotations", list, log_function, format)
         return self.evaluate_corpus(corpus, mode, words, threshold)
 
     def evaluate_corpus(
         self, corpus: _data.Corpus, mode: str, words: bool, threshold: Threshold = None
     ) -> Report:
-        return self._report("evaluate_corpus", corpus.address, mode, words, threshold)
-
-    def _report(self, function: str, *arguments: Any) -> Report:
-        *data, mode, words, threshold = arguments
         report = _library.Report()
-        _library.call(
-            function,
-            self._session(threshold).address,
-            *data,
-            _library.encode(mode, "mode"),
-            words,
-            byref(report),
-        )
+        session = self._session(threshold)
+        name = _library.encode(mode, "mode")
+        with Call() as call:
+            _library.call(
+                "evaluate_with",
+                session.address,
+                byref(call.options),
+                corpus.address,
+                name,
+                words,
+                byref(report),
+            )
         try:
             made = make_report(report)
         finally:

@@ -167,6 +167,10 @@ def test_a_long_list_can_be_interrupted(trained):
     for work in (model.predict, model.tokens):
         # with all texts at once it would take minutes
         assert interrupted(lambda work=work: work(many)) < 10
+    long = "wake me up at nine " * 100000
+    assert interrupted(lambda: model.predict(long)) < 10
+    annotations = [{"text": text, "entities": []} for text in many[:2000]]
+    assert interrupted(lambda: model.evaluate(annotations), after=1) < 10
     assert model.predict(few) == whole
 
 

@@ -131,6 +131,11 @@ install: all
 	install -m 755 $(BUILD)/nerfit $(DESTDIR)$(PREFIX)/bin/
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1
 	$(BUILD)/nerfit help --man > $(DESTDIR)$(PREFIX)/share/man/man1/nerfit.1
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+	    $(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	$(BUILD)/nerfit completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/nerfit
+	$(BUILD)/nerfit completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_nerfit
+	$(BUILD)/nerfit completion fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/nerfit.fish
 	install -m 644 include/nerfit.h $(DESTDIR)$(PREFIX)/include/
 	install -m 644 $(BUILD)/libnerfit.a $(DESTDIR)$(PREFIX)/lib/
 	install -m 755 $(BUILD)/libnerfit.so $(DESTDIR)$(PREFIX)/lib/libnerfit.so.$(VERSION)

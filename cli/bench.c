@@ -51,7 +51,8 @@ static int run_quantize(const command *self, int argc, char **argv) {
     bool force = false, quiet = false;
     size_t n;
     const cli_option options[] = {
-        {"--format", "FORMAT", cli_format_help(NERFIT_FORMATS_READ, "of DATA: "), &format, NULL},
+        {"--format", "FORMAT", NULL, &format, NULL},
+        {"--from", "NAME", cli_format_help(NERFIT_FORMATS_READ, "of DATA: "), &format, NULL},
         {"--force", NULL, "accept any loss", NULL, &force},
         {"--threads", "N", "CPU threads; all cores if not given", &threads, NULL},
         {"--quiet", NULL, "only warnings and errors", NULL, &quiet}};

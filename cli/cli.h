@@ -15,11 +15,11 @@ typedef struct command {
     int (*run)(const struct command *self, int argc, char **argv);
 } command;
 
-/* One option of a command, as a row of its table. */
+/* One option of a command, as a row of its table. In names "-" and "_" are the same. */
 typedef struct cli_option {
     const char *name;  /* "--output" */
     const char *value; /* "FORMAT", or NULL for a switch */
-    const char *help;
+    const char *help;  /* NULL: an old spelling, which is understood and not shown */
     const char **text; /* receives the value */
     bool *flag;        /* or is set */
 } cli_option;
@@ -32,6 +32,15 @@ int cli_parse(const command *self, int argc, char **argv, const cli_option *opti
 const cli_option *cli_find_option(const cli_option *options, size_t n_options, const char *name,
                                   size_t size);
 void cli_help(const command *self, const cli_option *options, size_t n_options);
+/* The part of it that shows the options. */
+void cli_help_options(const cli_option *options, size_t n_options);
+/* --output: from now on what goes to standard output goes into this file, which appears when the
+ * program ends well; NULL and "-": it stays. Returns -1 to go on, or an exit status. */
+int cli_output(const char *path);
+#define CLI_OUTPUT_OPTION(place)                                                                   \
+    { "--output", "PATH", "instead of standard output", &(place), NULL }
+/* The commands by index; NULL past the last one. */
+const command *cli_command(size_t index);
 
 /* "nerfit: error: ..." on stderr; returns FAILED, or USAGE for usage errors. */
 int cli_fail(const nerfit_error *error);
@@ -83,6 +92,6 @@ void cli_print_mistakes(const nerfit_report *report);
 
 extern const command command_train, command_predict, command_eval, command_score, command_embed,
     command_tokenize, command_data, command_fewshot, command_pretrain, command_describe,
-    command_download, command_bench, command_quantize;
+    command_download, command_bench, command_quantize, command_completion;
 
 #endif

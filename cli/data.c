@@ -84,10 +84,11 @@ static int run_convert(const command *self, int argc, char **argv) {
     input in = {0};
     const char *to = NULL, *output = NULL, *path;
     const cli_option options[] = {
-        {"--to", "FORMAT",
+        {"--to", "FORMAT", NULL, &to, NULL},
+        {"--format", "NAME",
          cli_format_help(NERFIT_FORMATS_WRITTEN, "else by --output's ending, or jsonl: "), &to,
          NULL},
-        {"--output", "FILE", "instead of standard output (a folder for seq and brat)", &output,
+        {"--output", "PATH", "instead of standard output (a folder for seq and brat)", &output,
          NULL},
         INPUT_OPTIONS(in)};
     nerfit_corpus *corpus;
@@ -272,8 +273,9 @@ static int run_split(const command *self, int argc, char **argv) {
         {"--sizes", "A,B,...", "texts (120), shares (0.8, 80%) or rest; default 80%,10%,10%",
          &sizes, NULL},
         {"--names", "A,B,...", "of the files; default train,validation,test", &names, NULL},
-        {"--output", "FOLDER", "that receives the files", &folder, NULL},
-        {"--to", "FORMAT", "of the files; default jsonl", &format, NULL},
+        {"--output", "PATH", "the folder that receives the files", &folder, NULL},
+        {"--to", "FORMAT", NULL, &format, NULL},
+        {"--format", "NAME", "of the files; default jsonl", &format, NULL},
         {"--seed", "N", "default 0", &seed_text, NULL},
         INPUT_OPTIONS(in)};
     nerfit_corpus *corpus;
@@ -319,8 +321,9 @@ static int run_sample(const command *self, int argc, char **argv) {
         {"--seed", "N", "default 0", &seed_text, NULL},
         {"--negatives", "N", "texts without an entity to add: 10, or 20% of the sample", &negatives,
          NULL},
-        {"--to", "FORMAT", "of the output; else by --output's ending, or jsonl", &to, NULL},
-        {"--output", "FILE", "instead of standard output", &output, NULL},
+        {"--to", "FORMAT", NULL, &to, NULL},
+        {"--format", "NAME", "of the output; else by --output's ending, or jsonl", &to, NULL},
+        {"--output", "PATH", "instead of standard output", &output, NULL},
         {"--lines", "FILE", "that receives the sample's line numbers, as JSON", &lines, NULL},
         INPUT_OPTIONS(in)};
     nerfit_corpus *corpus, *sample = NULL;
@@ -420,7 +423,7 @@ static void print_parts(void) {
 
 static int run_data(const command *self, int argc, char **argv) {
     const char *name = argc ? argv[0] : "--help";
-    if (cli_man_writing()) {
+    if (!cli_help_is_for_people()) {
         for (size_t i = 0; i < COUNT(parts); i++) parts[i].run(&parts[i], argc, argv);
         return DONE;
     }

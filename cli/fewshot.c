@@ -121,5 +121,5 @@ const command command_fewshot = {
     "max_steps=auto\n"
     "is 20 steps for every 8 texts, 200 to 500.\n\n"
     "  nerfit fewshot config.yaml --k 4,16 --seeds 3 --recipes plain,nerfit\n"
-    "  nerfit fewshot config.yaml --recipes 'plain plain:learning_rate=1e-4 mine:max_steps=0,auto'",
+    "  nerfit fewshot config.yaml --recipes 'plain mine:max_steps=0,auto'",
     run_fewshot};

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,11 +12,15 @@
 #include <unistd.h>
 
 static const command *const commands[] = {
-    &command_train,    &command_predict, &command_eval,     &command_score,    &command_embed,
-    &command_tokenize, &command_data,    &command_fewshot,  &command_pretrain, &command_describe,
-    &command_download, &command_bench,   &command_quantize,
+    &command_train,    &command_predict, &command_eval,     &command_score,      &command_embed,
+    &command_tokenize, &command_data,    &command_fewshot,  &command_pretrain,   &command_describe,
+    &command_download, &command_bench,   &command_quantize, &command_completion,
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
+
+const command *cli_command(size_t index) {
+    return index < N_COMMANDS ? commands[index] : NULL;
+}
 
 /* ---------------------------------------------------------------- messages */
 
@@ -68,28 +73,32 @@ void cli_log(void *user, nerfit_log_level level, const char *message) {
 
 /* ---------------------------------------------------------------- arguments */
 
-void cli_help(const command *self, const cli_option *options, size_t n_options) {
-    if (cli_man_writing()) {
-        cli_man_help(self, options, n_options);
-        return;
-    }
-    printf("usage: nerfit %s %s\n\n%s\n", self->name, self->arguments, self->summary);
-    if (self->help) printf("\n%s\n", self->help);
-    if (n_options) puts("\nOptions:");
-    for (size_t i = 0; i < n_options; i++) {
-        char left[64];
-        snprintf(left, sizeof left, "%s%s%s", options[i].name, options[i].value ? " " : "",
-                 options[i].value ? options[i].value : "");
-        printf("  %-22s %s\n", left, options[i].help);
-    }
+static bool is_name(const char *a, const char *b, size_t size) {
+    for (size_t i = 0; i < size; i++)
+        if (a[i] != b[i] && !(i > 1 && a[i] == '-' && b[i] == '_') &&
+            !(i > 1 && a[i] == '_' && b[i] == '-'))
+            return false;
+    return a[size] == '\0';
 }
 
 const cli_option *cli_find_option(const cli_option *options, size_t n_options, const char *name,
                                   size_t size) {
     for (size_t i = 0; i < n_options; i++)
-        if (strlen(options[i].name) == size && strncmp(options[i].name, name, size) == 0)
-            return &options[i];
+        if (is_name(options[i].name, name, size)) return &options[i];
     return NULL;
+}
+
+static int unknown_option(const command *self, const cli_option *options, size_t n_options,
+                          const char *name, size_t size) {
+    const char *names[64];
+    char given[64];
+    size_t n = 0;
+    snprintf(given, sizeof given, "%.*s", (int)size, name);
+    for (size_t i = 0; i < n_options && n < 64; i++)
+        if (options[i].help) names[n++] = options[i].name;
+    const char *nearest = nerfit_nearest(given, names, n);
+    return nearest ? cli_usage(self, "unknown option \"%s\"; did you mean \"%s\"?", given, nearest)
+                   : cli_usage(self, "unknown option \"%s\"", given);
 }
 
 int cli_parse(const command *self, int argc, char **argv, const cli_option *options,
@@ -114,7 +123,7 @@ int cli_parse(const command *self, int argc, char **argv, const cli_option *opti
         const char *equals = strchr(argument, '=');
         size_t size = equals ? (size_t)(equals - argument) : strlen(argument);
         const cli_option *option = cli_find_option(options, n_options, argument, size);
-        if (!option) return cli_usage(self, "unknown option \"%.*s\"", (int)size, argument);
+        if (!option) return unknown_option(self, options, n_options, argument, size);
         if (option->flag) {
             if (equals) return cli_usage(self, "%s takes no value", option->name);
             *option->flag = true;
@@ -194,11 +203,19 @@ int cli_each_line(const char *path, int (*each)(void *user, const cli_line *line
 /* ---------------------------------------------------------------- main */
 
 static void print_help(void) {
-    puts("nerfit: teach a transformer to find your entities in text, from a handful of examples\n\n"
+    puts("nerfit: teach a transformer to find your entities in text, from a handful of\n"
+         "examples\n\n"
          "usage: nerfit COMMAND [ARGUMENTS]\n\nCommands:");
     for (size_t i = 0; i < N_COMMANDS; i++)
         printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
-    puts("\nnerfit COMMAND --help tells more; nerfit --version prints the version,\n"
+    puts("\nA first model, from texts such as \"wake me at [time : nine]\" in train.txt and a\n"
+         "line such as \"time: a time of day\" for every label in labels.yaml:\n\n"
+         "  nerfit train --model_name sentence-transformers/all-MiniLM-L6-v2 \\\n"
+         "    --train_annotations train.txt --ent2emb labels.yaml --output_dir runs/first\n"
+         "  nerfit predict runs/first/best texts.txt\n\n"
+         "The encoder comes from Hugging Face's hub when it is first named; a folder in\n"
+         "its format will do as well (nerfit download NAME fetches one beforehand).\n\n"
+         "nerfit COMMAND --help tells more; nerfit --version (-V) prints the version,\n"
          "nerfit help --man the manual page.");
 }
 
@@ -231,11 +248,37 @@ static void open_standard_streams(void) {
         if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0) _exit(FAILED);
 }
 
+static nerfit_output *output; /* in the place of standard output; NULL: none */
+
+int cli_output(const char *path) {
+    nerfit_error error;
+    if (!path || strcmp(path, "-") == 0) return -1;
+    if (nerfit_output_open(&output, path, &error) != NERFIT_OK) return cli_fail(&error);
+    if (fflush(stdout) != 0 || dup2(nerfit_output_descriptor(output), STDOUT_FILENO) < 0) {
+        fprintf(stderr, "nerfit: error: %s: cannot be written: %s\n", path, strerror(errno));
+        return FAILED;
+    }
+    return -1;
+}
+
+static int end_output(int status) {
+    nerfit_error error;
+    if (!output) return status;
+    if (status != DONE) {
+        nerfit_output_abort(output);
+        return status;
+    }
+    return nerfit_output_commit(output, &error) == NERFIT_OK ? DONE : cli_fail(&error);
+}
+
 /* What the work came to, if all that was written arrived. */
 static int finish(int status) {
     bool flushed = fflush(stdout) == 0;
     if (flushed && !ferror(stdout)) return status;
-    if ((!flushed && errno == EPIPE) || status == FAILED) return status; /* it was told */
+    struct pollfd pipe = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    bool closed =
+        (!flushed && errno == EPIPE) || (poll(&pipe, 1, 0) == 1 && pipe.revents & POLLERR);
+    if (closed || status == FAILED) return status; /* whoever read has had enough; it was told */
     fprintf(stderr, "nerfit: error: the output cannot be written%s%s\n", flushed ? "" : ": ",
             flushed ? "" : strerror(errno));
     return FAILED;
@@ -269,5 +312,5 @@ int main(int argc, char **argv) {
     open_standard_streams();
     spin_shortly(argv);
     signal(SIGPIPE, SIG_IGN);
-    return finish(run(argc, argv));
+    return end_output(finish(run(argc, argv)));
 }

@@ -4,12 +4,6 @@
 
 #include <stdio.h>
 
-static bool writing;
-
-bool cli_man_writing(void) {
-    return writing;
-}
-
 /* Text as roff takes it: backslashes and dashes escaped, no line that begins as a request does. */
 static void put(const char *text) {
     bool begins = true;
@@ -25,7 +19,7 @@ static void put(const char *text) {
     }
 }
 
-void cli_man_help(const command *self, const cli_option *options, size_t n_options) {
+static void put_command(const command *self, const cli_option *options, size_t n_options) {
     fputs(".SS nerfit ", stdout);
     put(self->name);
     putchar(' ');
@@ -39,6 +33,7 @@ void cli_man_help(const command *self, const cli_option *options, size_t n_optio
         fputs("\n.fi\n", stdout);
     }
     for (size_t i = 0; i < n_options; i++) {
+        if (!options[i].help) continue; /* an old spelling */
         fputs(".TP\n.B ", stdout);
         put(options[i].name);
         if (options[i].value) {
@@ -61,13 +56,25 @@ void cli_man(const command *const *commands, size_t count) {
            "text with it. Data goes to standard output, everything else to standard error.\n"
            ".SH COMMANDS\n",
            nerfit_version());
-    writing = true;
+    cli_help_into(put_command);
     for (size_t i = 0; i < count; i++) commands[i]->run(commands[i], 1, only_help);
-    writing = false;
+    cli_help_into(NULL);
     char *options = nerfit_config_help(0);
     fputs(".SH OPTIONS OF TRAINING\nThey stand in the config file, or on the command line.\n",
           stdout);
     if (options) fputs(options, stdout);
     nerfit_free(options);
+    fputs(
+        ".SH FILES\nThe folder of a run, output_dir: best/ (the model), report.html, "
+        "metrics.jsonl, training_args.json, stage1/ and stage2/ (checkpoints).\n"
+        ".SH ENVIRONMENT\nHF_HOME, HF_HUB_CACHE, HF_HUB_OFFLINE, HF_TOKEN, HF_ENDPOINT: as "
+        "huggingface_hub reads them. OPENAI_API_KEY, ANTHROPIC_API_KEY and others: keys of "
+        "language models. NERFIT_LLM_TIMEOUT: seconds to wait for an answer. NO_COLOR.\n"
+        ".SH EXAMPLES\n.nf\n"
+        "nerfit train \\-\\-model_name sentence\\-transformers/all\\-MiniLM\\-L6\\-v2 "
+        "\\-\\-train_annotations train.txt \\-\\-ent2emb labels.yaml \\-\\-output_dir runs/first\n"
+        "nerfit predict runs/first/best texts.txt \\-\\-output found.jsonl\n"
+        "nerfit eval runs/first/best test.txt \\-\\-errors\n.fi\n",
+        stdout);
     fputs(".SH EXIT STATUS\n0 done, 1 the work failed, 2 wrong usage, 130 interrupted.\n", stdout);
 }

@@ -5,8 +5,11 @@
 
 /* Prints nerfit(1). */
 void cli_man(const command *const *commands, size_t count);
-/* Whether it is being printed: help is then asked for in this form. */
-bool cli_man_writing(void);
-void cli_man_help(const command *self, const cli_option *options, size_t n_options);
+
+/* Receives a command's table when its help is asked for, in the place of --help's text. */
+typedef void cli_help_sink(const command *self, const cli_option *options, size_t n_options);
+/* NULL: --help is for people again. */
+void cli_help_into(cli_help_sink *into);
+bool cli_help_is_for_people(void);
 
 #endif

@@ -161,8 +161,8 @@ const command command_pretrain = {
     "adapter, as pretrained, when your own labels are trained from few examples; and it tags "
     "labels that\n"
     "nobody trained: nerfit predict MODEL --labels labels.yaml.\n\n"
-    "  nerfit pretrain --model_name MODEL --pretrain_annotations corpora/open-types --output_dir "
-    "OUT\n"
+    "  nerfit pretrain --model_name MODEL --output_dir OUT \\\n"
+    "    --pretrain_annotations corpora/open-types\n"
     "  nerfit pretrain --model_name MODEL --pretrain_annotations a.jsonl,b.conll \\\n"
     "                  --pretrain_ent2emb a.yaml,b.json --output_dir OUT\n\n"
     "A folder holds NAME.txt (or another format's ending) with NAME.yaml beside it; a manifest is "
@@ -178,6 +178,6 @@ const command command_train = {
     "the\n"
     "command line. Interrupted (Ctrl-C), it leaves a checkpoint to go on from.\n\n"
     "  nerfit train config.yaml --learning_rate 5e-5,1e-4\n"
-    "  nerfit train --model_name MODEL --train_annotations a.jsonl --ent2emb labels.yaml "
-    "--output_dir OUT",
+    "  nerfit train --model_name MODEL --train_annotations a.jsonl \\\n"
+    "    --ent2emb labels.yaml --output_dir OUT",
     run_train};

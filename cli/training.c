@@ -12,11 +12,15 @@
 /* ---------------------------------------------------------------- arguments */
 
 static void print_help(const command *self, const cli_option *options, size_t n_options) {
-    cli_help(self, options, n_options);
-    if (cli_man_writing()) return; /* they have a section of their own */
-    char *help = nerfit_config_help(80);
+    if (!cli_help_is_for_people()) { /* the config's options have a place of their own */
+        cli_help(self, options, n_options);
+        return;
+    }
+    cli_help(self, NULL, 0);
+    char *help = nerfit_config_help_of(self->name, 80);
     if (help) fputs(help, stdout);
     nerfit_free(help);
+    cli_help_options(options, n_options);
 }
 
 /* One option of the config. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 typedef struct machine {
@@ -18,7 +19,7 @@ typedef struct machine {
 #define MACHINE_OPTIONS(m)                                                                         \
     {"--precision", "auto|f32|bf16|int8", "of matrix products; auto: bf16 where the CPU has it",   \
      &(m).precision, NULL},                                                                        \
-        {"--dtype", "auto|f32|bf16|int8", "the same", &(m).precision, NULL},                       \
+        {"--dtype", "auto|f32|bf16|int8", NULL, &(m).precision, NULL},                             \
         {"--threads", "N", "CPU threads; all cores if not given", &(m).threads, NULL},             \
         {"--backend", cli_backends(), cli_backends_help(), &(m).backend, NULL}, {                  \
         "--quiet", NULL, "only warnings and errors", NULL, &(m).quiet                              \
@@ -130,17 +131,85 @@ static int set_thresholds(const command *self, nerfit_session *session, const ch
 
 /* ---------------------------------------------------------------- predict */
 
+/* What is read and written, and how far it is. */
+typedef struct tagging {
+    cli_input file;
+    cli_bar bar;
+    int64_t size, done; /* bytes of the input; size 0: unknown */
+    double began;
+} tagging;
+
+static void draw_progress(tagging *t) {
+    if (!cli_bar_due(&t->bar, false)) return;
+    double seconds = cli_now() - t->began + 1e-9, rate = (double)t->done / seconds;
+    double left = t->size > t->done && rate > 0 ? (double)(t->size - t->done) / rate : 0;
+    if (t->size > 0)
+        cli_bar_draw(&t->bar, "", t->done / 1000, t->size / 1000, "kB  %.0f kB/s  %d:%02d left",
+                     rate / 1000, (int)left / 60, (int)left % 60);
+    else
+        cli_bar_draw(&t->bar, "", t->done / 1000, 0, "kB  %.0f kB/s", rate / 1000);
+}
+
+static ptrdiff_t read_input(void *user, char *buffer, size_t size) {
+    tagging *t = user;
+    ptrdiff_t got = cli_read(&t->file, buffer, size);
+    if (got > 0) t->done += got;
+    return got;
+}
+
+static bool write_output(void *user, const char *data, size_t size) {
+    tagging *t = user;
+    draw_progress(t);
+    if (isatty(STDOUT_FILENO)) cli_bar_clear(&t->bar);
+    return cli_write(NULL, data, size);
+}
+
+static int predict(loaded *l, tagging *t, const nerfit_call_options *call, nerfit_stream *stream,
+                   bool quiet) {
+    struct stat info;
+    nerfit_error error;
+    size_t count;
+    t->bar.terminal = isatty(STDERR_FILENO) && !quiet;
+    t->size = fstat(t->file.fd, &info) == 0 && S_ISREG(info.st_mode) ? (int64_t)info.st_size : 0;
+    t->began = cli_now();
+    stream->read = read_input;
+    stream->write = write_output;
+    stream->user = t;
+    nerfit_status status = nerfit_predict_stream_with(l->session, call, stream, &count, &error);
+    cli_bar_clear(&t->bar);
+    if (status != NERFIT_OK) return cli_fail(&error);
+    double seconds = cli_now() - t->began;
+    if (t->bar.terminal && seconds > 2.0)
+        fprintf(stderr, "%zu texts in %.1f s (%.0f a second)\n", count, seconds,
+                (double)count / seconds);
+    return DONE;
+}
+
+/* --output named a format once: "jsonl" is one still, "./jsonl" a file. */
+static const char *format_named(const char **output) {
+    static const char *const formats[] = {"jsonl", "conll", "brackets", "tokens", "html"};
+    for (size_t i = 0; *output && i < sizeof formats / sizeof *formats; i++)
+        if (strcmp(*output, formats[i]) == 0) return *output = NULL, formats[i];
+    return NULL;
+}
+
 static int run_predict(const command *self, int argc, char **argv) {
     machine m = {0};
-    const char *input = NULL, *output = "jsonl", *threshold = NULL, *operands[2];
+    const char *input = NULL, *format = NULL, *output = NULL, *threshold = NULL, *operands[2];
     const char *word_column = NULL, *label_column = NULL;
+    bool redact = false;
     size_t n;
     const cli_option options[] = {
-        {"--input", "FORMAT",
+        CLI_OUTPUT_OPTION(output),
+        {"--format", "NAME", "of what is written: jsonl, conll, brackets, tokens, redacted or html",
+         &format, NULL},
+        {"--from", "NAME",
          cli_format_help(NERFIT_FORMATS_PARSED, "text (the default: a text a line), or one of: "),
          &input, NULL},
+        {"--input", "NAME", NULL, &input, NULL},
         CLI_COLUMN_OPTIONS(word_column, label_column),
-        {"--output", "FORMAT", "jsonl, conll, brackets, tokens or html", &output, NULL},
+        {"--redact", NULL, "the texts with [LABEL] in the place of entities: --format redacted",
+         NULL, &redact},
         DECODER_OPTION(m),
         LABELS_OPTIONS(m),
         THRESHOLD_OPTION(threshold),
@@ -150,39 +219,44 @@ static int run_predict(const command *self, int argc, char **argv) {
     if (status < 0) status = cli_threads(self, m.threads, &m.n_threads);
     if (status >= 0) return status;
     if (n == 0) return cli_usage(self, "MODEL is missing");
+    const char *old = format_named(&output);
+    if (old && (format || redact))
+        return cli_usage(self, "--output %s is a format; a file of that name is ./%s", old, old);
+    if (old && !m.quiet && access(old, F_OK) == 0) /* else there is one reading */
+        fprintf(stderr, "--output %s is taken for --format %s; a file of that name is ./%s\n", old,
+                old, old);
+    if (redact && format && strcmp(format, "redacted") != 0)
+        return cli_usage(self, "--redact is --format redacted; --format %s is another", format);
     if (!input && n > 1) cli_warn_of_text(operands[1]);
-    cli_input file;
-    if ((status = cli_open(&file, n > 1 ? operands[1] : NULL)) != DONE) return status;
+    tagging t = {0};
+    if ((status = cli_open(&t.file, n > 1 ? operands[1] : NULL)) != DONE) return status;
     nerfit_error error;
     loaded l;
     nerfit_call_options call = call_of(&m);
-    nerfit_stream stream = {.read = cli_read,
-                            .write = cli_write,
-                            .user = &file,
-                            .name = file.name,
+    nerfit_stream stream = {.name = t.file.name,
                             .input = input,
-                            .output = output,
+                            .output = redact ? "redacted"
+                                      : old  ? old
+                                             : format,
                             .word_column = word_column,
                             .label_column = label_column};
     if (load(&l, operands[0], &m, &error) != NERFIT_OK)
         status = cli_fail(&error);
-    else if ((status = set_thresholds(self, l.session, threshold)) < 0)
-        status = nerfit_predict_stream_with(l.session, &call, &stream, NULL, &error) == NERFIT_OK
-                     ? DONE
-                     : cli_fail(&error);
+    else if ((status = set_thresholds(self, l.session, threshold)) < 0 &&
+             (status = cli_output(output)) < 0)
+        status = predict(&l, &t, &call, &stream, m.quiet);
     unload(&l);
-    if (file.fd != STDIN_FILENO) close(file.fd);
+    if (t.file.fd != STDIN_FILENO) close(t.file.fd);
     return status;
 }
 
 const command command_predict = {
     "predict", "MODEL [FILE|-] [options]", "tag texts with a trained model",
-    "Reads FILE or standard input, writes a line for each text in the same order.\n"
-    "MODEL is a folder that nerfit train or transformers wrote, or a PEFT adapter's; or the name "
-    "of one\n"
-    "on Hugging Face's hub (owner/name).\n\n"
-    "  nerfit predict runs/alarm/best texts.txt\n"
-    "  echo 'wake me at nine' | nerfit predict runs/alarm/best --output brackets\n"
+    "Reads FILE or standard input, writes a line for each text in the same order. MODEL is a "
+    "folder that nerfit train or transformers wrote, or a PEFT adapter's; or the name of one on "
+    "Hugging Face's hub (owner/name).\n\n"
+    "  nerfit predict runs/alarm/best texts.txt --output found.jsonl\n"
+    "  echo 'wake me at nine' | nerfit predict runs/alarm/best --format brackets\n"
     "  nerfit predict runs/alarm/best texts.txt --threshold 0.5,time=0.7",
     run_predict};
 
@@ -221,14 +295,15 @@ static nerfit_status evaluate(loaded *l, const char *path, const nerfit_read_opt
 
 static int run_eval(const command *self, int argc, char **argv) {
     machine m = {0};
-    const char *mode = NULL, *threshold = NULL, *operands[2];
+    const char *mode = NULL, *threshold = NULL, *output = NULL, *operands[2];
     nerfit_read_options input = {0};
     shown show = {0};
     bool words = false;
     size_t n;
     const cli_option options[] = {
-        {"--format", "FORMAT", cli_format_help(NERFIT_FORMATS_READ, "of DATA: "), &input.format,
-         NULL},
+        {"--format", "FORMAT", NULL, &input.format, NULL},
+        {"--from", "NAME", cli_format_help(NERFIT_FORMATS_READ, "of DATA: "), &input.format, NULL},
+        CLI_OUTPUT_OPTION(output),
         {"--overlap", "POLICY",
          "of overlapping entities, which no model finds: error, or the longest or first is kept",
          &input.overlap, NULL},
@@ -252,6 +327,7 @@ static int run_eval(const command *self, int argc, char **argv) {
     if (status < 0) status = cli_threads(self, m.threads, &m.n_threads);
     if (status >= 0) return status;
     if (n < 2) return cli_usage(self, "%s is missing", n ? "DATA" : "MODEL");
+    if ((status = cli_output(output)) >= 0) return status;
     nerfit_error error;
     nerfit_report report;
     loaded l;
@@ -274,11 +350,12 @@ const command command_eval = {
     run_eval};
 
 static int run_score(const command *self, int argc, char **argv) {
-    const char *mode = NULL, *operands[2];
+    const char *mode = NULL, *output = NULL, *operands[2];
     nerfit_read_options gold = {0}, predicted = {0};
     shown show = {0};
     size_t n;
     const cli_option options[] = {
+        CLI_OUTPUT_OPTION(output),
         CLI_COLUMN_OPTIONS(gold.word_column, gold.label_column),
         {"--pred_column", "COLUMN",
          "the column of PRED's labels, if it is another than GOLD's; PRED may be the same file",
@@ -295,6 +372,7 @@ static int run_score(const command *self, int argc, char **argv) {
     if (n < 2 && !(n == 1 && predicted.label_column))
         return cli_usage(self, "%s is missing", n ? "PRED" : "GOLD");
     if (n == 1) operands[1] = operands[0]; /* both in one file */
+    if ((status = cli_output(output)) >= 0) return status;
     predicted.word_column = gold.word_column;
     if (!predicted.label_column) predicted.label_column = gold.label_column;
     nerfit_error error;
@@ -342,14 +420,15 @@ static int embed_line(void *user, const cli_line *line) {
 
 static int run_embed(const command *self, int argc, char **argv) {
     machine m = {0};
-    const char *operands[2];
+    const char *output = NULL, *operands[2];
     size_t n;
-    const cli_option options[] = {MACHINE_OPTIONS(m)};
+    const cli_option options[] = {CLI_OUTPUT_OPTION(output), MACHINE_OPTIONS(m)};
     int status =
         cli_parse(self, argc, argv, options, sizeof options / sizeof *options, operands, 2, &n);
     if (status < 0) status = cli_threads(self, m.threads, &m.n_threads);
     if (status >= 0) return status;
     if (n == 0) return cli_usage(self, "MODEL is missing");
+    if ((status = cli_output(output)) >= 0) return status;
     nerfit_error error;
     nerfit_model_options model_options = options_of(&m);
     embedding e = {0};
@@ -367,7 +446,9 @@ static int run_embed(const command *self, int argc, char **argv) {
 
 const command command_embed = {
     "embed", "MODEL [FILE|-] [options]", "sentence embeddings, one JSON array a line",
-    "MODEL is a sentence encoder's folder (modules.json), or its name on the hub.", run_embed};
+    "MODEL is a sentence encoder's folder (modules.json), or its name on the hub.\n\n"
+    "  nerfit embed sentence-transformers/LaBSE texts.txt --output vectors.jsonl",
+    run_embed};
 
 /* ---------------------------------------------------------------- tokenize */
 
@@ -382,11 +463,13 @@ static int tokenize_line(void *user, const cli_line *line) {
 }
 
 static int run_tokenize(const command *self, int argc, char **argv) {
-    const char *operands[2];
+    const char *output = NULL, *operands[2];
+    const cli_option options[] = {CLI_OUTPUT_OPTION(output)};
     size_t n;
-    int status = cli_parse(self, argc, argv, NULL, 0, operands, 2, &n);
+    int status = cli_parse(self, argc, argv, options, 1, operands, 2, &n);
     if (status >= 0) return status;
     if (n == 0) return cli_usage(self, "MODEL is missing");
+    if ((status = cli_output(output)) >= 0) return status;
     nerfit_error error;
     nerfit_tokenizer *tokenizer;
     if (nerfit_tokenizer_load(&tokenizer, operands[0], &error) != NERFIT_OK)
@@ -396,6 +479,8 @@ static int run_tokenize(const command *self, int argc, char **argv) {
     return status;
 }
 
-const command command_tokenize = {"tokenize", "MODEL [FILE|-]",
-                                  "ids, tokens and offsets, one JSON object a line", NULL,
-                                  run_tokenize};
+const command command_tokenize = {
+    "tokenize", "MODEL [FILE|-] [options]", "ids, tokens and offsets, one JSON object a line",
+    "Reads a text a line. MODEL is a folder with a tokenizer, or its name on the hub.\n\n"
+    "  echo 'wake me at nine' | nerfit tokenize runs/alarm/best",
+    run_tokenize};

@@ -246,7 +246,7 @@ typedef struct nerfit_stream {
     void *user;
     const char *name;   /* of the input, for messages; NULL: "input" */
     const char *input;  /* "text" (NULL), "auto", or a format of NERFIT_FORMATS_PARSED */
-    const char *output; /* "jsonl" (NULL), "conll", "brackets", "tokens", "html" */
+    const char *output; /* "jsonl" (NULL), "conll", "brackets", "tokens", "redacted", "html" */
     const char *word_column, *label_column; /* of input in columns, as in nerfit_read_options */
 } nerfit_stream;
 
@@ -592,6 +592,9 @@ NERFIT_API char *nerfit_config_given(const nerfit_config *config);
 /* The options' help, wrapped at `width` columns, or as a man page's section (width 0); freed with
  * nerfit_free. NULL when out of memory. */
 NERFIT_API char *nerfit_config_help(int width);
+/* The same of one command, with the options that mean something there, the five that one needs
+ * first: "train", "pretrain", "fewshot". */
+NERFIT_API char *nerfit_config_help_of(const char *command, int width);
 
 typedef enum nerfit_event_kind {
     NERFIT_EVENT_BEGIN,    /* a stage begins */
@@ -707,6 +710,28 @@ NERFIT_API nerfit_status nerfit_fewshot(
     const nerfit_config *config, const nerfit_fewshot_options *options, nerfit_log_function log,
     bool (*progress)(void *user, const nerfit_fewshot_progress *progress), void *user,
     nerfit_fewshot_result *result, nerfit_error *error);
+
+/* ---------------------------------------------------------------- output files, options */
+
+/* A file that appears whole when it is committed: written beside its place, synced and renamed. What
+ * is no file (a device, a FIFO, /dev/stdout) is written to as it is. */
+typedef struct nerfit_output nerfit_output;
+NERFIT_API nerfit_status nerfit_output_open(nerfit_output **output, const char *path,
+                                            nerfit_error *error);
+/* Where to write. */
+NERFIT_API int nerfit_output_descriptor(const nerfit_output *output);
+/* Both free it; abort leaves what was there before. */
+NERFIT_API nerfit_status nerfit_output_commit(nerfit_output *output, nerfit_error *error);
+NERFIT_API void nerfit_output_abort(nerfit_output *output);
+
+/* A row of the table of training options, for completion and the like. */
+typedef struct nerfit_option_info {
+    const char *name;
+    const char *choices; /* "a|b|c", or NULL */
+    const char *help;
+} nerfit_option_info;
+/* The options by index; false past the last one. */
+NERFIT_API bool nerfit_config_option(size_t index, nerfit_option_info *info);
 
 /* Frees memory that a function of this header handed out for it. */
 NERFIT_API void nerfit_free(void *memory);

@@ -219,7 +219,9 @@ nerfit_status nerfit_predict_stream_with(nerfit_session *session,
                         .output = nf_output_find(output)};
     if (!stream.output)
         return nf_fail(error, NERFIT_ARGUMENT,
-                       "output \"%s\" is not one of jsonl, conll, brackets, tokens, html", output);
+                       "output \"%s\" is not one of jsonl, conll, brackets, tokens, redacted, "
+                       "html",
+                       output);
     const nf_annotation_texts columns = {.word_column = given->word_column,
                                          .label_column = given->label_column};
     nerfit_status status = session_call_begin(&c, session, options, error);

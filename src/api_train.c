@@ -4,7 +4,31 @@
 
 #include "api_net.h"
 #include "api_train.h"
+#include "base/file.h"
 #include "base/json.h"
+
+nerfit_status nerfit_output_open(nerfit_output **output, const char *path, nerfit_error *error) {
+    nf_file_writer *writer;
+    nerfit_status status = nf_file_writer_open(&writer, path, error);
+    *output = (nerfit_output *)writer;
+    return status;
+}
+
+int nerfit_output_descriptor(const nerfit_output *output) {
+    return nf_file_writer_descriptor((const nf_file_writer *)output);
+}
+
+nerfit_status nerfit_output_commit(nerfit_output *output, nerfit_error *error) {
+    return nf_file_writer_commit((nf_file_writer *)output, error);
+}
+
+void nerfit_output_abort(nerfit_output *output) {
+    nf_file_writer_abort((nf_file_writer *)output);
+}
+
+bool nerfit_config_option(size_t index, nerfit_option_info *info) {
+    return nf_train_options_row(index, &info->name, &info->choices, &info->help);
+}
 
 const char *nerfit_nearest(const char *given, const char *const *names, size_t count) {
     nf_nearest nearest = {0};
@@ -95,9 +119,13 @@ char *nerfit_config_given(const nerfit_config *config) {
 }
 
 char *nerfit_config_help(int width) {
+    return nerfit_config_help_of("train", width);
+}
+
+char *nerfit_config_help_of(const char *command, int width) {
     nf_str out = {0};
     if (width > 0)
-        nf_train_options_help(&out, width);
+        nf_train_options_help(&out, command, width);
     else
         nf_train_options_man(&out);
     if (!out.failed) return out.data;

@@ -43,14 +43,62 @@ expect "unknown command" 2 'unknown command "trian"' "$nerfit" trian
 for command in train predict eval score embed tokenize fewshot pretrain describe download bench quantize data 'data check' 'data sample'; do
     expect "$command --help" 0 "usage: nerfit ${command% *}" "$nerfit" $command --help
 done
+for command in '' train pretrain predict eval score embed tokenize fewshot describe download bench quantize completion data \
+    'data convert' 'data check' 'data stats' 'data split' 'data sample' 'data formats'; do
+    # shellcheck disable=SC2086
+    wide=$("$nerfit" $command --help | awk 'length($0) > 80')
+    [ -z "$wide" ] || { echo "FAIL: $command --help is wider than 80: $wide"; failures=$((failures + 1)); }
+done
+expect "the first example says where an encoder comes from" 0 "from Hugging Face's hub" "$nerfit" --help
+first=$("$nerfit" help train | grep -m 5 -oE '^  --[a-z0-9_]+' | tr -d ' \n')
+[ "$first" = "--model_name--train_annotations--val_annotations--ent2emb--output_dir" ] || { echo "FAIL: first options: $first"; failures=$((failures + 1)); }
+expect "help of pretrain" 1 'train_annotations' bash -c "'$nerfit' help pretrain | grep -E '^  --(train|val)_annotations'; echo \${PIPESTATUS[1]} | grep -q 0 || { echo no train_annotations; exit 1; }"
+expect "-V" 0 '^nerfit [0-9]' "$nerfit" -V
+expect "a near command" 2 'unknown command "predcit"; did you mean "predict"\?' "$nerfit" predcit
+expect "no near command" 2 'unknown command "xylophone"$' "$nerfit" xylophone
+expect "a near option" 2 'unknown option "--outptu"; did you mean "--output"\?' "$nerfit" predict m --outptu x
+expect "a near option of training" 2 'did you mean "max_steps"' "$nerfit" train --max_step 3
+expect "help to a closed pipe" 0 '^usage' bash -c "'$nerfit' help train | head -n 1; exit \${PIPESTATUS[0]}"
+for shell in bash zsh fish; do
+    expect "completion $shell" 0 'max_steps' "$nerfit" completion $shell
+done
+expect "completion of another shell" 2 'is not one of bash, zsh, fish' "$nerfit" completion tcsh
+complete() { # words...: what bash proposes for the last one
+    bash -c 'eval "$("$0" completion bash)"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _nerfit; echo "${COMPREPLY[@]}"' "$nerfit" "$@"
+}
+expect "completed commands" 0 '^predict pretrain$' complete nerfit pr
+expect "completed options" 0 '^--threshold --threads$|^--threads --threshold$' complete nerfit predict --thr
+expect "completed values" 0 '^crf$' complete nerfit predict m --decoder c
+expect "completed options of training" 0 '^--max_steps$' complete nerfit train --max_s
+expect "completed values of training" 0 '^nerfit$' complete nerfit train --recipe n
+expect "completed options of data" 0 '^--sizes$' complete nerfit data split f --si
 expect "help train lists options" 0 'lr_scheduler_type' "$nerfit" help train
 expect "missing model" 2 'MODEL is missing' "$nerfit" predict
 expect "unknown option" 2 'unknown option "--otuput"' "$nerfit" predict m --otuput jsonl
 expect "no such folder" 1 'is not a folder' "$nerfit" predict "$root/nowhere"
-expect "bad output" 1 'output "xml" is not one of jsonl' "$nerfit" predict "$root/model" "$root/texts.txt" --output xml
+expect "bad output" 1 'output "xml" is not one of jsonl' "$nerfit" predict "$root/model" "$root/texts.txt" --format xml
 expect "bare encoder" 1 'is a bare encoder' "$nerfit" predict "$root/encoder" "$root/texts.txt"
 for format in jsonl conll brackets tokens html; do
     expect "predict $format" 0 'wake' "$nerfit" predict "$root/model" "$root/texts.txt" --output $format
+done
+for format in jsonl conll brackets tokens html redacted; do
+    "$nerfit" predict "$root/model" "$root/texts.txt" --format $format >"$root/out.a"
+    "$nerfit" predict "$root/model" "$root/texts.txt" --format $format --output "$root/out.b"
+    cmp "$root/out.a" "$root/out.b" || failures=$((failures + 1))
+done
+expect "an old spelling is told of" 0 'taken for --format brackets; a file of that name is ./brackets' bash -c "cd '$root' && touch brackets && '$nerfit' predict model texts.txt --output brackets; rm brackets"
+expect "an old spelling" 0 '^wake' bash -c "'$nerfit' predict '$root/model' '$root/texts.txt' --output brackets --threshold 1"
+expect "a file of a format's name" 0 '' bash -c "cd '$root' && '$nerfit' predict model texts.txt --output ./jsonl && test -s jsonl && rm jsonl"
+expect "--from and --input are one" 0 'wake' "$nerfit" predict "$root/model" "$root/gold.conll" --from conll
+expect "redacted" 0 '^\[?[a-z ]*\[' "$nerfit" predict "$root/model" "$root/texts.txt" --redact --threshold 0
+[ "$("$nerfit" predict "$root/model" "$root/texts.txt" --redact | wc -l)" = 3 ] || { echo "FAIL: redacted lines"; failures=$((failures + 1)); }
+expect "redacted is no other format" 2 'redact is --format redacted' "$nerfit" predict "$root/model" "$root/texts.txt" --redact --format html
+expect "a line break in redacted output" 1 'holds a line break' bash -c "printf '%s\n' '{\"text\": \"a\\nb\"}' | '$nerfit' predict '$root/model' - --from jsonl --redact"
+expect "no output of what failed" 1 '' bash -c "echo old >'$root/kept'; printf '\xff\n' | '$nerfit' predict '$root/model' - --output '$root/kept'; status=\$?; grep -q old '$root/kept' || exit 9; exit \$status"
+for arguments in "tokenize $root/model $root/texts.txt" "embed $root/encoder $root/texts.txt" "score $root/gold.conll $root/pred.conll"; do
+    # shellcheck disable=SC2086
+    "$nerfit" $arguments >"$root/out.a" 2>/dev/null; "$nerfit" $arguments --output "$root/out.b" 2>/dev/null
+    cmp "$root/out.a" "$root/out.b" && [ -s "$root/out.b" ] || { echo "FAIL: $arguments --output"; failures=$((failures + 1)); }
 done
 expect "html is escaped" 0 '&lt;' "$nerfit" predict "$root/model" "$root/texts.txt" --output html
 lines=$("$nerfit" predict "$root/model" "$root/texts.txt" | wc -l)
@@ -76,7 +124,7 @@ for command in tokenize embed predict; do
     expect "$command of a folder" 1 'cannot be (read|opened): Is a directory' "$nerfit" $command "$model" "$root"
     expect "$command of a folder as standard input" 1 'standard input.*: Is a directory' bash -c "'$nerfit' $command '$model' - <'$root'"
     expect "$command of a line without memory for it" 1 'texts.big:2: .*out of memory|out of memory' \
-        bash -c "(echo first; head -c 400000000 /dev/zero | tr '\\0' a; echo; echo last) >'$root/texts.big'; ulimit -v 250000; '$nerfit' $command '$model' '$root/texts.big' \$([ $command = tokenize ] || echo --threads 1 --backend ref)"
+        bash -c "(echo first; head -c 250000000 /dev/zero | tr '\\0' a; echo; echo last) >'$root/texts.big'; ulimit -v 250000; '$nerfit' $command '$model' '$root/texts.big' \$([ $command = tokenize ] || echo --threads 1 --backend ref)"
     rm -f "$root/texts.big"
 done
 expect "not UTF-8" 1 'not valid UTF-8|not UTF-8' bash -c "printf 'ok\n\xff\n' | '$nerfit' predict '$root/model'"

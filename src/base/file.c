@@ -384,6 +384,10 @@ static bool sync_stream(const nf_file_writer *writer) {
     return fsync(fileno(writer->stream)) == 0 || (!writer->temporary && errno != EIO);
 }
 
+int nf_file_writer_descriptor(const nf_file_writer *writer) {
+    return fileno(writer->stream);
+}
+
 nerfit_status nf_file_writer_commit(nf_file_writer *writer, nerfit_error *err) {
     nerfit_status status = sync_stream(writer) ? NERFIT_OK : fail_to_write(writer, err);
     if (status == NERFIT_OK && writer->temporary)

@@ -57,6 +57,8 @@ typedef struct nf_file_writer nf_file_writer;
 nerfit_status nf_file_writer_open(nf_file_writer **writer, const char *path, nerfit_error *err);
 nerfit_status nf_file_writer_write(nf_file_writer *writer, const void *data, size_t size,
                                    nerfit_error *err);
+/* The descriptor of the file that is being written. */
+int nf_file_writer_descriptor(const nf_file_writer *writer);
 /* Commits and frees the writer, also on failure. */
 nerfit_status nf_file_writer_commit(nf_file_writer *writer, nerfit_error *err);
 /* Removes the temporary file and frees the writer; NULL is fine. */

@@ -120,8 +120,11 @@ json_t *nf_train_options_record(const nf_train_options *used, const nf_train_opt
  * are not given. Types: bool, int, real, text, path, choice, names, paths. NULL when out of
  * memory. */
 json_t *nf_train_options_table(const nf_train_options *defaults);
-/* Help texts: a paragraph an option, wrapped at `width`; or the man page's roff. */
-void nf_train_options_help(nf_str *out, int width);
+/* A row of the table; choices: "a|b", or NULL; false past the last one. */
+bool nf_train_options_row(size_t index, const char **name, const char **choices, const char **help);
+/* Help texts: a paragraph an option, wrapped at `width`, of "train", "pretrain" or "fewshot"; or the
+ * man page's roff. */
+void nf_train_options_help(nf_str *out, const char *command, int width);
 void nf_train_options_man(nf_str *out);
 
 #endif

@@ -309,7 +309,7 @@ static void test_yaml(void **state) {
 static void test_help(void **state) {
     (void)state;
     nf_str help = {0}, man = {0};
-    nf_train_options_help(&help, 60);
+    nf_train_options_help(&help, "train", 60);
     nf_train_options_man(&man);
     assert_non_null(strstr(nf_str_text(&help), "--gradient_accumulation_steps N"));
     assert_non_null(strstr(nf_str_text(&man), ".B --peft_lora"));

@@ -392,6 +392,33 @@ static void test_stopping(void **state) {
     nf_directory_remove(root, NULL);
 }
 
+/* The best model is there at the end, also where save_steps passes over it. */
+static void test_best_between_saves(void **state) {
+    (void)state;
+    char root[64];
+    temporary_folder(root);
+    scripted_run run;
+    begin_scripted(&run, 4);
+    json_t *metrics = json_pack("[f, f, f, f]", 0.5, 0.4, 0.3, 0.2);
+    run.task.metrics = metrics;
+    run.task.base.metrics = scripted_metrics;
+    run.task.base.validation = &run.examples;
+    run.stage.folder = root;
+    nf_stage_options *o = &run.stage.options;
+    o->max_steps = 8;
+    o->eval_strategy = o->save_strategy = NF_STRATEGY_STEPS;
+    o->eval_steps = 2;
+    o->save_steps = 4;
+    o->load_best_model_at_end = o->greater_is_better = true;
+    o->metric_for_best_model = "score";
+    assert_ok(nf_stage_run(&run.stage, &error), &error);
+    assert_int_equal(run.stage.state.best_step, 2);
+    assert_true(bias_of(run.task.base.model) == run.task.bias[2]);
+    json_decref(metrics);
+    end_scripted(&run);
+    nf_directory_remove(root, NULL);
+}
+
 /* Each epoch meets every text once, in an order of its own that depends on the seed alone. */
 static void test_order(void **state) {
     (void)state;
@@ -481,7 +508,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden_loop), cmocka_unit_test(test_stopping),
         cmocka_unit_test(test_order),       cmocka_unit_test(test_micro_batches),
-        cmocka_unit_test(test_by_epoch),
+        cmocka_unit_test(test_by_epoch),    cmocka_unit_test(test_best_between_saves),
     };
     return cmocka_run_group_tests(tests, load_cases, free_cases);
 }

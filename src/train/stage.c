@@ -352,8 +352,11 @@ static nerfit_status after_step(nf_stage *stage, double loss, double grad_norm, 
         NF_TRY(log_step(stage, grad_norm, go_on, err));
     if (has_validation && due(o->eval_strategy, o->eval_steps, stage))
         NF_TRY(evaluate_step(stage, go_on, err));
-    /* A cancelled run leaves a checkpoint whatever the strategy, to go on from. */
-    if (!*go_on || due(o->save_strategy, o->save_steps, stage))
+    /* A cancelled run leaves a checkpoint whatever the strategy, to go on from; the best model is
+     * kept where save_steps would pass over it, for the end loads it. */
+    bool best = o->load_best_model_at_end && stage->state.has_best &&
+                stage->state.best_step == stage->state.step;
+    if (!*go_on || best || due(o->save_strategy, o->save_steps, stage))
         NF_TRY(save_step(stage, go_on, err));
     return NERFIT_OK;
 }

@@ -183,8 +183,10 @@ static nerfit_status find_best(nf_stage *stage, const json_t *json, const char *
                             "cannot be resumed from: the best model so far, %s, is not there "
                             "(load_best_model_at_end: false goes on without it)",
                             best);
-    else if (!own || strcmp(own, parent) != 0 || best == said)
+    else if (!own || !parent || strcmp(own, parent) != 0 || best == said) {
         s->best_folder = strdup(best);
+        if (!s->best_folder) status = nf_no_memory(err, strlen(best));
+    }
     free(whole);
     free(own);
     nf_arena_free(&arena);

@@ -1,6 +1,9 @@
 #include "data/annotation_report.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
+
+#include "base/number.h"
 
 const char *nf_finding_kind_text(nf_finding_kind kind) {
     static const char *const texts[] = {
@@ -36,6 +39,19 @@ nerfit_status nf_annotation_report_add(nf_annotation_report *report, const nf_fi
     if (!item->file || !item->label || !item->message) return nf_no_memory(err, 0);
     report->count++;
     return NERFIT_OK;
+}
+
+nerfit_status nf_annotation_report_tell(nf_annotation_report *report, nf_finding finding,
+                                        nerfit_error *err, const char *format, ...) {
+    nerfit_error text;
+    char message[sizeof text.text];
+    va_list args;
+    va_start(args, format);
+    nf_print_list(message, sizeof message, format, args);
+    va_end(args);
+    nf_fail_at(&text, NERFIT_FORMAT, finding.file, finding.line, 0, "%s", message);
+    finding.message = text.text;
+    return nf_annotation_report_add(report, &finding, err);
 }
 
 void nf_annotation_report_free(nf_annotation_report *report) {

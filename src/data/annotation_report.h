@@ -77,6 +77,10 @@ typedef struct nf_annotation_report {
 /* Counts the finding, and copies it with its texts. */
 nerfit_status nf_annotation_report_add(nf_annotation_report *report, const nf_finding *finding,
                                        nerfit_error *err);
+/* The same with a text that is made here: the finding's place and `format`. */
+nerfit_status nf_annotation_report_tell(nf_annotation_report *report, nf_finding finding,
+                                        nerfit_error *err, const char *format, ...)
+    NERFIT_PRINTF(4, 5);
 void nf_annotation_report_free(nf_annotation_report *report);
 
 #endif

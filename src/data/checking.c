@@ -1,10 +1,8 @@
 #include "data/checking.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/number.h"
 #include "data/consistency.h"
 #include "data/selection.h"
 
@@ -15,22 +13,6 @@ bool nf_same_entities(const nf_document *a, const nf_document *b) {
             strcmp(a->spans[i].label, b->spans[i].label) != 0)
             return false;
     return true;
-}
-
-static nerfit_status add(nf_annotation_report *report, nf_finding finding, nerfit_error *err,
-                         const char *format, ...) NERFIT_PRINTF(4, 5);
-
-static nerfit_status add(nf_annotation_report *report, nf_finding finding, nerfit_error *err,
-                         const char *format, ...) {
-    nerfit_error text;
-    char message[sizeof text.text];
-    va_list args;
-    va_start(args, format);
-    nf_print_list(message, sizeof message, format, args);
-    va_end(args);
-    nf_fail_at(&text, NERFIT_FORMAT, finding.file, finding.line, 0, "%s", message);
-    finding.message = text.text;
-    return nf_annotation_report_add(report, &finding, err);
 }
 
 static nerfit_status check_repeated(const nf_corpus *const *corpora, size_t count, nf_arena *arena,
@@ -51,8 +33,9 @@ static nerfit_status check_repeated(const nf_corpus *const *corpora, size_t coun
         nf_finding finding = {.kind = equal ? NF_FINDING_REPEATED : NF_FINDING_CONFLICT,
                               .file = d->file,
                               .line = d->line};
-        NF_TRY(add(report, finding, err, "the text of %s:%ld again, with %s entities", first->file,
-                   first->line, equal ? "the same" : "other"));
+        NF_TRY(nf_annotation_report_tell(report, finding, err,
+                                         "the text of %s:%ld again, with %s entities", first->file,
+                                         first->line, equal ? "the same" : "other"));
     }
     return NERFIT_OK;
 }
@@ -62,10 +45,10 @@ static nerfit_status check_empty(const nf_corpus *const *corpora, size_t count,
     for (size_t i = 0; i < count; i++) {
         if (corpora[i]->n_documents == 0 || corpora[i]->n_spans) continue;
         nf_finding finding = {.kind = NF_FINDING_NO_ENTITY, .file = corpora[i]->documents[0].file};
-        NF_TRY(add(report, finding, err,
-                   "none of its %zu texts has an entity; is this the right "
-                   "format?",
-                   corpora[i]->n_documents));
+        NF_TRY(nf_annotation_report_tell(report, finding, err,
+                                         "none of its %zu texts has an entity; is this the right "
+                                         "format?",
+                                         corpora[i]->n_documents));
     }
     return NERFIT_OK;
 }
@@ -105,14 +88,16 @@ static nerfit_status check_descriptions(const nf_corpus *const *corpora, size_t 
                                   .file = d->file,
                                   .line = d->line,
                                   .label = label};
-            NF_TRY(add(report, finding, err, "label \"%s\" has no description in %s", label, file));
+            NF_TRY(nf_annotation_report_tell(report, finding, err,
+                                             "label \"%s\" has no description in %s", label, file));
         }
     for (size_t i = 0; i < descriptions->count; i++) {
         if (is_used(corpora, count, descriptions->labels[i])) continue;
         nf_finding finding = {
             .kind = NF_FINDING_UNUSED, .file = file, .label = descriptions->labels[i]};
-        NF_TRY(add(report, finding, err, "no text has an entity of label \"%s\"",
-                   descriptions->labels[i]));
+        NF_TRY(nf_annotation_report_tell(report, finding, err,
+                                         "no text has an entity of label \"%s\"",
+                                         descriptions->labels[i]));
     }
     return NERFIT_OK;
 }

@@ -1,6 +1,5 @@
 #include "data/consistency.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,28 +7,10 @@
 
 #include "base/fnv.h"
 #include "base/hash.h"
-#include "base/number.h"
 #include "data/offsets.h"
 #include "data/words.h"
 
 enum { SHOWN = 60 };
-
-static nerfit_status consistency_add(nf_annotation_report *report, nf_finding finding,
-                                     nerfit_error *err, const char *format, ...)
-    NERFIT_PRINTF(4, 5);
-
-static nerfit_status consistency_add(nf_annotation_report *report, nf_finding finding,
-                                     nerfit_error *err, const char *format, ...) {
-    nerfit_error text;
-    char message[sizeof text.text];
-    va_list args;
-    va_start(args, format);
-    nf_print_list(message, sizeof message, format, args);
-    va_end(args);
-    nf_fail_at(&text, NERFIT_FORMAT, finding.file, finding.line, 0, "%s", message);
-    finding.message = text.text;
-    return nf_annotation_report_add(report, &finding, err);
-}
 
 /* Calls `each` for every document, in order. */
 typedef nerfit_status document_visit(void *user, const nf_document *document, size_t corpus,
@@ -78,7 +59,7 @@ static nerfit_status check_edges(void *user, const nf_document *d, size_t corpus
                               .line = d->line,
                               .entity = i + 1,
                               .label = s->label};
-        status = consistency_add(
+        status = nf_annotation_report_tell(
             user, finding, err, "entity %zu (\"%s\", %u..%u) %s inside the word \"%.*s\"", i + 1,
             s->label, s->start, s->end, starts ? "begins" : "ends",
             (int)nf_utf8_cut(d->text + from, to - from, SHOWN), d->text + from);
@@ -207,10 +188,10 @@ static nerfit_status tell_labels(label_checker *checker, const phrase *p, nerfit
                        p->counts[i] == 1 ? "" : "s");
     nerfit_status status =
         list.failed ? nf_no_memory(err, 0)
-                    : consistency_add(checker->report, finding, err,
-                                      "\"%.*s\" is labelled in %zu ways: %s; here \"%s\"",
-                                      (int)nf_utf8_cut(p->text, p->size, SHOWN), p->text,
-                                      p->n_labels, nf_str_text(&list), p->labels[1]);
+                    : nf_annotation_report_tell(checker->report, finding, err,
+                                                "\"%.*s\" is labelled in %zu ways: %s; here \"%s\"",
+                                                (int)nf_utf8_cut(p->text, p->size, SHOWN), p->text,
+                                                p->n_labels, nf_str_text(&list), p->labels[1]);
     nf_str_free(&list);
     return status;
 }
@@ -222,12 +203,12 @@ static nerfit_status tell_unlabelled(label_checker *checker, const phrase *p, ne
                           .file = p->left_out->file,
                           .line = p->left_out->line,
                           .label = p->labels[0]};
-    return consistency_add(checker->report, finding, err,
-                           "\"%.*s\" is an entity in %zu place%s (\"%s\"%s), and none in %zu, as "
-                           "here",
-                           (int)nf_utf8_cut(p->text, p->size, SHOWN), p->text, labelled,
-                           labelled == 1 ? "" : "s", p->labels[0], p->n_labels > 1 ? ", ..." : "",
-                           p->unlabelled);
+    return nf_annotation_report_tell(
+        checker->report, finding, err,
+        "\"%.*s\" is an entity in %zu place%s (\"%s\"%s), and none in %zu, as "
+        "here",
+        (int)nf_utf8_cut(p->text, p->size, SHOWN), p->text, labelled, labelled == 1 ? "" : "s",
+        p->labels[0], p->n_labels > 1 ? ", ..." : "", p->unlabelled);
 }
 
 nerfit_status nf_check_labels(const nf_corpus *const *corpora, size_t count,
@@ -386,9 +367,9 @@ static nerfit_status check_repeat(void *user, const nf_document *d, size_t corpu
     NF_TRY(find_alike(checker, index, &alike, err));
     if (alike) {
         nf_finding finding = {.kind = NF_FINDING_NEARLY_REPEATED, .file = d->file, .line = d->line};
-        NF_TRY(consistency_add(checker->report, finding, err,
-                               "nearly the text of %s:%ld, in another file", alike->document->file,
-                               alike->document->line));
+        NF_TRY(nf_annotation_report_tell(checker->report, finding, err,
+                                         "nearly the text of %s:%ld, in another file",
+                                         alike->document->file, alike->document->line));
     }
     NF_TRY(trace_of(checker, k->letters, index, true, &t, err));
     for (size_t i = 0; i < k->n_triples; i++)
@@ -452,7 +433,7 @@ nerfit_status nf_check_characters(const nf_corpus *const *corpora, size_t count,
             const char *odd = odd_character(d);
             bool decomposed = false, composed = false;
             nf_finding finding = {.kind = NF_FINDING_BYTES, .file = d->file, .line = d->line};
-            if (odd) NF_TRY(consistency_add(report, finding, err, "has %s", odd));
+            if (odd) NF_TRY(nf_annotation_report_tell(report, finding, err, "has %s", odd));
             look_at_forms(d, &decomposed, &composed);
             if (decomposed && !first) first = d;
             n_decomposed += decomposed;
@@ -460,12 +441,12 @@ nerfit_status nf_check_characters(const nf_corpus *const *corpora, size_t count,
         }
         if (!n_decomposed || !n_composed) continue;
         nf_finding finding = {.kind = NF_FINDING_BYTES, .file = first->file, .line = first->line};
-        NF_TRY(
-            consistency_add(report, finding, err,
-                            "%zu texts have letters with combining marks (NFD), as here, and %zu "
-                            "letters that are one character (NFC): the same word is spelled in "
-                            "two ways",
-                            n_decomposed, n_composed));
+        NF_TRY(nf_annotation_report_tell(
+            report, finding, err,
+            "%zu texts have letters with combining marks (NFD), as here, and %zu "
+            "letters that are one character (NFC): the same word is spelled in "
+            "two ways",
+            n_decomposed, n_composed));
     }
     return NERFIT_OK;
 }

@@ -38,6 +38,19 @@ size_t nf_digits_read(const char *text, size_t size, int64_t *out) {
     return n;
 }
 
+size_t nf_line_cells(const char *line, size_t size, const char **cells, size_t *sizes,
+                     size_t most) {
+    size_t n = 0;
+    for (size_t at = 0; at <= size && n < most; n++) {
+        const char *tab = memchr(line + at, '\t', size - at);
+        size_t to = tab ? (size_t)(tab - line) : size;
+        cells[n] = line + at;
+        sizes[n] = to - at;
+        at = to + 1;
+    }
+    return n;
+}
+
 long nf_line_column(const char *line, size_t at) {
     return (long)nf_utf8_count(line, at) + 1;
 }

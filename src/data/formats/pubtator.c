@@ -78,15 +78,9 @@ static nerfit_status set_identifier(article *a, nf_given_span *span, const char 
 static nerfit_status read_entity(nf_reading *reading, article *a, const char *line, size_t size,
                                  long number) {
     const char *cells[MOST_CELLS];
-    size_t sizes[MOST_CELLS], n = 0;
+    size_t sizes[MOST_CELLS];
+    const size_t n = nf_line_cells(line, size, cells, sizes, MOST_CELLS);
     int64_t start, end;
-    for (size_t at = 0; at <= size && n < MOST_CELLS; n++) {
-        const char *tab = memchr(line + at, '\t', size - at);
-        size_t to = tab ? (size_t)(tab - line) : size;
-        cells[n] = line + at;
-        sizes[n] = to - at;
-        at = to + 1;
-    }
     if (n >= 5 && sizes[1] && nf_digits_read(cells[1], sizes[1], &start) == sizes[1] && sizes[2] &&
         nf_digits_read(cells[2], sizes[2], &end) == sizes[2]) {
         NF_TRY(grow(a, reading->err));

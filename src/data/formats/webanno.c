@@ -153,15 +153,9 @@ static bool read_place(const char *text, size_t size, int64_t *start, int64_t *e
 
 static nerfit_status read_row(tsv_reader *r, const char *line, size_t size, long number) {
     const char *cells[MOST_CELLS];
-    size_t sizes[MOST_CELLS], n = 0;
+    size_t sizes[MOST_CELLS];
+    const size_t n = nf_line_cells(line, size, cells, sizes, MOST_CELLS);
     int64_t start, end;
-    for (size_t at = 0; at <= size && n < MOST_CELLS; n++) {
-        const char *tab = memchr(line + at, '\t', size - at);
-        size_t to = tab ? (size_t)(tab - line) : size;
-        cells[n] = line + at;
-        sizes[n] = to - at;
-        at = to + 1;
-    }
     bool good = n >= 3 && r->has_text && read_place(cells[1], sizes[1], &start, &end);
     if (good && r->base < 0) good = find_base(r, cells[2], sizes[2], start);
     if (!good) {

@@ -5,7 +5,7 @@
 #include <math.h>
 
 #include "base/rng.h"
-#include "model/lstm.h"
+#include "nn/lstm.h"
 #include "tensor/backends.h"
 
 enum { TEXTS = 4, TOKENS = 13, IN = 5, HIDDEN = 3, LAYERS = 2, OUT = 2 * HIDDEN, TRIES = 8 };

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "model/nerfit_json.h"
+#include "heads/nerfit_json.h"
 
 static const char *const rows[] = {"from O", "from B", "from I"};
 static const char *const firsts[] = {"O", "B"};

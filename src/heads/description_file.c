@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "model/store.h"
+#include "nn/store.h"
 
 static const char FILE_NAME[] = "description_head.safetensors";
 static const char ENCODER[] = "sentence_encoder";

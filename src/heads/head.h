@@ -11,7 +11,7 @@
 #define NF_HEADS_HEAD_H
 
 #include "heads/decoding.h"
-#include "model/encoder.h"
+#include "nn/encoder.h"
 
 /* What backward of any head needs besides the gradient. */
 typedef struct nf_head_saved {

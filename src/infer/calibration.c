@@ -6,7 +6,7 @@
 #include <math.h>
 
 #include "base/arena.h"
-#include "model/nerfit_json.h"
+#include "heads/nerfit_json.h"
 
 static double sigmoid(double x) {
     return 1 / (1 + exp(-x));

@@ -13,9 +13,9 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "model/adapter_match.h"
-#include "model/low_rank.h"
+#include "nn/low_rank.h"
 #include "model/save.h"
-#include "model/store.h"
+#include "nn/store.h"
 #include "model/word_shape.h"
 
 static const char PEFT_PREFIX[] = "base_model.model.";

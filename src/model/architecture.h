@@ -5,7 +5,7 @@
 
 #include <jansson.h>
 
-#include "model/encoder.h"
+#include "nn/encoder.h"
 
 typedef struct nf_features nf_features;
 

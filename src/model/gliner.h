@@ -18,7 +18,7 @@
 #define NF_MODEL_GLINER_H
 
 #include "model/gliner_config.h"
-#include "model/lstm.h"
+#include "nn/lstm.h"
 #include "model/model.h"
 
 /* P: out(relu(in(x))) */

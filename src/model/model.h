@@ -7,7 +7,7 @@
 #include "heads/description_head.h"
 #include "heads/token_classifier.h"
 #include "model/architecture.h"
-#include "model/batch.h"
+#include "nn/batch.h"
 #include "text/tokenizer.h"
 
 typedef struct nf_adapter nf_adapter;

@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "model/model.h"
 #include "model/save.h"
-#include "model/store.h"
+#include "nn/store.h"
 #include "model/word_shape.h"
 
 static nerfit_status save_weights(const nf_model *model, const char *path, nerfit_error *err) {

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "model/linear.h"
+#include "nn/linear.h"
 
 typedef struct member {
     nf_backend *be; /* the first member's too: one that works on its thread alone */

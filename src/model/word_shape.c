@@ -1,7 +1,7 @@
 #include "model/word_shape.h"
 
 #include "base/file.h"
-#include "model/store.h"
+#include "nn/store.h"
 #include "text/word_shapes.h"
 
 static const char FILE_NAME[] = "word_shape.safetensors";

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/array.h"
-#include "model/linear.h"
+#include "nn/linear.h"
 
 /* A trained weight and the elements of the flat buffers that it is. */
 typedef struct trained_weight {

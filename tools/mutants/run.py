@@ -32,6 +32,7 @@ NEAR = {
     "src/eval": ["score", "semeval", "mistakes", "calibration"],
     "src/tensor/cpu": ["backend"],
     "src/tensor": ["backend", "safetensors", "gradients"],
+    "src/nn": ["training", "gradients", "architectures", "interchange", "sentences"],
     "src/model": ["training", "gradients", "architectures", "interchange", "sentences"],
     "src/heads": ["training", "gradients", "interchange"],
     "src/train": ["stage", "comm", "training", "team", "run"],

@@ -1,5 +1,5 @@
 /* Embeddings: word + position + type, layer norm, dropout, projection. */
-#include "model/encoder.h"
+#include "nn/encoder.h"
 
 static nf_dropout dropout_of(const nf_encoder *encoder, const nf_pass *pass) {
     const nf_embedding *e = &encoder->embedding;

@@ -8,8 +8,8 @@
  *
  * Names are those of the Hugging Face checkpoint without the architecture's prefix:
  * "encoder.layer.0.attention.self.query.weight". */
-#ifndef NF_MODEL_NETWORK_H
-#define NF_MODEL_NETWORK_H
+#ifndef NF_NN_NETWORK_H
+#define NF_NN_NETWORK_H
 
 #include "base/arena.h"
 #include "tensor/backend.h"

@@ -1,7 +1,7 @@
 /* Self-attention block. With the norm behind it: y = norm(x + dropout(out(attention(q, k, v)))),
  * where q, k and v are linear in x; with the norm before it: y = x + dropout(out(attention(q, k,
  * v))), where they are linear in norm(x). */
-#include "model/encoder.h"
+#include "nn/encoder.h"
 
 #include <math.h>
 

@@ -1,7 +1,7 @@
 /* Neither the singular values nor the signs of vectors matter, only the spaces that they span:
  * U_r S_r V_r^T is w V_r V_r^T with V_r the leading eigenvectors of w^T w, and Q_r R_r is Q_r Q_r^T w
  * with Q_r an orthonormal basis of w's first r columns. */
-#include "model/low_rank.h"
+#include "nn/low_rank.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* Layer norm over a residual sum: the end of a block; or before it, and the sum alone at its
  * end. */
-#include "model/encoder.h"
+#include "nn/encoder.h"
 
 bool nf_norm_trained(const nf_norm *norm) {
     return (norm->weight && norm->weight->trained) || (norm->bias && norm->bias->trained);

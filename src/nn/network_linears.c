@@ -1,7 +1,7 @@
 /* What the network does to all its linear layers, and so what knows both. */
 #include <stdlib.h>
 
-#include "model/linear.h"
+#include "nn/linear.h"
 
 void nf_network_free(nf_network *net) {
     for (size_t i = 0; i < net->n_linears; i++) nf_linear_release(net, net->linears[i]);

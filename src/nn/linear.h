@@ -5,10 +5,10 @@
  * LoRA (Hu et al. 2021): y += s B (A x'), x' = dropout(x), s = alpha/R, or alpha/sqrt(R) for
  * rsLoRA. DoRA (Liu et al. 2024), as PEFT computes it, norms taken as constants by the gradient:
  *     g = m / |W + s B A|_row,   y = W x + b - W x' + g (W x' + s B A x'). */
-#ifndef NF_MODEL_LINEAR_H
-#define NF_MODEL_LINEAR_H
+#ifndef NF_NN_LINEAR_H
+#define NF_NN_LINEAR_H
 
-#include "model/network.h"
+#include "nn/network.h"
 
 typedef struct nf_lora {
     nf_parameter *a;         /* [R, in] */

@@ -1,4 +1,4 @@
-#include "model/store.h"
+#include "nn/store.h"
 
 #include <stdio.h>
 #include <string.h>

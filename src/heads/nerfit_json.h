@@ -4,8 +4,8 @@
  *   the calibration   "calibration" (infer/calibration.h)
  * and "format", a whole number, is the file's: a greater one than NF_NERFIT_JSON_FORMAT is refused.
  * Members that this version does not know are kept, neither read nor refused. */
-#ifndef NF_MODEL_NERFIT_JSON_H
-#define NF_MODEL_NERFIT_JSON_H
+#ifndef NF_HEADS_NERFIT_JSON_H
+#define NF_HEADS_NERFIT_JSON_H
 
 #include <jansson.h>
 

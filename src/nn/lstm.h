@@ -1,10 +1,10 @@
 /* A long short-term memory in two directions (Hochreiter & Schmidhuber 1997) over each text of a
  * packed batch, as torch.nn.LSTM(bidirectional=True) has it: gates in the order i, f, g, o, two
  * bias vectors, zero initial state; a layer's output is [forward, backward] side by side. */
-#ifndef NF_MODEL_LSTM_H
-#define NF_MODEL_LSTM_H
+#ifndef NF_NN_LSTM_H
+#define NF_NN_LSTM_H
 
-#include "model/linear.h"
+#include "nn/linear.h"
 
 typedef struct nf_lstm_direction {
     nf_linear *input;        /* [4H, in], with b_ih */

@@ -1,8 +1,8 @@
 /* Parameters as tensors of a file to be written. */
-#ifndef NF_MODEL_STORE_H
-#define NF_MODEL_STORE_H
+#ifndef NF_NN_STORE_H
+#define NF_NN_STORE_H
 
-#include "model/network.h"
+#include "nn/network.h"
 
 /* Describes a parameter for nf_safetensors_save as `prefix` + its name; the values are read
  * when it is written. */

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "model/encoder.h"
+#include "nn/encoder.h"
 
 bool nf_relative_trained(const nf_encoder *encoder) {
     const nf_relative_positions *r = encoder->relative;

@@ -1,4 +1,4 @@
-#include "model/nerfit_json.h"
+#include "heads/nerfit_json.h"
 
 #include <unistd.h>
 

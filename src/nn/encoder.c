@@ -1,5 +1,5 @@
 /* The stack: which layers must keep something is decided by the lowest trained parameter. */
-#include "model/encoder.h"
+#include "nn/encoder.h"
 
 static bool trained(const nf_linear *linear) {
     return linear && nf_linear_trained(linear);

@@ -1,4 +1,4 @@
-#include "model/lstm.h"
+#include "nn/lstm.h"
 
 #include <stdio.h>
 

@@ -1,8 +1,8 @@
 /* A packed batch of encoded texts, brought into the backend's memory. */
-#ifndef NF_MODEL_BATCH_H
-#define NF_MODEL_BATCH_H
+#ifndef NF_NN_BATCH_H
+#define NF_NN_BATCH_H
 
-#include "model/encoder.h"
+#include "nn/encoder.h"
 
 /* One text's tokens, special ones included. */
 typedef struct nf_tokens {

@@ -1,4 +1,4 @@
-#include "model/batch.h"
+#include "nn/batch.h"
 
 #include <stdlib.h>
 

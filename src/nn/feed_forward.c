@@ -1,7 +1,7 @@
 /* Feed-forward block: y = norm(x + dropout(down(f(up(x))))), or with the norm before it
  * y = x + dropout(down(f(up(norm(x))))); f is the activation, or gated the activation of one half
  * times the other. */
-#include "model/encoder.h"
+#include "nn/encoder.h"
 
 static size_t inner_size(const nf_feed_forward *block) {
     return block->gated && !block->gate ? block->up->out / 2 : block->up->out;

@@ -1,4 +1,4 @@
-#include "model/network.h"
+#include "nn/network.h"
 
 #include <math.h>
 #include <stdio.h>

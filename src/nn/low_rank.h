@@ -1,7 +1,7 @@
 /* What PiSSA and OLoRA take out of a weight before an adapter is trained on it, as PEFT 0.21 computes
  * it: the base that such an adapter stands on is what is left. */
-#ifndef NF_MODEL_LOW_RANK_H
-#define NF_MODEL_LOW_RANK_H
+#ifndef NF_NN_LOW_RANK_H
+#define NF_NN_LOW_RANK_H
 
 #include <stddef.h>
 

@@ -4,10 +4,10 @@
  * parameters; the blocks know nothing of architectures, only of options.
  *
  * Backward goes no deeper than the lowest trained layer, and layers below it keep nothing. */
-#ifndef NF_MODEL_ENCODER_H
-#define NF_MODEL_ENCODER_H
+#ifndef NF_NN_ENCODER_H
+#define NF_NN_ENCODER_H
 
-#include "model/linear.h"
+#include "nn/linear.h"
 
 typedef struct nf_norm {
     nf_parameter *weight, *bias; /* no bias: NULL; neither: no norm at all (embeddings, before a

@@ -1,4 +1,4 @@
-#include "model/linear.h"
+#include "nn/linear.h"
 
 #include <math.h>
 #include <stdio.h>

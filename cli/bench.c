@@ -23,8 +23,11 @@ static int run_bench(const command *self, int argc, char **argv) {
     double given = 3.0;
     if (seconds && (!cli_number(seconds, &given) || !(given > 0.0 && given <= 3600.0)))
         return cli_usage(self, "--seconds %s: expected a number of seconds, up to 3600", seconds);
-    nerfit_model_options machine = {
-        .backend = backend, .precision = precision, .log = cli_log, .log_user = &quiet};
+    nerfit_model_options machine = {.size = sizeof machine,
+                                    .backend = backend,
+                                    .precision = precision,
+                                    .log = cli_log,
+                                    .log_user = &quiet};
     if ((status = cli_threads(self, threads, &machine.threads)) >= 0) return status;
     nerfit_error error;
     nerfit_benchmark benchmark;
@@ -61,7 +64,7 @@ static int run_quantize(const command *self, int argc, char **argv) {
     if (status >= 0) return status;
     if (n < 2) return cli_usage(self, "%s is missing", n ? "DATA" : "MODEL");
     /* no log: loading in int8 warns of what is being done here */
-    nerfit_model_options machine = {0};
+    nerfit_model_options machine = NERFIT_MODEL_OPTIONS_INIT;
     if ((status = cli_threads(self, threads, &machine.threads)) >= 0) return status;
     nerfit_error error;
     nerfit_quantization q;

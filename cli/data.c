@@ -35,7 +35,8 @@ typedef struct input {
     }
 
 static nerfit_read_options read_options(const input *in) {
-    return (nerfit_read_options){.format = in->format,
+    return (nerfit_read_options){.size = sizeof(nerfit_read_options),
+                                 .format = in->format,
                                  .overlap = in->overlap,
                                  .tagging = in->tagging,
                                  .offsets = in->offsets,

@@ -85,8 +85,9 @@ static int run_describe(const command *self, int argc, char **argv) {
     uint64_t number = 0;
     if ((status = cli_whole(self, "--seed", seed, 0, UINT64_MAX, &number)) >= 0) return status;
     nerfit_error error;
-    nerfit_read_options reading = {.format = format};
-    nerfit_describe_options how = {.llm = llm, .seed = number, .file = output, .format = "yaml"};
+    nerfit_read_options reading = {.size = sizeof reading, .format = format};
+    nerfit_describe_options how = {
+        .size = sizeof how, .llm = llm, .seed = number, .file = output, .format = "yaml"};
     cli_transfer_begin(&d.transfer, d.quiet);
     status = DONE;
     for (size_t i = 0; i < n && status == DONE; i++) {

@@ -35,8 +35,11 @@ static int run_download(const command *self, int argc, char **argv) {
     if (n == 0) return cli_usage(self, "NAME is missing");
     nerfit_error error;
     char *folder;
-    nerfit_model_options how = {
-        .log = on_log, .log_user = &d, .transfer = on_transfer, .transfer_user = &d};
+    nerfit_model_options how = {.size = sizeof how,
+                                .log = on_log,
+                                .log_user = &d,
+                                .transfer = on_transfer,
+                                .transfer_user = &d};
     cli_transfer_begin(&d.transfer, d.quiet);
     cli_catch_interrupts();
     nerfit_status result = nerfit_model_find(name, kind, &how, &folder, &error);

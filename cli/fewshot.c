@@ -76,7 +76,7 @@ static int run(const nerfit_config *config, const nerfit_fewshot_options *option
 static int run_fewshot(const command *self, int argc, char **argv) {
     nerfit_error error;
     nerfit_config *config;
-    nerfit_fewshot_options o = {0};
+    nerfit_fewshot_options o = NERFIT_FEWSHOT_OPTIONS_INIT;
     view v = {0};
     const char *json = NULL;
     bool markdown = false;

@@ -94,8 +94,11 @@ typedef nerfit_status work(const nerfit_config *config, const nerfit_callbacks *
 static int train(work *run, nerfit_config *config, progress *p, bool json) {
     nerfit_error error;
     nerfit_train_result result;
-    nerfit_callbacks callbacks = {
-        .log = on_log, .event = on_event, .transfer = on_transfer, .user = p};
+    nerfit_callbacks callbacks = {.size = sizeof callbacks,
+                                  .log = on_log,
+                                  .event = on_event,
+                                  .transfer = on_transfer,
+                                  .user = p};
     nerfit_status status = run(config, &callbacks, &result, &error);
     cli_bar_clear(&p->bar);
     cli_bar_clear(&p->transfer.bar);

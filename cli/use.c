@@ -62,7 +62,8 @@ static bool on_transfer(void *user, const nerfit_transfer *transfer) {
 
 static nerfit_model_options options_of(machine *m) {
     cli_transfer_begin(&m->transfer, m->quiet);
-    return (nerfit_model_options){.backend = m->backend,
+    return (nerfit_model_options){.size = sizeof(nerfit_model_options),
+                                  .backend = m->backend,
                                   .precision = m->precision,
                                   .threads = m->n_threads,
                                   .decoder = m->decoder,
@@ -233,7 +234,8 @@ static int run_predict(const command *self, int argc, char **argv) {
     nerfit_error error;
     loaded l;
     nerfit_call_options call = call_of(&m);
-    nerfit_stream stream = {.name = t.file.name,
+    nerfit_stream stream = {.size = sizeof stream,
+                            .name = t.file.name,
                             .input = input,
                             .output = redact ? "redacted"
                                       : old  ? old
@@ -296,7 +298,7 @@ static nerfit_status evaluate(loaded *l, const char *path, const nerfit_read_opt
 static int run_eval(const command *self, int argc, char **argv) {
     machine m = {0};
     const char *mode = NULL, *threshold = NULL, *output = NULL, *operands[2];
-    nerfit_read_options input = {0};
+    nerfit_read_options input = NERFIT_READ_OPTIONS_INIT;
     shown show = {0};
     bool words = false;
     size_t n;
@@ -351,7 +353,7 @@ const command command_eval = {
 
 static int run_score(const command *self, int argc, char **argv) {
     const char *mode = NULL, *output = NULL, *operands[2];
-    nerfit_read_options gold = {0}, predicted = {0};
+    nerfit_read_options gold = NERFIT_READ_OPTIONS_INIT, predicted = NERFIT_READ_OPTIONS_INIT;
     shown show = {0};
     size_t n;
     const cli_option options[] = {

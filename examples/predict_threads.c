@@ -39,7 +39,8 @@ int main(int argc, char **argv) {
     }
     nerfit_error error;
     nerfit_model *model;
-    nerfit_model_options options = {.threads = 1}; /* each session uses one core */
+    nerfit_model_options options = {.size = sizeof options,
+                                    .threads = 1}; /* each session uses one core */
     if (nerfit_model_load(&model, argv[1], &options, &error) != NERFIT_OK) {
         fprintf(stderr, "%s\n", error.text);
         return 1;

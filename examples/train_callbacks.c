@@ -54,7 +54,8 @@ int main(int argc, char **argv) {
     }
     for (size_t i = 0; i < sizeof settings / sizeof *settings && status == NERFIT_OK; i++)
         status = nerfit_config_set(config, settings[i][0], settings[i][1], &error);
-    nerfit_callbacks callbacks = {.log = on_log, .event = on_event, .parse = parse};
+    nerfit_callbacks callbacks = {
+        .size = sizeof callbacks, .log = on_log, .event = on_event, .parse = parse};
     nerfit_train_result result;
     if (status == NERFIT_OK) status = nerfit_train(config, &callbacks, &result, &error);
     if (status == NERFIT_OK) {

@@ -94,7 +94,12 @@ typedef bool (*nerfit_transfer_function)(void *user, const nerfit_transfer *tran
 
 /* ---------------------------------------------------------------- models */
 
+/* Structs that you fill begin with their size, by which the library tells which members your program
+ * knows: a program keeps working with a later library. Begin with the NERFIT_..._INIT of the struct, or
+ * {.size = sizeof(struct), ...}; zero and NULL are defaults everywhere. Structs that the library fills
+ * only change with its soname (docs/release.md). */
 typedef struct nerfit_model_options {
+    size_t size;           /* sizeof(nerfit_model_options) */
     const char *backend;   /* "auto" (NULL), "cpu", "ref" */
     const char *precision; /* "auto" (NULL: bf16 where the CPU multiplies it), "f32",
                               "bf16", "int8" (see nerfit_model_quantize) */
@@ -118,6 +123,8 @@ typedef struct nerfit_model_options {
     nerfit_transfer_function transfer; /* of downloads; may be NULL */
     void *transfer_user;
 } nerfit_model_options;
+#define NERFIT_MODEL_OPTIONS_INIT                                                                  \
+    { sizeof(nerfit_model_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /* A loaded token-classification model: immutable, may be shared by threads. */
 typedef struct nerfit_model nerfit_model;
@@ -190,8 +197,7 @@ NERFIT_API nerfit_status nerfit_session_set_threshold(nerfit_session *session, c
 /* Forgets all thresholds: the session does again as the model says. */
 NERFIT_API void nerfit_session_reset_thresholds(nerfit_session *session);
 
-/* What belongs to one call instead of to its session, which it leaves as it is. Begin with
- * NERFIT_CALL_OPTIONS_INIT: `size` tells which members the caller knows. */
+/* What belongs to one call instead of to its session, which it leaves as it is. */
 typedef struct nerfit_threshold {
     const char *label; /* NULL: every type that has none of its own */
     double threshold;
@@ -241,6 +247,7 @@ NERFIT_API nerfit_status nerfit_predict_with(nerfit_session *session,
 /* Where a stream of texts comes from and goes to. read fills up to `size` bytes and returns how
  * many, 0 at the end, negative on failure; write returns false on failure. */
 typedef struct nerfit_stream {
+    size_t size; /* sizeof(nerfit_stream) */
     ptrdiff_t (*read)(void *user, char *buffer, size_t size);
     bool (*write)(void *user, const char *data, size_t size);
     void *user;
@@ -249,6 +256,8 @@ typedef struct nerfit_stream {
     const char *output; /* "jsonl" (NULL), "conll", "brackets", "tokens", "redacted", "html" */
     const char *word_column, *label_column; /* of input in columns, as in nerfit_read_options */
 } nerfit_stream;
+#define NERFIT_STREAM_INIT                                                                         \
+    { sizeof(nerfit_stream), 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /* Tags a stream of any length in constant memory and in order; reading, tagging and writing overlap.
  * read and write are called on the calling thread. *count (may be NULL): texts written. */
@@ -299,8 +308,8 @@ typedef struct nerfit_finding {
 } nerfit_finding;
 typedef void (*nerfit_finding_function)(void *user, const nerfit_finding *finding);
 
-/* Zero is the default everywhere. */
 typedef struct nerfit_read_options {
+    size_t size;         /* sizeof(nerfit_read_options) */
     const char *format;  /* "auto" (NULL), or a name of nerfit_format_names(NERFIT_FORMATS_READ) */
     const char *overlap; /* of entities: "error" (NULL), "all" are kept, or "longest" or "first" */
     const char *tagging; /* of words' labels: "auto" (NULL), "iob1", "iob2", "bioes", "bilou", or
@@ -314,6 +323,8 @@ typedef struct nerfit_read_options {
     const char *word_column, *label_column; /* of tables of words: a number from 1, or -1 for the
                                                last, or a name in the header; NULL: by content */
 } nerfit_read_options;
+#define NERFIT_READ_OPTIONS_INIT                                                                   \
+    { sizeof(nerfit_read_options), 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /* A format of annotated texts; docs/formats.md lists them. The texts are constant but for endings,
  * which live as long as the call. */
@@ -388,6 +399,7 @@ NERFIT_API const char *nerfit_corpus_file(const nerfit_corpus *corpus, size_t in
 
 /* Descriptions of labels by a language model. Every function may be NULL. */
 typedef struct nerfit_describe_options {
+    size_t size; /* sizeof(nerfit_describe_options) */
     const char
         *llm;      /* by litellm's name: "gpt-4o-mini", "anthropic/...", "ollama/..."; its key comes
                          from the environment, as litellm has it */
@@ -404,6 +416,8 @@ typedef struct nerfit_describe_options {
                       size_t count);
     void *user;
 } nerfit_describe_options;
+#define NERFIT_DESCRIBE_OPTIONS_INIT                                                               \
+    { sizeof(nerfit_describe_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 /* Describes every label of the corpora. *text, a mapping of all labels, those known before
  * included, to their descriptions, is freed with nerfit_free. */
 NERFIT_API nerfit_status nerfit_describe(const nerfit_corpus *const *corpora, size_t count,
@@ -629,6 +643,7 @@ NERFIT_API nerfit_status nerfit_annotation_add(nerfit_annotation *annotation, in
 
 /* Every function may be NULL. They are called on the thread that called nerfit_train. */
 typedef struct nerfit_callbacks {
+    size_t size; /* sizeof(nerfit_callbacks) */
     nerfit_log_function log;
     /* Returns false to stop: a checkpoint is written (but by the trainings of a cross-validation,
      * before which the model is finished) and nerfit_train returns NERFIT_CANCELLED. */
@@ -642,6 +657,8 @@ typedef struct nerfit_callbacks {
     nerfit_transfer_function transfer;
     void *user;
 } nerfit_callbacks;
+#define NERFIT_CALLBACKS_INIT                                                                      \
+    { sizeof(nerfit_callbacks), 0, 0, 0, 0, 0 }
 
 typedef struct nerfit_train_result {
     char *model_folder;    /* the model to use */
@@ -667,8 +684,8 @@ NERFIT_API nerfit_status nerfit_pretrain(const nerfit_config *config,
 
 /* ---------------------------------------------------------------- few-shot experiments */
 
-/* NULL is the default everywhere. */
 typedef struct nerfit_fewshot_options {
+    size_t size;         /* sizeof(nerfit_fewshot_options) */
     const char *k;       /* mentions of every entity type in a sample: "1,4,16,64" */
     const char *seeds;   /* "3": 0, 1, 2; "0-4": a range; "0,5": a list */
     const char *recipes; /* "plain,original,nerfit"; one's own is name:option=value,option=value,
@@ -681,6 +698,8 @@ typedef struct nerfit_fewshot_options {
                                nerfit pretrain wrote. NULL: what comes with nerfit */
     const char *negatives;  /* texts without an entity in a sample: "10", "20%" */
 } nerfit_fewshot_options;
+#define NERFIT_FEWSHOT_OPTIONS_INIT                                                                \
+    { sizeof(nerfit_fewshot_options), 0, 0, 0, 0, 0, 0 }
 
 typedef struct nerfit_fewshot_progress {
     size_t finished, runs; /* of all, those of earlier calls included */

@@ -4,6 +4,7 @@
 
 #include "api_backend.h"
 #include "api_net.h"
+#include "api_options.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/str.h"
@@ -14,8 +15,7 @@
 /* The folder of a model by reference; *base: of its base model, see nf_net_folder. */
 static nerfit_status find_model(const nerfit_model_options *o, nf_arena *arena, const char **folder,
                                 const char **base, nerfit_error *error) {
-    nf_net net = {0};
-    if (o) net = (nf_net){o->transfer, o->transfer_user, {o->log, o->log_user}};
+    nf_net net = {o->transfer, o->transfer_user, {o->log, o->log_user}};
     return nf_net_folder(&net, arena, *folder, NF_HUB_MODEL, folder, base, error);
 }
 
@@ -69,15 +69,17 @@ void nerfit_benchmark_free(nerfit_benchmark *benchmark) {
     *benchmark = (nerfit_benchmark){0};
 }
 
-nerfit_status nerfit_model_benchmark(const char *folder, const nerfit_model_options *options,
+nerfit_status nerfit_model_benchmark(const char *folder, const nerfit_model_options *given,
                                      double seconds, nerfit_benchmark *out, nerfit_error *error) {
     nf_backend *be = NULL;
     nf_model *model = NULL;
     nf_benchmark measured;
-    nf_log log = options ? (nf_log){options->log, options->log_user} : (nf_log){0};
+    nerfit_model_options own, *options = &own;
     nf_arena arena = {0};
     const char *base = NULL;
     *out = (nerfit_benchmark){0};
+    NF_TRY(nf_options_take(&own, sizeof own, given, "nerfit_model_options", error));
+    nf_log log = {own.log, own.log_user};
     nerfit_status status = nf_backend_named(&be, options, error);
     if (status == NERFIT_OK) status = find_model(options, &arena, &folder, &base, error);
     if (status == NERFIT_OK) status = nf_model_load_over(&model, folder, base, be, &log, error);
@@ -103,7 +105,7 @@ nerfit_status nerfit_model_benchmark(const char *folder, const nerfit_model_opti
 static nerfit_status f1_in(const char *folder, const char *data, const char *format,
                            const nerfit_model_options *options, const char *precision, double *f1,
                            nerfit_error *error) {
-    nerfit_model_options own = options ? *options : (nerfit_model_options){0};
+    nerfit_model_options own = *options;
     own.precision = precision;
     nerfit_model *model = NULL;
     nerfit_session *session = NULL;
@@ -144,11 +146,13 @@ static nerfit_status quantize(const char *folder, const char *data, const char *
 }
 
 nerfit_status nerfit_model_quantize(const char *folder, const char *data, const char *format,
-                                    const nerfit_model_options *options, bool force,
+                                    const nerfit_model_options *given, bool force,
                                     nerfit_quantization *out, nerfit_error *error) {
+    nerfit_model_options own, *options = &own;
     nf_arena arena = {0};
     const char *base; /* found anew with the folder */
     *out = (nerfit_quantization){0};
+    NF_TRY(nf_options_take(&own, sizeof own, given, "nerfit_model_options", error));
     nerfit_status status = find_model(options, &arena, &folder, &base, error);
     if (status == NERFIT_OK) status = quantize(folder, data, format, options, force, out, error);
     nf_arena_free(&arena);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api_corpus.h"
+#include "api_options.h"
 #include "base/json.h"
 #include "data/annotations.h"
 #include "data/checking.h"
@@ -35,10 +36,10 @@ static void tell(const nf_annotation_report *report, nerfit_finding_function fin
 
 /* A file or folder, or where `data` is not NULL one file's content. */
 static nerfit_status read_input(nerfit_corpus *corpus, const char *data, size_t size,
-                                const char *path, const nerfit_read_options *given,
+                                const char *path, const nerfit_read_options *options_given,
                                 nerfit_error *error) {
-    static const nerfit_read_options defaults = {0};
-    if (!given) given = &defaults;
+    nerfit_read_options own, *given = &own;
+    NF_TRY(nf_options_take(&own, sizeof own, options_given, "nerfit_read_options", error));
     nf_annotation_report report = {.most_items = SIZE_MAX};
     nf_annotation_options options = {.log = &corpus->log};
     NF_TRY(find_options(given, &options, error));

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "api_net.h"
+#include "api_options.h"
 #include "api_train.h"
 #include "base/json.h"
 #include "tensor/backends.h"
@@ -53,7 +54,8 @@ static nerfit_status score_model(experiment *e, const nf_train_options *o, const
                                  const nf_corpus *test, nf_fewshot_score *score,
                                  nerfit_error *error) {
     const nf_backend_kind *kind = o->backend ? nf_backend_kind_at((size_t)o->backend - 1) : NULL;
-    nerfit_model_options options = {.backend = kind ? kind->name : NULL,
+    nerfit_model_options options = {.size = sizeof options,
+                                    .backend = kind ? kind->name : NULL,
                                     .precision = nf_precision_name((nf_precision)o->precision),
                                     .threads = (int)o->threads,
                                     .log = warn,
@@ -129,22 +131,22 @@ static nerfit_status find_models(experiment *e, nf_arena *arena, nf_train_option
     return NERFIT_OK;
 }
 
-nerfit_status nerfit_fewshot(const nerfit_config *config, const nerfit_fewshot_options *options,
+nerfit_status nerfit_fewshot(const nerfit_config *config, const nerfit_fewshot_options *given,
                              nerfit_log_function log,
                              bool (*progress)(void *user, const nerfit_fewshot_progress *progress),
                              void *user, nerfit_fewshot_result *result, nerfit_error *error) {
     experiment e = {.log = log, .progress = progress, .user = user};
     e.warnings = (nf_log){warn, &e};
-    nf_fewshot_options inner = {.k = NULL};
-    if (options)
-        inner = (nf_fewshot_options){options->k,       options->seeds,      options->recipes,
-                                     options->samples, options->pretrained, options->negatives};
+    nerfit_fewshot_options own;
+    *result = (nerfit_fewshot_result){0};
+    NF_TRY(nf_options_take(&own, sizeof own, given, "nerfit_fewshot_options", error));
+    nf_fewshot_options inner = {own.k,       own.seeds,      own.recipes,
+                                own.samples, own.pretrained, own.negatives};
     nf_fewshot_work work = {.run = run, .progress = on_progress, .user = &e, .log = &e.warnings};
     nf_train_data data = nf_config_data(config);
     nf_train_options found = config->options; /* its texts are the config's */
     nf_arena arena = {0};
     json_t *json = NULL;
-    *result = (nerfit_fewshot_result){0};
     nerfit_status status = find_models(&e, &arena, &found, &inner, error);
     if (status == NERFIT_OK) status = nf_fewshot_run(&found, &data, &inner, &work, &json, error);
     if (status == NERFIT_OK) status = hand_out(json, result, error);

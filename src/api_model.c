@@ -4,6 +4,7 @@
 
 #include "api_backend.h"
 #include "api_net.h"
+#include "api_options.h"
 #include "api_session.h"
 #include "base/file.h"
 #include "base/str.h"
@@ -26,13 +27,13 @@ void nerfit_free(void *memory) {
 
 nerfit_status nf_backend_named(nf_backend **be, const nerfit_model_options *options,
                                nerfit_error *error) {
-    const char *name = options && options->precision ? options->precision : "auto";
-    nf_backend_options chosen = {.threads = options ? options->threads : 0};
+    const char *name = options->precision ? options->precision : "auto";
+    nf_backend_options chosen = {.threads = options->threads};
     *be = NULL;
     if (!nf_precision_find(name, &chosen.precision))
         return nf_fail(error, NERFIT_ARGUMENT,
                        "precision \"%s\" is not one of auto, f32, bf16, int8", name);
-    return nf_backend_create(be, options ? options->backend : NULL, &chosen, error);
+    return nf_backend_create(be, options->backend, &chosen, error);
 }
 
 const char *nerfit_backend_name(size_t index, const char **description) {
@@ -43,19 +44,18 @@ const char *nerfit_backend_name(size_t index, const char **description) {
 
 static nerfit_status find_decoder(nf_decode *out, const nerfit_model_options *options,
                                   nerfit_error *error) {
-    const char *name = options && options->decoder ? options->decoder : "auto";
+    const char *name = options->decoder ? options->decoder : "auto";
     if (nf_decode_find(name, out)) return NERFIT_OK;
     return nf_fail(error, NERFIT_ARGUMENT,
                    "decoder \"%s\" is not one of auto, labels, viterbi, crf", name);
 }
 
 static nf_log log_of(const nerfit_model_options *options) {
-    return options ? (nf_log){options->log, options->log_user} : (nf_log){0};
+    return (nf_log){options->log, options->log_user};
 }
 
 static nf_net net_of(const nerfit_model_options *options) {
-    return (nf_net){options ? options->transfer : NULL, options ? options->transfer_user : NULL,
-                    log_of(options)};
+    return (nf_net){options->transfer, options->transfer_user, log_of(options)};
 }
 
 /* int8 that nobody has compared on this model. */
@@ -88,14 +88,16 @@ static nerfit_status refuse_run(const char *folder, nerfit_error *error) {
 }
 
 nerfit_status nerfit_model_load(nerfit_model **out, const char *folder,
-                                const nerfit_model_options *options, nerfit_error *error) {
+                                const nerfit_model_options *given, nerfit_error *error) {
+    nerfit_model_options own, *options = &own;
     *out = NULL;
+    NF_TRY(nf_options_take(&own, sizeof own, given, "nerfit_model_options", error));
     nerfit_model *model = calloc(1, sizeof *model);
     if (!model) return nf_no_memory(error, sizeof *model);
     nf_log log = model->log = log_of(options);
     nf_net net = net_of(options);
     nf_arena arena = {0};
-    const char *base = NULL, *sentences = options ? options->sentence_encoder : NULL, *none;
+    const char *base = NULL, *sentences = options->sentence_encoder, *none;
     nerfit_status status = find_decoder(&model->decode, options, error);
     if (status == NERFIT_OK) status = nf_backend_named(&model->be, options, error);
     if (status == NERFIT_OK)
@@ -107,7 +109,7 @@ nerfit_status nerfit_model_load(nerfit_model **out, const char *folder,
         status = nf_model_load_over(&model->model, folder, base, model->be, &log, error);
     if (status == NERFIT_OK) status = nf_calibration_load(&model->calibration, folder, error);
     if (status == NERFIT_OK) status = nf_adapter_merge(model->model, error);
-    if (status == NERFIT_OK && options && options->labels)
+    if (status == NERFIT_OK && options->labels)
         status = nf_pretrained_label(model->model, folder, options->labels, sentences, &log, error);
     if (status == NERFIT_OK) status = nf_network_prepare(&model->model->net, false, error);
     if (status == NERFIT_OK) status = warn_of_int8(model, folder, &log, error);
@@ -169,8 +171,10 @@ nerfit_status nerfit_tokenize(const nerfit_tokenizer *handle, const char *text, 
 }
 
 nerfit_status nerfit_encoder_load(nerfit_encoder **out, const char *folder,
-                                  const nerfit_model_options *options, nerfit_error *error) {
+                                  const nerfit_model_options *given, nerfit_error *error) {
+    nerfit_model_options own, *options = &own;
     *out = NULL;
+    NF_TRY(nf_options_take(&own, sizeof own, given, "nerfit_model_options", error));
     nerfit_encoder *encoder = calloc(1, sizeof *encoder);
     if (!encoder) return nf_no_memory(error, sizeof *encoder);
     nf_log log = log_of(options);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api_corpus.h"
+#include "api_options.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "data/describing.h"
@@ -65,17 +66,16 @@ nerfit_status nf_net_folder(const nf_net *net, nf_arena *arena, const char *refe
 }
 
 nerfit_status nerfit_model_find(const char *name, const char *kind,
-                                const nerfit_model_options *options, char **folder,
+                                const nerfit_model_options *given, char **folder,
                                 nerfit_error *error) {
     static const char *const kinds[] = {"model", "sentence", "tokenizer"};
-    nf_net net = {0};
-    if (options)
-        net =
-            (nf_net){options->transfer, options->transfer_user, {options->log, options->log_user}};
+    nerfit_model_options own;
     nf_arena arena = {0};
     const char *found = NULL;
     size_t chosen = 0;
     *folder = NULL;
+    NF_TRY(nf_options_take(&own, sizeof own, given, "nerfit_model_options", error));
+    nf_net net = {own.transfer, own.transfer_user, {own.log, own.log_user}};
     while (kind && chosen < 3 && strcmp(kinds[chosen], kind) != 0) chosen++;
     if (chosen == 3)
         return nf_fail(error, NERFIT_ARGUMENT,
@@ -218,12 +218,14 @@ static nerfit_status describe_given(const nerfit_corpus *const *corpora, size_t 
 }
 
 nerfit_status nerfit_describe(const nerfit_corpus *const *corpora, size_t count,
-                              const nerfit_describe_options *options, char **text,
+                              const nerfit_describe_options *given, char **text,
                               nerfit_error *error) {
-    const char *format = options->format ? options->format : "json";
+    nerfit_describe_options own, *options = &own;
     nf_descriptions out = {0};
     nf_str written = {0};
     *text = NULL;
+    NF_TRY(nf_options_take(&own, sizeof own, given, "nerfit_describe_options", error));
+    const char *format = options->format ? options->format : "json";
     if (!options->llm || strcmp(options->llm, "no") == 0)
         return nf_fail(error, NERFIT_ARGUMENT,
                        "llm is missing: expected a model's name, such as "

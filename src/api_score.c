@@ -1,6 +1,7 @@
 /* nerfit.h: scores of files against files. */
 #include <string.h>
 
+#include "api_options.h"
 #include "api_report.h"
 #include "base/file.h"
 #include "data/annotations.h"
@@ -91,12 +92,11 @@ nerfit_status nerfit_score_files(const char *gold_path, const char *predicted_pa
 static nerfit_status read_rows(nf_conll *out, nf_file *file, const char *path,
                                const nerfit_read_options *given, nerfit_error *error) {
     nf_annotation_options options = {0};
-    if (given) {
-        const nf_annotation_texts texts = {.tagging = given->tagging,
-                                           .word_column = given->word_column,
-                                           .label_column = given->label_column};
-        NF_TRY(nf_annotation_options_find(&options, &texts, error));
-    }
+    nerfit_read_options own;
+    NF_TRY(nf_options_take(&own, sizeof own, given, "nerfit_read_options", error));
+    const nf_annotation_texts texts = {
+        .tagging = own.tagging, .word_column = own.word_column, .label_column = own.label_column};
+    NF_TRY(nf_annotation_options_find(&options, &texts, error));
     NF_TRY(nf_file_open(file, path, error));
     return nf_conll_parse(out, file->data, file->size, path, &options, error);
 }

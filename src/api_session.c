@@ -1,5 +1,6 @@
 /* nerfit.h: sessions, prediction, evaluation. */
 #include "api_session.h"
+#include "api_options.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -94,16 +95,10 @@ static nerfit_status session_own_rules(session_call *c, nerfit_session *session,
 /* `given` may be NULL, or of a program that was made with an earlier, shorter struct. */
 static nerfit_status session_call_begin(session_call *c, nerfit_session *session,
                                         const nerfit_call_options *given, nerfit_error *error) {
-    nerfit_call_options options = NERFIT_CALL_OPTIONS_INIT;
+    nerfit_call_options options;
     *c = (session_call){.log = session->model->log};
     c->call = (nf_tagging_call){.rules = &session->rules, .log = &c->log};
-    if (!given) return NERFIT_OK;
-    if (given->size < sizeof given->size || given->size > sizeof options)
-        return nf_fail(error, NERFIT_ARGUMENT,
-                       "the call's options have a size of %zu bytes; expected %zu "
-                       "(NERFIT_CALL_OPTIONS_INIT sets it)",
-                       given->size, sizeof options);
-    memcpy(&options, given, given->size);
+    NF_TRY(nf_options_take(&options, sizeof options, given, "nerfit_call_options", error));
     c->call.go_on = options.go_on;
     c->call.user = options.user;
     if (options.log) c->log = (nf_log){options.log, options.user};
@@ -207,8 +202,10 @@ nerfit_status nerfit_predict(nerfit_session *session, const char *const *texts, 
 
 nerfit_status nerfit_predict_stream_with(nerfit_session *session,
                                          const nerfit_call_options *options,
-                                         const nerfit_stream *given, size_t *count,
+                                         const nerfit_stream *stream_given, size_t *count,
                                          nerfit_error *error) {
+    nerfit_stream own, *given = &own;
+    NF_TRY(nf_options_take(&own, sizeof own, stream_given, "nerfit_stream", error));
     const char *input = given->input ? given->input : "text";
     const char *output = given->output ? given->output : "jsonl";
     session_call c;

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api_options.h"
 #include "api_net.h"
 #include "api_train.h"
 #include "base/file.h"
@@ -195,10 +196,11 @@ void nerfit_train_result_free(nerfit_train_result *result) {
     *result = (nerfit_train_result){0};
 }
 
-nerfit_status nerfit_train(const nerfit_config *config, const nerfit_callbacks *callbacks,
+nerfit_status nerfit_train(const nerfit_config *config, const nerfit_callbacks *given,
                            nerfit_train_result *result, nerfit_error *error) {
-    static const nerfit_callbacks none = {0};
-    if (!callbacks) callbacks = &none;
+    nerfit_callbacks own, *callbacks = &own;
+    *result = (nerfit_train_result){0};
+    NF_TRY(nf_options_take(&own, sizeof own, given, "nerfit_callbacks", error));
     nf_log log = {callbacks->log, callbacks->user};
     nf_corpus parsed[3];
     memset(parsed, 0, sizeof parsed);
@@ -210,7 +212,6 @@ nerfit_status nerfit_train(const nerfit_config *config, const nerfit_callbacks *
     const nf_train_options *o = &config->options;
     const char *const paths[] = {o->train_annotations, o->val_annotations, o->test_annotations};
     nerfit_status status = NERFIT_OK;
-    *result = (nerfit_train_result){0};
     for (int i = 0; i < 3 && status == NERFIT_OK; i++) {
         if (*places[i] || !callbacks->parse || !paths[i]) continue;
         status = nf_corpus_parse_lines(&parsed[i], callbacks, paths[i], &log, error);
@@ -218,27 +219,26 @@ nerfit_status nerfit_train(const nerfit_config *config, const nerfit_callbacks *
     }
     nf_train_result inner = {0};
     if (status == NERFIT_OK)
-        status = nf_train_run(o, &data, &log, callbacks->event ? observe : NULL,
-                              (void *)(uintptr_t)callbacks, &inner, error);
+        status = nf_train_run(o, &data, &log, callbacks->event ? observe : NULL, callbacks, &inner,
+                              error);
     if (status == NERFIT_OK) status = hand_out(&inner, result, error);
     nf_train_result_free(&inner);
     for (int i = 0; i < 3; i++) nf_corpus_free(&parsed[i]);
     return status;
 }
 
-nerfit_status nerfit_pretrain(const nerfit_config *config, const nerfit_callbacks *callbacks,
+nerfit_status nerfit_pretrain(const nerfit_config *config, const nerfit_callbacks *given,
                               nerfit_train_result *result, nerfit_error *error) {
-    static const nerfit_callbacks none = {0};
-    if (!callbacks) callbacks = &none;
+    nerfit_callbacks own, *callbacks = &own;
+    *result = (nerfit_train_result){0};
+    NF_TRY(nf_options_take(&own, sizeof own, given, "nerfit_callbacks", error));
     nf_log log = {callbacks->log, callbacks->user};
     nf_net net = {callbacks->transfer, callbacks->user, log};
     nf_train_services services = nf_net_services(&net);
     const nf_train_data data = {.services = &services};
     nf_train_result inner = {0};
-    *result = (nerfit_train_result){0};
-    nerfit_status status =
-        nf_pretrain_run(&config->options, &data, &log, callbacks->event ? observe : NULL,
-                        (void *)(uintptr_t)callbacks, &inner, error);
+    nerfit_status status = nf_pretrain_run(
+        &config->options, &data, &log, callbacks->event ? observe : NULL, callbacks, &inner, error);
     if (status == NERFIT_OK) status = hand_out(&inner, result, error);
     nf_train_result_free(&inner);
     return status;

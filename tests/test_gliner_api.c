@@ -102,9 +102,10 @@ static void check_model(const char *name, const nerfit_model_options *options) {
 
 static void test_models(void **state) {
     (void)state;
-    static const nerfit_model_options all[] = {{.precision = "f32", .threads = 1},
-                                               {.precision = "f32", .threads = 3},
-                                               {.backend = "ref", .precision = "f32"}};
+    static const nerfit_model_options all[] = {
+        {.size = sizeof all[0], .precision = "f32", .threads = 1},
+        {.size = sizeof all[0], .precision = "f32", .threads = 3},
+        {.size = sizeof all[0], .backend = "ref", .precision = "f32"}};
     struct dirent *entry;
     size_t models = 0;
     for (size_t o = 0; o < sizeof all / sizeof *all; o++) {
@@ -126,7 +127,8 @@ static void test_labels(void **state) {
     const nerfit_prediction *predictions;
     const char *texts[] = {text}, *labels[] = {"person", "place of birth"};
     nerfit_call_options options = NERFIT_CALL_OPTIONS_INIT;
-    nerfit_model_options none = {.precision = "f32"}, named = {.precision = "f32"};
+    nerfit_model_options none = {.size = sizeof none, .precision = "f32"},
+                         named = {.size = sizeof named, .precision = "f32"};
     named.labels = "person, organization, place of birth";
 
     assert_ok(nerfit_model_load(&model, "tests/golden/gliner/markerv0", &none, &error), &error);
@@ -194,7 +196,7 @@ static void test_others(void **state) {
     nerfit_call_options options = NERFIT_CALL_OPTIONS_INIT;
     const char *encoder = test_encoder_folder();
     if (!encoder) skip();
-    nerfit_model_options named = {.labels = "person, place"};
+    nerfit_model_options named = {.size = sizeof named, .labels = "person, place"};
     assert_ok(nerfit_model_load(&model, encoder, &named, &error), &error);
     assert_ok(nerfit_session_new(&session, model, &error), &error);
     options.labels = labels;

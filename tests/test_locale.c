@@ -258,13 +258,13 @@ static void predict(nf_str *all) {
     static const char *const formats[] = {"jsonl", "conll", "brackets", "tokens", "html"};
     nerfit_model *model;
     nerfit_session *session;
-    nerfit_model_options options = {.precision = "f32", .threads = 1};
+    nerfit_model_options options = {.size = sizeof options, .precision = "f32", .threads = 1};
     assert_ok(nerfit_model_load(&model, in_root("model"), &options, &error), &error);
     assert_ok(nerfit_session_new(&session, model, &error), &error);
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
         pipe_ends ends = {.in = "wake me up at nine in madrid\nplay jazz now\n"};
         size_t count;
-        nerfit_stream stream = {give, receive, &ends, NULL, NULL, formats[i]};
+        nerfit_stream stream = {sizeof stream, give, receive, &ends, NULL, NULL, formats[i]};
         assert_ok(nerfit_predict_stream(session, &stream, &count, &error), &error);
         nf_str_appendf(all, "== %s\n%s\n", formats[i], nf_str_text(&ends.out));
         nf_str_free(&ends.out);

@@ -82,7 +82,8 @@ typedef nerfit_status work(const nerfit_config *, const nerfit_callbacks *, nerf
 
 static nerfit_status run(work *what, const char *output, const char *const *extra, watcher *w) {
     nerfit_config *config = configure(output, extra);
-    nerfit_callbacks callbacks = {.event = watch, .log = keep_log, .user = w};
+    nerfit_callbacks callbacks = {
+        .size = sizeof callbacks, .event = watch, .log = keep_log, .user = w};
     nerfit_train_result result;
     nerfit_status status = what(config, &callbacks, &result, &error);
     if (status == NERFIT_OK) nerfit_train_result_free(&result);
@@ -132,7 +133,8 @@ static void finished(void **state) {
 }
 
 static void tag(const char *folder, const char *labels, char *out, size_t size) {
-    nerfit_model_options options = {.precision = "f32", .threads = 1, .labels = labels};
+    nerfit_model_options options = {
+        .size = sizeof options, .precision = "f32", .threads = 1, .labels = labels};
     nerfit_model *model;
     nerfit_session *session;
     const nerfit_prediction *predictions;
@@ -166,7 +168,7 @@ static void zero_shot(void **state) {
     assert_int_equal(sscanf(strchr(texts[1], '.') - 1, "%lf", &b), 1);
     assert_true(fabs(a - b) < 1e-6);
 
-    nerfit_model_options options = {.labels = "place"};
+    nerfit_model_options options = {.size = sizeof options, .labels = "place"};
     nerfit_model *model;
     assert_int_equal(nerfit_model_load(&model, in_root("encoder"), &options, &error),
                      NERFIT_ARGUMENT);

@@ -85,7 +85,7 @@ static nerfit_status train(const char *output, const char *const *extra, heard *
                                     NULL};
     nerfit_config *config = config_of(settings, extra);
     *h = (heard){.stop_at = h->stop_at};
-    nerfit_callbacks callbacks = {.log = hear, .event = watch, .user = h};
+    nerfit_callbacks callbacks = {.size = sizeof callbacks, .log = hear, .event = watch, .user = h};
     nerfit_status status = nerfit_train(config, &callbacks, result, &error);
     nerfit_config_free(config);
     return status;
@@ -99,7 +99,7 @@ static json_t *json_of(const char *path) {
 
 /* The scores of the entities in a text, by a model's folder; returns how many. */
 static size_t scores_of(const char *folder, double scores[8]) {
-    const nerfit_model_options options = {.precision = "f32", .threads = 1};
+    const nerfit_model_options options = {.size = sizeof options, .precision = "f32", .threads = 1};
     const char *text = "wake bob in rome at nine and play jazz";
     nerfit_model *model;
     nerfit_session *session;
@@ -383,7 +383,7 @@ static void test_refused(void **state) {
 
 static void test_evaluation(void **state) {
     (void)state;
-    const nerfit_model_options options = {.precision = "f32", .threads = 1};
+    const nerfit_model_options options = {.size = sizeof options, .precision = "f32", .threads = 1};
     nerfit_model *model;
     nerfit_session *session;
     nerfit_report report;

@@ -90,7 +90,7 @@ static bool watch(void *user, const nerfit_event *event) {
 
 static nerfit_status train(const char *output, const char *const *extra, watcher *w) {
     nerfit_config *config = configure(output, extra);
-    nerfit_callbacks callbacks = {.event = watch, .user = w};
+    nerfit_callbacks callbacks = {.size = sizeof callbacks, .event = watch, .user = w};
     nerfit_train_result result;
     nerfit_status status = nerfit_train(config, &callbacks, &result, &error);
     if (status == NERFIT_OK) nerfit_train_result_free(&result);
@@ -174,7 +174,7 @@ static void keep_log(void *user, nerfit_log_level level, const char *message) {
 /* What a run says, without checkpoints. */
 static void train_and_listen(const char *output, const char *const *settings, said *s) {
     nerfit_config *config;
-    nerfit_callbacks callbacks = {.log = keep_log, .user = s};
+    nerfit_callbacks callbacks = {.size = sizeof callbacks, .log = keep_log, .user = s};
     nerfit_train_result result;
     *s = (said){""};
     assert_ok(nerfit_config_new(&config, &error), &error);
@@ -341,7 +341,7 @@ static void test_nerfit_folder(void **state) {
     } refused[] = {{"crf", "has no nerfit.json"}, {"best", "decoder \"best\" is not one of auto"}};
     for (size_t i = 0; i < 2; i++) {
         nerfit_session *session = NULL;
-        nerfit_model_options options = {.decoder = refused[i].decoder};
+        nerfit_model_options options = {.size = sizeof options, .decoder = refused[i].decoder};
         nerfit_status status = nerfit_model_load(&model, in_root("plain/best"), &options, &error);
         if (status == NERFIT_OK) {
             status = nerfit_session_new(&session, model, &error);
@@ -381,7 +381,7 @@ static void test_written_models(void **state) {
     const char *again[16] = {"overwrite_output_dir", "true"};
     for (size_t i = 0; i < 9; i++) again[2 + i] = dora[i];
     assert_ok(train("written", again, &w), &error);
-    nerfit_model_options options = {.precision = "f32", .threads = 1};
+    nerfit_model_options options = {.size = sizeof options, .precision = "f32", .threads = 1};
     double scores[2][16];
     size_t counts[2];
     const char *const folders[] = {"written/best", "written/adapter"};
@@ -594,7 +594,7 @@ static void test_own_format(void **state) {
     const char *const extra[] = {"train_annotations", in_root("own.txt"), "val_annotations",
                                  in_root("own.txt"), NULL};
     nerfit_config *config = configure("own", extra);
-    nerfit_callbacks callbacks = {.parse = parse};
+    nerfit_callbacks callbacks = {.size = sizeof callbacks, .parse = parse};
     nerfit_train_result result;
     assert_ok(nerfit_train(config, &callbacks, &result, &error), &error);
     assert_string_equal(result.report_of, "validation");

@@ -371,8 +371,11 @@ static void check_reading(void **state) {
           "{\"text\": \"a \", \"entities\": [[0, 2, \"x\"]]}\n",
           out);
     fclose(out);
-    nerfit_read_options options = {
-        .format = "jsonl", .max_errors = SIZE_MAX, .finding = append_finding, .user = &got};
+    nerfit_read_options options = {.size = sizeof options,
+                                   .format = "jsonl",
+                                   .max_errors = SIZE_MAX,
+                                   .finding = append_finding,
+                                   .user = &got};
     assert_ok(nerfit_corpus_new(&corpus, NULL, NULL, &error), &error);
     assert_int_equal(nerfit_corpus_read(corpus, path, &options, &error), NERFIT_FORMAT);
     assert_int_equal(nerfit_corpus_size(corpus), 2);

@@ -95,7 +95,7 @@ static nerfit_status run(work *what, const char *output, int64_t stop, const cha
                                     "4",
                                     NULL};
     nerfit_config *config = config_of(settings, extra);
-    nerfit_callbacks callbacks = {.event = stops};
+    nerfit_callbacks callbacks = {.size = sizeof callbacks, .event = stops};
     nerfit_train_result result;
     stop_at = stop;
     nerfit_status status = what(config, &callbacks, &result, &error);
@@ -119,7 +119,7 @@ static nerfit_status train(const char *output, int64_t stop, const char *const *
 
 /* The scores of a text's sub-words. */
 static size_t scores(const char *folder, const char *text, double *out, size_t most) {
-    const nerfit_model_options options = {.precision = "f32", .threads = 1};
+    const nerfit_model_options options = {.size = sizeof options, .precision = "f32", .threads = 1};
     nerfit_model *model;
     nerfit_session *session;
     const nerfit_prediction *p;

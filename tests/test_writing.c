@@ -119,7 +119,7 @@ static void check_files(void **state) {
     assert_ok(nerfit_corpus_parse(corpus, hard, strlen(hard), "jsonl", "hard", &error), &error);
     assert_ok(nerfit_corpus_format(corpus, "jsonl", &expected, &size, &error), &error);
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        nerfit_read_options options = {.format = files[i].format};
+        nerfit_read_options options = {.size = sizeof options, .format = files[i].format};
         snprintf(path, sizeof path, "%s/%s", folder, files[i].name);
         n_warnings = 0;
         assert_ok(nerfit_corpus_write(corpus, path, files[i].format, &error), &error);

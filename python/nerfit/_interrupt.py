@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import signal
 import threading
 from typing import Any
@@ -54,7 +53,6 @@ class Call(Interrupt):
     def options_of(self, given: Any) -> Any:
         """Options of the call, with what asks whether to go on; None: no others."""
         options = given if given is not None else _library.CallOptions()
-        options.size = ctypes.sizeof(_library.CallOptions)
         options.go_on = self.go_on
         return options
 

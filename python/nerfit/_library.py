@@ -60,8 +60,16 @@ class Transfer(ctypes.Structure):
 TransferFunction = CFUNCTYPE(c_bool, c_void_p, POINTER(Transfer))
 
 
-class ModelOptions(ctypes.Structure):
+class Options(ctypes.Structure):
+    """A struct that begins with its size, as nerfit.h wants those that its callers fill."""
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(size=ctypes.sizeof(self), **fields)
+
+
+class ModelOptions(Options):
     _fields_ = [
+        ("size", c_size_t),
         ("backend", c_char_p),
         ("precision", c_char_p),
         ("threads", c_int),
@@ -86,7 +94,7 @@ class LabelList(ctypes.Structure):
     _fields_ = [("labels", POINTER(c_char_p)), ("count", c_size_t)]
 
 
-class CallOptions(ctypes.Structure):
+class CallOptions(Options):
     _fields_ = [
         ("size", c_size_t),
         ("decoder", c_char_p),
@@ -171,8 +179,9 @@ class Event(ctypes.Structure):
 EventFunction = CFUNCTYPE(c_bool, c_void_p, POINTER(Event))
 
 
-class Callbacks(ctypes.Structure):
+class Callbacks(Options):
     _fields_ = [
+        ("size", c_size_t),
         ("log", LogFunction),
         ("event", EventFunction),
         ("parse", c_void_p),  # texts are parsed before they are handed over: see _data.py
@@ -181,8 +190,9 @@ class Callbacks(ctypes.Structure):
     ]
 
 
-class ReadOptions(ctypes.Structure):
+class ReadOptions(Options):
     _fields_ = [
+        ("size", c_size_t),
         ("format", c_char_p),
         ("overlap", c_char_p),
         ("tagging", c_char_p),
@@ -198,8 +208,9 @@ class ReadOptions(ctypes.Structure):
 DescribedFunction = CFUNCTYPE(c_bool, c_void_p, c_char_p, c_char_p, c_size_t, c_size_t)
 
 
-class DescribeOptions(ctypes.Structure):
+class DescribeOptions(Options):
     _fields_ = [
+        ("size", c_size_t),
         ("llm", c_char_p),
         ("seed", c_uint64),
         ("file", c_char_p),

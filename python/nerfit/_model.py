@@ -215,7 +215,7 @@ class _Call:
 
     def options(self, thresholds: dict[str | None, float], first: int, count: int) -> Any:
         """For the texts from ``first`` on."""
-        out = _library.CallOptions(size=ctypes.sizeof(_library.CallOptions))
+        out = _library.CallOptions()
         pairs = [
             (None if label is None else _library.encode(label, "threshold"), value)
             for label, value in thresholds.items()
@@ -275,16 +275,16 @@ class Model:
             raise ArgumentError(f"threads: {threads!r} is not a number of threads; 0: all cores")
         with _labels_file(labels) as labels_path, _transfer.Transfers() as transfers:
             options = _library.ModelOptions(
-                None if backend is None else _library.encode(backend, "backend"),
-                None if precision is None else _library.encode(precision, "precision"),
-                threads,
-                log_function,
-                None,
-                None if decoder is None else _library.encode(decoder, "decoder"),
-                labels_path,
-                None if sentence_encoder is None else os.fsencode(sentence_encoder),
-                transfers.function,
-                None,
+                backend=None if backend is None else _library.encode(backend, "backend"),
+                precision=None if precision is None else _library.encode(precision, "precision"),
+                threads=threads,
+                log=log_function,
+                decoder=None if decoder is None else _library.encode(decoder, "decoder"),
+                labels=labels_path,
+                sentence_encoder=None
+                if sentence_encoder is None
+                else os.fsencode(sentence_encoder),
+                transfer=transfers.function,
             )
             self._model = _Loaded(os.fsencode(folder), options)
         self._local = threading.local()

@@ -355,18 +355,42 @@ static const char *yes(bool is) {
     return is ? "yes" : "";
 }
 
+/* In a cell of a Markdown table, which a bar would end. */
+static void print_text(const char *text) {
+    for (; *text; text++) printf(*text == '|' ? "\\|" : "%c", *text);
+}
+
+static void print_cell(const char *text) {
+    printf("| ");
+    print_text(text);
+    printf(text[0] ? " " : "");
+}
+
+static void print_row(const nerfit_format *f) {
+    printf("| `%s` ", f->name);
+    print_cell(f->title);
+    print_cell(f->folder ? "a folder" : f->endings);
+    print_cell(yes(f->is_read));
+    print_cell(yes(f->is_written));
+    print_cell(f->recognised);
+    if (f->advice) {
+        printf("| not read: ");
+        print_text(f->advice);
+        puts(" | |");
+    } else {
+        print_cell(f->kept);
+        print_cell(f->lost);
+        puts("|");
+    }
+}
+
 static void print_format(void *user, const nerfit_format *f) {
     const bool *markdown = user;
     if (!*markdown)
         printf("%-16s %-5s %-8s %s\n", f->name, f->is_read ? "read" : "",
                f->is_written ? "written" : "", f->title);
-    else if (f->advice)
-        printf("| `%s` | %s | %s | | | %s | not read: %s | |\n", f->name, f->title, f->endings,
-               f->recognised, f->advice);
     else
-        printf("| `%s` | %s | %s | %s | %s | %s | %s | %s |\n", f->name, f->title,
-               f->folder ? "a folder" : f->endings, yes(f->is_read), yes(f->is_written),
-               f->recognised, f->kept, f->lost);
+        print_row(f);
 }
 
 static int run_formats(const command *self, int argc, char **argv) {

@@ -329,12 +329,24 @@ nerfit_status nf_format_detect(const char *path, const nf_format **format, nerfi
 
 /* ---------------------------------------------------------------- reading and writing */
 
+/* A file that was read, and in which nothing was found. */
+static nerfit_status tell_empty(nf_reading *reading, size_t documents_before) {
+    nf_finding finding = {.kind = NF_FINDING_READING};
+    if (reading->texts_only || reading->n_errors || reading->n_logged[NF_FINDING_LEFT_OUT] ||
+        reading->corpus->n_documents > documents_before)
+        return NERFIT_OK;
+    return nf_reading_warning(reading, &finding, "holds no text");
+}
+
 nerfit_status nf_texts_parse(nf_corpus *corpus, const char *text, size_t size, const char *name,
                              const nf_annotation_options *options, bool with_spans,
                              nerfit_error *err) {
     nf_reading reading = nf_reading_begin(corpus, options, name, err);
     reading.texts_only = !with_spans;
-    return nf_reading_end(&reading, read_bytes(&reading, name, text, size));
+    size_t before = corpus->n_documents;
+    nerfit_status status = read_bytes(&reading, name, text, size);
+    if (status == NERFIT_OK) status = tell_empty(&reading, before);
+    return nf_reading_end(&reading, status);
 }
 
 nerfit_status nf_annotations_parse_with(nf_corpus *corpus, const char *text, size_t size,
@@ -347,7 +359,10 @@ nerfit_status nf_annotations_read_with(nf_corpus *corpus, const char *path,
                                        const nf_annotation_options *options, nerfit_error *err) {
     if (nf_directory_exists(path)) {
         nf_reading reading = nf_reading_begin(corpus, options, path, err);
-        return nf_reading_end(&reading, read_folder(&reading, path));
+        size_t before = corpus->n_documents;
+        nerfit_status status = read_folder(&reading, path);
+        if (status == NERFIT_OK) status = tell_empty(&reading, before);
+        return nf_reading_end(&reading, status);
     }
     nf_file file;
     NF_TRY(nf_file_open(&file, path, err));

@@ -404,6 +404,7 @@ static const char *odd_character(const nf_document *d) {
             return "what looks like UTF-8 that was read as Latin-1";
         if (c < 0x20 && c != '\t' && c != '\n' && c != '\r') return "a control character";
         if (c >= 0x80 && c < 0xA0) return "a control character (U+0080 to U+009F)";
+        if (c == 0x2028 || c == 0x2029) return "a line or paragraph separator (U+2028, U+2029)";
     }
     return NULL;
 }

@@ -69,9 +69,13 @@ static size_t byte_offset(const checker *c, uint32_t index) {
     return c->offsets ? c->offsets[index] : index;
 }
 
+/* Controls of ASCII and Latin-1, and Unicode's ends of lines and paragraphs. */
 static bool has_control(const char *text, size_t size) {
-    for (size_t i = 0; i < size; i++)
-        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7F) return true;
+    uint32_t c;
+    for (size_t at = 0, step; at < size; at += step) {
+        if (!(step = nf_utf8_decode(text + at, size - at, &c))) return true;
+        if (c < 0x20 || (c >= 0x7F && c < 0xA0) || c == 0x2028 || c == 0x2029) return true;
+    }
     return false;
 }
 

@@ -161,7 +161,9 @@ typedef struct survey {
     bool numbered[MAX_COLUMNS], rising[MAX_COLUMNS], counts[MAX_COLUMNS], constant[MAX_COLUMNS];
     bool repeated[MAX_COLUMNS]; /* a number is that of the row before */
     bool worded[MAX_COLUMNS];   /* holds letters */
+    bool plain[MAX_COLUMNS];    /* a number is no range */
     bool ranges;                /* a row's number is a range */
+    bool named[MAX_COLUMNS];    /* the rows' names: alike but for their numbers, which count */
     size_t hits[MAX_COLUMNS][NF_LABEL_STYLES], labelled[MAX_COLUMNS][NF_LABEL_STYLES];
     bool chunks[MAX_COLUMNS]; /* all types are those of phrases */
 } survey;
@@ -324,8 +326,35 @@ static bool has_letter(const char *text, size_t size) {
     return false;
 }
 
+static bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+/* Whether two cells are alike but for their numbers: "s1.4" and "s12.1". */
+static bool same_but_numbers(const char *a, size_t a_size, const char *b, size_t b_size) {
+    size_t i = 0, k = 0;
+    while (i < a_size && k < b_size) {
+        if (is_digit(a[i]) != is_digit(b[k])) return false;
+        bool digits = is_digit(a[i]);
+        if (!digits && a[i++] != b[k++]) return false;
+        while (digits && i < a_size && is_digit(a[i])) i++;
+        while (digits && k < b_size && is_digit(b[k])) k++;
+    }
+    return i == a_size && k == b_size;
+}
+
+/* The number at a cell's end; -1 if it ends with none. */
+static long last_number(const char *text, size_t size) {
+    size_t from = size;
+    int64_t number;
+    while (from > 0 && is_digit(text[from - 1])) from--;
+    if (from == size || size - from > 9) return -1;
+    nf_digits_read(text + from, size - from, &number);
+    return (long)number;
+}
+
 static void look_at_cell(survey *s, const cells *c, int i, bool starts, long last[],
-                         const cells *first) {
+                         long last_names[], const cells *first) {
     const char *text = c->text[i];
     size_t size = c->size[i];
     bool number = is_number(c, i + 1, true);
@@ -336,7 +365,12 @@ static void look_at_cell(survey *s, const cells *c, int i, bool starts, long las
     s->numbered[i] &= number;
     if (!starts && number && value < last[i]) s->rising[i] = false;
     if (!starts && number && value == last[i]) s->repeated[i] = true;
+    long name = last_number(text, size);
+    s->named[i] &= name >= 0 && (starts || name == last_names[i] + 1) &&
+                   same_but_numbers(text, size, first->text[i], first->size[i]);
+    last_names[i] = name;
     if (is_number(c, i + 1, false)) {
+        s->plain[i] = true;
         if (value != (starts ? 1 : last[i] + 1)) s->counts[i] = false;
         last[i] = value;
     }
@@ -352,7 +386,7 @@ static void look_at_cell(survey *s, const cells *c, int i, bool starts, long las
 }
 
 static void look_at_columns(survey *s) {
-    long last[MAX_COLUMNS] = {0};
+    long last[MAX_COLUMNS] = {0}, last_names[MAX_COLUMNS] = {0};
     cells c, first;
     bool any = false;
     memset(s->numbered, 1, sizeof s->numbered);
@@ -360,11 +394,13 @@ static void look_at_columns(survey *s) {
     memset(s->counts, 1, sizeof s->counts);
     memset(s->constant, 1, sizeof s->constant);
     memset(s->chunks, 1, sizeof s->chunks);
+    memset(s->named, 1, sizeof s->named);
     for (walk w = walk_of(s); next_row(&w, s, &c);) {
         if (c.count != s->columns.count) continue;
         if (!any) first = c;
         any = true;
-        for (int i = 0; i < c.count; i++) look_at_cell(s, &c, i, w.starts, last, &first);
+        for (int i = 0; i < c.count; i++)
+            look_at_cell(s, &c, i, w.starts, last, last_names, &first);
     }
 }
 
@@ -512,7 +548,8 @@ static bool is_beside_words(const survey *s, int column) {
     for (int i = column + 1; i <= s->columns.count; i++)
         if (i != s->columns.label && s->worded[i - 1] && !s->numbered[i - 1]) other = true;
     if (!other || !s->n_rows) return false;
-    if (s->numbered[column - 1]) return s->rising[column - 1];
+    if (s->numbered[column - 1] && s->plain[column - 1]) return s->rising[column - 1];
+    if (s->named[column - 1] && s->n_rows > 1) return true;
     return s->constant[column - 1] && s->n_rows > 3;
 }
 
@@ -525,9 +562,9 @@ static nerfit_status find_word(survey *s) {
         /* a number that stays for some rows is the text's */
         if (s->repeated[column - 1] && !s->constant[column - 1] && !s->columns.sentence)
             s->columns.sentence = column;
-        else if (s->numbered[column - 1])
+        else if (s->numbered[column - 1] && s->plain[column - 1])
             s->columns.counter = column;
-        sure &= s->numbered[column - 1] && s->counts[column - 1];
+        sure &= s->numbered[column - 1] && s->plain[column - 1] && s->counts[column - 1];
     }
     if (column == s->columns.label && column > 1) column--;
     s->columns.word = column;

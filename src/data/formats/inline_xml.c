@@ -119,11 +119,44 @@ static nerfit_status walk(line_reader *r, const nf_xml_node *node) {
     return NERFIT_OK;
 }
 
+/* Whether an element has others in it. */
+static bool has_elements(const nf_xml_node *node) {
+    for (const nf_xml_node *child = node->first; child; child = child->next)
+        if (child->name) return true;
+    return false;
+}
+
+/* The element that stands alone on its level, but for blanks, and has others in it: a line's
+ * <doc> or <p>, and no entity. NULL if there is none. */
+static const nf_xml_node *frame_of(const nf_xml_node *level) {
+    const nf_xml_node *found = NULL;
+    for (const nf_xml_node *node = level->first; node; node = node->next) {
+        if (!node->name && nf_line_blank(node->text, node->size)) continue;
+        if (!node->name || found) return NULL;
+        found = node;
+    }
+    return found && has_elements(found) ? found : NULL;
+}
+
+/* The innermost frame's content; each frame is told. */
+static nerfit_status take_frames(nf_reading *reading, const nf_xml_node **level, long number) {
+    for (const nf_xml_node *frame; (frame = frame_of(*level)) != NULL; *level = frame) {
+        nf_finding finding = {.kind = NF_FINDING_READING, .line = number};
+        NF_TRY(nf_reading_warning(reading, &finding,
+                                  "<%s> holds the whole line and other elements: taken as its "
+                                  "frame, not as an entity",
+                                  frame->name));
+    }
+    return NERFIT_OK;
+}
+
 static nerfit_status read_line(nf_reading *reading, const char *line, size_t size, long number) {
     line_reader r = {.reading = reading};
     nf_xml_node *root;
     nerfit_status status = nf_xml_parse(reading, line, size, number, true, &r.arena, &root);
-    if (status == NERFIT_OK && root) status = walk(&r, root->first);
+    const nf_xml_node *content = root;
+    if (status == NERFIT_OK && root) status = take_frames(reading, &content, number);
+    if (status == NERFIT_OK && root) status = walk(&r, content->first);
     if (status == NERFIT_OK && r.text.failed) status = nf_no_memory(reading->err, size);
     nf_given_document given = {.text = nf_str_text(&r.text),
                                .text_size = r.text.length,
@@ -151,7 +184,8 @@ const nf_format nf_format_inline_xml = {
     .name = "inline-xml", .title = "text with entities as XML elements", .endings = {".txt"},
     .recognised = "an element that begins and ends on its line, in at least one of five lines",
     .kept = "text, elements as entities (also nested), named by the element, or by `TYPE` of "
-            "ENAMEX, NUMEX, TIMEX, NE and entity; other attributes as fields of the entity",
+            "ENAMEX, NUMEX, TIMEX, NE and entity; other attributes as fields of the entity; an "
+            "element that holds a whole line and other elements is its frame, with a warning",
     .lost = "nothing; a bare `&` or `<` is an error",
     .looks_like = looks_like, .read = read_inline, .read_line = read_line,
 };

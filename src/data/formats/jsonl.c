@@ -42,6 +42,29 @@ static const char *foreign_key(const json_t *object) {
     return NULL;
 }
 
+/* Whether a value has in it, some levels down, what looks like annotations. */
+static bool holds_spans(const json_t *value, int depth) {
+    const char *key;
+    json_t *member;
+    if (json_is_array(value))
+        return nf_json_looks_like_spans(value) ||
+               (depth && holds_spans(json_array_get(value, 0), depth - 1));
+    if (depth && json_is_object(value))
+        json_object_foreach((json_t *)value, key,
+                            member) if (strcmp(key, "tokens") != 0 &&
+                                        holds_spans(member, depth - 1)) return true;
+    return false;
+}
+
+/* A key with an object or list that holds annotations inside; NULL if there is none. */
+static const char *key_around_spans(const json_t *object) {
+    enum { LEVELS = 4 };
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)object, key, value) if (holds_spans(value, LEVELS)) return key;
+    return NULL;
+}
+
 /* Where an object without a text has objects with one: a key, for the message. */
 static const char *inner_key(const json_t *object) {
     const char *key;
@@ -78,7 +101,9 @@ static nerfit_status read_own(const nf_json_value *v) {
             json_string_value(first));
     const char *foreign = v->reading->texts_only ? NULL : foreign_key(v->json);
     const json_t *entities = json_object_get(v->json, "entities");
-    if (foreign && (!entities || json_is_null(entities)))
+    bool given = entities && !json_is_null(entities);
+    if (!foreign && !given && !v->reading->texts_only) foreign = key_around_spans(v->json);
+    if (foreign && !given)
         return nf_json_value_error(
             v, nf_json_member(v->text, v->size, 0, foreign), 0,
             "has no \"entities\", but \"%s\" holds what looks like annotations; expected "
@@ -165,10 +190,19 @@ static bool is_lines(const char *text, size_t size) {
     return end == size || !memchr(text + at, '\n', end - at);
 }
 
+/* Whether a line is an array of a text and an object, as spaCy's tuples are. */
+static bool is_tuple_line(const char *text, size_t size, size_t at) {
+    size_t item = nf_json_space_end(text, size, at + 1);
+    if (item >= size || text[item] != '"') return false;
+    item = nf_json_next_part(text, size, item);
+    return item < size && text[item] == '{' && is_lines(text + at, size - at);
+}
+
 /* Lines, even where one is broken; but a file that is one array is read as that. */
 static nerfit_status read_jsonl(nf_reading *reading, const char *text, size_t size) {
     size_t at = nf_json_space_end(text, size, 0);
-    if (at < size && text[at] == '[') return read_values(reading, text, size);
+    if (at < size && text[at] == '[' && !is_tuple_line(text, size, at))
+        return read_values(reading, text, size);
     nf_lines lines = nf_lines_of(text, size);
     const char *line;
     size_t length;

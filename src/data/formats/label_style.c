@@ -3,7 +3,7 @@
 
 #include "data/formats/columns.h"
 
-static const char prefixes[] = "BIESLUMW", separators[] = "-_:/";
+static const char prefixes[] = "BIESLUMW", separators[] = "-_:/.";
 
 static bool is_one_of(char c, const char *set) {
     return c && strchr(set, c);

@@ -10,24 +10,26 @@ extern const nf_format nf_format_doccano, nf_format_label_studio, nf_format_prod
     nf_format_huggingface, nf_format_gliner, nf_format_spacy, nf_format_docbin,
     nf_format_pubannotation, nf_format_bioc_json, nf_format_rasa_json, nf_format_cluener,
     nf_format_aws, nf_format_google, nf_format_azure, nf_format_pipeline, nf_format_parquet,
-    nf_format_arrow, nf_format_zip, nf_format_gzip, nf_format_sqlite, nf_format_pdf, nf_format_html,
-    nf_format_comprehend, nf_format_ann, nf_format_webanno, nf_format_conll2012, nf_format_conllu,
-    nf_format_pubtator, nf_format_bioc_xml, nf_format_xmi, nf_format_xml, nf_format_csv,
-    nf_format_rasa, nf_format_inline_xml, nf_format_brat;
+    nf_format_arrow, nf_format_office, nf_format_zip, nf_format_gzip, nf_format_xz, nf_format_zstd,
+    nf_format_bzip2, nf_format_pickle, nf_format_tagged_words, nf_format_sqlite, nf_format_pdf,
+    nf_format_html, nf_format_comprehend, nf_format_ann, nf_format_webanno, nf_format_conll2012,
+    nf_format_conllu, nf_format_pubtator, nf_format_bioc_xml, nf_format_xmi, nf_format_xml,
+    nf_format_csv, nf_format_rasa, nf_format_inline_xml, nf_format_brat;
 
 /* In the order in which content is asked: what is sure first. */
 const nf_format *const nf_formats[] = {
-    &nf_format_jsonl,      &nf_format_json,          &nf_format_doccano,   &nf_format_label_studio,
-    &nf_format_prodigy,    &nf_format_huggingface,   &nf_format_gliner,    &nf_format_spacy,
-    &nf_format_docbin,     &nf_format_pubannotation, &nf_format_bioc_json, &nf_format_rasa_json,
-    &nf_format_cluener,    &nf_format_aws,           &nf_format_google,    &nf_format_azure,
-    &nf_format_pipeline,   &nf_format_parquet,       &nf_format_arrow,     &nf_format_zip,
-    &nf_format_gzip,       &nf_format_sqlite,        &nf_format_pdf,       &nf_format_html,
-    &nf_format_comprehend, &nf_format_ann,           &nf_format_webanno,   &nf_format_conll2012,
-    &nf_format_conllu,     &nf_format_pubtator,      &nf_format_bioc_xml,  &nf_format_xmi,
-    &nf_format_xml,        &nf_format_csv,           &nf_format_conll,     &nf_format_rasa,
-    &nf_format_inline_xml, &nf_format_brackets,      &nf_format_brat,      &nf_format_seq,
-    &nf_format_text,
+    &nf_format_jsonl,    &nf_format_json,          &nf_format_doccano,    &nf_format_label_studio,
+    &nf_format_prodigy,  &nf_format_huggingface,   &nf_format_gliner,     &nf_format_spacy,
+    &nf_format_docbin,   &nf_format_pubannotation, &nf_format_bioc_json,  &nf_format_rasa_json,
+    &nf_format_cluener,  &nf_format_aws,           &nf_format_google,     &nf_format_azure,
+    &nf_format_pipeline, &nf_format_parquet,       &nf_format_arrow,      &nf_format_office,
+    &nf_format_zip,      &nf_format_gzip,          &nf_format_xz,         &nf_format_zstd,
+    &nf_format_bzip2,    &nf_format_pickle,        &nf_format_sqlite,     &nf_format_pdf,
+    &nf_format_html,     &nf_format_comprehend,    &nf_format_ann,        &nf_format_tagged_words,
+    &nf_format_webanno,  &nf_format_conll2012,     &nf_format_conllu,     &nf_format_pubtator,
+    &nf_format_bioc_xml, &nf_format_xmi,           &nf_format_xml,        &nf_format_csv,
+    &nf_format_conll,    &nf_format_rasa,          &nf_format_inline_xml, &nf_format_brackets,
+    &nf_format_brat,     &nf_format_seq,           &nf_format_text,
 };
 const size_t nf_format_count = sizeof nf_formats / sizeof *nf_formats;
 

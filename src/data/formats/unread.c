@@ -137,7 +137,7 @@ const nf_format nf_format_tagged_words = {
     .recognised = "nine in ten words that end in a slash, a bar or an underscore, and a label",
     .looks_like = looks_like_tagged_words,
     .advice = "write one word a row: sed 's/$/ /' FILE | tr ' ' '\\n' | sed -E "
-              "'s/[\\/|_]([OBIESLU](-.*)?)$/\\t\\1/; s/[|]/\\t/g' > FILE.conll",
+              "'s/[\\/|_]{1}([OBIESLU]|[BIESLU]-.*)$/\\t\\1/; s/[|]/\\t/g' > FILE.conll",
 };
 const nf_format nf_format_sqlite = {
     .name = "sqlite", .title = "an SQLite database", .endings = {".db"}, .binary = true, .sure = true,

@@ -720,7 +720,7 @@ static const struct {
 static void check_round_trips(void **state) {
     (void)state;
     nf_rng rng = nf_rng_new(7, 1);
-    size_t failed = 0, with_spans = 0;
+    size_t failed = 0, with_spans = 0, refused = 0;
     for (int i = 0; i < 20000 && failed < 5; i++) {
         nf_corpus corpus = {0};
         make_random(&corpus, &rng);
@@ -731,10 +731,15 @@ static void check_round_trips(void **state) {
             nerfit_error error;
             nf_str written = {0}, before = {0}, after = {0};
             if (is_blank(d)) continue; /* a line without characters is no document */
-            assert_ok(nf_annotations_write(&written, d, round_trips[k].format, &error), &error);
-            nerfit_status status =
-                nf_annotations_parse(&again, written.data, written.length, "written",
-                                     round_trips[k].format, NULL, &error);
+            nerfit_status status = nf_annotations_write(&written, d, round_trips[k].format, &error);
+            if (status == NERFIT_UNSUPPORTED) { /* a label like "x O", which conll refuses */
+                assert_ptr_equal(round_trips[k].format, &nf_format_conll);
+                refused++;
+                continue;
+            }
+            assert_ok(status, &error);
+            status = nf_annotations_parse(&again, written.data, written.length, "written",
+                                          round_trips[k].format, NULL, &error);
             round_trips[k].show(&before, d);
             if (status != NERFIT_OK)
                 nf_str_append_text(&after, error.text);
@@ -754,6 +759,7 @@ static void check_round_trips(void **state) {
     }
     assert_int_equal(failed, 0);
     assert_true(with_spans > 10000);
+    assert_in_range(refused, 1, 1000);
 }
 
 int main(void) {

@@ -379,29 +379,70 @@ static bool looks_like_span(const json_t *json) {
         }
         return integers == 2 && texts >= 1;
     }
-    return json_is_integer(nf_json_get(
-        json, "start|start_offset|startOffset|start_char|begin|span.begin|span.start|span.0|offset",
-        NULL));
+    return json_is_integer(
+        nf_json_get(json,
+                    "start|start_offset|startOffset|start_char|token_start|begin|"
+                    "span.begin|span.start|span.0|offset",
+                    NULL));
 }
 
-bool nf_json_looks_like_spans(const json_t *json) {
+/* A list that was turned into a text. */
+static bool looks_like_printed_list(const char *text) {
+    text += strspn(text, " ");
+    return (text[0] == '[' && strspn(text + 1, " [({\"'0123456789-") > 1) ||
+           (text[0] == '{' && strspn(text + 1, " \"'") > 0);
+}
+
+static bool looks_like_spans(const json_t *json) {
     const json_t *first = json_array_get(json, 0);
-    if (json_is_string(json)) { /* a list that was turned into a text */
-        const char *text = json_string_value(json);
-        text += strspn(text, " ");
-        return (text[0] == '[' && strspn(text + 1, " [({\"'0123456789-") > 1) ||
-               (text[0] == '{' && strspn(text + 1, " \"'") > 0);
+    if (!json_is_string(first)) return looks_like_span(first);
+    size_t tags = 0, count = json_array_size(json);
+    for (size_t i = 0; i < count; i++) {
+        const json_t *item = json_array_get(json, i);
+        tags +=
+            json_is_string(item) && nf_is_tag(json_string_value(item), json_string_length(item));
     }
-    if (json_is_string(first)) {
-        size_t tags = 0, count = json_array_size(json);
-        for (size_t i = 0; i < count; i++) {
-            const json_t *item = json_array_get(json, i);
-            tags += json_is_string(item) &&
-                    nf_is_tag(json_string_value(item), json_string_length(item));
-        }
-        return tags == count;
+    return tags == count;
+}
+
+/* Keys under which other tools have annotations. */
+static const char *const annotation_keys[] = {"label",       "labels",      "spans", "ents",
+                                              "annotations", "denotations", "ner",   "tags",
+                                              "ner_tags",    "annotation",  "entity"};
+
+/* Whether a value has in it, some levels down, what looks like annotations. */
+static bool holds_spans(const json_t *value, int depth) {
+    const char *key;
+    json_t *member;
+    if (json_is_array(value))
+        return looks_like_spans(value) ||
+               (depth && holds_spans(json_array_get(value, 0), depth - 1));
+    if (depth && json_is_object(value))
+        json_object_foreach((json_t *)value, key,
+                            member) if (strcmp(key, "tokens") != 0 &&
+                                        holds_spans(member, depth - 1)) return true;
+    return false;
+}
+
+const char *nf_json_annotation_key(const json_t *object, bool deep) {
+    enum { LEVELS = 4 };
+    const char *key;
+    json_t *value;
+    for (size_t i = 0; i < sizeof annotation_keys / sizeof *annotation_keys; i++) {
+        value = json_object_get(object, annotation_keys[i]);
+        bool objects =
+            i && json_is_object(json_array_get(value, 0)); /* whatever they call places */
+        if (objects || looks_like_spans(value) ||
+            (json_is_string(value) && looks_like_printed_list(json_string_value(value))))
+            return annotation_keys[i];
     }
-    return looks_like_span(first);
+    json_object_foreach((json_t *)object, key, value) {
+        if (strcmp(key, "entities") == 0 || strcmp(key, "tokens") == 0) continue;
+        if (looks_like_spans(value)) return key;
+    }
+    if (!deep) return NULL;
+    json_object_foreach((json_t *)object, key, value) if (holds_spans(value, LEVELS)) return key;
+    return NULL;
 }
 
 /* ---------------------------------------------------------------- writing */

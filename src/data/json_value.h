@@ -65,8 +65,10 @@ typedef struct nf_span_shape {
 /* Adds the document of an object of that shape, with what it has beside. */
 nerfit_status nf_span_shape_read(const nf_json_value *value, const nf_span_shape *shape);
 
-/* Whether a value is a list of what could be entities, or of words' labels. */
-bool nf_json_looks_like_spans(const json_t *json);
+/* A key of the object but "entities" and "tokens" that holds what looks like annotations: a list of
+ * what could be entities, or of words' labels; with `deep` also one that has such a list some levels
+ * down. NULL if there is none. */
+const char *nf_json_annotation_key(const json_t *object, bool deep);
 
 /* ---------------------------------------------------------------- writing */
 

@@ -27,8 +27,26 @@ const char *nf_tagging_name(nf_tagging tagging) {
     return schemes[tagging].shown;
 }
 
+static bool is_one_tag(const char *label, size_t size) {
+    return (size == 1 && label[0] == 'O') ||
+           (size > 2 && label[1] == '-' && memchr("BIESLU", label[0], 6));
+}
+
+bool nf_type_joins_tags(const char *type, size_t size) {
+    size_t parts = 0, from = 0;
+    for (size_t at = 0; at <= size; at++) {
+        if (at < size && !strchr(" |,;", type[at])) continue;
+        if (parts++ && !is_one_tag(type + from, at - from)) return false;
+        from = at + 1;
+    }
+    return parts > 1;
+}
+
 const char *nf_tag_problem(const char *label, size_t size, nf_tagging tagging) {
     if (size == 0) return "is empty";
+    size_t prefix = size > 2 && label[1] == '-' ? 2 : 0;
+    if ((prefix || label[0] == 'O') && nf_type_joins_tags(label + prefix, size - prefix))
+        return "holds several labels; expected one a word";
     if (size == 1 && label[0] == 'O') return NULL;
     if (size < 2 || label[1] != '-' || !memchr("BIESLU", label[0], 6))
         return "is neither O nor a prefix (B I E S L U), a dash and a type";

@@ -26,6 +26,8 @@ typedef struct nf_conll_row {
 
 /* "O", or one of B I E S L U, a dash and a type. */
 bool nf_is_tag(const char *label, size_t size);
+/* Whether a type, with a prefix before it, would be several labels in one cell: "PER|B-ORG". */
+bool nf_type_joins_tags(const char *type, size_t size);
 /* What is wrong with a label in a scheme, as a constant text that goes after the label; NULL if
  * nothing is. */
 const char *nf_tag_problem(const char *label, size_t size, nf_tagging tagging);

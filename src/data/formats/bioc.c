@@ -9,20 +9,57 @@
 #include "data/formats/xml.h"
 #include "data/json_place.h"
 
-/* An annotation on its way, from either spelling. */
+/* Annotations of a document, or of a passage whose text is that of its sentences: each belongs to the
+ * text in which it lies. */
+typedef struct bioc_outer {
+    nf_given_span *spans; /* offsets count from the document's beginning */
+    size_t n_spans;
+    bool *placed;
+    const struct bioc_outer *around; /* NULL: none */
+} bioc_outer;
+
+/* A text with its annotations on their way, from either spelling. */
 typedef struct bioc_text {
     nf_reading *reading;
     nf_arena *arena;
-    nf_given_span *spans;
+    nf_given_span *spans; /* offsets as in bioc_outer */
     size_t n_spans;
     const char *id; /* of the document; NULL: none */
     int64_t offset;
     long line;
 } bioc_text;
 
+static size_t count_outer(const bioc_outer *outer) {
+    return outer ? outer->n_spans + count_outer(outer->around) : 0;
+}
+
+/* Takes what lies in the text, [n] code points, from the annotations around it. */
+static void take_outer(bioc_text *t, const bioc_outer *outer, size_t n) {
+    for (; outer; outer = outer->around)
+        for (size_t i = 0; i < outer->n_spans; i++) {
+            const nf_given_span *span = &outer->spans[i];
+            if (outer->placed[i] || span->start < t->offset || span->end > t->offset + (int64_t)n)
+                continue;
+            outer->placed[i] = true;
+            t->spans[t->n_spans++] = *span;
+        }
+}
+
+static nerfit_status outer_end(nf_reading *reading, const bioc_outer *outer, long line) {
+    for (size_t i = 0; i < outer->n_spans; i++)
+        if (!outer->placed[i])
+            return nf_reading_malformed(
+                reading, line, 0, "an annotation (\"%s\", %lld..%lld) lies in none of the texts",
+                outer->spans[i].label, (long long)outer->spans[i].start,
+                (long long)outer->spans[i].end);
+    return NERFIT_OK;
+}
+
 static nerfit_status add_text(bioc_text *t, const char *text, size_t size) {
     nf_str fields = {0};
     nf_beside beside = {0};
+    for (size_t i = 0; i < t->n_spans; i++)
+        t->spans[i].start -= t->offset, t->spans[i].end -= t->offset;
     if (t->id) {
         nf_str_append_text(&fields, "\"id\": ");
         nf_str_append_json(&fields, t->id, strlen(t->id));
@@ -104,8 +141,8 @@ static nerfit_status read_xml_annotation(bioc_text *t, const nf_xml_node *node, 
                                     "offset and length");
     NF_TRY(warn_of_parts(t->reading, node->line, n));
     if (n == 1) NF_TRY(text_of(t->arena, nf_xml_child(node, "text"), &own, t->reading->err));
-    t->spans[t->n_spans++] = (nf_given_span){.start = start - t->offset,
-                                             .end = end - t->offset,
+    t->spans[t->n_spans++] = (nf_given_span){.start = start,
+                                             .end = end,
                                              .label = type,
                                              .label_size = strlen(type),
                                              .text = own,
@@ -113,49 +150,88 @@ static nerfit_status read_xml_annotation(bioc_text *t, const nf_xml_node *node, 
     return NERFIT_OK;
 }
 
+static size_t count_xml_annotations(const nf_xml_node *node) {
+    size_t count = 0;
+    for (const nf_xml_node *a = nf_xml_child(node, "annotation"); a;
+         a = nf_xml_from(a->next, "annotation"))
+        count++;
+    return count;
+}
+
+/* The node's annotations, behind those that t has; *all says whether all could be read. */
+static nerfit_status read_xml_annotations(bioc_text *t, const nf_xml_node *node, bool *all) {
+    bool good = true;
+    *all = true;
+    for (const nf_xml_node *a = nf_xml_child(node, "annotation"); a && !t->reading->texts_only;
+         a = nf_xml_from(a->next, "annotation")) {
+        NF_TRY(read_xml_annotation(t, a, &good));
+        *all &= good;
+    }
+    return NERFIT_OK;
+}
+
+static nerfit_status read_xml_outer(nf_reading *reading, const nf_xml_node *node, nf_arena *arena,
+                                    bioc_outer *out) {
+    const size_t count = count_xml_annotations(node);
+    bioc_text t = {.reading = reading,
+                   .arena = arena,
+                   .spans = nf_arena_calloc(arena, count + 1, sizeof(nf_given_span))};
+    bool all;
+    out->placed = nf_arena_calloc(arena, count + 1, sizeof *out->placed);
+    if (!t.spans || !out->placed) return nf_no_memory(reading->err, count);
+    NF_TRY(read_xml_annotations(&t, node, &all));
+    out->spans = t.spans;
+    out->n_spans = t.n_spans;
+    return NERFIT_OK;
+}
+
 /* A passage or a sentence that has a text. */
 static nerfit_status read_xml_text(nf_reading *reading, const nf_xml_node *node, const char *id,
-                                   nf_arena *arena) {
+                                   const bioc_outer *outer, nf_arena *arena) {
     const nf_xml_node *text = nf_xml_child(node, "text"), *offset = nf_xml_child(node, "offset");
     const char *content, *number;
     uint64_t first = 0;
-    size_t count = 0;
-    if (!text) return NERFIT_OK;
     NF_TRY(text_of(arena, text, &content, reading->err));
     NF_TRY(text_of(arena, offset, &number, reading->err));
     if (!number || !nf_whole_parse(number, INT32_MAX, &first))
         return nf_reading_malformed(reading, node->line, 0, "has no offset that is a number");
-    for (const nf_xml_node *a = nf_xml_child(node, "annotation"); a;
-         a = nf_xml_from(a->next, "annotation"))
-        count++;
+    const size_t count = count_xml_annotations(node) + count_outer(outer);
     bioc_text t = {.reading = reading,
                    .arena = arena,
                    .spans = nf_arena_calloc(arena, count + 1, sizeof(nf_given_span)),
                    .id = id,
                    .offset = (int64_t)first,
                    .line = text->line};
+    bool all;
     if (!t.spans) return nf_no_memory(reading->err, count);
-    bool good = true, all = true;
-    for (const nf_xml_node *a = nf_xml_child(node, "annotation"); a;
-         a = nf_xml_from(a->next, "annotation")) {
-        NF_TRY(read_xml_annotation(&t, a, &good));
-        all &= good;
-    }
+    NF_TRY(read_xml_annotations(&t, node, &all));
+    take_outer(&t, outer, nf_utf8_count(content, strlen(content)));
     return all ? add_text(&t, content, strlen(content)) : NERFIT_OK;
+}
+
+static nerfit_status read_xml_passage(nf_reading *reading, const nf_xml_node *p, const char *id,
+                                      const bioc_outer *of_document, nf_arena *arena) {
+    bioc_outer outer = {.around = of_document};
+    if (nf_xml_child(p, "text"))
+        NF_TRY(read_xml_text(reading, p, id, of_document, arena));
+    else
+        NF_TRY(read_xml_outer(reading, p, arena, &outer));
+    for (const nf_xml_node *s = nf_xml_child(p, "sentence"); s;
+         s = nf_xml_from(s->next, "sentence"))
+        if (nf_xml_child(s, "text")) NF_TRY(read_xml_text(reading, s, id, &outer, arena));
+    return outer_end(reading, &outer, p->line);
 }
 
 static nerfit_status read_xml_document(nf_reading *reading, const nf_xml_node *node,
                                        nf_arena *arena) {
     const char *id;
+    bioc_outer outer = {0};
     NF_TRY(text_of(arena, nf_xml_child(node, "id"), &id, reading->err));
+    NF_TRY(read_xml_outer(reading, node, arena, &outer));
     for (const nf_xml_node *p = nf_xml_child(node, "passage"); p;
-         p = nf_xml_from(p->next, "passage")) {
-        NF_TRY(read_xml_text(reading, p, id, arena));
-        for (const nf_xml_node *s = nf_xml_child(p, "sentence"); s;
-             s = nf_xml_from(s->next, "sentence"))
-            NF_TRY(read_xml_text(reading, s, id, arena));
-    }
-    return NERFIT_OK;
+         p = nf_xml_from(p->next, "passage"))
+        NF_TRY(read_xml_passage(reading, p, id, &outer, arena));
+    return outer_end(reading, &outer, node->line);
 }
 
 static nerfit_status read_xml(nf_reading *reading, const char *text, size_t size) {
@@ -176,8 +252,9 @@ static nerfit_status read_xml(nf_reading *reading, const char *text, size_t size
 const nf_format nf_format_bioc_xml = {
     .name = "bioc-xml", .title = "BioC's XML", .endings = {".xml"}, .sure = true,
     .recognised = "the element `collection` with `passage`",
-    .kept = "passages and sentences, each a text with its entities and the document's `id`; an "
-            "entity's text must stand at its place",
+    .kept = "passages and sentences, each a text with its entities (also those that stand at the "
+            "document or the passage around it) and the document's `id`; an entity's text must stand "
+            "at its place",
     .lost = "infons but `type`, relations; parts: an entity is taken from its first to its last, "
             "with a warning",
     .looks_like = looks_like_xml, .read = read_xml,
@@ -186,9 +263,20 @@ const nf_format nf_format_bioc_xml = {
 
 /* ---------------------------------------------------------------- JSON */
 
+/* The key of the list of documents: "documents", or, as PubTator's server has it, "PubTator3"; NULL
+ * if there is none. */
+static const char *documents_key(const json_t *value) {
+    const char *key;
+    json_t *list;
+    json_object_foreach((json_t *)value, key,
+                        list) if (json_is_array(nf_json_get(list, "0.passages", NULL))) return key;
+    return json_is_array(json_object_get(value, "documents")) ? "documents" : NULL;
+}
+
 static bool looks_like_json(const json_t *value) {
-    return json_is_array(nf_json_get(value, "documents.0.passages", NULL)) ||
-           json_is_array(json_object_get(value, "passages"));
+    const char *key = documents_key(value);
+    return json_is_array(json_object_get(value, "passages")) ||
+           (key && json_array_size(json_object_get(value, key)));
 }
 
 static nerfit_status read_json_annotation(bioc_text *t, const nf_json_value *v, const json_t *json,
@@ -214,8 +302,8 @@ static nerfit_status read_json_annotation(bioc_text *t, const nf_json_value *v, 
                                    "with offset and length");
     NF_TRY(warn_of_parts(t->reading, v->line, n));
     bool own = n == 1 && json_is_string(text);
-    t->spans[t->n_spans++] = (nf_given_span){.start = start - t->offset,
-                                             .end = end - t->offset,
+    t->spans[t->n_spans++] = (nf_given_span){.start = start,
+                                             .end = end,
                                              .label = json_string_value(type),
                                              .label_size = json_string_length(type),
                                              .text = own ? json_string_value(text) : NULL,
@@ -223,51 +311,93 @@ static nerfit_status read_json_annotation(bioc_text *t, const nf_json_value *v, 
     return NERFIT_OK;
 }
 
-static nerfit_status read_json_text(const nf_json_value *v, const char *id, nf_arena *arena) {
+/* As read_xml_annotations. */
+static nerfit_status read_json_annotations(bioc_text *t, const nf_json_value *v, bool *all) {
+    const json_t *list = json_object_get(v->json, "annotations");
+    bool good = true;
+    *all = true;
+    for (size_t i = 0; i < json_array_size(list) && !v->reading->texts_only; i++) {
+        NF_TRY(read_json_annotation(t, v, json_array_get(list, i), &good));
+        *all &= good;
+    }
+    return NERFIT_OK;
+}
+
+static nerfit_status read_json_outer(const nf_json_value *v, nf_arena *arena, bioc_outer *out) {
+    const size_t count = json_array_size(json_object_get(v->json, "annotations"));
+    bioc_text t = {.reading = v->reading,
+                   .arena = arena,
+                   .spans = nf_arena_calloc(arena, count + 1, sizeof(nf_given_span))};
+    bool all;
+    out->placed = nf_arena_calloc(arena, count + 1, sizeof *out->placed);
+    if (!t.spans || !out->placed) return nf_no_memory(v->reading->err, count);
+    NF_TRY(read_json_annotations(&t, v, &all));
+    out->spans = t.spans;
+    out->n_spans = t.n_spans;
+    return NERFIT_OK;
+}
+
+static bool has_text(const json_t *json) {
+    return json_string_length(json_object_get(json, "text")) > 0;
+}
+
+static nerfit_status read_json_text(const nf_json_value *v, const char *id, const bioc_outer *outer,
+                                    nf_arena *arena) {
     const json_t *text = json_object_get(v->json, "text"),
                  *list = json_object_get(v->json, "annotations"),
                  *offset = json_object_get(v->json, "offset");
-    if (!json_is_string(text) || (!json_string_length(text) && !json_array_size(list)))
-        return NERFIT_OK;
+    const size_t count = json_array_size(list) + count_outer(outer);
     bioc_text t = {.reading = v->reading,
                    .arena = arena,
-                   .spans =
-                       nf_arena_calloc(arena, json_array_size(list) + 1, sizeof(nf_given_span)),
+                   .spans = nf_arena_calloc(arena, count + 1, sizeof(nf_given_span)),
                    .id = id,
                    .offset = json_integer_value(offset),
                    .line = v->line};
-    if (!t.spans) return nf_no_memory(v->reading->err, json_array_size(list));
-    bool good = true, all = true;
-    for (size_t i = 0; i < json_array_size(list) && !v->reading->texts_only; i++) {
-        NF_TRY(read_json_annotation(&t, v, json_array_get(list, i), &good));
-        all &= good;
+    bool all;
+    if (!t.spans) return nf_no_memory(v->reading->err, count);
+    NF_TRY(read_json_annotations(&t, v, &all));
+    const char *content = json_string_value(text);
+    const size_t size = json_string_length(text);
+    take_outer(&t, outer, nf_utf8_count(content, size));
+    return all ? add_text(&t, content, size) : NERFIT_OK;
+}
+
+static nerfit_status read_json_passage(const nf_json_value *p, const char *id,
+                                       const bioc_outer *of_document, nf_arena *arena) {
+    const json_t *sentences = json_object_get(p->json, "sentences");
+    size_t first = nf_json_member(p->text, p->size, 0, "sentences");
+    bioc_outer outer = {.around = of_document};
+    if (has_text(p->json))
+        NF_TRY(read_json_text(p, id, of_document, arena));
+    else
+        NF_TRY(read_json_outer(p, arena, &outer));
+    for (size_t k = 0; k < json_array_size(sentences); k++) {
+        nf_json_value s = nf_json_value_part(p, json_array_get(sentences, k),
+                                             nf_json_item(p->text, p->size, first, k));
+        if (has_text(s.json)) NF_TRY(read_json_text(&s, id, &outer, arena));
     }
-    return all ? add_text(&t, json_string_value(text), json_string_length(text)) : NERFIT_OK;
+    return outer_end(p->reading, &outer, p->line);
 }
 
 static nerfit_status read_json_document(const nf_json_value *v, nf_arena *arena) {
     const char *id = json_string_value(json_object_get(v->json, "id"));
     const json_t *passages = json_object_get(v->json, "passages");
     size_t at = nf_json_member(v->text, v->size, 0, "passages");
+    bioc_outer outer = {0};
+    NF_TRY(read_json_outer(v, arena, &outer));
     for (size_t i = 0; i < json_array_size(passages); i++) {
         nf_json_value p = nf_json_value_part(v, json_array_get(passages, i),
                                              nf_json_item(v->text, v->size, at, i));
-        const json_t *sentences = json_object_get(p.json, "sentences");
-        size_t first = nf_json_member(p.text, p.size, 0, "sentences");
-        NF_TRY(read_json_text(&p, id, arena));
-        for (size_t k = 0; k < json_array_size(sentences); k++) {
-            nf_json_value s = nf_json_value_part(&p, json_array_get(sentences, k),
-                                                 nf_json_item(p.text, p.size, first, k));
-            NF_TRY(read_json_text(&s, id, arena));
-        }
+        NF_TRY(read_json_passage(&p, id, &outer, arena));
     }
-    return NERFIT_OK;
+    return outer_end(v->reading, &outer, v->line);
 }
 
 static nerfit_status read_json(const nf_json_value *v) {
     nf_arena arena = {0};
-    const json_t *documents = json_object_get(v->json, "documents");
-    size_t at = nf_json_member(v->text, v->size, 0, "documents");
+    const char *key = documents_key(v->json);
+    const json_t *documents = key ? json_object_get(v->json, key) : NULL;
+    size_t at = key ? nf_json_member(v->text, v->size, 0, key) : 0;
     nerfit_status status = NERFIT_OK;
     if (!documents) status = read_json_document(v, &arena);
     for (size_t i = 0; i < json_array_size(documents) && status == NERFIT_OK; i++) {
@@ -282,7 +412,7 @@ static nerfit_status read_json(const nf_json_value *v) {
 /* clang-format off */
 const nf_format nf_format_bioc_json = {
     .name = "bioc-json", .title = "BioC's JSON", .endings = {".json"},
-    .recognised = "objects with `documents` that have `passages`, or with `passages`",
+    .recognised = "objects with `documents` (or `PubTator3`) that have `passages`, or with `passages`",
     .kept = "as bioc-xml", .lost = "as bioc-xml",
     .value_looks_like = looks_like_json, .read_value = read_json,
 };

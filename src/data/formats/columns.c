@@ -159,11 +159,14 @@ typedef struct survey {
     cells names;          /* of the header */
     size_t n_rows, n_all; /* that have the usual number of columns; all */
     bool numbered[MAX_COLUMNS], rising[MAX_COLUMNS], counts[MAX_COLUMNS], constant[MAX_COLUMNS];
-    bool repeated[MAX_COLUMNS]; /* a number is that of the row before */
-    bool worded[MAX_COLUMNS];   /* holds letters */
-    bool plain[MAX_COLUMNS];    /* a number is no range */
-    bool ranges;                /* a row's number is a range */
-    bool named[MAX_COLUMNS];    /* the rows' names: alike but for their numbers, which count */
+    bool repeated[MAX_COLUMNS];  /* a number is that of the row before */
+    bool worded[MAX_COLUMNS];    /* holds letters */
+    bool plain[MAX_COLUMNS];     /* a number is no range */
+    bool ranges;                 /* a row's number is a range */
+    bool named[MAX_COLUMNS];     /* the rows' names: alike but for their numbers, which count */
+    bool counts_on[MAX_COLUMNS]; /* the next column does so once at least */
+    bool names_text
+        [MAX_COLUMNS]; /* stays the same while the next column counts on from row to row */
     size_t hits[MAX_COLUMNS][NF_LABEL_STYLES], labelled[MAX_COLUMNS][NF_LABEL_STYLES];
     bool chunks[MAX_COLUMNS]; /* all types are those of phrases */
 } survey;
@@ -385,10 +388,27 @@ static void look_at_cell(survey *s, const cells *c, int i, bool starts, long las
     }
 }
 
+/* Whether column i names a text whose words the next one counts: "s1 0 Ada", "s1 1 lives", "s2 0 Bo".
+ * Where it changes the count begins anew. */
+static void look_at_names(survey *s, const cells *c, const cells *before, bool starts,
+                          const long last[]) {
+    for (int i = 0; i + 1 < c->count; i++) {
+        bool same = before->count && c->size[i] == before->size[i] &&
+                    memcmp(c->text[i], before->text[i], c->size[i]) == 0;
+        int64_t now = 0;
+        if (is_number(c, i + 2, false)) nf_digits_read(c->text[i + 1], c->size[i + 1], &now);
+        bool counts_on = now == last[i + 1] + 1, begins = now < 2;
+        if (!is_number(c, i + 2, false) || (!begins && !counts_on)) s->names_text[i] = false;
+        if (same ? !counts_on && !starts : !begins) s->names_text[i] = false;
+        s->counts_on[i] |= same && counts_on;
+    }
+}
+
 static void look_at_columns(survey *s) {
     long last[MAX_COLUMNS] = {0}, last_names[MAX_COLUMNS] = {0};
-    cells c, first;
+    cells c, first, before = {.count = 0};
     bool any = false;
+    memset(s->names_text, 1, sizeof s->names_text);
     memset(s->numbered, 1, sizeof s->numbered);
     memset(s->rising, 1, sizeof s->rising);
     memset(s->counts, 1, sizeof s->counts);
@@ -399,6 +419,8 @@ static void look_at_columns(survey *s) {
         if (c.count != s->columns.count) continue;
         if (!any) first = c;
         any = true;
+        look_at_names(s, &c, &before, w.starts, last);
+        before = c;
         for (int i = 0; i < c.count; i++)
             look_at_cell(s, &c, i, w.starts, last, last_names, &first);
     }
@@ -553,10 +575,25 @@ static bool is_beside_words(const survey *s, int column) {
     return s->constant[column - 1] && s->n_rows > 3;
 }
 
+/* Whether a column and the next one name a text and count its words, and words stand behind them. */
+static bool names_texts(const survey *s, int column) {
+    if (!s->worded[column - 1] || !s->names_text[column - 1] || s->n_rows < 2) return false;
+    bool repeats = s->counts_on[column - 1];
+    for (int i = column + 2; repeats && i <= s->columns.count; i++)
+        if (i != s->columns.label && s->worded[i - 1] && !s->numbered[i - 1]) return true;
+    return false;
+}
+
 static nerfit_status find_word(survey *s) {
     int column = 1;
     bool sure = true;
     for (; column < s->columns.count; column++) {
+        if (names_texts(s, column)) {
+            if (!s->columns.sentence) s->columns.sentence = column;
+            s->columns.counter = ++column;
+            sure = false;
+            continue;
+        }
         if (column == s->columns.label || column == s->columns.sentence) continue;
         if (!is_beside_words(s, column)) break;
         /* a number that stays for some rows is the text's */

@@ -391,6 +391,13 @@ static nerfit_status write_conll(nf_parts *parts, const nf_document *d, nerfit_e
         return nf_fail_at(
             err, NERFIT_UNSUPPORTED, d->file, d->line, 0,
             "has a word with a tab or line break, which conll cannot hold; use jsonl");
+    for (size_t i = 0; i < d->n_spans; i++)
+        if (nf_type_joins_tags(d->spans[i].label, strlen(d->spans[i].label)))
+            return nf_fail_at(
+                err, NERFIT_UNSUPPORTED, d->file, d->line, 0,
+                "has the label \"%.100s\", which would be several labels in conll; use "
+                "jsonl",
+                d->spans[i].label);
     NF_TRY(nf_conll_rows_write(d, write_row, &part->text, err));
     nf_str_append_char(&part->text, '\n');
     return part->text.failed ? nf_no_memory(err, d->text_size) : NERFIT_OK;

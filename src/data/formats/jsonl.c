@@ -23,48 +23,6 @@ static const nf_span_shape own_shape = {
     .lists = true,
 };
 
-/* Keys under which other tools have annotations. */
-static const char *const foreign_keys[] = {"label",       "labels",      "spans", "ents",
-                                           "annotations", "denotations", "ner",   "tags",
-                                           "ner_tags",    "annotation",  "entity"};
-
-/* Another key that holds what looks like annotations; NULL if there is none. */
-static const char *foreign_key(const json_t *object) {
-    for (size_t i = 0; i < sizeof foreign_keys / sizeof *foreign_keys; i++)
-        if (nf_json_looks_like_spans(json_object_get(object, foreign_keys[i])))
-            return foreign_keys[i];
-    const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)object, key,
-                        value) if (strcmp(key, "entities") != 0 && !json_is_string(value) &&
-                                   strcmp(key, "tokens") != 0 &&
-                                   nf_json_looks_like_spans(value)) return key;
-    return NULL;
-}
-
-/* Whether a value has in it, some levels down, what looks like annotations. */
-static bool holds_spans(const json_t *value, int depth) {
-    const char *key;
-    json_t *member;
-    if (json_is_array(value))
-        return nf_json_looks_like_spans(value) ||
-               (depth && holds_spans(json_array_get(value, 0), depth - 1));
-    if (depth && json_is_object(value))
-        json_object_foreach((json_t *)value, key,
-                            member) if (strcmp(key, "tokens") != 0 &&
-                                        holds_spans(member, depth - 1)) return true;
-    return false;
-}
-
-/* A key with an object or list that holds annotations inside; NULL if there is none. */
-static const char *key_around_spans(const json_t *object) {
-    enum { LEVELS = 4 };
-    const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)object, key, value) if (holds_spans(value, LEVELS)) return key;
-    return NULL;
-}
-
 /* Where an object without a text has objects with one: a key, for the message. */
 static const char *inner_key(const json_t *object) {
     const char *key;
@@ -99,17 +57,16 @@ static nerfit_status read_own(const nf_json_value *v) {
             "its entities are words' labels (\"%s\"); expected whole entities: give the pipeline "
             "aggregation_strategy=\"simple\"",
             json_string_value(first));
-    const char *foreign = v->reading->texts_only ? NULL : foreign_key(v->json);
     const json_t *entities = json_object_get(v->json, "entities");
     bool given = entities && !json_is_null(entities);
-    if (!foreign && !given && !v->reading->texts_only) foreign = key_around_spans(v->json);
+    const char *foreign = v->reading->texts_only ? NULL : nf_json_annotation_key(v->json, !given);
     if (foreign && !given)
         return nf_json_value_error(
             v, nf_json_member(v->text, v->size, 0, foreign), 0,
             "has no \"entities\", but \"%s\" holds what looks like annotations; expected "
             "\"entities\": [[start, end, label], ...]",
             foreign);
-    if (foreign && strcmp(foreign, "tokens") != 0)
+    if (foreign)
         NF_TRY(nf_json_value_warning(v, NF_FINDING_READING,
                                      "has annotations under \"entities\" and \"%s\": \"entities\" "
                                      "are taken",
@@ -154,14 +111,22 @@ static nerfit_status malformed_at(nf_reading *reading, place *p, const char *tex
     return nf_reading_malformed(reading, p->line, p->column, "%s", what);
 }
 
+/* Whether the array at that byte is ["text", {...}], as spaCy has them: a value, no list of values. */
+static bool is_pair(const char *text, size_t size, size_t at) {
+    at = nf_json_space_end(text, size, at + 1);
+    if (at >= size || text[at] != '"') return false;
+    at = nf_json_next_part(text, size, at);
+    return at < size && text[at] == '{';
+}
+
 /* Each value is found by its brackets and parsed by itself, so that it has a line of its own, and
  * one bad value does not end the reading of the others. */
 static nerfit_status read_values(nf_reading *reading, const char *text, size_t size) {
     place p = {0, 1, 1};
     size_t at = nf_json_space_end(text, size, 0);
     if (at == size) return NERFIT_OK;
-    bool array = text[at] == '[', first = true;
-    if (!array && text[at] != '{')
+    bool array = text[at] == '[' && !is_pair(text, size, at), first = true;
+    if (!array && text[at] != '{' && text[at] != '[')
         return malformed_at(reading, &p, text, at, "expected an array of objects");
     at = nf_json_space_end(text, size, at + array);
     for (; at < size && !(array && text[at] == ']'); first = false) {
@@ -190,18 +155,10 @@ static bool is_lines(const char *text, size_t size) {
     return end == size || !memchr(text + at, '\n', end - at);
 }
 
-/* Whether a line is an array of a text and an object, as spaCy's tuples are. */
-static bool is_tuple_line(const char *text, size_t size, size_t at) {
-    size_t item = nf_json_space_end(text, size, at + 1);
-    if (item >= size || text[item] != '"') return false;
-    item = nf_json_next_part(text, size, item);
-    return item < size && text[item] == '{' && is_lines(text + at, size - at);
-}
-
 /* Lines, even where one is broken; but a file that is one array is read as that. */
 static nerfit_status read_jsonl(nf_reading *reading, const char *text, size_t size) {
     size_t at = nf_json_space_end(text, size, 0);
-    if (at < size && text[at] == '[' && !is_tuple_line(text, size, at))
+    if (at < size && text[at] == '[' && !(is_pair(text, size, at) && is_lines(text, size)))
         return read_values(reading, text, size);
     nf_lines lines = nf_lines_of(text, size);
     const char *line;

@@ -39,7 +39,7 @@ static nerfit_status add_span(task_reader *r, const nf_given_span *span) {
 }
 
 /* One value {"start", "end", "text", "labels"}: an entity for each label. */
-static nerfit_status read_region(task_reader *r, const json_t *value) {
+static nerfit_status read_region(task_reader *r, const json_t *value, const json_t *source) {
     const json_t *start = nf_json_get(value, "globalOffsets.start|start", NULL),
                  *end = nf_json_get(value, "globalOffsets.end|end", NULL),
                  *labels = nf_json_get(value, "labels|hypertextlabels|paragraphlabels", NULL),
@@ -47,6 +47,13 @@ static nerfit_status read_region(task_reader *r, const json_t *value) {
     if (!json_is_integer(start) || !json_is_integer(end) || !json_array_size(labels)) {
         r->n_others++;
         return NERFIT_OK;
+    }
+    if (json_object_get(value, "globalOffsets") && strpbrk(json_string_value(source), "<&")) {
+        r->refused = true;
+        return nf_json_value_error(
+            r->value, SIZE_MAX, 0,
+            "is labelled as hypertext: its offsets count the characters that "
+            "a browser shows, and the text is HTML; export plain text");
     }
     nf_beside *beside = NULL;
     if (r->source) {
@@ -170,8 +177,8 @@ static nerfit_status read_task(task_reader *r) {
         NF_TRY(choose(r, &results));
         if (!results) return NERFIT_OK;
     }
-    for (size_t i = 0; i < json_array_size(results); i++)
-        NF_TRY(read_region(r, json_object_get(json_array_get(results, i), "value")));
+    for (size_t i = 0; i < json_array_size(results) && !r->refused; i++)
+        NF_TRY(read_region(r, json_object_get(json_array_get(results, i), "value"), text));
     return add_task(r, text, taken);
 }
 
@@ -202,8 +209,8 @@ static nerfit_status read_row(task_reader *r) {
         if (json_is_string(json_object_get(v->json, texts[i]))) name = texts[i];
     if (!name) return nf_json_value_error(v, 0, 0, "has no \"text\"");
     const json_t *regions = control ? json_object_get(v->json, control) : NULL;
-    for (size_t i = 0; i < json_array_size(regions); i++)
-        NF_TRY(read_region(r, json_array_get(regions, i)));
+    for (size_t i = 0; i < json_array_size(regions) && !r->refused; i++)
+        NF_TRY(read_region(r, json_array_get(regions, i), json_object_get(v->json, name)));
     const char *const taken[] = {name, control, NULL};
     return add_task(r, json_object_get(v->json, name), taken);
 }

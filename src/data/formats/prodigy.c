@@ -19,7 +19,12 @@ static bool looks_like(const json_t *value) {
     const json_t *spans = json_object_get(value, "spans");
     if (json_is_array(spans))
         return !json_array_size(spans) || json_is_integer(nf_json_get(spans, "0.start", NULL));
-    return json_object_get(value, "_input_hash") || json_object_get(value, "_task_hash");
+    const char *answer = json_string_value(json_object_get(value, "answer"));
+    bool judged = answer && (strcmp(answer, "accept") == 0 || strcmp(answer, "reject") == 0 ||
+                             strcmp(answer, "ignore") == 0);
+    bool prodigys =
+        judged || json_object_get(value, "_input_hash") || json_object_get(value, "_task_hash");
+    return prodigys && !nf_json_annotation_key(value, false);
 }
 
 /* Texts that were rejected or ignored are not annotated. */

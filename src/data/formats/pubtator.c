@@ -81,6 +81,12 @@ static nerfit_status read_entity(nf_reading *reading, article *a, const char *li
     size_t sizes[MOST_CELLS];
     const size_t n = nf_line_cells(line, size, cells, sizes, MOST_CELLS);
     int64_t start, end;
+    if (n >= 3 && (sizes[0] != a->id_size || memcmp(cells[0], a->id, a->id_size) != 0)) {
+        a->refused = true;
+        return nf_reading_malformed(
+            reading, number, 0, "is of the text \"%.*s\", but stands below \"%.*s\"",
+            (int)(sizes[0] < 64 ? sizes[0] : 64), cells[0], (int)a->id_size, a->id);
+    }
     if (n >= 5 && sizes[1] && nf_digits_read(cells[1], sizes[1], &start) == sizes[1] && sizes[2] &&
         nf_digits_read(cells[2], sizes[2], &end) == sizes[2]) {
         NF_TRY(grow(a, reading->err));

@@ -1,6 +1,6 @@
 /* Rasa's training data: examples with [span](label), in YAML (nlu: - intent, examples: | - ...), in
  * Markdown (## intent:name, - ...), or with offsets in JSON. An annotation may say more:
- * [span](label:value), [span]{"entity": "label", "value": "...", "role": "..."}.
+ * [span](label:value), [span]{"entity": "label", "value": "...", "role": "..."}, or several in [...].
  * (https://rasa.com/docs/rasa/training-data-format, 3; https://legacy-docs-v1.rasa.com) */
 #include <stdlib.h>
 #include <string.h>
@@ -84,19 +84,37 @@ static void append(example *e, const char *text, size_t size) {
     e->at += (uint32_t)nf_utf8_count(text, size);
 }
 
+/* [{"entity": ...}, {"entity": ...}]: an entity for each. */
+static nerfit_status read_objects(example *e, const char *text, size_t size, long line,
+                                  const nf_given_span *place, bool *good) {
+    for (size_t at = nf_json_first_part(text, size, 0); at < size && *good;
+         at = nf_json_next_part(text, size, at)) {
+        nf_given_span span = *place;
+        NF_TRY(grow(e));
+        NF_TRY(
+            read_object(e, text + at, nf_json_value_end(text, size, at) - at, line, &span, good));
+        if (*good) e->spans[e->n_spans++] = span;
+    }
+    return NERFIT_OK;
+}
+
+/* Where what is behind the "]" of a span ends; `size` if nothing there says what it is. */
+static size_t annotation_end(const char *text, size_t size, size_t at) {
+    const char *close = at < size && text[at] == '(' ? memchr(text + at, ')', size - at) : NULL;
+    if (close) return (size_t)(close - text);
+    bool objects = at + 1 < size && text[at] == '[' && text[at + 1] == '{';
+    size_t end = objects || (at < size && text[at] == '{') ? nf_json_value_end(text, size, at) : at;
+    return end > at ? end - 1 : size;
+}
+
 static nerfit_status read_pieces(example *e, const char *text, size_t size, long line, bool *good) {
     *good = true;
     for (size_t at = 0; at < size;) {
         const char *open = memchr(text + at, '[', size - at);
         size_t from = open ? (size_t)(open - text) : size, close = from;
         while (close < size && text[close] != ']') close++;
-        bool label = close + 1 < size && text[close + 1] == '(';
-        bool object = close + 1 < size && text[close + 1] == '{';
-        size_t end = close + 1;
-        if (label)
-            while (end < size && text[end] != ')') end++;
-        if (object) end = nf_json_value_end(text, size, close + 1) - 1;
-        if ((!label && !object) || end >= size) { /* a bracket that is text */
+        size_t end = annotation_end(text, size, close + 1);
+        if (end >= size) { /* a bracket that is text */
             size_t next = from < size ? from + 1 : size;
             append(e, text + at, next - at);
             at = next;
@@ -107,12 +125,14 @@ static nerfit_status read_pieces(example *e, const char *text, size_t size, long
         nf_given_span span = {.start = e->at};
         append(e, text + from + 1, close - from - 1);
         span.end = e->at;
-        if (label)
-            NF_TRY(read_label(e, text + close + 2, end - close - 2, &span));
-        else
+        if (text[close + 1] == '[')
+            NF_TRY(read_objects(e, text + close + 1, end - close, line, &span, good));
+        else if (text[close + 1] == '{')
             NF_TRY(read_object(e, text + close + 1, end - close, line, &span, good));
+        else
+            NF_TRY(read_label(e, text + close + 2, end - close - 2, &span));
         if (!*good) return NERFIT_OK;
-        e->spans[e->n_spans++] = span;
+        if (text[close + 1] != '[') e->spans[e->n_spans++] = span;
         at = end + 1;
     }
     return e->text.failed ? nf_no_memory(e->reading->err, size) : NERFIT_OK;

@@ -40,6 +40,7 @@ static nerfit_status read_tuple(const nf_json_value *v) {
     json_t *object = json_object();
     if (!object) return nf_no_memory(v->reading->err, 0);
     const json_t *entities = json_object_get(annotations, "entities");
+    const char *other = v->reading->texts_only ? NULL : nf_json_annotation_key(annotations, true);
     json_object_set(object, "text", (json_t *)text);
     if (entities) json_object_set(object, "entities", (json_t *)entities);
     static const nf_span_shape shape = {.text = "text",
@@ -50,7 +51,13 @@ static nerfit_status read_tuple(const nf_json_value *v) {
                                         .lists = true};
     inner.json = object;
     inner.line = v->line;
-    nerfit_status status = nf_span_shape_read(&inner, &shape);
+    nerfit_status status =
+        other && !entities
+            ? nf_json_value_error(&inner, 0, 0,
+                                  "has no \"entities\", but \"%s\" holds what looks like "
+                                  "annotations",
+                                  other)
+            : nf_span_shape_read(&inner, &shape);
     json_decref(object);
     return status;
 }
@@ -136,11 +143,27 @@ static nerfit_status read_version2(const nf_json_value *v) {
     return status;
 }
 
+/* ---------------------------------------------------------------- Doc.to_json */
+
+static nerfit_status read_doc(const nf_json_value *v) {
+    const char *group;
+    json_t *spans;
+    json_object_foreach(json_object_get(v->json, "spans"), group, spans) {
+        if (!json_array_size(spans) || v->reading->texts_only) continue;
+        NF_TRY(nf_json_value_warning(v, NF_FINDING_READING,
+                                     "has annotations under \"ents\" and \"spans\" (\"%s\"): "
+                                     "\"ents\" are taken",
+                                     group));
+        break;
+    }
+    return nf_span_shape_read(v, &doc_shape);
+}
+
 static nerfit_status read_value(const nf_json_value *v) {
     if (json_is_array(v->json) && is_tuple(v->json)) return read_tuple(v);
     if (is_annotator(v->json)) return read_annotator(v);
     if (json_is_array(json_object_get(v->json, "paragraphs"))) return read_version2(v);
-    return nf_span_shape_read(v, &doc_shape);
+    return read_doc(v);
 }
 
 /* clang-format off */

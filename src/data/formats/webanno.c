@@ -40,6 +40,8 @@ typedef struct tsv_reader {
     size_t n_spans, capacity;
     long line;
     bool refused;
+    size_t n_unlabelled; /* annotations without a value */
+    int64_t unlabelled;  /* the last one's number */
 } tsv_reader;
 
 /* "#T_SP=LAYER|feature|...": which cell holds the value of the entities' layer. */
@@ -114,7 +116,12 @@ static nerfit_status read_value(tsv_reader *r, const char *value, size_t size, i
         size = (size_t)(open - value);
     else
         id = 0;
-    if (!size || (size == 1 && (value[0] == '_' || value[0] == '*'))) return NERFIT_OK;
+    if (!size || (size == 1 && value[0] == '_')) return NERFIT_OK;
+    if (size == 1 && value[0] == '*') {
+        r->n_unlabelled += !id || id != r->unlabelled;
+        r->unlabelled = id;
+        return NERFIT_OK;
+    }
     for (size_t i = r->n_spans; id && i-- > 0;)
         if (r->ids[i] == id) {
             r->spans[i].end = end;
@@ -231,6 +238,10 @@ static nerfit_status read_webanno(nf_reading *reading, const char *text, size_t 
     if (status == NERFIT_OK && !r.value_cell && !reading->texts_only)
         status = nf_reading_malformed(reading, 1, 0,
                                       "has no layer of entities (#T_SP=...NamedEntity|value)");
+    nf_finding finding = {.kind = NF_FINDING_LEFT_OUT};
+    if (status == NERFIT_OK && r.n_unlabelled && !reading->texts_only)
+        status = nf_reading_warning(reading, &finding, "%zu named entities have no value: left out",
+                                    r.n_unlabelled);
     nf_str_free(&r.text);
     nf_arena_free(&r.arena);
     return status;
@@ -242,7 +253,7 @@ const nf_format nf_format_webanno = {
     .recognised = "`#FORMAT=WebAnno TSV 3` in the first line",
     .kept = "sentences, each a text; the values of the layer NamedEntity, or of the first layer of "
             "spans that is not dkpro's own (offsets in UTF-16 units)",
-    .lost = "other layers, annotations without a value",
+    .lost = "other layers; annotations without a value, with a warning",
     .looks_like = looks_like, .read = read_webanno,
 };
 /* clang-format on */

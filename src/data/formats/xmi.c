@@ -45,62 +45,99 @@ static const char *label_of(const nf_xml_node *node) {
     return NULL;
 }
 
-/* The elements that are read; spans may be NULL, then they are counted. */
-static nerfit_status read_entities(nf_reading *reading, const nf_xml_node *first, bool named,
-                                   nf_given_span *spans, long *lines, size_t *count,
-                                   size_t *unlabelled) {
-    *count = *unlabelled = 0;
+typedef struct xmi_spans {
+    bool named;       /* elements NamedEntity are read, else those of other layers */
+    const char *view; /* whose annotations are read; NULL: of any */
+    nf_given_span *items;
+    long *lines;
+    size_t count, unlabelled, elsewhere;
+} xmi_spans;
+
+/* The elements that are read; without items they are counted. */
+static nerfit_status read_entities(nf_reading *reading, const nf_xml_node *first, xmi_spans *out) {
+    out->count = out->unlabelled = out->elsewhere = 0;
     for (const nf_xml_node *n = first; n; n = n->next) {
         uint64_t begin, end;
-        if (named ? !n->name || !is_entity(n) : is_other_layer(n)) continue;
-        const char *from = nf_xml_attribute_of(n, "begin"), *to = nf_xml_attribute_of(n, "end");
-        const char *label = label_of(n);
-        if (!from || !to || (!named && !label)) continue;
-        if (!label) {
-            ++*unlabelled;
-            continue;
-        }
-        if (spans) {
+        if (out->named ? !n->name || !is_entity(n) : is_other_layer(n)) continue;
+        const char *from = nf_xml_attribute_of(n, "begin"), *to = nf_xml_attribute_of(n, "end"),
+                   *label = label_of(n), *of = nf_xml_attribute_of(n, "sofa");
+        if (!from || !to) continue;
+        bool elsewhere = of && out->view && strcmp(of, out->view) != 0;
+        out->elsewhere += elsewhere;
+        out->unlabelled += !elsewhere && !label;
+        if (elsewhere || !label) continue;
+        if (out->items) {
             if (!nf_whole_parse(from, INT32_MAX, &begin) || !nf_whole_parse(to, INT32_MAX, &end))
                 return nf_reading_malformed(reading, n->line, 0,
                                             "begin or end is no number; expected UTF-16 units");
-            lines[*count] = n->line;
-            spans[*count] = (nf_given_span){.start = (int64_t)begin,
-                                            .end = (int64_t)end,
-                                            .label = label,
-                                            .label_size = strlen(label)};
+            out->lines[out->count] = n->line;
+            out->items[out->count] = (nf_given_span){.start = (int64_t)begin,
+                                                     .end = (int64_t)end,
+                                                     .label = label,
+                                                     .label_size = strlen(label)};
         }
-        ++*count;
+        out->count++;
     }
     return NERFIT_OK;
 }
 
-static nerfit_status read_root(nf_reading *reading, const nf_xml_node *root, nf_arena *arena) {
-    const nf_xml_node *sofa = nf_xml_child(root, "Sofa");
-    while (sofa && !nf_xml_attribute_of(sofa, "sofaString")) sofa = nf_xml_from(sofa->next, "Sofa");
-    if (!sofa)
+static nerfit_status warn_of_others(nf_reading *reading, const nf_xml_node *root,
+                                    const xmi_spans *spans) {
+    nf_finding finding = {.kind = NF_FINDING_LEFT_OUT, .line = root->line};
+    if (reading->texts_only) return NERFIT_OK;
+    if (spans->elsewhere)
+        NF_TRY(nf_reading_warning(
+            reading, &finding, "%zu annotations are of another view: left out", spans->elsewhere));
+    if (!spans->unlabelled) return NERFIT_OK;
+    return nf_reading_warning(reading, &finding,
+                              spans->named
+                                  ? "%zu named entities have no value: left out"
+                                  : "has no NamedEntity; %zu annotations of other layers have no "
+                                    "label or value: left out",
+                              spans->unlabelled);
+}
+
+/* The Sofa that holds the text; where there are several a warning says that the first is taken. */
+static nerfit_status find_text(nf_reading *reading, const nf_xml_node *root,
+                               const nf_xml_node **out) {
+    nf_finding finding = {.kind = NF_FINDING_READING, .line = root->line};
+    size_t count = 0;
+    *out = NULL;
+    for (const nf_xml_node *n = nf_xml_child(root, "Sofa"); n; n = nf_xml_from(n->next, "Sofa")) {
+        if (!nf_xml_attribute_of(n, "sofaString")) continue;
+        if (!count++) *out = n;
+    }
+    if (!count)
         return nf_reading_malformed(reading, root->line, 0,
                                     "has no Sofa with a sofaString: it holds no text");
-    const char *text = nf_xml_attribute_of(sofa, "sofaString");
-    size_t count, unlabelled;
-    bool named = false;
-    for (const nf_xml_node *n = root->first; n; n = n->next) named |= n->name && is_entity(n);
-    NF_TRY(read_entities(reading, root->first, named, NULL, NULL, &count, &unlabelled));
-    nf_given_span *spans = nf_arena_calloc(arena, count + 1, sizeof *spans);
-    long *lines = nf_arena_calloc(arena, count + 1, sizeof *lines);
-    if (!spans || !lines) return nf_no_memory(reading->err, count * sizeof *spans);
+    return count < 2
+               ? NERFIT_OK
+               : nf_reading_warning(reading, &finding,
+                                    "has %zu views with a text: the first one is taken", count);
+}
+
+static nerfit_status read_root(nf_reading *reading, const nf_xml_node *root, nf_arena *arena) {
+    const nf_xml_node *sofa;
+    NF_TRY(find_text(reading, root, &sofa));
+    if (!sofa) return NERFIT_OK;
+    const char *text = nf_xml_attribute_of(sofa, "sofaString"),
+               *view = nf_xml_attribute_of(sofa, "id");
+    xmi_spans spans = {.view = view};
+    for (const nf_xml_node *n = root->first; n; n = n->next) spans.named |= n->name && is_entity(n);
+    NF_TRY(read_entities(reading, root->first, &spans));
+    const size_t count = spans.count;
+    spans.items = nf_arena_calloc(arena, count + 1, sizeof *spans.items);
+    spans.lines = nf_arena_calloc(arena, count + 1, sizeof *spans.lines);
+    if (!spans.items || !spans.lines) return nf_no_memory(reading->err, count);
     size_t before = reading->n_errors;
-    NF_TRY(read_entities(reading, root->first, named, spans, lines, &count, &unlabelled));
+    NF_TRY(read_entities(reading, root->first, &spans));
     if (reading->n_errors > before) return NERFIT_OK;
-    nf_finding finding = {.kind = NF_FINDING_LEFT_OUT, .line = root->line};
-    if (unlabelled)
-        NF_TRY(nf_reading_warning(reading, &finding, "%zu named entities have no value: left out",
-                                  unlabelled));
+    NF_TRY(warn_of_others(reading, root, &spans));
     nf_given_document given = {.text = text,
                                .text_size = strlen(text),
-                               .spans = spans,
-                               .n_spans = count,
-                               .span_lines = lines,
+                               .spans = spans.items,
+                               .n_spans = spans.count,
+                               .span_lines = spans.lines,
                                .unit = NF_OFFSETS_UTF16,
                                .line = sofa->line};
     return nf_reading_add(reading, &given);
@@ -121,7 +158,7 @@ const nf_format nf_format_xmi = {
     .recognised = "the element `XMI`, or the ending",
     .kept = "text (a file is one text), elements `NamedEntity` with their `value`, or, where there "
             "are none, other layers with a `label` or `value`",
-    .lost = "other annotations; named entities without a value, with a warning",
+    .lost = "other annotations; annotations without a value, and views but the first, with a warning",
     .looks_like = looks_like, .read = read_xmi,
 };
 

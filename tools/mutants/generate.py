@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""Draws one-line faults over all of src/ (operators below, a fixed seed) into table.tsv.
+"""Draws one-line faults over all of src/ (operators below, a fixed seed) for table.tsv.
+
+Faults of table.tsv whose lines are still there stay (with --anew they go); the rest is drawn.
 
 Every folder gets SHARE faults and one more for every LINES lines of code; within a folder lines are
 drawn at random, at most two of a file, then one operator that applies to the line. Not drawn, since
 no test of results can see them: what handles memory running out, decides capacities or gives memory
 back, error messages' texts, hints for speed (prefetch, thread counts), timings, and tables of data.
-Usage: tools/mutants/generate.py [--seed N] > tools/mutants/table.tsv
+Usage: tools/mutants/generate.py [--seed N] [--anew] [--write]
+--write puts the table into table.tsv; without it, it is printed.
 """
 import argparse
 import random
@@ -13,9 +16,9 @@ import re
 import subprocess
 from pathlib import Path
 
-import run
+from faults import COLUMNS, ROOT, locate, mutate, read_table
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+TABLE = Path(__file__).resolve().parent / "table.tsv"
 SHARE, LINES, PER_FILE = 3, 1000, 2
 
 # name, what it looks for, what it puts there; one of the places in the line is drawn
@@ -96,36 +99,60 @@ def faults_of(line):
     return found
 
 
+def kept_rows():
+    """The table's faults whose lines are there, in the files that have them now."""
+    rows = [{**row, "file": locate(row)} for row in read_table(TABLE)]
+    return [row for row in rows if row["file"]]
+
+
+def draw(rng, lines, kept, wanted):
+    """Faults of one folder: those kept, and drawn ones until there are as many as wanted."""
+    rows, used, names = list(kept), {}, {}
+    for row in kept:
+        used[row["file"]] = used.get(row["file"], 0) + 1
+        names[row["operator"]] = names.get(row["operator"], 0) + 1
+    rng.shuffle(lines)
+    for path, line, nth in lines:
+        name, found = str(path.relative_to(ROOT)), faults_of(line)
+        if len(rows) >= wanted:
+            break
+        if not found or used.get(name, 0) == PER_FILE or "\t" in line:
+            continue
+        # operators that a folder has had less often come first, so that all are met
+        least = min(names.get(n, 0) for n, _ in found)
+        operator, new = rng.choice([f for f in found if names.get(f[0], 0) == least])
+        row = dict(zip(COLUMNS, (name, nth, operator, line, new)))
+        if not compiles(path, mutate(path.read_text(encoding="utf-8"), row)):
+            continue
+        used[name] = used.get(name, 0) + 1
+        names[operator] = names.get(operator, 0) + 1
+        rows.append(row)
+    return rows
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--seed", type=int, default=12)
-    rng = random.Random(parser.parse_args().seed)
-    folders = {}
+    parser.add_argument("--anew", action="store_true")
+    parser.add_argument("--write", action="store_true")
+    arguments = parser.parse_args()
+    kept, folders = [] if arguments.anew else kept_rows(), {}
     for path in sorted((ROOT / "src").rglob("*.c")):
         if "_data.c" not in path.name:
             folders.setdefault(path.parent, []).append(path)
-    print("# drawn by generate.py: file, which of equal lines, operator, line, line with the fault")
+    out = ["# drawn by generate.py: file, which of equal lines, operator, line, line with the fault"]
     for folder in sorted(folders):
         lines = [(p, line, nth) for p in folders[folder] for line, nth in code_lines(p)]
-        rng.shuffle(lines)
-        wanted, used, names = SHARE + len(lines) // LINES, {}, {}
-        for path, line, nth in lines:
-            found = faults_of(line)
-            if wanted == 0:
-                break
-            if not found or used.get(path, 0) == PER_FILE:
-                continue
-            # operators that a folder has had less often come first, so that all are met
-            least = min(names.get(n, 0) for n, _ in found)
-            name, new = rng.choice([f for f in found if names.get(f[0], 0) == least])
-            mutated = run.mutate(path.read_text(encoding="utf-8"),
-                                 {"nth": nth, "old": line, "new": new})
-            if "\t" in line or not compiles(path, mutated):
-                continue
-            used[path] = used.get(path, 0) + 1
-            names[name] = names.get(name, 0) + 1
-            wanted -= 1
-            print(path.relative_to(ROOT), nth, name, line, new, sep="\t")
+        of_folder = [row for row in kept if (ROOT / row["file"]).parent == folder]
+        # a generator for each folder: what one draws depends on no other
+        rng = random.Random(f"{arguments.seed} {folder.relative_to(ROOT)}")
+        for row in draw(rng, lines, of_folder, SHARE + len(lines) // LINES):
+            out.append("\t".join(str(row[column]) for column in COLUMNS))
+    text = "\n".join(out) + "\n"
+    if arguments.write:
+        TABLE.write_text(text, encoding="utf-8")
+    else:
+        print(text, end="")
 
 
 if __name__ == "__main__":

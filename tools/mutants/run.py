@@ -1,77 +1,54 @@
 #!/usr/bin/env python3
 """Puts one fault after another into a copy of the sources and says whether the tests notice.
 
-The faults stand in table.tsv (drawn by generate.py) and named.tsv (by hand): file, which of the
-equal lines (from 1), operator, the line, the line with the fault; leading white space is left out.
-A fault is "killed" when it does not compile, a test fails, crashes, or takes ten times as long as
-without it. Tests are linked with a shared library, so that a fault costs one compilation and one
-link; those that wrap libc's functions, and the program's own, follow when all others pass.
+The faults stand in table.tsv (drawn by generate.py) and named.tsv (by hand); faults.py has their form.
+A fault is "killed" when a test fails, crashes, or takes ten times as long as without it.
+Tests are linked with a shared library, so that a fault costs one compilation and one link. First come
+the tests that execute the fault's line (coverage.py), quick ones first, then, if it lives, those
+that execute lines of its file, and those that make libc's functions fail.
 
-Usage: tools/mutants/run.py [--folder DIR] [--only REGEX] [--least PERCENT] [--no-program] [--list]
+Usage: tools/mutants/run.py [--folder DIR] [--only REGEX] [--least PERCENT] [--list]
 The exit status is 1 if fewer than PERCENT (95) of the faults are killed, or if a line of the tables
 is not found any more (the others are tried all the same): then run generate.py again.
 """
 import argparse
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+from coverage import Coverage
+from faults import ROOT, line_number, locate, mutate, read_table
+
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
-# the tests that are likeliest to see a fault in a folder (or file) come first
-NEAR = {
-    "src/base": ["base", "files", "json_cursor", "io_faults"],
-    "src/text": ["tokenizer", "tokenizer_components", "token_tables", "word", "windows"],
-    "src/data": ["annotations", "corpora", "words", "writing", "selection", "descriptions", "document"],
-    "src/labels": ["decoder", "score", "tag"],
-    "src/infer": ["tag", "threads", "calibration", "decoder"],
-    "src/eval": ["score", "semeval", "mistakes", "calibration"],
-    "src/tensor/cpu": ["backend"],
-    "src/tensor": ["backend", "safetensors", "gradients"],
-    "src/nn": ["training", "gradients", "architectures", "interchange", "sentences"],
-    "src/model": ["training", "gradients", "architectures", "interchange", "sentences"],
-    "src/heads": ["training", "gradients", "interchange"],
-    "src/train": ["stage", "comm", "training", "team", "run"],
-    "src/recipe": ["options", "run", "pretrain", "review"],
-    "src/report": ["plot", "review", "mistakes"],
-    "src/experiment": ["fewshot"],
-    "src/net": ["net"],
-}
+# the program's own tests, which come behind the others
+PROGRAM = {"test_cases": ["tests/test_cases.sh"], "test_cli": ["tests/test_cli.sh"],
+           "test_formats": ["python3", "tests/test_formats.py"],
+           "test_net.py": ["python3", "tests/test_net.py"],
+           "test_compat": ["python3", "tests/test_compat.py"]}
+MEMORY, FILE = 12 << 30, 4 << 30  # bytes that a test with a fault may take
 
 
-def read_table(path):
-    rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        if line and not line.startswith("#"):
-            parts = line.split("\t")
-            if len(parts) != 5:
-                sys.exit(f"{path}:{number}: {len(parts)} columns, expected 5")
-            rows.append({"file": parts[0], "nth": int(parts[1]), "operator": parts[2],
-                         "old": parts[3], "new": parts[4], "at": f"{path.name}:{number}"})
-    return rows
-
-
-def mutate(text, row):
-    """The text with the fault, or None if its line is not there."""
-    lines, seen = text.split("\n"), 0
-    for i, line in enumerate(lines):
-        if line.strip() == row["old"]:
-            seen += 1
-            if seen == row["nth"]:
-                indent = line[:len(line) - len(line.lstrip())]
-                lines[i] = indent + row["new"]
-                return "\n".join(lines)
-    return None
+def limit_resources():
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (FILE, FILE))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 class Copy:
+    """A copy of the sources, in which faults are tried, and its tests."""
+
     def __init__(self, folder):
         self.tree = folder / "tree"
+        scratch = folder / "scratch"
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir(parents=True)
         self.environment = {**os.environ, "OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "passive",
+                            "TMPDIR": str(scratch), "PYTHONDONTWRITEBYTECODE": "1",
                             "NERFIT_TEST_DATA": os.environ.get(
                                 "NERFIT_TEST_DATA", str(ROOT.parent / "shared/data")),
                             "NERFIT_TEST_ENCODER": os.environ.get(
@@ -80,7 +57,6 @@ class Copy:
         self.wrapped = sorted(self.names("--wrap"))
         self.plain = sorted(p.stem for p in (self.tree / "tests").glob("test_*.c")
                             if p.stem not in self.wrapped)
-        self.seconds = {}
 
     def sync(self):
         names = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, check=True,
@@ -113,73 +89,105 @@ class Copy:
                                "VISIBILITY=default", *targets], cwd=self.tree, text=True,
                               capture_output=True, timeout=limit)
 
-    def build_tests(self):
-        library = self.tree / "build/libnerfit.so"
-        done = self.make("build/libnerfit.so", "build/nerfit")
-        if done.returncode:
-            sys.exit(done.stderr)
-        done = self.make("TEST_LIBRARY=build/libnerfit.so", f"LDFLAGS=-Wl,-rpath,{library.parent}",
-                         *(f"build/tests/{name}" for name in self.plain))
+    def make_or_end(self, *targets):
+        done = self.make(*targets)
         if done.returncode:
             sys.exit(done.stderr)
 
-    def run(self, command, limit):
+    def build_tests(self):
+        library = self.tree / "build/libnerfit.so"
+        self.make_or_end("build/libnerfit.so", "build/nerfit")
+        self.make_or_end("TEST_LIBRARY=build/libnerfit.so", f"LDFLAGS=-Wl,-rpath,{library.parent}",
+                         *(f"build/tests/{name}" for name in self.plain))
+
+    def commands(self, build):
+        """What runs each test but those that wrap libc's functions."""
+        return {**{name: [f"{build}/tests/{name}"] for name in self.plain},
+                **{name: [*words, f"{build}/nerfit"] for name, words in PROGRAM.items()}}
+
+    def run(self, command, limit, more=None):
+        """(what came of it, seconds)"""
         started = time.time()
+        process = subprocess.Popen(command, cwd=self.tree, env={**self.environment, **(more or {})},
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                   stdin=subprocess.DEVNULL, start_new_session=True,
+                                   preexec_fn=limit_resources)
         try:
-            code = subprocess.run(command, cwd=self.tree, env=self.environment, timeout=limit,
-                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                  stdin=subprocess.DEVNULL).returncode
+            code = process.wait(limit)
         except subprocess.TimeoutExpired:
+            os.killpg(process.pid, 9)  # its children, too
+            process.wait()
             code = "time"
         return code, time.time() - started
 
-    def baseline(self, names):
-        failed = []
-        for name in list(names):
-            code, self.seconds[name] = self.run([f"build/tests/{name}"], 600)
-            if code:
-                failed.append(f"{name} ({code})")
-                names.remove(name)
-        if failed:
-            print(f"without a fault these tests fail, and are left out: {', '.join(failed)}")
 
-
-def ordered(copy, row):
-    """Plain tests, near ones first, then by their time."""
-    near = [n for folder, names in NEAR.items() if row["file"].startswith(folder + "/")
-            for n in names]
-    stem = Path(row["file"]).stem
-
-    def key(name):
-        short = name.removeprefix("test_")
-        place = next((i for i, n in enumerate(near) if short.startswith(n)), len(near))
-        return (short != stem and stem not in short, place, copy.seconds[name])
-    return sorted(copy.plain, key=key)
-
-
-def judge(copy, row, program):
-    """What killed the fault, or None."""
-    if row["file"].startswith("src/") and copy.make("build/libnerfit.so").returncode:
-        sys.exit(f"{row['at']}: does not compile")
-    for name in ordered(copy, row):
-        code, _ = copy.run([f"build/tests/{name}"], 10 * copy.seconds[name] + 10)
+def judge(copy, coverage, names):
+    """Which of the tests kills the fault that is in the copy, or None."""
+    copy.make_or_end("build/libnerfit.so")
+    commands = copy.commands("build")
+    built = False
+    for name in sorted(names, key=lambda n: n in PROGRAM):  # else in the order given
+        if name in PROGRAM and not built:
+            copy.make_or_end("build/nerfit")
+            built = True
+        code, _ = copy.run(commands[name], 10 * coverage.tests[name]["seconds"] + 20)
         if code:
             return name if code != "time" else f"{name} (time)"
-    for name in copy.wrapped:
-        if copy.make(f"build/tests/{name}").returncode:
-            return "compiler"
-        code, _ = copy.run([f"build/tests/{name}"], 900)
-        if code:
-            return name
-    if program:
-        if copy.make("build/nerfit").returncode:
-            return "compiler"
-        for command in (["tests/test_cli.sh", "build/nerfit"],
-                        ["python3", "tests/test_net.py", "build/nerfit"]):
-            code, _ = copy.run(command, 1200)
-            if code:
-                return command[-2]
     return None
+
+
+def judge_wrapped(copy, seconds):
+    """The same with the tests that make libc's functions fail; each is linked with the whole library."""
+    for name in sorted(seconds, key=seconds.get):
+        copy.make_or_end(f"build/tests/{name}")
+        code, _ = copy.run([f"build/tests/{name}"], 10 * seconds[name] + 20)
+        if code:
+            return name if code != "time" else f"{name} (time)"
+    return None
+
+
+def measure_wrapped(copy):
+    """The seconds of each of these tests that passes without a fault."""
+    copy.make_or_end("build/libnerfit.so", *(f"build/tests/{name}" for name in copy.wrapped))
+    seconds = {}
+    for name in copy.wrapped:
+        code, taken = copy.run([f"build/tests/{name}"], 1200)
+        if code:
+            print(f"without a fault {name} fails ({code}): it is left out", flush=True)
+        else:
+            seconds[name] = taken
+    return seconds
+
+
+def attempt(copy, row, judged, *how):
+    """Puts the fault in, judges it, takes it out again, and says what came of it."""
+    target = copy.tree / row["file"]
+    sound = target.read_text(encoding="utf-8")
+    started = time.time()
+    try:
+        target.write_text(mutate(sound, row), encoding="utf-8")
+        by = judged(copy, *how)
+    finally:
+        target.write_text(sound, encoding="utf-8")
+    print(f"{'killed' if by else 'lives':8} {row['at']:14} {row['file']}: {row['operator']}"
+          + (f" by {by}" if by else f"\n    - {row['old']}\n    + {row['new']}")
+          + f" ({time.time() - started:.0f} s)", flush=True)
+    return by is not None
+
+
+def find(rows):
+    """The rows whose lines are there, in the files that have them; says which are not, or moved."""
+    found = []
+    for row in rows:
+        name = locate(row)
+        if name is None:
+            print(f"{row['at']}: {row['file']} has no such line ({row['nth']}): {row['old']}")
+            continue
+        if name != row["file"]:
+            print(f"{row['at']}: {row['file']} is in {name} now")
+        found.append({**row, "file": name})
+    print(f"{len(rows)} faults, {len(rows) - len(found)} of them not found", flush=True)
+    return found
 
 
 def main():
@@ -187,42 +195,35 @@ def main():
     parser.add_argument("--folder", type=Path, default=ROOT / "build/mutants")
     parser.add_argument("--only", default="")
     parser.add_argument("--least", type=float, default=95.0)
-    parser.add_argument("--no-program", action="store_true")
     parser.add_argument("--list", action="store_true")
     arguments = parser.parse_args()
     rows = read_table(HERE / "named.tsv") + read_table(HERE / "table.tsv")
     rows = [r for r in rows if re.search(arguments.only, f"{r['at']} {r['file']} {r['operator']}")]
-    lost = [r for r in rows if not (ROOT / r["file"]).exists()
-            or mutate((ROOT / r["file"]).read_text(encoding="utf-8"), r) is None]
-    for r in lost:
-        print(f"{r['at']}: {r['file']} has no such line ({r['nth']}): {r['old']}")
-    print(f"{len(rows)} faults, {len(lost)} of them not found", flush=True)
+    found = find(rows)
+    lost = len(rows) - len(found)
     if arguments.list:
         return 1 if lost else 0
-    rows = [r for r in rows if r not in lost]
     copy = Copy(arguments.folder.resolve())
     copy.build_tests()
-    done = copy.make(*(f"build/tests/{name}" for name in copy.wrapped))
-    if done.returncode:
-        sys.exit(done.stderr)
-    copy.baseline(copy.plain)
-    copy.baseline(copy.wrapped)
-    killed = 0
-    for r in rows:
-        target = copy.tree / r["file"]
-        sound = target.read_text(encoding="utf-8")
-        started = time.time()
-        try:
-            target.write_text(mutate(sound, r), encoding="utf-8")
-            by = judge(copy, r, not arguments.no_program)
-        finally:
-            target.write_text(sound, encoding="utf-8")
-        killed += by is not None
-        print(f"{'killed' if by else 'SURVIVED':8} {r['at']:14} {r['file']}: {r['operator']}"
-              + (f" by {by}" if by else f"\n    - {r['old']}\n    + {r['new']}")
-              + f" ({time.time() - started:.0f} s)", flush=True)
-    share = 100.0 * killed / max(1, len(rows))
-    print(f"{killed} of {len(rows)} killed ({share:.1f} %)")
+    coverage = Coverage(copy, {r["file"] for r in found})
+    for name, test in coverage.tests.items():
+        if test["failed"]:
+            print(f"without a fault {name} fails: it is left out", flush=True)
+    living = []
+    for row in found:
+        number = line_number((copy.tree / row["file"]).read_text(encoding="utf-8"), row)
+        own, others = coverage.tests_of(row["file"], number)
+        if not attempt(copy, row, judge, coverage, own) and not (
+                others and attempt(copy, row, judge, coverage, others)):
+            living.append(row)
+    if living:
+        seconds = measure_wrapped(copy)
+        living = [row for row in living if not attempt(copy, row, judge_wrapped, seconds)]
+    killed = len(found) - len(living)
+    for r in living:
+        print(f"SURVIVED {r['at']} {r['file']}: {r['operator']}\n    - {r['old']}\n    + {r['new']}")
+    share = 100.0 * killed / max(1, len(found))
+    print(f"{killed} of {len(found)} killed ({share:.1f} %)")
     return 0 if share >= arguments.least and not lost else 1
 
 

@@ -197,7 +197,7 @@ static const char *format_named(const char **output) {
 static int run_predict(const command *self, int argc, char **argv) {
     machine m = {0};
     const char *input = NULL, *format = NULL, *output = NULL, *threshold = NULL, *operands[2];
-    const char *word_column = NULL, *label_column = NULL;
+    const char *word_column = NULL, *label_column = NULL, *rules = NULL;
     bool redact = false;
     size_t n;
     const cli_option options[] = {
@@ -211,6 +211,8 @@ static int run_predict(const command *self, int argc, char **argv) {
         CLI_COLUMN_OPTIONS(word_column, label_column),
         {"--redact", NULL, "the texts with [LABEL] in the place of entities: --format redacted",
          NULL, &redact},
+        {"--rules", "FILE", "lists and patterns beside the model: see docs/annotate.md", &rules,
+         NULL},
         DECODER_OPTION(m),
         LABELS_OPTIONS(m),
         THRESHOLD_OPTION(threshold),
@@ -242,7 +244,8 @@ static int run_predict(const command *self, int argc, char **argv) {
                                              : format,
                             .word_column = word_column,
                             .label_column = label_column};
-    if (load(&l, operands[0], &m, &error) != NERFIT_OK)
+    if (load(&l, operands[0], &m, &error) != NERFIT_OK ||
+        nerfit_session_set_rules(l.session, rules, &error) != NERFIT_OK)
         status = cli_fail(&error);
     else if ((status = set_thresholds(self, l.session, threshold)) < 0 &&
              (status = cli_output(output)) < 0)

@@ -197,6 +197,12 @@ NERFIT_API nerfit_status nerfit_session_set_threshold(nerfit_session *session, c
 /* Forgets all thresholds: the session does again as the model says. */
 NERFIT_API void nerfit_session_reset_thresholds(nerfit_session *session);
 
+/* From now on lists and patterns of a file (docs/annotate.md) have their say in predictions: what they
+ * add is found beside the model's entities, with score 1, and labels of theirs that the model has not
+ * become labels of entities; what they forbid is left out. NULL: no more. */
+NERFIT_API nerfit_status nerfit_session_set_rules(nerfit_session *session, const char *path,
+                                                  nerfit_error *error);
+
 /* What belongs to one call instead of to its session, which it leaves as it is. */
 typedef struct nerfit_threshold {
     const char *label; /* NULL: every type that has none of its own */
@@ -423,6 +429,49 @@ typedef struct nerfit_describe_options {
 NERFIT_API nerfit_status nerfit_describe(const nerfit_corpus *const *corpora, size_t count,
                                          const nerfit_describe_options *options, char **text,
                                          nerfit_error *error);
+
+/* ---------------------------------------------------------------- annotating */
+
+/* Who annotates, and how; see docs/annotate.md. Begin with NERFIT_ANNOTATE_OPTIONS_INIT. */
+typedef struct nerfit_annotate_options {
+    size_t size; /* sizeof(nerfit_annotate_options) */
+    /* Annotators, in any mixture, at least one of three. */
+    const char *rules;         /* a file of lists and patterns, which have the last word */
+    const char *const *models; /* [n_models] folders or names; a model without labels of its own (an
+                                  encoder that comes pre-trained, GLiNER) takes `labels` */
+    size_t n_models;
+    const char *llm; /* a language model by litellm's name, as in nerfit_describe_options */
+    const char
+        *labels; /* a JSON or YAML file of descriptions, or names divided by commas; NULL: those
+                           of the models and of rules */
+    const nerfit_model_options *model;  /* of all models; NULL: the defaults. Its labels, log and
+                                          transfer do not count */
+    const nerfit_threshold *thresholds; /* [n_thresholds] of models' entities */
+    size_t n_thresholds;
+    size_t votes; /* annotators that must agree on an entity; 0: more than half */
+    bool nested;  /* entities may overlap */
+    nerfit_log_function log;
+    nerfit_transfer_function transfer;
+    /* Asked between batches and answers, on the thread of the call; false: stop. May be NULL. */
+    bool (*go_on)(void *user);
+    void *user;
+} nerfit_annotate_options;
+#define NERFIT_ANNOTATE_OPTIONS_INIT                                                               \
+    { .size = sizeof(nerfit_annotate_options) }
+
+typedef struct nerfit_annotate_result {
+    nerfit_corpus *texts;  /* annotated, with sources, weights, labels and unknown places beside */
+    nerfit_corpus *failed; /* texts that nobody could annotate, with the "failure" beside each */
+    nerfit_corpus *review; /* copies of the texts with disputed entities, the most disputed first */
+    char *text, *json, *page; /* the report: for a terminal, as data, as HTML */
+} nerfit_annotate_result;
+NERFIT_API void nerfit_annotate_result_free(nerfit_annotate_result *result);
+
+/* Annotates texts; entities that they have are not looked at. The corpora of the result are freed with
+ * it. */
+NERFIT_API nerfit_status nerfit_annotate(const nerfit_corpus *texts,
+                                         const nerfit_annotate_options *options,
+                                         nerfit_annotate_result *result, nerfit_error *error);
 
 /* ---------------------------------------------------------------- scores */
 

@@ -37,6 +37,7 @@ void nerfit_session_free(nerfit_session *session) {
     if (!session) return;
     nf_tagger_free(session->tagger);
     nf_rules_free(&session->rules);
+    nf_lists_free(session->lists);
     if (session->be) session->be->free(session->be);
     nf_arena_free(&session->arena);
     free(session);
@@ -49,6 +50,22 @@ nerfit_status nerfit_session_set_threshold(nerfit_session *session, const char *
 
 void nerfit_session_reset_thresholds(nerfit_session *session) {
     nf_rules_reset_thresholds(&session->rules);
+}
+
+nerfit_status nerfit_session_set_rules(nerfit_session *session, const char *path,
+                                       nerfit_error *error) {
+    nf_lists *lists = NULL;
+    size_t n = 0;
+    if (path) NF_TRY(nf_lists_read(&lists, path, error));
+    const char *const *labels = lists ? nf_lists_labels(lists, &n) : NULL;
+    nerfit_status status = nf_rules_set_lists(&session->rules, lists, labels, n, error);
+    if (status != NERFIT_OK) {
+        nf_lists_free(lists);
+        return status;
+    }
+    nf_lists_free(session->lists);
+    session->lists = lists;
+    return NERFIT_OK;
 }
 
 /* ---------------------------------------------------------------- what belongs to a call */

@@ -3,6 +3,7 @@
 #define NF_API_SESSION_H
 
 #include "base/log.h"
+#include "infer/lists.h"
 #include "infer/tagger.h"
 
 struct nerfit_model {
@@ -17,8 +18,9 @@ struct nerfit_session {
     const nerfit_model *model;
     nf_backend *be; /* this thread's */
     nf_tagger *tagger;
-    nf_rules rules; /* of calls that bring none of their own */
-    nf_arena arena; /* of the last predictions */
+    nf_rules rules;  /* of calls that bring none of their own */
+    nf_lists *lists; /* theirs; NULL: none */
+    nf_arena arena;  /* of the last predictions */
 };
 
 #endif

@@ -102,8 +102,8 @@ nerfit_status nf_gliner_encode(nf_tagger *t, nf_tagging_worker *w, int index,
     atomic_init(&run->states[text].pieces_left, state->n_windows);
     for (size_t i = 0; i < state->n_windows && status == NERFIT_OK; i++)
         status = add_window(w, labels, &run->lists[index], arena, text, &state->windows[i], i, err);
-    if (status == NERFIT_OK && state->n_windows == 0 && job->tagged)
-        status = job->tagged(job->user, &run->portion, text, err);
+    if (status == NERFIT_OK && state->n_windows == 0)
+        status = nf_tagger_finish(w, index, job, run, text, err);
     return status;
 }
 
@@ -160,7 +160,7 @@ static nerfit_status finish_text(nf_tagging_worker *w, int index, const nf_taggi
         NF_TRY(nf_span_list_append(all, &state->found[i], err));
     NF_TRY(
         choose_entities(rules, state, all, &run->portion.results[text], &run->arenas[index], err));
-    return job->tagged ? job->tagged(job->user, &run->portion, text, err) : NERFIT_OK;
+    return nf_tagger_finish(w, index, job, run, text, err);
 }
 
 /* ---------------------------------------------------------------- batches */

@@ -171,5 +171,28 @@ nerfit_status nf_rules_take(nf_rules *rules, const nf_rules *from, nerfit_error 
         rules->thresholds[of] = from->thresholds[i];
     }
     rules->spans = from->spans;
+    return nf_rules_set_lists(rules, from->lists, from->list_labels, from->n_list_labels, err);
+}
+
+/* ---------------------------------------------------------------- lists of the user */
+
+nerfit_status nf_rules_set_lists(nf_rules *rules, const struct nf_lists *lists,
+                                 const char *const *labels, size_t n, nerfit_error *err) {
+    nf_tag_set *tags = &rules->tags;
+    size_t count = tags->n_types;
+    const char **types = nf_arena_calloc(&tags->arena, count + n + 1, sizeof *types);
+    int32_t *list_types = nf_arena_calloc(&tags->arena, n + 1, sizeof *list_types);
+    if (!types || !list_types) return nf_no_memory(err, (count + n) * sizeof *types);
+    if (count) memcpy(types, tags->types, count * sizeof *types);
+    for (size_t i = 0; i < n; i++) {
+        int32_t type = nf_tag_set_type(tags, labels[i]);
+        if (type < 0) types[type = (int32_t)count++] = labels[i];
+        list_types[i] = type;
+    }
+    rules->lists = lists;
+    rules->list_labels = labels;
+    rules->n_list_labels = n;
+    rules->list_types = list_types;
+    tags->types = types; /* n_types are the model's */
     return NERFIT_OK;
 }

@@ -45,8 +45,12 @@ typedef struct nf_rules {
     double own_threshold; /* what `threshold` is until it is set: 0, of GLiNER 0.5 */
     double threshold;     /* entities with a smaller score are left out */
     double *thresholds;   /* [tags.n_types] in its place; negative: none. NULL: no type has one */
-    nf_gliner_labels *gliner; /* a GLiNER model's labels of the call; else NULL */
-    nf_span_rules spans;      /* how its spans are chosen */
+    nf_gliner_labels *gliner;       /* a GLiNER model's labels of the call; else NULL */
+    nf_span_rules spans;            /* how its spans are chosen */
+    const struct nf_lists *lists;   /* of the user (lists.h), borrowed; NULL: none */
+    const char *const *list_labels; /* [n_list_labels] theirs */
+    size_t n_list_labels;
+    int32_t *list_types; /* [n_list_labels] the type of each */
 } nf_rules;
 
 /* The labels of a call, for models that take any: their names, and what the model reads for them. */
@@ -70,6 +74,10 @@ nerfit_status nf_rules_make_labels(nf_rules *rules, const nf_model *model, nf_de
 void nf_rules_free(nf_rules *rules);
 /* Calibration and thresholds of another call with the same model, whose labels may be others. */
 nerfit_status nf_rules_take(nf_rules *rules, const nf_rules *from, nerfit_error *err);
+/* Gives the rules of a call lists of the user with their labels [count] (borrowed): those that the model
+ * has not become types behind its own. lists NULL: none. */
+nerfit_status nf_rules_set_lists(nf_rules *rules, const struct nf_lists *lists,
+                                 const char *const *labels, size_t count, nerfit_error *err);
 /* Entities of the type (NULL: of all that have none of their own) with a smaller score are left
  * out. It takes the place of the model's own limit (heads/decoding.h). A type that the model does
  * not know and a threshold outside of 0 to 1 are errors. */

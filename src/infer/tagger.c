@@ -27,6 +27,7 @@ void nf_tagging_worker_free(nf_tagging_worker *w) {
     nf_tokenizer_scratch_free(w->scratch);
     nf_encoding_free(&w->encoding);
     nf_entity_finder_free(&w->finder);
+    nf_lists_scratch_free(&w->lists);
     free(w->values);
     free(w->rows);
     free(w->starts_word);
@@ -145,6 +146,16 @@ static nerfit_status divide_text(const nf_tagger *t, nf_tagging_worker *w, nf_ar
     return status;
 }
 
+nerfit_status nf_tagger_finish(nf_tagging_worker *w, int index, const nf_tagging_job *job,
+                               nf_portion_run *run, size_t text, nerfit_error *err) {
+    const nf_text *given = &run->portion.texts[text];
+    const nf_rules *rules = given->rules ? given->rules : job->call.rules;
+    if (rules->lists)
+        NF_TRY(nf_lists_amend(rules, &w->lists, given, &run->portion.results[text],
+                              &run->arenas[index], err));
+    return job->tagged ? job->tagged(job->user, &run->portion, text, err) : NERFIT_OK;
+}
+
 /* A text without sub-words goes through no batch. */
 static nerfit_status finish_text(nf_tagging_worker *w, int index, const nf_tagging_job *job,
                                  nf_portion_run *run, size_t text, const double *logits,
@@ -152,7 +163,7 @@ static nerfit_status finish_text(nf_tagging_worker *w, int index, const nf_taggi
     NF_TRY(nf_entities_find(&w->finder, job->call.rules, &run->portion.texts[text],
                             &run->portion.results[text], logits, job->token_scores,
                             &run->arenas[index], err));
-    return job->tagged ? job->tagged(job->user, &run->portion, text, err) : NERFIT_OK;
+    return nf_tagger_finish(w, index, job, run, text, err);
 }
 
 nerfit_status nf_tagger_encode(nf_tagger *t, nf_tagging_worker *w, int index,

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "infer/entities.h"
+#include "infer/lists.h"
 #include "infer/tagger.h"
 #include "model/gliner_decode.h"
 #include "text/windows.h"
@@ -21,6 +22,7 @@ typedef struct nf_tagging_worker {
     nf_tokenizer_scratch *scratch;
     nf_encoding encoding;
     nf_entity_finder finder;
+    nf_lists_scratch lists;
     float *values; /* [capacity] logits of a batch */
     size_t capacity;
     int32_t *rows; /* [n_rows] of a batch that are wanted */
@@ -101,6 +103,10 @@ nerfit_status nf_tagger_plan(nf_tagger *tagger, nf_portion_run *run, nerfit_erro
 nerfit_status nf_tagger_batch(nf_tagger *tagger, nf_tagging_worker *worker, int index,
                               const nf_tagging_job *job, nf_portion_run *run, size_t batch,
                               size_t *failed, nerfit_error *err);
+
+/* A text has its entities: puts in what lists find, and tells the job. */
+nerfit_status nf_tagger_finish(nf_tagging_worker *worker, int index, const nf_tagging_job *job,
+                               nf_portion_run *run, size_t text, nerfit_error *err);
 
 /* Both for a GLiNER model. */
 nerfit_status nf_gliner_encode(nf_tagger *tagger, nf_tagging_worker *worker, int index,

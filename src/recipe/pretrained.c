@@ -5,6 +5,7 @@
 #include "base/ascii.h"
 #include "base/file.h"
 #include "model/gliner_prompt.h"
+#include "data/label_list.h"
 #include "data/labels.h"
 #include "model/adapter.h"
 #include "heads/description_file.h"
@@ -80,35 +81,6 @@ nerfit_status nf_pretrained_apply(const nf_pretrained *pretrained, nf_model *mod
 
 /* ---------------------------------------------------------------- zero-shot */
 
-static nerfit_status read_names(nf_descriptions *out, const char *labels, nerfit_error *err) {
-    nf_arena arena = {0};
-    size_t count = 0, most = 1;
-    for (const char *c = labels; *c; c++) most += *c == ',';
-    char *copy = nf_arena_strdup(&arena, labels);
-    const char **names = nf_arena_calloc(&arena, 2 * most, sizeof *names), **texts = names + most;
-    nerfit_status status = copy && names ? NERFIT_OK : nf_no_memory(err, strlen(labels));
-    for (char *save, *part = status == NERFIT_OK ? strtok_r(copy, ",", &save) : NULL;
-         part && status == NERFIT_OK; part = strtok_r(NULL, ",", &save)) {
-        while (*part == ' ') part++;
-        for (char *end = part + strlen(part); end > part && end[-1] == ' ';) *--end = '\0';
-        names[count] = part;
-        if (!(texts[count++] = nf_label_phrase(&arena, part))) status = nf_no_memory(err, 0);
-    }
-    if (status == NERFIT_OK) status = nf_descriptions_make(out, names, texts, count, "labels", err);
-    nf_arena_free(&arena);
-    return status;
-}
-
-static nerfit_status read_labels(nf_descriptions *out, const char *labels, nerfit_error *err) {
-    if (nf_file_exists(labels)) return nf_descriptions_read(out, labels, err);
-    if (strchr(labels, '/') || nf_path_has_ending(labels, ".json") ||
-        nf_path_has_ending(labels, ".yaml") || nf_path_has_ending(labels, ".yml"))
-        return nf_fail_at(err, NERFIT_IO, labels, 0, 0,
-                          "cannot be opened (labels: a file of descriptions, or names divided by "
-                          "commas)");
-    return read_names(out, labels, err);
-}
-
 /* Below it, what is found without a single example is mostly wrong. */
 static const double ZERO_SHOT_LEAST = 0.35;
 
@@ -153,7 +125,7 @@ static nerfit_status label(nf_model *model, const nf_pretrained *p, const char *
     nf_descriptions descriptions = {0};
     nf_embeddings embeddings = {0};
     NF_TRY(nf_pretrained_apply(p, model, &changed, err));
-    NF_TRY(read_labels(&descriptions, labels, err));
+    NF_TRY(nf_label_list_read(&descriptions, labels, NULL, err));
     nerfit_status status = nf_embeddings_describe(&embeddings, &descriptions, labels,
                                                   sentence_encoder, model->net.be, log, err);
     if (status == NERFIT_OK) status = put_labels(model, p, &embeddings, err);
@@ -165,8 +137,8 @@ static nerfit_status label(nf_model *model, const nf_pretrained *p, const char *
 /* A GLiNER model reads the labels themselves, or a file's descriptions of them. */
 static nerfit_status label_gliner(nf_model *model, const char *labels, nerfit_error *err) {
     nf_descriptions descriptions = {0};
-    bool named = !nf_file_exists(labels);
-    nerfit_status status = read_labels(&descriptions, labels, err);
+    bool named;
+    nerfit_status status = nf_label_list_read(&descriptions, labels, &named, err);
     if (status == NERFIT_OK)
         status = nf_gliner_set_labels(model, descriptions.labels,
                                       named ? descriptions.labels : descriptions.texts,

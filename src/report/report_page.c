@@ -13,8 +13,9 @@
 
 static const char HEAD[] =
     "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
-    "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n"
-    "<title>nerfit: training report</title>\n<style>\n"
+    "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>nerfit: ";
+static const char STYLE[] =
+    "</title>\n<style>\n"
     ":root{color-scheme:light dark;--bg:#fff;--fg:#1c2024;--muted:#60646c;--line:#d9dce0;"
     "--card:#f6f7f9;--gold:#00744f;--found:#b3400a;--gold-bg:#d5f0e4;--found-bg:#fbe0d0;"
     "--p:#0072b2;--r:#d98200;--f:#009e73}\n"
@@ -65,6 +66,12 @@ static const char HEAD[] =
     "color:var(--gold)}mark.f{background:var(--found-bg)}mark.f small{color:var(--found)}\n"
     "</style></head><body>\n";
 
+void nf_page_head(nf_str *out, const char *title) {
+    nf_str_append_text(out, HEAD);
+    nf_str_append_text(out, title);
+    nf_str_append_text(out, STYLE);
+}
+
 void nf_page_text(nf_str *out, const json_t *value) {
     if (json_is_string(value))
         nf_str_append_html(out, json_string_value(value), json_string_length(value));
@@ -80,7 +87,7 @@ json_int_t nf_page_count(const json_t *object, const char *name) {
 
 /* ---------------------------------------------------------------- head and cards */
 
-static void card(nf_str *out, const char *label, const char *format, double value) {
+void nf_page_card(nf_str *out, const char *label, const char *format, double value) {
     nf_str_append_text(out, "<div class=\"card\"><b>");
     char text[64];
     nf_print(text, sizeof text, format, value);
@@ -104,21 +111,22 @@ static void cards(nf_str *out, const json_t *run) {
     if (micro) {
         char label[32];
         snprintf(label, sizeof label, "F1 of %s (%%)", unit_of(run));
-        card(out, label, "%.1f", 100 * nf_page_number(micro, "f1"));
-        card(out, "precision (%)", "%.1f", 100 * nf_page_number(micro, "precision"));
-        card(out, "recall (%)", "%.1f", 100 * nf_page_number(micro, "recall"));
+        nf_page_card(out, label, "%.1f", 100 * nf_page_number(micro, "f1"));
+        nf_page_card(out, "precision (%)", "%.1f", 100 * nf_page_number(micro, "precision"));
+        nf_page_card(out, "recall (%)", "%.1f", 100 * nf_page_number(micro, "recall"));
     }
     if (calibration)
-        card(out, "calibration error (%)", "%.1f", 100 * nf_page_number(calibration, "error"));
-    card(out, "training texts", "%.0f", nf_page_number(train, "texts"));
-    card(out, "training entities", "%.0f", nf_page_number(train, "entities"));
-    card(out, "entity types", "%.0f", nf_page_number(run, "types"));
+        nf_page_card(out, "calibration error (%)", "%.1f",
+                     100 * nf_page_number(calibration, "error"));
+    nf_page_card(out, "training texts", "%.0f", nf_page_number(train, "texts"));
+    nf_page_card(out, "training entities", "%.0f", nf_page_number(train, "entities"));
+    nf_page_card(out, "entity types", "%.0f", nf_page_number(run, "types"));
     nf_str_append_text(out, "</div>\n");
 }
 
 static void head(nf_str *out, const json_t *run) {
     const json_t *options = json_object_get(run, "options");
-    nf_str_append_text(out, HEAD);
+    nf_page_head(out, "training report");
     nf_str_append_text(out, "<h1>Training report</h1>\n<p class=\"muted\">The model is in <code>");
     nf_page_text(out, json_object_get(run, "model"));
     nf_str_append_text(out, "</code>, trained from <code>");

@@ -6,6 +6,10 @@
 
 #include "base/str.h"
 
+/* A page's beginning, up to its body; the title is no HTML's to escape. */
+void nf_page_head(nf_str *out, const char *title);
+/* A number with its name; `format` of one double. */
+void nf_page_card(nf_str *out, const char *label, const char *format, double value);
 /* Escaped text of a JSON string; nothing for another value. */
 void nf_page_text(nf_str *out, const json_t *value);
 double nf_page_number(const json_t *object, const char *name);

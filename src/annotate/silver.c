@@ -1,0 +1,190 @@
+#include "annotate/silver.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/number.h"
+#include "base/str.h"
+#include "data/annotations.h"
+#include "data/json_value.h"
+
+/* Names of the annotators that have a span, joined by "+"; in the arena, NULL when out of memory. */
+static const char *silver_source(const nf_silver_text *t, uint64_t voters, nf_arena *arena) {
+    nf_str names = {0};
+    for (size_t k = 0; k < t->n_opinions; k++)
+        if (voters & UINT64_C(1) << k)
+            nf_str_appendf(&names, "%s%s", names.length ? "+" : "", t->sources[k]);
+    const char *copy = names.failed ? NULL : nf_arena_strdup(arena, nf_str_text(&names));
+    nf_str_free(&names);
+    return copy;
+}
+
+static bool silver_is_listed(const nf_silver_text *t, const nf_entity *e, bool nested) {
+    for (size_t i = 0; i < t->n_listed; i++) {
+        const nf_entity *l = &t->listed[i];
+        bool same = l->start == e->start && l->end == e->end && l->type == e->type;
+        if (nested ? same : nf_entity_overlap(l, e) > 0) return true;
+    }
+    return false;
+}
+
+static nf_given_span silver_span(const nf_annotate_job *job, const nf_entity *e,
+                                 const nf_beside *beside) {
+    const char *label = job->labels.names[e->type];
+    return (nf_given_span){.start = e->start,
+                           .end = e->end,
+                           .label = label,
+                           .label_size = strlen(label),
+                           .beside = beside};
+}
+
+/* Accepted spans and those of lists. */
+static nerfit_status silver_spans(const nf_annotate_job *job, const nf_silver_text *t,
+                                  nf_given_span *spans, size_t *count, nf_arena *arena,
+                                  nerfit_error *err) {
+    static const nf_beside by_lists = {.source = "rules"};
+    *count = 0;
+    for (size_t i = 0; i < t->merged->n_spans; i++) {
+        const nf_merged_span *m = &t->merged->spans[i];
+        if (!m->accepted || silver_is_listed(t, &m->span, job->nested)) continue;
+        nf_beside *beside = nf_arena_calloc(arena, 1, sizeof *beside);
+        char fields[48];
+        nf_print(fields, sizeof fields, "\"score\": %.4f", m->span.score);
+        if (beside)
+            *beside = (nf_beside){.fields = nf_arena_strdup(arena, fields),
+                                  .source = silver_source(t, m->voters, arena),
+                                  .weight = floor(1e4 * m->span.score + 0.5) / 1e4,
+                                  .weighted = true};
+        if (!beside || !beside->fields || !beside->source) return nf_no_memory(err, 0);
+        spans[(*count)++] = silver_span(job, &m->span, beside);
+    }
+    for (size_t i = 0; i < t->n_listed; i++)
+        spans[(*count)++] = silver_span(job, &t->listed[i], &by_lists);
+    return NERFIT_OK;
+}
+
+/* ---------------------------------------------------------------- what is disputed */
+
+static void silver_mark(uint8_t *cover, const nf_entity *e, uint8_t value) {
+    memset(cover + e->start, value, e->end - e->start);
+}
+
+/* Places that are proposed and not written, as "unknown": [[start, end], ...]. */
+static nerfit_status silver_unknown(nf_str *out, const nf_silver_text *t,
+                                    const nf_given_span *spans, size_t count, nf_arena *arena,
+                                    nerfit_error *err) {
+    uint32_t length = t->document->length;
+    uint8_t *cover = nf_arena_calloc(arena, (size_t)length + 1, 1);
+    if (!cover) return nf_no_memory(err, length);
+    for (size_t i = 0; i < t->merged->n_spans; i++)
+        silver_mark(cover, &t->merged->spans[i].span, 1);
+    for (size_t k = 0; k < t->n_opinions; k++)
+        for (size_t i = 0; i < t->opinions[k]->n_unsure; i++)
+            silver_mark(cover, &t->opinions[k]->unsure[i], 1);
+    for (size_t i = 0; i < count; i++)
+        memset(cover + spans[i].start, 0, (size_t)(spans[i].end - spans[i].start));
+    bool any = false;
+    for (uint32_t at = 0; at < length; at++) {
+        if (!cover[at]) continue;
+        uint32_t end = at;
+        while (end < length && cover[end]) end++;
+        nf_str_appendf(out, "%s[%u, %u]", any ? ", " : ", \"unknown\": [", at, end);
+        any = true;
+        at = end;
+    }
+    if (any) nf_str_append_char(out, ']');
+    return NERFIT_OK;
+}
+
+static void silver_append_names(nf_str *out, const nf_silver_text *t, uint64_t voters) {
+    bool any = false;
+    nf_str_append_char(out, '[');
+    for (size_t k = 0; k < t->n_opinions; k++)
+        if (voters & UINT64_C(1) << k) {
+            nf_str_append_text(out, any ? ", " : "");
+            nf_str_append_json(out, t->sources[k], strlen(t->sources[k]));
+            any = true;
+        }
+    nf_str_append_char(out, ']');
+}
+
+static size_t silver_disputed(nf_str *out, const nf_annotate_job *job, const nf_silver_text *t) {
+    size_t n = 0;
+    for (size_t i = 0; i < t->merged->n_spans; i++) {
+        const nf_merged_span *m = &t->merged->spans[i];
+        if (m->accepted || silver_is_listed(t, &m->span, false)) continue;
+        const char *label = job->labels.names[m->span.type];
+        nf_str_appendf(out, "%s{\"start\": %u, \"end\": %u, \"label\": ",
+                       n++ ? ", " : ", \"disputed\": [", m->span.start, m->span.end);
+        nf_str_append_json(out, label, strlen(label));
+        nf_str_append_text(out, ", \"by\": ");
+        silver_append_names(out, t, m->voters);
+        nf_str_append_char(out, '}');
+    }
+    if (n) nf_str_append_char(out, ']');
+    return n;
+}
+
+/* ---------------------------------------------------------------- the text */
+
+/* What stands beside the text: what the input had, and ours; without the first ", ". */
+static nerfit_status silver_fields(nf_str *out, const nf_annotate_job *job, const nf_silver_text *t,
+                                   const nf_given_span *spans, size_t count, size_t *n_disputed,
+                                   nf_arena *arena, nerfit_error *err) {
+    static const char *const own[] = {"labels", "unknown", "disputed", "source", "weight", NULL};
+    const nf_beside *before = t->document->beside;
+    nf_beside rest = {.fields = before ? before->fields : NULL};
+    if (rest.fields) nf_json_append_beside(out, &rest, own);
+    nf_str_append_text(out, ", \"labels\": [");
+    bool any = false;
+    for (size_t l = 0; l < job->labels.count; l++) {
+        if (!t->merged->asked[l]) continue;
+        nf_str_append_text(out, any ? ", " : "");
+        nf_str_append_json(out, job->labels.names[l], strlen(job->labels.names[l]));
+        any = true;
+    }
+    nf_str_append_char(out, ']');
+    NF_TRY(silver_unknown(out, t, spans, count, arena, err));
+    *n_disputed = silver_disputed(out, job, t);
+    return out->failed ? nf_no_memory(err, 0) : NERFIT_OK;
+}
+
+static nerfit_status silver_write(nf_corpus *out, const nf_annotate_job *job,
+                                  const nf_silver_text *t, size_t *n_disputed, nf_str *fields,
+                                  nf_arena *arena, nerfit_error *err) {
+    const nf_document *d = t->document;
+    const nf_annotation_options options = {.overlap = NF_OVERLAP_KEEP_ALL, .log = job->log};
+    size_t count, most = t->merged->n_spans + t->n_listed;
+    nf_given_span *spans = nf_arena_calloc(arena, most + 1, sizeof *spans);
+    if (!spans) return nf_no_memory(err, most * sizeof *spans);
+    NF_TRY(silver_spans(job, t, spans, &count, arena, err));
+    NF_TRY(silver_fields(fields, job, t, spans, count, n_disputed, arena, err));
+    uint64_t given = 0;
+    for (size_t k = 0; k < t->n_opinions; k++)
+        if (t->opinions[k]->given) given |= UINT64_C(1) << k;
+    nf_beside beside = {.fields = nf_str_text(fields) + 2,
+                        .source = silver_source(t, given, arena)};
+    if (!beside.source) return nf_no_memory(err, 0);
+    if (!*beside.source) beside.source = "rules";
+    nf_given_document document = {.text = d->text,
+                                  .text_size = d->text_size,
+                                  .spans = spans,
+                                  .n_spans = count,
+                                  .words = d->words,
+                                  .n_words = d->n_words,
+                                  .beside = &beside,
+                                  .file = d->file,
+                                  .line = d->line};
+    return nf_corpus_add_with(out, &document, &options, err);
+}
+
+nerfit_status nf_silver_add(nf_corpus *out, const nf_annotate_job *job, const nf_silver_text *text,
+                            size_t *n_disputed, nerfit_error *err) {
+    nf_arena arena = {0};
+    nf_str fields = {0};
+    nerfit_status status = silver_write(out, job, text, n_disputed, &fields, &arena, err);
+    nf_str_free(&fields);
+    nf_arena_free(&arena);
+    return status;
+}

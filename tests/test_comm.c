@@ -87,17 +87,10 @@ static void make_task(rank_run *run, bool description, bool contrastive) {
     assert_ok(nf_network_start_training(&model->net, &error), &error);
     assert_ok(nf_network_prepare(&model->net, true, &error), &error);
     if (contrastive)
-        assert_ok(nf_task_contrastive(&run->task, model, &run->examples, NULL, run->embeddings, 6,
-                                      24, &error),
+        assert_ok(nf_contrastive_head_set_types(model->learner, run->embeddings, 6, &error),
                   &error);
-    else if (description)
-        assert_ok(nf_task_description(&run->task, model,
-                                      &nf_description_head_of(model->learner)->own, &run->labels,
-                                      &run->examples, NULL, 0.0, &error),
-                  &error);
-    else
-        assert_ok(nf_task_classification(&run->task, model, &run->examples, NULL, 0.0, &error),
-                  &error);
+    assert_ok(nf_task_new(&run->task, model, &run->labels, &run->examples, NULL, 0.0, &error),
+              &error);
 }
 
 static void begin(rank_run *run, const comm_case *c, const char *backend_name, nf_comm *comm) {
@@ -214,7 +207,7 @@ static void test_ranks(void **state) {
 
 /* ---------------------------------------------------------------- when a rank fails */
 
-static nerfit_status fail_later(nf_task *task, nf_pass *pass, const nf_task_batch *batch,
+static nerfit_status fail_later(nf_task *task, nf_pass *pass, const nf_head_batch *batch,
                                 double *loss, nerfit_error *err) {
     (void)task, (void)batch;
     *loss = 0.0;

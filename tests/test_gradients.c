@@ -117,7 +117,7 @@ static double loss_of(nf_task *task, nf_pass *pass, bool backward) {
      * of the probes is thrown away */
     pass->keep = true;
     assert_ok(nf_batch_load(pass, &task->model->encoder, tokens, TEXTS, &error), &error);
-    nf_task_batch whole = nf_task_batch_of(task, batch, TEXTS, backward ? 1.0 : 0.0);
+    nf_head_batch whole = nf_task_batch_of(task, batch, TEXTS, backward ? 1.0 : 0.0);
     assert_ok(task->run(task, pass, &whole, &loss, &error), &error);
     return loss;
 }
@@ -274,16 +274,9 @@ static void check_setting(const setting *s) {
         nf_head_train(model->head, true);
     assert_ok(nf_network_start_training(&model->net, &error), &error);
     assert_ok(nf_network_prepare(&model->net, true, &error), &error);
-    const nf_label_set set = {.labels = (const char **)(uintptr_t)label_names, .n_labels = 5};
-    if (s->stage >= 3)
-        assert_ok(nf_task_description(&task, model, &nf_description_head_of(model->learner)->own,
-                                      &set, &examples, NULL, 0.1, &error),
-                  &error);
-    else if (s->stage == 1)
-        assert_ok(nf_task_contrastive(&task, model, &examples, NULL, embeddings, 2, 6, &error),
-                  &error);
-    else
-        assert_ok(nf_task_classification(&task, model, &examples, NULL, 0.1, &error), &error);
+    if (s->stage == 1)
+        assert_ok(nf_contrastive_head_set_types(model->learner, embeddings, 2, &error), &error);
+    assert_ok(nf_task_new(&task, model, NULL, &examples, NULL, 0.1, &error), &error);
 
     nf_pass pass = {.be = be, .training = true, .seed = 7, .step = 3};
     assert_ok(nf_workspace_new(&pass.ws, be, &error), &error);
@@ -340,7 +333,7 @@ static void test_shared_dropout(void **state) {
     nf_model_train_encoder(model, true);
     assert_ok(nf_network_start_training(&model->net, &error), &error);
     assert_ok(nf_network_prepare(&model->net, true, &error), &error);
-    assert_ok(nf_task_classification(&task, model, &examples, NULL, 0.1, &error), &error);
+    assert_ok(nf_task_new(&task, model, NULL, &examples, NULL, 0.1, &error), &error);
     nf_pass pass = {.be = be, .training = true, .seed = 7, .step = 3};
     assert_ok(nf_workspace_new(&pass.ws, be, &error), &error);
     loss_of(task, &pass, true);

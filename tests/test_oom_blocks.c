@@ -26,7 +26,7 @@ static nerfit_status step(nerfit_error *err) {
     NF_TRY(be->fork(be, &pass.be, err));
     nerfit_status status = nf_workspace_new(&pass.ws, pass.be, err);
     if (status == NERFIT_OK) status = nf_batch_load(&pass, &model->encoder, tokens, 2, err);
-    nf_task_batch whole = nf_task_batch_of(task, batch, 2, 1.0);
+    nf_head_batch whole = nf_task_batch_of(task, batch, 2, 1.0);
     if (status == NERFIT_OK) status = task->run(task, &pass, &whole, &loss, err);
     if (status == NERFIT_OK) status = nf_backend_check(pass.be, err);
     nf_workspace_free(pass.ws);
@@ -72,7 +72,7 @@ static void test_models(void **state) {
         nf_model_train_encoder(model, true);
         assert_ok(nf_network_start_training(&model->net, &error), &error);
         assert_ok(nf_network_prepare(&model->net, true, &error), &error);
-        assert_ok(nf_task_classification(&task, model, &examples, NULL, 0.0, &error), &error);
+        assert_ok(nf_task_new(&task, model, NULL, &examples, NULL, 0.0, &error), &error);
         /* the cpu backend's table of finished primitives may lack one */
         assert_true(oom_try_all(folder, step, i % 2 ? OOM_MAY_BE_SILENT : OOM_IS_SAID) > 5);
         task->free(task);

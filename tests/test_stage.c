@@ -143,6 +143,9 @@ static void compare_final(const golden_run *run, const nf_model *model) {
     assert_int_equal(compared, json_object_size(final));
 }
 
+static const char *types[] = {"a", "b", "c", "d", "e", "f"};
+static const nf_label_set labels = {.types = types, .n_types = 6};
+
 static void check_case(const json_t *item, nf_backend *be) {
     bool contrastive = number(item, "stage") == 1.0;
     golden_run run = {item, be->name, be->real_size == 8 ? 1e-9 : 1e-4, 0};
@@ -172,11 +175,8 @@ static void check_case(const json_t *item, nf_backend *be) {
     float *embeddings = floats(file, "embeddings");
     nf_task *task;
     if (contrastive)
-        assert_ok(
-            nf_task_contrastive(&task, model, &examples, &examples, embeddings, 6, 24, &error),
-            &error);
-    else
-        assert_ok(nf_task_classification(&task, model, &examples, &examples, 0.0, &error), &error);
+        assert_ok(nf_contrastive_head_set_types(model->learner, embeddings, 6, &error), &error);
+    assert_ok(nf_task_new(&task, model, &labels, &examples, &examples, 0.0, &error), &error);
     nf_stage stage = {.number = (int)number(item, "stage"),
                       .task = task,
                       .options = options_of(item),
@@ -237,7 +237,7 @@ static double bias_of(const nf_model *model) {
     return value;
 }
 
-static nerfit_status run_scripted(nf_task *task, nf_pass *pass, const nf_task_batch *given,
+static nerfit_status run_scripted(nf_task *task, nf_pass *pass, const nf_head_batch *given,
                                   double *loss, nerfit_error *err) {
     scripted *s = (scripted *)task;
     const nf_example *const *batch = given->texts;

@@ -268,12 +268,10 @@ static void check_training(const training_case *c, nf_backend *be) {
     nf_task *task;
     float *embeddings = floats(file, "embeddings");
     if (c->stage == 1)
-        assert_ok(nf_task_contrastive(&task, model, &examples, NULL, embeddings, 6, 24, &error),
-                  &error);
-    else
-        assert_ok(nf_task_classification(&task, model, &examples, NULL,
-                                         strcmp(c->kind, "smoothing") ? 0.0 : 0.1, &error),
-                  &error);
+        assert_ok(nf_contrastive_head_set_types(model->learner, embeddings, 6, &error), &error);
+    assert_ok(nf_task_new(&task, model, NULL, &examples, NULL,
+                          strcmp(c->kind, "smoothing") ? 0.0 : 0.1, &error),
+              &error);
     run_steps(c, task, file, be);
     check_final(c, model, file, be);
     task->free(task);

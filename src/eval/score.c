@@ -46,17 +46,21 @@ void nf_scorer_free(nf_scorer *scorer) {
 
 /* ---------------------------------------------------------------- counting */
 
-/* The counts of the span's type, new ones if need be; NULL when out of memory. */
-static counts *counts_of(nf_scorer *scorer, const nf_label_span *span) {
+/* The counts of a type, new ones if need be; NULL when out of memory. */
+static counts *counts_of_type(nf_scorer *scorer, const char *type, size_t size) {
     counts *found;
-    HASH_FIND(hh, scorer->types, span->type, span->type_size, found);
+    HASH_FIND(hh, scorer->types, type, size, found);
     if (found) return found;
     found = nf_arena_calloc(&scorer->arena, 1, sizeof *found);
     if (!found) return NULL;
-    found->type = nf_arena_copy(&scorer->arena, span->type, span->type_size);
+    found->type = nf_arena_copy(&scorer->arena, type, size);
     if (!found->type) return NULL;
-    HASH_ADD_KEYPTR(hh, scorer->types, found->type, span->type_size, found);
+    HASH_ADD_KEYPTR(hh, scorer->types, found->type, size, found);
     return found->hh.tbl ? found : NULL;
+}
+
+static counts *counts_of(nf_scorer *scorer, const nf_label_span *span) {
+    return counts_of_type(scorer, span->type, span->type_size);
 }
 
 static nerfit_status reserve(nf_scorer *scorer, size_t length, nerfit_error *err) {
@@ -99,6 +103,38 @@ nerfit_status nf_scorer_add(nf_scorer *scorer, const char *const *gold,
     scorer->n_tokens += length;
     scorer->gold = gold_scan;
     scorer->predicted = predicted_scan;
+    return NERFIT_OK;
+}
+
+static counts *counts_of_name(nf_scorer *scorer, const char *type) {
+    return counts_of_type(scorer, type, strlen(type));
+}
+
+static bool is_gold(const nf_scored_text *text, const nf_entity *e) {
+    for (size_t i = 0; i < text->n_gold; i++)
+        if (text->gold[i].start == e->start && text->gold[i].end == e->end &&
+            text->gold[i].type == e->type)
+            return true;
+    return false;
+}
+
+nerfit_status nf_scorer_add_entities(nf_scorer *scorer, const nf_scored_text *text,
+                                     nerfit_error *err) {
+    size_t all = text->n_gold + text->n_predicted;
+    for (size_t i = 0; i < all; i++) {
+        const nf_entity *e = i < text->n_gold ? &text->gold[i] : &text->predicted[i - text->n_gold];
+        if (!counts_of_name(scorer, text->types[e->type])) return nf_no_memory(err, sizeof(counts));
+    }
+    /* nothing can fail from here: a text counts wholly or not at all */
+    for (size_t i = 0; i < text->n_gold; i++)
+        counts_of_name(scorer, text->types[text->gold[i].type])->gold++;
+    for (size_t i = 0; i < text->n_predicted; i++) {
+        counts *c = counts_of_name(scorer, text->types[text->predicted[i].type]);
+        c->predicted++;
+        c->correct += is_gold(text, &text->predicted[i]);
+    }
+    scorer->n_tokens += text->n_tokens;
+    scorer->n_correct += text->n_correct;
     return NERFIT_OK;
 }
 

@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "labels/entity.h"
 #include "labels/spans.h"
 
 typedef struct nf_score {
@@ -35,6 +36,17 @@ void nf_scorer_free(nf_scorer *scorer);
  */
 nerfit_status nf_scorer_add(nf_scorer *scorer, const char *const *gold,
                             const char *const *predicted, size_t length, nerfit_error *err);
+/* A text whose entities are known as such. Types are indices of `types`; an entity is right if start, end
+ * and type are those of a gold one. */
+typedef struct nf_scored_text {
+    const char *const *types; /* their names */
+    const nf_entity *gold, *predicted;
+    size_t n_gold, n_predicted;
+    size_t n_tokens, n_correct; /* what the accuracy counts */
+} nf_scored_text;
+/* Adds one text; entities may overlap. */
+nerfit_status nf_scorer_add_entities(nf_scorer *scorer, const nf_scored_text *text,
+                                     nerfit_error *err);
 /* The report is owned by the scorer and valid until the next call on it. */
 nerfit_status nf_scorer_report(nf_scorer *scorer, const nf_report **out, nerfit_error *err);
 

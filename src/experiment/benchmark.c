@@ -212,8 +212,7 @@ static nerfit_status train_for(nf_model *model, const nf_examples *examples, int
                                        .max_steps = steps,
                                        .seed = 1};
     nerfit_status status = nf_workspace_new(&ws, model->net.be, err);
-    if (status == NERFIT_OK)
-        status = nf_task_classification(&task, model, examples, NULL, 0.0, err);
+    if (status == NERFIT_OK) status = nf_task_new(&task, model, NULL, examples, NULL, 0.0, err);
     stage.task = task;
     stage.ws = ws;
     if (status == NERFIT_OK) status = nf_stage_run(&stage, err);

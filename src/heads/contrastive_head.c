@@ -7,7 +7,14 @@ enum { STREAM_PROJECTION = 2, STREAM_PROJECTION_BIAS = 3 };
 typedef struct contrastive_head {
     nf_head head;
     nf_linear *linear;
+    nf_values *embeddings; /* [n_types, size] in the backend's memory */
 } contrastive_head;
+
+/* What is kept of a batch between its loss and its gradient. */
+typedef struct contrastive_step {
+    nf_entities entities;
+    nf_values *z, *norms; /* [N, size], [N]: the projections with unit norm */
+} contrastive_step;
 
 static size_t projection_width(const nf_head *head) {
     return ((const contrastive_head *)head)->linear->out;
@@ -27,10 +34,114 @@ static nerfit_status projection_backward(const nf_head *head, const nf_pass *pas
                               &saved->linear, false);
 }
 
+/* ---------------------------------------------------------------- the loss */
+
+/* Pairs of an entity and a token of its text. */
+static double contrastive_measure(const nf_head *head, const nf_example *const *texts,
+                                  size_t count) {
+    double pairs = 0.0;
+    (void)head;
+    for (size_t s = 0; s < count; s++)
+        pairs += (double)texts[s]->n_entities * (double)texts[s]->length;
+    return pairs;
+}
+
+/* The entities of the batch in the backend's memory. */
+static nerfit_status load_entities(const nf_pass *pass, const nf_head_step *step, nf_entities *out,
+                                   nerfit_error *err) {
+    const nf_head_batch *batch = step->batch;
+    size_t n = 0, count = batch->count;
+    for (size_t s = 0; s < count; s++) n += batch->texts[s]->n_entities;
+    size_t size = (count + 1 + 3 * n) * sizeof(int32_t);
+    int32_t *host = nf_arena_alloc(step->arena, size);
+    if (!host) return nf_no_memory(err, size);
+    int32_t *cu = host, *types = cu + count + 1, *starts = types + n, *ends = starts + n;
+    size_t e = 0;
+    for (size_t s = 0; s < count; s++) {
+        cu[s] = (int32_t)e;
+        for (size_t i = 0; i < batch->texts[s]->n_entities; i++, e++) {
+            const nf_entity *entity = &batch->texts[s]->entities[i];
+            types[e] = entity->type;
+            starts[e] = (int32_t)entity->start;
+            ends[e] = (int32_t)entity->end;
+        }
+    }
+    cu[count] = (int32_t)e;
+    *out = (nf_entities){.cu_entities = nf_workspace_ints(pass->ws, cu, count + 1),
+                         .types = nf_workspace_ints(pass->ws, types, n),
+                         .starts = nf_workspace_ints(pass->ws, starts, n),
+                         .ends = nf_workspace_ints(pass->ws, ends, n),
+                         .n_entities = (int32_t)n};
+    return nf_workspace_failed(pass->ws) ? nf_no_memory(err, size) : NERFIT_OK;
+}
+
+static nerfit_status contrastive_prepare(const nf_head *head, const nf_pass *pass,
+                                         nf_head_step *step, nerfit_error *err) {
+    contrastive_step *own = step->own = nf_arena_calloc(step->arena, 1, sizeof *own);
+    if (!own) return nf_no_memory(err, sizeof *own);
+    step->n = (size_t)pass->sequences.n_tokens;
+    NF_TRY(load_entities(pass, step, &own->entities, err));
+    own->entities.embeddings = ((const contrastive_head *)head)->embeddings;
+    own->entities.size = projection_width(head);
+    return NERFIT_OK;
+}
+
+static nerfit_status contrastive_loss(const nf_head *head, const nf_pass *pass, nf_head_step *step,
+                                      const nf_values *x, double *loss, nerfit_error *err) {
+    contrastive_step *own = step->own;
+    const nf_head_batch *batch = step->batch;
+    const nf_extent *whole = &batch->whole;
+    nf_backend *be = pass->be;
+    size_t n = step->n, p = projection_width(head);
+    NF_TRY(nf_head_step_forward(head, pass, step, x, err));
+    own->z = nf_workspace_reals(pass->ws, n * p);
+    own->norms = nf_workspace_reals(pass->ws, n);
+    if (nf_workspace_failed(pass->ws)) return nf_no_memory(err, 0);
+    be->normalize_forward(be, own->z, own->norms, step->y, n, p);
+    double sum = be->contrastive_loss(be, step->dy, own->z, &pass->sequences, &own->entities,
+                                      batch->grad_scale / whole->counted);
+    /* the padded pairs of the original's rectangle, this part's texts of it */
+    double padded = (double)batch->count * whole->most_entities * whole->longest -
+                    contrastive_measure(head, batch->texts, batch->count);
+    *loss = (sum + padded * log(2.0)) / whole->counted;
+    return NERFIT_OK;
+}
+
+static nerfit_status contrastive_gradient(const nf_head *head, const nf_pass *pass,
+                                          nf_head_step *step, nf_values *dx, nerfit_error *err) {
+    const contrastive_step *own = step->own;
+    pass->be->normalize_backward(pass->be, step->dy, step->dy, own->z, own->norms, step->n,
+                                 projection_width(head));
+    return nf_head_step_backward(head, pass, step, dx, err);
+}
+
+static void contrastive_release(nf_head *head) {
+    contrastive_head *self = (contrastive_head *)head;
+    if (self->embeddings) head->net->be->memory_free(head->net->be, self->embeddings);
+    self->embeddings = NULL;
+}
+
 static const nf_head_kind contrastive = {.name = "contrastive",
                                          .width = projection_width,
                                          .forward = projection_forward,
-                                         .backward = projection_backward};
+                                         .backward = projection_backward,
+                                         .measure = contrastive_measure,
+                                         .prepare = contrastive_prepare,
+                                         .loss = contrastive_loss,
+                                         .gradient = contrastive_gradient,
+                                         .release = contrastive_release};
+
+nerfit_status nf_contrastive_head_set_types(nf_head *head, const float *embeddings, size_t n_types,
+                                            nerfit_error *err) {
+    contrastive_head *self = (contrastive_head *)head;
+    nf_backend *be = head->net->be;
+    size_t cells = n_types * projection_width(head);
+    contrastive_release(head);
+    self->embeddings = be->memory_new(be, cells * be->real_size);
+    if (!self->embeddings) return nf_no_memory(err, cells * be->real_size);
+    be->from_f32(be, self->embeddings, embeddings, cells);
+    return NERFIT_OK;
+}
 
 nerfit_status nf_contrastive_head_new(nf_head **out, nf_network *net, size_t hidden, size_t size,
                                       uint64_t seed, nerfit_error *err) {

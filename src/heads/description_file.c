@@ -66,8 +66,9 @@ static nerfit_status fill(const nf_description_head *head, nf_parameter *p, cons
     return nf_parameter_copy(head->head.net, p, stored, nf_safetensors_path(file), err);
 }
 
-nerfit_status nf_description_file_load(nf_description_head *head, const nf_safetensors *file,
-                                       bool *projected, nerfit_error *err) {
+nerfit_status nf_description_file_load(nf_head *base, const nf_safetensors *file, bool *projected,
+                                       nerfit_error *err) {
+    const nf_description_head *head = (const nf_description_head *)base;
     const nf_stored *projection = nf_safetensors_find(file, "projection");
     *projected = *projected && head->projection && projection && projection->n_dims == 2 &&
                  projection->dims[0] == (int64_t)head->size;

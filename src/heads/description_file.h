@@ -13,11 +13,6 @@
 
 /* Whether a folder has the file. */
 bool nf_description_file_exists(const char *folder);
-/* Fills it. *projected: on entry whether the file's projection
- * is wanted (it is of one sentence encoder's vectors), on return whether it was taken: not if it is
- * of another size than the head's. */
-nerfit_status nf_description_file_load(nf_description_head *head, const nf_safetensors *file,
-                                       bool *projected, nerfit_error *err);
 /* The folder's file. */
 nerfit_status nf_description_file_open(nf_safetensors **out, const char *folder, nerfit_error *err);
 /* The sentence encoder's folder, in the arena; NULL: unknown or out of memory. */

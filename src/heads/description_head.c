@@ -95,8 +95,15 @@ nerfit_status nf_description_head_new(nf_head **out, nf_network *net, size_t c, 
                                       nerfit_error *err) {
     nf_description_head *head = nf_arena_calloc(&net->arena, 1, sizeof *head);
     if (!head) return nf_no_memory(err, sizeof *head);
-    *head = (nf_description_head){.head = {&description, net, c, dropout, nf_network_site(net)},
+    *head = (nf_description_head){.head = {.kind = &description,
+                                           .net = net,
+                                           .hidden = c,
+                                           .dropout = dropout,
+                                           .site = nf_network_site(net),
+                                           .objective = "description contrastive"},
                                   .size = size};
+    head->columns = &head->own;
+    NF_TRY(nf_decoder_new(&head->decoder, err));
     head->shared = parameter(head, "shared", 2, SHARED, c, NF_GROUP_HEAD);
     head->shared_bias = parameter(head, "shared_bias", 1, 1, SHARED, NF_GROUP_HEAD);
     if (!head->shared || !head->shared_bias) return nf_no_memory(err, 0);
@@ -117,8 +124,8 @@ nerfit_status nf_description_head_add_types(nf_description_head *head, size_t n_
     nf_network *net = head->head.net;
     nf_type_columns_free(&head->own, net->be);
     NF_TRY(nf_type_columns_make(&head->own, net->be, vectors, n_types, head->size, err));
-    head->columns = &head->own;
     head->features = features;
+    head->head.objective = "word classification";
     head->types = parameter(head, "types", 2, n_types, head->head.hidden, NF_GROUP_HEAD);
     head->type_bias = parameter(head, "type_bias", 1, 1, n_types, NF_GROUP_HEAD);
     head->transitions = parameter(head, "transitions", 1, 1, NF_TRANSITION_COUNT, NF_GROUP_DECODER);
@@ -130,7 +137,10 @@ nerfit_status nf_description_head_add_types(nf_description_head *head, size_t n_
 }
 
 static void description_release(nf_head *head) {
-    nf_type_columns_free(&((nf_description_head *)head)->own, head->net->be);
+    nf_description_head *self = (nf_description_head *)head;
+    nf_type_columns_free(&self->own, head->net->be);
+    nf_decoder_free(self->decoder);
+    self->decoder = NULL;
 }
 
 /* ---------------------------------------------------------------- forward, backward */
@@ -274,8 +284,14 @@ static const nf_head_kind description = {.name = "description",
                                          .width = description_width,
                                          .forward = description_forward,
                                          .backward = description_backward,
+                                         .measure = nf_description_measure,
+                                         .prepare = nf_description_prepare,
+                                         .loss = nf_description_loss,
+                                         .gradient = nf_head_step_backward,
+                                         .decode = nf_description_decode,
                                          .fold = description_fold,
                                          .save = nf_description_file_save,
+                                         .load = nf_description_file_load,
                                          .release = description_release};
 
 nf_description_head *nf_description_head_of(nf_head *head) {

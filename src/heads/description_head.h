@@ -18,6 +18,7 @@
 #define NF_HEADS_DESCRIPTION_HEAD_H
 
 #include "heads/features.h"
+#include "labels/decoder.h"
 
 /* The types of a batch: their descriptions' embeddings and the layout M, in the backend's
  * memory. */
@@ -41,6 +42,7 @@ typedef struct nf_description_head {
     const nf_features *features; /* before it, those of the classifier that it folds into; NULL */
     const nf_type_columns *columns; /* the types that it compares with at the moment: `own`, or of a
                                      * label set of pre-training */
+    nf_decoder *decoder;            /* the loss's scratch */
 } nf_description_head;
 
 /* vectors [n_types, size] (NULL if size is 0) are copied with unit length. */
@@ -60,10 +62,23 @@ nerfit_status nf_description_head_new(nf_head **out, nf_network *net, size_t hid
 nerfit_status nf_description_head_add_types(nf_description_head *head, size_t n_types,
                                             const float *vectors, const nf_features *features,
                                             uint64_t seed, nerfit_error *err);
-/* description_file.c */
-/* Writes a description head's shared part, in f32; files in bf16 are read as well. */
+/* ---- rows of the table that lie in other files */
+
+/* description_file.c: writes a description head's shared part, in f32; files in bf16 are read as well. */
 nerfit_status nf_description_file_save(const nf_head *head, const char *folder,
                                        const char *sentence_encoder, nerfit_error *err);
+nerfit_status nf_description_file_load(nf_head *head, const nf_safetensors *file, bool *projected,
+                                       nerfit_error *err);
+/* description_loss.c: words are classified, by their first sub-words' hidden states. The loss is the mean
+ * cross-entropy over words; if the head has types of its own (stage 2), plus [sum over texts (log Z - the
+ * gold path's score)] / words under the decoder. */
+double nf_description_measure(const nf_head *head, const nf_example *const *texts, size_t count);
+nerfit_status nf_description_prepare(const nf_head *head, const nf_pass *pass, nf_head_step *step,
+                                     nerfit_error *err);
+nerfit_status nf_description_loss(const nf_head *head, const nf_pass *pass, nf_head_step *step,
+                                  const nf_values *x, double *loss, nerfit_error *err);
+nerfit_status nf_description_decode(const nf_head *head, const nf_pass *pass, nf_head_step *step,
+                                    nf_head_found *found, nerfit_error *err);
 /* A head that is one; NULL: it is another, or NULL. */
 nf_description_head *nf_description_head_of(nf_head *head);
 

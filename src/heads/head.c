@@ -39,6 +39,46 @@ nerfit_status nf_head_backward(const nf_head *head, const nf_pass *pass, nf_valu
     return head->kind->backward(head, pass, dx, dy, n, saved);
 }
 
+const char *nf_head_objective(const nf_head *head) {
+    return head->objective ? head->objective : head->kind->name;
+}
+
+nerfit_status nf_head_step_forward(const nf_head *head, const nf_pass *pass, nf_head_step *step,
+                                   const nf_values *x, nerfit_error *err) {
+    nf_backend *be = pass->be;
+    size_t n = step->n, c = head->hidden, cells = n * head->kind->width(head);
+    nf_values *h = step->rows ? nf_workspace_reals(pass->ws, n * c) : NULL;
+    step->y = nf_workspace_reals(pass->ws, cells);
+    step->dy = pass->keep ? nf_workspace_reals(pass->ws, cells) : NULL;
+    if (nf_workspace_failed(pass->ws)) return nf_no_memory(err, 0);
+    if (h) be->embedding_forward(be, h, x, step->rows, n, c, false); /* gathers the rows */
+    if (nf_head_forward(head, pass, step->y, h ? h : x, n, &step->saved) != NERFIT_OK)
+        return nf_no_memory(err, 0);
+    return NERFIT_OK;
+}
+
+nerfit_status nf_head_step_backward(const nf_head *head, const nf_pass *pass, nf_head_step *step,
+                                    nf_values *dx, nerfit_error *err) {
+    nf_backend *be = pass->be;
+    size_t n = step->n, c = head->hidden;
+    nf_values *dh = step->rows ? nf_workspace_reals(pass->ws, n * c) : dx;
+    if (nf_workspace_failed(pass->ws) ||
+        nf_head_backward(head, pass, dh, step->dy, n, &step->saved) != NERFIT_OK)
+        return nf_no_memory(err, 0);
+    if (!step->rows) return NERFIT_OK;
+    be->zero(be, dx, (size_t)pass->sequences.n_tokens * c);
+    be->embedding_backward(be, dx, dh, step->rows, n, c, -1); /* puts the rows back */
+    return NERFIT_OK;
+}
+
+double nf_head_label_loss(const nf_pass *pass, nf_head_step *step, size_t n_labels) {
+    const nf_targets targets = {step->gold, step->n, n_labels, step->smoothing};
+    double counted = step->batch->whole.counted;
+    return pass->be->cross_entropy(pass->be, step->dy, step->y, &targets,
+                                   step->batch->grad_scale / counted) /
+           counted;
+}
+
 void nf_head_dropout(const nf_head *head, const nf_pass *pass, nf_values *y, const nf_values *x,
                      size_t n) {
     nf_dropout dropout =

@@ -37,17 +37,86 @@ static nerfit_status classifier_backward(const nf_head *head, const nf_pass *pas
                           : NERFIT_OK;
 }
 
+/* ---------------------------------------------------------------- loss, decoding */
+
+/* Sub-words that have a label. */
+static double classifier_measure(const nf_head *head, const nf_example *const *texts,
+                                 size_t count) {
+    size_t counted = 0;
+    (void)head;
+    for (size_t s = 0; s < count; s++)
+        for (size_t i = 0; i < texts[s]->length; i++)
+            counted += texts[s]->labels[i] != NF_LABEL_IGNORED;
+    return (double)counted;
+}
+
+static nerfit_status classifier_prepare(const nf_head *head, const nf_pass *pass,
+                                        nf_head_step *step, nerfit_error *err) {
+    const nf_head_batch *batch = step->batch;
+    (void)head;
+    step->n = (size_t)pass->sequences.n_tokens;
+    int32_t *host = nf_arena_alloc(step->arena, step->n * sizeof *host + 1);
+    if (!host) return nf_no_memory(err, step->n * sizeof *host);
+    size_t at = 0;
+    for (size_t s = 0; s < batch->count; s++)
+        for (size_t i = 0; i < batch->texts[s]->length; i++)
+            host[at++] = batch->texts[s]->labels[i];
+    step->gold = nf_workspace_ints(pass->ws, host, step->n);
+    return nf_workspace_failed(pass->ws) ? nf_no_memory(err, step->n * sizeof *host) : NERFIT_OK;
+}
+
+static nerfit_status classifier_loss(const nf_head *head, const nf_pass *pass, nf_head_step *step,
+                                     const nf_values *x, double *loss, nerfit_error *err) {
+    NF_TRY(nf_head_step_forward(head, pass, step, x, err));
+    *loss = nf_head_label_loss(pass, step, classifier_width(head));
+    return NERFIT_OK;
+}
+
+/* Each sub-word takes its most probable label, as the original's evaluations have it. */
+static nerfit_status classifier_decode(const nf_head *head, const nf_pass *pass, nf_head_step *step,
+                                       nf_head_found *found, nerfit_error *err) {
+    size_t l = classifier_width(head), n = step->n;
+    float *values = nf_arena_alloc(step->arena, n * l * sizeof *values + 1);
+    int32_t *gold = nf_arena_alloc(step->arena, 2 * n * sizeof *gold + 1), *predicted = gold + n;
+    if (!values || !gold) return nf_no_memory(err, n * l * sizeof *values);
+    pass->be->to_f32(pass->be, values, step->y, n * l);
+    for (size_t s = 0; s < step->batch->count; s++) {
+        const nf_example *text = step->batch->texts[s];
+        size_t kept = 0;
+        for (size_t i = 0; i < text->length; i++, values += l) {
+            if (text->labels[i] == NF_LABEL_IGNORED) continue;
+            int32_t best = 0;
+            for (size_t k = 1; k < l; k++)
+                if (values[k] > values[best]) best = (int32_t)k;
+            gold[kept] = text->labels[i];
+            predicted[kept++] = best;
+        }
+        if (!nf_head_found_labels(&found[s], step->arena, gold, predicted, kept))
+            return nf_no_memory(err, kept * sizeof(nf_entity));
+    }
+    return NERFIT_OK;
+}
+
 static const nf_head_kind token_classifier = {.name = "token classification",
                                               .width = classifier_width,
                                               .forward = classifier_forward,
-                                              .backward = classifier_backward};
+                                              .backward = classifier_backward,
+                                              .measure = classifier_measure,
+                                              .prepare = classifier_prepare,
+                                              .loss = classifier_loss,
+                                              .gradient = nf_head_step_backward,
+                                              .decode = classifier_decode};
 
 nf_head *nf_token_classifier_new(nf_network *net, size_t hidden, size_t n_labels,
                                  nf_features *features, const double *dropout, uint32_t site) {
     nf_token_classifier *self = nf_arena_calloc(&net->arena, 1, sizeof *self);
     nf_linear *linear = nf_linear_new(net, "classifier", hidden, n_labels, true);
     if (!self || !linear) return NULL;
-    *self = (nf_token_classifier){.head = {&token_classifier, net, hidden, dropout, site},
+    *self = (nf_token_classifier){.head = {.kind = &token_classifier,
+                                           .net = net,
+                                           .hidden = hidden,
+                                           .dropout = dropout,
+                                           .site = site},
                                   .linear = linear,
                                   .features = features};
     nf_head_own_linear(&self->head, linear);

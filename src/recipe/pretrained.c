@@ -90,8 +90,7 @@ static nerfit_status put_labels(nf_model *model, const nf_pretrained *p,
     bool projected = true;
     nerfit_status status = nf_model_add_description_head(model, embeddings->size, false, 0, err);
     if (status == NERFIT_OK)
-        status = nf_description_file_load(nf_description_head_of(model->learner), p->head,
-                                          &projected, err);
+        status = model->learner->kind->load(model->learner, p->head, &projected, err);
     if (status == NERFIT_OK && !projected)
         status = nf_fail_at(err, NERFIT_ARGUMENT, p->name, 0, 0,
                             "was pre-trained with another sentence encoder than the one at hand, "

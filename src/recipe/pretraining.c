@@ -270,10 +270,11 @@ static double task_measure(const nf_task *task, const nf_example *const *texts, 
     return of_set ? of_set->measure(of_set, texts, count) : 0.0;
 }
 
-static nerfit_status task_run(nf_task *task, nf_pass *pass, const nf_task_batch *batch,
+static nerfit_status task_run(nf_task *task, nf_pass *pass, const nf_head_batch *batch,
                               double *loss, nerfit_error *err) {
     set *s = set_of(task, batch->texts[0]);
     choose_forms(((pretraining_task *)task)->p, s, pass);
+    nf_description_head_of(task->model->learner)->columns = &s->columns;
     return s->task->run(s->task, pass, batch, loss, err);
 }
 
@@ -291,8 +292,7 @@ nerfit_status nf_task_pretraining(nf_task **out, nf_pretraining *p, nf_model *mo
         size_t n = s->labels.n_types;
         if (n > most) most = n;
         NF_TRY(nf_type_columns_make(&s->columns, p->be, s->vectors, n, p->size, err));
-        NF_TRY(nf_task_description(&s->task, model, &s->columns, &s->labels, &s->examples, NULL,
-                                   label_smoothing, err));
+        NF_TRY(nf_task_new(&s->task, model, &s->labels, &s->examples, NULL, label_smoothing, err));
     }
     p->mixed = nf_arena_alloc(&p->arena, most * p->size * sizeof *p->mixed + 1);
     pretraining_task *task = calloc(1, sizeof *task);

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "model/adapter.h"
+#include "heads/contrastive_head.h"
 #include "heads/description_file.h"
 #include "model/word_shape.h"
 #include "train/checkpoint.h"
@@ -257,6 +258,14 @@ static nerfit_status take_stage1(nf_run *r, bool *taken) {
     return nf_checkpoint_load_values(r->model, finished, r->err);
 }
 
+/* The training of what the model has now. */
+static nerfit_status new_task(nf_run *r, int stage, nf_task **task) {
+    const nf_examples *validation =
+        r->corpora[NF_SPLIT_VALIDATION] ? &r->examples[NF_SPLIT_VALIDATION] : NULL;
+    return nf_task_new(task, r->model, &r->labels, &r->examples[NF_SPLIT_TRAIN], validation,
+                       r->options->label_smoothing_factor[stage], r->err);
+}
+
 nerfit_status nf_run_contrastive(nf_run *r) {
     const nf_train_options *o = r->options;
     bool taken;
@@ -265,10 +274,9 @@ nerfit_status nf_run_contrastive(nf_run *r) {
     NF_TRY(take_stage1(r, &taken));
     if (!taken) {
         nf_task *task;
-        NF_TRY(nf_task_contrastive(
-            &task, r->model, &r->examples[NF_SPLIT_TRAIN],
-            r->corpora[NF_SPLIT_VALIDATION] ? &r->examples[NF_SPLIT_VALIDATION] : NULL,
-            r->embeddings->vectors, r->embeddings->count, r->embeddings->size, r->err));
+        NF_TRY(nf_contrastive_head_set_types(r->model->learner, r->embeddings->vectors,
+                                             r->embeddings->count, r->err));
+        NF_TRY(new_task(r, 0, &task));
         nerfit_status status = nf_run_stage(r, 0, task);
         task->free(task);
         NF_TRY(status);
@@ -283,20 +291,12 @@ nerfit_status nf_run_classification(nf_run *r, nf_task **task) {
     NF_TRY(nf_model_add_classifier(r->model, r->labels.labels, r->labels.n_labels,
                                    (uint64_t)o->seed[1], r->err));
     NF_TRY(nf_run_start_training(r, 1, true));
-    NF_TRY(nf_task_classification(
-        task, r->model, &r->examples[NF_SPLIT_TRAIN],
-        r->corpora[NF_SPLIT_VALIDATION] ? &r->examples[NF_SPLIT_VALIDATION] : NULL,
-        o->label_smoothing_factor[1], r->err));
+    NF_TRY(new_task(r, 1, task));
     return o->max_steps[1] != 0 ? nf_run_stage(r, 1, *task) : NERFIT_OK;
-}
-
-static const nf_examples *validation_of(nf_run *r) {
-    return r->corpora[NF_SPLIT_VALIDATION] ? &r->examples[NF_SPLIT_VALIDATION] : NULL;
 }
 
 /* Stage 1: the description head without types of its own. */
 static nerfit_status run_description_stage1(nf_run *r) {
-    const nf_train_options *o = r->options;
     const nf_embeddings *e = r->embeddings;
     bool taken;
     nf_description_head *head = nf_description_head_of(r->model->learner);
@@ -305,9 +305,7 @@ static nerfit_status run_description_stage1(nf_run *r) {
     NF_TRY(take_stage1(r, &taken));
     if (!taken) {
         nf_task *task;
-        NF_TRY(nf_task_description(&task, r->model, &head->own, &r->labels,
-                                   &r->examples[NF_SPLIT_TRAIN], validation_of(r),
-                                   o->label_smoothing_factor[0], r->err));
+        NF_TRY(new_task(r, 0, &task));
         nerfit_status status = nf_run_stage(r, 0, task);
         task->free(task);
         NF_TRY(status);
@@ -324,8 +322,7 @@ nerfit_status nf_run_load_head(nf_run *r) {
     if (!p->head) return NERFIT_OK;
     bool projected =
         !r->own_descriptions || !theirs || nf_run_same_encoder(r, r->sentence_folder, theirs);
-    NF_TRY(nf_description_file_load(nf_description_head_of(r->model->learner), p->head, &projected,
-                                    r->err));
+    NF_TRY(r->model->learner->kind->load(r->model->learner, p->head, &projected, r->err));
     if (r->embeddings && !projected)
         nf_log_warning(r->log,
                        "%s: pre-trained with another sentence encoder than ent2emb's; a new "
@@ -374,8 +371,6 @@ nerfit_status nf_run_description(nf_run *r, nf_task **task) {
     NF_TRY(nf_model_add_types(r->model, r->labels.labels, r->labels.n_types, e ? e->vectors : NULL,
                               (uint64_t)o->seed[1], r->err));
     NF_TRY(nf_run_start_training(r, 1, true));
-    NF_TRY(nf_task_description(task, r->model, &nf_description_head_of(r->model->learner)->own,
-                               &r->labels, &r->examples[NF_SPLIT_TRAIN], validation_of(r),
-                               o->label_smoothing_factor[1], r->err));
+    NF_TRY(new_task(r, 1, task));
     return o->max_steps[1] != 0 ? nf_run_stage(r, 1, *task) : NERFIT_OK;
 }

@@ -7,13 +7,20 @@ void nf_evaluation_free(nf_evaluation *e) {
     *e = (nf_evaluation){0};
 }
 
-nerfit_status nf_evaluation_add(nf_evaluation *e, const char *const *gold,
-                                const char *const *predicted, size_t count, nerfit_error *err) {
+nerfit_status nf_evaluation_add(nf_evaluation *e, const char *const *types,
+                                const nf_head_found *found, nerfit_error *err) {
     if (e->report || !e->scorer) {
         nf_evaluation_free(e);
         NF_TRY(nf_scorer_new(&e->scorer, NF_SCHEME_NONE, err));
     }
-    return nf_scorer_add(e->scorer, gold, predicted, count, err);
+    const nf_scored_text text = {.types = types,
+                                 .gold = found->gold,
+                                 .n_gold = found->n_gold,
+                                 .predicted = found->entities,
+                                 .n_predicted = found->n_entities,
+                                 .n_tokens = found->n_units,
+                                 .n_correct = found->n_correct};
+    return nf_scorer_add_entities(e->scorer, &text, err);
 }
 
 static int put_score(json_t *metrics, const char *name, const nf_score *score) {

@@ -161,17 +161,6 @@ static nerfit_status add_piece(maker *m, size_t start, size_t end, const nf_enti
     return NERFIT_OK;
 }
 
-void nf_example_word_labels(const nf_example *example, int32_t *labels) {
-    size_t e = 0, of_last = SIZE_MAX;
-    for (size_t w = 0; w < example->n_words; w++) {
-        uint32_t at = (uint32_t)example->words[w];
-        while (e < example->n_entities && example->entities[e].end <= at) e++;
-        bool inside = e < example->n_entities && example->entities[e].start <= at;
-        labels[w] = inside ? nf_label_id(example->entities[e].type, of_last == e) : NF_LABEL_O;
-        of_last = inside ? e : SIZE_MAX;
-    }
-}
-
 nf_word_kind nf_examples_words(const nf_corpus *corpus) {
     size_t edges = 0, off = 0;
     for (size_t d = 0; d < corpus->n_documents; d++) {

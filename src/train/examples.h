@@ -18,20 +18,8 @@
 #include "base/log.h"
 #include "data/document.h"
 #include "data/labels.h"
-#include "labels/entity.h"
+#include "heads/example.h"
 #include "text/word_starts.h"
-
-typedef struct nf_example {
-    const int32_t *ids;    /* [length] */
-    const int32_t *labels; /* [length] ids of B-/I-/O; -100 for special tokens */
-    const int32_t *shapes; /* [length] nf_word_shape of the tokens' words */
-    size_t length;
-    const nf_entity *entities; /* tokens of the example, special ones counted */
-    size_t n_entities;
-    const int32_t *words; /* [n_words] tokens of the example that begin a word of the text */
-    size_t n_words;
-    size_t document;
-} nf_example;
 
 typedef struct nf_examples {
     nf_arena arena;
@@ -44,8 +32,6 @@ typedef struct nf_examples {
     size_t n_tokens;
 } nf_examples;
 
-enum { NF_LABEL_IGNORED = -100 };
-
 /* A label that is not in the set is an error that names the document. What is reported goes to the
  * log, the first few with their places and then the counts. */
 nerfit_status nf_examples_make(nf_examples *out, const nf_corpus *corpus,
@@ -56,9 +42,5 @@ nerfit_status nf_examples_make(nf_examples *out, const nf_corpus *corpus,
  * hundred), else the tokenizer's. */
 nf_word_kind nf_examples_words(const nf_corpus *corpus);
 void nf_examples_free(nf_examples *examples);
-/* Labels of the example's words [n_words]: a word belongs to the entity that its first sub-word
- * lies in; the first such word is B-, the others I-. Always a legal sequence
- * (labels/decoder.h). */
-void nf_example_word_labels(const nf_example *example, int32_t *labels);
 
 #endif

@@ -37,7 +37,7 @@ static void shuffle(void *user, uint64_t seed, int64_t epoch, uint32_t *order, s
 
 /* What the ranks must know of each other's texts: *whole of all, *first_row the tokens of those
  * before. */
-static nerfit_status share_extent(nf_comm *comm, const nf_task_batch *own, nf_extent *whole,
+static nerfit_status share_extent(nf_comm *comm, const nf_head_batch *own, nf_extent *whole,
                                   size_t *first_row, nerfit_error *err) {
     enum { COUNTED, TEXTS, LONGEST, ENTITIES, TOKENS, NUMBERS };
     const nf_extent *e = &own->whole;
@@ -62,7 +62,7 @@ static nerfit_status share_extent(nf_comm *comm, const nf_task_batch *own, nf_ex
 
 /* The rank's texts, loaded and run. Dropout masks are those that the whole batch would have in one
  * process. */
-static nerfit_status run_batch(nf_stage *stage, nf_task_batch *batch, bool backward,
+static nerfit_status run_batch(nf_stage *stage, nf_head_batch *batch, bool backward,
                                uint64_t micro_step, double *loss, nerfit_error *err) {
     nf_task *task = stage->task;
     size_t count = batch->count, first_row = 0;
@@ -162,7 +162,7 @@ static nerfit_status add_up(nf_comm *comm, double *value, nerfit_error *err) {
 }
 
 /* This rank's texts of a batch of `count`. */
-static nf_task_batch own_part(const nf_stage *stage, const nf_example **batch, size_t count,
+static nf_head_batch own_part(const nf_stage *stage, const nf_example **batch, size_t count,
                               double grad_scale) {
     size_t share = stage->options.train_batch_size, from = nf_comm_rank(stage->comm) * share;
     if (from > count) from = count;
@@ -191,7 +191,7 @@ static nerfit_status train_step(nf_stage *stage, const uint32_t *order, const nf
         if (stage->task->draw)
             count = stage->task->draw(stage->task, o->seed, micro_step, size, batch);
         double batch_loss, share = 1.0 / (double)planned;
-        nf_task_batch own = own_part(stage, batch, count, share);
+        nf_head_batch own = own_part(stage, batch, count, share);
         for (size_t i = 0; i < own.count; i++)
             NF_TRY(
                 nf_optimizer_touch(stage->optimizer, own.texts[i]->ids, own.texts[i]->length, err));
@@ -224,7 +224,7 @@ nerfit_status nf_stage_evaluate(nf_stage *stage, json_t **metrics, nerfit_error 
         size_t count = validation->count - done < size ? validation->count - done : size;
         for (size_t i = 0; i < count; i++) batch[i] = &validation->items[done + i];
         double loss;
-        nf_task_batch own = nf_task_batch_of(stage->task, batch, count, 0.0);
+        nf_head_batch own = nf_task_batch_of(stage->task, batch, count, 0.0);
         status = run_batch(stage, &own, false, 0, &loss, err);
         sum += loss * (double)count; /* the Trainer repeats a batch's loss for each text */
         done += count;

@@ -144,7 +144,13 @@ NERFIT_API nerfit_status nerfit_model_find(const char *name, const char *kind,
 NERFIT_API const char *nerfit_backend_name(size_t index, const char **description);
 
 /* Loads a folder in transformers' format (config.json, model.safetensors, tokenizer files), or a
- * PEFT adapter folder (its base model is loaded and the adapter merged). options may be NULL. */
+ * PEFT adapter folder (its base model is loaded and the adapter merged). options may be NULL.
+ *
+ * All files are those of one moment: a symbolic link is followed once, and a folder that others change
+ * meanwhile is loaded again, up to three times, then NERFIT_IO. The weights stay mapped: the file may be
+ * removed or replaced by renaming another, not written over. One that is cut off makes later calls with
+ * the model NERFIT_IO; for that the library sets a handler of SIGBUS, which passes faults at addresses
+ * that are not its own on to the handler that was set before. */
 NERFIT_API nerfit_status nerfit_model_load(nerfit_model **model, const char *folder,
                                            const nerfit_model_options *options,
                                            nerfit_error *error);

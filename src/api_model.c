@@ -6,6 +6,7 @@
 #include "api_net.h"
 #include "api_options.h"
 #include "api_session.h"
+#include "api_steady.h"
 #include "base/file.h"
 #include "base/str.h"
 #include "model/adapter.h"
@@ -17,6 +18,7 @@
 struct nerfit_encoder {
     nf_backend *be;
     nf_sentence_encoder *encoder;
+    nf_log log;
 };
 
 void nerfit_free(void *memory) {
@@ -87,6 +89,34 @@ static nerfit_status refuse_run(const char *folder, nerfit_error *error) {
     return best ? status : nf_no_memory(error, 0);
 }
 
+/* A model on its way from a folder. */
+typedef struct model_loading {
+    nerfit_model *model;
+    const nerfit_model_options *options;
+    const char *base, *sentences; /* folders; NULL: the adapter's own, the model's */
+} model_loading;
+
+static nerfit_status load_model(void *user, const char *folder, nerfit_error *error) {
+    const model_loading *in = user;
+    nerfit_model *model = in->model;
+    const char *labels = in->options->labels;
+    NF_TRY(refuse_run(folder, error));
+    NF_TRY(nf_model_load_over(&model->model, folder, in->base, model->be, &model->log, error));
+    NF_TRY(nf_calibration_load(&model->calibration, folder, error));
+    NF_TRY(nf_adapter_merge(model->model, error));
+    if (labels)
+        NF_TRY(
+            nf_pretrained_label(model->model, folder, labels, in->sentences, &model->log, error));
+    NF_TRY(nf_network_prepare(&model->model->net, false, error));
+    return warn_of_int8(model, folder, &model->log, error);
+}
+
+static void unload_model(void *user) {
+    nerfit_model *model = ((const model_loading *)user)->model;
+    nf_model_free(model->model);
+    model->model = NULL;
+}
+
 nerfit_status nerfit_model_load(nerfit_model **out, const char *folder,
                                 const nerfit_model_options *given, nerfit_error *error) {
     nerfit_model_options own, *options = &own;
@@ -94,25 +124,20 @@ nerfit_status nerfit_model_load(nerfit_model **out, const char *folder,
     NF_TRY(nf_options_take(&own, sizeof own, given, "nerfit_model_options", error));
     nerfit_model *model = calloc(1, sizeof *model);
     if (!model) return nf_no_memory(error, sizeof *model);
-    nf_log log = model->log = log_of(options);
+    model->log = log_of(options);
     nf_net net = net_of(options);
     nf_arena arena = {0};
-    const char *base = NULL, *sentences = options->sentence_encoder, *none;
+    model_loading loading = {model, options, NULL, options->sentence_encoder};
+    const nf_folder_loader loader = {load_model, unload_model, &loading};
+    const char *none;
     nerfit_status status = find_decoder(&model->decode, options, error);
     if (status == NERFIT_OK) status = nf_backend_named(&model->be, options, error);
     if (status == NERFIT_OK)
-        status = nf_net_folder(&net, &arena, folder, NF_HUB_MODEL, &folder, &base, error);
-    if (status == NERFIT_OK && sentences)
-        status = nf_net_folder(&net, &arena, sentences, NF_HUB_SENTENCE, &sentences, &none, error);
-    if (status == NERFIT_OK) status = refuse_run(folder, error);
-    if (status == NERFIT_OK)
-        status = nf_model_load_over(&model->model, folder, base, model->be, &log, error);
-    if (status == NERFIT_OK) status = nf_calibration_load(&model->calibration, folder, error);
-    if (status == NERFIT_OK) status = nf_adapter_merge(model->model, error);
-    if (status == NERFIT_OK && options->labels)
-        status = nf_pretrained_label(model->model, folder, options->labels, sentences, &log, error);
-    if (status == NERFIT_OK) status = nf_network_prepare(&model->model->net, false, error);
-    if (status == NERFIT_OK) status = warn_of_int8(model, folder, &log, error);
+        status = nf_net_folder(&net, &arena, folder, NF_HUB_MODEL, &folder, &loading.base, error);
+    if (status == NERFIT_OK && loading.sentences)
+        status = nf_net_folder(&net, &arena, loading.sentences, NF_HUB_SENTENCE, &loading.sentences,
+                               &none, error);
+    if (status == NERFIT_OK) status = nf_folder_load(&loader, folder, error);
     nf_arena_free(&arena);
     if (status == NERFIT_OK)
         *out = model;
@@ -138,6 +163,16 @@ const char *nerfit_model_label(const nerfit_model *model, size_t id) {
 
 /* ---------------------------------------------------------------- tokens, embeddings */
 
+static nerfit_status load_tokenizer(void *user, const char *folder, nerfit_error *error) {
+    return nf_tokenizer_load(user, folder, error);
+}
+
+static void unload_tokenizer(void *user) {
+    nf_tokenizer **tokenizer = user;
+    nf_tokenizer_free(*tokenizer);
+    *tokenizer = NULL;
+}
+
 nerfit_status nerfit_tokenizer_load(nerfit_tokenizer **out, const char *folder,
                                     nerfit_error *error) {
     nf_net net = {0};
@@ -145,8 +180,11 @@ nerfit_status nerfit_tokenizer_load(nerfit_tokenizer **out, const char *folder,
     *out = NULL;
     nerfit_status status =
         nf_net_folder(&net, &arena, folder, NF_HUB_TOKENIZER, &folder, NULL, error);
-    if (status == NERFIT_OK) status = nf_tokenizer_load((nf_tokenizer **)out, folder, error);
+    nf_tokenizer *tokenizer = NULL;
+    const nf_folder_loader loader = {load_tokenizer, unload_tokenizer, &tokenizer};
+    if (status == NERFIT_OK) status = nf_folder_load(&loader, folder, error);
     nf_arena_free(&arena);
+    *out = (nerfit_tokenizer *)tokenizer;
     return status;
 }
 
@@ -170,6 +208,17 @@ nerfit_status nerfit_tokenize(const nerfit_tokenizer *handle, const char *text, 
     return status;
 }
 
+static nerfit_status load_encoder(void *user, const char *folder, nerfit_error *error) {
+    nerfit_encoder *encoder = user;
+    return nf_sentence_encoder_load(&encoder->encoder, folder, encoder->be, &encoder->log, error);
+}
+
+static void unload_encoder(void *user) {
+    nerfit_encoder *encoder = user;
+    nf_sentence_encoder_free(encoder->encoder);
+    encoder->encoder = NULL;
+}
+
 nerfit_status nerfit_encoder_load(nerfit_encoder **out, const char *folder,
                                   const nerfit_model_options *given, nerfit_error *error) {
     nerfit_model_options own, *options = &own;
@@ -177,14 +226,14 @@ nerfit_status nerfit_encoder_load(nerfit_encoder **out, const char *folder,
     NF_TRY(nf_options_take(&own, sizeof own, given, "nerfit_model_options", error));
     nerfit_encoder *encoder = calloc(1, sizeof *encoder);
     if (!encoder) return nf_no_memory(error, sizeof *encoder);
-    nf_log log = log_of(options);
+    encoder->log = log_of(options);
     nf_net net = net_of(options);
     nf_arena arena = {0};
+    const nf_folder_loader loader = {load_encoder, unload_encoder, encoder};
     nerfit_status status = nf_backend_named(&encoder->be, options, error);
     if (status == NERFIT_OK)
         status = nf_net_folder(&net, &arena, folder, NF_HUB_SENTENCE, &folder, NULL, error);
-    if (status == NERFIT_OK)
-        status = nf_sentence_encoder_load(&encoder->encoder, folder, encoder->be, &log, error);
+    if (status == NERFIT_OK) status = nf_folder_load(&loader, folder, error);
     nf_arena_free(&arena);
     if (status == NERFIT_OK)
         *out = encoder;

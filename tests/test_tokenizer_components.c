@@ -137,32 +137,123 @@ static void test_patterns(void **state) {
     assert_int_equal(wrong, 0);
 }
 
-/* A pattern that would take forever is an error of the text, not a hang. */
-static void test_too_hard(void **state) {
-    (void)state;
-    static const char description[] =
-        "{\"model\": {\"type\": \"WordLevel\", \"unk_token\": \"a\", \"vocab\": {\"a\": 0}}, "
-        "\"pre_tokenizer\": {\"type\": \"Split\", \"pattern\": {\"Regex\": \"(?:a|ab|aa)+c\"}, "
-        "\"behavior\": \"Isolated\", \"invert\": false}}";
+static nf_tokenizer *tokenizer_of(const char *parts) {
+    nf_str description = {0};
     nerfit_error err = {0};
     nf_tokenizer *t = calloc(1, sizeof *t);
-    assert_ok(nf_tokenizer_parse(t, description, sizeof description - 1, "hard.json", &err), &err);
+    assert_non_null(t);
+    nf_str_appendf(&description,
+                   "{\"model\": {\"type\": \"WordLevel\", \"unk_token\": \"a\", \"vocab\": "
+                   "{\"a\": 0}}, %s}",
+                   parts);
+    assert_ok(nf_tokenizer_parse(t, description.data, description.length, "hard.json", &err), &err);
+    nf_str_free(&description);
+    return t;
+}
+
+static nf_tokenizer *tokenizer_split_by(const char *pattern) {
+    char parts[400];
+    snprintf(parts, sizeof parts,
+             "\"pre_tokenizer\": {\"type\": \"Split\", \"pattern\": {\"Regex\": \"%s\"}, "
+             "\"behavior\": \"Isolated\", \"invert\": false}",
+             pattern);
+    return tokenizer_of(parts);
+}
+
+/* Encodes [size] letters "a" and "b"; returns the status. */
+static nerfit_status encode_letters(const nf_tokenizer *t, size_t size, nerfit_error *err) {
     nf_encoding e = {0};
-    static const char text[] =
-        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab";
-    assert_int_equal(nf_tokenizer_encode(t, text, sizeof text - 1, true, &e, &err),
-                     NERFIT_UNSUPPORTED);
-    assert_string_equal(err.text, "a pattern of the tokenizer takes too many steps on this text");
-    assert_ok(nf_tokenizer_encode(t, "aaac", 4, true, &e, &err), &err);
+    char *text = malloc(size + 1);
+    assert_non_null(text);
+    memset(text, 'a', size);
+    text[size] = 'b';
+    nerfit_status status = nf_tokenizer_encode(t, text, size + 1, true, &e, err);
     nf_encoding_free(&e);
+    free(text);
+    return status;
+}
+
+/* A pattern whose time grows with 2^n, n^2 or n^3 is an error of the text, not a hang; what is within the
+ * limits is matched. */
+static void test_too_hard(void **state) {
+    (void)state;
+    static const struct {
+        const char *pattern;
+        size_t fine, too_hard;
+    } cases[] = {
+        {"(?:a|ab|aa)+c", 10, 68},         /* steps back at one place */
+        {"a*c", 1000, 40000},              /* a loop that begins anew everywhere */
+        {"a*+c", 1000, 40000},             /* without a step back */
+        {"(?:a|a(?=a*+c))+c", 300, 20000}, /* within looks */
+        {"(?>(?:aa)*)c", 1000, 60000},     /* turns of a group, without a step back */
+        {"(?:aa)*?c", 1000, 60000},
+        {"(?<=a{0,200})c|a*c", 1000, 40000},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        nerfit_error err = {0};
+        nf_tokenizer *t = tokenizer_split_by(cases[i].pattern);
+        assert_ok(encode_letters(t, cases[i].fine, &err), &err);
+        nerfit_status status = encode_letters(t, cases[i].too_hard, &err);
+        if (status != NERFIT_UNSUPPORTED) print_error("%s: status %d\n", cases[i].pattern, status);
+        assert_int_equal(status, NERFIT_UNSUPPORTED);
+        assert_string_equal(err.text,
+                            "a pattern of the tokenizer takes too many steps on this text");
+        assert_ok(encode_letters(t, 3, &err), &err);
+        nf_tokenizer_free(t);
+    }
+}
+
+/* Patterns of published tokenizers stay far below the limit, however long the text. */
+static void test_long_texts_are_not_hard(void **state) {
+    (void)state;
+    static const char *const patterns[] = {
+        "'s|'t|'re|'ve|'m|'ll|'d| ?\\\\p{L}+| ?\\\\p{N}+| "
+        "?[^\\\\s\\\\p{L}\\\\p{N}]+|\\\\s+(?!\\\\S)|\\\\s+",
+        "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?\\\\p{L}+|\\\\p{N}{1,3}| "
+        "?[^\\\\s\\\\p{L}\\\\p{N}]+[\\\\r\\\\n]*|\\\\s*[\\\\r\\\\n]+|\\\\s+(?!\\\\S)|\\\\s+",
+    };
+    static const char letters[] = {'a', ' ', '.', '\n', '1'};
+    enum { SIZE = 1000000 };
+    char *text = malloc(SIZE);
+    assert_non_null(text);
+    for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {
+        nf_tokenizer *t = tokenizer_split_by(patterns[i]);
+        for (size_t k = 0; k < sizeof letters; k++) {
+            nf_encoding e = {0};
+            nerfit_error err = {0};
+            memset(text, letters[k], SIZE);
+            assert_ok(nf_tokenizer_encode(t, text, SIZE, true, &e, &err), &err);
+            nf_encoding_free(&e);
+        }
+        nf_tokenizer_free(t);
+    }
+    free(text);
+}
+
+/* Replacements that multiply each other. */
+static void test_growth(void **state) {
+    (void)state;
+    static const char step[] = "{\"type\": \"Replace\", \"pattern\": {\"String\": \"a\"}, "
+                               "\"content\": \"aaaaaaaaaa\"}";
+    nf_str parts = {0};
+    nerfit_error err = {0};
+    nf_str_append_text(&parts, "\"normalizer\": {\"type\": \"Sequence\", \"normalizers\": [");
+    for (int i = 0; i < 12; i++) nf_str_appendf(&parts, "%s%s", i ? ", " : "", step);
+    nf_str_append_text(&parts, "]}");
+    nf_tokenizer *t = tokenizer_of(nf_str_text(&parts));
+    assert_int_equal(encode_letters(t, 1, &err), NERFIT_UNSUPPORTED);
+    assert_string_equal(err.text,
+                        "the tokenizer's replacements make the text a thousand times as long");
+    assert_ok(encode_letters(t, 0, &err), &err);
     nf_tokenizer_free(t);
+    nf_str_free(&parts);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_components),
-        cmocka_unit_test(test_patterns),
-        cmocka_unit_test(test_too_hard),
+        cmocka_unit_test(test_components), cmocka_unit_test(test_patterns),
+        cmocka_unit_test(test_too_hard),   cmocka_unit_test(test_long_texts_are_not_hard),
+        cmocka_unit_test(test_growth),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

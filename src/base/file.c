@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/ascii.h"
+#include "base/mapping.h"
 #include "base/number.h"
 
 /* What git leaves in place of a large file that was not fetched: three lines (the specification of git-lfs). */
@@ -25,25 +26,66 @@ static bool is_lfs_pointer(const nf_file *file) {
            memmem(file->data, file->size, "\noid ", 5) != NULL;
 }
 
-nerfit_status nf_file_open(nf_file *file, const char *path, nerfit_error *err) {
-    *file = (nf_file){.data = ""};
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return nf_fail_at(err, NERFIT_IO, path, 0, 0, "cannot be opened: %s", strerror(errno));
+/* A regular file's descriptor and size. */
+static nerfit_status open_regular(const char *path, int *fd, size_t *size, nerfit_error *err) {
     struct stat info;
+    *fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (*fd < 0)
+        return nf_fail_at(err, NERFIT_IO, path, 0, 0, "cannot be opened: %s", strerror(errno));
     nerfit_status status = NERFIT_OK;
-    if (fstat(fd, &info) != 0) {
+    if (fstat(*fd, &info) != 0)
         status = nf_fail_at(err, NERFIT_IO, path, 0, 0, "cannot be read: %s", strerror(errno));
-    } else if (!S_ISREG(info.st_mode)) {
+    else if (!S_ISREG(info.st_mode))
         status = nf_fail_at(err, NERFIT_IO, path, 0, 0, "is not a regular file");
-    } else if (info.st_size > 0) {
-        void *mapping = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (mapping == MAP_FAILED)
-            status =
-                nf_fail_at(err, NERFIT_IO, path, 0, 0, "cannot be mapped: %s", strerror(errno));
-        else
-            *file = (nf_file){mapping, (size_t)info.st_size, mapping};
+    else
+        *size = (size_t)info.st_size;
+    if (status != NERFIT_OK) close(*fd);
+    return status;
+}
+
+static nerfit_status read_whole(nf_file *file, int fd, size_t size, const char *path,
+                                nerfit_error *err) {
+    char *own = malloc(size);
+    size_t at = 0;
+    ssize_t got = 1;
+    if (!own) return nf_no_memory(err, size);
+    while (at < size && got > 0) {
+        got = read(fd, own + at, size - at);
+        if (got < 0 && errno == EINTR)
+            got = 1;
+        else if (got > 0)
+            at += (size_t)got;
     }
+    if (at == size) {
+        *file = (nf_file){.data = own, .size = size, .own = own};
+        return NERFIT_OK;
+    }
+    int reason = errno;
+    free(own);
+    return got < 0 ? nf_fail_at(err, NERFIT_IO, path, 0, 0, "cannot be read: %s", strerror(reason))
+                   : nf_fail_at(err, NERFIT_IO, path, 0, 0, "became shorter while it was read");
+}
+
+static nerfit_status map_whole(nf_file *file, int fd, size_t size, const char *path,
+                               nerfit_error *err) {
+    void *mapping = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (mapping == MAP_FAILED)
+        return nf_fail_at(err, NERFIT_IO, path, 0, 0, "cannot be mapped: %s", strerror(errno));
+    if (!nf_mapping_guard(mapping, size)) { /* one of a thousand: a copy needs no guard */
+        munmap(mapping, size);
+        return read_whole(file, fd, size, path, err);
+    }
+    *file = (nf_file){.data = mapping, .size = size, .mapping = mapping};
+    return NERFIT_OK;
+}
+
+static nerfit_status open_file(nf_file *file, const char *path, bool mapped, nerfit_error *err) {
+    int fd;
+    size_t size = 0;
+    *file = (nf_file){.data = ""};
+    NF_TRY(open_regular(path, &fd, &size, err));
+    nerfit_status status = NERFIT_OK;
+    if (size) status = (mapped ? map_whole : read_whole)(file, fd, size, path, err);
     close(fd);
     if (status == NERFIT_OK && is_lfs_pointer(file)) {
         nf_file_close(file);
@@ -54,8 +96,27 @@ nerfit_status nf_file_open(nf_file *file, const char *path, nerfit_error *err) {
     return status;
 }
 
+nerfit_status nf_file_open(nf_file *file, const char *path, nerfit_error *err) {
+    return open_file(file, path, false, err);
+}
+
+nerfit_status nf_file_map(nf_file *file, const char *path, nerfit_error *err) {
+    return open_file(file, path, true, err);
+}
+
+nerfit_status nf_file_check(const nf_file *file, const char *path, nerfit_error *err) {
+    if (!file->mapping || !nf_mapping_lost(file->mapping)) return NERFIT_OK;
+    return nf_fail_at(err, NERFIT_IO, path, 0, 0,
+                      "became shorter, or could not be read, while it was in use: load it again "
+                      "(a file that is in use is replaced by renaming another, not written over)");
+}
+
 void nf_file_close(nf_file *file) {
-    if (file->mapping) munmap(file->mapping, file->size);
+    if (file->mapping) {
+        nf_mapping_release(file->mapping);
+        munmap(file->mapping, file->size);
+    }
+    free(file->own);
     *file = (nf_file){.data = ""};
 }
 

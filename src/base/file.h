@@ -8,14 +8,21 @@
 #include "base/arena.h"
 #include "base/error.h"
 
-/* A read-only view of a file; an empty file has size 0 and a valid non-NULL data pointer. */
+/* A file's content; an empty file has size 0 and a valid non-NULL data pointer. */
 typedef struct nf_file {
     const char *data;
     size_t size;
+    void *own;     /* the memory it was read into; NULL: none */
     void *mapping; /* NULL if nothing is mapped */
 } nf_file;
 
+/* Reads it into memory: for what is parsed once. A file that becomes shorter meanwhile is an error. */
 nerfit_status nf_file_open(nf_file *file, const char *path, nerfit_error *err);
+/* Maps it: for weights, which stay where they are. Whoever has used its data asks nf_file_check
+ * whether they were there (base/mapping.h). */
+nerfit_status nf_file_map(nf_file *file, const char *path, nerfit_error *err);
+/* An error if pages of a mapped file were lost since nf_file_map; `path` for the message. */
+nerfit_status nf_file_check(const nf_file *file, const char *path, nerfit_error *err);
 void nf_file_close(nf_file *file);
 /* Gives the mapping's pages back to the system; they are read again when they are used again. */
 void nf_file_forget(const nf_file *file);

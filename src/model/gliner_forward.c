@@ -596,7 +596,7 @@ nerfit_status nf_gliner_forward(const nf_model *model, nf_pass *pass, const nf_g
     free(tokens);
     NF_TRY(status);
     if (run_batch(&run) != NERFIT_OK) return nf_no_memory(err, 0);
-    return nf_backend_check(pass->be, err);
+    return nf_network_check_pass(&model->net, pass->be, err);
 }
 
 nerfit_status nf_gliner_encode_labels(const nf_model *model, nf_pass *pass,
@@ -623,7 +623,7 @@ nerfit_status nf_gliner_encode_labels(const nf_model *model, nf_pass *pass,
         } else {
             be->pool(be, y, x, &pass->sequences, &(nf_pooling_shape){NF_POOLING_MEAN, d, d, 0});
             be->to_f32(be, vectors, y, count * d);
-            status = nf_backend_check(be, err);
+            status = nf_network_check_pass(&model->net, be, err);
         }
     }
     for (size_t i = 0; i < count && encodings; i++) nf_encoding_free(&encodings[i]);

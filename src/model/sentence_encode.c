@@ -124,7 +124,7 @@ static nerfit_status encode_batch(const nf_sentence_encoder *encoder, nf_pass *p
     for (size_t i = 0; i < encoder->n_modules; i++)
         embedded = apply(&encoder->modules[i], pass, embedded, &size, count);
     if (nf_workspace_failed(pass->ws)) return nf_no_memory(err, 0);
-    NF_TRY(nf_backend_check(be, err));
+    NF_TRY(nf_network_check_pass(&model->net, be, err));
     be->to_f32(be, out, embedded, count * size);
     for (size_t i = 0; i < count * size; i++)
         if (!isfinite(out[i])) {

@@ -37,7 +37,12 @@ nerfit_status nf_network_prepare(nf_network *net, bool backward, nerfit_error *e
         NF_TRY(nf_linear_prepare(net, net->linears[i], backward, err));
         if (net->source) nf_safetensors_forget(net->source);
     }
-    return NERFIT_OK;
+    return nf_safetensors_check(net->source, err);
+}
+
+nerfit_status nf_network_check_pass(const nf_network *net, nf_backend *be, nerfit_error *err) {
+    nerfit_status status = nf_backend_check(be, err);
+    return status == NERFIT_OK ? nf_safetensors_check(net->source, err) : status;
 }
 
 nerfit_status nf_network_refresh(nf_network *net, nerfit_error *err) {

@@ -26,6 +26,7 @@ struct nf_safetensors {
     nf_arena arena;
     const char *path;
     nf_file *files;
+    const char **paths; /* of the files */
     size_t n_files;
     entry **order;
     size_t count, capacity;
@@ -258,14 +259,23 @@ static nerfit_status grow(nf_safetensors *set, nerfit_error *err) {
     nf_file *grown = realloc(set->files, (set->n_files + 1) * sizeof *grown);
     if (!grown) return nf_no_memory(err, sizeof *grown);
     set->files = grown;
+    const char **paths = realloc(set->paths, (set->n_files + 1) * sizeof *paths);
+    if (!paths) return nf_no_memory(err, sizeof *paths);
+    set->paths = paths;
+    set->paths[set->n_files] = set->path;
     return NERFIT_OK;
 }
 
 static nerfit_status open_file(nf_safetensors *set, const char *path, nerfit_error *err) {
     NF_TRY(grow(set, err));
-    NF_TRY(nf_file_open(&set->files[set->n_files], path, err));
-    set->n_files++;
-    return read_file(set, set->n_files - 1, path, err);
+    nf_file *file = &set->files[set->n_files];
+    const char *copy = nf_arena_strdup(&set->arena, path);
+    if (!copy) return nf_no_memory(err, strlen(path));
+    NF_TRY(nf_file_map(file, path, err));
+    set->paths[set->n_files++] = copy;
+    nerfit_status status = read_file(set, set->n_files - 1, path, err);
+    NF_TRY(nf_file_check(file, path, err)); /* goes before what was read in place of lost pages */
+    return status;
 }
 
 /* ---------------------------------------------------------------- index of shards */
@@ -385,11 +395,18 @@ void nf_safetensors_forget(const nf_safetensors *set) {
     for (size_t i = 0; i < set->n_files; i++) nf_file_forget(&set->files[i]);
 }
 
+nerfit_status nf_safetensors_check(const nf_safetensors *set, nerfit_error *err) {
+    for (size_t i = 0; set && i < set->n_files; i++)
+        NF_TRY(nf_file_check(&set->files[i], set->paths[i], err));
+    return NERFIT_OK;
+}
+
 void nf_safetensors_close(nf_safetensors *set) {
     if (!set) return;
     HASH_CLEAR(hh, set->by_name);
     for (size_t i = 0; i < set->n_files; i++) nf_file_close(&set->files[i]);
     free(set->files);
+    free(set->paths);
     free(set->order);
     json_decref(set->metadata);
     nf_arena_free(&set->arena);

@@ -21,6 +21,8 @@ nerfit_status nf_safetensors_open(nf_safetensors **out, const char *path, nerfit
 nerfit_status nf_safetensors_open_memory(nf_safetensors **out, const void *data, size_t size,
                                          const char *name, nerfit_error *err);
 void nf_safetensors_close(nf_safetensors *file);
+/* After values were used: an error if a file lost some of them meanwhile (nf_file_check); NULL is fine. */
+nerfit_status nf_safetensors_check(const nf_safetensors *file, nerfit_error *err);
 /* After the values were packed elsewhere: gives the mappings' pages back (nf_file_forget). */
 void nf_safetensors_forget(const nf_safetensors *file);
 size_t nf_safetensors_count(const nf_safetensors *file);

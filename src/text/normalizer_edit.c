@@ -156,9 +156,16 @@ static bool find_spaces(const replace *r, const char *bytes, size_t end, size_t 
     return false;
 }
 
+/* Each replacement may make a text some times as long; many, one after another, have no bound. */
+enum { MOST_GROWTH = 1000, MOST_ADDED = 1 << 20 };
+
 /* Puts what stands between `done` and a match, and the content for the match. */
 static bool put_match(const replace *r, nf_work *work, nf_text *from, size_t start, size_t done,
                       size_t match, size_t match_end, nf_text *to) {
+    if (to->length > MOST_ADDED + MOST_GROWTH * work->raw.length) {
+        work->problem = "the tokenizer's replacements make the text a thousand times as long";
+        return false;
+    }
     if (!nf_text_align(from) || !nf_text_align(to) ||
         (done < match && !nf_text_append(to, from, done, match)) ||
         !nf_text_reserve(to, r->content_length + 1))

@@ -7,7 +7,10 @@
 #include "text/regex_impl.h"
 #include "text/unicode.h"
 
-enum { MAX_STEPS_BACK = 10000000 }; /* Oniguruma's limit, too */
+/* Steps back that one place of the text may take: Oniguruma's limit, too. What a whole text may take,
+ * in code points taken by loops, turns of groups and steps back, grows with it: patterns that people
+ * use take less than ten a byte, those whose time grows with the square are refused after seconds. */
+enum { MAX_STEPS_BACK = 10000000, MAX_WORK = 10000000, MAX_WORK_A_BYTE = 100 };
 
 /* Where to go on when what is tried fails. */
 struct nf_regex_entry {
@@ -22,14 +25,22 @@ typedef struct machine {
     nf_regex_scratch *scratch;
     const char *text;
     size_t length;
-    size_t count; /* entries on the stack */
-    size_t steps;
+    size_t count;           /* entries on the stack */
+    size_t steps;           /* back, of this place of the text */
+    size_t work, most_work; /* of the whole text */
     nf_regex_result failure;
 } machine;
 
 void nf_regex_scratch_free(nf_regex_scratch *scratch) {
     free(scratch->stack);
     *scratch = (nf_regex_scratch){0};
+}
+
+/* False if the text has had its share. */
+static bool spend(machine *m, size_t work) {
+    m->work += work;
+    if (m->work > m->most_work) m->failure = NF_REGEX_TOO_HARD;
+    return m->work <= m->most_work;
 }
 
 static bool push(machine *m, struct nf_regex_entry entry) {
@@ -113,7 +124,7 @@ static bool loop(machine *m, uint32_t pc, size_t *at) {
         if (++n == c->min) least = i;
     }
     *at = i;
-    if (n < c->min) return false;
+    if (!spend(m, n) || n < c->min) return false;
     if (c->greed == NF_LAZY)
         return n == c->max || push(m, (struct nf_regex_entry){pc, TAKE_MORE, i, c->max - n});
     return c->greed == NF_POSSESSIVE || i == least ||
@@ -125,10 +136,8 @@ static bool retreat(machine *m, size_t base, uint32_t *pc, size_t *at) {
     while (m->count > base && !m->failure) {
         struct nf_regex_entry *entry = &m->scratch->stack[m->count - 1];
         const nf_regex_code *c = &m->code[entry->code];
-        if (++m->steps > MAX_STEPS_BACK) {
-            m->failure = NF_REGEX_TOO_HARD;
-            return false;
-        }
+        if (++m->steps > MAX_STEPS_BACK) m->failure = NF_REGEX_TOO_HARD;
+        if (m->failure || !spend(m, 1)) return false;
         *pc = entry->code;
         *at = entry->at;
         if (entry->kind == BRANCH) {
@@ -171,11 +180,11 @@ static bool run(machine *m, uint32_t pc, size_t at, size_t target, size_t *end) 
             break;
         case NF_OP_SPLIT:
             branch = !c->first || (at < m->length && c->first[(unsigned char)m->text[at]]);
-            if (branch) ok = push(m, (struct nf_regex_entry){c->to, BRANCH, at, 0});
+            if (branch) ok = spend(m, 1) && push(m, (struct nf_regex_entry){c->to, BRANCH, at, 0});
             pc = branch ? pc + 1 : c->to;
             break;
         case NF_OP_SPLIT_LATER:
-            ok = push(m, (struct nf_regex_entry){pc + 1, BRANCH, at, 0});
+            ok = spend(m, 1) && push(m, (struct nf_regex_entry){pc + 1, BRANCH, at, 0});
             pc = c->to;
             break;
         case NF_OP_JUMP:
@@ -213,8 +222,7 @@ static bool run(machine *m, uint32_t pc, size_t at, size_t target, size_t *end) 
     }
 }
 
-nf_regex_result nf_regex_next(nf_regex_search *s, size_t *start, size_t *end) {
-    machine m = {s->regex->code, s->scratch, s->text, s->length, 0, 0, NF_REGEX_END};
+static nf_regex_result next_match(machine *m, nf_regex_search *s, size_t *start, size_t *end) {
     const uint8_t *first = s->regex->first;
     while (s->at <= s->length) {
         size_t at = s->at, stop;
@@ -222,9 +230,9 @@ nf_regex_result nf_regex_next(nf_regex_search *s, size_t *start, size_t *end) {
             if (first)
                 while (at < s->length && !first[(unsigned char)s->text[at]]) at++;
             if (first && at == s->length) return NF_REGEX_END;
-            m.steps = 0;
-            if (run(&m, 0, at, SIZE_MAX, &stop)) break;
-            if (m.failure) return m.failure;
+            m->steps = 0;
+            if (run(m, 0, at, SIZE_MAX, &stop)) break;
+            if (m->failure) return m->failure;
             if (at == s->length) return NF_REGEX_END;
         }
         if (stop == at && s->matched && s->last_end == stop) {
@@ -238,4 +246,17 @@ nf_regex_result nf_regex_next(nf_regex_search *s, size_t *start, size_t *end) {
         return NF_REGEX_FOUND;
     }
     return NF_REGEX_END;
+}
+
+nf_regex_result nf_regex_next(nf_regex_search *s, size_t *start, size_t *end) {
+    machine m = {.code = s->regex->code,
+                 .scratch = s->scratch,
+                 .text = s->text,
+                 .length = s->length,
+                 .work = s->work,
+                 .most_work = MAX_WORK + MAX_WORK_A_BYTE * s->length,
+                 .failure = NF_REGEX_END};
+    nf_regex_result result = next_match(&m, s, start, end);
+    s->work = m.work;
+    return result;
 }

@@ -42,7 +42,7 @@ typedef struct nf_regex_search {
     nf_regex_scratch *scratch;
     const char *text;
     size_t length;
-    size_t at, last_end;
+    size_t at, last_end, work;
     bool matched;
 } nf_regex_search;
 
@@ -50,7 +50,8 @@ typedef enum nf_regex_result {
     NF_REGEX_END,
     NF_REGEX_FOUND,
     NF_REGEX_NO_MEMORY,
-    NF_REGEX_TOO_HARD /* a match took more than ten million steps back */
+    NF_REGEX_TOO_HARD /* a match took more than ten million steps back, or all together more than ten
+                       * million and a hundred a byte of the text */
 } nf_regex_result;
 
 /* The next match as bytes start .. end of the text. */

@@ -89,7 +89,7 @@ static nerfit_status run_batch(nf_stage *stage, nf_head_batch *batch, bool backw
     pass.first_row = first_row;
     pass.sequences.longest = (int32_t)batch->whole.longest;
     NF_TRY(task->run(task, &pass, batch, loss, err));
-    return nf_backend_check(pass.be, err);
+    return nf_network_check_pass(&task->model->net, pass.be, err);
 }
 
 /* The order of the batch's texts that a team divides best. */

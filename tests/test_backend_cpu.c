@@ -612,6 +612,12 @@ static void test_rest(void **state) {
                 BOTH("pool", 4 * (c + 3), 1e-5, &s,
                      be->pool(be, V(y), V(x), &sequences,
                               &(nf_pooling_shape){(nf_pooling)k, c, c + 3, skip}));
+        float *dy = values(4 * (c + 3));
+        for (int k = 0; k < NF_POOLINGS; k++)
+            for (size_t skip = 0; skip < 12; skip += 3)
+                BOTH("pool_backward", 40 * c, 1e-6, &s,
+                     be->pool_backward(be, V(y), V(dy), V(x), &sequences,
+                                       &(nf_pooling_shape){(nf_pooling)k, c, c + 3, skip}));
         BOTH("embedding_forward", 40 * c, 1e-6, &s, {
             be->embedding_forward(be, V(y), V(table), ids, 40, c, false);
             be->embedding_forward(be, V(y), V(table), ids, 40, c, true);
@@ -629,12 +635,22 @@ static void test_rest(void **state) {
                      be, V(y), V(logits), &(nf_targets){labels, 40, 11, k ? 0.1 : 0.0}, 0.3));
             assert_true(fabs(losses[0] - losses[1]) < 1e-5 * fabs(losses[0]));
         }
+        int32_t answers[40 * 11];
+        for (int i = 0; i < 40 * 11; i++) answers[i] = (int32_t)nf_rng_below(&rng, 3) - 1;
+        static const double focal[][4] = {{-1, 0, 0, 0}, {0.75, 2, 0.1, 0.05}, {0.3, 0.5, 0, 0}};
+        for (int k = 0; k < 3; k++) {
+            const nf_focal_targets targets = {answers,     40 * 11,     focal[k][0],
+                                              focal[k][1], focal[k][2], focal[k][3]};
+            BOTH("focal_loss", 40 * 11, 1e-5, &s,
+                 losses[side_] = be->focal_loss(be, V(y), V(logits), &targets, 0.3));
+            assert_true(fabs(losses[0] - losses[1]) < 1e-5 * fabs(losses[0]));
+        }
         float *b = values(c * 4), *aw = values(4 * c), *aa = values(16), *squares = values(c);
         for (size_t i = 0; i < c; i++) squares[i] = 500 + squares[i];
         const nf_dora_operands dora = {c, 4, V(squares), V(b), V(aw), V(aa), 0.5};
         BOTH("dora_norms", c, 1e-5, &s, be->dora_norms(be, V(y), &dora));
-        float *all[] = {x, table, logits, b, aw, aa, squares};
-        for (size_t i = 0; i < 7; i++) free(all[i]);
+        float *all[] = {x, table, logits, b, aw, aa, squares, dy};
+        for (size_t i = 0; i < 8; i++) free(all[i]);
     }
 }
 
@@ -725,7 +741,7 @@ static void test_every_operation(void **state) {
 #define NF_ANSWER(...) answers++;
 #include "tensor/operations.h"
     assert_true(profile.waits > 0);
-    assert_true(answers <= 7);
+    assert_true(answers <= 8);
 }
 
 static int set_up(void **state) {

@@ -21,9 +21,10 @@
 #include "nn/lstm.h"
 #include "model/model.h"
 
-/* P: out(relu(in(x))) */
+/* P: out(dropout(relu(in(x)))) */
 typedef struct nf_gliner_mlp {
     nf_linear *in, *out;
+    uint32_t site; /* of that dropout */
 } nf_gliner_mlp;
 
 /* P_out's first layer (or only one), divided by the parts of its input. */
@@ -31,12 +32,14 @@ typedef struct nf_gliner_span_head {
     nf_gliner_mlp start, end;
     nf_linear *from_start, *from_end, *from_mean; /* from_mean: markerV1, else NULL */
     nf_linear *out;                               /* NULL: marker */
+    uint32_t site;                                /* of the dropout before `out` */
 } nf_gliner_span_head;
 
 typedef struct nf_gliner_token_head {
     nf_linear *word[2], *label[2];                    /* t0, t1; l0, l1 */
     nf_linear *from_word, *from_label, *from_product; /* out_mlp.0 by the parts of its input */
     nf_linear *out;                                   /* [3, 4D] */
+    uint32_t site;                                    /* of the dropout before the relu */
 } nf_gliner_token_head;
 
 /* Squeeze and excitation over the layers' outputs (LayersFuser). */
@@ -93,6 +96,7 @@ typedef struct nf_gliner_text {
     /* A uni-encoder's labels stand at these places of ids [n_labels]; else NULL. */
     const int32_t *label_places;
     const float *label_vectors; /* [n_labels, D], of a bi-encoder or precomputed; else NULL */
+    const int32_t *label_rows;  /* [n_labels] of a lesson's labels, of a bi-encoder; else NULL */
     size_t n_labels;
 } nf_gliner_text;
 
@@ -107,6 +111,54 @@ typedef struct nf_gliner_logits {
     float *span_values;
     size_t n_spans;
 } nf_gliner_logits;
+
+/* ---- learning */
+
+/* An entity of a text: its words, the last one included, and its label among the text's. */
+typedef struct nf_gliner_gold {
+    int32_t start, end, label;
+} nf_gliner_gold;
+
+typedef struct nf_gliner_golds {
+    const nf_gliner_gold *items;
+    size_t count;
+} nf_gliner_golds;
+
+/* Which negatives are left out at random. */
+typedef enum nf_gliner_masking {
+    NF_GLINER_MASK_NONE,
+    NF_GLINER_MASK_GLOBAL, /* any */
+    NF_GLINER_MASK_LABEL,  /* of labels that the text has not */
+    NF_GLINER_MASK_SPAN,   /* of spans that are no entity */
+} nf_gliner_masking;
+
+/* How the loss is taken: gliner's names (focal_loss_alpha, ...) and formulas. */
+typedef struct nf_gliner_loss {
+    double alpha; /* below 0: positives and negatives count alike */
+    double gamma, margin, smoothing;
+    double negatives; /* the share of them that is kept, by `masking`; of spans only */
+    nf_gliner_masking masking;
+    bool mean; /* divided by the spans that there are, or by words times labels; else the sum */
+} nf_gliner_loss;
+
+typedef struct nf_gliner_lesson {
+    const nf_gliner_golds *golds; /* [texts] */
+    const nf_gliner_loss *loss;
+    const nf_tokens *labels; /* [n_labels] of the batch, of a bi-encoder; else NULL */
+    size_t n_labels;
+    double divisor;    /* of the loss; and of the gradient, which is */
+    double grad_scale; /* multiplied with this */
+} nf_gliner_lesson;
+
+/* What the mean of a text's loss divides by. */
+double nf_gliner_counted(const nf_gliner *gliner, const nf_gliner_text *text);
+/* The loss of `texts`, which the pass has been loaded with; with pass->keep the gradient is added to
+ * the parameters'. */
+nerfit_status nf_gliner_learn(const nf_model *model, const nf_pass *pass,
+                              const nf_gliner_text *texts, size_t count,
+                              const nf_gliner_lesson *lesson, double *loss, nerfit_error *err);
+
+/* ---- logits */
 
 /* Logits of `texts` [count], in memory of the arena. `threshold`: at which words' logits make spans
  * (models that represent spans). */

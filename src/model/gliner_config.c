@@ -9,13 +9,12 @@
 
 /* Fields that other code does not ask for: of training, of saving, of Hugging Face's base class. */
 static const char *const fields_without_effect[] = {
-    "name", "fine_tune", "dropout", "max_types", "max_neg_type_ratio", "neg_spans_ratio",
-    "token_loss_coef", "span_loss_coef", "model_type", "num_post_fusion_layers", "id_to_classes",
-    "rel_id_to_classes", "_attn_implementation", "transformers_version", "architectures", "dtype",
-    "torch_dtype", "blank_entity_prob", "decoder_loss_coef", "full_decoder_context", "decoder_mode",
-    "labels_decoder_config", "adjacency_loss_coef", "relation_loss_coef", "augment_data_prob",
-    "augment_ent_drop_prob", "augment_rel_drop_prob", "augment_add_other_prob", "rel_token_index",
-    "embed_rel_token", "triples_layer", "has_rnn",
+    "name", "fine_tune", "max_types", "max_neg_type_ratio", "model_type", "num_post_fusion_layers",
+    "id_to_classes", "rel_id_to_classes", "_attn_implementation", "transformers_version",
+    "architectures", "dtype", "torch_dtype", "blank_entity_prob", "decoder_loss_coef",
+    "full_decoder_context", "decoder_mode", "labels_decoder_config", "adjacency_loss_coef",
+    "relation_loss_coef", "augment_data_prob", "augment_ent_drop_prob", "augment_rel_drop_prob",
+    "augment_add_other_prob", "rel_token_index", "embed_rel_token", "triples_layer", "has_rnn",
     /* of training configurations, which the first releases stored as they were */
     "lr_encoder", "lr_others", "num_steps", "warmup_ratio", "train_batch_size", "eval_every",
     "log_dir", "root_dir", "train_data", "val_data_dir", "prev_path", "save_total_limit",
@@ -44,6 +43,10 @@ static const char *const fields_read[] = {"model_name",
                                           "relations_layer",
                                           "labels_decoder",
                                           "precomputed_prompts_mode",
+                                          "dropout",
+                                          "span_loss_coef",
+                                          "token_loss_coef",
+                                          "neg_spans_ratio",
                                           "ent_token",
                                           "sep_token",
                                           "rel_token",
@@ -105,6 +108,16 @@ static size_t field_size(field_reader *in, const char *key, size_t fallback, siz
         return fallback;
     }
     return (size_t)size;
+}
+
+/* From 0 to `most`. The first releases wrote some as texts. */
+static double field_number(field_reader *in, const char *key, double fallback, double most) {
+    const json_t *value = field_get(in, key);
+    double number = json_number_value(value);
+    if (!value) return fallback;
+    if (json_is_number(value) && number >= 0.0 && number <= most) return number;
+    field_fail(in, key, most < 1.0 ? "a number from 0 to below 1" : "a number of at least 0");
+    return fallback;
 }
 
 static bool field_bool(field_reader *in, const char *key, bool fallback) {
@@ -218,6 +231,10 @@ nerfit_status nf_gliner_config_read(nf_gliner_config *config, const json_t *json
         .represent_spans = field_bool(&in, "represent_spans", false),
         .relations = field_get(&in, "relations_layer") != NULL,
         .precomputed = field_bool(&in, "precomputed_prompts_mode", false),
+        .dropout = field_number(&in, "dropout", 0.4, 0.999),
+        .span_coef = field_number(&in, "span_loss_coef", 1.0, 1e6),
+        .token_coef = field_number(&in, "token_loss_coef", 1.0, 1e6),
+        .negative_spans = field_number(&in, "neg_spans_ratio", 1.0, 1e6),
         .ent_token = field_text(&in, "ent_token", "<<ENT>>"),
         .sep_token = field_text(&in, "sep_token", "<<SEP>>"),
         .rel_token = field_text(&in, "rel_token", "<<REL>>"),

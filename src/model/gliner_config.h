@@ -46,6 +46,8 @@ typedef struct nf_gliner_config {
     bool represent_spans; /* token_level: spans are scored once more, by a span head */
     bool relations;       /* a model of entities and relations: its prompt ends in two separators */
     bool precomputed;     /* labels' vectors are in the weights, and the prompt has none */
+    double dropout;       /* of the head, in training */
+    double span_coef, token_coef, negative_spans; /* of represent_spans' losses */
     const char *ent_token, *sep_token, *rel_token;
     int64_t class_token_index, vocab_size; /* -1: not known, the tokens are yet to be added */
 } nf_gliner_config;

@@ -216,7 +216,7 @@ static void backward_member(void *user, int index) {
                     nf_parameter_count(team->shared[i]));
     m->status = NERFIT_OK;
     if (m->pass.sequences.n_tokens > 0)
-        m->status = nf_encoder_backward(team->encoder, &m->pass, rows_of(team, m), &m->kept);
+        m->status = nf_encoder_backward(team->encoder, &m->pass, rows_of(team, m), &m->kept, NULL);
 }
 
 nerfit_status nf_team_encoder_forward(const nf_encoder *encoder, const nf_pass *pass, nf_values *y,
@@ -233,7 +233,7 @@ nerfit_status nf_team_encoder_forward(const nf_encoder *encoder, const nf_pass *
 nerfit_status nf_team_encoder_backward(const nf_encoder *encoder, const nf_pass *pass,
                                        nf_values *dy, const nf_encoder_kept *kept) {
     nf_team *team = pass->team;
-    if (!team) return nf_encoder_backward(encoder, pass, dy, kept);
+    if (!team) return nf_encoder_backward(encoder, pass, dy, kept, NULL);
     team->encoder = encoder;
     team->pass = pass;
     team->values = dy;

@@ -104,7 +104,7 @@ nerfit_status nf_encoder_forward(const nf_encoder *encoder, const nf_pass *pass,
 }
 
 nerfit_status nf_encoder_backward(const nf_encoder *encoder, const nf_pass *pass, nf_values *dy,
-                                  const nf_encoder_kept *kept) {
+                                  const nf_encoder_kept *kept, nf_values *const *dhidden_states) {
     size_t n = (size_t)pass->sequences.n_tokens, c = encoder->hidden;
     int lowest = lowest_trained(encoder);
     nf_values *dmiddle = nf_workspace_reals(pass->ws, n * c);
@@ -126,6 +126,8 @@ nerfit_status nf_encoder_backward(const nf_encoder *encoder, const nf_pass *pass
         if (!middle) break;
         NF_TRY(nf_attention_backward(encoder, &layer->attention, &at, deeper ? dy : NULL, dmiddle,
                                      &kept->layers[i].attention));
+        if (deeper && dhidden_states && dhidden_states[i])
+            pass->be->axpy(pass->be, dy, 1.0, dhidden_states[i], n * c);
     }
     nf_placement_finish_backward(encoder, pass, &placement);
     if (lowest < 0) return nf_embedding_backward(encoder, pass, dy, &kept->embedding);

@@ -218,8 +218,9 @@ bool nf_relative_trained(const nf_encoder *encoder);
  * (for tests). */
 nerfit_status nf_encoder_forward(const nf_encoder *encoder, const nf_pass *pass, nf_values *y,
                                  nf_encoder_kept *kept, nf_values **hidden_states);
-/* dy [N,C] is overwritten. */
+/* dy [N,C] is overwritten. dhidden_states (may be NULL): [n_layers] gradients by the layers' outputs,
+ * as hidden_states numbers them, that come from elsewhere; NULL among them: none. */
 nerfit_status nf_encoder_backward(const nf_encoder *encoder, const nf_pass *pass, nf_values *dy,
-                                  const nf_encoder_kept *kept);
+                                  const nf_encoder_kept *kept, nf_values *const *dhidden_states);
 
 #endif

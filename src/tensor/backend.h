@@ -157,6 +157,18 @@ typedef struct nf_targets {
     double smoothing;
 } nf_targets;
 
+/* What logits [N] ought to say, yes or no, and how a miss counts (gliner's
+ * focal_loss_with_logits). With p = sigmoid(x), q = clip(p - margin, 0, 1), and the target
+ * t = label (1 - smoothing) + smoothing / 2:
+ *     loss = a w (-t log p - (1 - t) log(1 - q)), probabilities of at least 1e-6,
+ *     w = (1 - (p t + (1 - q) (1 - t)))^gamma, if gamma > 0,
+ *     a = alpha t + (1 - alpha) (1 - t), if alpha >= 0 */
+typedef struct nf_focal_targets {
+    const int32_t *labels; /* [N] 1 or 0, in the backend's memory; below 0: no loss */
+    size_t n;
+    double alpha, gamma, margin, smoothing;
+} nf_focal_targets;
+
 /* The entities of a contrastive batch, all in the backend's memory. */
 typedef struct nf_entities {
     const nf_values *embeddings; /* [T,P] */

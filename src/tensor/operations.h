@@ -87,6 +87,11 @@ NF_ANSWER(double, cross_entropy, LOSS,
           (nf_backend *be, nf_values *dlogits, const nf_values *logits, const nf_targets *targets,
            double grad_scale),
           (be, dlogits, logits, targets, grad_scale))
+/* Focal loss (Lin et al. 2017) of logits that each say yes or no by themselves. */
+NF_ANSWER(double, focal_loss, LOSS,
+          (nf_backend *be, nf_values *dlogits, const nf_values *logits,
+           const nf_focal_targets *targets, double grad_scale),
+          (be, dlogits, logits, targets, grad_scale))
 
 /* ---- elementwise, y may be x */
 /* y += alpha x */
@@ -252,6 +257,11 @@ NF_OPERATION(void, pool, OTHER,
              (nf_backend *be, nf_values *y, const nf_values *x, const nf_sequences *sequences,
               const nf_pooling_shape *shape),
              (be, y, x, sequences, shape))
+/* dx [N,C] from dy [S,C], rows `stride` apart; MAX gives it to the first of the largest. */
+NF_OPERATION(void, pool_backward, OTHER,
+             (nf_backend *be, nf_values *dx, const nf_values *dy, const nf_values *x,
+              const nf_sequences *sequences, const nf_pooling_shape *shape),
+             (be, dx, dy, x, sequences, shape))
 /* y = softmax of each row (y may be x). */
 NF_OPERATION(void, softmax, LOSS,
              (nf_backend *be, nf_values *y, const nf_values *x, size_t n, size_t l), (be, y, x, n, l))

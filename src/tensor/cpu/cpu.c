@@ -16,6 +16,8 @@
 #include "tensor/cpu/kernels.h"
 #include "tensor/cpu/matmul.h"
 #include "tensor/cpu/memory.h"
+#include "tensor/focal.h"
+#include "tensor/pooling.h"
 
 typedef struct cpu {
     const nf_kernels *kernels;
@@ -662,6 +664,28 @@ static void pool(nf_backend *be, nf_values *y, const nf_values *x, const nf_sequ
     }
 }
 
+static void pool_backward(nf_backend *be, nf_values *dx, const nf_values *dy, const nf_values *x,
+                          const nf_sequences *sequences, const nf_pooling_shape *shape) {
+    (void)be;
+    size_t c = shape->c;
+    memset(dx, 0, (size_t)sequences->n_tokens * c * sizeof(float));
+    for (int32_t s = 0; s < sequences->n_sequences; s++) {
+        size_t first, end, start = (size_t)sequences->cu_seqlens[s];
+        const float *d = CF(dy) + (size_t)s * shape->stride;
+        nf_pooling_range(sequences, shape, s, &first, &end);
+        for (size_t t = first; t < end && shape->kind != NF_POOLING_MAX; t++) {
+            float share = (float)nf_pooling_share(shape->kind, t, start, first, end);
+            for (size_t i = 0; i < c && share != 0; i++) F(dx)[t * c + i] = share * d[i];
+        }
+        for (size_t i = 0; i < c && shape->kind == NF_POOLING_MAX && first < end; i++) {
+            size_t most = first;
+            for (size_t t = first + 1; t < end; t++)
+                if (CF(x)[t * c + i] > CF(x)[most * c + i]) most = t;
+            F(dx)[most * c + i] = d[i];
+        }
+    }
+}
+
 /* ---------------------------------------------------------------- recurrence */
 
 static void lstm_forward(nf_backend *be, const nf_lstm_operands *o) {
@@ -729,6 +753,26 @@ static double cross_entropy(nf_backend *be, nf_values *dlogits, const nf_values 
         int thread = omp_get_thread_num();
         double sum =
             K(be)->cross_entropy(F(dlogits), CF(logits), targets, from, to, (float)grad_scale);
+        sums[thread] = sum;
+    });
+    for (int i = 0; i < MOST; i++) loss += sums[i];
+    return loss;
+}
+
+static double focal_loss(nf_backend *be, nf_values *dlogits, const nf_values *logits,
+                         const nf_focal_targets *targets, double grad_scale) {
+    enum { MOST = 256 };
+    double sums[MOST] = {0}, loss = 0.0;
+    DIVIDE(be, targets->n, 16, 32 * targets->n, {
+        int thread = omp_get_thread_num();
+        double sum = 0.0;
+        for (size_t i = from; i < to; i++) {
+            double gradient = 0.0;
+            if (targets->labels[i] >= 0)
+                sum +=
+                    nf_focal_loss_of(targets, targets->labels[i], (double)CF(logits)[i], &gradient);
+            if (dlogits) F(dlogits)[i] = (float)(grad_scale * gradient);
+        }
         sums[thread] = sum;
     });
     for (int i = 0; i < MOST; i++) loss += sums[i];

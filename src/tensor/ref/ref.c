@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tensor/focal.h"
+#include "tensor/pooling.h"
 #include "tensor/ref/ref.h"
 
 #ifdef NF_REAL_f64
@@ -658,6 +660,28 @@ static void pool(nf_backend *be, nf_values *y, const nf_values *x, const nf_sequ
     }
 }
 
+static void pool_backward(nf_backend *be, nf_values *dx, const nf_values *dy, const nf_values *x,
+                          const nf_sequences *sequences, const nf_pooling_shape *shape) {
+    (void)be;
+    size_t c = shape->c;
+    memset(dx, 0, (size_t)sequences->n_tokens * c * sizeof(real));
+    for (int32_t s = 0; s < sequences->n_sequences; s++) {
+        size_t first, end, start = (size_t)sequences->cu_seqlens[s];
+        const real *d = CR(dy) + (size_t)s * shape->stride;
+        nf_pooling_range(sequences, shape, s, &first, &end);
+        for (size_t t = first; t < end && shape->kind != NF_POOLING_MAX; t++) {
+            real share = (real)nf_pooling_share(shape->kind, t, start, first, end);
+            for (size_t i = 0; i < c && share != 0; i++) R(dx)[t * c + i] = share * d[i];
+        }
+        for (size_t i = 0; i < c && shape->kind == NF_POOLING_MAX && first < end; i++) {
+            size_t most = first;
+            for (size_t t = first + 1; t < end; t++)
+                if (CR(x)[t * c + i] > CR(x)[most * c + i]) most = t;
+            R(dx)[most * c + i] = d[i];
+        }
+    }
+}
+
 /* ---------------------------------------------------------------- recurrence */
 
 /* The row of a text's step, and of the step before it. */
@@ -779,6 +803,19 @@ static double cross_entropy(nf_backend *be, nf_values *dlogits, const nf_values 
             if (dlogits)
                 R(dlogits)[t * l + i] = (real)(counts ? grad_scale * (exp(log_p) - target) : 0.0);
         }
+    }
+    return loss;
+}
+
+static double focal_loss(nf_backend *be, nf_values *dlogits, const nf_values *logits,
+                         const nf_focal_targets *targets, double grad_scale) {
+    (void)be;
+    double loss = 0.0;
+    for (size_t i = 0; i < targets->n; i++) {
+        double gradient = 0.0;
+        if (targets->labels[i] >= 0)
+            loss += nf_focal_loss_of(targets, targets->labels[i], (double)CR(logits)[i], &gradient);
+        if (dlogits) R(dlogits)[i] = (real)(grad_scale * gradient);
     }
     return loss;
 }

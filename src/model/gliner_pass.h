@@ -1,0 +1,115 @@
+/* A batch on its way through a GLiNER model: what the files of the pass share. gliner_encode.c goes
+ * from sub-words to the vectors of words and labels, gliner_spans.c and gliner_words.c from there to
+ * logits or to a loss, gliner_forward.c puts them together. Every forward has its backward under it. */
+#ifndef NF_MODEL_GLINER_PASS_H
+#define NF_MODEL_GLINER_PASS_H
+
+#include "model/gliner.h"
+
+/* An encoder with what stands directly on it. */
+typedef struct nf_gliner_encoder {
+    const nf_encoder *encoder;
+    const nf_layers_fuser *fuser;
+    const nf_linear *projection; /* NULL: none, as the fuser */
+} nf_gliner_encoder;
+
+typedef struct nf_gliner_encoder_kept {
+    nf_encoder_kept encoder;
+    nf_values **layers;      /* [n_layers + 1, tokens, C] outputs, of a fused one */
+    nf_linear_kept *squeeze; /* [n_layers] */
+    nf_linear_kept w1, w2, output, projection;
+    nf_values *weights; /* [texts, n_layers] of the layers, before the sigmoid */
+} nf_gliner_encoder_kept;
+
+typedef struct nf_gliner_mlp_kept {
+    nf_linear_kept in, out;
+} nf_gliner_mlp_kept;
+
+typedef struct nf_gliner_run {
+    const nf_model *model;
+    const nf_gliner *gliner;
+    const nf_pass *pass; /* over the sub-words */
+    const nf_gliner_text *texts;
+    size_t count;
+    size_t n_tokens, n_words, n_labels; /* of all texts */
+    nf_pass words;                      /* over the words */
+    nf_values *tokens;                  /* [n_tokens + 1, D]; the last one is zero */
+    nf_values *h, *q;                   /* [n_words, D], [n_labels, D] */
+    nf_arena *arena;
+
+    /* logits */
+    double threshold;
+    nf_gliner_logits *logits;
+
+    /* learning */
+    const nf_gliner_lesson *lesson; /* NULL: logits are wanted */
+    double loss;
+    nf_values *dtokens, *dh, *dq; /* of tokens, h, q; NULL: without backward */
+    nf_gliner_encoder_kept text, labels;
+    const int32_t *places; /* the sub-words that words are read from */
+    size_t n_places;
+    nf_sequences pieces;           /* and which of them are a word's, if they are pooled */
+    nf_values *rows;               /* [n_places, D] likewise */
+    nf_lstm_layer_kept *lstm;      /* [layers] */
+    nf_pass label_tokens;          /* over the labels of a bi-encoder */
+    nf_values *label_rows;         /* [their tokens, D] */
+    nf_values *vectors, *dvectors; /* [lesson->n_labels, D] */
+} nf_gliner_run;
+
+static inline bool nf_gliner_keeps(const nf_gliner_run *run) {
+    return run->lesson && run->pass->keep;
+}
+
+/* As many rows as there are, whatever the texts are. */
+nf_pass nf_gliner_rows(const nf_pass *pass, size_t rows);
+/* n reals, zero; NULL when out of memory. */
+nf_values *nf_gliner_zeros(const nf_pass *pass, size_t n);
+/* kept may be NULL. */
+nerfit_status nf_gliner_linear(const nf_linear *linear, const nf_pass *pass, nf_values *y,
+                               const nf_values *x, size_t rows, nf_activation activation,
+                               nf_linear_kept *kept);
+nerfit_status nf_gliner_linear_backward(const nf_linear *linear, const nf_pass *pass, nf_values *dx,
+                                        const nf_values *dy, size_t rows,
+                                        const nf_linear_kept *kept, bool accumulate);
+nerfit_status nf_gliner_mlp_forward(const nf_gliner_run *run, const nf_gliner_mlp *mlp,
+                                    nf_values *y, const nf_values *x, size_t rows,
+                                    nf_gliner_mlp_kept *kept);
+/* Adds to dx. */
+nerfit_status nf_gliner_mlp_backward(const nf_gliner_run *run, const nf_gliner_mlp *mlp,
+                                     nf_values *dx, const nf_values *dy, size_t rows,
+                                     const nf_gliner_mlp_kept *kept);
+/* The model's dropout at a site, the elements counted from `first`, a multiple of 8. */
+nf_dropout nf_gliner_dropout(const nf_gliner_run *run, uint32_t site, uint64_t first);
+
+/* ---- gliner_encode.c */
+/* y [tokens, D]: the encoder, its layers' fusing, the projection. kept: NULL without backward. */
+nerfit_status nf_gliner_encoder_forward(const nf_gliner_encoder *e, const nf_pass *pass,
+                                        nf_values *y, nf_gliner_encoder_kept *kept,
+                                        nf_arena *arena);
+/* dy [tokens, D] is overwritten. */
+nerfit_status nf_gliner_encoder_backward(const nf_gliner_encoder *e, const nf_pass *pass,
+                                         nf_values *dy, const nf_gliner_encoder_kept *kept,
+                                         nf_arena *arena);
+nf_gliner_encoder nf_gliner_text_encoder(const nf_gliner_run *run);
+/* The vectors [texts, D] of the texts of a pass, by a bi-encoder's labels' encoder. `rows` receives
+ * the tokens'; kept as above. */
+nerfit_status nf_gliner_label_vectors(const nf_model *model, const nf_pass *pass, nf_values *y,
+                                      nf_values **rows, nf_gliner_encoder_kept *kept,
+                                      nf_arena *arena);
+/* run->tokens, h, q and words. */
+nerfit_status nf_gliner_represent(nf_gliner_run *run);
+/* From dh and dq to the encoders' gradients. */
+nerfit_status nf_gliner_represent_backward(nf_gliner_run *run);
+
+/* ---- gliner_spans.c */
+nerfit_status nf_gliner_span_logits(const nf_gliner_run *run);
+/* Of a token model's probable spans. */
+nerfit_status nf_gliner_chosen_span_logits(const nf_gliner_run *run);
+/* Adds to run->loss, and to dh and dq. */
+nerfit_status nf_gliner_span_learn(nf_gliner_run *run);
+
+/* ---- gliner_words.c */
+nerfit_status nf_gliner_word_logits(nf_gliner_run *run);
+nerfit_status nf_gliner_word_learn(nf_gliner_run *run);
+
+#endif

@@ -257,10 +257,56 @@ static int tear_down(void **state) {
     return nf_directory_remove(root, &error) == NERFIT_OK ? 0 : -1;
 }
 
+/* Every tensor of the golden folder stands in the saved one with the same values, whatever was done with
+ * it, and what is needed to load it without the hub. */
+static void check_saved(const char *name) {
+    char golden[300], saved[300], path[400];
+    nf_model *model, *again;
+    nf_safetensors *before, *after;
+    snprintf(golden, sizeof golden, "tests/golden/gliner/%s", name);
+    snprintf(saved, sizeof saved, "%s/saved-%s", root, name);
+    assert_ok(nf_model_load(&model, golden, be, NULL, &error), &error);
+    assert_ok(nf_model_save(model, saved, &error), &error);
+    nf_model_free(model);
+    told[0] = '\0';
+    assert_ok(nf_model_load(&again, saved, be, &teller, &error), &error);
+    nf_model_free(again);
+    assert_ok(nf_safetensors_open(&before, golden, &error), &error);
+    assert_ok(nf_safetensors_open(&after, saved, &error), &error);
+    for (size_t i = 0; i < nf_safetensors_count(before); i++) {
+        const nf_stored *old = nf_safetensors_at(before, i);
+        const nf_stored *new = nf_safetensors_find(after, old->name);
+        if (old->type > NF_STORED_BF16) continue;
+        if (!new) fail_msg("%s: saved without %s", name, old->name);
+        assert_int_equal(old->count, new->count);
+        assert_memory_equal(old->dims, new->dims, (size_t)old->n_dims * sizeof *old->dims);
+        float *values = malloc(2 * old->count * sizeof *values + 1);
+        assert_ok(nf_stored_to_f32(old, values, &error), &error);
+        assert_ok(nf_stored_to_f32(new, values + old->count, &error), &error);
+        assert_memory_equal(values, values + old->count, old->count * sizeof *values);
+        free(values);
+    }
+    nf_safetensors_close(before);
+    nf_safetensors_close(after);
+    snprintf(path, sizeof path, "%s/gliner_config.json", saved);
+    json_t *config = json_load_file(path, 0, NULL);
+    assert_true(json_is_object(json_object_get(config, "encoder_config")));
+    json_decref(config);
+}
+
+static void test_saved(void **state) {
+    (void)state;
+    static const char *const names[] = {"markerv0", "marker",        "markerv1",  "token-spans",
+                                        "deberta",  "deberta-fused", "pool-last", "bi",
+                                        "bi-token", "precomputed",   "relations"};
+    for (size_t i = 0; i < NF_COUNT(names); i++) check_saved(names[i]);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_errors),       cmocka_unit_test(test_warnings),
         cmocka_unit_test(test_added_tokens), cmocka_unit_test(test_named_encoder),
-        cmocka_unit_test(test_labels),       cmocka_unit_test(test_variants)};
+        cmocka_unit_test(test_labels),       cmocka_unit_test(test_variants),
+        cmocka_unit_test(test_saved)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -218,8 +218,7 @@ static nerfit_status gliner_build(gliner_builder *b, const json_t *encoder_confi
 
 /* ---------------------------------------------------------------- the weights */
 
-/* What stands before all names: torch.compile's wrapper, or one more module. */
-static const char *gliner_wrapper(const nf_safetensors *weights) {
+const char *nf_gliner_wrapper(const nf_safetensors *weights) {
     static const char *const wrappers[] = {"", "_orig_mod.", "model.", "model._orig_mod."};
     for (size_t i = 0; i < NF_COUNT(wrappers); i++)
         for (size_t k = 0; k < nf_safetensors_count(weights); k++) {
@@ -367,7 +366,7 @@ static void gliner_tell_unused(const gliner_weights *w, bool bi, const nf_log *l
 static nerfit_status gliner_load_weights(nf_model *model, const nf_log *log, nerfit_error *err) {
     gliner_weights w = {.file = model->weights,
                         .where = nf_safetensors_path(model->weights),
-                        .wrapper = gliner_wrapper(model->weights)};
+                        .wrapper = nf_gliner_wrapper(model->weights)};
     w.used = calloc(nf_safetensors_count(w.file) + 1, sizeof *w.used);
     if (!w.used) return nf_no_memory(err, nf_safetensors_count(w.file));
     if (*w.wrapper)
@@ -538,16 +537,14 @@ static nerfit_status gliner_load(nf_model *model, const char *folder, const nf_l
     NF_TRY(nf_json_load(&g->json, path, err));
     NF_TRY(nf_gliner_config_read(&g->config, g->json, path, log, err));
     NF_TRY(gliner_open_weights(model, arena, log, err));
-    json_t *labels = NULL;
     NF_TRY(gliner_encoder_config(&model->config, g->config.encoder_config, "config.json",
                                  "encoder_config", g->config.model_name, model, arena, err));
     if (g->config.labels_encoder)
-        NF_TRY(gliner_encoder_config(&labels, g->config.labels_encoder_config, "labels_config.json",
-                                     "labels_encoder_config", g->config.labels_encoder, model,
-                                     arena, err));
+        NF_TRY(gliner_encoder_config(&g->labels_config, g->config.labels_encoder_config,
+                                     "labels_config.json", "labels_encoder_config",
+                                     g->config.labels_encoder, model, arena, err));
     gliner_builder builder = {model, g, &model->net, err};
-    nerfit_status status = gliner_build(&builder, model->config, labels);
-    json_decref(labels);
+    nerfit_status status = gliner_build(&builder, model->config, g->labels_config);
     if (status == NERFIT_OK) status = gliner_load_weights(model, log, err);
     if (status == NERFIT_OK) status = gliner_tokenizers(model, arena, err);
     if (status == NERFIT_OK && g->precomputed)
@@ -560,8 +557,11 @@ static void gliner_free(nf_model *model) {
     if (!model->gliner) return;
     nf_tokenizer_free(model->gliner->labels_tokenizer);
     json_decref(model->gliner->json);
+    json_decref(model->gliner->labels_config);
     free(model->gliner);
 }
 
-const nf_model_kind nf_model_kind_gliner = {
-    .found = nf_gliner_config_exists, .load = gliner_load, .free = gliner_free};
+const nf_model_kind nf_model_kind_gliner = {.found = nf_gliner_config_exists,
+                                            .load = gliner_load,
+                                            .save = nf_gliner_save,
+                                            .free = gliner_free};

@@ -56,7 +56,8 @@ typedef struct nf_gliner_part {
 
 typedef struct nf_gliner {
     nf_gliner_config config;
-    json_t *json; /* gliner_config.json */
+    json_t *json;          /* gliner_config.json */
+    json_t *labels_config; /* of a bi-encoder's labels' encoder; else NULL */
     nf_layers_fuser *fuser, *labels_fuser;
     nf_linear *projection; /* H to D; NULL: they are equal */
     nf_lstm *lstm;         /* NULL: none */
@@ -75,6 +76,11 @@ typedef struct nf_gliner {
     const char *const *names, *const *prompts;
     size_t n_labels;
 } nf_gliner;
+
+/* What stands before the names of all stored tensors: torch.compile's wrapper, or one more module. */
+const char *nf_gliner_wrapper(const nf_safetensors *weights);
+/* Writes a folder that the package loads. */
+nerfit_status nf_gliner_save(const nf_model *model, const char *folder, nerfit_error *err);
 
 /* ---- labels */
 /* "O", "B-person", "I-person", "B-place", ... [2 count + 1] in the arena; NULL: out of memory. */

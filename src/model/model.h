@@ -12,9 +12,11 @@
 
 typedef struct nf_adapter nf_adapter;
 typedef struct nf_gliner nf_gliner;
+typedef struct nf_model_kind nf_model_kind;
 
 typedef struct nf_model {
     nf_network net;
+    const nf_model_kind *kind; /* of its folder; NULL: transformers' */
     const nf_architecture *architecture;
     nf_encoder encoder;
     nf_tokenizer *tokenizer; /* NULL if the folder has none (encoding is then an error) */
@@ -36,12 +38,14 @@ typedef struct nf_model {
 } nf_model;
 
 /* Folders in another form than transformers': a row of model.c's table. */
-typedef struct nf_model_kind {
+struct nf_model_kind {
     bool (*found)(const char *folder);
     nerfit_status (*load)(nf_model *model, const char *folder, const nf_log *log,
                           nerfit_error *err);
+    /* Writes its files into a folder that is there; beside them stand nerfit's own. */
+    nerfit_status (*save)(const nf_model *model, const char *folder, nerfit_error *err);
     void (*free)(nf_model *model); /* what is the kind's own; of every model */
-} nf_model_kind;
+};
 
 /* Loads config.json, the weights and the tokenizer. A folder of a token-classification model comes
  * with its head and labels; a PEFT adapter folder (adapter_config.json) loads its base model

@@ -200,7 +200,10 @@ static const nf_model_kind *const model_kinds[] = {&nf_model_kind_gliner};
 static nerfit_status load(nf_model *model, const char *folder, const char *base, const nf_log *log,
                           nerfit_error *err) {
     for (size_t i = 0; i < NF_COUNT(model_kinds); i++)
-        if (model_kinds[i]->found(folder)) return model_kinds[i]->load(model, folder, log, err);
+        if (model_kinds[i]->found(folder)) {
+            model->kind = model_kinds[i];
+            return model->kind->load(model, folder, log, err);
+        }
     if (!nf_adapter_folder(folder)) {
         NF_TRY(load_base(model, folder, log, err));
         NF_TRY(load_tokenizer(model, folder, NULL, log, err));

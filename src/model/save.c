@@ -67,6 +67,14 @@ nerfit_status nf_save_config(const nf_model *model, const char *folder, nerfit_e
     return status;
 }
 
+/* Those of transformers' folder. */
+static nerfit_status save_own_files(const nf_model *model, const char *folder, const char *weights,
+                                    nerfit_error *err) {
+    NF_TRY(save_weights(model, weights, err));
+    NF_TRY(nf_save_config(model, folder, err));
+    return model->tokenizer ? nf_tokenizer_save(model->tokenizer, folder, err) : NERFIT_OK;
+}
+
 nerfit_status nf_model_save(const nf_model *model, const char *folder, nerfit_error *err) {
     for (size_t i = 0; i < model->net.n_linears; i++)
         if (model->net.linears[i]->lora)
@@ -75,10 +83,10 @@ nerfit_status nf_model_save(const nf_model *model, const char *folder, nerfit_er
     NF_TRY(nf_directory_make(folder, err));
     nf_arena arena = {0};
     const char *path = nf_path_join(&arena, folder, "model.safetensors");
-    nerfit_status status = path ? save_weights(model, path, err) : nf_no_memory(err, 0);
-    if (status == NERFIT_OK) status = nf_save_config(model, folder, err);
-    if (status == NERFIT_OK && model->tokenizer)
-        status = nf_tokenizer_save(model->tokenizer, folder, err);
+    nerfit_status status = path ? NERFIT_OK : nf_no_memory(err, 0);
+    if (status == NERFIT_OK)
+        status = model->kind ? model->kind->save(model, folder, err)
+                             : save_own_files(model, folder, path, err);
     if (status == NERFIT_OK) status = nf_decoding_save(&model->decoding, folder, err);
     if (status == NERFIT_OK) status = nf_word_shape_save(model, folder, err);
     nf_arena_free(&arena);

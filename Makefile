@@ -3,8 +3,12 @@
 # folder; DEBUG=1 keeps the asserts. See ./run for the commands that also install what is missing.
 BUILD ?= build
 PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
 DESTDIR ?=
 CC ?= cc
+# counts what breaks programs over nerfit.h: docs/release.md
+SONAME := libnerfit.so.1
+MACHINE := $(shell $(CC) -dumpmachine)
 VERSION := $(shell sed -n 's/.*define NERFIT_VERSION "\(.*\)"/\1/p' include/nerfit.h)
 
 # tools/mutants links the tests with a shared library, in which all is visible
@@ -46,7 +50,7 @@ BENCHES := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
 # The reference backend is one source for two types, the kernels one source for each instruction set.
 OBJECTS += $(if $(wildcard src/tensor/ref/ref.c),$(BUILD)/ref_f32.o $(BUILD)/ref_f64.o)
 ifneq ($(wildcard src/tensor/cpu/kernels.c),)
-ifeq ($(shell uname -m),x86_64)
+ifeq ($(firstword $(subst -, ,$(MACHINE))),x86_64)
 OBJECTS += $(BUILD)/kernels_base.o $(BUILD)/kernels_avx2.o $(BUILD)/kernels_avx512.o
 OBJECTS += $(BUILD)/attention_terms_base.o $(BUILD)/attention_terms_avx2.o $(BUILD)/attention_terms_avx512.o
 else
@@ -80,20 +84,20 @@ $(BUILD)/kernels_avx512.o $(BUILD)/attention_terms_avx512.o: $(BUILD)/%_avx512.o
 	@mkdir -p $(@D)
 	$(CC) $(NF_CFLAGS) $(KERNEL_FLAGS) -march=x86-64-v4 -mprefer-vector-width=512 -DNF_ISA=avx512 -MMD -MP -c $< -o $@
 
-ifeq ($(shell uname -m),x86_64)
+ifeq ($(firstword $(subst -, ,$(MACHINE))),x86_64)
 $(BUILD)/src/tensor/cpu/dropped.o $(BUILD)/src/tensor/cpu/gradient.o: NF_CFLAGS += -O3 -march=x86-64-v4 -mavx512bf16 -mprefer-vector-width=512
 endif
 
 $(BUILD)/libnerfit.a: $(OBJECTS)
 	rm -f $@ && ar rcs $@ $^
 $(BUILD)/libnerfit.so: $(OBJECTS)
-	$(CC) -shared -Wl,-soname,libnerfit.so.0 $(LDFLAGS) $^ -o $@ $(LIBS)
-	ln -sf libnerfit.so $(BUILD)/libnerfit.so.0
+	$(CC) -shared -Wl,-soname,$(SONAME) $(LDFLAGS) $^ -o $@ $(LIBS)
+	ln -sf libnerfit.so $(BUILD)/$(SONAME)
 $(BUILD)/nerfit: $(CLI_OBJECTS) $(BUILD)/libnerfit.a
 	$(CC) $(LDFLAGS) $^ -o $@ $(LIBS)
 $(BUILD)/nerfit.pc: Makefile include/nerfit.h
 	@mkdir -p $(@D)
-	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' \
+	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'includedir=$${prefix}/include' '' \
 	  'Name: nerfit' 'Description: Few-shot named entity recognition' 'Version: $(VERSION)' \
 	  'Requires.private: $(PACKAGES)' 'Libs: -L$${libdir} -lnerfit' 'Libs.private: -ldnnl -fopenmp -ldl -lm' \
 	  'Cflags: -I$${includedir}' > $@
@@ -127,7 +131,7 @@ check: $(TESTS)
 	@failed=0; for t in $(TESTS); do echo "== $$t"; $$t || failed=1; done; exit $$failed
 
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(PREFIX)/include
 	install -m 755 $(BUILD)/nerfit $(DESTDIR)$(PREFIX)/bin/
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1
 	$(BUILD)/nerfit help --man > $(DESTDIR)$(PREFIX)/share/man/man1/nerfit.1
@@ -137,14 +141,14 @@ install: all
 	$(BUILD)/nerfit completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_nerfit
 	$(BUILD)/nerfit completion fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/nerfit.fish
 	install -m 644 include/nerfit.h $(DESTDIR)$(PREFIX)/include/
-	install -m 644 $(BUILD)/libnerfit.a $(DESTDIR)$(PREFIX)/lib/
-	install -m 755 $(BUILD)/libnerfit.so $(DESTDIR)$(PREFIX)/lib/libnerfit.so.$(VERSION)
-	ln -sf libnerfit.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/libnerfit.so.0
-	ln -sf libnerfit.so.0 $(DESTDIR)$(PREFIX)/lib/libnerfit.so
-	sed 's|^prefix=.*|prefix=$(PREFIX)|' $(BUILD)/nerfit.pc > $(DESTDIR)$(PREFIX)/lib/pkgconfig/nerfit.pc
+	install -m 644 $(BUILD)/libnerfit.a $(DESTDIR)$(LIBDIR)/
+	install -m 755 $(BUILD)/libnerfit.so $(DESTDIR)$(LIBDIR)/libnerfit.so.$(VERSION)
+	ln -sf libnerfit.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libnerfit.so
+	sed 's|^prefix=.*|prefix=$(PREFIX)|; s|^libdir=.*|libdir=$(LIBDIR)|' $(BUILD)/nerfit.pc > $(DESTDIR)$(LIBDIR)/pkgconfig/nerfit.pc
 
 clean:
 	rm -rf $(BUILD)
 .PHONY: all tests examples benches fuzzers check install clean
 .SECONDARY:
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -name '*.d' -type f 2>/dev/null)

@@ -30,7 +30,7 @@ extern "C" {
 #define NERFIT_PRINTF(fmt, args)
 #endif
 
-#define NERFIT_VERSION "0.1.0"
+#define NERFIT_VERSION "0.2.0"
 
 /* ---------------------------------------------------------------- status and errors */
 
@@ -66,7 +66,7 @@ typedef struct nerfit_error {
 /* The general meaning of a status; a constant string, never NULL. */
 NERFIT_API const char *nerfit_status_text(nerfit_status status);
 
-/* "0.1.0": of the library at run time. */
+/* "0.2.0": of the library at run time. */
 NERFIT_API const char *nerfit_version(void);
 
 /* "Did you mean": the name that is nearest to the one given, counting letters to put in, to take out,

@@ -108,7 +108,7 @@ class TrainingArguments:
 """
 
 TYPES = {"bool": "bool", "int": "int", "real": "float", "names": "List[str]",
-         "paths": "List[str]"}
+         "paths": "List[str]", "weights": "Union[List[str], Dict[str, float]]"}
 FIRST = {
     "model_name": "str",
     "train_annotations": "Annotations",

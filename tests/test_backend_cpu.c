@@ -599,11 +599,20 @@ static void test_rest(void **state) {
     static const int32_t cu[] = {0, 3, 3, 10, 40}, cu_entities[] = {0, 1, 1, 3, 4};
     static const int32_t types[] = {0, 2, 1, 2}, starts[] = {1, 0, 3, 20}, ends[] = {2, 3, 7, 30};
     nf_sequences sequences = {cu, 4, 40, 30};
-    int32_t ids[40], labels[40];
+    int32_t ids[40], labels[40], sets[40], allowed[22];
+    float weights[44];
     for (int i = 0; i < 40; i++) {
         ids[i] = (int32_t)nf_rng_below(&rng, 9);
         labels[i] = i % 4 ? (int32_t)nf_rng_below(&rng, 11) : -100;
+        sets[i] = i / 20;
+        weights[i] = (float)(i % 5) / 4;
     }
+    weights[40] = weights[41] = weights[42] = weights[43] = 0.5f;
+    for (int i = 0; i < 22; i++) allowed[i] = i < 11 || nf_rng_below(&rng, 2);
+    for (int i = 20; i < 40; i++)
+        if (labels[i] >= 0) allowed[11 + labels[i]] = i % 2; /* some of them stay */
+    for (int i = 20; i < 40; i++)
+        if (labels[i] >= 0 && !allowed[11 + labels[i]]) labels[i] = -100;
     for (size_t c = 5; c <= 384; c += 379) {
         shape s = {40, c};
         float *x = values(40 * c), *table = values(9 * c), *logits = values(40 * 11);
@@ -625,14 +634,20 @@ static void test_rest(void **state) {
         BOTH("embedding_backward", 9 * c, 1e-5, &s,
              be->embedding_backward(be, V(y), V(x), ids, 40, c, 4));
         double losses[2];
-        nf_entities entities = {V(table), c, cu_entities, types, starts, ends, 4};
+        nf_entities entities = {V(table), c, cu_entities, types, starts, ends, 4, NULL, NULL};
         BOTH("contrastive_loss", 40 * c, 1e-5, &s,
              losses[side_] = be->contrastive_loss(be, V(y), V(x), &sequences, &entities, 0.3));
         assert_true(fabs(losses[0] - losses[1]) < 1e-4 * fabs(losses[0]));
-        for (int k = 0; k < 2; k++) {
+        entities.weights = V(weights), entities.token_weights = V(weights + 4);
+        BOTH("contrastive_loss, weights", 40 * c, 1e-5, &s,
+             losses[side_] = be->contrastive_loss(be, V(y), V(x), &sequences, &entities, 0.3));
+        assert_true(fabs(losses[0] - losses[1]) < 1e-4 * fabs(losses[0]));
+        for (int k = 0; k < 6; k++) {
+            nf_targets targets = {.labels = labels, .n = 40, .l = 11, .smoothing = k % 2 ? 0.1 : 0};
+            if (k >= 2) targets.weights = V(weights);
+            if (k >= 4) targets.allowed = allowed, targets.sets = sets;
             BOTH("cross_entropy", 40 * 11, 1e-5, &s,
-                 losses[side_] = be->cross_entropy(
-                     be, V(y), V(logits), &(nf_targets){labels, 40, 11, k ? 0.1 : 0.0}, 0.3));
+                 losses[side_] = be->cross_entropy(be, V(y), V(logits), &targets, 0.3));
             assert_true(fabs(losses[0] - losses[1]) < 1e-5 * fabs(losses[0]));
         }
         int32_t answers[40 * 11];

@@ -19,6 +19,7 @@ typedef struct comm_case {
     const char *name, *kind;
     size_t ranks, batch, accumulation; /* batch: of all ranks */
     double dropout;
+    bool partial; /* texts and tokens have weights, types that were not looked for */
 } comm_case;
 
 static const comm_case cases[] = {
@@ -28,6 +29,9 @@ static const comm_case cases[] = {
     {"classification, three ranks, one without texts", "classification", 3, 6, 1, 0.1},
     {"contrastive", "contrastive", 2, 4, 2, 0.1},
     {"description", "description", 2, 4, 2, 0.0},
+    {"classification, weights", "classification", 3, 6, 2, 0.1, true},
+    {"contrastive, weights", "contrastive", 2, 4, 2, 0.1, true},
+    {"description, weights", "description", 2, 4, 2, 0.0, true},
 };
 
 /* One rank's training. */
@@ -93,6 +97,36 @@ static void make_task(rank_run *run, bool description, bool contrastive) {
               &error);
 }
 
+/* Every third text is known of all; of the others the tokens weigh 0, 0.5 and 1.5, and the first of
+ * them were only asked for their own types. */
+static void make_partial(nf_examples *examples, bool by_entities) {
+    for (size_t s = 0; s < examples->count; s++) {
+        nf_example *e = &examples->items[s];
+        if (s % 3 == 0) continue;
+        float *weights = nf_arena_alloc(&examples->arena, e->length * sizeof *weights);
+        float *of_entities = nf_arena_alloc(&examples->arena, 16 * sizeof *weights);
+        int32_t *types = nf_arena_alloc(&examples->arena, 16 * sizeof *types);
+        int32_t *labels = nf_arena_alloc(&examples->arena, e->length * sizeof *labels);
+        assert_true(weights && of_entities && types && labels && e->n_entities <= 16);
+        for (size_t i = 0; i < e->length; i++) {
+            weights[i] = (float)((s + i) % 4) / 2;
+            labels[i] = weights[i] == 0 ? NF_LABEL_IGNORED : e->labels[i];
+        }
+        for (size_t i = 0; i < e->n_entities; i++) of_entities[i] = 0.5f + (float)i;
+        /* the file's labels have other types than its entities */
+        size_t n_types = 0;
+        for (size_t i = 0; i < e->n_entities && by_entities; i++)
+            types[n_types++] = e->entities[i].type;
+        for (size_t i = 0; i < e->length && !by_entities && n_types < 16; i++)
+            if (labels[i] > 0) types[n_types++] = nf_label_type(labels[i]);
+        e->labels = labels;
+        e->weights = weights;
+        e->text_weight = 0.5f;
+        e->entity_weights = of_entities;
+        if (s % 3 == 1) e->looked_for = types, e->n_looked_for = n_types;
+    }
+}
+
 static void begin(rank_run *run, const comm_case *c, const char *backend_name, nf_comm *comm) {
     bool contrastive = strcmp(c->kind, "contrastive") == 0;
     bool description = strcmp(c->kind, "description") == 0;
@@ -105,6 +139,7 @@ static void begin(rank_run *run, const comm_case *c, const char *backend_name, n
     run->model->encoder.classifier_dropout = c->dropout;
     load_examples(run->file, &run->examples);
     run->examples.count = TEXTS;
+    if (c->partial) make_partial(&run->examples, description);
     make_task(run, description, contrastive);
     run->stage = (nf_stage){.number = 2,
                             .task = run->task,

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "base/rng.h"
-#include "labels/decoder.h"
+#include "labels/decoder_loss.h"
 
 enum { WORDS = 5, TYPES = 3, LABELS = 2 * TYPES + 1, TRIES = 60 };
 static nerfit_error error;
@@ -233,9 +233,141 @@ static void test_keep(void **state) {
     nf_decoder_free(d);
 }
 
+/* ---------------------------------------------------------------- partly known labels */
+
+/* A text of a problem with weights and labels that are allowed. */
+typedef struct partial {
+    problem p;
+    int32_t gold[WORDS], allowed[LABELS];
+    float weights[WORDS];
+    bool weighted, restricted;
+} partial;
+
+/* Types are left out at random; the gold path has none of them. */
+static partial make_partial(nf_decoder *d, nf_rng *rng, int at) {
+    static const float values[] = {0, 0, 0.25f, 0.5f, 1, 1, 2.5f};
+    partial out = {.weighted = at % 4 != 0, .restricted = at % 2};
+    out.p = make_problem(rng, 1.0);
+    problem other = out.p;
+    out.allowed[0] = 1;
+    for (size_t k = 0; k < out.p.types; k++)
+        out.allowed[1 + 2 * k] = out.allowed[2 + 2 * k] =
+            !out.restricted || nf_rng_below(rng, 3) > 0;
+    for (size_t k = 0; k < out.p.words * out.p.labels; k++) {
+        other.logits[k] = nf_rng_normal(rng);
+        if (!out.allowed[k % out.p.labels]) other.logits[k] = -HUGE_VAL;
+    }
+    assert_ok(nf_decoder_best(d, &other.transitions, other.logits, other.words, other.types,
+                              out.gold, NULL, &error),
+              &error);
+    for (size_t w = 0; w < WORDS; w++)
+        out.weights[w] = at % 5 == 4 ? 0.75f : values[nf_rng_below(rng, 7)];
+    return out;
+}
+
+/* log of the sum over the paths of allowed labels that have the gold labels of weights above
+ * `least`. */
+static double log_sum_of(const partial *t, double least) {
+    int32_t path[WORDS] = {0};
+    double sum = 0.0;
+    do {
+        bool in = true;
+        for (size_t w = 0; w < t->p.words; w++) {
+            in &= t->allowed[path[w]] == 1;
+            in &= (double)t->weights[w] <= least || path[w] == t->gold[w];
+        }
+        if (in) sum += exp(score_of(&t->p, path));
+    } while (next_path(&t->p, path));
+    return log(sum);
+}
+
+/* The definition: the integral over c of the loss of the words above c, from step to step. */
+static double loss_by_enumeration(const partial *t) {
+    double loss = 0.0, c = 0.0;
+    for (;;) {
+        double next = HUGE_VAL;
+        for (size_t w = 0; w < t->p.words; w++)
+            if ((double)t->weights[w] > c) next = fmin(next, (double)t->weights[w]);
+        if (next == HUGE_VAL) return loss;
+        loss += (next - c) * (log_sum_of(t, HUGE_VAL) - log_sum_of(t, c));
+        c = next;
+    }
+}
+
+static double partial_loss(nf_decoder *d, const partial *t, double *dlogits, nf_transitions *dt) {
+    const nf_decoder_text text = {.logits = t->p.logits,
+                                  .words = t->p.words,
+                                  .types = t->p.types,
+                                  .gold = t->gold,
+                                  .weights = t->weighted ? t->weights : NULL,
+                                  .allowed = t->restricted ? t->allowed : NULL};
+    const nf_decoder_gradient gradient = {.scale = 1.0, .logits = dlogits, .transitions = dt};
+    double loss;
+    assert_ok(nf_decoder_loss(d, &t->p.transitions, &text, &gradient, &loss, &error), &error);
+    return loss;
+}
+
+/* Losses against the enumeration of all paths, gradients against central differences of it. */
+static void test_partial(void **state) {
+    (void)state;
+    nf_rng rng = nf_rng_new(12, 0);
+    nf_decoder *d;
+    assert_ok(nf_decoder_new(&d, &error), &error);
+    for (int i = 0; i < TRIES; i++) {
+        partial t = make_partial(d, &rng, i);
+        double dlogits[WORDS * LABELS] = {0}, step = 1e-4;
+        nf_transitions dt = {0};
+        if (!t.weighted)
+            for (size_t w = 0; w < WORDS; w++) t.weights[w] = 1.0f;
+        near(partial_loss(d, &t, dlogits, &dt), loss_by_enumeration(&t), 1e-11, "loss", i);
+        for (size_t k = 0; k < t.p.words * t.p.labels + NF_TRANSITION_COUNT; k++) {
+            bool logit = k < t.p.words * t.p.labels;
+            size_t at = logit ? k : k - t.p.words * t.p.labels;
+            double *value = logit ? &t.p.logits[at] : &t.p.transitions.next[0][0] + at;
+            double kept = *value, up, down;
+            *value = kept + step, up = loss_by_enumeration(&t);
+            *value = kept - step, down = loss_by_enumeration(&t);
+            *value = kept;
+            near(logit ? dlogits[at] : (&dt.next[0][0])[at], (up - down) / (2 * step), 1e-6,
+                 logit ? "gradient by a logit" : "gradient by a transition", i);
+        }
+    }
+    nf_decoder_free(d);
+}
+
+/* Weights of 1 give the bits of none; the same weight all over, that multiple; 0, nothing. */
+static void test_weights(void **state) {
+    (void)state;
+    nf_rng rng = nf_rng_new(13, 0);
+    nf_decoder *d;
+    assert_ok(nf_decoder_new(&d, &error), &error);
+    for (int i = 0; i < TRIES; i++) {
+        partial t = make_partial(d, &rng, 0);
+        static const float alike[] = {1.0f, 0.5f, 0.0f};
+        double plain[WORDS * LABELS] = {0},
+                             expected = partial_loss(d, &t, plain, &(nf_transitions){0});
+        for (int k = 0; k < 3; k++) {
+            double dlogits[WORDS * LABELS] = {0};
+            t.weighted = true;
+            for (size_t w = 0; w < WORDS; w++) t.weights[w] = alike[k];
+            double loss = partial_loss(d, &t, dlogits, &(nf_transitions){0});
+            if (k == 0) {
+                assert_true(loss == expected);
+                assert_memory_equal(dlogits, plain, sizeof plain);
+            }
+            near(loss, (double)alike[k] * expected, 1e-13, "weighted alike", i);
+            for (size_t c = 0; c < WORDS * LABELS; c++)
+                near(dlogits[c], (double)alike[k] * plain[c], 1e-12, "gradient", i);
+        }
+        t.weighted = false;
+    }
+    nf_decoder_free(d);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_brute_force), cmocka_unit_test(test_gradients),
-        cmocka_unit_test(test_keep), cmocka_unit_test(test_extremes)};
+        cmocka_unit_test(test_keep),        cmocka_unit_test(test_extremes),
+        cmocka_unit_test(test_partial),     cmocka_unit_test(test_weights)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

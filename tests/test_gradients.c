@@ -43,6 +43,28 @@ static const nf_example texts[TEXTS] = {{.ids = ids,
                                          .length = 3,
                                          .words = words + 5,
                                          .n_words = 0}};
+/* The same, partly known: weights, a word that nobody knows, a type that was not looked for. */
+static const int32_t partial_labels[] = {-100, 1, 2, 0,    -100, -100, 3,    4,
+                                         4,    0, 1, -100, -100, -100, -100, -100};
+static const float weights[] = {0.5f, 0.5f, 0.25f, 0.5f, 0.5f, 1, 2, 1, 0.3f, 1, 1, 0, 1, 1, 0, 1};
+static const float entity_weights[] = {0.5f, 2, 1};
+static const int32_t looked_for[] = {0};
+static nf_example partial_texts[TEXTS];
+static bool partial; /* whether the texts are the partly known ones */
+
+static void make_partial_texts(void) {
+    memcpy(partial_texts, texts, sizeof partial_texts);
+    for (size_t i = 0, at = 0, e = 0; i < TEXTS;
+         at += texts[i].length, e += texts[i++].n_entities) {
+        partial_texts[i].labels = partial_labels + at;
+        partial_texts[i].weights = weights + at;
+        partial_texts[i].entity_weights = entity_weights + e;
+        partial_texts[i].text_weight = i == 0 ? 0.5f : 1.0f;
+    }
+    partial_texts[0].looked_for = looked_for;
+    partial_texts[0].n_looked_for = 1;
+}
+
 static const nf_examples examples = {.items = (nf_example *)(uintptr_t)texts, .count = TEXTS};
 
 typedef struct setting {
@@ -56,6 +78,10 @@ static const setting settings[] = {
     {"full, stage 1", "bert", 1, false, false, "gelu"},
     {"full, stage 2", "bert/token-classification", 2, false, false, "gelu"},
     {"RoBERTa, stage 2", "roberta/token-classification", 2, false, false, "gelu"},
+    {"partly known, stage 1", "bert", 1, false, false, "gelu"},
+    {"partly known, stage 2", "bert/token-classification", 2, false, false, "gelu"},
+    {"partly known, descriptions", "bert", 3, false, false, "gelu"},
+    {"partly known, decoder", "bert", 4, false, false, "gelu"},
     {"tanh gelu", "bert/token-classification", 2, false, false, "gelu_new"},
     {"silu", "bert/token-classification", 2, false, false, "silu"},
     {"tanh", "bert/token-classification", 2, false, false, "tanh"},
@@ -107,7 +133,8 @@ static nf_activation activation_of(const char *name) {
 }
 
 static double loss_of(nf_task *task, nf_pass *pass, bool backward) {
-    const nf_example *batch[TEXTS] = {&texts[0], &texts[1], &texts[2]};
+    const nf_example *all = partial ? partial_texts : texts;
+    const nf_example *batch[TEXTS] = {&all[0], &all[1], &all[2]};
     nf_tokens tokens[TEXTS];
     for (size_t i = 0; i < TEXTS; i++)
         tokens[i] = (nf_tokens){texts[i].ids, texts[i].length, texts[i].shapes};
@@ -199,6 +226,7 @@ static void check_folding(nf_model *model, nf_pass *pass) {
 }
 
 static void check_setting(const setting *s) {
+    partial = strncmp(s->name, "partly known", 12) == 0;
     nf_backend *be;
     nf_model *model;
     nf_task *task;
@@ -299,6 +327,7 @@ static void check_setting(const setting *s) {
 
 static void test_gradients(void **state) {
     (void)state;
+    make_partial_texts();
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) check_setting(&settings[i]);
 }
 

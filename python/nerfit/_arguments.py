@@ -69,11 +69,13 @@ def _text(name: str, value: Any) -> str:
         return repr(value)
     if isinstance(value, os.PathLike):
         return os.fsdecode(value)
+    if isinstance(value, Mapping) and _TYPES.get(name) == "weights":
+        value = [f"{key}={_text(name, number)}" for key, number in value.items()]
     if isinstance(value, (list, tuple, set, frozenset)):
         if name == "report_to" and not value:
             return "none"  # as transformers reads it
         parts = [_text(name, part) for part in value]
-        empty = not parts and _TYPES.get(name) not in ("names", "paths")
+        empty = not parts and _TYPES.get(name) not in ("names", "paths", "weights")
         if empty or any("," in part for part in parts):
             raise ArgumentError(f"{name}: {value!r} is not a value or a list of values")
         return ",".join(parts)

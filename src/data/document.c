@@ -40,6 +40,20 @@ const char *nf_corpus_label(nf_corpus *corpus, const char *label, size_t size) {
     return corpus->labels[corpus->n_labels++] = copy;
 }
 
+static bool copy_lists(nf_corpus *corpus, nf_beside *b) {
+    nf_arena *arena = &corpus->arena;
+    if (!b->n_unknown && !b->labels) return true;
+    nf_range *unknown = nf_arena_calloc(arena, b->n_unknown + 1, sizeof *unknown);
+    const char **labels = nf_arena_calloc(arena, b->n_labels + 1, sizeof *labels);
+    if (!unknown || !labels) return false;
+    if (b->n_unknown) memcpy(unknown, b->unknown, b->n_unknown * sizeof *unknown);
+    for (size_t i = 0; i < b->n_labels; i++)
+        if (!(labels[i] = nf_arena_strdup(arena, b->labels[i]))) return false;
+    b->unknown = b->n_unknown ? unknown : NULL;
+    b->labels = b->labels ? labels : NULL;
+    return true;
+}
+
 const nf_beside *nf_corpus_beside(nf_corpus *corpus, const nf_beside *beside) {
     nf_beside *copy = beside ? nf_arena_alloc(&corpus->arena, sizeof *copy) : NULL;
     if (!copy) return NULL;
@@ -47,7 +61,7 @@ const nf_beside *nf_corpus_beside(nf_corpus *corpus, const nf_beside *beside) {
     if (beside->fields) copy->fields = nf_arena_strdup(&corpus->arena, beside->fields);
     if (beside->source) copy->source = nf_arena_strdup(&corpus->arena, beside->source);
     bool whole = !copy->fields == !beside->fields && !copy->source == !beside->source;
-    return whole ? copy : NULL;
+    return whole && copy_lists(corpus, copy) ? copy : NULL;
 }
 
 bool nf_document_overlaps(const nf_document *d) {

@@ -27,13 +27,25 @@
 #include "base/utf8.h"
 #include "base/log.h"
 
-/* What a text or an entity may have beside what each has. */
+/* Code points of a text. */
+typedef struct nf_range {
+    uint32_t start, end;
+} nf_range;
+
+/* What a text or an entity may have beside what each has. What training makes of weights, unknown
+ * places and labels: train/examples.h. */
 typedef struct nf_beside {
     const char *fields; /* members of a JSON object without its braces (`"id": 7, "meta": {}`), as
                            the input spelled them; NULL: none */
     const char *source; /* who says so (an annotator, a model); NULL: unknown */
     double weight;      /* in a loss, 0 or more */
     bool weighted;      /* whether `weight` was given; else it counts as 1 */
+    /* of texts */
+    const nf_range *unknown; /* [n_unknown] places where nobody knows what there is; of a given
+                                document in the unit of its spans */
+    size_t n_unknown;
+    const char *const *labels; /* [n_labels] the labels that were looked for; NULL: all */
+    size_t n_labels;
 } nf_beside;
 
 typedef struct nf_span {
@@ -43,9 +55,7 @@ typedef struct nf_span {
 } nf_span;
 
 /* A word of a format that comes in words (CoNLL): code points of the text. */
-typedef struct nf_word {
-    uint32_t start, end;
-} nf_word;
+typedef nf_range nf_word;
 
 typedef struct nf_document {
     const char *text; /* UTF-8, NUL-terminated, no NUL inside */

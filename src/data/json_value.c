@@ -223,9 +223,56 @@ static size_t entity_place(const span_reader *r, size_t index) {
     return nf_json_item(r->value->text, r->value->size, r->list, index);
 }
 
-/* Weight and source are read where they are a number and a text; else they are fields. */
+/* "unknown": [[start, end], ...]. *good becomes false with an error that does not end the reading. */
+static nerfit_status read_unknown(const nf_json_value *v, taken_keys *taken, nf_arena *arena,
+                                  nf_beside *out, bool *good) {
+    const json_t *list = json_object_get(v->json, "unknown");
+    size_t n = json_array_size(list), place = nf_json_member(v->text, v->size, 0, "unknown");
+    if (!json_is_array(list)) return NERFIT_OK;
+    take_key(taken, "unknown");
+    nf_range *ranges = nf_arena_calloc(arena, n + 1, sizeof *ranges);
+    if (!ranges) return nf_no_memory(v->reading->err, n * sizeof *ranges);
+    for (size_t i = 0; i < n; i++) {
+        const json_t *range = json_array_get(list, i), *start = json_array_get(range, 0),
+                     *end = json_array_get(range, 1);
+        json_int_t from = json_integer_value(start), to = json_integer_value(end);
+        if (json_array_size(range) != 2 || !json_is_integer(start) || !json_is_integer(end) ||
+            from < 0 || to <= from || to > UINT32_MAX) {
+            *good = false;
+            return nf_json_value_error(v, nf_json_item(v->text, v->size, place, i), 0,
+                                       "\"unknown\": item %zu is no place in the text; expected "
+                                       "[start, end], two whole numbers with start < end",
+                                       i + 1);
+        }
+        ranges[i] = (nf_range){(uint32_t)from, (uint32_t)to};
+    }
+    out->unknown = ranges;
+    out->n_unknown = n;
+    return NERFIT_OK;
+}
+
+/* "labels": ["person", ...]; a list of anything else is a field. */
+static nerfit_status read_labels(const nf_json_value *v, taken_keys *taken, nf_arena *arena,
+                                 nf_beside *out) {
+    const json_t *list = json_object_get(v->json, "labels");
+    size_t n = json_array_size(list);
+    for (size_t i = 0; i < n; i++)
+        if (!json_is_string(json_array_get(list, i))) return NERFIT_OK;
+    if (!json_is_array(list)) return NERFIT_OK;
+    take_key(taken, "labels");
+    const char **labels = nf_arena_calloc(arena, n + 1, sizeof *labels);
+    if (!labels) return nf_no_memory(v->reading->err, n * sizeof *labels);
+    for (size_t i = 0; i < n; i++) labels[i] = json_string_value(json_array_get(list, i));
+    out->labels = labels;
+    out->n_labels = n;
+    return NERFIT_OK;
+}
+
+/* Weight and source are read where they are a number and a text; else they are fields. good: of an
+ * object of which `unknown` and `labels` are read, too; whether they could be. */
 static nerfit_status read_beside(const nf_json_value *v, const json_t *json, size_t at,
-                                 taken_keys *taken, nf_arena *arena, const nf_beside **out) {
+                                 taken_keys *taken, nf_arena *arena, bool *good,
+                                 const nf_beside **out) {
     nf_beside beside = {0};
     const json_t *weight = json_object_get(json, "weight"),
                  *source = json_object_get(json, "source");
@@ -239,8 +286,13 @@ static nerfit_status read_beside(const nf_json_value *v, const json_t *json, siz
         beside.source = json_string_value(source);
         take_key(taken, "source");
     }
+    if (good) {
+        NF_TRY(read_unknown(v, taken, arena, &beside, good));
+        NF_TRY(read_labels(v, taken, arena, &beside));
+    }
     NF_TRY(nf_json_fields(v, at, taken->list, arena, &beside.fields));
-    if (!beside.fields && !beside.source && !beside.weighted) return NERFIT_OK;
+    if (!beside.fields && !beside.source && !beside.weighted && !beside.n_unknown && !beside.labels)
+        return NERFIT_OK;
     nf_beside *copy = nf_arena_alloc(arena, sizeof *copy);
     if (!copy) return nf_no_memory(v->reading->err, sizeof *copy);
     *copy = beside;
@@ -302,7 +354,8 @@ static nerfit_status read_span(span_reader *r, size_t index, const json_t *json,
                            .text_size = has_own ? json_string_length(own) : 0};
     *good = true;
     if (list) return NERFIT_OK;
-    return read_beside(r->value, json, entity_place(r, index), &taken, &r->arena, &out->beside);
+    return read_beside(r->value, json, entity_place(r, index), &taken, &r->arena, NULL,
+                       &out->beside);
 }
 
 static nerfit_status read_spans(span_reader *r, const json_t *list, nf_given_document *given) {
@@ -357,8 +410,10 @@ static nerfit_status read_shape(span_reader *r) {
             snprintf(key, sizeof key, "%.*s", (int)strcspn(dot + 1, ".|"), dot + 1);
             r->list = nf_json_member(v->text, v->size, r->list, key);
         }
-    NF_TRY(read_beside(v, v->json, 0, &taken, &r->arena, &given.beside));
-    return read_spans(r, texts_only ? NULL : list, &given);
+    bool good = true;
+    NF_TRY(read_beside(v, v->json, 0, &taken, &r->arena, shape->partial ? &good : NULL,
+                       &given.beside));
+    return good ? read_spans(r, texts_only ? NULL : list, &given) : NERFIT_OK;
 }
 
 nerfit_status nf_span_shape_read(const nf_json_value *value, const nf_span_shape *shape) {
@@ -469,5 +524,17 @@ void nf_json_append_beside(nf_str *out, const nf_beside *beside, const char *con
         nf_str_append_json(out, beside->source, strlen(beside->source));
     }
     if (beside->weighted) nf_str_appendf(out, ", \"weight\": %.15g", beside->weight);
+    if (beside->labels && !is_taken(own, "labels", strlen("labels"))) {
+        nf_str_append_text(out, ", \"labels\": [");
+        for (size_t i = 0; i < beside->n_labels; i++) {
+            if (i) nf_str_append_text(out, ", ");
+            nf_str_append_json(out, beside->labels[i], strlen(beside->labels[i]));
+        }
+        nf_str_append_char(out, ']');
+    }
+    for (size_t i = 0; i < beside->n_unknown; i++)
+        nf_str_appendf(out, i ? ", [%u, %u]" : ", \"unknown\": [[%u, %u]", beside->unknown[i].start,
+                       beside->unknown[i].end);
+    if (beside->n_unknown) nf_str_append_char(out, ']');
     if (beside->fields) append_fields(out, beside->fields, own);
 }

@@ -57,9 +57,10 @@ typedef struct nf_span_shape {
     const char *own;                 /* its own text; NULL: none */
     const char *length;              /* instead of the end; NULL: none */
     nf_offset_unit unit;
-    bool last;  /* the end is the last character's place */
-    bool lists; /* an entity may be [start, end, label] */
-    bool must;  /* the list must be there */
+    bool last;    /* the end is the last character's place */
+    bool lists;   /* an entity may be [start, end, label] */
+    bool must;    /* the list must be there */
+    bool partial; /* `unknown` and `labels` say what is not known of the text (document.h) */
 } nf_span_shape;
 
 /* Adds the document of an object of that shape, with what it has beside. */
@@ -72,8 +73,8 @@ const char *nf_json_annotation_key(const json_t *object, bool deep);
 
 /* ---------------------------------------------------------------- writing */
 
-/* `, "source": ..., "weight": ..., fields` of what there is beside, but fields with one of the names
- * (ended by NULL) that the format writes itself. */
+/* `, "source": ..., "weight": ..., "labels": ..., "unknown": ..., fields` of what there is beside, but
+ * labels and fields with one of the names (ended by NULL) that the format writes itself. */
 void nf_json_append_beside(nf_str *out, const nf_beside *beside, const char *const *own);
 
 #endif

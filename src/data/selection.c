@@ -310,7 +310,7 @@ nerfit_status nf_split(const nf_corpus *corpus, const nf_amount *sizes, size_t n
 
 /* ---------------------------------------------------------------- taking and comparing */
 
-static nerfit_status take(nf_corpus *out, const nf_document *d, nerfit_error *err) {
+nerfit_status nf_corpus_copy(nf_corpus *out, const nf_document *d, nerfit_error *err) {
     nf_arena arena = {0};
     nf_given_span *spans = nf_arena_calloc(&arena, d->n_spans + 1, sizeof *spans);
     nerfit_status status = spans ? NERFIT_OK : nf_no_memory(err, d->n_spans);
@@ -340,7 +340,8 @@ nerfit_status nf_corpus_take(nf_corpus *out, const nf_corpus *from, const uint32
     for (size_t i = 0; i < from->n_labels; i++)
         if (!nf_corpus_label(out, from->labels[i], strlen(from->labels[i])))
             return nf_no_memory(err, strlen(from->labels[i]));
-    for (size_t i = 0; i < count; i++) NF_TRY(take(out, &from->documents[chosen[i]], err));
+    for (size_t i = 0; i < count; i++)
+        NF_TRY(nf_corpus_copy(out, &from->documents[chosen[i]], err));
     return NERFIT_OK;
 }
 

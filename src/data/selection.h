@@ -38,6 +38,8 @@ nerfit_status nf_sample(const nf_corpus *corpus, const nf_sample_options *option
 nerfit_status nf_split(const nf_corpus *corpus, const nf_amount *sizes, size_t n_parts,
                        uint64_t seed, uint32_t *part_of, nerfit_error *err);
 
+/* Copies a document, checked before, to the end of `out`. */
+nerfit_status nf_corpus_copy(nf_corpus *out, const nf_document *document, nerfit_error *err);
 /* Copies the chosen documents to the end of `out`, and all of the corpus's labels, in its order. */
 nerfit_status nf_corpus_take(nf_corpus *out, const nf_corpus *from, const uint32_t *chosen,
                              size_t count, nerfit_error *err);

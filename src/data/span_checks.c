@@ -27,6 +27,8 @@ typedef struct checker {
     uint32_t *offsets;   /* [length + 1] bytes before each code point; NULL for ASCII */
     candidate *kept;     /* [n_kept] */
     size_t n_kept;
+    nf_range *unknown; /* [n_unknown] beside->unknown in code points */
+    size_t n_unknown;
     bool refused; /* the document has an error */
 } checker;
 
@@ -321,6 +323,62 @@ static nerfit_status check_spans(checker *c) {
     return check_against_each_other(c);
 }
 
+/* ---------------------------------------------------------------- what is not known of the text */
+
+static nerfit_status text_error(checker *c, const char *what, size_t number) {
+    nf_finding finding = {.kind = NF_FINDING_OUTSIDE, .line = c->given->line};
+    c->refused = true;
+    return nf_reading_error(c->reading, &finding, "\"unknown\": item %zu %s", number, what);
+}
+
+static int by_start(const void *a, const void *b) {
+    const nf_range *x = a, *y = b;
+    return (x->start > y->start) - (x->start < y->start);
+}
+
+/* Places in code points, sorted, those that touch made one. */
+static nerfit_status check_unknown(checker *c) {
+    const nf_beside *beside = c->given->beside;
+    size_t n = beside ? beside->n_unknown : 0, kept = 0;
+    if (n == 0) return NERFIT_OK;
+    c->unknown = malloc(n * sizeof *c->unknown);
+    if (!c->unknown) return nf_no_memory(c->reading->err, n * sizeof *c->unknown);
+    for (size_t i = 0; i < n; i++) {
+        nf_range *r = &c->unknown[i];
+        if (!place_of(c, beside->unknown[i].end, &r->end))
+            return text_error(c, "ends past the text, or inside a character", i + 1);
+        if (!place_of(c, beside->unknown[i].start, &r->start))
+            return text_error(c, "begins inside a character", i + 1);
+    }
+    qsort(c->unknown, n, sizeof *c->unknown, by_start);
+    for (size_t i = 0; i < n; i++) {
+        nf_range *last = kept ? &c->unknown[kept - 1] : NULL, now = c->unknown[i];
+        if (last && now.start <= last->end)
+            last->end = now.end > last->end ? now.end : last->end;
+        else
+            c->unknown[kept++] = now;
+    }
+    c->n_unknown = kept;
+    return NERFIT_OK;
+}
+
+/* A text's `labels` name those of its entities. */
+static nerfit_status check_looked_for(checker *c) {
+    const nf_beside *beside = c->given->beside;
+    for (size_t i = 0; beside && beside->labels && i < c->n_kept; i++) {
+        const candidate *now = &c->kept[i];
+        bool there = false;
+        for (size_t k = 0; k < beside->n_labels && !there; k++)
+            there = strlen(beside->labels[k]) == now->label_size &&
+                    memcmp(beside->labels[k], now->label, now->label_size) == 0;
+        if (!there)
+            NF_TRY(span_error(c, NF_FINDING_BAD_LABEL, now->number, now->given,
+                              "has a label that is not among the text's \"labels\", the ones "
+                              "that were looked for in it"));
+    }
+    return NERFIT_OK;
+}
+
 static nerfit_status check_text(checker *c) {
     const nf_given_document *given = c->given;
     nf_reading *r = c->reading;
@@ -360,6 +418,14 @@ static const char *own_file(nf_corpus *corpus, const char *name) {
     return corpus->file;
 }
 
+static const nf_beside *own_beside(checker *c) {
+    if (!c->given->beside) return NULL;
+    nf_beside beside = *c->given->beside;
+    beside.unknown = c->unknown;
+    beside.n_unknown = c->n_unknown;
+    return nf_corpus_beside(c->reading->corpus, &beside);
+}
+
 static nerfit_status append(checker *c) {
     nf_corpus *corpus = c->reading->corpus;
     const nf_given_document *given = c->given;
@@ -378,7 +444,7 @@ static nerfit_status append(checker *c) {
         .spans = nf_arena_calloc(&corpus->arena, c->n_kept, sizeof *d.spans),
         .n_spans = c->n_kept,
         .n_words = given->n_words,
-        .beside = nf_corpus_beside(corpus, given->beside),
+        .beside = own_beside(c),
         .file = own_file(corpus, c->reading->name),
         .line = given->line,
     };
@@ -418,8 +484,11 @@ nerfit_status nf_reading_add(nf_reading *reading, const nf_given_document *given
     if (c.refused) return NERFIT_OK;
     nerfit_status status = prepare(&c);
     if (status == NERFIT_OK) status = check_spans(&c);
+    if (status == NERFIT_OK && !reading->texts_only) status = check_looked_for(&c);
+    if (status == NERFIT_OK) status = check_unknown(&c);
     if (status == NERFIT_OK && !c.refused) status = append(&c);
     free(c.offsets);
+    free(c.unknown);
     free(c.kept);
     return status;
 }

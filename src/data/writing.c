@@ -70,7 +70,8 @@ static nerfit_status cannot_hold(const nf_document *d, const nf_format *format, 
 static bool loses_fields(const nf_document *d, const nf_format *format) {
     bool any = d->beside && !(format->holds & NF_HOLDS_FIELDS);
     for (size_t i = 0; d->beside && format->own && format->own[i]; i++)
-        any |= nf_fields_have(d->beside->fields, format->own[i]);
+        any |= nf_fields_have(d->beside->fields, format->own[i]) ||
+               (d->beside->labels && strcmp(format->own[i], "labels") == 0);
     for (size_t i = 0; i < d->n_spans && !(format->holds & NF_HOLDS_ENTITY_FIELDS); i++)
         any |= d->spans[i].beside != NULL;
     return any;

@@ -36,14 +36,62 @@ static nerfit_status projection_backward(const nf_head *head, const nf_pass *pas
 
 /* ---------------------------------------------------------------- the loss */
 
-/* Pairs of an entity and a token of its text. */
+/* What the pairs of an entity and a token of this text weigh (nf_entities). */
+static double weight_of_pairs(const nf_example *text) {
+    if (!text->weights) return (double)text->n_entities * (double)text->length;
+    double sum = 0.0;
+    for (size_t e = 0; e < text->n_entities; e++)
+        for (size_t t = 0; t < text->length; t++) {
+            bool inside = t >= text->entities[e].start && t < text->entities[e].end;
+            sum += (inside ? 1.0 : (double)text->entity_weights[e]) * (double)text->weights[t];
+        }
+    return sum;
+}
+
+/* Pairs of an entity and a token of its text, by weight. */
 static double contrastive_measure(const nf_head *head, const nf_example *const *texts,
                                   size_t count) {
     double pairs = 0.0;
     (void)head;
-    for (size_t s = 0; s < count; s++)
-        pairs += (double)texts[s]->n_entities * (double)texts[s]->length;
+    for (size_t s = 0; s < count; s++) pairs += weight_of_pairs(texts[s]);
     return pairs;
+}
+
+/* The padded pairs of the original's rectangle, this part's texts of it, by their texts' weights. */
+static double weight_of_padding(const nf_head_batch *batch) {
+    double rectangle = batch->whole.most_entities * batch->whole.longest, sum = 0.0;
+    for (size_t s = 0; s < batch->count; s++) {
+        const nf_example *text = batch->texts[s];
+        double pairs = (double)text->n_entities * (double)text->length;
+        sum += (text->weights ? (double)text->text_weight : 1.0) * (rectangle - pairs);
+    }
+    return sum;
+}
+
+/* The weights of entities and tokens, if any is not 1. */
+static nerfit_status load_weights(const nf_pass *pass, const nf_head_step *step, nf_entities *out,
+                                  nerfit_error *err) {
+    const nf_head_batch *batch = step->batch;
+    size_t n = step->n, n_entities = (size_t)out->n_entities, e = 0, t = 0;
+    bool weighted = false;
+    for (size_t s = 0; s < batch->count; s++) weighted |= batch->texts[s]->weights != NULL;
+    if (!weighted) return NERFIT_OK;
+    float *host = nf_arena_alloc(step->arena, (n_entities + n) * sizeof *host + 1);
+    nf_values *weights = nf_workspace_reals(pass->ws, n_entities);
+    nf_values *of_tokens = nf_workspace_reals(pass->ws, n);
+    if (!host || nf_workspace_failed(pass->ws)) return nf_no_memory(err, n * sizeof *host);
+    for (size_t s = 0; s < batch->count; s++) {
+        const nf_example *text = batch->texts[s];
+        for (size_t i = 0; i < text->n_entities; i++)
+            host[e++] = text->weights ? text->entity_weights[i] : 1.0f;
+        for (size_t i = 0; i < text->length; i++)
+            host[n_entities + t++] = text->weights ? text->weights[i] : 1.0f;
+    }
+    pass->be->from_f32(pass->be, weights, host, n_entities);
+    pass->be->from_f32(pass->be, of_tokens, host + n_entities, n);
+    out->weights = weights;
+    out->token_weights = of_tokens;
+    return NERFIT_OK;
 }
 
 /* The entities of the batch in the backend's memory. */
@@ -81,6 +129,7 @@ static nerfit_status contrastive_prepare(const nf_head *head, const nf_pass *pas
     if (!own) return nf_no_memory(err, sizeof *own);
     step->n = (size_t)pass->sequences.n_tokens;
     NF_TRY(load_entities(pass, step, &own->entities, err));
+    NF_TRY(load_weights(pass, step, &own->entities, err));
     own->entities.embeddings = ((const contrastive_head *)head)->embeddings;
     own->entities.size = projection_width(head);
     return NERFIT_OK;
@@ -100,10 +149,7 @@ static nerfit_status contrastive_loss(const nf_head *head, const nf_pass *pass, 
     be->normalize_forward(be, own->z, own->norms, step->y, n, p);
     double sum = be->contrastive_loss(be, step->dy, own->z, &pass->sequences, &own->entities,
                                       batch->grad_scale / whole->counted);
-    /* the padded pairs of the original's rectangle, this part's texts of it */
-    double padded = (double)batch->count * whole->most_entities * whole->longest -
-                    contrastive_measure(head, batch->texts, batch->count);
-    *loss = (sum + padded * log(2.0)) / whole->counted;
+    *loss = (sum + weight_of_padding(batch) * log(2.0)) / whole->counted;
     return NERFIT_OK;
 }
 

@@ -1,6 +1,8 @@
 /* The description head's loss and decoding. Its products run in the backend; the decoder's sums in
  * double on the host, on the logits, which are few. */
 #include "heads/description_head.h"
+#include "heads/label_rows.h"
+#include "labels/decoder_loss.h"
 
 /* Stage 1 and pre-training have no transitions: their evaluations take the best legal sequence. */
 static void read_transitions(const nf_description_head *head, nf_backend *be, nf_transitions *out) {
@@ -10,54 +12,55 @@ static void read_transitions(const nf_description_head *head, nf_backend *be, nf
 }
 
 double nf_description_measure(const nf_head *head, const nf_example *const *texts, size_t count) {
-    double words = 0.0;
     (void)head;
-    for (size_t s = 0; s < count; s++) words += (double)texts[s]->n_words;
-    return words;
+    return nf_label_rows_measure(NF_ROWS_WORDS, texts, count);
 }
 
-/* step->own: the gold labels [n] on the host. Texts of blanks alone have no words. */
+/* step->own: nf_label_rows. Texts of blanks alone have no words. */
 nerfit_status nf_description_prepare(const nf_head *head, const nf_pass *pass, nf_head_step *step,
                                      nerfit_error *err) {
     const nf_head_batch *batch = step->batch;
-    size_t n = (size_t)nf_description_measure(head, batch->texts, batch->count), at = 0;
-    int32_t *rows = nf_arena_alloc(step->arena, 2 * n * sizeof *rows + 1), *labels = rows + n;
-    int32_t row = 0;
-    if (!rows) return nf_no_memory(err, 2 * n * sizeof *rows);
+    nf_label_rows *known = step->own = nf_arena_alloc(step->arena, sizeof *known);
+    if (!known) return nf_no_memory(err, sizeof *known);
+    size_t n_labels = 2 * ((const nf_description_head *)head)->columns->n_types + 1, at = 0;
+    NF_TRY(nf_label_rows_make(known, NF_ROWS_WORDS, n_labels, pass, step, err));
+    int32_t *rows = nf_arena_alloc(step->arena, known->n * sizeof *rows + 1), row = 0;
+    if (!rows) return nf_no_memory(err, known->n * sizeof *rows);
     for (size_t s = 0; s < batch->count; s++) {
         const nf_example *text = batch->texts[s];
-        nf_example_word_labels(text, labels + at);
         for (size_t w = 0; w < text->n_words; w++) rows[at++] = row + text->words[w];
         row += (int32_t)text->length;
     }
-    step->n = n;
-    step->rows = nf_workspace_ints(pass->ws, rows, n);
-    step->gold = nf_workspace_ints(pass->ws, labels, n);
-    step->own = labels;
-    return nf_workspace_failed(pass->ws) ? nf_no_memory(err, 2 * n * sizeof *rows) : NERFIT_OK;
+    step->rows = nf_workspace_ints(pass->ws, rows, known->n);
+    return nf_workspace_failed(pass->ws) ? nf_no_memory(err, known->n * sizeof *rows) : NERFIT_OK;
 }
 
 /* ---------------------------------------------------------------- the loss */
 
-/* The decoder's part of the loss, summed over texts; its gradient times `scale` is added to dlogits
- * and dtransitions. */
+/* The decoder's part of the loss, summed over texts. */
 static nerfit_status decoder_loss(const nf_description_head *head, const nf_head_step *step,
                                   const nf_transitions *transitions, const double *logits,
-                                  double scale, double *loss, double *dlogits,
-                                  nf_transitions *dtransitions, nerfit_error *err) {
+                                  const nf_decoder_gradient *gradient, double *loss,
+                                  nerfit_error *err) {
     const nf_head_batch *batch = step->batch;
+    const nf_label_rows *known = step->own;
     size_t types = head->columns->n_types, l = 2 * types + 1, at = 0;
     *loss = 0.0;
     for (size_t s = 0; s < batch->count; s++) {
-        size_t n = batch->texts[s]->n_words;
-        const double *x = logits + at * l;
-        const int32_t *gold = (const int32_t *)step->own + at;
-        double log_z;
-        NF_TRY(nf_decoder_sum(head->decoder, transitions, x, n, types, &log_z, err));
-        *loss += log_z - nf_decoder_path_score(transitions, x, n, types, gold);
-        nf_decoder_sum_gradient(head->decoder, scale, dlogits + at * l, dtransitions);
-        nf_decoder_path_gradient(gold, n, types, -scale, dlogits + at * l, dtransitions);
-        at += n;
+        const nf_example *e = batch->texts[s];
+        const nf_decoder_text text = {.logits = logits + at * l,
+                                      .words = e->n_words,
+                                      .types = types,
+                                      .gold = known->labels + at,
+                                      .weights = e->weights ? known->weights + at : NULL,
+                                      .allowed =
+                                          e->looked_for ? nf_label_rows_allowed(known, at) : NULL};
+        nf_decoder_gradient part = *gradient;
+        part.logits += at * l;
+        double of_text;
+        NF_TRY(nf_decoder_loss(head->decoder, transitions, &text, &part, &of_text, err));
+        *loss += of_text;
+        at += text.words;
     }
     return NERFIT_OK;
 }
@@ -76,8 +79,10 @@ static nerfit_status add_decoder(const nf_description_head *head, const nf_pass 
     if (!host || nf_workspace_failed(pass->ws)) return nf_no_memory(err, 2 * cells * sizeof *host);
     read_transitions(head, be, &transitions);
     be->to_f64(be, host, step->y, cells);
-    NF_TRY(decoder_loss(head, step, &transitions, host, step->batch->grad_scale / counted, &sum,
-                        host + cells, &dtransitions, err));
+    const nf_decoder_gradient gradient = {.scale = step->batch->grad_scale / counted,
+                                          .logits = host + cells,
+                                          .transitions = &dtransitions};
+    NF_TRY(decoder_loss(head, step, &transitions, host, &gradient, &sum, err));
     *loss += sum / counted;
     if (!step->dy) return NERFIT_OK;
     be->from_f64(be, more, host + cells, cells);
@@ -91,33 +96,47 @@ nerfit_status nf_description_loss(const nf_head *base, const nf_pass *pass, nf_h
                                   const nf_values *x, double *loss, nerfit_error *err) {
     const nf_description_head *head = (const nf_description_head *)base;
     NF_TRY(nf_head_step_forward(base, pass, step, x, err));
-    *loss = nf_head_label_loss(pass, step, 2 * head->columns->n_types + 1);
+    *loss = nf_head_label_loss(pass, step);
     return head->transitions ? add_decoder(head, pass, step, loss, err) : NERFIT_OK;
 }
 
 /* ---------------------------------------------------------------- decoding */
 
+/* Leaves out the words that nobody knows the labels of; returns how many are left. */
+static size_t keep_known(const nf_example *text, int32_t *gold, int32_t *path) {
+    size_t kept = 0;
+    for (size_t i = 0; i < text->n_words; i++) {
+        if (nf_example_word_weight(text, i) == 0.0f) continue;
+        gold[kept] = gold[i];
+        path[kept++] = path[i];
+    }
+    return kept;
+}
+
 nerfit_status nf_description_decode(const nf_head *base, const nf_pass *pass, nf_head_step *step,
                                     nf_head_found *found, nerfit_error *err) {
     const nf_description_head *head = (const nf_description_head *)base;
-    size_t types = head->columns->n_types, l = 2 * types + 1;
+    const nf_label_rows *known = step->own;
+    size_t types = head->columns->n_types, l = 2 * types + 1, at = 0;
     double *logits = nf_arena_alloc(step->arena, step->n * l * sizeof *logits + 1);
     int32_t *path = nf_arena_alloc(step->arena, step->n * sizeof *path + 1);
-    const int32_t *gold = step->own;
     nf_transitions transitions;
     if (!logits || !path) return nf_no_memory(err, step->n * l * sizeof *logits);
     read_transitions(head, pass->be, &transitions);
     pass->be->to_f64(pass->be, logits, step->y, step->n * l);
     for (size_t s = 0; s < step->batch->count; s++) {
-        size_t n = step->batch->texts[s]->n_words;
-        double log_z;
-        NF_TRY(nf_decoder_best(head->decoder, &transitions, logits, n, types, path, NULL, err));
-        NF_TRY(nf_decoder_sum(head->decoder, &transitions, logits, n, types, &log_z, err));
+        const nf_example *text = step->batch->texts[s];
+        size_t n = text->n_words;
+        double *x = logits + at * l, log_z;
+        int32_t *gold = known->labels + at;
+        nf_decoder_restrict(x, n, types, nf_label_rows_allowed(known, at));
+        NF_TRY(nf_decoder_best(head->decoder, &transitions, x, n, types, path, NULL, err));
+        NF_TRY(nf_decoder_sum(head->decoder, &transitions, x, n, types, &log_z, err));
         nf_decoder_keep(head->decoder, step->decoding->least, path);
+        at += n;
+        n = keep_known(text, gold, path);
         if (!nf_head_found_labels(&found[s], step->arena, gold, path, n))
             return nf_no_memory(err, n * sizeof(nf_entity));
-        gold += n;
-        logits += n * l;
     }
     return NERFIT_OK;
 }

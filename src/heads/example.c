@@ -11,6 +11,17 @@ void nf_example_word_labels(const nf_example *example, int32_t *labels) {
     }
 }
 
+float nf_example_word_weight(const nf_example *example, size_t word) {
+    const float *weights = example->weights;
+    if (!weights) return 1.0f;
+    size_t at = (size_t)example->words[word];
+    size_t end = word + 1 < example->n_words ? (size_t)example->words[word + 1] : example->length;
+    float weight = weights[at];
+    for (; at < end; at++)
+        if (weights[at] == 0.0f) weight = 0.0f;
+    return weight;
+}
+
 bool nf_head_found_labels(nf_head_found *out, nf_arena *arena, const int32_t *gold,
                           const int32_t *predicted, size_t n) {
     nf_entity *there = nf_arena_alloc(arena, n * sizeof *there + 1);

@@ -20,6 +20,11 @@ typedef struct nf_example {
     const int32_t *words; /* [n_words] tokens of the example that begin a word of the text */
     size_t n_words;
     size_t document;
+    const float *weights;        /* [length] of the tokens; NULL: 1 each, as the next two */
+    const float *entity_weights; /* [n_entities] without the text's */
+    float text_weight;
+    const int32_t *looked_for; /* [n_looked_for] types that were looked for; NULL: all */
+    size_t n_looked_for;
 } nf_example;
 
 enum { NF_LABEL_IGNORED = -100 };
@@ -52,6 +57,8 @@ typedef struct nf_head_found {
  * lies in; the first such word is B-, the others I-. Always a legal sequence
  * (labels/decoder.h). */
 void nf_example_word_labels(const nf_example *example, int32_t *labels);
+/* The weight of one of the example's words: that of its first sub-word, or 0 if any has 0. */
+float nf_example_word_weight(const nf_example *example, size_t word);
 /* From labels [n] of a text's units; memory of the arena. False: out of memory. */
 bool nf_head_found_labels(nf_head_found *out, nf_arena *arena, const int32_t *gold,
                           const int32_t *predicted, size_t n);

@@ -71,10 +71,9 @@ nerfit_status nf_head_step_backward(const nf_head *head, const nf_pass *pass, nf
     return NERFIT_OK;
 }
 
-double nf_head_label_loss(const nf_pass *pass, nf_head_step *step, size_t n_labels) {
-    const nf_targets targets = {step->gold, step->n, n_labels, step->smoothing};
+double nf_head_label_loss(const nf_pass *pass, nf_head_step *step) {
     double counted = step->batch->whole.counted;
-    return pass->be->cross_entropy(pass->be, step->dy, step->y, &targets,
+    return pass->be->cross_entropy(pass->be, step->dy, step->y, &step->targets,
                                    step->batch->grad_scale / counted) /
            counted;
 }

@@ -37,7 +37,7 @@ typedef struct nf_head_step {
 
     size_t n;            /* how many rows of the hidden states it reads; 0: the loss is 0 */
     const int32_t *rows; /* [n] which, in the backend's memory; NULL: n = N, all */
-    const int32_t *gold; /* [n] labels in the backend's memory, of heads that label rows */
+    nf_targets targets;  /* what they ought to say, of heads that label rows (label_rows.h) */
     nf_values *y, *dy;   /* [n,W] and the loss's gradient by it, of heads with a width */
     nf_head_saved saved;
     void *own; /* what it keeps besides, in the arena or the workspace */
@@ -118,9 +118,9 @@ nerfit_status nf_head_step_forward(const nf_head *head, const nf_pass *pass, nf_
 /* dy through backward; dx [N,C] is 0 where no row was read. As a row of the table. */
 nerfit_status nf_head_step_backward(const nf_head *head, const nf_pass *pass, nf_head_step *step,
                                     nf_values *dx, nerfit_error *err);
-/* The loss of heads that label rows, from y and the step's gold labels: the sum of the cross-entropies
- * over what the whole batch counts. Fills dy, if there is one. */
-double nf_head_label_loss(const nf_pass *pass, nf_head_step *step, size_t n_labels);
+/* The loss of heads that label rows, from y and the step's targets: the sum of the cross-entropies, each
+ * by its weight, over what the whole batch counts. Fills dy, if there is one. */
+double nf_head_label_loss(const nf_pass *pass, nf_head_step *step);
 /* y = dropout(x), and its gradient. */
 void nf_head_dropout(const nf_head *head, const nf_pass *pass, nf_values *y, const nf_values *x,
                      size_t n);

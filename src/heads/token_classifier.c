@@ -1,5 +1,7 @@
 #include "heads/token_classifier.h"
 
+#include "heads/label_rows.h"
+
 enum { STREAM_CLASSIFIER = 1, STREAM_FEATURES = 4 };
 
 static const nf_token_classifier *classifier_of(const nf_head *head) {
@@ -39,36 +41,24 @@ static nerfit_status classifier_backward(const nf_head *head, const nf_pass *pas
 
 /* ---------------------------------------------------------------- loss, decoding */
 
-/* Sub-words that have a label. */
 static double classifier_measure(const nf_head *head, const nf_example *const *texts,
                                  size_t count) {
-    size_t counted = 0;
     (void)head;
-    for (size_t s = 0; s < count; s++)
-        for (size_t i = 0; i < texts[s]->length; i++)
-            counted += texts[s]->labels[i] != NF_LABEL_IGNORED;
-    return (double)counted;
+    return nf_label_rows_measure(NF_ROWS_TOKENS, texts, count);
 }
 
+/* step->own: nf_label_rows. */
 static nerfit_status classifier_prepare(const nf_head *head, const nf_pass *pass,
                                         nf_head_step *step, nerfit_error *err) {
-    const nf_head_batch *batch = step->batch;
-    (void)head;
-    step->n = (size_t)pass->sequences.n_tokens;
-    int32_t *host = nf_arena_alloc(step->arena, step->n * sizeof *host + 1);
-    if (!host) return nf_no_memory(err, step->n * sizeof *host);
-    size_t at = 0;
-    for (size_t s = 0; s < batch->count; s++)
-        for (size_t i = 0; i < batch->texts[s]->length; i++)
-            host[at++] = batch->texts[s]->labels[i];
-    step->gold = nf_workspace_ints(pass->ws, host, step->n);
-    return nf_workspace_failed(pass->ws) ? nf_no_memory(err, step->n * sizeof *host) : NERFIT_OK;
+    nf_label_rows *rows = step->own = nf_arena_alloc(step->arena, sizeof *rows);
+    if (!rows) return nf_no_memory(err, sizeof *rows);
+    return nf_label_rows_make(rows, NF_ROWS_TOKENS, classifier_width(head), pass, step, err);
 }
 
 static nerfit_status classifier_loss(const nf_head *head, const nf_pass *pass, nf_head_step *step,
                                      const nf_values *x, double *loss, nerfit_error *err) {
     NF_TRY(nf_head_step_forward(head, pass, step, x, err));
-    *loss = nf_head_label_loss(pass, step, classifier_width(head));
+    *loss = nf_head_label_loss(pass, step);
     return NERFIT_OK;
 }
 
@@ -80,14 +70,16 @@ static nerfit_status classifier_decode(const nf_head *head, const nf_pass *pass,
     int32_t *gold = nf_arena_alloc(step->arena, 2 * n * sizeof *gold + 1), *predicted = gold + n;
     if (!values || !gold) return nf_no_memory(err, n * l * sizeof *values);
     pass->be->to_f32(pass->be, values, step->y, n * l);
+    size_t row = 0;
     for (size_t s = 0; s < step->batch->count; s++) {
         const nf_example *text = step->batch->texts[s];
+        const int32_t *allowed = nf_label_rows_allowed(step->own, row);
         size_t kept = 0;
-        for (size_t i = 0; i < text->length; i++, values += l) {
+        for (size_t i = 0; i < text->length; i++, row++, values += l) {
             if (text->labels[i] == NF_LABEL_IGNORED) continue;
-            int32_t best = 0;
+            int32_t best = NF_LABEL_O; /* which is always allowed */
             for (size_t k = 1; k < l; k++)
-                if (values[k] > values[best]) best = (int32_t)k;
+                if (values[k] > values[best] && (!allowed || allowed[k])) best = (int32_t)k;
             gold[kept] = text->labels[i];
             predicted[kept++] = best;
         }

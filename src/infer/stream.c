@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
 #include "data/document_stream.h"
+#include "data/json_value.h"
 #include "infer/label_rules.h"
 #include "infer/tagger_impl.h"
 
@@ -47,35 +47,15 @@ static void stream_release(void *user, nf_portion *portion) {
 static nerfit_status stream_text_rules(stream_job *job, const nf_document *d, const nf_rules **out,
                                        nerfit_error *err) {
     *out = NULL;
-    if (!job->call->rules->gliner || !d->beside || !d->beside->fields) return NERFIT_OK;
-    nf_str object = {0};
-    json_t *fields = NULL;
-    nf_str_appendf(&object, "{%s}", d->beside->fields);
-    if (object.failed) return nf_no_memory(err, 0);
+    const nf_beside *beside = job->call->rules->gliner ? d->beside : NULL;
+    if (!beside) return NERFIT_OK;
+    if ((beside->labels && beside->n_labels == 0) || nf_fields_have(beside->fields, "labels"))
+        return nf_fail_at(err, NERFIT_FORMAT, d->file, d->line, 0,
+                          "\"labels\" is no list of labels, expected [\"person\", \"place\"]");
+    if (!beside->labels) return NERFIT_OK;
     nerfit_status status =
-        nf_json_parse_at(&fields, object.data, object.length, d->file, d->line, 0, err);
-    const json_t *labels = json_object_get(fields, "labels");
-    size_t n = json_array_size(labels), i;
-    const json_t *label;
-    const char **names = calloc(n + 1, sizeof *names);
-    if (status == NERFIT_OK && !names) status = nf_no_memory(err, n * sizeof *names);
-    if (status == NERFIT_OK && labels && (!json_is_array(labels) || n == 0))
-        status = nf_fail_at(err, NERFIT_FORMAT, d->file, d->line, 0,
-                            "\"labels\" is no list of labels, expected [\"person\", \"place\"]");
-    json_array_foreach(labels, i, label) {
-        if (status != NERFIT_OK) break;
-        if (!(names[i] = json_string_value(label)))
-            status = nf_fail_at(err, NERFIT_FORMAT, d->file, d->line, 0,
-                                "\"labels\": item %zu is no text", i + 1);
-    }
-    if (status == NERFIT_OK && n) {
-        status = nf_label_rules_find(&job->labelled, names, n, out, err);
-        if (status != NERFIT_OK) nf_fail_within(err, status, "%s:%ld", d->file, d->line);
-    }
-    free(names);
-    json_decref(fields);
-    nf_str_free(&object);
-    return status;
+        nf_label_rules_find(&job->labelled, beside->labels, beside->n_labels, out, err);
+    return status == NERFIT_OK ? status : nf_fail_within(err, status, "%s:%ld", d->file, d->line);
 }
 
 static nerfit_status stream_next(void *user, nf_portion *portion, bool *more, nerfit_error *err) {

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "data/formats/format.h"
+#include "data/weights.h"
 
 uint64_t nf_fingerprint_bytes(uint64_t fingerprint, const void *data, size_t size) {
     const unsigned char *bytes = data;
@@ -18,6 +19,28 @@ static uint64_t add_text(uint64_t fingerprint, const char *text) {
     return nf_fingerprint_bytes(fingerprint, text, strlen(text) + 1);
 }
 
+static uint64_t add_weight(uint64_t fingerprint, const nf_beside *beside) {
+    double weight = nf_weight_of(beside);
+    return weight == 1.0 ? fingerprint : nf_fingerprint_bytes(fingerprint, &weight, sizeof weight);
+}
+
+/* What the losses count beside text and entities; nothing where all is known and weighs 1, as
+ * earlier versions had it. */
+static uint64_t add_knowledge(uint64_t fingerprint, const nf_document *d) {
+    const nf_beside *b = d->beside;
+    fingerprint = add_weight(fingerprint, b);
+    for (size_t i = 0; i < d->n_spans; i++)
+        if (nf_weight_of(d->spans[i].beside) != 1.0)
+            fingerprint =
+                add_weight(nf_fingerprint_bytes(fingerprint, &i, sizeof i), d->spans[i].beside);
+    if (b && b->n_unknown)
+        fingerprint =
+            nf_fingerprint_bytes(fingerprint, b->unknown, b->n_unknown * sizeof *b->unknown);
+    for (size_t i = 0; b && b->labels && i < b->n_labels; i++)
+        fingerprint = add_text(fingerprint, b->labels[i]);
+    return fingerprint;
+}
+
 nerfit_status nf_fingerprint_corpus(uint64_t *fingerprint, const nf_corpus *corpus,
                                     nerfit_error *err) {
     nf_str line = {0};
@@ -26,6 +49,7 @@ nerfit_status nf_fingerprint_corpus(uint64_t *fingerprint, const nf_corpus *corp
         nf_str_clear(&line);
         status = nf_jsonl_bare(&line, &corpus->documents[i], err);
         *fingerprint = nf_fingerprint_bytes(*fingerprint, nf_str_text(&line), line.length);
+        *fingerprint = add_knowledge(*fingerprint, &corpus->documents[i]);
     }
     nf_str_free(&line);
     return status;

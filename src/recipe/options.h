@@ -38,6 +38,7 @@ typedef struct nf_train_options {
     /* data and models */
     char *model_name, *train_annotations, *val_annotations, *test_annotations;
     char *annotation_format, *overlap, *tagging, *offsets, *word_column, *label_column;
+    nf_names source_weights; /* "source=weight" */
     char *ent2emb, *st_model_name, *llm, *output_dir;
     int64_t recipe;
     char *pretrained; /* NULL or "auto": the built-in one, if it is of this encoder; "none" */
@@ -98,8 +99,13 @@ bool nf_train_options_given(const nf_train_options *options, const char *name);
 json_t *nf_train_options_given_names(const nf_train_options *options);
 /* Adds a file's annotated texts to the corpus, read as the options say. */
 struct nf_corpus;
+struct nf_source_weights;
 nerfit_status nf_train_options_read(const nf_train_options *options, struct nf_corpus *corpus,
                                     const char *path, const nf_log *log, nerfit_error *err);
+/* source_weights as numbers, in the arena. */
+nerfit_status nf_train_options_sources(const nf_train_options *options,
+                                       struct nf_source_weights *sources, nf_arena *arena,
+                                       nerfit_error *err);
 /* Reads a YAML config. Relative paths in it count from its folder. */
 nerfit_status nf_train_options_load(nf_train_options *options, const char *path, nerfit_error *err);
 /* Checks that what every run needs is there. */

@@ -35,8 +35,8 @@ static void wrap(nf_str *out, const char *text, int indent, int width) {
 }
 
 static void describe(nf_str *out, const nf_option *o) {
-    static const char *const kinds[] = {"true|false", "N",     "X",     "TEXT", "PATH",
-                                        "",           "NAMES", "PATHS", "MODEL"};
+    static const char *const kinds[] = {"true|false", "N",     "X",     "TEXT",  "PATH",
+                                        "",           "NAMES", "PATHS", "MODEL", "NAME=X"};
     nf_str_appendf(out, "--%s %s", o->name,
                    o->type == NF_OPTION_CHOICE ? o->choices : kinds[o->type]);
 }

@@ -23,6 +23,7 @@ static json_t *value_to_json(const nf_train_options *options, const nf_option *o
         return json_stringn(at, strcspn(at, "|"));
     }
     case NF_OPTION_NAMES:
+    case NF_OPTION_WEIGHTS:
     case NF_OPTION_PATHS: {
         const nf_names *names = (const nf_names *)(const void *)field;
         if (!names->items && o->type == NF_OPTION_PATHS) return json_null(); /* not given */
@@ -109,7 +110,7 @@ static json_t *choices_to_json(const char *choices) {
 
 json_t *nf_train_options_table(const nf_train_options *defaults) {
     static const char *const types[] = {"bool",   "int",   "real",  "text", "path",
-                                        "choice", "names", "paths", "path"};
+                                        "choice", "names", "paths", "path", "weights"};
     json_t *list = json_array();
     for (size_t i = 0; i < nf_n_options; i++) {
         const nf_option *o = &nf_options[i];

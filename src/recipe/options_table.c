@@ -26,6 +26,7 @@ static const char DATA[] = "Data and models", STAGES[] = "Training",
 #define NAMES NF_OPTION_NAMES
 #define PATHS NF_OPTION_PATHS
 #define MODEL NF_OPTION_MODEL
+#define WEIGHTS NF_OPTION_WEIGHTS
 
 const nf_option nf_options[] = {
     {"model_name", MODEL, false, AT(model_name), NULL, 0, 0, NULL, DATA,
@@ -53,6 +54,10 @@ const nf_option nf_options[] = {
      "header; found by content if not given."},
     {"label_column", TEXT, false, AT(label_column), NULL, 0, 0, NULL, DATA,
      "The labels' column, likewise."},
+    {"source_weights", WEIGHTS, false, AT(source_weights), NULL, 0, 0, NULL, DATA,
+     "What texts and entities count in the loss by their source, beside their own weights: "
+     "silver=0.3,llm=0.5 (in a config file also a mapping); 0 leaves them out, other sources count "
+     "1."},
     {"ent2emb", PATH, false, AT(ent2emb), NULL, 0, 0, NULL, DATA,
      "What each label means: safetensors of embeddings, or JSON/YAML of label: description."},
     {"st_model_name", MODEL, false, AT(st_model_name), NULL, 0, 0, NULL, DATA,
@@ -256,7 +261,7 @@ int64_t nf_option_choice(const char *choices, const char *text) {
 }
 
 bool nf_option_is_list(const nf_option *o) {
-    return o->type == NF_OPTION_NAMES || o->type == NF_OPTION_PATHS;
+    return o->type == NF_OPTION_NAMES || o->type == NF_OPTION_PATHS || o->type == NF_OPTION_WEIGHTS;
 }
 
 bool nf_option_is_nested(const nf_option *o) {

@@ -23,7 +23,8 @@ typedef enum nf_option_type {
     NF_OPTION_CHOICE,
     NF_OPTION_NAMES,
     NF_OPTION_PATHS,
-    NF_OPTION_MODEL
+    NF_OPTION_MODEL,
+    NF_OPTION_WEIGHTS /* names with a number each: "name=0.5", in a config file a mapping, too */
 } nf_option_type;
 
 typedef struct nf_option {

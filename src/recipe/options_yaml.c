@@ -41,6 +41,33 @@ static bool is_null(const yaml_node_t *node) {
 
 static nerfit_status read_mapping(yaml_reader *in, yaml_node_t *node, bool nested);
 
+/* {silver: 0.3}: as "silver=0.3". */
+static nerfit_status read_weights(yaml_reader *in, const nf_option *o, yaml_node_t *mapping) {
+    nf_option_origin from = {in->path, line_of(mapping), in->folder};
+    yaml_node_pair_t *pairs = mapping->data.mapping.pairs.start;
+    size_t count = 0, most = (size_t)(mapping->data.mapping.pairs.top - pairs);
+    nf_arena arena = {0};
+    char **values = nf_arena_calloc(&arena, most + 1, sizeof *values);
+    nerfit_status status = values ? NERFIT_OK : nf_no_memory(in->err, most * sizeof *values);
+    for (; status == NERFIT_OK && count < most; count++) {
+        yaml_node_t *key = yaml_document_get_node(&in->document, pairs[count].key),
+                    *value = yaml_document_get_node(&in->document, pairs[count].value);
+        if (key->type != YAML_SCALAR_NODE || value->type != YAML_SCALAR_NODE) {
+            status = bad_yaml(in, key, "expected a name and a number");
+            break;
+        }
+        size_t size = strlen(scalar(key)) + strlen(scalar(value)) + 2;
+        values[count] = nf_arena_alloc(&arena, size);
+        if (values[count])
+            snprintf(values[count], size, "%s=%s", scalar(key), scalar(value));
+        else
+            status = nf_no_memory(in->err, size);
+    }
+    if (status == NERFIT_OK) status = nf_option_set(in->options, o, values, count, &from, in->err);
+    nf_arena_free(&arena);
+    return status;
+}
+
 static nerfit_status read_value(yaml_reader *in, const nf_option *o, yaml_node_t *value) {
     nf_option_origin from = {in->path, line_of(value), in->folder};
     if (value->type == YAML_SCALAR_NODE) {
@@ -49,6 +76,8 @@ static nerfit_status read_value(yaml_reader *in, const nf_option *o, yaml_node_t
         if (is_null(value) && !choice) return NERFIT_OK;                    /* not given */
         return nf_option_set_text(in->options, o, scalar(value), &from, in->err);
     }
+    if (value->type == YAML_MAPPING_NODE && o->type == NF_OPTION_WEIGHTS)
+        return read_weights(in, o, value);
     if (value->type != YAML_SEQUENCE_NODE)
         return bad_yaml(in, value, "expected a value or a list, not a mapping");
     size_t count = 0,

@@ -8,6 +8,7 @@
 #include "base/rng.h"
 #include "data/annotations.h"
 #include "data/manifest.h"
+#include "data/weights.h"
 #include "recipe/fingerprint.h"
 
 /* How a type is described in a step. */
@@ -62,10 +63,28 @@ void nf_pretraining_free(nf_pretraining *p) {
 
 /* ---------------------------------------------------------------- reading */
 
+/* A file's texts, without those that count nothing. */
+static nerfit_status read_texts(set *s, const nf_train_options *o, const char *path,
+                                const nf_log *log, nerfit_error *err) {
+    nf_corpus all = {0};
+    nf_arena arena = {0};
+    nf_source_weights sources;
+    nerfit_status status = nf_train_options_sources(o, &sources, &arena, err);
+    if (status == NERFIT_OK) status = nf_train_options_read(o, &all, path, log, err);
+    if (status == NERFIT_OK && nf_corpus_is_weighted(&all, &sources)) {
+        status = nf_corpus_weigh(&s->corpus, &all, &sources, log, err);
+        nf_corpus_free(&all);
+    } else {
+        s->corpus = all;
+    }
+    nf_arena_free(&arena);
+    return status;
+}
+
 static nerfit_status read_set(set *s, const nf_train_options *o, const char *annotations,
                               const char *descriptions, const nf_log *log, nerfit_error *err) {
     s->path = annotations;
-    NF_TRY(nf_train_options_read(o, &s->corpus, annotations, log, err));
+    NF_TRY(read_texts(s, o, annotations, log, err));
     if (s->corpus.n_spans == 0)
         return nf_fail_at(err, NERFIT_ARGUMENT, annotations, 0, 0, "has no text with an entity");
     NF_TRY(nf_descriptions_read(&s->descriptions, descriptions, err));

@@ -32,6 +32,7 @@ typedef struct nf_run {
     nf_pretrained pretrained;        /* what the recipe nerfit begins with */
     nf_label_set labels;
     nf_corpus own[NF_SPLITS];
+    nf_corpus weighed; /* the training texts, where weights or sources leave some out */
     const nf_corpus *corpora[NF_SPLITS]; /* NULL: none */
     nf_examples examples[NF_SPLITS];
     nf_workspace *ws;

@@ -6,24 +6,21 @@
 
 #include "base/file.h"
 #include "data/annotations.h"
+#include "data/weights.h"
 
-/* Weights travel with the data; no loss counts them yet, and that must not pass unsaid. */
-static void tell_weights(nf_run *r, const nf_corpus *corpus) {
-    size_t texts = 0, entities = 0;
-    for (size_t i = 0; i < corpus->n_documents; i++) {
-        const nf_document *d = &corpus->documents[i];
-        texts += d->beside && d->beside->weighted && d->beside->weight != 1.0;
-        for (size_t k = 0; k < d->n_spans; k++) {
-            const nf_beside *beside = d->spans[k].beside;
-            entities += beside && beside->weighted && beside->weight != 1.0;
-        }
-    }
-    if (texts || entities)
-        nf_log_warning(
-            r->log,
-            "%zu texts and %zu entities have a weight other than 1; training counts each "
-            "of them as 1",
-            texts, entities);
+/* What training learns from: without the texts that count nothing. */
+static nerfit_status weigh_training_texts(nf_run *r) {
+    const nf_corpus *given = r->corpora[NF_SPLIT_TRAIN];
+    nf_source_weights sources;
+    NF_TRY(nf_train_options_sources(r->options, &sources, &r->arena, r->err));
+    if (!nf_corpus_is_weighted(given, &sources)) return NERFIT_OK;
+    NF_TRY(nf_corpus_weigh(&r->weighed, given, &sources, r->log, r->err));
+    r->corpora[NF_SPLIT_TRAIN] = &r->weighed;
+    if (r->weighed.n_spans == 0)
+        return nf_fail(r->err, NERFIT_ARGUMENT,
+                       "no training text has an entity that counts: all texts or entities have a "
+                       "weight of 0");
+    return NERFIT_OK;
 }
 
 nerfit_status nf_run_read_corpora(nf_run *r) {
@@ -47,7 +44,7 @@ nerfit_status nf_run_read_corpora(nf_run *r) {
         return nf_fail(r->err, NERFIT_ARGUMENT,
                        "no training text has an entity; expected "
                        "annotations such as [time : two hours]");
-    tell_weights(r, r->corpora[NF_SPLIT_TRAIN]);
+    NF_TRY(weigh_training_texts(r));
     for (int i = NF_SPLIT_TRAIN + 1; i < NF_SPLITS; i++)
         if (r->corpora[i] && r->corpora[i]->n_documents && r->corpora[i]->n_spans == 0)
             nf_log_warning(r->log,
@@ -261,6 +258,24 @@ nerfit_status nf_run_length_limit(nf_run *r, size_t *limit) {
     return NERFIT_OK;
 }
 
+/* Validation texts weigh in the loss and in the scores while training; reports count all of them. */
+static nerfit_status make_examples(nf_run *r, int split, size_t limit) {
+    const nf_corpus *corpus = r->corpora[split];
+    nf_corpus weighed = {0};
+    nf_source_weights sources;
+    NF_TRY(nf_train_options_sources(r->options, &sources, &r->arena, r->err));
+    nerfit_status status = NERFIT_OK;
+    if (split == NF_SPLIT_VALIDATION && nf_corpus_is_weighted(corpus, &sources)) {
+        status = nf_corpus_weigh(&weighed, corpus, &sources, r->log, r->err);
+        corpus = &weighed;
+    }
+    if (status == NERFIT_OK)
+        status = nf_examples_make(&r->examples[split], corpus, &r->labels, r->model->tokenizer,
+                                  limit, r->model->decoding.words, r->log, r->err);
+    nf_corpus_free(&weighed);
+    return status;
+}
+
 nerfit_status nf_run_make_examples(nf_run *r) {
     size_t limit;
     NF_TRY(nf_run_length_limit(r, &limit));
@@ -270,9 +285,7 @@ nerfit_status nf_run_make_examples(nf_run *r) {
     if (r->model->decoding.words == NF_WORDS_BLANKS)
         nf_log_info(r->log, "words: between blanks, where the entities' edges lie");
     for (int i = 0; i < NF_SPLITS; i++)
-        if (r->corpora[i])
-            NF_TRY(nf_examples_make(&r->examples[i], r->corpora[i], &r->labels, r->model->tokenizer,
-                                    limit, r->model->decoding.words, r->log, r->err));
+        if (r->corpora[i]) NF_TRY(make_examples(r, i, limit));
     nf_log_info(r->log,
                 "%zu training texts (%zu entities), %zu for validation, %zu for test; %zu "
                 "entity types",

@@ -263,6 +263,7 @@ static nerfit_status run_all(nerfit_status (*work)(nf_run *r, nf_train_result *r
         nf_examples_free(&r.examples[i]);
         nf_corpus_free(&r.own[i]);
     }
+    nf_corpus_free(&r.weighed);
     nf_label_set_free(&r.labels);
     nf_embeddings_free(&r.own_embeddings);
     nf_pretrained_free(&r.pretrained);

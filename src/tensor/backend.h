@@ -155,6 +155,10 @@ typedef struct nf_targets {
     const int32_t *labels; /* [N] below L, in the backend's memory; below 0: no loss */
     size_t n, l;
     double smoothing;
+    /* in the backend's memory; NULL: 1 each, and all of them */
+    const nf_values *weights; /* [N] of the rows, 0 or more */
+    const int32_t *allowed;   /* [K,L] 1 where a set of labels has one of L, else 0 */
+    const int32_t *sets; /* [N] the row's set: the others' logits are left out of its softmax */
 } nf_targets;
 
 /* What logits [N] ought to say, yes or no, and how a miss counts (gliner's
@@ -178,6 +182,9 @@ typedef struct nf_entities {
     const int32_t *starts;       /* [E] first token, counted in the text */
     const int32_t *ends;         /* [E] token past the last one */
     int32_t n_entities;
+    /* A pair counts as the token, and outside the entity also as the entity does; NULL: as 1. */
+    const nf_values *weights;       /* [E] */
+    const nf_values *token_weights; /* [N] */
 } nf_entities;
 
 /* What the distance of two tokens adds to a score. For query i, key j and head h, with
@@ -302,8 +309,12 @@ static inline void nf_attention_assert(const nf_backend *be, const nf_attention_
 }
 
 static inline void nf_targets_assert(const nf_backend *be, const nf_targets *targets) {
-    for (size_t i = 0; NF_ASSERTING && be->is_host && i < targets->n; i++)
-        nf_assert(targets->labels[i] < 0 || (size_t)targets->labels[i] < targets->l);
+    for (size_t i = 0; NF_ASSERTING && be->is_host && i < targets->n; i++) {
+        int32_t label = targets->labels[i];
+        nf_assert(label < 0 || (size_t)label < targets->l);
+        nf_assert(label < 0 || !targets->allowed ||
+                  targets->allowed[(size_t)targets->sets[i] * targets->l + (size_t)label]);
+    }
 }
 
 /* After a pass: NERFIT_NO_MEMORY if an operation ran out of memory since the last check. */

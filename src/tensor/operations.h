@@ -76,13 +76,14 @@ NF_ANSWER(double, sum_of_squares_rows, OPTIMIZER,
           (be, x, rows, n_rows, c))
 /* Losses: the sum over elements; dx (may be NULL) gets grad_scale times the gradient of that sum.
  * Binary cross-entropy of z_token . embedding_entity against "token lies in the entity", for every
- * pair of an entity and a token of the same text. z [N,P] */
+ * pair of an entity and a token of the same text, times its weight. z [N,P] */
 NF_ANSWER(double, contrastive_loss, LOSS,
           (nf_backend *be, nf_values *dz, const nf_values *z, const nf_sequences *sequences,
            const nf_entities *entities, double grad_scale),
           (be, dz, z, sequences, entities, grad_scale))
 /* Cross-entropy of logits [N,L] against labels, with label smoothing s as in transformers'
- * LabelSmoother: (1-s) nll + s mean_l(-log p_l). */
+ * LabelSmoother: (1-s) nll + s mean_l(-log p_l), times the row's weight; over the labels that are
+ * allowed alone. */
 NF_ANSWER(double, cross_entropy, LOSS,
           (nf_backend *be, nf_values *dlogits, const nf_values *logits, const nf_targets *targets,
            double grad_scale),

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/utf8.h"
+#include "data/weights.h"
 #include "labels/span_tokens.h"
 #include "text/word_shapes.h"
 
@@ -18,6 +19,13 @@ typedef struct maker {
     nf_tokenizer_scratch *scratch;
     nf_encoding encoding;
     nf_word_kind words;
+    /* of the document */
+    const int32_t *looked_for;
+    size_t n_looked_for;
+    bool weighted; /* whether anything weighs other than 1 */
+    float text_weight;
+    float *entity_weights;   /* [entities] */
+    float *weights;          /* of the text's tokens, special ones left out */
     bool *starts_word;       /* of the text's tokens, special ones left out */
     int32_t *shapes;         /* likewise */
     uint32_t *starts, *ends; /* likewise: nf_subword_ranges */
@@ -89,12 +97,82 @@ static nerfit_status find_entities(maker *m, const nf_document *document, nf_ent
                    "shares its only sub-word with the entity before it: it cannot be learned");
             continue;
         }
+        m->entity_weights[*count] = (float)nf_weight_of(span->beside);
+        m->weighted |= m->entity_weights[*count] != 1.0f;
         entities[(*count)++] =
             (nf_entity){.start = (uint32_t)first, .end = (uint32_t)last, .type = type};
         taken = last;
     }
     return NERFIT_OK;
 }
+
+/* ---------------------------------------------------------------- what is known of the text */
+
+static void weigh_tokens(maker *m, const nf_document *document, const nf_entity *entities,
+                         size_t count) {
+    const nf_beside *beside = document->beside;
+    size_t n = m->encoding.length - m->before - m->after;
+    m->text_weight = (float)nf_weight_of(beside);
+    m->weighted |= m->text_weight != 1.0f;
+    for (size_t i = 0; i < n; i++) m->weights[i] = m->text_weight;
+    for (size_t k = 0; k < count; k++)
+        for (size_t i = entities[k].start; i < entities[k].end; i++)
+            m->weights[i - m->before] = m->text_weight * m->entity_weights[k];
+    for (size_t k = 0; beside && k < beside->n_unknown; k++)
+        for (size_t i = 0; i < n; i++) {
+            const nf_range *r = &beside->unknown[k];
+            if (!nf_span_labels_token(r->start, r->end, m->starts[i], m->ends[i])) continue;
+            m->weights[i] = 0.0f;
+            m->weighted = true;
+        }
+}
+
+static nerfit_status find_looked_for(maker *m, const nf_document *document, nerfit_error *err) {
+    const nf_beside *beside = document->beside;
+    m->looked_for = NULL;
+    m->n_looked_for = 0;
+    if (!beside || !beside->labels) return NERFIT_OK;
+    int32_t *types = nf_arena_alloc(&m->out->arena, (beside->n_labels + 1) * sizeof *types);
+    if (!types) return nf_no_memory(err, beside->n_labels * sizeof *types);
+    for (size_t i = 0; i < beside->n_labels; i++) {
+        int32_t type = nf_label_set_type(m->labels, beside->labels[i]);
+        if (type < 0)
+            m->out->n_foreign_labels++;
+        else
+            types[m->n_looked_for++] = type;
+    }
+    m->looked_for = types;
+    return NERFIT_OK;
+}
+
+/* The piece's tokens from `start` of the text on; those of weight 0 lose their labels, entities that
+ * have no others go. */
+static nerfit_status weigh_piece(const maker *m, nf_example *example, int32_t *labels,
+                                 nf_entity *entities, float *entity_weights, size_t start,
+                                 nerfit_error *err) {
+    size_t text = example->length - m->before - m->after, kept = 0;
+    float *weights = nf_arena_alloc(&m->out->arena, example->length * sizeof *weights);
+    if (!weights) return nf_no_memory(err, example->length * sizeof *weights);
+    for (size_t i = 0; i < example->length; i++) {
+        bool special = i < m->before || i >= m->before + text;
+        weights[i] = special ? m->text_weight : m->weights[start + i - 2 * m->before];
+        if (weights[i] == 0.0f) labels[i] = NF_LABEL_IGNORED;
+    }
+    for (size_t k = 0; k < example->n_entities; k++) {
+        bool known = false;
+        for (uint32_t i = entities[k].start; i < entities[k].end; i++) known |= weights[i] > 0.0f;
+        if (!known) continue;
+        entities[kept] = entities[k];
+        entity_weights[kept++] = entity_weights[k];
+    }
+    example->n_entities = kept;
+    example->weights = weights;
+    example->text_weight = m->text_weight;
+    example->entity_weights = entity_weights;
+    return NERFIT_OK;
+}
+
+/* ---------------------------------------------------------------- pieces */
 
 /* Where the piece that begins at token `start` ends: as late as it fits, but not inside an entity,
  * and best at the start of a word. */
@@ -122,8 +200,9 @@ static nerfit_status add_piece(maker *m, size_t start, size_t end, const nf_enti
     int32_t *shapes = nf_arena_calloc(&m->out->arena, length, sizeof *shapes);
     nf_entity *own = nf_arena_calloc(&m->out->arena, count, sizeof *own);
     int32_t *words = nf_arena_alloc(&m->out->arena, text * sizeof *words + 1);
+    float *own_weights = nf_arena_alloc(&m->out->arena, count * sizeof *own_weights + 1);
     nf_example *example = add_example(m->out);
-    if (!ids || !labels || !shapes || !own || !words || !example)
+    if (!ids || !labels || !shapes || !own || !words || !own_weights || !example)
         return nf_no_memory(err, length * sizeof *ids);
     *example = (nf_example){.ids = ids,
                             .labels = labels,
@@ -131,7 +210,9 @@ static nerfit_status add_piece(maker *m, size_t start, size_t end, const nf_enti
                             .length = length,
                             .entities = own,
                             .words = words,
-                            .document = document};
+                            .document = document,
+                            .looked_for = m->looked_for,
+                            .n_looked_for = m->n_looked_for};
     for (size_t i = start; i < end; i++)
         if (m->starts_word[i - m->before])
             words[example->n_words++] = (int32_t)(m->before + i - start);
@@ -150,6 +231,7 @@ static nerfit_status add_piece(maker *m, size_t start, size_t end, const nf_enti
         m->out->n_split_entities += first < start && last <= end; /* once each, at its last piece */
         if (first < start) first = start;
         if (last > end) last = end;
+        own_weights[example->n_entities] = m->entity_weights[k];
         nf_entity *entity = &own[example->n_entities++];
         *entity = (nf_entity){.start = (uint32_t)(m->before + first - start),
                               .end = (uint32_t)(m->before + last - start),
@@ -158,7 +240,7 @@ static nerfit_status add_piece(maker *m, size_t start, size_t end, const nf_enti
             labels[i] = nf_label_id(entity->type, i > entity->start);
     }
     m->out->n_tokens += length;
-    return NERFIT_OK;
+    return m->weighted ? weigh_piece(m, example, labels, own, own_weights, start, err) : NERFIT_OK;
 }
 
 nf_word_kind nf_examples_words(const nf_corpus *corpus) {
@@ -189,7 +271,10 @@ static nerfit_status add_document(maker *m, const nf_corpus *corpus, size_t inde
     m->shapes = malloc((end - start) * sizeof *m->shapes + 1);
     m->starts = malloc(2 * (end - start) * sizeof *m->starts + 1);
     m->ends = m->starts + (end - start);
-    status = entities && m->starts_word && m->shapes && m->starts
+    m->weights = malloc((end - start) * sizeof *m->weights + 1);
+    m->entity_weights = malloc(document->n_spans * sizeof *m->entity_weights + 1);
+    m->weighted = false;
+    status = entities && m->starts_word && m->shapes && m->starts && m->weights && m->entity_weights
                  ? NERFIT_OK
                  : nf_no_memory(err, document->n_spans);
     if (status == NERFIT_OK)
@@ -202,6 +287,8 @@ static nerfit_status add_document(maker *m, const nf_corpus *corpus, size_t inde
         nf_word_shapes(&m->encoding, m->before, m->after, document->text, document->text_size,
                        m->starts_word, m->shapes);
     if (status == NERFIT_OK) status = find_entities(m, document, entities, &count, err);
+    if (status == NERFIT_OK) status = find_looked_for(m, document, err);
+    if (status == NERFIT_OK) weigh_tokens(m, document, entities, count);
     if (end - start > m->capacity) m->out->n_split_documents++;
     do {
         if (status != NERFIT_OK) break;
@@ -213,6 +300,8 @@ static nerfit_status add_document(maker *m, const nf_corpus *corpus, size_t inde
     free(m->starts_word);
     free(m->shapes);
     free(m->starts);
+    free(m->weights);
+    free(m->entity_weights);
     return status;
 }
 
@@ -224,6 +313,11 @@ static void tell(const maker *m, size_t max_length) {
                        "to be divided with them",
                        out->n_split_documents, out->n_split_documents == 1 ? " is" : "s are",
                        max_length, out->n_split_entities, out->n_split_entities == 1 ? "y" : "ies");
+    if (out->n_foreign_labels)
+        nf_log_warning(m->log,
+                       "the texts' \"labels\" name %zu times what is none of the labels to learn "
+                       "(no entity, description or embedding is of it)",
+                       out->n_foreign_labels);
     if (out->n_inner_edges > REPORTED)
         nf_log_warning(m->log, "in all, %zu entities have an edge inside a sub-word",
                        out->n_inner_edges);

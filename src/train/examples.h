@@ -11,7 +11,17 @@
  *   - A text longer than the model takes becomes several examples, cut between entities where
  *     possible. (The original cut it off, and failed on an entity past the limit.)
  *   - An entity that no sub-word covers (only characters that the tokenizer removes) is
- *   reported. */
+ *   reported.
+ *
+ * What a document has beside (data/document.h) says how much of it is known:
+ *   - A text's weight is that of all its tokens; an entity's, times the text's, that of its own.
+ *     Losses are sums of (weight times loss) over the sum of weights: weights that are all alike
+ *     change nothing, and a weight of 0 is as if the text were not there, or the words unknown.
+ *   - A sub-word that shares a character with an unknown place weighs 0 and has no label
+ *     (NF_LABEL_IGNORED); so does a word of which any sub-word does. An entity without a sub-word
+ *     that is known is left out.
+ *   - `labels` beside a text are the types that were looked for: the loss is that of a model which
+ *     knows these types alone (nf_example.looked_for). */
 #ifndef NF_TRAIN_EXAMPLES_H
 #define NF_TRAIN_EXAMPLES_H
 
@@ -29,6 +39,7 @@ typedef struct nf_examples {
     size_t n_split_entities;  /* entities that a cut had to divide */
     size_t n_inner_edges;     /* entity edges inside a sub-word */
     size_t n_uncovered;       /* entities without a sub-word */
+    size_t n_foreign_labels;  /* labels that were looked for and are not in the label set */
     size_t n_tokens;
 } nf_examples;
 

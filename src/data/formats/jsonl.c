@@ -21,6 +21,7 @@ static const nf_span_shape own_shape = {
     .label = "label|type|entity_group|entity_type|entity|category|class|tag|labels.0",
     .own = "text",
     .lists = true,
+    .partial = true,
 };
 
 /* Where an object without a text has objects with one: a key, for the message. */
@@ -245,8 +246,8 @@ const nf_format nf_format_jsonl = {
     .recognised = "the ending, or a `{` that is closed on its line; each object is then read by the "
                   "format of JSON that it is like, and is nerfit's own if it has `text`",
     .kept = "text, entities (lists, or objects with `start`, `end`, `label` by any of their usual "
-            "names, or `span` and `type`), `weight` and `source` of texts and entities, all other "
-            "fields as they are spelled",
+            "names, or `span` and `type`), `weight` and `source` of texts and entities, `labels` and "
+            "`unknown` of texts, all other fields as they are spelled",
     .lost = "nothing; annotations under another key are an error that names it",
     .looks_like = looks_like_jsonl, .read = read_jsonl, .read_line = read_jsonl_line,
     .value_looks_like = is_own, .read_value = read_own,

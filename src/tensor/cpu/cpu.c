@@ -726,9 +726,12 @@ static double contrastive_text(nf_backend *be, float *dz, const float *z,
         for (int32_t t = 0; t < length; t++) {
             size_t at = (size_t)(first + t) * p;
             double x = K(be)->dot(z + at, row, p);
-            double y = t >= entities->starts[e] && t < entities->ends[e];
-            loss += fmax(x, 0.0) - x * y + log1p(exp(-fabs(x)));
-            if (dz) K(be)->axpy(dz + at, (float)(grad_scale * (1.0 / (1.0 + exp(-x)) - y)), row, p);
+            double y = t >= entities->starts[e] && t < entities->ends[e], weight = 1.0;
+            if (entities->weights && y == 0.0) weight = (double)CF(entities->weights)[e];
+            if (entities->token_weights) weight *= (double)CF(entities->token_weights)[first + t];
+            loss += weight * (fmax(x, 0.0) - x * y + log1p(exp(-fabs(x))));
+            double g = grad_scale * weight * (1.0 / (1.0 + exp(-x)) - y);
+            if (dz) K(be)->axpy(dz + at, (float)g, row, p);
         }
     }
     return loss;

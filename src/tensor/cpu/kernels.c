@@ -791,6 +791,27 @@ static void softmax(float *y, const float *x, size_t rows, size_t l) {
     }
 }
 
+/* A row whose softmax is over some of the labels; returns its loss without the weight. */
+static double cross_entropy_among(float *dx, const float *x, const nf_targets *targets, size_t t,
+                                  float grad_scale) {
+    size_t l = targets->l, n = 0;
+    const int32_t *allowed = targets->allowed + (size_t)targets->sets[t] * l;
+    float most = -FLT_MAX, sum = 0.0f, all = 0.0f, smoothing = (float)targets->smoothing;
+    for (size_t i = 0; i < l; i++)
+        if (allowed[i] && x[i] > most) most = x[i];
+    for (size_t i = 0; i < l; i++) {
+        if (!allowed[i]) continue;
+        sum += expf(x[i] - most);
+        all += x[i];
+        n++;
+    }
+    float lse = most + logf(sum), spread = smoothing / (float)n, own = x[targets->labels[t]];
+    for (size_t i = 0; dx && i < l; i++)
+        dx[i] = allowed[i] ? grad_scale * (expf(x[i] - lse) - spread) : 0.0f;
+    if (dx) dx[targets->labels[t]] -= grad_scale * (1.0f - smoothing);
+    return (double)((1.0f - smoothing) * (lse - own) + smoothing * lse - spread * all);
+}
+
 static double cross_entropy(float *dlogits, const float *logits, const nf_targets *targets,
                             size_t from, size_t to, float grad_scale) {
     const int32_t *labels = targets->labels;
@@ -800,8 +821,14 @@ static double cross_entropy(float *dlogits, const float *logits, const nf_target
     for (size_t t = from; t < to; t++) {
         const float *x = logits + t * l;
         float *dx = dlogits ? dlogits + t * l : NULL;
+        float weight = targets->weights ? ((const float *)targets->weights)[t] : 1.0f;
+        float scale = grad_scale * weight;
         if (labels[t] < 0) {
             if (dx) memset(dx, 0, l * sizeof *dx);
+            continue;
+        }
+        if (targets->allowed) {
+            loss += (double)weight * cross_entropy_among(dx, x, targets, t, scale);
             continue;
         }
         float most = row_max(x, l), sum = 0.0f, all = 0.0f;
@@ -810,11 +837,11 @@ static double cross_entropy(float *dlogits, const float *logits, const nf_target
             all += x[i];
         }
         float lse = most + logf(sum), spread = smoothing / (float)l;
-        loss +=
-            (double)((1.0f - smoothing) * (lse - x[labels[t]]) + smoothing * lse - spread * all);
+        float row = (1.0f - smoothing) * (lse - x[labels[t]]) + smoothing * lse - spread * all;
+        loss += (double)weight * (double)row;
         if (!dx) continue;
-        for (size_t i = 0; i < l; i++) dx[i] = grad_scale * (expf(x[i] - lse) - spread);
-        dx[labels[t]] -= grad_scale * (1.0f - smoothing);
+        for (size_t i = 0; i < l; i++) dx[i] = scale * (expf(x[i] - lse) - spread);
+        dx[labels[t]] -= scale * (1.0f - smoothing);
     }
     return loss;
 }

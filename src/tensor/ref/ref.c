@@ -769,9 +769,13 @@ static double contrastive_loss(nf_backend *be, nf_values *dz, const nf_values *z
                 size_t at = (size_t)(first + t) * p;
                 double x = dot(CR(z) + at, row, p);
                 double y = t >= entities->starts[e] && t < entities->ends[e];
+                double weight = 1.0;
+                if (entities->weights && y == 0.0) weight = (double)CR(entities->weights)[e];
+                if (entities->token_weights)
+                    weight *= (double)CR(entities->token_weights)[first + t];
                 /* log(1 + e^x) - y x, without overflow */
-                loss += fmax(x, 0.0) - x * y + log1p(exp(-fabs(x)));
-                double g = grad_scale * (1.0 / (1.0 + exp(-x)) - y);
+                loss += weight * (fmax(x, 0.0) - x * y + log1p(exp(-fabs(x))));
+                double g = grad_scale * weight * (1.0 / (1.0 + exp(-x)) - y);
                 for (size_t i = 0; dz && i < p; i++) R(dz)[at + i] += (real)(g * (double)row[i]);
             }
         }
@@ -779,10 +783,13 @@ static double contrastive_loss(nf_backend *be, nf_values *dz, const nf_values *z
     return loss;
 }
 
-static double log_sum_exp(const real *x, size_t n) {
+/* Of those that are allowed; NULL: all are. */
+static double log_sum_exp(const real *x, size_t n, const int32_t *allowed) {
     double most = -INFINITY, sum = 0.0;
-    for (size_t i = 0; i < n; i++) most = fmax(most, (double)x[i]);
-    for (size_t i = 0; i < n; i++) sum += exp((double)x[i] - most);
+    for (size_t i = 0; i < n; i++)
+        if (!allowed || allowed[i]) most = fmax(most, (double)x[i]);
+    for (size_t i = 0; i < n; i++)
+        if (!allowed || allowed[i]) sum += exp((double)x[i] - most);
     return most + log(sum);
 }
 
@@ -791,17 +798,23 @@ static double cross_entropy(nf_backend *be, nf_values *dlogits, const nf_values 
     nf_targets_assert(be, targets);
     const int32_t *labels = targets->labels;
     size_t l = targets->l;
-    double loss = 0.0, smoothing = targets->smoothing, spread = smoothing / (double)l;
+    double loss = 0.0, smoothing = targets->smoothing;
     for (size_t t = 0; t < targets->n; t++) {
         const real *x = CR(logits) + t * l;
+        const int32_t *allowed =
+            targets->allowed ? targets->allowed + (size_t)targets->sets[t] * l : NULL;
         bool counts = labels[t] >= 0;
-        double lse = counts ? log_sum_exp(x, l) : 0.0;
+        double lse = counts ? log_sum_exp(x, l, allowed) : 0.0, n_allowed = 0.0;
+        double weight = targets->weights ? (double)CR(targets->weights)[t] : 1.0;
+        for (size_t i = 0; i < l; i++) n_allowed += !allowed || allowed[i];
         for (size_t i = 0; i < l; i++) {
-            double target = spread + ((int32_t)i == labels[t] ? 1.0 - smoothing : 0.0);
+            bool in = counts && (!allowed || allowed[i]);
+            double target = smoothing / n_allowed;
+            target += (int32_t)i == labels[t] ? 1.0 - smoothing : 0.0;
             double log_p = (double)x[i] - lse;
-            if (counts) loss -= target * log_p;
-            if (dlogits)
-                R(dlogits)[t * l + i] = (real)(counts ? grad_scale * (exp(log_p) - target) : 0.0);
+            if (in) loss -= weight * target * log_p;
+            double g = in ? grad_scale * weight * (exp(log_p) - target) : 0.0;
+            if (dlogits) R(dlogits)[t * l + i] = (real)g;
         }
     }
     return loss;
@@ -823,7 +836,7 @@ static double focal_loss(nf_backend *be, nf_values *dlogits, const nf_values *lo
 static void softmax(nf_backend *be, nf_values *y, const nf_values *x, size_t n, size_t l) {
     (void)be;
     for (size_t t = 0; t < n; t++) {
-        double lse = log_sum_exp(CR(x) + t * l, l);
+        double lse = log_sum_exp(CR(x) + t * l, l, NULL);
         for (size_t i = t * l; i < (t + 1) * l; i++) R(y)[i] = (real)exp((double)CR(x)[i] - lse);
     }
 }

@@ -1,0 +1,88 @@
+/* Paths are left out of a sum by logits of minus infinity; so one sum does for all cases. */
+#include "labels/decoder_loss.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+void nf_decoder_restrict(double *logits, size_t words, size_t types, const int32_t *allowed) {
+    size_t l = 2 * types + 1;
+    for (size_t i = 0; allowed && i < words * l; i++)
+        if (!allowed[i % l]) logits[i] = -HUGE_VAL;
+}
+
+/* The words of at least this weight have their gold labels alone. */
+static void fix(double *out, const double *logits, const nf_decoder_text *text, double least) {
+    size_t l = 2 * text->types + 1;
+    memcpy(out, logits, text->words * l * sizeof *out);
+    for (size_t w = 0; w < text->words; w++)
+        for (size_t k = 0; (double)text->weights[w] >= least && k < l; k++)
+            if ((int32_t)k != text->gold[w]) out[w * l + k] = -HUGE_VAL;
+}
+
+/* The least weight above `than`; HUGE_VAL: none. */
+static double next_weight(const nf_decoder_text *text, double than) {
+    double next = HUGE_VAL;
+    for (size_t w = 0; w < text->words; w++)
+        if ((double)text->weights[w] > than) next = fmin(next, (double)text->weights[w]);
+    return next;
+}
+
+/* Adds `weight` times the log of the sum over the paths that are left. */
+static nerfit_status add_sum(nf_decoder *d, const nf_transitions *t, const double *logits,
+                             const nf_decoder_text *text, double weight,
+                             const nf_decoder_gradient *g, double *loss, nerfit_error *err) {
+    double log_z;
+    NF_TRY(nf_decoder_sum(d, t, logits, text->words, text->types, &log_z, err));
+    *loss += weight * log_z;
+    nf_decoder_sum_gradient(d, g->scale * weight, g->logits, g->transitions);
+    return NERFIT_OK;
+}
+
+/* The known words' part: for each step of the weights, what agrees with the words above it. */
+static nerfit_status subtract_known(nf_decoder *d, const nf_transitions *t, const double *logits,
+                                    const nf_decoder_text *text, const nf_decoder_gradient *g,
+                                    double *loss, nerfit_error *err) {
+    size_t cells = text->words * (2 * text->types + 1);
+    double *some = malloc(cells * sizeof *some + 1), before = 0.0;
+    nerfit_status status = some ? NERFIT_OK : nf_no_memory(err, cells * sizeof *some);
+    double least = text->weights ? (double)text->weights[0] : 1.0;
+    for (size_t w = 0; text->weights && w < text->words; w++)
+        least = fmin(least, (double)text->weights[w]);
+    if (status == NERFIT_OK && least > 0.0) { /* all words are known: one path */
+        *loss -=
+            least * nf_decoder_path_score(t, text->logits, text->words, text->types, text->gold);
+        nf_decoder_path_gradient(text->gold, text->words, text->types, -g->scale * least, g->logits,
+                                 g->transitions);
+        before = least;
+    }
+    for (double now; text->weights && status == NERFIT_OK; before = now) {
+        now = next_weight(text, before);
+        if (now == HUGE_VAL) break;
+        fix(some, logits, text, now);
+        status = add_sum(d, t, some, text, before - now, g, loss, err);
+    }
+    free(some);
+    return status;
+}
+
+nerfit_status nf_decoder_loss(nf_decoder *d, const nf_transitions *t, const nf_decoder_text *text,
+                              const nf_decoder_gradient *g, double *loss, nerfit_error *err) {
+    size_t cells = text->words * (2 * text->types + 1);
+    double most = text->weights ? 0.0 : 1.0, *among = NULL;
+    for (size_t w = 0; text->weights && w < text->words; w++)
+        most = fmax(most, (double)text->weights[w]);
+    *loss = 0.0;
+    if (most == 0.0 || text->words == 0) return NERFIT_OK;
+    if (text->allowed) {
+        among = malloc(cells * sizeof *among);
+        if (!among) return nf_no_memory(err, cells * sizeof *among);
+        memcpy(among, text->logits, cells * sizeof *among);
+        nf_decoder_restrict(among, text->words, text->types, text->allowed);
+    }
+    const double *logits = among ? among : text->logits;
+    nerfit_status status = add_sum(d, t, logits, text, most, g, loss, err);
+    if (status == NERFIT_OK) status = subtract_known(d, t, logits, text, g, loss, err);
+    free(among);
+    return status;
+}

@@ -15,6 +15,9 @@ typedef struct annotating {
     bool quiet;
     const char *output, *failed, *review, *report, *json;
     const char *models, *threshold, *threads, *from, *votes;
+    const char *gold, *audit, *shots, *concurrency, *passes, *pass_votes, *max_chars, *budget;
+    const char *prices, *seed, *occurrences;
+    char answers[4096]; /* beside the output */
     nerfit_model_options model;
     nerfit_annotate_options options;
     const char *model_list[MOST_MODELS];
@@ -32,8 +35,10 @@ static bool on_transfer(void *user, const nerfit_transfer *transfer) {
     return cli_on_transfer(&a->transfer, transfer);
 }
 
-static bool go_on(void *user) {
-    (void)user;
+static bool go_on(void *user, size_t done, size_t questions) {
+    annotating *a = user;
+    if (questions && cli_bar_due(&a->transfer.bar, done == questions))
+        cli_bar_draw(&a->transfer.bar, "", (int64_t)done, (int64_t)questions, "answers");
     return !cli_interrupted();
 }
 
@@ -68,6 +73,53 @@ static int divide_thresholds(const command *self, annotating *a, char *copy) {
     return -1;
 }
 
+static int read_size(const command *self, const char *name, const char *text, size_t *out) {
+    uint64_t value = *out;
+    int status = cli_whole(self, name, text, 0, 1000000, &value);
+    *out = (size_t)value;
+    return status;
+}
+
+/* "0.15,0.60": of a million tokens of questions, of answers. */
+static int read_prices(const command *self, annotating *a) {
+    char part[64];
+    if (!a->prices) return -1;
+    size_t size = strcspn(a->prices, ",");
+    snprintf(part, sizeof part, "%.*s", (int)size, a->prices);
+    if (size >= sizeof part || a->prices[size] != ',' || !cli_number(part, &a->options.price_in) ||
+        !cli_number(a->prices + size + 1, &a->options.price_out) || a->options.price_in < 0 ||
+        a->options.price_out < 0)
+        return cli_usage(self,
+                         "--prices \"%s\": expected two numbers, of a million tokens of questions "
+                         "and of answers: 0.15,0.60",
+                         a->prices);
+    return -1;
+}
+
+static int read_llm_options(const command *self, annotating *a) {
+    nerfit_annotate_options *o = &a->options;
+    int status = read_size(self, "--audit", a->audit, &o->audit);
+    if (status < 0) status = read_size(self, "--shots", a->shots, &o->shots);
+    if (status < 0) status = read_size(self, "--concurrency", a->concurrency, &o->concurrency);
+    if (status < 0) status = read_size(self, "--passes", a->passes, &o->passes);
+    if (status < 0) status = read_size(self, "--vote", a->pass_votes, &o->pass_votes);
+    if (status < 0) status = read_size(self, "--max_chars", a->max_chars, &o->max_chars);
+    if (status < 0) status = cli_whole(self, "--seed", a->seed, 0, UINT64_MAX, &o->seed);
+    if (status < 0) status = read_prices(self, a);
+    if (status >= 0) return status;
+    if (a->budget && (!cli_number(a->budget, &o->budget) || o->budget <= 0))
+        return cli_usage(self, "--budget \"%s\" is not a number above 0", a->budget);
+    if (a->occurrences && strcmp(a->occurrences, "all") != 0 &&
+        strcmp(a->occurrences, "ordered") != 0)
+        return cli_usage(self, "--occurrences \"%s\" is not one of all, ordered", a->occurrences);
+    o->as_answered = a->occurrences && strcmp(a->occurrences, "ordered") == 0;
+    if (!o->answers && a->output && o->llm && strcmp(a->output, "-") != 0) {
+        snprintf(a->answers, sizeof a->answers, "%s.answers.jsonl", a->output);
+        o->answers = a->answers;
+    }
+    return -1;
+}
+
 /* ---------------------------------------------------------------- files */
 
 /* Writes a corpus to a path; NULL: nowhere. */
@@ -97,12 +149,15 @@ static int write_text(const char *text, const char *path) {
 /* Annotated texts go to --output or standard output, the report to stderr. */
 static int write_all(const annotating *a, const nerfit_annotate_result *result) {
     nerfit_error error;
+    if (a->options.dry_run)
+        return cli_write(NULL, result->text, strlen(result->text)) ? DONE : FAILED;
     int status = write_corpus(result->failed, a->failed);
     if (status == DONE) status = write_corpus(result->review, a->review);
     if (status == DONE) status = write_text(result->page, a->report);
     if (status == DONE) status = write_text(result->json, a->json);
     if (status != DONE) return status;
     if (!a->quiet) fputs(result->text, stderr);
+    if (a->options.audit_only) return DONE;
     if (a->output) return write_corpus(result->texts, a->output);
     char *text;
     size_t size;
@@ -120,8 +175,9 @@ static bool ends_with(const char *text, const char *end) {
 
 static int annotate(annotating *a, const char *path) {
     nerfit_error error;
-    nerfit_corpus *texts = NULL;
+    nerfit_corpus *texts = NULL, *gold = NULL;
     nerfit_annotate_result result;
+    const nerfit_read_options known = {.size = sizeof known, .overlap = "all"};
     nerfit_read_options reading = {.size = sizeof reading, .format = a->from, .overlap = "all"};
     a->options.log = on_log;
     a->options.transfer = on_transfer;
@@ -132,13 +188,20 @@ static int annotate(annotating *a, const char *path) {
     if (plain) reading.format = "text";
     nerfit_status status = nerfit_corpus_new(&texts, on_log, a, &error);
     if (status == NERFIT_OK) status = cli_read_corpus(texts, path, &reading, &error);
+    if (status == NERFIT_OK && a->gold) {
+        status = nerfit_corpus_new(&gold, on_log, a, &error);
+        if (status == NERFIT_OK) status = cli_read_corpus(gold, a->gold, &known, &error);
+        a->options.gold = gold;
+    }
     cli_catch_interrupts();
     cli_transfer_begin(&a->transfer, a->quiet);
     if (status == NERFIT_OK) status = nerfit_annotate(texts, &a->options, &result, &error);
     cli_bar_clear(&a->transfer.bar);
     nerfit_corpus_free(texts);
+    nerfit_corpus_free(gold);
     if (status == NERFIT_CANCELLED) {
-        fprintf(stderr, "nerfit: %s\n", error.text);
+        fprintf(stderr, "nerfit: %s%s%s\n", error.text, a->options.answers ? ": " : "",
+                a->options.answers ? a->options.answers : "");
         return 130;
     }
     if (status != NERFIT_OK) return cli_fail(&error);
@@ -155,6 +218,8 @@ static int run_annotate(const command *self, int argc, char **argv) {
          &a.models, NULL},
         {"--labels", "FILE|NAMES", "to look for: descriptions (JSON, YAML), or names with commas",
          &a.options.labels, NULL},
+        {"--llm", "NAME", "gpt-4o-mini, anthropic/..., ollama/...: see docs/network.md",
+         &a.options.llm, NULL},
         {"--rules", "FILE", "lists and patterns by label: see docs/annotate.md", &a.options.rules,
          NULL},
         {"--output", "PATH", "the annotated texts (JSON lines) instead of standard output",
@@ -165,6 +230,30 @@ static int run_annotate(const command *self, int argc, char **argv) {
         {"--review", "PATH", "the texts that are disputed, the most disputed first", &a.review,
          NULL},
         {"--failed", "PATH", "the texts that got no answer, with the reason", &a.failed, NULL},
+        {"--gold", "FILE", "texts whose entities are known: for --audit and --shots", &a.gold,
+         NULL},
+        {"--audit", "N", "annotate so many of them blind first, and show F1 by label", &a.audit,
+         NULL},
+        {"--audit_only", NULL, "and nothing else", NULL, &a.options.audit_only},
+        {"--shots", "N", "of them, the most similar to each text, are shown to the language model",
+         &a.shots, NULL},
+        {"--dry-run", NULL, "show the first question to the language model, and ask nothing", NULL,
+         &a.options.dry_run},
+        {"--answers", "PATH", "where its answers are kept (OUTPUT.answers.jsonl)",
+         &a.options.answers, NULL},
+        {"--budget", "X", "tokens, or money with --prices, that are not passed", &a.budget, NULL},
+        {"--prices", "IN,OUT", "of a million tokens of questions, of answers", &a.prices, NULL},
+        {"--concurrency", "N", "requests at a time (8)", &a.concurrency, NULL},
+        {"--passes", "N", "ask everything so often (1)", &a.passes, NULL},
+        {"--vote", "N", "passes that must agree on an entity (more than half)", &a.pass_votes,
+         NULL},
+        {"--one_label_at_a_time", NULL, "a question for each label", NULL,
+         &a.options.one_label_at_a_time},
+        {"--occurrences", "all|ordered",
+         "all: further places of words that were answered are entities as well (all)",
+         &a.occurrences, NULL},
+        {"--max_chars", "N", "longer texts are divided (2000)", &a.max_chars, NULL},
+        {"--seed", "N", "of what is drawn (0)", &a.seed, NULL},
         {"--votes", "N", "annotators that must agree on an entity (more than half)", &a.votes,
          NULL},
         {"--threshold", "X,LABEL=X", "leave out entities of models with a smaller score",
@@ -173,7 +262,8 @@ static int run_annotate(const command *self, int argc, char **argv) {
         {"--from", "FORMAT",
          cli_format_help(NERFIT_FORMATS_READ, "of TEXTS: text (.txt, a text a line), or one of "),
          &a.from, NULL},
-        {"--st_model_name", "FOLDER", "the sentence encoder, if not the one of pre-training",
+        {"--st_model_name", "FOLDER",
+         "a sentence encoder: of labels, if not the one of pre-training; of texts, for --shots",
          &a.model.sentence_encoder, NULL},
         {"--precision", "auto|f32|bf16|int8", "of models", &a.model.precision, NULL},
         {"--threads", "N", "CPU threads; all cores if not given", &a.threads, NULL},
@@ -187,6 +277,8 @@ static int run_annotate(const command *self, int argc, char **argv) {
     if (status >= 0) return status;
     if (n == 0) return cli_usage(self, "TEXTS is missing");
     a.options.votes = (size_t)votes;
+    a.options.sentence_encoder = a.model.sentence_encoder;
+    if ((status = read_llm_options(self, &a)) >= 0) return status;
     char *models = a.models ? strdup(a.models) : NULL;
     char *thresholds = a.threshold ? strdup(a.threshold) : NULL;
     status = divide_models(self, &a, models);
@@ -200,7 +292,7 @@ static int run_annotate(const command *self, int argc, char **argv) {
 }
 
 const command command_annotate = {
-    "annotate", "TEXTS --model MODEL|--rules FILE [-o FILE] [options]",
+    "annotate", "TEXTS --model MODEL|--llm NAME|--rules FILE [-o FILE] [options]",
     "entities for texts that have none",
     "Texts in, annotated texts out, to look through and to train with: by models, and by lists "
     "and\n"

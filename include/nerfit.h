@@ -456,10 +456,32 @@ typedef struct nerfit_annotate_options {
     size_t n_thresholds;
     size_t votes; /* annotators that must agree on an entity; 0: more than half */
     bool nested;  /* entities may overlap */
+    uint64_t seed;
+    /* Texts whose entities are known: `audit` of them, drawn with the seed, are annotated blind first, to
+     * see how good the annotators are; a language model is shown the `shots` that are most like each
+     * text. May be NULL. */
+    const nerfit_corpus *gold;
+    size_t audit, shots;
+    bool audit_only; /* the texts themselves are not annotated then */
+    /* Of a language model. */
+    const char *answers; /* a file that answers are kept in as they come, and taken from the next
+                                  time; NULL: nowhere */
+    size_t concurrency;  /* requests at a time; 0: 8 */
+    size_t passes,
+        pass_votes;   /* of each question (0: 1); passes that must agree (0: more than half) */
+    size_t max_chars; /* of a text in one question; longer ones are divided (0: 2,000) */
+    bool one_label_at_a_time; /* a question for each label */
+    bool as_answered;         /* only the places that were answered: else further places of the same
+                                  words are entities as well */
+    double budget; /* tokens, or money if there are prices, that are not passed; 0: none */
+    double price_in, price_out;   /* money for a million tokens of questions, of answers */
+    bool dry_run;                 /* nothing is asked: the result's text is the first question */
+    const char *sentence_encoder; /* a folder: by it texts are compared; NULL: by their words */
     nerfit_log_function log;
     nerfit_transfer_function transfer;
-    /* Asked between batches and answers, on the thread of the call; false: stop. May be NULL. */
-    bool (*go_on)(void *user);
+    /* Asked between batches and several times a second, on the thread of the call; false: stop. `done` of
+     * `questions` to a language model are answered; 0, 0 elsewhere. May be NULL. */
+    bool (*go_on)(void *user, size_t done, size_t questions);
     void *user;
 } nerfit_annotate_options;
 #define NERFIT_ANNOTATE_OPTIONS_INIT                                                               \

@@ -3,12 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "annotate/annotate.h"
-#include "annotate/by_model.h"
+#include "annotate/audit.h"
 #include "annotate/summary.h"
+#include "api_annotate.h"
 #include "api_corpus.h"
 #include "api_options.h"
-#include "api_session.h"
 #include "base/json.h"
 #include "data/label_list.h"
 
@@ -22,34 +21,19 @@ void nerfit_annotate_result_free(nerfit_annotate_result *result) {
     *result = (nerfit_annotate_result){0};
 }
 
-/* Everything that a call has open. */
-typedef struct annotating {
-    nerfit_annotate_options options;
-    nf_arena arena;
-    nf_log log;
-    nf_descriptions labels; /* those given */
-    nf_lists *lists;
-    nerfit_model **models;
-    nerfit_session **sessions; /* [n_models] */
-    nf_model_annotator *by_model;
-    nf_annotator *annotators;
-    size_t n_annotators;
-    const char **names, **descriptions; /* the job's labels [n_labels] */
-    size_t n_labels, capacity;
-} annotating;
-
-static void annotating_end(annotating *a) {
+static void annotating_end(nf_annotating *a) {
     for (size_t i = 0; i < a->options.n_models && a->sessions; i++)
         nerfit_session_free(a->sessions[i]);
     for (size_t i = 0; i < a->options.n_models && a->models; i++) nerfit_model_free(a->models[i]);
+    nf_annotating_close_llm(a);
     nf_lists_free(a->lists);
-    nf_descriptions_free(&a->labels);
+    nf_descriptions_free(&a->given);
     nf_arena_free(&a->arena);
 }
 
 /* ---------------------------------------------------------------- models */
 
-static nerfit_status annotating_load(annotating *a, const char *folder, nerfit_model **out,
+static nerfit_status annotating_load(nf_annotating *a, const char *folder, nerfit_model **out,
                                      nerfit_error *error) {
     nerfit_model_options options;
     NF_TRY(
@@ -69,7 +53,7 @@ static nerfit_status annotating_load(annotating *a, const char *folder, nerfit_m
 
 /* A name for what a model says: the last part of its folder that tells something, with a number if
  * there is another one of that name. NULL when out of memory. */
-static const char *annotating_name(annotating *a, const char *folder) {
+static const char *annotating_name(nf_annotating *a, const char *folder) {
     size_t size = strlen(folder);
     while (size > 1 && folder[size - 1] == '/') size--;
     if (size > 5 && memcmp(folder + size - 5, "/best", 5) == 0) size -= 5;
@@ -88,7 +72,13 @@ static const char *annotating_name(annotating *a, const char *folder) {
     return copy;
 }
 
-static nerfit_status annotating_open_model(annotating *a, size_t i, nerfit_error *error) {
+/* Of a batch of a model. */
+static bool annotating_go_on(void *user) {
+    const nf_annotating *a = user;
+    return !a->options.go_on || a->options.go_on(a->options.user, 0, 0);
+}
+
+static nerfit_status annotating_open_model(nf_annotating *a, size_t i, nerfit_error *error) {
     const char *folder = a->options.models[i];
     const nerfit_annotate_options *o = &a->options;
     NF_TRY(annotating_load(a, folder, &a->models[i], error));
@@ -102,14 +92,14 @@ static nerfit_status annotating_open_model(annotating *a, size_t i, nerfit_error
     session->rules.spans.nested = o->nested && session->rules.gliner;
     a->by_model[i] = (nf_model_annotator){
         session->tagger,
-        {.rules = &session->rules, .go_on = o->go_on, .user = o->user, .log = &a->log}};
+        {.rules = &session->rules, .go_on = annotating_go_on, .user = a, .log = &a->log}};
     const char *name = annotating_name(a, folder);
     if (!name) return nf_no_memory(error, 0);
     a->annotators[a->n_annotators++] = (nf_annotator){name, &a->by_model[i], nf_annotate_by_model};
     return NERFIT_OK;
 }
 
-static nerfit_status annotating_open_models(annotating *a, nerfit_error *error) {
+static nerfit_status annotating_open_models(nf_annotating *a, nerfit_error *error) {
     size_t n = a->options.n_models;
     a->models = nf_arena_calloc(&a->arena, n + 1, sizeof *a->models);
     a->sessions = nf_arena_calloc(&a->arena, n + 1, sizeof *a->sessions);
@@ -123,8 +113,8 @@ static nerfit_status annotating_open_models(annotating *a, nerfit_error *error) 
 
 /* ---------------------------------------------------------------- labels */
 
-static nerfit_status annotating_add_label(annotating *a, const char *name, const char *description,
-                                          nerfit_error *error) {
+static nerfit_status annotating_add_label(nf_annotating *a, const char *name,
+                                          const char *description, nerfit_error *error) {
     for (size_t i = 0; i < a->n_labels; i++)
         if (strcmp(a->names[i], name) == 0) return NERFIT_OK;
     if (a->n_labels == a->capacity) {
@@ -142,22 +132,29 @@ static nerfit_status annotating_add_label(annotating *a, const char *name, const
     return NERFIT_OK;
 }
 
-/* Labels given, or those of the models; and those of lists. */
-static nerfit_status annotating_labels(annotating *a, nerfit_error *error) {
-    for (size_t i = 0; i < a->labels.count; i++)
-        NF_TRY(annotating_add_label(a, a->labels.labels[i], a->labels.texts[i], error));
+nf_job_labels nf_annotating_labels(const nf_annotating *a) {
+    return (nf_job_labels){a->names, a->descriptions, a->n_labels};
+}
+
+/* Labels given, or those of the models and, for a language model, of known texts; and those of lists. */
+static nerfit_status annotating_labels(nf_annotating *a, nerfit_error *error) {
+    for (size_t i = 0; i < a->given.count; i++)
+        NF_TRY(annotating_add_label(a, a->given.labels[i], a->given.texts[i], error));
     for (size_t i = 0; i < a->options.n_models; i++) {
         const nf_tag_set *tags = &a->sessions[i]->rules.tags;
         size_t known = 0;
         for (size_t t = 0; t < tags->n_types; t++) {
             if (!a->options.labels) NF_TRY(annotating_add_label(a, tags->types[t], "", error));
-            for (size_t l = 0; l < a->labels.count; l++)
-                known += strcmp(a->labels.labels[l], tags->types[t]) == 0;
+            for (size_t l = 0; l < a->given.count; l++)
+                known += strcmp(a->given.labels[l], tags->types[t]) == 0;
         }
-        if (a->options.labels && known < a->labels.count)
+        if (a->options.labels && known < a->given.count)
             nf_log_warning(&a->log, "%s finds %zu of the %zu labels: of the others it says nothing",
-                           a->options.models[i], known, a->labels.count);
+                           a->options.models[i], known, a->given.count);
     }
+    bool of_gold = a->options.llm && !a->options.labels && a->options.gold;
+    for (size_t i = 0; of_gold && i < a->options.gold->corpus.n_labels; i++)
+        NF_TRY(annotating_add_label(a, a->options.gold->corpus.labels[i], "", error));
     size_t n = 0;
     const char *const *listed = a->lists ? nf_lists_labels(a->lists, &n) : NULL;
     for (size_t i = 0; i < n; i++) NF_TRY(annotating_add_label(a, listed[i], "", error));
@@ -169,7 +166,7 @@ static nerfit_status annotating_labels(annotating *a, nerfit_error *error) {
 
 /* ---------------------------------------------------------------- the call */
 
-static nerfit_status annotating_begin(annotating *a, const nerfit_annotate_options *given,
+static nerfit_status annotating_begin(nf_annotating *a, const nerfit_annotate_options *given,
                                       nerfit_error *error) {
     nerfit_annotate_options options;
     NF_TRY(nf_options_take(&options, sizeof options, given, "nerfit_annotate_options", error));
@@ -178,9 +175,10 @@ static nerfit_status annotating_begin(annotating *a, const nerfit_annotate_optio
     if (!options.rules && !options.n_models && !options.llm)
         return nf_fail(error, NERFIT_ARGUMENT,
                        "nobody annotates: give rules, a model or llm (a language model)");
-    if (options.labels) NF_TRY(nf_label_list_read(&a->labels, options.labels, NULL, error));
+    if (options.labels) NF_TRY(nf_label_list_read(&a->given, options.labels, NULL, error));
     if (options.rules) NF_TRY(nf_lists_read(&a->lists, options.rules, error));
     NF_TRY(annotating_open_models(a, error));
+    NF_TRY(nf_annotating_open_llm(a, error));
     return annotating_labels(a, error);
 }
 
@@ -207,24 +205,86 @@ static nerfit_status hand_out_annotated(nerfit_annotate_result *result, nf_annot
     return hand_out_corpus(&result->review, &done->review, log, error);
 }
 
+static nf_annotate_job annotating_job(const nf_annotating *a, const nf_corpus *texts) {
+    return (nf_annotate_job){.texts = texts,
+                             .labels = nf_annotating_labels(a),
+                             .annotators = a->annotators,
+                             .n_annotators = a->n_annotators,
+                             .lists = a->lists,
+                             .votes = a->options.votes,
+                             .nested = a->options.nested,
+                             .log = &a->log};
+}
+
+/* Texts with known entities, annotated blind. */
+static nerfit_status annotating_audit(nf_annotating *a, json_t **audit, nerfit_error *error) {
+    const nerfit_annotate_options *o = &a->options;
+    nf_corpus blind = {0}, known = {0};
+    nf_annotated done = {.summary = NULL};
+    const nf_job_labels labels = nf_annotating_labels(a);
+    nf_str text = {0};
+    *audit = NULL;
+    if (!o->audit) return NERFIT_OK;
+    if (!o->gold)
+        return nf_fail(error, NERFIT_ARGUMENT,
+                       "audit: there are no texts whose entities are known (gold)");
+    nf_annotate_job job = annotating_job(a, &blind);
+    nerfit_status status =
+        nf_audit_draw(&blind, &known, &o->gold->corpus, o->audit, o->seed, error);
+    if (status == NERFIT_OK) status = nf_annotating_prepare_llm(a, &blind, "audit", error);
+    if (status == NERFIT_OK) status = nf_annotate(&done, &job, error);
+    if (status == NERFIT_OK) status = nf_audit_score(audit, &known, &done, &labels, o->seed, error);
+    if (status == NERFIT_OK) nf_audit_text(*audit, &text);
+    if (status == NERFIT_OK) nf_log_info(&a->log, "%s", nf_str_text(&text));
+    nf_str_free(&text);
+    nf_annotated_free(&done);
+    nf_corpus_free(&blind);
+    nf_corpus_free(&known);
+    return status;
+}
+
+static nerfit_status annotating_dry_run(nf_annotating *a, const nf_corpus *texts,
+                                        nerfit_annotate_result *result, nerfit_error *error) {
+    const nf_job_labels labels = nf_annotating_labels(a);
+    nf_str text = {0};
+    if (!a->options.llm)
+        return nf_fail(error, NERFIT_ARGUMENT,
+                       "dry_run shows what a language model is asked: name one (llm)");
+    NF_TRY(nf_annotating_prepare_llm(a, texts, "texts", error));
+    nerfit_status status = nf_llm_first_question(&text, &a->by_llm, texts, &labels, error);
+    if (status == NERFIT_OK)
+        result->text = text.data;
+    else
+        nf_str_free(&text);
+    return status;
+}
+
+static nerfit_status annotating_run(nf_annotating *a, const nf_corpus *texts,
+                                    nerfit_annotate_result *result, nerfit_error *error) {
+    static const nf_corpus none = {.n_documents = 0};
+    nf_annotated done = {.summary = NULL};
+    json_t *audit = NULL;
+    if (a->options.dry_run) return annotating_dry_run(a, texts, result, error);
+    NF_TRY(annotating_audit(a, &audit, error));
+    const nf_annotate_job job = annotating_job(a, a->options.audit_only ? &none : texts);
+    nerfit_status status = nf_annotating_prepare_llm(a, job.texts, "texts", error);
+    if (status == NERFIT_OK) status = nf_annotate(&done, &job, error);
+    if (status == NERFIT_OK && audit) json_object_set(done.summary, "audit", audit);
+    if (status == NERFIT_OK && a->options.llm)
+        json_object_set_new(done.summary, "llm", nf_llm_annotator_json(&a->by_llm));
+    if (status == NERFIT_OK) status = hand_out_annotated(result, &done, &a->log, error);
+    json_decref(audit);
+    nf_annotated_free(&done);
+    return status;
+}
+
 nerfit_status nerfit_annotate(const nerfit_corpus *texts, const nerfit_annotate_options *options,
                               nerfit_annotate_result *result, nerfit_error *error) {
-    annotating a = {.n_annotators = 0};
-    nf_annotated done = {.summary = NULL};
+    nf_annotating a = {.n_annotators = 0};
     *result = (nerfit_annotate_result){0};
     nerfit_status status = annotating_begin(&a, options, error);
-    const nf_annotate_job job = {.texts = &texts->corpus,
-                                 .labels = {a.names, a.descriptions, a.n_labels},
-                                 .annotators = a.annotators,
-                                 .n_annotators = a.n_annotators,
-                                 .lists = a.lists,
-                                 .votes = a.options.votes,
-                                 .nested = a.options.nested,
-                                 .log = &a.log};
-    if (status == NERFIT_OK) status = nf_annotate(&done, &job, error);
-    if (status == NERFIT_OK) status = hand_out_annotated(result, &done, &a.log, error);
+    if (status == NERFIT_OK) status = annotating_run(&a, &texts->corpus, result, error);
     if (status != NERFIT_OK) nerfit_annotate_result_free(result);
-    nf_annotated_free(&done);
     annotating_end(&a);
     return status;
 }

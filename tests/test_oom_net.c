@@ -13,11 +13,13 @@ static char folder[64], path[128];
 
 static nerfit_status ask(nerfit_error *error) {
     static const char answer[] = "{\"choices\": [{\"message\": {\"content\": \" a text \"}}]}";
+    static const nf_llm_question question = {
+        .system = "s", .text = "q", .schema = "{\"type\": \"object\"}", .warm = true};
     nf_arena arena = {0};
     nf_llm llm;
     char *body = NULL, *text = NULL;
     nerfit_status status = nf_llm_open(&llm, &arena, "huggingface/p/a/b", error);
-    if (status == NERFIT_OK && !(body = nf_llm_body(&llm, "s", "q")))
+    if (status == NERFIT_OK && !(body = nf_llm_body(&llm, &question)))
         status = nf_no_memory(error, 0);
     if (status == NERFIT_OK) status = nf_llm_read(&llm, answer, sizeof answer - 1, &text, error);
     free(body);

@@ -1,14 +1,6 @@
 #include "annotate/by_model.h"
 
-#include <string.h>
-
 #include "infer/tag_corpus.h"
-
-int32_t nf_job_label(const nf_job_labels *labels, const char *name) {
-    for (size_t i = 0; i < labels->count; i++)
-        if (strcmp(labels->names[i], name) == 0) return (int32_t)i;
-    return -1;
-}
 
 typedef struct model_visit {
     const int32_t *label_of; /* [types] of the rules */

@@ -15,7 +15,5 @@ typedef struct nf_model_annotator {
  * left out: they were not asked for. */
 nerfit_status nf_annotate_by_model(void *self, const nf_corpus *corpus, const nf_job_labels *labels,
                                    nf_opinion *opinions, nf_arena *arena, nerfit_error *err);
-/* The job's number of a label; -1: it has none. */
-int32_t nf_job_label(const nf_job_labels *labels, const char *name);
 
 #endif

@@ -32,6 +32,8 @@ typedef struct nf_job_labels {
     const char *const *descriptions; /* [count] */
     size_t count;
 } nf_job_labels;
+/* The number of a label; -1: there is none of that name. */
+int32_t nf_job_label(const nf_job_labels *labels, const char *name);
 
 /* Everything that several parts count, for the report. */
 typedef enum nf_annotate_count {

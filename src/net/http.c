@@ -469,7 +469,7 @@ static double retry_after_of(const transfer *t, CURLcode code) {
 static nerfit_status send_until_answered(transfer *t) {
     int retries = t->policy->retries ? t->policy->retries : 4;
     uint64_t seed = t->policy->seed;
-    if (!seed) seed = (uint64_t)time(NULL) ^ (uint64_t)getpid() << 32;
+    if (!seed) seed = (uint64_t)time(NULL) ^ (uint64_t)getpid() << 32 ^ (uintptr_t)t;
     nf_rng rng = nf_rng_new(seed, 0);
     for (int retry = 0, tries = 0;; retry++, tries++) {
         int64_t before = file_size(t);
@@ -493,6 +493,14 @@ static nerfit_status send_until_answered(transfer *t) {
         t->cancelled = !wait(t, seconds);
         NF_TRY(final_error(t, CURLE_OK));
     }
+}
+
+nerfit_status nf_http_prepare(nerfit_error *err) {
+    nf_curl lib;
+    NF_TRY(nf_curl_open(&lib, err));
+    lib.easy_cleanup(
+        lib.easy_init()); /* the library's own beginning, which no other thread may share */
+    return NERFIT_OK;
 }
 
 nerfit_status nf_http_send(const nf_http_request *request, const nf_http_policy *policy,

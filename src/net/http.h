@@ -73,6 +73,8 @@ typedef struct nf_http_response {
 nerfit_status nf_http_send(const nf_http_request *request, const nf_http_policy *policy,
                            const nf_http_watch *watch, nf_http_response *response,
                            nerfit_error *err);
+/* What the first request does once: before several threads make some. */
+nerfit_status nf_http_prepare(nerfit_error *err);
 void nf_http_response_free(nf_http_response *response);
 /* The value of a header (name in small letters); NULL: not there. [*size] */
 const char *nf_http_header(const nf_http_response *response, const char *name, size_t *size);

@@ -1,0 +1,33 @@
+/* What a language model answers, read as it comes: JSON in the form that was asked for, and what models
+ * make of it: fences, prose and thinking around it, single quotes, Python's literals and tuples,
+ * trailing commas, line breaks in strings, lists of pairs, a mapping of labels, a line for each label,
+ * an answer that was cut off. Nothing of it is run, or used as a path.
+ *
+ * An answer that cannot be read is no answer: it never means "no entities". */
+#ifndef NF_ANNOTATE_ANSWER_H
+#define NF_ANNOTATE_ANSWER_H
+
+#include "annotate/opinion.h"
+
+typedef struct nf_answer_item {
+    const char *text;  /* as it was answered */
+    const char *label; /* the same; NULL: none was given (a list of texts) */
+    const char *about; /* a description of the label (open annotation); NULL */
+} nf_answer_item;
+
+typedef struct nf_answer {
+    nf_answer_item *items; /* in the arena */
+    size_t count;
+    bool truncated; /* the end is missing, or what was complete was taken */
+} nf_answer;
+
+/* Reads an answer. False: it cannot be read, or memory is missing (*no_memory). `labels` (may be NULL)
+ * are those asked for: only with them "label: text; text" can be told from prose. bare: a list of texts
+ * without labels will do, as one label was asked for. */
+bool nf_answer_read(nf_answer *out, const char *text, const nf_job_labels *labels, bool bare,
+                    nf_arena *arena, bool *no_memory);
+
+/* The label that an answer means: the same but for case, blanks, "_" and a plural; -1: none. */
+int32_t nf_answer_label(const nf_job_labels *labels, const char *label, nf_arena *arena);
+
+#endif

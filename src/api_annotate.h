@@ -1,0 +1,38 @@
+/* What a call of nerfit_annotate has open: api_annotate.c begins and ends it, api_annotate_llm.c has what
+ * concerns language models. */
+#ifndef NF_API_ANNOTATE_H
+#define NF_API_ANNOTATE_H
+
+#include "annotate/annotate.h"
+#include "annotate/by_llm.h"
+#include "annotate/by_model.h"
+#include "api_session.h"
+#include "data/descriptions.h"
+
+typedef struct nf_annotating {
+    nerfit_annotate_options options;
+    nf_arena arena;
+    nf_log log;
+    nf_descriptions given; /* labels */
+    nf_lists *lists;
+    nerfit_model **models;
+    nerfit_session **sessions; /* [n_models] */
+    nf_model_annotator *by_model;
+    nf_annotator *annotators;
+    size_t n_annotators;
+    const char **names, **descriptions; /* the job's labels [n_labels] */
+    size_t n_labels, capacity;
+    nf_llm llm;
+    nf_llm_annotator by_llm;
+    nerfit_encoder *encoder; /* of sentences; or NULL */
+} nf_annotating;
+
+nf_job_labels nf_annotating_labels(const nf_annotating *a);
+/* Opens the language model and its answers, and adds it to the annotators. */
+nerfit_status nf_annotating_open_llm(nf_annotating *a, nerfit_error *error);
+void nf_annotating_close_llm(nf_annotating *a);
+/* Before a job: which examples each text is shown; tells the address and what is left to ask. */
+nerfit_status nf_annotating_prepare_llm(nf_annotating *a, const nf_corpus *texts, const char *what,
+                                        nerfit_error *error);
+
+#endif

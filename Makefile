@@ -18,7 +18,7 @@ TEST_LIBRARY ?= $(BUILD)/libnerfit.a
 # Debian 12 calls msgpack-c's package msgpack
 MSGPACK := $(shell pkg-config --exists msgpack-c && echo msgpack-c || echo msgpack)
 PACKAGES := jansson yaml-0.1 libutf8proc expat zlib $(MSGPACK)
-# not linked: src/net/curl.c opens it
+# not linked: src/net/curl.c and src/serve/mhd.c open them
 OPENED := libcurl
 # asserts (src/base/assert.h): make DEBUG=1 BUILD=build-debug
 ifdef DEBUG
@@ -40,6 +40,10 @@ LDFLAGS += -fsanitize=$(SANITIZE)
 endif
 
 SOURCES := $(filter-out src/tensor/cpu/kernels.c src/tensor/cpu/attention_terms.c src/tensor/ref/ref.c,$(wildcard src/*.c src/*/*.c src/*/*/*.c))
+# the service is the program's, not the library's
+SERVE_SOURCES := $(wildcard src/serve/*.c)
+SERVE_OBJECTS := $(SERVE_SOURCES:%.c=$(BUILD)/%.o)
+SOURCES := $(filter-out $(SERVE_SOURCES),$(SOURCES))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 CLI_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard cli/*.c))
 TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))
@@ -67,8 +71,9 @@ $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(NF_CFLAGS) -MMD -MP -c $< -o $@
 
-# its assembler includes the adapters' files
+# their assembler includes files
 $(BUILD)/src/model/builtin.o: $(wildcard adapters/*/*)
+$(BUILD)/src/serve/static.o: $(wildcard src/serve/static/*)
 
 $(BUILD)/ref_f32.o $(BUILD)/ref_f64.o: $(BUILD)/ref_%.o: src/tensor/ref/ref.c Makefile
 	@mkdir -p $(@D)
@@ -88,12 +93,14 @@ ifeq ($(firstword $(subst -, ,$(MACHINE))),x86_64)
 $(BUILD)/src/tensor/cpu/dropped.o $(BUILD)/src/tensor/cpu/gradient.o: NF_CFLAGS += -O3 -march=x86-64-v4 -mavx512bf16 -mprefer-vector-width=512
 endif
 
+$(SERVE_OBJECTS): NF_CFLAGS += $(shell pkg-config --cflags libmicrohttpd)
+
 $(BUILD)/libnerfit.a: $(OBJECTS)
 	rm -f $@ && ar rcs $@ $^
 $(BUILD)/libnerfit.so: $(OBJECTS)
 	$(CC) -shared -Wl,-soname,$(SONAME) $(LDFLAGS) $^ -o $@ $(LIBS)
 	ln -sf libnerfit.so $(BUILD)/$(SONAME)
-$(BUILD)/nerfit: $(CLI_OBJECTS) $(BUILD)/libnerfit.a
+$(BUILD)/nerfit: $(CLI_OBJECTS) $(SERVE_OBJECTS) $(BUILD)/libnerfit.a
 	$(CC) $(LDFLAGS) $^ -o $@ $(LIBS)
 $(BUILD)/nerfit.pc: Makefile include/nerfit.h
 	@mkdir -p $(@D)

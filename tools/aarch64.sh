@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 libraries=(libc6-dev libdnnl-dev libjansson-dev libyaml-dev libutf8proc-dev uthash-dev libcurl4-openssl-dev libexpat1-dev
-    zlib1g-dev libmsgpack-dev libcmocka-dev libgomp1 libgcc-s1 )
+    zlib1g-dev libmsgpack-dev libmicrohttpd-dev libcmocka-dev libgomp1 libgcc-s1 )
 root=$PWD/build-aarch64/root
 if [ ! -e "$root/complete" ]; then
     # apt with a state of its own: lists, an empty status file and arm64 as its architecture

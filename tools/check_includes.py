@@ -30,7 +30,7 @@ def read_table():
     rows = {}
     for line in (ROOT / TABLE).read_text(encoding="utf-8").splitlines():
         cells = [c.strip() for c in line.strip("|").split("|")]
-        if len(cells) != 3 or not re.match(r"(src|cli)/", cells[0]):
+        if len(cells) != 3 or not re.match(r"(src|cli|python|examples)/", cells[0]):
             continue
         allowed = set(re.findall(r"[a-z]+", cells[2]))
         for name in re.split(r",\s*", cells[0]):
@@ -39,7 +39,7 @@ def read_table():
             elif name.startswith("src/"):
                 rows[name] = {f"src/{a}" for a in allowed}
             else:
-                rows[name.rstrip("/")] = set()
+                rows[name.rstrip("/")] = {f"src/{a}" for a in allowed}
     folders = set(rows)
     for name, allowed in rows.items():  # libraries have no folder
         rows[name] = {a for a in allowed if a in folders or a == "*"}
@@ -91,10 +91,12 @@ def check_folders(offences):
             elif ".." in name:
                 offences.append(f'{where}: includes "{name}"; paths count from src/ or from the '
                                 "file itself")
-            elif folder.startswith("src") and (ROOT / "src" / name).exists():
+            elif (ROOT / "src" / name).exists() and (
+                    folder.startswith("src") or folder_of(Path("src") / name) in rows[folder]):
                 target = Path("src") / name
                 edges.setdefault(path, set()).add(target)
-                to, allowed = folder_of(target), closure(rows, folder)
+                to = folder_of(target)
+                allowed = closure(rows, folder) if folder.startswith("src") else rows[folder]
                 if to != folder and "*" not in allowed and to not in allowed:
                     names = ", ".join(sorted(a.removeprefix("src/") for a in allowed))
                     offences.append(f'{where}: includes "{name}"; {folder} may include only '

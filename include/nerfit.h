@@ -98,6 +98,7 @@ typedef bool (*nerfit_transfer_function)(void *user, const nerfit_transfer *tran
  * knows: a program keeps working with a later library. Begin with the NERFIT_..._INIT of the struct, or
  * {.size = sizeof(struct), ...}; zero and NULL are defaults everywhere. Structs that the library fills
  * only change with its soname (docs/release.md). */
+typedef struct nerfit_weights nerfit_weights; /* see nerfit_weights_new */
 typedef struct nerfit_model_options {
     size_t size;           /* sizeof(nerfit_model_options) */
     const char *backend;   /* "auto" (NULL), "cpu", "ref" */
@@ -122,9 +123,13 @@ typedef struct nerfit_model_options {
     const char *sentence_encoder;
     nerfit_transfer_function transfer; /* of downloads; may be NULL */
     void *transfer_user;
+    /* Of nerfit_model_load: weights that the model shares with others. backend, precision and threads
+     * are then those of the handle: 0 and NULL here, or the same. NULL: the model's weights are its
+     * own. */
+    nerfit_weights *weights;
 } nerfit_model_options;
 #define NERFIT_MODEL_OPTIONS_INIT                                                                  \
-    { sizeof(nerfit_model_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    { sizeof(nerfit_model_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /* A loaded token-classification model: immutable, may be shared by threads. */
 typedef struct nerfit_model nerfit_model;
@@ -158,6 +163,22 @@ NERFIT_API void nerfit_model_free(nerfit_model *model);
 /* Labels by id ("O", "B-time", ...); the texts belong to the model. */
 NERFIT_API size_t nerfit_model_label_count(const nerfit_model *model);
 NERFIT_API const char *nerfit_model_label(const nerfit_model *model, size_t id);
+
+/* A handle under which models share what is equal of their weights: several adapters over one base, or
+ * one model loaded several times. A file that holds the same bytes as one that is loaded is mapped once,
+ * converted once and prepared for products once. An adapter then stays
+ * beside its base's weights instead of being merged into them: each text takes a little longer, and
+ * scores differ from those of the merged model by rounding. What is the model's own (a head, weights
+ * that an adapter brings in full, PiSSA's and OLoRA's bases, and with options->labels all that is adapted)
+ * is not shared.
+ *
+ * Of options (may be NULL) backend, precision and threads count. The handle may be used by several threads
+ * at once, and freed while models use it; a file goes when the last model over it does. */
+NERFIT_API nerfit_status nerfit_weights_new(nerfit_weights **weights,
+                                            const nerfit_model_options *options,
+                                            nerfit_error *error);
+/* NULL is fine. */
+NERFIT_API void nerfit_weights_free(nerfit_weights *weights);
 
 /* ---------------------------------------------------------------- prediction */
 

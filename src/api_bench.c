@@ -82,7 +82,9 @@ nerfit_status nerfit_model_benchmark(const char *folder, const nerfit_model_opti
     nf_log log = {own.log, own.log_user};
     nerfit_status status = nf_backend_named(&be, options, error);
     if (status == NERFIT_OK) status = find_model(options, &arena, &folder, &base, error);
-    if (status == NERFIT_OK) status = nf_model_load_over(&model, folder, base, be, &log, error);
+    if (status == NERFIT_OK)
+        status = nf_model_load_from(&model, &(nf_model_source){.folder = folder, .base = base}, be,
+                                    &log, error);
     nf_arena_free(&arena);
     if (status == NERFIT_OK) status = nf_adapter_merge(model, error);
     if (status == NERFIT_OK)

@@ -15,6 +15,13 @@
 #include "text/tokenizer.h"
 #include "recipe/pretrained.h"
 
+struct nerfit_weights {
+    nf_shared_weights *shared;
+    const char *backend; /* "cpu", "ref-f32" */
+    nf_precision precision;
+    int threads;
+};
+
 struct nerfit_encoder {
     nf_backend *be;
     nf_sentence_encoder *encoder;
@@ -100,10 +107,12 @@ static nerfit_status load_model(void *user, const char *folder, nerfit_error *er
     const model_loading *in = user;
     nerfit_model *model = in->model;
     const char *labels = in->options->labels;
+    nf_shared_weights *share = in->options->weights ? in->options->weights->shared : NULL;
+    const nf_model_source source = {folder, in->base, share};
     NF_TRY(refuse_run(folder, error));
-    NF_TRY(nf_model_load_over(&model->model, folder, in->base, model->be, &model->log, error));
+    NF_TRY(nf_model_load_from(&model->model, &source, model->be, &model->log, error));
     NF_TRY(nf_calibration_load(&model->calibration, folder, error));
-    NF_TRY(nf_adapter_merge(model->model, error));
+    NF_TRY((share && !labels ? nf_adapter_settle : nf_adapter_merge)(model->model, error));
     if (labels)
         NF_TRY(
             nf_pretrained_label(model->model, folder, labels, in->sentences, &model->log, error));
@@ -115,6 +124,56 @@ static void unload_model(void *user) {
     nerfit_model *model = ((const model_loading *)user)->model;
     nf_model_free(model->model);
     model->model = NULL;
+}
+
+/* ---------------------------------------------------------------- shared weights */
+
+nerfit_status nerfit_weights_new(nerfit_weights **out, const nerfit_model_options *given,
+                                 nerfit_error *error) {
+    nerfit_model_options options;
+    nf_backend *be;
+    *out = NULL;
+    NF_TRY(nf_options_take(&options, sizeof options, given, "nerfit_model_options", error));
+    nerfit_weights *weights = calloc(1, sizeof *weights);
+    if (!weights) return nf_no_memory(error, sizeof *weights);
+    nerfit_status status = nf_backend_named(&be, &options, error);
+    if (status == NERFIT_OK) {
+        status = nf_shared_weights_new(&weights->shared, be, error);
+        weights->precision = be->precision;
+        weights->threads = be->threads;
+        weights->backend = be->name;
+        be->free(be);
+    }
+    if (status == NERFIT_OK)
+        *out = weights;
+    else
+        nerfit_weights_free(weights);
+    return status;
+}
+
+void nerfit_weights_free(nerfit_weights *weights) {
+    if (!weights) return;
+    nf_shared_weights_drop(weights->shared);
+    free(weights);
+}
+
+/* A backend for a model: the handle's, if it has one. */
+static nerfit_status make_backend(nf_backend **be, const nerfit_model_options *options,
+                                  nerfit_error *error) {
+    const nerfit_weights *weights = options->weights;
+    nf_precision precision = NF_PRECISION_AUTO;
+    if (!weights) return nf_backend_named(be, options, error);
+    bool same = !options->backend || strcmp(options->backend, "auto") == 0 ||
+                strncmp(options->backend, weights->backend, strcspn(weights->backend, "-")) == 0;
+    same = same && (!options->threads || options->threads == weights->threads);
+    if (options->precision && !nf_precision_find(options->precision, &precision)) same = false;
+    if (precision != NF_PRECISION_AUTO && precision != weights->precision) same = false;
+    *be = NULL;
+    if (!same)
+        return nf_fail(error, NERFIT_ARGUMENT,
+                       "backend, precision and threads are those of the shared weights; leave them "
+                       "out, or give the same");
+    return nf_shared_weights_backend(weights->shared, be, error);
 }
 
 nerfit_status nerfit_model_load(nerfit_model **out, const char *folder,
@@ -131,7 +190,7 @@ nerfit_status nerfit_model_load(nerfit_model **out, const char *folder,
     const nf_folder_loader loader = {load_model, unload_model, &loading};
     const char *none;
     nerfit_status status = find_decoder(&model->decode, options, error);
-    if (status == NERFIT_OK) status = nf_backend_named(&model->be, options, error);
+    if (status == NERFIT_OK) status = make_backend(&model->be, options, error);
     if (status == NERFIT_OK)
         status = nf_net_folder(&net, &arena, folder, NF_HUB_MODEL, &folder, &loading.base, error);
     if (status == NERFIT_OK && loading.sentences)

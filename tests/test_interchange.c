@@ -48,8 +48,10 @@ static void load_inputs(nf_pass *pass, const nf_model *model, const char *kind) 
     assert_ok(nf_batch_load(pass, &model->encoder, texts, stored->count - 1, &error), &error);
 }
 
-/* again: of what nerfit writes of the adapter, its base model given */
-typedef enum check_way { APPLIED, MERGED, AGAIN } check_way;
+/* again: of what nerfit writes of the adapter, its base model given; beside: its base's weights, which are
+ * shared with the adapters before */
+typedef enum check_way { APPLIED, MERGED, AGAIN, BESIDE } check_way;
+static nf_shared_weights *shared;
 
 static nf_model *load_again(nf_model *model, nf_backend *be) {
     char folder[64], *base;
@@ -58,7 +60,9 @@ static nf_model *load_again(nf_model *model, nf_backend *be) {
     temporary_folder(folder);
     assert_ok(nf_adapter_save(model, folder, &error), &error);
     assert_ok(nf_adapter_base(&base, &arena, folder, &error), &error);
-    assert_ok(nf_model_load_over(&again, folder, base, be, NULL, &error), &error);
+    assert_ok(nf_model_load_from(&again, &(nf_model_source){.folder = folder, .base = base}, be,
+                                 NULL, &error),
+              &error);
     assert_int_equal(again->adapter->n_adapted, model->adapter->n_adapted);
     nf_directory_remove(folder, NULL);
     nf_arena_free(&arena);
@@ -71,8 +75,10 @@ static void check_adapter(nf_backend *be, const char *kind, check_way way) {
     bool merge = way == MERGED;
     nf_model *model;
     snprintf(folder, sizeof folder, "tests/golden/%s/adapter-%s", model_name, kind);
-    assert_ok(nf_model_load(&model, folder, be, NULL, &error), &error);
+    const nf_model_source source = {folder, NULL, way == BESIDE ? shared : NULL};
+    assert_ok(nf_model_load_from(&model, &source, be, NULL, &error), &error);
     if (way == AGAIN) model = load_again(model, be);
+    if (way == BESIDE) assert_ok(nf_adapter_settle(model, &error), &error);
     if (merge) assert_ok(nf_adapter_merge(model, &error), &error);
     assert_ok(nf_network_prepare(&model->net, false, &error), &error);
     nf_pass pass = {.be = be};
@@ -112,11 +118,19 @@ static void check_adapters(const char *name, const char *file, const char *const
             assert_ok(nf_backend_cpu(&be, NF_PRECISION_F32, 1, &error), &error);
         else
             assert_ok(nf_backend_ref(&be, sizeof(float), &error), &error);
+        assert_ok(nf_shared_weights_new(&shared, be, &error), &error);
+        /* keeps the base's weights */
+        nf_shared_file *base;
+        snprintf(path, sizeof path, "tests/golden/%s", name);
+        assert_ok(nf_shared_weights_open(shared, &base, path, &error), &error);
         for (size_t k = 0; kinds[k]; k++) {
+            check_adapter(be, kinds[k], BESIDE);
             check_adapter(be, kinds[k], APPLIED);
             check_adapter(be, kinds[k], MERGED);
             check_adapter(be, kinds[k], AGAIN);
         }
+        nf_shared_weights_drop(shared);
+        nf_shared_file_drop(base);
         be->free(be);
     }
     nf_safetensors_close(golden);

@@ -19,7 +19,7 @@ from . import errors
 from ._arguments import TrainingArguments
 from ._describe import describe
 from ._library import version as _version
-from ._model import Entity, Model, Report, Token, download, load
+from ._model import Entity, Model, Report, Token, Weights, download, load
 from ._trainer import Event, Trainer, TrainResult
 from .errors import NerfitError
 
@@ -35,6 +35,7 @@ __all__ = [
     "TrainResult",
     "Trainer",
     "TrainingArguments",
+    "Weights",
     "describe",
     "download",
     "errors",

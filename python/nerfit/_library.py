@@ -80,6 +80,7 @@ class ModelOptions(Options):
         ("sentence_encoder", c_char_p),
         ("transfer", TransferFunction),
         ("transfer_user", c_void_p),
+        ("weights", c_void_p),
     ]
 
 
@@ -274,6 +275,8 @@ _FUNCTIONS = {
         [POINTER(c_void_p), c_char_p, POINTER(ModelOptions), _error],
     ),
     "nerfit_model_free": (None, [c_void_p]),
+    "nerfit_weights_new": (STATUS, [POINTER(c_void_p), POINTER(ModelOptions), _error]),
+    "nerfit_weights_free": (None, [c_void_p]),
     "nerfit_model_label_count": (c_size_t, [c_void_p]),
     "nerfit_model_label": (c_char_p, [c_void_p, c_size_t]),
     "nerfit_session_new": (STATUS, [POINTER(c_void_p), c_void_p, _error]),

@@ -112,11 +112,41 @@ def _log(user: Any, level: int, message: bytes) -> None:
 log_function = _library.LogFunction(_log)
 
 
+def _threads(threads: int) -> int:
+    if isinstance(threads, bool) or not hasattr(threads, "__index__") or threads < 0:
+        raise ArgumentError(f"threads: {threads!r} is not a number of threads; 0: all cores")
+    return threads
+
+
 class _Loaded(_library.Handle):
     kind = "model"
 
     def __init__(self, folder: bytes, options: _library.ModelOptions) -> None:
         super().__init__(folder, byref(options), create="load")
+
+
+class Weights(_library.Handle):
+    """What models share of their weights: several adapters over one base, or one model several times.
+
+    Models that are loaded with the same ``Weights`` hold a file once. An adapter then stays beside its
+    base's weights instead of being merged into them: each text takes a little longer, and scores
+    differ from those of the merged model by rounding.
+
+    Args:
+        backend, precision, threads: as of ``Model``, which then takes them from here.
+    """
+
+    kind = "weights"
+
+    def __init__(
+        self, backend: str | None = None, precision: str | None = None, threads: int = 0
+    ) -> None:
+        options = _library.ModelOptions(
+            backend=None if backend is None else _library.encode(backend, "backend"),
+            precision=None if precision is None else _library.encode(precision, "precision"),
+            threads=_threads(threads),
+        )
+        super().__init__(byref(options))
 
 
 class _Session(_library.Handle):
@@ -251,6 +281,8 @@ class Model:
             descriptions, a list of names, a JSON or YAML file of descriptions, or the labels' names
             divided by commas.
         sentence_encoder: with labels: a folder, if it is not the one of the pre-training.
+        weights: what the model shares with others; backend, precision and threads are then those
+            that it was made with. A pickled model comes back with weights of its own.
 
     Raises:
         NerfitError: the folder holds no such model.
@@ -270,14 +302,15 @@ class Model:
         decoder: str | None = None,
         labels: Labels | None = None,
         sentence_encoder: str | os.PathLike[str] | None = None,
+        weights: Weights | None = None,
     ) -> None:
-        if isinstance(threads, bool) or not hasattr(threads, "__index__") or threads < 0:
-            raise ArgumentError(f"threads: {threads!r} is not a number of threads; 0: all cores")
+        if weights is not None and not isinstance(weights, Weights):
+            raise ArgumentError(f"weights: {weights!r} is no nerfit.Weights")
         with _labels_file(labels) as labels_path, _transfer.Transfers() as transfers:
             options = _library.ModelOptions(
                 backend=None if backend is None else _library.encode(backend, "backend"),
                 precision=None if precision is None else _library.encode(precision, "precision"),
-                threads=threads,
+                threads=_threads(threads),
                 log=log_function,
                 decoder=None if decoder is None else _library.encode(decoder, "decoder"),
                 labels=labels_path,
@@ -285,6 +318,7 @@ class Model:
                 if sentence_encoder is None
                 else os.fsencode(sentence_encoder),
                 transfer=transfers.function,
+                weights=None if weights is None else weights.address,
             )
             self._model = _Loaded(os.fsencode(folder), options)
         self._local = threading.local()
@@ -513,7 +547,8 @@ def load(
     decoder: str | None = None,
     labels: Labels | None = None,
     sentence_encoder: str | os.PathLike[str] | None = None,
+    weights: Weights | None = None,
 ) -> Model:
     """Loads a model, as :class:`Model` does:
     ``nerfit.load("runs/alarm/best").predict("wake me at nine")``."""
-    return Model(folder, backend, precision, threads, decoder, labels, sentence_encoder)
+    return Model(folder, backend, precision, threads, decoder, labels, sentence_encoder, weights)

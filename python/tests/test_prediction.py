@@ -51,6 +51,20 @@ def test_one_text_and_many(trained):
     assert "9 labels" in repr(model)
 
 
+def test_models_share_weights(trained):
+    folder, texts = trained.result.model_folder, ["wake me up at nine", "play jazz now"]
+    alone = nerfit.load(folder, precision="f32", threads=1)
+    weights = nerfit.Weights(precision="f32", threads=1)
+    models = [nerfit.load(folder, weights=weights) for _ in range(3)]
+    del weights, models[0]
+    assert all(model.predict(texts) == alone.predict(texts) for model in models)
+    weights = nerfit.Weights(precision="f32", threads=1)
+    with pytest.raises(ArgumentError, match="those of the shared weights"):
+        nerfit.load(folder, precision="bf16", weights=weights)
+    with pytest.raises(ArgumentError, match="is no nerfit.Weights"):
+        nerfit.load(folder, weights=folder)
+
+
 def test_long_texts_are_covered(trained):
     text = "wake me up at nine " * 200  # the encoder takes 40 tokens
     entities = trained.predict(text)

@@ -26,8 +26,8 @@ static bool is_lfs_pointer(const nf_file *file) {
            memmem(file->data, file->size, "\noid ", 5) != NULL;
 }
 
-/* A regular file's descriptor and size. */
-static nerfit_status open_regular(const char *path, int *fd, size_t *size, nerfit_error *err) {
+/* A regular file's descriptor, size and identity. */
+static nerfit_status open_regular(const char *path, int *fd, nf_file *file, nerfit_error *err) {
     struct stat info;
     *fd = open(path, O_RDONLY | O_CLOEXEC);
     if (*fd < 0)
@@ -38,13 +38,18 @@ static nerfit_status open_regular(const char *path, int *fd, size_t *size, nerfi
     else if (!S_ISREG(info.st_mode))
         status = nf_fail_at(err, NERFIT_IO, path, 0, 0, "is not a regular file");
     else
-        *size = (size_t)info.st_size;
+        *file = (nf_file){.data = "",
+                          .size = (size_t)info.st_size,
+                          .device = (uint64_t)info.st_dev,
+                          .number = (uint64_t)info.st_ino,
+                          .seconds = (uint64_t)info.st_mtim.tv_sec,
+                          .nanoseconds = (uint64_t)info.st_mtim.tv_nsec};
     if (status != NERFIT_OK) close(*fd);
     return status;
 }
 
-static nerfit_status read_whole(nf_file *file, int fd, size_t size, const char *path,
-                                nerfit_error *err) {
+static nerfit_status read_whole(nf_file *file, int fd, const char *path, nerfit_error *err) {
+    size_t size = file->size;
     char *own = malloc(size);
     size_t at = 0;
     ssize_t got = 1;
@@ -57,7 +62,7 @@ static nerfit_status read_whole(nf_file *file, int fd, size_t size, const char *
             at += (size_t)got;
     }
     if (at == size) {
-        *file = (nf_file){.data = own, .size = size, .own = own};
+        file->data = file->own = own;
         return NERFIT_OK;
     }
     int reason = errno;
@@ -66,27 +71,27 @@ static nerfit_status read_whole(nf_file *file, int fd, size_t size, const char *
                    : nf_fail_at(err, NERFIT_IO, path, 0, 0, "became shorter while it was read");
 }
 
-static nerfit_status map_whole(nf_file *file, int fd, size_t size, const char *path,
-                               nerfit_error *err) {
+static nerfit_status map_whole(nf_file *file, int fd, const char *path, nerfit_error *err) {
+    size_t size = file->size;
     void *mapping = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (mapping == MAP_FAILED)
         return nf_fail_at(err, NERFIT_IO, path, 0, 0, "cannot be mapped: %s", strerror(errno));
     if (!nf_mapping_guard(mapping, size)) { /* one of a thousand: a copy needs no guard */
         munmap(mapping, size);
-        return read_whole(file, fd, size, path, err);
+        return read_whole(file, fd, path, err);
     }
-    *file = (nf_file){.data = mapping, .size = size, .mapping = mapping};
+    file->data = file->mapping = mapping;
     return NERFIT_OK;
 }
 
 static nerfit_status open_file(nf_file *file, const char *path, bool mapped, nerfit_error *err) {
     int fd;
-    size_t size = 0;
     *file = (nf_file){.data = ""};
-    NF_TRY(open_regular(path, &fd, &size, err));
+    NF_TRY(open_regular(path, &fd, file, err));
     nerfit_status status = NERFIT_OK;
-    if (size) status = (mapped ? map_whole : read_whole)(file, fd, size, path, err);
+    if (file->size) status = (mapped ? map_whole : read_whole)(file, fd, path, err);
     close(fd);
+    if (status != NERFIT_OK) *file = (nf_file){.data = ""};
     if (status == NERFIT_OK && is_lfs_pointer(file)) {
         nf_file_close(file);
         status = nf_fail_at(err, NERFIT_IO, path, 0, 0,
@@ -118,6 +123,17 @@ void nf_file_close(nf_file *file) {
     }
     free(file->own);
     *file = (nf_file){.data = ""};
+}
+
+bool nf_file_same(const nf_file *a, const nf_file *b) {
+    if (a->size != b->size) return false;
+    if (a->number && a->number == b->number && a->device == b->device && a->seconds == b->seconds &&
+        a->nanoseconds == b->nanoseconds)
+        return true;
+    bool equal = memcmp(a->data, b->data, a->size) == 0;
+    nf_file_forget(a);
+    nf_file_forget(b);
+    return equal;
 }
 
 void nf_file_forget(const nf_file *file) {

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/arena.h"
 #include "base/error.h"
@@ -14,6 +15,8 @@ typedef struct nf_file {
     size_t size;
     void *own;     /* the memory it was read into; NULL: none */
     void *mapping; /* NULL if nothing is mapped */
+    /* which file it was, and when it was written: equal numbers, equal content */
+    uint64_t device, number, seconds, nanoseconds;
 } nf_file;
 
 /* Reads it into memory: for what is parsed once. A file that becomes shorter meanwhile is an error. */
@@ -24,6 +27,8 @@ nerfit_status nf_file_map(nf_file *file, const char *path, nerfit_error *err);
 /* An error if pages of a mapped file were lost since nf_file_map; `path` for the message. */
 nerfit_status nf_file_check(const nf_file *file, const char *path, nerfit_error *err);
 void nf_file_close(nf_file *file);
+/* Whether both hold the same: one file on the disk, unchanged between the two, or the same bytes. */
+bool nf_file_same(const nf_file *a, const nf_file *b);
 /* Gives the mapping's pages back to the system; they are read again when they are used again. */
 void nf_file_forget(const nf_file *file);
 

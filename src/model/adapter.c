@@ -225,6 +225,16 @@ nerfit_status nf_adapter_merge(nf_model *model, nerfit_error *err) {
     return NERFIT_OK;
 }
 
+nerfit_status nf_adapter_settle(nf_model *model, nerfit_error *err) {
+    nf_network *net = &model->net;
+    for (size_t i = 0; i < net->n_linears; i++) {
+        nf_linear *linear = net->linears[i];
+        bool own = is_head(linear) || linear->weight->owned;
+        NF_TRY((own ? nf_linear_merge : nf_linear_settle)(net, linear, err));
+    }
+    return NERFIT_OK;
+}
+
 /* ---------------------------------------------------------------- reading */
 
 nerfit_status nf_adapter_base(char **out, nf_arena *arena, const char *folder, nerfit_error *err) {

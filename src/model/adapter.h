@@ -37,6 +37,9 @@ nerfit_status nf_adapter_load_memory(nf_model *model, const char *config, size_t
 nerfit_status nf_adapter_save(const nf_model *model, const char *folder, nerfit_error *err);
 /* Adds all adapters into the base weights. */
 nerfit_status nf_adapter_merge(nf_model *model, nerfit_error *err);
+/* Makes them ready to stay beside their weights, for tagging alone; those of weights that are the
+ * model's own are added. */
+nerfit_status nf_adapter_settle(nf_model *model, nerfit_error *err);
 /* "base_model_name_or_path" of a folder's adapter_config.json, as a path (relative ones counted
  * from the folder), in `arena`. */
 nerfit_status nf_adapter_base(char **out, nf_arena *arena, const char *folder, nerfit_error *err);

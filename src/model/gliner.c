@@ -478,12 +478,7 @@ static nerfit_status gliner_open_weights(nf_model *model, nf_arena *arena, const
         if ((found = nf_file_exists_in(model->folder, variants[i])))
             path = nf_path_join(arena, model->folder, variants[i]);
     if (!path) return nf_no_memory(err, 0);
-    NF_TRY(nf_safetensors_open(&model->weights, path, err));
-    if (nf_safetensors_note(model->weights))
-        nf_log_info(log, "%s: %s", nf_safetensors_path(model->weights),
-                    nf_safetensors_note(model->weights));
-    model->net.source = model->weights;
-    return NERFIT_OK;
+    return nf_model_open_weights(model, path, log, err);
 }
 
 /* ---------------------------------------------------------------- labels */

@@ -21,8 +21,12 @@ typedef struct nf_model {
     nf_encoder encoder;
     nf_tokenizer *tokenizer; /* NULL if the folder has none (encoding is then an error) */
     json_t *config;          /* config.json */
-    nf_safetensors *weights; /* stays open: values may lie in its mapping */
-    const char *folder;      /* where it was loaded from */
+    nf_safetensors
+        *weights; /* stays open: values may lie in its mapping. The network's shared file's,
+                              * if it has one */
+    nf_shared_weights
+        *share;         /* where such files are looked for, borrowed while it is loaded; or NULL */
+    const char *folder; /* where it was loaded from */
 
     /* What gives its labels, and is saved with it; NULL: bare encoder. */
     nf_head *head;
@@ -54,10 +58,17 @@ struct nf_model_kind {
  * is borrowed. */
 nerfit_status nf_model_load(nf_model **out, const char *folder, nf_backend *be, const nf_log *log,
                             nerfit_error *err);
-/* The same; `base`: the folder of an adapter's base model, whatever the adapter calls it; or
- * NULL. */
-nerfit_status nf_model_load_over(nf_model **out, const char *folder, const char *base,
-                                 nf_backend *be, const nf_log *log, nerfit_error *err);
+/* Where a model comes from. */
+typedef struct nf_model_source {
+    const char *folder;
+    const char *base; /* of an adapter's base model, whatever the adapter calls it; or NULL */
+    nf_shared_weights *share; /* whose files are not loaded again; or NULL */
+} nf_model_source;
+nerfit_status nf_model_load_from(nf_model **out, const nf_model_source *source, nf_backend *be,
+                                 const nf_log *log, nerfit_error *err);
+/* The folder's weights (or a file's), for a kind's load. */
+nerfit_status nf_model_open_weights(nf_model *model, const char *path, const nf_log *log,
+                                    nerfit_error *err);
 void nf_model_free(nf_model *model);
 
 /* Tokens of the longest text it can take, special ones included. */

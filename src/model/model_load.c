@@ -125,6 +125,21 @@ static nerfit_status load_weights(nf_model *model, const char *config_path, nerf
     return load_parameters(model, err);
 }
 
+nerfit_status nf_model_open_weights(nf_model *model, const char *path, const nf_log *log,
+                                    nerfit_error *err) {
+    if (model->share) {
+        NF_TRY(nf_shared_weights_open(model->share, &model->net.shared, path, err));
+        model->weights = nf_shared_file_tensors(model->net.shared);
+    } else {
+        NF_TRY(nf_safetensors_open(&model->weights, path, err));
+    }
+    model->net.source = model->weights;
+    if (nf_safetensors_note(model->weights))
+        nf_log_info(log, "%s: %s", nf_safetensors_path(model->weights),
+                    nf_safetensors_note(model->weights));
+    return NERFIT_OK;
+}
+
 static bool has_tokenizer(const char *folder) {
     static const char *const files[] = {"tokenizer.json", "vocab.txt",    "vocab.json",
                                         "spm.model",      "spiece.model", "sentencepiece.bpe.model",
@@ -153,11 +168,7 @@ static nerfit_status load_base(nf_model *model, const char *folder, const nf_log
     NF_TRY(
         model->architecture->build(&model->encoder, &model->net, model->config, config_path, err));
     model->head_site = nf_network_site(&model->net);
-    NF_TRY(nf_safetensors_open(&model->weights, folder, err));
-    model->net.source = model->weights;
-    if (nf_safetensors_note(model->weights))
-        nf_log_info(log, "%s: %s", nf_safetensors_path(model->weights),
-                    nf_safetensors_note(model->weights));
+    NF_TRY(nf_model_open_weights(model, folder, log, err));
     NF_TRY(load_weights(model, config_path, err));
     tell_left_over(model, log);
     return nf_word_shape_load(model, folder, err);
@@ -224,16 +235,18 @@ static nerfit_status load(nf_model *model, const char *folder, const char *base,
 
 nerfit_status nf_model_load(nf_model **out, const char *folder, nf_backend *be, const nf_log *log,
                             nerfit_error *err) {
-    return nf_model_load_over(out, folder, NULL, be, log, err);
+    return nf_model_load_from(out, &(nf_model_source){.folder = folder}, be, log, err);
 }
 
-nerfit_status nf_model_load_over(nf_model **out, const char *folder, const char *base,
-                                 nf_backend *be, const nf_log *log, nerfit_error *err) {
+nerfit_status nf_model_load_from(nf_model **out, const nf_model_source *source, nf_backend *be,
+                                 const nf_log *log, nerfit_error *err) {
     *out = NULL;
     nf_model *model = calloc(1, sizeof *model);
     if (!model) return nf_no_memory(err, sizeof *model);
     nf_network_init(&model->net, be);
-    nerfit_status status = load(model, folder, base, log, err);
+    model->share = source->share;
+    nerfit_status status = load(model, source->folder, source->base, log, err);
+    model->share = NULL;
     if (status == NERFIT_OK)
         *out = model;
     else
@@ -245,9 +258,10 @@ void nf_model_free(nf_model *model) {
     if (!model) return;
     if (model->net.be) nf_model_remove_learner(model);
     for (size_t i = 0; i < NF_COUNT(model_kinds); i++) model_kinds[i]->free(model);
+    nf_safetensors *own = model->net.shared ? NULL : model->weights;
     nf_network_free(&model->net);
     nf_tokenizer_free(model->tokenizer);
-    nf_safetensors_close(model->weights);
+    nf_safetensors_close(own);
     json_decref(model->config);
     free(model);
 }

@@ -72,23 +72,34 @@ bool nf_linear_trained(const nf_linear *linear) {
 nerfit_status nf_linear_prepare(nf_network *net, nf_linear *linear, bool backward,
                                 nerfit_error *err) {
     nf_backend *be = net->be;
-    if (linear->packed) be->weight_free(be, linear->packed);
-    linear->packed = NULL;
+    nf_linear_unpack(net, linear);
     if (linear->weight->removed) return NERFIT_OK;
     bool dropped =
         backward && linear->lora && linear->lora->magnitude && linear->lora->dropout > 0.0;
     unsigned uses =
         NF_USE_FORWARD | (backward ? NF_USE_BACKWARD : 0u) | (dropped ? NF_USE_DROPPED : 0u);
     const nf_weight_plan plan = {linear->out, linear->in, uses, net->precision};
+    if (net->shared) {
+        NF_TRY(nf_shared_file_weight(net->shared, linear->weight->values, &plan, &linear->packed,
+                                     err));
+        linear->packed_is_shared = linear->packed != NULL;
+        if (linear->packed) return NERFIT_OK;
+    }
     return be->weight_new(be, &linear->packed, linear->weight->values, &plan, err);
 }
 
-void nf_linear_release(nf_network *net, nf_linear *linear) {
-    if (linear->packed) net->be->weight_free(net->be, linear->packed);
+void nf_linear_unpack(nf_network *net, nf_linear *linear) {
+    if (linear->packed && !linear->packed_is_shared) net->be->weight_free(net->be, linear->packed);
     linear->packed = NULL;
-    if (linear->lora && linear->lora->w_squares)
-        net->be->memory_free(net->be, linear->lora->w_squares);
-    if (linear->lora) linear->lora->w_squares = NULL;
+    linear->packed_is_shared = false;
+}
+
+void nf_linear_release(nf_network *net, nf_linear *linear) {
+    nf_lora *lora = linear->lora;
+    nf_linear_unpack(net, linear);
+    if (lora && lora->w_squares) net->be->memory_free(net->be, lora->w_squares);
+    if (lora && lora->gain) net->be->memory_free(net->be, lora->gain);
+    if (lora) lora->w_squares = lora->gain = NULL;
 }
 
 /* |W + s B A| by row, without making the sum: the formula is at dora_norms. */
@@ -115,6 +126,30 @@ static nerfit_status dora_gain(const nf_linear *linear, const nf_pass *pass, nf_
                                        .scaling = lora->scaling};
     be->dora_norms(be, norms, &operands);
     be->divide(be, gain, lora->magnitude->values, norms, out);
+    nf_workspace_return(pass->ws, mark);
+    return NERFIT_OK;
+}
+
+/* y [N,out] = g (W x + s B A x) + b; g = 1 of LoRA. */
+static nerfit_status settled_forward(const nf_linear *linear, const nf_pass *pass, nf_values *y,
+                                     const nf_values *x) {
+    nf_backend *be = pass->be;
+    const nf_lora *lora = linear->lora;
+    const nf_values *bias = linear->bias ? linear->bias->values : NULL;
+    size_t n = (size_t)pass->sequences.n_tokens, r = lora->rank, in = linear->in, out = linear->out;
+    nf_workspace_mark mark = nf_workspace_here(pass->ws);
+    nf_values *low = nf_workspace_reals(pass->ws, n * r);
+    if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
+    be->matmul(be, low, x, lora->a->values,
+               &(nf_product){.m = n, .n = r, .k = in, .trans_b = true, .alpha = 1.0});
+    be->linear_forward(be, y, x, linear->packed, n,
+                       &(nf_epilogue){.bias = lora->gain ? NULL : bias});
+    be->matmul(
+        be, y, low, lora->b->values,
+        &(nf_product){
+            .m = n, .n = out, .k = r, .trans_b = true, .alpha = lora->scaling, .accumulate = true});
+    if (lora->gain) be->scale_columns(be, y, y, lora->gain, n, out, false);
+    if (lora->gain && bias) be->add_rows(be, y, bias, n, out);
     nf_workspace_return(pass->ws, mark);
     return NERFIT_OK;
 }
@@ -182,7 +217,10 @@ nerfit_status nf_linear_forward(const nf_linear *linear, const nf_pass *pass, nf
         return NERFIT_OK;
     }
     nf_values *linear_out = pre ? pre : y;
-    NF_TRY(lora_forward(linear, pass, linear_out, x, kept));
+    if (linear->lora->settled)
+        NF_TRY(settled_forward(linear, pass, linear_out, x));
+    else
+        NF_TRY(lora_forward(linear, pass, linear_out, x, kept));
     if (activation != NF_ACTIVATION_NONE || pre)
         be->activation_forward(be, activation, y, linear_out, n * linear->out);
     return NERFIT_OK;
@@ -270,49 +308,90 @@ nerfit_status nf_linear_backward(const nf_linear *linear, const nf_pass *pass, n
     return NERFIT_OK;
 }
 
+/* ---------------------------------------------------------------- after training */
+
+/* W + s B A [out, in] in memory of the caller's. */
+static void add_product(nf_backend *be, const nf_linear *linear, nf_values *sum) {
+    const nf_lora *lora = linear->lora;
+    be->copy(be, sum, linear->weight->values, linear->out * linear->in);
+    be->matmul(be, sum, lora->b->values, lora->a->values,
+               &(nf_product){.m = linear->out,
+                             .n = linear->in,
+                             .k = lora->rank,
+                             .alpha = lora->scaling,
+                             .accumulate = true});
+}
+
+/* DoRA's g [out] = m / |W + s B A|_row, on the host. */
+static nerfit_status gain_of(nf_backend *be, const nf_linear *linear, const nf_values *sum,
+                             double *gain, nerfit_error *err) {
+    size_t out = linear->out;
+    double *norms = malloc(out * sizeof *norms + 1);
+    nf_values *squares = be->memory_new(be, out * be->real_size);
+    nerfit_status status = norms && squares ? NERFIT_OK : nf_no_memory(err, out * sizeof *norms);
+    if (status == NERFIT_OK) {
+        be->row_squares(be, squares, sum, out, linear->in);
+        be->to_f64(be, norms, squares, out);
+        be->to_f64(be, gain, linear->lora->magnitude->values, out);
+        for (size_t i = 0; i < out; i++) gain[i] /= sqrt(norms[i]);
+    }
+    if (squares) be->memory_free(be, squares);
+    free(norms);
+    return status;
+}
+
+static void scale_rows(nf_backend *be, const nf_linear *linear, nf_values *sum, const double *gain,
+                       double *row) {
+    for (size_t i = 0; i < linear->out; i++) {
+        nf_values *place = nf_at(be, sum, i * linear->in);
+        be->to_f64(be, row, place, linear->in);
+        for (size_t j = 0; j < linear->in; j++) row[j] *= gain[i];
+        be->from_f64(be, place, row, linear->in);
+    }
+}
+
 nerfit_status nf_linear_merge(nf_network *net, nf_linear *linear, nerfit_error *err) {
     nf_backend *be = net->be;
     nf_lora *lora = linear->lora;
     if (!lora) return NERFIT_OK;
-    size_t count = linear->out * linear->in;
-    nf_values *merged = be->memory_new(be, count * be->real_size);
-    double *gain = malloc(linear->out * sizeof *gain), *row = malloc(linear->in * sizeof *row);
-    double *norms = malloc(linear->out * sizeof *norms);
-    nf_values *squares = be->memory_new(be, linear->out * be->real_size);
-    nerfit_status status = NERFIT_OK;
-    if (!merged || !gain || !row || !norms || !squares) {
-        status = nf_no_memory(err, count * be->real_size);
-        if (merged) be->memory_free(be, merged);
-    } else {
-        be->copy(be, merged, linear->weight->values, count);
-        be->matmul(be, merged, lora->b->values, lora->a->values,
-                   &(nf_product){.m = linear->out,
-                                 .n = linear->in,
-                                 .k = lora->rank,
-                                 .alpha = lora->scaling,
-                                 .accumulate = true});
-        if (lora->magnitude) {
-            be->row_squares(be, squares, merged, linear->out, linear->in);
-            be->to_f64(be, norms, squares, linear->out);
-            be->to_f64(be, gain, lora->magnitude->values, linear->out);
-            for (size_t i = 0; i < linear->out; i++) {
-                nf_values *place = nf_at(be, merged, i * linear->in);
-                be->to_f64(be, row, place, linear->in);
-                for (size_t j = 0; j < linear->in; j++) row[j] *= gain[i] / sqrt(norms[i]);
-                be->from_f64(be, place, row, linear->in);
-            }
-        }
-        if (linear->weight->owned) be->memory_free(be, linear->weight->owned);
-        linear->weight->owned = linear->weight->values = merged;
-        nf_parameter_remove(net, lora->a);
-        nf_parameter_remove(net, lora->b);
-        nf_parameter_remove(net, lora->magnitude);
-        nf_linear_release(net, linear);
-        linear->lora = NULL;
-    }
-    if (squares) be->memory_free(be, squares);
+    size_t bytes = linear->out * linear->in * be->real_size;
+    nf_values *merged = be->memory_new(be, bytes);
+    double *gain = malloc((linear->out + linear->in) * sizeof *gain);
+    nerfit_status status = merged && gain ? NERFIT_OK : nf_no_memory(err, bytes);
+    if (status == NERFIT_OK) add_product(be, linear, merged);
+    if (status == NERFIT_OK && lora->magnitude) status = gain_of(be, linear, merged, gain, err);
+    if (status == NERFIT_OK && lora->magnitude)
+        scale_rows(be, linear, merged, gain, gain + linear->out);
     free(gain);
-    free(row);
-    free(norms);
+    if (status != NERFIT_OK) {
+        if (merged) be->memory_free(be, merged);
+        return status;
+    }
+    nf_parameter_give_back(net, linear->weight);
+    linear->weight->owned = linear->weight->values = merged;
+    nf_parameter_remove(net, lora->a);
+    nf_parameter_remove(net, lora->b);
+    nf_parameter_remove(net, lora->magnitude);
+    nf_linear_release(net, linear);
+    linear->lora = NULL;
+    return NERFIT_OK;
+}
+
+nerfit_status nf_linear_settle(nf_network *net, nf_linear *linear, nerfit_error *err) {
+    nf_backend *be = net->be;
+    nf_lora *lora = linear->lora;
+    if (!lora) return NERFIT_OK;
+    lora->settled = true;
+    if (!lora->magnitude) return NERFIT_OK;
+    size_t out = linear->out, bytes = out * linear->in * be->real_size;
+    nf_values *sum = be->memory_new(be, bytes);
+    double *gain = malloc(out * sizeof *gain + 1);
+    if (!lora->gain) lora->gain = be->memory_new(be, out * be->real_size);
+    nerfit_status status = sum && gain && lora->gain ? NERFIT_OK : nf_no_memory(err, bytes);
+    if (status == NERFIT_OK) add_product(be, linear, sum);
+    if (status == NERFIT_OK) status = gain_of(be, linear, sum, gain, err);
+    if (status == NERFIT_OK) be->from_f64(be, lora->gain, gain, out);
+    if (sum) be->memory_free(be, sum);
+    free(gain);
     return status;
 }

@@ -19,6 +19,9 @@ typedef struct nf_lora {
     double dropout;
     uint32_t site;
     nf_values *w_squares; /* [out] |W_i|^2, for DoRA's norms; in the backend's memory */
+    /* of an adapter that is not trained any more and stays beside its weight: [out] DoRA's g */
+    bool settled;
+    nf_values *gain; /* NULL: LoRA */
 } nf_lora;
 
 struct nf_linear {
@@ -27,7 +30,8 @@ struct nf_linear {
     nf_parameter *weight; /* [out, in] */
     nf_parameter *bias;   /* [out] or NULL */
     nf_weight *packed;
-    nf_lora *lora; /* NULL: no adapter */
+    bool packed_is_shared; /* it is the network's shared file's */
+    nf_lora *lora;         /* NULL: no adapter */
 };
 
 /* What backward needs besides x; zero-initialised by forward. */
@@ -48,6 +52,11 @@ nerfit_status nf_linear_add_lora(nf_network *net, nf_linear *linear, size_t rank
                                  double dropout, bool dora, uint64_t seed, nerfit_error *err);
 /* Adds the adapter into W (the weight gets memory of its own) and removes it. */
 nerfit_status nf_linear_merge(nf_network *net, nf_linear *linear, nerfit_error *err);
+/* Makes an adapter ready that stays beside W instead, for tagging alone: what DoRA's gain depends on does
+ * not change any more. */
+nerfit_status nf_linear_settle(nf_network *net, nf_linear *linear, nerfit_error *err);
+/* Frees the prepared form, unless it is shared. */
+void nf_linear_unpack(nf_network *net, nf_linear *linear);
 nerfit_status nf_linear_prepare(nf_network *net, nf_linear *linear, bool backward,
                                 nerfit_error *err);
 void nf_linear_release(nf_network *net, nf_linear *linear);

@@ -82,6 +82,13 @@ static nerfit_status check_shape(const nf_parameter *p, const nf_stored *stored,
 nerfit_status nf_parameter_load(nf_network *net, nf_parameter *p, const nf_stored *stored,
                                 const char *where, nerfit_error *err) {
     NF_TRY(check_shape(p, stored, where, err));
+    if (net->shared && nf_safetensors_find(net->source, stored->name) == stored) {
+        const nf_values *values;
+        NF_TRY(nf_shared_file_values(net->shared, stored, &values, err));
+        nf_parameter_give_back(net, p);
+        p->values = (nf_values *)(uintptr_t)values;
+        return NERFIT_OK;
+    }
     bool floats = stored->type == NF_STORED_F32 && (uintptr_t)stored->data % sizeof(float) == 0;
     const nf_values *adopted =
         floats ? net->be->adopt(net->be, (const float *)stored->data, stored->count) : NULL;

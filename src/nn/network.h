@@ -12,6 +12,7 @@
 #define NF_NN_NETWORK_H
 
 #include "base/arena.h"
+#include "nn/shared_weights.h"
 #include "tensor/backend.h"
 #include "tensor/safetensors.h"
 #include "tensor/workspace.h"
@@ -67,7 +68,8 @@ typedef struct nf_network {
     nf_linear **linears;
     size_t n_linears, linears_capacity;
     const nf_safetensors *source; /* the file whose mapping values lie in; NULL: none */
-    uint32_t n_sites;             /* dropout sites given out, below NF_SITES */
+    nf_shared_file *shared; /* the same, if others use it, too; NULL: it is this network's own */
+    uint32_t n_sites;       /* dropout sites given out, below NF_SITES */
     /* while training: all trained parameters, group by group, in each the decayed ones first */
     nf_values *flat_values, *flat_grads, *flat_m, *flat_v;
     size_t n_trained; /* elements */

@@ -7,6 +7,7 @@ void nf_network_free(nf_network *net) {
     for (size_t i = 0; i < net->n_linears; i++) nf_linear_release(net, net->linears[i]);
     for (size_t i = 0; i < net->n_parameters; i++) nf_parameter_give_back(net, net->parameters[i]);
     nf_network_free_flat(net);
+    nf_shared_file_drop(net->shared);
     free(net->parameters);
     free(net->linears);
     nf_arena_free(&net->arena);
@@ -14,10 +15,8 @@ void nf_network_free(nf_network *net) {
 }
 
 nerfit_status nf_network_end_training(nf_network *net, nerfit_error *err) {
-    for (size_t i = 0; i < net->n_linears; i++) { /* the values are going to move */
-        if (net->linears[i]->packed) net->be->weight_free(net->be, net->linears[i]->packed);
-        net->linears[i]->packed = NULL;
-    }
+    for (size_t i = 0; i < net->n_linears; i++) /* the values are going to move */
+        nf_linear_unpack(net, net->linears[i]);
     for (size_t i = 0; i < net->n_parameters; i++) {
         nf_parameter *p = net->parameters[i];
         if (!p->grad) continue;

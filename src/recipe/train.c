@@ -90,7 +90,8 @@ static nerfit_status train_model(nf_run *r, nf_train_result *result) {
     const nf_train_options *o = r->options;
     nf_task *task = NULL;
     bool changed;
-    NF_TRY(nf_model_load_over(&r->model, r->model_folder, r->model_base, r->be, r->log, r->err));
+    NF_TRY(nf_model_load_from(&r->model, &(nf_model_source){r->model_folder, r->model_base, NULL},
+                              r->be, r->log, r->err));
     NF_TRY(nf_pretrained_apply(&r->pretrained, r->model, &changed, r->err));
     NF_TRY(nf_run_check_adapter(r));
     NF_TRY(nf_run_make_examples(r));
@@ -188,7 +189,8 @@ static nerfit_status pretrain_with(nf_run *r, nf_pretraining *p, nf_train_result
             "pre-training takes a sentence encoder for the descriptions: give its folder in "
             "st_model_name");
     NF_TRY(nf_pretraining_embed(p, sentences, r->be, r->log, &size, r->err));
-    NF_TRY(nf_model_load_over(&r->model, r->model_folder, r->model_base, r->be, r->log, r->err));
+    NF_TRY(nf_model_load_from(&r->model, &(nf_model_source){r->model_folder, r->model_base, NULL},
+                              r->be, r->log, r->err));
     bool changed;
     NF_TRY(nf_pretrained_apply(&r->pretrained, r->model, &changed, r->err));
     size_t limit;

@@ -391,6 +391,12 @@ nerfit_status nf_safetensors_open_memory(nf_safetensors **out, const void *data,
     return open_set(out, name, &file, err);
 }
 
+bool nf_safetensors_same(const nf_safetensors *a, const nf_safetensors *b) {
+    bool same = a->n_files == b->n_files;
+    for (size_t i = 0; same && i < a->n_files; i++) same = nf_file_same(&a->files[i], &b->files[i]);
+    return same;
+}
+
 void nf_safetensors_forget(const nf_safetensors *set) {
     for (size_t i = 0; i < set->n_files; i++) nf_file_forget(&set->files[i]);
 }

@@ -23,6 +23,8 @@ nerfit_status nf_safetensors_open_memory(nf_safetensors **out, const void *data,
 void nf_safetensors_close(nf_safetensors *file);
 /* After values were used: an error if a file lost some of them meanwhile (nf_file_check); NULL is fine. */
 nerfit_status nf_safetensors_check(const nf_safetensors *file, nerfit_error *err);
+/* Whether both are of files that hold the same (nf_file_same). */
+bool nf_safetensors_same(const nf_safetensors *a, const nf_safetensors *b);
 /* After the values were packed elsewhere: gives the mappings' pages back (nf_file_forget). */
 void nf_safetensors_forget(const nf_safetensors *file);
 size_t nf_safetensors_count(const nf_safetensors *file);

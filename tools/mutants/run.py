@@ -5,7 +5,7 @@ The faults stand in table.tsv (drawn by generate.py) and named.tsv (by hand); fa
 A fault is "killed" when a test fails, crashes, or takes ten times as long as without it.
 Tests are linked with a shared library, so that a fault costs one compilation and one link. First come
 the tests that execute the fault's line (coverage.py), quick ones first, then, if it lives, those
-that execute lines of its file, and those that make libc's functions fail.
+that execute lines of its file, and last those that make libc's functions fail, and the slow ones.
 
 Usage: tools/mutants/run.py [--folder DIR] [--only REGEX] [--least PERCENT] [--list]
 The exit status is 1 if fewer than PERCENT (95) of the faults are killed, or if a line of the tables
@@ -30,6 +30,7 @@ PROGRAM = {"test_cases": ["tests/test_cases.sh"], "test_cli": ["tests/test_cli.s
            "test_formats": ["python3", "tests/test_formats.py"],
            "test_net.py": ["python3", "tests/test_net.py"],
            "test_compat": ["python3", "tests/test_compat.py"]}
+SLOW = ["test_gradients"]  # minutes, and what it sees the golden files see, too: it comes last
 MEMORY, FILE = 12 << 30, 4 << 30  # bytes that a test with a fault may take
 
 
@@ -54,9 +55,9 @@ class Copy:
                             "NERFIT_TEST_ENCODER": os.environ.get(
                                 "NERFIT_TEST_ENCODER", str(ROOT / ".cache/all-MiniLM-L6-v2"))}
         self.sync()
-        self.wrapped = sorted(self.names("--wrap"))
+        self.last = sorted(self.names("--wrap")) + SLOW
         self.plain = sorted(p.stem for p in (self.tree / "tests").glob("test_*.c")
-                            if p.stem not in self.wrapped)
+                            if p.stem not in self.last)
 
     def sync(self):
         names = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, check=True,
@@ -101,7 +102,7 @@ class Copy:
                          *(f"build/tests/{name}" for name in self.plain))
 
     def commands(self, build):
-        """What runs each test but those that wrap libc's functions."""
+        """What runs each test but the last ones."""
         return {**{name: [f"{build}/tests/{name}"] for name in self.plain},
                 **{name: [*words, f"{build}/nerfit"] for name, words in PROGRAM.items()}}
 
@@ -136,8 +137,8 @@ def judge(copy, coverage, names):
     return None
 
 
-def judge_wrapped(copy, seconds):
-    """The same with the tests that make libc's functions fail; each is linked with the whole library."""
+def judge_last(copy, seconds):
+    """The same with the tests that come last; each is linked with the whole library."""
     for name in sorted(seconds, key=seconds.get):
         copy.make_or_end(f"build/tests/{name}")
         code, _ = copy.run([f"build/tests/{name}"], 10 * seconds[name] + 20)
@@ -146,11 +147,11 @@ def judge_wrapped(copy, seconds):
     return None
 
 
-def measure_wrapped(copy):
+def measure_last(copy):
     """The seconds of each of these tests that passes without a fault."""
-    copy.make_or_end("build/libnerfit.so", *(f"build/tests/{name}" for name in copy.wrapped))
+    copy.make_or_end("build/libnerfit.so", *(f"build/tests/{name}" for name in copy.last))
     seconds = {}
-    for name in copy.wrapped:
+    for name in copy.last:
         code, taken = copy.run([f"build/tests/{name}"], 1200)
         if code:
             print(f"without a fault {name} fails ({code}): it is left out", flush=True)
@@ -217,8 +218,8 @@ def main():
                 others and attempt(copy, row, judge, coverage, others)):
             living.append(row)
     if living:
-        seconds = measure_wrapped(copy)
-        living = [row for row in living if not attempt(copy, row, judge_wrapped, seconds)]
+        seconds = measure_last(copy)
+        living = [row for row in living if not attempt(copy, row, judge_last, seconds)]
     killed = len(found) - len(living)
     for r in living:
         print(f"SURVIVED {r['at']} {r['file']}: {r['operator']}\n    - {r['old']}\n    + {r['new']}")

@@ -210,10 +210,12 @@ enum { MOST_PARTS = 16 };
 /* Divides "a,b,c" in place; returns how many, 0 if they are too many. */
 static size_t parts_of(char *list, const char **parts, size_t most) {
     size_t n = 0;
-    char *save;
-    for (char *part = strtok_r(list, ",", &save); part; part = strtok_r(NULL, ",", &save)) {
-        if (n == most) return 0;
+    for (char *part = list; part;) {
+        char *comma = strchr(part, ',');
+        if (comma) *comma++ = '\0';
+        if (n == most || !*part) return 0;
         parts[n++] = part;
+        part = comma;
     }
     return n;
 }
@@ -254,9 +256,17 @@ static int split(const command *self, const nerfit_corpus *corpus, char *sizes_l
     const char *sizes[MOST_PARTS], *names[MOST_PARTS];
     size_t n = parts_of(sizes_list, sizes, MOST_PARTS);
     size_t n_names = parts_of(names_list, names, MOST_PARTS);
-    if (n == 0 || n_names < n)
-        return cli_usage(self, "--sizes has %zu parts (1 to %d are possible), --names %zu", n,
-                         MOST_PARTS, n_names);
+    if (n == 0 || n_names == 0)
+        return cli_usage(self, "%s has an empty part, or more than %d", n ? "--names" : "--sizes",
+                         MOST_PARTS);
+    if (n_names < n) return cli_usage(self, "--sizes has %zu parts, --names %zu", n, n_names);
+    for (size_t i = 0; i < n; i++) {
+        if (strchr(names[i], '/'))
+            return cli_usage(self, "--names: \"%s\" is no name of a file in a folder", names[i]);
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(names[i], names[k]) == 0)
+                return cli_usage(self, "--names has \"%s\" twice", names[i]);
+    }
     nerfit_corpus *parts[MOST_PARTS];
     nerfit_error error;
     if (nerfit_corpus_split(corpus, sizes, n, seed, parts, &error) != NERFIT_OK)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -194,6 +195,19 @@ static const char *format_named(const char **output) {
     return NULL;
 }
 
+/* The format that --output's ending asks for. */
+static const char *format_of_ending(const char *path) {
+    static const char *const endings[][2] = {
+        {".conll", "conll"}, {".html", "html"}, {".htm", "html"}};
+    size_t size = path ? strlen(path) : 0;
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        size_t length = strlen(endings[i][0]);
+        if (size > length && strcasecmp(path + size - length, endings[i][0]) == 0)
+            return endings[i][1];
+    }
+    return NULL;
+}
+
 static int run_predict(const command *self, int argc, char **argv) {
     machine m = {0};
     const char *input = NULL, *format = NULL, *output = NULL, *threshold = NULL, *operands[2];
@@ -202,7 +216,9 @@ static int run_predict(const command *self, int argc, char **argv) {
     size_t n;
     const cli_option options[] = {
         CLI_OUTPUT_OPTION(output),
-        {"--format", "NAME", "of what is written: jsonl, conll, brackets, tokens, redacted or html",
+        {"--format", "NAME",
+         "of what is written: jsonl, conll, brackets, tokens, redacted or html; else by --output's "
+         "ending (.conll, .html), or jsonl",
          &format, NULL},
         {"--from", "NAME",
          cli_format_help(NERFIT_FORMATS_PARSED, "text (the default: a text a line), or one of: "),
@@ -239,9 +255,10 @@ static int run_predict(const command *self, int argc, char **argv) {
     nerfit_stream stream = {.size = sizeof stream,
                             .name = t.file.name,
                             .input = input,
-                            .output = redact ? "redacted"
-                                      : old  ? old
-                                             : format,
+                            .output = redact   ? "redacted"
+                                      : old    ? old
+                                      : format ? format
+                                               : format_of_ending(output),
                             .word_column = word_column,
                             .label_column = label_column};
     if (load(&l, operands[0], &m, &error) != NERFIT_OK ||

@@ -226,13 +226,17 @@ nerfit_status nerfit_corpus_sample(const nerfit_corpus *corpus, size_t k, uint64
     nf_sample_options options = {.k = k, .seed = seed};
     *sample = NULL;
     if (negatives) NF_TRY(nf_amount_parse(&options.negatives, negatives, "negatives", error));
-    size_t count, n_short;
+    size_t count;
+    nf_shortage shortage;
     uint32_t *chosen = malloc((corpus->corpus.n_documents + 1) * sizeof *chosen);
     if (!chosen) return nf_no_memory(error, corpus->corpus.n_documents * sizeof *chosen);
-    nerfit_status status = nf_sample(&corpus->corpus, &options, chosen, &count, &n_short, error);
-    if (status == NERFIT_OK && n_short)
+    nerfit_status status = nf_sample(&corpus->corpus, &options, chosen, &count, &shortage, error);
+    if (status == NERFIT_OK && shortage.types)
         nf_log_warning(&corpus->log, "%zu entity types have fewer than %zu mentions in all texts",
-                       n_short, k);
+                       shortage.types, k);
+    if (status == NERFIT_OK && shortage.negatives)
+        nf_log_warning(&corpus->log, "there are %zu texts without an entity too few",
+                       shortage.negatives);
     if (status == NERFIT_OK) status = take(corpus, chosen, count, sample, error);
     free(chosen);
     return status;

@@ -56,8 +56,9 @@ static void check_samples(void **state) {
         for (size_t k = 1; k <= 64; k *= 4) {
             nf_sample_options options = {.k = k, .seed = seed};
             nerfit_error error;
-            size_t count, count_again, n_short, wanted_short = 0;
-            assert_ok(nf_sample(&corpus, &options, chosen, &count, &n_short, &error), &error);
+            size_t count, count_again, wanted_short = 0;
+            nf_shortage shortage;
+            assert_ok(nf_sample(&corpus, &options, chosen, &count, &shortage, &error), &error);
             for (size_t l = 0; l < corpus.n_labels; l++) {
                 size_t n = mentions(&corpus, chosen, count, corpus.labels[l]);
                 size_t all = mentions_in_all(&corpus, corpus.labels[l]);
@@ -66,7 +67,7 @@ static void check_samples(void **state) {
                 /* common types stay under the cap: only rare ones push others past it */
                 if (l == 0 && k == 1) assert_true(n <= 6);
             }
-            assert_int_equal(n_short, wanted_short);
+            assert_int_equal(shortage.types, wanted_short);
             for (size_t i = 0; i < count; i++) {
                 assert_true(corpus.documents[chosen[i]].n_spans > 0);
                 if (i) assert_true(chosen[i] > chosen[i - 1]);
@@ -98,11 +99,12 @@ static void check_cap(void **state) {
     for (uint64_t seed = 0; seed < 20; seed++) {
         nf_sample_options options = {.k = 2, .seed = seed};
         uint32_t chosen[4];
-        size_t count, n_short;
-        assert_ok(nf_sample(&corpus, &options, chosen, &count, &n_short, &error), &error);
+        size_t count;
+        nf_shortage shortage;
+        assert_ok(nf_sample(&corpus, &options, chosen, &count, &shortage, &error), &error);
         assert_int_equal(count, 3);
         for (uint32_t i = 0; i < 3; i++) assert_int_equal(chosen[i], i + 1);
-        assert_int_equal(n_short, 0);
+        assert_int_equal(shortage.types, 0);
     }
     nf_sample_options none = {.k = 0};
     size_t count;
@@ -117,9 +119,9 @@ static void check_negatives(void **state) {
     static const struct {
         const char *amount;
         double share; /* of the sample; or: */
-        size_t count;
+        size_t count, missing;
     } cases[] = {{"0", 0, 0},     {"7", 0, 7},      {"50%", 0.5, 0},
-                 {"0.2", 0.2, 0}, {"rest", 0, 200}, {"5000", 0, 200}};
+                 {"0.2", 0.2, 0}, {"rest", 0, 200}, {"5000", 0, 200, 4800}};
     static uint32_t chosen[2000];
     nf_corpus corpus = {0};
     make_corpus(&corpus, 2000, 5, 2);
@@ -127,9 +129,11 @@ static void check_negatives(void **state) {
         nf_sample_options options = {.k = 4};
         nerfit_error error;
         size_t count, n = 0;
+        nf_shortage shortage;
         assert_ok(nf_amount_parse(&options.negatives, cases[i].amount, "negatives", &error),
                   &error);
-        assert_ok(nf_sample(&corpus, &options, chosen, &count, NULL, &error), &error);
+        assert_ok(nf_sample(&corpus, &options, chosen, &count, &shortage, &error), &error);
+        assert_int_equal(shortage.negatives, cases[i].missing);
         for (size_t k = 0; k < count; k++) n += corpus.documents[chosen[k]].n_spans == 0;
         if (cases[i].share > 0) {
             double wanted = cases[i].share * (double)count;

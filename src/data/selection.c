@@ -91,8 +91,8 @@ typedef struct sampler {
     mentions m;
     size_t k, *counts; /* [n_labels] mentions in the sample */
     uint32_t *order;
-    bool *taken; /* [n_documents] */
-    size_t n_taken;
+    bool *taken;             /* [n_documents] */
+    size_t n_taken, missing; /* texts; texts without an entity that are not there */
 } sampler;
 
 /* Takes the document if it brings a type that has fewer than k, and (with a cap) leaves all its
@@ -125,6 +125,7 @@ static void take_negatives(sampler *s, const nf_amount *amount) {
         s->taken[d] = true;
         wanted--;
     }
+    if (amount->kind != NF_AMOUNT_REST) s->missing = wanted;
 }
 
 static nerfit_status sample(sampler *s, const nf_sample_options *options, nerfit_error *err) {
@@ -144,17 +145,17 @@ static nerfit_status sample(sampler *s, const nf_sample_options *options, nerfit
 }
 
 nerfit_status nf_sample(const nf_corpus *corpus, const nf_sample_options *options, uint32_t *chosen,
-                        size_t *count, size_t *n_short, nerfit_error *err) {
+                        size_t *count, nf_shortage *shortage, nerfit_error *err) {
     if (options->k == 0)
         return nf_fail(err, NERFIT_ARGUMENT, "k: 0 is not a number of mentions from 1 on");
     sampler s = {.corpus = corpus, .k = options->k};
     nerfit_status status = sample(&s, options, err);
     *count = 0;
-    if (n_short) *n_short = 0;
+    if (shortage) *shortage = (nf_shortage){.negatives = s.missing};
     for (size_t i = 0; i < corpus->n_documents && status == NERFIT_OK; i++)
         if (s.taken[i]) chosen[(*count)++] = (uint32_t)i;
-    for (size_t i = 0; i < corpus->n_labels && status == NERFIT_OK && n_short; i++)
-        *n_short += s.counts[i] < s.k;
+    for (size_t i = 0; i < corpus->n_labels && status == NERFIT_OK && shortage; i++)
+        shortage->types += s.counts[i] < s.k;
     nf_arena_free(&s.m.arena);
     return status;
 }

@@ -22,13 +22,19 @@ typedef struct nf_sample_options {
     nf_amount negatives; /* texts without an entity: a count, or a share of the whole sample */
 } nf_sample_options;
 
+/* What a sample lacks. */
+typedef struct nf_shortage {
+    size_t types;     /* that have fewer than k mentions */
+    size_t negatives; /* texts without an entity that were wanted, and are not there */
+} nf_shortage;
+
 /* Greedy k-shot sampling. Texts in random order are taken while they bring a type that has fewer
  * than k mentions and push no type past 2k (the K~2K shot of Ding et al., "Few-NERD", ACL 2021);
  * types that have not k mentions then are filled up without that cap. It ends when every type has
- * k, or all texts are used: `n_short` (may be NULL) is the number of types that have fewer. chosen
+ * k, or all texts are used: `shortage` (may be NULL) receives what is missing then. chosen
  * [n_documents] receives the indices in ascending order, *count how many. */
 nerfit_status nf_sample(const nf_corpus *corpus, const nf_sample_options *options, uint32_t *chosen,
-                        size_t *count, size_t *n_short, nerfit_error *err);
+                        size_t *count, nf_shortage *shortage, nerfit_error *err);
 
 /* Stratified by entity types: iterative stratification (Sechidis, Tsoumakas, Vlahavas, "On the
  * Stratification of Multi-Label Data", ECML PKDD 2011), by texts. Equal texts go to the same part,

@@ -380,14 +380,15 @@ static nerfit_status save_lines(fewshot *f, size_t k, uint64_t seed) {
 
 static nerfit_status draw_sample(fewshot *f, size_t k, uint64_t seed) {
     nf_sample_options options = {.k = k, .seed = seed, .negatives = f->negatives};
-    size_t count, n_short;
+    size_t count;
+    nf_shortage shortage;
     uint32_t *chosen = malloc((f->train->n_documents + 1) * sizeof *chosen);
     if (!chosen) return nf_no_memory(f->err, f->train->n_documents);
-    nerfit_status status = nf_sample(f->train, &options, chosen, &count, &n_short, f->err);
-    if (status == NERFIT_OK && n_short)
+    nerfit_status status = nf_sample(f->train, &options, chosen, &count, &shortage, f->err);
+    if (status == NERFIT_OK && shortage.types)
         nf_log_warning(f->work->log,
                        "k = %zu: %zu entity types have fewer mentions in the training texts", k,
-                       n_short);
+                       shortage.types);
     if (status == NERFIT_OK) status = nf_corpus_take(&f->sample, f->train, chosen, count, f->err);
     free(chosen);
     return status == NERFIT_OK ? save_lines(f, k, seed) : status;

@@ -1,5 +1,6 @@
 #include "data/json_value.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -268,7 +269,7 @@ static nerfit_status read_labels(const nf_json_value *v, taken_keys *taken, nf_a
     return NERFIT_OK;
 }
 
-/* Weight and source are read where they are a number and a text; else they are fields. good: of an
+/* Weight and source are read where they are a number from 0 on and a text; else they are fields. good: of an
  * object of which `unknown` and `labels` are read, too; whether they could be. */
 static nerfit_status read_beside(const nf_json_value *v, const json_t *json, size_t at,
                                  taken_keys *taken, nf_arena *arena, bool *good,
@@ -277,7 +278,13 @@ static nerfit_status read_beside(const nf_json_value *v, const json_t *json, siz
     const json_t *weight = json_object_get(json, "weight"),
                  *source = json_object_get(json, "source");
     *out = NULL;
-    if (json_is_number(weight) && json_number_value(weight) >= 0) {
+    bool counts = json_is_number(weight) && json_number_value(weight) >= 0 &&
+                  isfinite(json_number_value(weight));
+    if (weight && !counts && !json_is_null(weight) && !v->reading->texts_only)
+        NF_TRY(nf_json_value_warning(v, NF_FINDING_READING,
+                                     "has a \"weight\" that is no number from 0 on: kept as a "
+                                     "field, and not counted"));
+    if (counts) {
         beside.weight = json_number_value(weight);
         beside.weighted = true;
         take_key(taken, "weight");

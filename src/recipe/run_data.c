@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "data/annotations.h"
+#include "data/selection.h"
 #include "data/weights.h"
 
 /* What training learns from: without the texts that count nothing. */
@@ -21,6 +22,34 @@ static nerfit_status weigh_training_texts(nf_run *r) {
                        "no training text has an entity that counts: all texts or entities have a "
                        "weight of 0");
     return NERFIT_OK;
+}
+
+/* Scores on texts that were trained on are no scores. */
+static nerfit_status tell_known_texts(nf_run *r) {
+    static const char *const names[] = {"training", "validation", "test"};
+    static const nf_corpus none = {0};
+    const nf_corpus *corpora[NF_SPLITS];
+    size_t at = 0, total = 0, n_train = r->corpora[NF_SPLIT_TRAIN]->n_documents;
+    for (int i = 0; i < NF_SPLITS; i++) {
+        corpora[i] = r->corpora[i] ? r->corpora[i] : &none;
+        total += corpora[i]->n_documents;
+    }
+    if (total == n_train) return NERFIT_OK;
+    uint32_t *same_as = malloc(total * sizeof *same_as);
+    if (!same_as) return nf_no_memory(r->err, total * sizeof *same_as);
+    nerfit_status status = nf_texts_same_as(corpora, NF_SPLITS, same_as, r->err);
+    for (int i = 0; i < NF_SPLITS && status == NERFIT_OK; i++) {
+        size_t known = 0, n = corpora[i]->n_documents;
+        for (size_t k = 0; k < n; k++) known += i != NF_SPLIT_TRAIN && same_as[at + k] < n_train;
+        at += n;
+        if (known)
+            nf_log_warning(r->log,
+                           "%zu of the %zu %s texts are training texts, too: scores on them say "
+                           "little",
+                           known, n, names[i]);
+    }
+    free(same_as);
+    return status;
 }
 
 nerfit_status nf_run_read_corpora(nf_run *r) {
@@ -54,7 +83,7 @@ nerfit_status nf_run_read_corpora(nf_run *r) {
                            : i == NF_SPLIT_VALIDATION ? "val_annotations"
                                                       : "test_annotations",
                            r->corpora[i]->n_documents);
-    return NERFIT_OK;
+    return tell_known_texts(r);
 }
 
 static nerfit_status find_model(nf_run *r, const char *name, bool sentence, const char **folder,

@@ -148,6 +148,8 @@ static nerfit_status train(nf_run *r, nf_train_result *result) {
     NF_TRY(nf_train_defaults(&r->own_options, r->options, &size, r->log, r->err));
     const nf_train_options *o = r->options = &r->own_options;
     NF_TRY(nf_train_options_check(o, size.has_validation, r->log, r->err));
+    if (o->max_steps[0] == 0 && o->max_steps[1] == 0)
+        nf_log_warning(r->log, "max_steps is 0 for both stages: nothing is trained");
     NF_TRY(nf_review_check(o, r->corpora[NF_SPLIT_TRAIN], r->corpora[NF_SPLIT_VALIDATION], r->err));
     NF_TRY(take_fingerprint(r));
     NF_TRY(nf_run_find_finished(r, 1));

@@ -229,6 +229,10 @@ static nerfit_status read_unknown(const nf_json_value *v, taken_keys *taken, nf_
                                   nf_beside *out, bool *good) {
     const json_t *list = json_object_get(v->json, "unknown");
     size_t n = json_array_size(list), place = nf_json_member(v->text, v->size, 0, "unknown");
+    if (list && !json_is_array(list) && !json_is_null(list))
+        return nf_json_value_warning(v, NF_FINDING_READING,
+                                     "has \"unknown\" that is no list of places [start, end]: kept "
+                                     "as a field");
     if (!json_is_array(list)) return NERFIT_OK;
     take_key(taken, "unknown");
     nf_range *ranges = nf_arena_calloc(arena, n + 1, sizeof *ranges);

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 typedef struct machine {
-    const char *precision, *threads, *backend, *decoder, *labels, *sentences;
+    const char *precision, *threads, *backend, *decoder, *labels, *label_text, *sentences;
     int n_threads;
     bool quiet;
     bool nested, multi_label;
@@ -40,6 +40,11 @@ typedef struct machine {
      "tag labels that MODEL (of nerfit pretrain, or GLiNER's) was not trained on: a JSON or YAML " \
      "file of descriptions, or names divided by commas",                                           \
      &(m).labels, NULL},                                                                           \
+        {"--label_text", "mean|description|name",                                                  \
+         "with --labels: what the sentence encoder reads of them; mean (the default): the mean "   \
+         "of "                                                                                     \
+         "the embeddings of name and description",                                                 \
+         &(m).label_text, NULL},                                                                   \
         {"--nested", NULL, "of a GLiNER model: entities may lie inside others", NULL,              \
          &(m).nested},                                                                             \
         {"--multi_label", NULL, "of a GLiNER model: an entity may have several labels", NULL,      \
@@ -69,6 +74,7 @@ static nerfit_model_options options_of(machine *m) {
                                   .threads = m->n_threads,
                                   .decoder = m->decoder,
                                   .labels = m->labels,
+                                  .label_text = m->label_text,
                                   .sentence_encoder = m->sentences,
                                   .log = on_log,
                                   .log_user = m,

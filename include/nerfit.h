@@ -127,9 +127,12 @@ typedef struct nerfit_model_options {
      * are then those of the handle: 0 and NULL here, or the same. NULL: the model's weights are its
      * own. */
     nerfit_weights *weights;
+    /* With labels: what of them the sentence encoder reads: "mean" (NULL and "auto": the mean of the
+     * embeddings of name and description), "description", "name". */
+    const char *label_text;
 } nerfit_model_options;
 #define NERFIT_MODEL_OPTIONS_INIT                                                                  \
-    { sizeof(nerfit_model_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    { sizeof(nerfit_model_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /* A loaded token-classification model: immutable, may be shared by threads. */
 typedef struct nerfit_model nerfit_model;

@@ -67,6 +67,14 @@ static nf_net net_of(const nerfit_model_options *options) {
     return (nf_net){options->transfer, options->transfer_user, log_of(options)};
 }
 
+static nerfit_status find_label_text(nf_label_text *out, const nerfit_model_options *options,
+                                     nerfit_error *error) {
+    if (nf_label_text_find(options->label_text, out)) return NERFIT_OK;
+    return nf_fail(error, NERFIT_ARGUMENT,
+                   "label_text \"%s\" is not one of auto, mean, description, name",
+                   options->label_text);
+}
+
 /* int8 that nobody has compared on this model. */
 static nerfit_status warn_of_int8(const nerfit_model *model, const char *folder, const nf_log *log,
                                   nerfit_error *error) {
@@ -101,6 +109,7 @@ typedef struct model_loading {
     nerfit_model *model;
     const nerfit_model_options *options;
     const char *base, *sentences; /* folders; NULL: the adapter's own, the model's */
+    nf_label_text label_text;
 } model_loading;
 
 static nerfit_status load_model(void *user, const char *folder, nerfit_error *error) {
@@ -114,8 +123,8 @@ static nerfit_status load_model(void *user, const char *folder, nerfit_error *er
     NF_TRY(nf_calibration_load(&model->calibration, folder, error));
     NF_TRY((share && !labels ? nf_adapter_settle : nf_adapter_merge)(model->model, error));
     if (labels)
-        NF_TRY(
-            nf_pretrained_label(model->model, folder, labels, in->sentences, &model->log, error));
+        NF_TRY(nf_pretrained_label(model->model, folder, labels, in->label_text, in->sentences,
+                                   &model->log, error));
     NF_TRY(nf_network_prepare(&model->model->net, false, error));
     return warn_of_int8(model, folder, &model->log, error);
 }
@@ -186,10 +195,12 @@ nerfit_status nerfit_model_load(nerfit_model **out, const char *folder,
     model->log = log_of(options);
     nf_net net = net_of(options);
     nf_arena arena = {0};
-    model_loading loading = {model, options, NULL, options->sentence_encoder};
+    model_loading loading = {
+        .model = model, .options = options, .sentences = options->sentence_encoder};
     const nf_folder_loader loader = {load_model, unload_model, &loading};
     const char *none;
     nerfit_status status = find_decoder(&model->decode, options, error);
+    if (status == NERFIT_OK) status = find_label_text(&loading.label_text, options, error);
     if (status == NERFIT_OK) status = make_backend(&model->be, options, error);
     if (status == NERFIT_OK)
         status = nf_net_folder(&net, &arena, folder, NF_HUB_MODEL, &folder, &loading.base, error);

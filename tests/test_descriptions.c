@@ -1,5 +1,6 @@
 /* Label descriptions in JSON and YAML: what is read, and every error with its place. */
 #include "documents.h"
+#include "tiny_model.h"
 
 #include "data/descriptions.h"
 
@@ -97,6 +98,73 @@ static void check_cases(void **state) {
     assert_int_equal(failed, 0);
 }
 
+/* Beside d.yaml with "time: a time" and "place: a place". */
+static const struct {
+    const char *name, *text, *expected; /* "label=names|descriptions; ..." or the error's end */
+} further[] = {
+    {"synonyms: both",
+     "place:\n  synonyms: [spot, ' site ']\n  descriptions:\n  - where it is\ntime:\n  synonyms: "
+     "[hour]\n",
+     "time=hour,|; place=spot,site,|where it is,; "},
+    {"synonyms: a label that is not described",
+     "time:\n  synonyms: [hour]\nplaice:\n  synonyms: [x]\n",
+     "d.synonyms.yaml:3:1: has no description of this label beside it"},
+    {"synonyms: a label twice", "time:\n  synonyms: [x]\ntime:\n  synonyms: [y]\n",
+     "d.synonyms.yaml:3:1: is there twice"},
+    {"synonyms: a key twice", "time:\n  synonyms: [x]\n  synonyms: [y]\n",
+     "d.synonyms.yaml:3:13: is there twice"},
+    {"synonyms: another key", "time:\n  names: [x]\n",
+     "d.synonyms.yaml:2:3: expected a mapping of synonyms or descriptions to lists of texts"},
+    {"synonyms: no list", "time:\n  synonyms: x\n",
+     "d.synonyms.yaml:2:13: expected a list of texts"},
+    {"synonyms: no text", "time:\n  synonyms: [x, [y]]\n", "d.synonyms.yaml:2:17: expected a text"},
+    {"synonyms: an empty text", "time:\n  descriptions: [' ']\n",
+     "d.synonyms.yaml:2:18: expected a text that is not empty and has no NUL"},
+    {"synonyms: a list", "- time\n",
+     "d.synonyms.yaml:1:1: expected a mapping of labels to synonyms and descriptions"},
+    {"synonyms: syntax", "time: [\n",
+     "d.synonyms.yaml:2:1: is not valid YAML: did not find expected node content"},
+};
+
+static void show_further(nf_str *out, const nf_descriptions *d) {
+    for (size_t i = 0; i < d->count; i++) {
+        const nf_label_texts *t = &d->further[i];
+        nf_str_appendf(out, "%s=", d->labels[i]);
+        for (size_t k = 0; k < t->n_names; k++) nf_str_appendf(out, "%s,", t->names[k]);
+        nf_str_append_text(out, "|");
+        for (size_t k = 0; k < t->n_descriptions; k++)
+            nf_str_appendf(out, "%s,", t->descriptions[k]);
+        nf_str_append_text(out, "; ");
+    }
+}
+
+static void check_synonyms(void **state) {
+    (void)state;
+    char folder[] = "/tmp/nerfit-test-XXXXXX", path[64], beside[64];
+    size_t failed = 0;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/d.yaml", folder);
+    snprintf(beside, sizeof beside, "%s/d.synonyms.yaml", folder);
+    write_text(path, "time: a time\nplace: a place\n");
+    for (size_t i = 0; i < sizeof further / sizeof *further; i++) {
+        nf_descriptions d = {0};
+        nerfit_error error;
+        nf_str shown = {0};
+        write_text(beside, further[i].text);
+        if (nf_descriptions_read(&d, path, &error) == NERFIT_OK)
+            show_further(&shown, &d);
+        else
+            nf_str_append_text(&shown, error.text + strlen(folder) + 1);
+        failed += !same_text(further[i].name, nf_str_text(&shown), further[i].expected);
+        nf_str_free(&shown);
+        nf_descriptions_free(&d);
+    }
+    unlink(beside);
+    unlink(path);
+    rmdir(folder);
+    assert_int_equal(failed, 0);
+}
+
 /* Counts as `python -c "len(json.load(...))"` has them. */
 static const struct {
     const char *path;
@@ -133,6 +201,7 @@ static void check_files(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(check_cases),
+                                       cmocka_unit_test(check_synonyms),
                                        cmocka_unit_test(check_files)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

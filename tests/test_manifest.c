@@ -48,7 +48,7 @@ static const struct {
      {{"a.txt", ""}, {"a.yaml", ""}, {"a.synonyms.yaml", ""}},
      "",
      "a.txt + a.yaml; ",
-     "1 files of synonyms (NAME.synonyms.yaml) are not read"},
+     NULL},
     {"no descriptions",
      {{"a.txt", ""}, {"a.yaml", ""}, {"b.txt", ""}},
      "",

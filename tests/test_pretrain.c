@@ -132,9 +132,13 @@ static void finished(void **state) {
     write_text(in_root("b.json"), "{\"person\": \"a name\"}");
 }
 
-static void tag(const char *folder, const char *labels, char *out, size_t size) {
-    nerfit_model_options options = {
-        .size = sizeof options, .precision = "f32", .threads = 1, .labels = labels};
+static void tag_by(const char *folder, const char *labels, const char *label_text, char *out,
+                   size_t size) {
+    nerfit_model_options options = {.size = sizeof options,
+                                    .precision = "f32",
+                                    .threads = 1,
+                                    .labels = labels,
+                                    .label_text = label_text};
     nerfit_model *model;
     nerfit_session *session;
     const nerfit_prediction *predictions;
@@ -150,6 +154,10 @@ static void tag(const char *folder, const char *labels, char *out, size_t size) 
     nerfit_model_free(model);
 }
 
+static void tag(const char *folder, const char *labels, char *out, size_t size) {
+    tag_by(folder, labels, NULL, out, size);
+}
+
 /* Labels that nobody trained: an adapter, and the encoder that it makes, tag alike. */
 static void zero_shot(void **state) {
     (void)state;
@@ -158,7 +166,7 @@ static void zero_shot(void **state) {
     watcher w = {0};
     assert_ok(run(nerfit_pretrain, "adapter", lora, &w), &error);
     write_text(in_root("new.json"), "{\"place\": \"a city\", \"hour\": \"a time of day\"}");
-    tag(in_root("adapter/best"), in_root("new.json"), texts[0], sizeof texts[0]);
+    tag_by(in_root("adapter/best"), in_root("new.json"), "description", texts[0], sizeof texts[0]);
     assert_non_null(strstr(texts[0], "5 labels"));
     tag(in_root("adapter/best"), "a city, a time of day", texts[1], sizeof texts[1]);
     /* the same descriptions under other names give the same scores */
@@ -168,8 +176,17 @@ static void zero_shot(void **state) {
     assert_int_equal(sscanf(strchr(texts[1], '.') - 1, "%lf", &b), 1);
     assert_true(fabs(a - b) < 1e-6);
 
-    nerfit_model_options options = {.size = sizeof options, .labels = "place"};
+    tag_by(in_root("adapter/best"), in_root("new.json"), "name", texts[0], sizeof texts[0]);
+    tag(in_root("adapter/best"), "place, hour", texts[1], sizeof texts[1]);
+    assert_string_equal(texts[0], texts[1]);
+
+    nerfit_model_options options = {
+        .size = sizeof options, .labels = "place", .label_text = "title"};
     nerfit_model *model;
+    assert_int_equal(nerfit_model_load(&model, in_root("adapter/best"), &options, &error),
+                     NERFIT_ARGUMENT);
+    assert_non_null(strstr(error.text, "label_text \"title\" is not one of"));
+    options.label_text = NULL;
     assert_int_equal(nerfit_model_load(&model, in_root("encoder"), &options, &error),
                      NERFIT_ARGUMENT);
     assert_non_null(strstr(error.text, "not trained on"));
@@ -177,6 +194,45 @@ static void zero_shot(void **state) {
     assert_int_equal(nerfit_model_load(&model, in_root("adapter/best"), &options, &error),
                      NERFIT_IO);
     assert_non_null(strstr(error.text, "nowhere.json"));
+}
+
+static void embed(nf_embeddings *out, nf_label_text rule) {
+    nf_backend *be;
+    assert_ok(nf_backend_cpu(&be, NF_PRECISION_F32, 1, &error), &error);
+    assert_ok(
+        nf_embeddings_read(out, in_root("words.yaml"), rule, in_root("encoder"), be, NULL, &error),
+        &error);
+    be->free(be);
+}
+
+/* A label's vector is the mean of its names' and its descriptions' means, of unit length. */
+static void label_texts(void **state) {
+    (void)state;
+    enum { NAME, SYNONYM, DESCRIPTION, FURTHER, OF_ALL, N };
+    static const char *const texts[] = {"x_y: wake bob\n", "x_y: at nine\n", "x_y: play jazz\n",
+                                        "x_y: call me now\n"};
+    float v[N][64];
+    nf_embeddings e[N] = {{{0}}};
+    for (int i = NAME; i < OF_ALL; i++) {
+        write_text(in_root("words.yaml"), texts[i]);
+        embed(&e[i], NF_LABEL_TEXT_DESCRIPTION);
+        memcpy(v[i], e[i].vectors, e[i].size * sizeof **v);
+    }
+    write_text(in_root("words.yaml"), "wake-bob: play jazz\n");
+    write_text(in_root("words.synonyms.yaml"),
+               "wake-bob:\n  synonyms: [at nine]\n  descriptions: [call me now]\n");
+    embed(&e[OF_ALL], NF_LABEL_TEXT_MEAN);
+    double squares = 0, dot = 0, all = 0;
+    for (size_t i = 0; i < e[OF_ALL].size; i++) {
+        double mean = (double)v[NAME][i] + (double)v[SYNONYM][i] + (double)v[DESCRIPTION][i] +
+                      (double)v[FURTHER][i];
+        squares += mean * mean;
+        dot += mean * (double)e[OF_ALL].vectors[i];
+        all += (double)e[OF_ALL].vectors[i] * (double)e[OF_ALL].vectors[i];
+    }
+    assert_true(fabs(all - 1.0) < 1e-5 && fabs(dot / sqrt(squares) - 1.0) < 1e-5);
+    for (int i = 0; i < N; i++) nf_embeddings_free(&e[i]);
+    remove(in_root("words.synonyms.yaml"));
 }
 
 /* The same sets, named as files, as a folder and in a manifest: the same bits. */
@@ -441,6 +497,7 @@ int main(void) {
         cmocka_unit_test(finished),
         cmocka_unit_test(folder_and_manifest),
         cmocka_unit_test(zero_shot),
+        cmocka_unit_test(label_texts),
         cmocka_unit_test(begins_with_it),
         cmocka_unit_test(adapter_on_top),
         cmocka_unit_test(adapter_below),

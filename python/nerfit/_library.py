@@ -81,6 +81,7 @@ class ModelOptions(Options):
         ("transfer", TransferFunction),
         ("transfer_user", c_void_p),
         ("weights", c_void_p),
+        ("label_text", c_char_p),
     ]
 
 

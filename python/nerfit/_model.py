@@ -283,6 +283,8 @@ class Model:
         sentence_encoder: with labels: a folder, if it is not the one of the pre-training.
         weights: what the model shares with others; backend, precision and threads are then those
             that it was made with. A pickled model comes back with weights of its own.
+        label_text: with labels: what of them the sentence encoder reads: "mean" (None: the mean of
+            the embeddings of name and description), "description", "name".
 
     Raises:
         NerfitError: the folder holds no such model.
@@ -303,6 +305,7 @@ class Model:
         labels: Labels | None = None,
         sentence_encoder: str | os.PathLike[str] | None = None,
         weights: Weights | None = None,
+        label_text: str | None = None,
     ) -> None:
         if weights is not None and not isinstance(weights, Weights):
             raise ArgumentError(f"weights: {weights!r} is no nerfit.Weights")
@@ -319,12 +322,16 @@ class Model:
                 else os.fsencode(sentence_encoder),
                 transfer=transfers.function,
                 weights=None if weights is None else weights.address,
+                label_text=None if label_text is None else _library.encode(label_text, "label_text"),
             )
             self._model = _Loaded(os.fsencode(folder), options)
         self._local = threading.local()
         self.folder: str = os.fsdecode(folder)
         whole = os.path.abspath(self.folder) if os.path.isdir(self.folder) else self.folder
-        self._arguments = (whole, backend, precision, threads, decoder, labels, sentence_encoder)
+        self._arguments = (
+            *(whole, backend, precision, threads),
+            *(decoder, labels, sentence_encoder, None, label_text),
+        )
         count = _library.call("model_label_count", self._model.address)
         self.labels: list[str] = [
             _library.call("model_label", self._model.address, i).decode() for i in range(count)
@@ -548,7 +555,10 @@ def load(
     labels: Labels | None = None,
     sentence_encoder: str | os.PathLike[str] | None = None,
     weights: Weights | None = None,
+    label_text: str | None = None,
 ) -> Model:
     """Loads a model, as :class:`Model` does:
     ``nerfit.load("runs/alarm/best").predict("wake me at nine")``."""
-    return Model(folder, backend, precision, threads, decoder, labels, sentence_encoder, weights)
+    return Model(
+        *(folder, backend, precision, threads, decoder, labels, sentence_encoder, weights, label_text)
+    )

@@ -391,11 +391,22 @@ nerfit_status nf_descriptions_parse(nf_descriptions *out, const char *text, size
     return status;
 }
 
+static nerfit_status read_synonyms(nf_descriptions *out, const char *path, nerfit_error *err) {
+    out->further = nf_arena_calloc(&out->arena, out->count, sizeof *out->further);
+    if (!out->further) return nf_no_memory(err, out->count * sizeof *out->further);
+    return nf_synonyms_read(out->further, &out->arena, out->labels, out->count, path, err);
+}
+
 nerfit_status nf_descriptions_read(nf_descriptions *out, const char *path, nerfit_error *err) {
     nf_file file;
     NF_TRY(nf_file_open(&file, path, err));
     nerfit_status status = nf_descriptions_parse(out, file.data, file.size, path, err);
     nf_file_close(&file);
+    if (status != NERFIT_OK) return status;
+    const char *beside = nf_synonyms_path(&out->arena, path);
+    if (!beside) status = nf_no_memory(err, strlen(path));
+    if (beside && nf_file_exists(beside)) status = read_synonyms(out, beside, err);
+    if (status != NERFIT_OK) nf_descriptions_free(out);
     return status;
 }
 

@@ -7,18 +7,22 @@
  * A value that is not a text is an error that names the label. In YAML a plain scalar that looks
  * like a number, a truth value or null is none; in quotes it is one. So is an empty label or text,
  * a label with white space at an edge, and a label that is there twice. Texts are stripped of white
- * space. */
+ * space.
+ *
+ * Other names and descriptions of the same labels may stand in a file beside it (synonyms.h). */
 #ifndef NF_DATA_DESCRIPTIONS_H
 #define NF_DATA_DESCRIPTIONS_H
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "data/synonyms.h"
 
 typedef struct nf_descriptions {
     nf_arena arena;
     const char **labels; /* [count], in the file's order */
     const char **texts;
     size_t count;
+    nf_label_texts *further; /* [count], or NULL: there is no file of them */
 } nf_descriptions;
 
 /* Zero-initialise before. */

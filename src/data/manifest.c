@@ -13,6 +13,7 @@
 #include "base/str.h"
 #include "base/yaml.h"
 #include "data/formats/format.h"
+#include "data/synonyms.h"
 
 nerfit_status nf_manifest_add(nf_manifest *manifest, const char *annotations,
                               const char *descriptions, nerfit_error *err) {
@@ -66,14 +67,13 @@ typedef struct folder_listing {
     const char *path;
     half *halves;
     size_t count, capacity;
-    size_t n_synonyms;
     nf_str others; /* names, for the log */
 } folder_listing;
 
 static half_role half_role_of(const char *path, const char *name) {
     if (nf_directory_exists(path))
         return nf_file_exists_in(path, "seq.in") ? HALF_TEXTS : HALF_NONE;
-    if (nf_path_has_ending(name, ".synonyms.yaml")) return HALF_SYNONYMS;
+    if (nf_synonyms_is(name)) return HALF_SYNONYMS;
     if (manifest_is_yaml(name)) return HALF_DESCRIPTIONS;
     if (nf_path_has_ending(name, ".json")) return HALF_EITHER;
     return nf_path_has_ending(name, ".txt") || nf_format_of_ending(name) ? HALF_TEXTS : HALF_NONE;
@@ -84,7 +84,6 @@ static nerfit_status listing_add(nf_arena *arena, folder_listing *list, const ch
     const char *path = nf_path_join(arena, list->path, name), *dot = strrchr(name, '.');
     if (!path) return nf_no_memory(err, strlen(name));
     half_role role = half_role_of(path, name);
-    if (role == HALF_SYNONYMS) list->n_synonyms++;
     if (role == HALF_NONE)
         nf_str_appendf(&list->others, "%s%s", list->others.length ? ", " : "", name);
     if (list->others.failed) return nf_no_memory(err, strlen(name));
@@ -161,9 +160,6 @@ static nerfit_status manifest_add_sets(nf_manifest *manifest, folder_listing *li
             if (strcmp(list->halves[i].set, list->halves[i + n].set) != 0) break;
         NF_TRY(manifest_add_set(manifest, list->halves + i, n, err));
     }
-    if (list->n_synonyms)
-        nf_log_info(log, "%s: %zu files of synonyms (NAME.synonyms.yaml) are not read", list->path,
-                    list->n_synonyms);
     if (list->others.length)
         nf_log_info(log, "%s: not read, being neither annotated texts nor descriptions: %s",
                     list->path, nf_str_text(&list->others));

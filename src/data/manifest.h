@@ -3,8 +3,8 @@
  * A folder of label sets holds NAME.yaml (or .yml, .json: descriptions.h) beside NAME.txt (or
  * .jsonl, .json, .conll, .tsv, ..., or a folder NAME with seq.in and seq.out: annotations.h), sets
  * in the order of their names. A NAME.json is what the set lacks. One without its other half, and
- * two for one half, are errors; NAME.synonyms.yaml, files of other endings and other folders are
- * not read, and the log says which; hidden ones are passed over.
+ * two for one half, are errors; files of other endings and other folders are not read, and the log
+ * says which; NAME.synonyms.yaml belongs to NAME.yaml (synonyms.h); hidden ones are passed over.
  *
  * A manifest is a YAML file (.yaml, .yml) that names files, relative to its own folder. It is a
  * mapping of annotated files to descriptions, or a list whose items are

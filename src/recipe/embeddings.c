@@ -3,7 +3,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/ascii.h"
 #include "base/file.h"
+#include "data/labels.h"
 #include "model/sentence.h"
 #include "tensor/safetensors.h"
 
@@ -35,15 +37,94 @@ static nerfit_status from_tensors(nf_embeddings *out, const nf_safetensors *file
     return NERFIT_OK;
 }
 
-static nerfit_status encode(nf_embeddings *out, const nf_descriptions *descriptions,
+/* ---------------------------------------------------------------- descriptions */
+
+bool nf_label_text_find(const char *name, nf_label_text *out) {
+    static const char *const names[] = {"auto", "mean", "description", "name"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (nf_ascii_same(name ? name : "auto", names[i])) {
+            *out = (nf_label_text)i;
+            return true;
+        }
+    return false;
+}
+
+/* A label's texts: names first. */
+typedef struct label_reading {
+    const char **texts; /* [count] of all labels */
+    size_t *firsts;     /* [labels + 1] */
+    size_t *n_names;    /* [labels] */
+    size_t count;
+} label_reading;
+
+static nerfit_status label_reading_add(label_reading *r, nf_arena *arena, const nf_descriptions *d,
+                                       size_t i, nf_label_text rule, nerfit_error *err) {
+    const nf_label_texts further = d->further ? d->further[i] : (nf_label_texts){0};
+    const char *name = nf_label_phrase(arena, d->labels[i]);
+    if (!name) return nf_no_memory(err, strlen(d->labels[i]));
+    r->firsts[i] = r->count;
+    if (rule != NF_LABEL_TEXT_DESCRIPTION) {
+        r->texts[r->count++] = name;
+        for (size_t k = 0; k < further.n_names; k++) r->texts[r->count++] = further.names[k];
+    }
+    r->n_names[i] = r->count - r->firsts[i];
+    bool described = strcmp(name, d->texts[i]) != 0 || rule == NF_LABEL_TEXT_DESCRIPTION;
+    if (rule != NF_LABEL_TEXT_NAME) {
+        if (described) r->texts[r->count++] = d->texts[i];
+        for (size_t k = 0; k < further.n_descriptions; k++)
+            r->texts[r->count++] = further.descriptions[k];
+    }
+    r->firsts[i + 1] = r->count;
+    return NERFIT_OK;
+}
+
+static nerfit_status label_reading_make(label_reading *r, nf_arena *arena, const nf_descriptions *d,
+                                        nf_label_text rule, nerfit_error *err) {
+    size_t most = 2 * d->count;
+    for (size_t i = 0; d->further && i < d->count; i++)
+        most += d->further[i].n_names + d->further[i].n_descriptions;
+    *r = (label_reading){.texts = nf_arena_calloc(arena, most + 1, sizeof *r->texts),
+                         .firsts = nf_arena_calloc(arena, d->count + 1, sizeof *r->firsts),
+                         .n_names = nf_arena_calloc(arena, d->count + 1, sizeof *r->n_names)};
+    if (!r->texts || !r->firsts || !r->n_names) return nf_no_memory(err, most * sizeof *r->texts);
+    for (size_t i = 0; i < d->count; i++) NF_TRY(label_reading_add(r, arena, d, i, rule, err));
+    return NERFIT_OK;
+}
+
+static void add_mean(float *out, const float *vectors, size_t count, size_t size) {
+    for (size_t k = 0; k < count; k++)
+        for (size_t i = 0; i < size; i++) out[i] += vectors[k * size + i] / (float)count;
+}
+
+void nf_embeddings_mean(float *out, const float *vectors, size_t n_names, size_t count,
+                        size_t size) {
+    double squares = 0.0;
+    if (count == 1) {
+        memcpy(out, vectors, size * sizeof *out);
+        return;
+    }
+    memset(out, 0, size * sizeof *out);
+    if (n_names) add_mean(out, vectors, n_names, size);
+    if (count > n_names) add_mean(out, vectors + n_names * size, count - n_names, size);
+    for (size_t i = 0; i < size; i++) squares += (double)out[i] * (double)out[i];
+    float scale = squares > 0.0 ? (float)(1.0 / sqrt(squares)) : 0.0f;
+    for (size_t i = 0; i < size; i++) out[i] *= scale;
+}
+
+static nerfit_status encode(nf_embeddings *out, const nf_descriptions *d, nf_label_text rule,
                             const nf_sentence_encoder *encoder, const char *name, nf_backend *be,
                             const nf_log *log, nerfit_error *err) {
-    size_t cut = 0;
-    NF_TRY(reserve(out, descriptions->count, encoder->size, err));
-    NF_TRY(nf_sentence_encoder_encode(encoder, be, descriptions->texts, descriptions->count, true,
-                                      out->vectors, &cut, err));
-    for (size_t i = 0; i < descriptions->count; i++) {
-        out->types[i] = nf_arena_strdup(&out->arena, descriptions->labels[i]);
+    size_t cut = 0, size = encoder->size;
+    label_reading r;
+    NF_TRY(label_reading_make(&r, &out->arena, d, rule, err));
+    NF_TRY(reserve(out, d->count, size, err));
+    float *vectors = nf_arena_calloc(&out->arena, r.count * size + 1, sizeof *vectors);
+    if (!vectors) return nf_no_memory(err, r.count * size * sizeof *vectors);
+    NF_TRY(nf_sentence_encoder_encode(encoder, be, r.texts, r.count, true, vectors, &cut, err));
+    for (size_t i = 0; i < d->count; i++) {
+        nf_embeddings_mean(out->vectors + i * size, vectors + r.firsts[i] * size, r.n_names[i],
+                           r.firsts[i + 1] - r.firsts[i], size);
+        out->types[i] = nf_arena_strdup(&out->arena, d->labels[i]);
         if (!out->types[i]) return nf_no_memory(err, 0);
         out->count++;
     }
@@ -56,8 +137,8 @@ static nerfit_status encode(nf_embeddings *out, const nf_descriptions *descripti
 }
 
 nerfit_status nf_embeddings_describe(nf_embeddings *out, const nf_descriptions *descriptions,
-                                     const char *name, const char *folder, nf_backend *be,
-                                     const nf_log *log, nerfit_error *err) {
+                                     const char *name, nf_label_text rule, const char *folder,
+                                     nf_backend *be, const nf_log *log, nerfit_error *err) {
     if (!folder)
         return nf_fail_at(err, NERFIT_ARGUMENT, name, 0, 0,
                           "holds descriptions, which take a sentence encoder: give its folder in "
@@ -65,7 +146,7 @@ nerfit_status nf_embeddings_describe(nf_embeddings *out, const nf_descriptions *
     nf_sentence_encoder *encoder;
     nerfit_status status = nf_sentence_encoder_load(&encoder, folder, be, log, err);
     if (status != NERFIT_OK) return nf_fail_within(err, status, "sentence encoder for %s", name);
-    status = encode(out, descriptions, encoder, name, be, log, err);
+    status = encode(out, descriptions, rule, encoder, name, be, log, err);
     nf_sentence_encoder_free(encoder);
     if (status != NERFIT_OK) nf_embeddings_free(out);
     return status;
@@ -80,13 +161,14 @@ static nerfit_status read_tensors(nf_embeddings *out, const char *path, nerfit_e
     return status;
 }
 
-nerfit_status nf_embeddings_read(nf_embeddings *out, const char *path, const char *sentence_encoder,
-                                 nf_backend *be, const nf_log *log, nerfit_error *err) {
+nerfit_status nf_embeddings_read(nf_embeddings *out, const char *path, nf_label_text rule,
+                                 const char *sentence_encoder, nf_backend *be, const nf_log *log,
+                                 nerfit_error *err) {
     if (nf_path_has_ending(path, ".safetensors")) return read_tensors(out, path, err);
     nf_descriptions descriptions = {0};
     NF_TRY(nf_descriptions_read(&descriptions, path, err));
     nerfit_status status =
-        nf_embeddings_describe(out, &descriptions, path, sentence_encoder, be, log, err);
+        nf_embeddings_describe(out, &descriptions, path, rule, sentence_encoder, be, log, err);
     nf_descriptions_free(&descriptions);
     return status;
 }

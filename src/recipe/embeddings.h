@@ -3,6 +3,8 @@
 #ifndef NF_RECIPE_EMBEDDINGS_H
 #define NF_RECIPE_EMBEDDINGS_H
 
+#include <stdbool.h>
+
 #include "base/arena.h"
 #include "base/log.h"
 #include "data/descriptions.h"
@@ -15,16 +17,36 @@ typedef struct nf_embeddings {
     float *vectors; /* [count, size], as given; descriptions give unit vectors */
 } nf_embeddings;
 
+/* What of a label is embedded. The mean of a name's and a description's vectors is never far from
+ * the better of the two (docs/evaluation.md); further names and descriptions (data/synonyms.h) count
+ * in their half. */
+typedef enum nf_label_text {
+    NF_LABEL_TEXT_AUTO, /* the recipe's: mean, of the recipe original description */
+    NF_LABEL_TEXT_MEAN,
+    NF_LABEL_TEXT_DESCRIPTION,
+    NF_LABEL_TEXT_NAME,
+} nf_label_text;
+/* The words for it, in the enum's order, divided by "|". */
+#define NF_LABEL_TEXTS "auto|mean|description|name"
+/* By its word; NULL is auto. False: it is none of them. */
+bool nf_label_text_find(const char *name, nf_label_text *out);
+
 /* All: zero-initialise before; on failure nothing is left to free. */
 
 /* A file: safetensors of embeddings, or JSON or YAML of descriptions. `sentence_encoder`: a folder;
  * only needed for descriptions, may be NULL. */
-nerfit_status nf_embeddings_read(nf_embeddings *out, const char *path, const char *sentence_encoder,
-                                 nf_backend *be, const nf_log *log, nerfit_error *err);
-/* `name` stands for the descriptions' file in messages. */
+nerfit_status nf_embeddings_read(nf_embeddings *out, const char *path, nf_label_text rule,
+                                 const char *sentence_encoder, nf_backend *be, const nf_log *log,
+                                 nerfit_error *err);
+/* `name` stands for the descriptions' file in messages. Vectors have unit length. */
 nerfit_status nf_embeddings_describe(nf_embeddings *out, const nf_descriptions *descriptions,
-                                     const char *name, const char *sentence_encoder, nf_backend *be,
+                                     const char *name, nf_label_text rule,
+                                     const char *sentence_encoder, nf_backend *be,
                                      const nf_log *log, nerfit_error *err);
+/* out [size] = the unit-length mean of names' and descriptions' means. vectors [count, size]: unit
+ * vectors, those of names first. */
+void nf_embeddings_mean(float *out, const float *vectors, size_t n_names, size_t count,
+                        size_t size);
 /* Copies vectors [count, size]; they should be finite. `name` stands for them in messages. */
 nerfit_status nf_embeddings_make(nf_embeddings *out, const char *const *types, size_t count,
                                  size_t size, const float *vectors, const char *name,

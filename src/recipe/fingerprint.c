@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "data/formats/format.h"
+#include "data/synonyms.h"
 #include "data/weights.h"
 
 uint64_t nf_fingerprint_bytes(uint64_t fingerprint, const void *data, size_t size) {
@@ -55,6 +56,38 @@ nerfit_status nf_fingerprint_corpus(uint64_t *fingerprint, const nf_corpus *corp
     return status;
 }
 
+static uint64_t add_texts(uint64_t fingerprint, const char *const *texts, size_t count) {
+    fingerprint = nf_fingerprint_bytes(fingerprint, &count, sizeof count);
+    for (size_t i = 0; i < count; i++) fingerprint = add_text(fingerprint, texts[i]);
+    return fingerprint;
+}
+
+static uint64_t add_further(uint64_t fingerprint, const nf_label_texts *texts) {
+    fingerprint = add_texts(fingerprint, texts->names, texts->n_names);
+    return add_texts(fingerprint, texts->descriptions, texts->n_descriptions);
+}
+
+static nerfit_status add_bytes_of(uint64_t *fingerprint, const char *path, nerfit_error *err) {
+    nf_file file;
+    NF_TRY(nf_file_open(&file, path, err));
+    *fingerprint = nf_fingerprint_bytes(*fingerprint, file.data, file.size);
+    nf_file_close(&file);
+    return NERFIT_OK;
+}
+
+/* A file of descriptions, and what belongs to it. */
+static nerfit_status add_description_files(uint64_t *fingerprint, const char *path,
+                                           nerfit_error *err) {
+    nf_arena arena = {0};
+    const char *beside = nf_synonyms_path(&arena, path);
+    nerfit_status status = add_bytes_of(fingerprint, path, err);
+    if (status == NERFIT_OK && !beside) status = nf_no_memory(err, strlen(path));
+    if (status == NERFIT_OK && nf_file_exists(beside))
+        status = add_bytes_of(fingerprint, beside, err);
+    nf_arena_free(&arena);
+    return status;
+}
+
 nerfit_status nf_fingerprint_descriptions(uint64_t *fingerprint, const nf_train_data *data,
                                           const char *ent2emb, nerfit_error *err) {
     const nf_embeddings *e = data->embeddings;
@@ -66,13 +99,9 @@ nerfit_status nf_fingerprint_descriptions(uint64_t *fingerprint, const nf_train_
     for (size_t i = 0; d && i < d->count; i++) {
         *fingerprint = add_text(*fingerprint, d->labels[i]);
         *fingerprint = add_text(*fingerprint, d->texts[i]);
+        if (d->further) *fingerprint = add_further(*fingerprint, &d->further[i]);
     }
-    if (e || d || !ent2emb) return NERFIT_OK;
-    nf_file file;
-    NF_TRY(nf_file_open(&file, ent2emb, err));
-    *fingerprint = nf_fingerprint_bytes(*fingerprint, file.data, file.size);
-    nf_file_close(&file);
-    return NERFIT_OK;
+    return e || d || !ent2emb ? NERFIT_OK : add_description_files(fingerprint, ent2emb, err);
 }
 
 nerfit_status nf_fingerprint_models(uint64_t *fingerprint, const nf_train_options *options,

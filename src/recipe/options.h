@@ -76,6 +76,7 @@ typedef struct nf_train_options {
     int64_t dataloader_num_workers[2];
     int64_t calibration, calibration_folds;
     double least_probability;
+    int64_t label_text; /* nf_label_text */
     bool word_shape;
     char *report_to;
     /* the machine */

@@ -109,8 +109,8 @@ static nerfit_status put_labels(nf_model *model, const nf_pretrained *p,
 }
 
 static nerfit_status label(nf_model *model, const nf_pretrained *p, const char *encoder,
-                           const char *labels, const char *sentence_encoder, const nf_log *log,
-                           nerfit_error *err) {
+                           const char *labels, nf_label_text rule, const char *sentence_encoder,
+                           const nf_log *log, nerfit_error *err) {
     bool changed;
     if (!p->head)
         return nf_fail_at(err, NERFIT_ARGUMENT, encoder, 0, 0,
@@ -125,7 +125,8 @@ static nerfit_status label(nf_model *model, const nf_pretrained *p, const char *
     nf_embeddings embeddings = {0};
     NF_TRY(nf_pretrained_apply(p, model, &changed, err));
     NF_TRY(nf_label_list_read(&descriptions, labels, NULL, err));
-    nerfit_status status = nf_embeddings_describe(&embeddings, &descriptions, labels,
+    if (rule == NF_LABEL_TEXT_AUTO) rule = NF_LABEL_TEXT_MEAN;
+    nerfit_status status = nf_embeddings_describe(&embeddings, &descriptions, labels, rule,
                                                   sentence_encoder, model->net.be, log, err);
     if (status == NERFIT_OK) status = put_labels(model, p, &embeddings, err);
     nf_embeddings_free(&embeddings);
@@ -147,12 +148,13 @@ static nerfit_status label_gliner(nf_model *model, const char *labels, nerfit_er
 }
 
 nerfit_status nf_pretrained_label(nf_model *model, const char *encoder, const char *labels,
-                                  const char *sentence_encoder, const nf_log *log,
-                                  nerfit_error *err) {
+                                  nf_label_text rule, const char *sentence_encoder,
+                                  const nf_log *log, nerfit_error *err) {
     if (model->gliner) return label_gliner(model, labels, err);
     nf_pretrained p;
     nerfit_status status = nf_pretrained_find(&p, encoder, NULL, NULL, err);
-    if (status == NERFIT_OK) status = label(model, &p, encoder, labels, sentence_encoder, log, err);
+    if (status == NERFIT_OK)
+        status = label(model, &p, encoder, labels, rule, sentence_encoder, log, err);
     nf_pretrained_free(&p);
     return status;
 }

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "model/builtin.h"
+#include "recipe/embeddings.h"
 
 typedef struct nf_pretrained {
     nf_arena arena;
@@ -33,10 +34,10 @@ nerfit_status nf_pretrained_apply(const nf_pretrained *pretrained, nf_model *mod
 
 /* Zero-shot tagging: gives a loaded model, of the folder `encoder`, a classifier and decoding for
  * labels that it was never trained on. `labels`: a JSON or YAML file of descriptions, or the
- * labels' names, divided by commas. sentence_encoder: a folder, or NULL for the one that belongs to
- * it. */
+ * labels' names, divided by commas; `rule`: what of them is embedded (auto: the mean).
+ * sentence_encoder: a folder, or NULL for the one that belongs to it. */
 nerfit_status nf_pretrained_label(nf_model *model, const char *encoder, const char *labels,
-                                  const char *sentence_encoder, const nf_log *log,
-                                  nerfit_error *err);
+                                  nf_label_text rule, const char *sentence_encoder,
+                                  const nf_log *log, nerfit_error *err);
 
 #endif

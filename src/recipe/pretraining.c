@@ -12,8 +12,15 @@
 #include "recipe/fingerprint.h"
 
 /* How a type is described in a step. */
-enum { BY_DESCRIPTION, BY_NAME, BY_BOTH, FORMS };
+enum { BY_MEAN, BY_NAME, BY_DESCRIPTION, BY_BOTH, FORMS };
 enum { STREAM_CORPUS = 0x505245434F, STREAM_TEXTS, STREAM_FORMS };
+
+/* A type's texts among all that are embedded: its names, its descriptions, and "name: description"
+ * last. */
+typedef struct type_texts {
+    size_t first, n_names, n_descriptions;
+    float *mean; /* [size], as labels are embedded for tagging; those of a set one behind another */
+} type_texts;
 
 /* One annotated file with its label set. */
 typedef struct set {
@@ -22,8 +29,8 @@ typedef struct set {
     nf_descriptions descriptions;
     nf_label_set labels;
     nf_examples examples;
-    size_t first;         /* of its examples in `all` */
-    const float *vectors; /* [FORMS, n_types, size] */
+    size_t first;      /* of its examples in `all` */
+    size_t first_type; /* in `types` */
     nf_type_columns columns;
     nf_task *task;
 } set;
@@ -33,10 +40,12 @@ struct nf_pretraining {
     nf_manifest manifest; /* the sets' files */
     set *sets;
     size_t n_sets, size;
-    nf_embeddings embeddings; /* of all forms of all types */
-    nf_examples all;          /* only items and count: the sets' one after another */
-    nf_backend *be;           /* of the columns */
-    float *mixed;             /* [most types, size] the forms of a step */
+    nf_embeddings embeddings; /* of all texts of all types */
+    type_texts *types;        /* [n_types] of all sets */
+    size_t n_types;
+    nf_examples all; /* only items and count: the sets' one after another */
+    nf_backend *be;  /* of the columns */
+    float *mixed;    /* [most types, size] the forms of a step */
 };
 
 typedef struct pretraining_task {
@@ -161,55 +170,91 @@ nerfit_status nf_pretraining_fingerprint(const nf_pretraining *p, uint64_t *fing
 
 /* ---------------------------------------------------------------- descriptions */
 
-static const char *description_of(const set *s, const char *label) {
-    for (size_t i = 0; i < s->descriptions.count; i++)
-        if (strcmp(s->descriptions.labels[i], label) == 0) return s->descriptions.texts[i];
-    return NULL;
+/* Where it stands; count: nowhere. */
+static size_t description_of(const nf_descriptions *d, const char *label) {
+    size_t i = 0;
+    while (i < d->count && strcmp(d->labels[i], label) != 0) i++;
+    return i;
 }
 
-/* The type's texts in all forms, at texts[form * n_types]. */
-static nerfit_status describe(nf_pretraining *p, const set *s, size_t type, const char **texts,
-                              size_t *n_unnamed, nerfit_error *err) {
-    const char *label = s->labels.types[type], *text = description_of(s, label);
+/* The texts of a type, at the end of the list. */
+static nerfit_status describe_type(nf_pretraining *p, const nf_descriptions *d, const char *label,
+                                   type_texts *type, const char **texts, nerfit_error *err) {
+    size_t at = description_of(d, label), n = 0;
+    nf_label_texts further = d->further && at < d->count ? d->further[at] : (nf_label_texts){0};
+    const char *text = at < d->count ? d->texts[at] : NULL;
     char *name = nf_label_phrase(&p->arena, label);
-    *n_unnamed += !text;
     if (!name) return nf_no_memory(err, strlen(label));
+    texts[n++] = name;
+    for (size_t i = 0; i < further.n_names; i++) texts[n++] = further.names[i];
+    type->n_names = n;
+    if (text) texts[n++] = text;
+    for (size_t i = 0; i < further.n_descriptions; i++) texts[n++] = further.descriptions[i];
+    type->n_descriptions = n - type->n_names;
     size_t size = strlen(name) + (text ? strlen(text) : 0) + 3;
     char *both = nf_arena_alloc(&p->arena, size);
     if (!both) return nf_no_memory(err, size);
     snprintf(both, size, text ? "%s: %s" : "%s", name, text);
-    texts[BY_DESCRIPTION * s->labels.n_types] = text ? text : name;
-    texts[BY_NAME * s->labels.n_types] = name;
-    texts[BY_BOTH * s->labels.n_types] = both;
+    texts[n] = both;
+    return NERFIT_OK;
+}
+
+static size_t texts_of_type(const type_texts *type) {
+    return type->n_names + type->n_descriptions + 1;
+}
+
+/* The sets' types with their texts; *most: an upper limit of these. */
+static nerfit_status list_types(nf_pretraining *p, size_t *most, nerfit_error *err) {
+    *most = 0;
+    for (size_t i = 0; i < p->n_sets; i++) {
+        const nf_descriptions *d = &p->sets[i].descriptions;
+        p->sets[i].first_type = p->n_types;
+        p->n_types += p->sets[i].labels.n_types;
+        for (size_t k = 0; d->further && k < d->count; k++)
+            *most += d->further[k].n_names + d->further[k].n_descriptions;
+    }
+    *most += 3 * p->n_types;
+    p->types = nf_arena_calloc(&p->arena, p->n_types + 1, sizeof *p->types);
+    return p->types ? NERFIT_OK : nf_no_memory(err, p->n_types * sizeof *p->types);
+}
+
+static nerfit_status means_of_types(nf_pretraining *p, nerfit_error *err) {
+    float *means = nf_arena_alloc(&p->arena, p->n_types * p->size * sizeof *means + 1);
+    if (!means) return nf_no_memory(err, p->n_types * p->size * sizeof *means);
+    for (size_t i = 0; i < p->n_types; i++) {
+        type_texts *type = &p->types[i];
+        type->mean = means + i * p->size;
+        nf_embeddings_mean(type->mean, p->embeddings.vectors + type->first * p->size, type->n_names,
+                           type->n_names + type->n_descriptions, p->size);
+    }
     return NERFIT_OK;
 }
 
 nerfit_status nf_pretraining_embed(nf_pretraining *p, const char *sentence_encoder, nf_backend *be,
                                    const nf_log *log, size_t *size, nerfit_error *err) {
-    size_t n_types = 0, at = 0;
-    for (size_t i = 0; i < p->n_sets; i++) n_types += p->sets[i].labels.n_types;
-    const char **texts = nf_arena_calloc(&p->arena, FORMS * n_types, sizeof *texts);
-    if (!texts) return nf_no_memory(err, FORMS * n_types * sizeof *texts);
+    size_t most, at = 0, k = 0;
+    NF_TRY(list_types(p, &most, err));
+    const char **texts = nf_arena_calloc(&p->arena, most + 1, sizeof *texts);
+    if (!texts) return nf_no_memory(err, most * sizeof *texts);
     for (size_t i = 0; i < p->n_sets; i++) {
         set *s = &p->sets[i];
         size_t n_unnamed = 0;
-        for (size_t k = 0; k < s->labels.n_types; k++)
-            NF_TRY(describe(p, s, k, texts + at + k, &n_unnamed, err));
+        for (; k < s->first_type + s->labels.n_types; k++) {
+            p->types[k].first = at;
+            NF_TRY(describe_type(p, &s->descriptions, s->labels.types[k - s->first_type],
+                                 &p->types[k], texts + at, err));
+            n_unnamed += p->types[k].n_descriptions == 0;
+            at += texts_of_type(&p->types[k]);
+        }
         if (n_unnamed)
             nf_log_info(log, "%s: %zu of %zu labels have no description; their names serve",
                         s->path, n_unnamed, s->labels.n_types);
-        at += FORMS * s->labels.n_types;
     }
     const nf_descriptions all = {.labels = texts, .texts = texts, .count = at};
-    NF_TRY(nf_embeddings_describe(&p->embeddings, &all, "pretrain_ent2emb", sentence_encoder, be,
-                                  log, err));
+    NF_TRY(nf_embeddings_describe(&p->embeddings, &all, "pretrain_ent2emb",
+                                  NF_LABEL_TEXT_DESCRIPTION, sentence_encoder, be, log, err));
     *size = p->size = p->embeddings.size;
-    at = 0;
-    for (size_t i = 0; i < p->n_sets; i++) {
-        p->sets[i].vectors = p->embeddings.vectors + at * p->size;
-        at += FORMS * p->sets[i].labels.n_types;
-    }
-    return NERFIT_OK;
+    return means_of_types(p, err);
 }
 
 /* ---------------------------------------------------------------- examples */
@@ -266,12 +311,25 @@ static size_t draw(const nf_task *task, uint64_t seed, uint64_t step, size_t siz
     return count;
 }
 
+/* A type's vector in a form drawn for this step. */
+static const float *draw_form(const nf_pretraining *p, const type_texts *type, nf_rng *rng) {
+    size_t form = nf_rng_below(rng, FORMS), at = type->first;
+    if (form == BY_MEAN) return type->mean;
+    if (form == BY_NAME)
+        at += nf_rng_below(rng, (uint32_t)type->n_names);
+    else if (form == BY_DESCRIPTION && type->n_descriptions)
+        at += type->n_names + nf_rng_below(rng, (uint32_t)type->n_descriptions);
+    else
+        at += type->n_names + type->n_descriptions;
+    return p->embeddings.vectors + at * p->size;
+}
+
 /* Describes each type of the set in a form drawn for this step. */
 static void choose_forms(nf_pretraining *p, const set *s, const nf_pass *pass) {
     nf_rng rng = nf_rng_new(pass->seed, STREAM_FORMS + (pass->step << 8));
     size_t n = s->labels.n_types, size = p->size;
     for (size_t k = 0; k < n; k++)
-        memcpy(p->mixed + k * size, s->vectors + (nf_rng_below(&rng, FORMS) * n + k) * size,
+        memcpy(p->mixed + k * size, draw_form(p, &p->types[s->first_type + k], &rng),
                size * sizeof *p->mixed);
     pass->be->from_f32(pass->be, s->columns.vectors, p->mixed, n * size);
 }
@@ -310,7 +368,8 @@ nerfit_status nf_task_pretraining(nf_task **out, nf_pretraining *p, nf_model *mo
         set *s = &p->sets[i];
         size_t n = s->labels.n_types;
         if (n > most) most = n;
-        NF_TRY(nf_type_columns_make(&s->columns, p->be, s->vectors, n, p->size, err));
+        NF_TRY(nf_type_columns_make(&s->columns, p->be, p->types[s->first_type].mean, n, p->size,
+                                    err));
         NF_TRY(nf_task_new(&s->task, model, &s->labels, &s->examples, NULL, label_smoothing, err));
     }
     p->mixed = nf_arena_alloc(&p->arena, most * p->size * sizeof *p->mixed + 1);

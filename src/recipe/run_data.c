@@ -132,6 +132,12 @@ nerfit_status nf_run_need_sentence_encoder(nf_run *r) {
                                 "st_model_name is not given, and its default cannot be had");
 }
 
+static nf_label_text label_text(const nf_run *r) {
+    const nf_train_options *o = r->options;
+    if (o->label_text != NF_LABEL_TEXT_AUTO) return (nf_label_text)o->label_text;
+    return o->recipe == NF_RECIPE_NERFIT ? NF_LABEL_TEXT_MEAN : NF_LABEL_TEXT_DESCRIPTION;
+}
+
 /* Descriptions by the language model. */
 static nerfit_status describe_labels(nf_run *r) {
     const nf_train_options *o = r->options;
@@ -149,8 +155,8 @@ static nerfit_status describe_labels(nf_run *r) {
     nerfit_status status = s->describe(s->user, o->llm, r->corpora, NF_SPLITS, (uint64_t)o->seed[0],
                                        file, &descriptions, r->err);
     if (status == NERFIT_OK)
-        status = nf_embeddings_describe(&r->own_embeddings, &descriptions, file, r->sentence_folder,
-                                        r->be, r->log, r->err);
+        status = nf_embeddings_describe(&r->own_embeddings, &descriptions, file, label_text(r),
+                                        r->sentence_folder, r->be, r->log, r->err);
     nf_descriptions_free(&descriptions);
     return status;
 }
@@ -187,10 +193,10 @@ static nerfit_status read_embeddings(nf_run *r) {
     if (described) NF_TRY(nf_run_need_sentence_encoder(r));
     if (r->data->descriptions)
         NF_TRY(nf_embeddings_describe(&r->own_embeddings, r->data->descriptions, "ent2emb",
-                                      r->sentence_folder, r->be, r->log, r->err));
+                                      label_text(r), r->sentence_folder, r->be, r->log, r->err));
     else if (o->ent2emb)
-        NF_TRY(nf_embeddings_read(&r->own_embeddings, o->ent2emb, r->sentence_folder, r->be, r->log,
-                                  r->err));
+        NF_TRY(nf_embeddings_read(&r->own_embeddings, o->ent2emb, label_text(r), r->sentence_folder,
+                                  r->be, r->log, r->err));
     else if (strcmp(o->llm, "no") != 0 && (o->max_steps[0] != 0 || o->recipe == NF_RECIPE_NERFIT))
         NF_TRY(describe_labels(r));
     else
@@ -236,8 +242,8 @@ static nerfit_status describe_names(nf_run *r) {
     }
     nf_log_info(r->log, "ent2emb is missing: the labels' names serve as descriptions");
     const nf_descriptions names = {.labels = r->labels.types, .texts = texts, .count = n};
-    NF_TRY(nf_embeddings_describe(&r->own_embeddings, &names, "labels", folder, r->be, r->log,
-                                  r->err));
+    NF_TRY(nf_embeddings_describe(&r->own_embeddings, &names, "labels", NF_LABEL_TEXT_NAME, folder,
+                                  r->be, r->log, r->err));
     r->embeddings = &r->own_embeddings;
     r->own_descriptions = true;
     r->same_space = nf_run_same_encoder(r, folder, r->model_folder);

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""Makes adapters/all-MiniLM-L6-v2-general/: `nerfit pretrain` on the data's corpora whose licences let
-their weights be passed on, then the values as bf16. It takes some minutes on two cores.
+"""Makes adapters/NAME/: `nerfit pretrain` on the label sets of corpora/open-types and on the data's
+corpora whose licences let their weights be passed on, then the values as bf16. One thread, so that the
+digits do not depend on how many there are; ten minutes on an idle core.
 
-    tools/pretrain/general_adapter.py [--data ../shared/data] [--encoder .cache/all-MiniLM-L6-v2]
+    tools/pretrain/general_adapter.py all-MiniLM-L6-v2-general
+    tools/pretrain/general_adapter.py multilingual-e5-small-general
 
 Afterwards the checksum that it prints belongs into src/model/builtin.c's table.
 """
@@ -13,8 +15,8 @@ import struct
 import subprocess
 import tempfile
 
-NAME = "all-MiniLM-L6-v2-general"
-BASE = "sentence-transformers/all-MiniLM-L6-v2"
+OPEN_TYPES = "corpora/open-types"
+LANGUAGES = set("es de fr pt it nl pl ru zh ja ko ar hi tr sv cs".split())  # prefixes; none: English
 CORPORA = [  # texts, descriptions; mit-movie has no explicit licence and is left out
     ("ner/slurp/train.txt", "fewshot/slurp/descriptions.json"),
     ("ner/snips/data/snips/train", "fewshot/snips/descriptions.json"),
@@ -22,6 +24,26 @@ CORPORA = [  # texts, descriptions; mit-movie has no explicit licence and is lef
     ("ner/bio-NCBI-disease-IOB/train.tsv", "fewshot/ncbi/descriptions.json"),
     ("ner/nerfit-artifacts/sample_data.txt", "ner/nerfit-artifacts/ent2desc.json"),
 ]
+ADAPTERS = {  # rank: what fits into 8 MB
+    "all-MiniLM-L6-v2-general": {
+        "base": "sentence-transformers/all-MiniLM-L6-v2", "encoder": ".cache/all-MiniLM-L6-v2",
+        "languages": False, "rank": 64, "steps": 2000},
+    "multilingual-e5-small-general": {
+        "base": "intfloat/multilingual-e5-small", "encoder": ".cache/multilingual-e5-small",
+        "languages": True, "rank": 40, "steps": 1200},
+}
+
+
+def write_manifest(path, languages, data):
+    """Every label set with its descriptions; `data` may be None: the corpus alone."""
+    names = sorted(n[:-4] for n in os.listdir(OPEN_TYPES) if n.endswith(".txt"))
+    pairs = [(f"{OPEN_TYPES}/{n}.txt", f"{OPEN_TYPES}/{n}.yaml") for n in names
+             if languages or n.split("-")[0] not in LANGUAGES]
+    if data:
+        pairs += [(os.path.join(data, texts), os.path.join(data, labels)) for texts, labels in CORPORA]
+    with open(path, "w") as file:
+        for texts, labels in pairs:
+            file.write(f"- [{json.dumps(os.path.abspath(texts))}, {json.dumps(os.path.abspath(labels))}]\n")
 
 
 def halves(data):
@@ -69,29 +91,37 @@ def checksum(path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", choices=ADAPTERS)
     parser.add_argument("--data", default="../shared/data")
-    parser.add_argument("--encoder", default=".cache/all-MiniLM-L6-v2")
+    parser.add_argument("--corpus-alone", action="store_true",
+                        help="corpora/open-types and nothing else: an adapter that no evaluation set knows")
+    parser.add_argument("--encoder")
     parser.add_argument("--nerfit", default="build/nerfit")
-    parser.add_argument("--output", default=f"adapters/{NAME}")
-    parser.add_argument("--threads", default="2")
+    parser.add_argument("--output")
+    parser.add_argument("--work", help="a folder for the run, which stays; default: a temporary one")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as work:
-        join = lambda column: ",".join(os.path.join(args.data, row[column]) for row in CORPORA)
-        subprocess.run([args.nerfit, "pretrain", "--model_name", args.encoder, "--peft_lora", "true",
-                        "--pretrain_annotations", join(0), "--pretrain_ent2emb", join(1),
-                        "--pretrained", "none", "--seed", "1", "--threads", args.threads,
+    how = ADAPTERS[args.name]
+    encoder, output = args.encoder or how["encoder"], args.output or f"adapters/{args.name}"
+    with tempfile.TemporaryDirectory() as temporary:
+        work = args.work or temporary
+        manifest = os.path.join(temporary, "manifest.yaml")
+        write_manifest(manifest, how["languages"], None if args.corpus_alone else args.data)
+        subprocess.run([args.nerfit, "pretrain", "--model_name", encoder, "--peft_lora", "true",
+                        "--lora_r", str(how["rank"]), "--lora_alpha", str(how["rank"]),
+                        "--max_steps", str(how["steps"]), "--pretrain_annotations", manifest,
+                        "--pretrained", "none", "--seed", "1", "--threads", "1",
                         "--output_dir", work, "--overwrite_output_dir", "true"], check=True)
         best = os.path.join(work, "best")
-        os.makedirs(args.output, exist_ok=True)
+        os.makedirs(output, exist_ok=True)
         for name in ("adapter_model.safetensors", "description_head.safetensors"):
-            convert(os.path.join(best, name), os.path.join(args.output, name))
+            convert(os.path.join(best, name), os.path.join(output, name))
         with open(os.path.join(best, "adapter_config.json")) as file:
             config = json.load(file)
-        config["base_model_name_or_path"] = BASE
-        with open(os.path.join(args.output, "adapter_config.json"), "w") as file:
+        config["base_model_name_or_path"] = how["base"]
+        with open(os.path.join(output, "adapter_config.json"), "w") as file:
             json.dump(config, file, indent=2)
             file.write("\n")
-    size, value = checksum(os.path.join(args.encoder, "model.safetensors"))
+    size, value = checksum(os.path.join(encoder, "model.safetensors"))
     print(f"the encoder's weights: {size} bytes, checksum 0x{value:016x}")
 
 

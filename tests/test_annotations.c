@@ -391,6 +391,17 @@ static void check_findings(void **state) {
     assert_int_equal(corpus.n_spans, 1);
     nf_annotation_report_free(&report);
     nf_corpus_free(&corpus);
+    /* a label with white space: the place is kept as it was given */
+    static const char spaced[] = SPANS("ab cd ef", "[3, 5, \" x\"]");
+    report = (nf_annotation_report){.most_items = 2};
+    corpus = (nf_corpus){0};
+    assert_ok(nf_annotations_parse_with(&corpus, spaced, strlen(spaced), "f", &options, &error),
+              &error);
+    assert_int_equal(report.items[0].kind, NF_FINDING_TRIMMED);
+    assert_int_equal(report.items[0].kept_start, 3);
+    assert_int_equal(report.items[0].kept_end, 5);
+    nf_annotation_report_free(&report);
+    nf_corpus_free(&corpus);
 }
 
 static void count_lines(void *user, nerfit_log_level level, const char *message) {

@@ -74,6 +74,35 @@ static void test_open(void **state) {
     nf_file_close(&file);
 }
 
+static size_t open_descriptors(void) {
+    size_t count = 0;
+    DIR *own = opendir("/proc/self/fd");
+    if (!own) return 0;
+    while (readdir(own)) count++;
+    closedir(own);
+    return count;
+}
+
+/* No way through leaves a descriptor open: read, mapped, empty, refused, written, left. */
+static void test_descriptors(void **state) {
+    (void)state;
+    nerfit_error err;
+    nf_file file;
+    for (int round = 0; round < 2; round++) {
+        const size_t before = open_descriptors();
+        assert_ok(nf_file_write(in_folder("kept"), "text", round ? 4 : 0, &err), &err);
+        assert_ok(nf_file_open(&file, in_folder("kept"), &err), &err);
+        nf_file_close(&file);
+        assert_ok(nf_file_map(&file, in_folder("kept"), &err), &err);
+        assert_int_equal(open_descriptors(), before); /* a mapped file needs none */
+        nf_file_close(&file);
+        assert_int_equal(nf_file_open(&file, in_folder(""), &err), NERFIT_IO);
+        assert_int_equal(nf_file_open(&file, in_folder("nowhere"), &err), NERFIT_IO);
+        assert_int_equal(nf_file_write(in_folder("nowhere/file"), "a", 1, &err), NERFIT_IO);
+        assert_int_equal(open_descriptors(), before);
+    }
+}
+
 static void test_open_refusals(void **state) {
     (void)state;
     static const struct {
@@ -469,6 +498,7 @@ static void test_json_files(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_open),
+        cmocka_unit_test(test_descriptors),
         cmocka_unit_test(test_open_refusals),
         cmocka_unit_test(test_folders),
         cmocka_unit_test(test_write_appears_at_commit),

@@ -253,6 +253,28 @@ class HubTest(Case):
         self.assertEqual([p.name for p in blobs.iterdir() if "incomplete" in p.name], [])
         self.predict()
 
+    def test_a_download_that_does_not_reach_the_disk(self):
+        compiler = shutil.which("cc") or shutil.which("gcc")
+        if not compiler:
+            self.skipTest("no compiler")
+        (self.root / "sync.c").write_text(
+            "#include <errno.h>\n#include <stdio.h>\n#include <string.h>\n#include <unistd.h>\n"
+            "int fsync(int fd) {\n"
+            "    char link[64], path[4096];\n"
+            '    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);\n'
+            "    ssize_t n = readlink(link, path, sizeof path - 1);\n"
+            "    path[n < 0 ? 0 : n] = 0;\n"
+            '    if (strstr(path, ".incomplete")) return errno = EIO, -1;\n'
+            "    return 0;\n}\n"
+        )
+        library = self.root / "sync.so"
+        subprocess.run([compiler, "-shared", "-fPIC", "-o", library, self.root / "sync.c"], check=True)
+        self.hub.add("acme/tagger", TAGGER)
+        self.predict(status=1, expect="incomplete: cannot be written: Input/output error",
+                     LD_PRELOAD=str(library))
+        self.assertEqual(list(self.cache.glob("models--acme--tagger/snapshots/*/model.safetensors")), [])
+        self.predict()
+
     def test_a_killed_download(self):
         self.hub.add("acme/tagger", TAGGER)
 

@@ -85,6 +85,37 @@ static void test_nerfit_defaults(void **state) {
     }
 }
 
+/* An adapter is as large as the pre-trained one; what was given stays. */
+static void test_adapter_defaults(void **state) {
+    (void)state;
+    static const struct {
+        const char *given[6];
+        int64_t r;
+        double alpha;
+        const char *modules;
+    } cases[] = {
+        {{"peft_lora", "true"}, 16, 16, "all-linear"},
+        {{"peft_lora", "true", "lora_r", "4", "target_modules", "query"}, 4, 16, "query"},
+        {{"peft_lora", "true", "lora_alpha", "2"}, 16, 2, "all-linear"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        nf_train_options given, o;
+        const nf_train_size size = {10, false};
+        assert_ok(nf_train_options_init(&given, &error), &error);
+        for (int s = 0; s < 6 && cases[i].given[s]; s += 2)
+            assert_ok(nf_train_options_set(&given, cases[i].given[s], cases[i].given[s + 1], NULL,
+                                           0, &error),
+                      &error);
+        assert_ok(nf_train_defaults(&o, &given, &size, NULL, &error), &error);
+        assert_int_equal(o.lora_r, cases[i].r);
+        assert_true(o.lora_alpha == cases[i].alpha);
+        assert_int_equal(o.target_modules.count, 1);
+        assert_string_equal(o.target_modules.items[0], cases[i].modules);
+        nf_train_options_free(&o);
+        nf_train_options_free(&given);
+    }
+}
+
 /* Stage 1's best model takes stage 1's checkpoints, without validation texts nothing. */
 static void test_best_of_stage1(void **state) {
     (void)state;
@@ -452,6 +483,7 @@ int main(void) {
         cmocka_unit_test(test_backends),
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_nerfit_defaults),
+        cmocka_unit_test(test_adapter_defaults),
         cmocka_unit_test(test_best_of_stage1),
         cmocka_unit_test(test_none),
         cmocka_unit_test(test_set),

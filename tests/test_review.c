@@ -521,6 +521,15 @@ static void test_page_escapes(void **state) {
         strstr(html, "&lt;b&gt;<mark class=\"f\">wake<small>x&amp;y 0.50</small></mark>"));
     assert_non_null(strstr(html, "\xE2\x80\xA6"));
     assert_null(strstr(html, "<b>wake"));
+    for (int kind = 0; kind < 5; kind++) { /* each button has its label and its rule */
+        char rule[80];
+        snprintf(rule, sizeof rule, "#show%d:checked~article:not(.k%d){display:none}", kind, kind);
+        if (!strstr(html, rule)) fail_msg("no %s", rule);
+    }
+    assert_non_null(strstr(html, "<label for=\"show0\">missed 0</label>"));
+    assert_non_null(strstr(html, "<label for=\"show1\">spurious 1</label>"));
+    assert_non_null(strstr(html, "<article class=\"k1 \">"));
+    assert_null(strstr(html, "more mistakes"));
     size_t shown = 0;
     for (const char *at = html; (at = strstr(at, "\xC3\xA9")); at++) shown++;
     assert_in_range(shown, 100, 200); /* in two lines */

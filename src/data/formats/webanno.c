@@ -28,7 +28,7 @@ enum { MOST_CELLS = 64 };
 typedef struct tsv_reader {
     nf_reading *reading;
     int value_cell; /* of the entities' value, from 0 with the word's two cells before it; 0: none */
-    int n_cells;    /* that features have taken so far */
+    int n_cells;    /* that features have taken so far, behind number, place and word */
     bool named;     /* the layer is NamedEntity */
     nf_arena arena; /* of a sentence */
     nf_str text;
@@ -172,7 +172,13 @@ static nerfit_status read_row(tsv_reader *r, const char *line, size_t size, long
                                     "word, features");
     }
     size_t cell = (size_t)r->value_cell;
-    if (!cell || cell >= n) return NERFIT_OK;
+    if (!cell) return NERFIT_OK;
+    if (cell >= n) {
+        r->refused = true;
+        return nf_reading_malformed(r->reading, number, 0,
+                                    "has %zu columns; the layers of the first lines take %d", n,
+                                    r->n_cells + 3);
+    }
     for (size_t from = 0; from <= sizes[cell];) {
         size_t to = from;
         while (to < sizes[cell] && (cells[cell][to] != '|' || (to && cells[cell][to - 1] == '\\')))

@@ -214,25 +214,53 @@ static const char *format_of_ending(const char *path) {
     return NULL;
 }
 
+/* What is written, and where. */
+typedef struct output_choice {
+    const char *output, *format, *pseudonyms;
+    bool redact;
+} output_choice;
+
+/* Sets w->format; -1, or the exit status of options that contradict each other. */
+static int choose_format(const command *self, output_choice *w, bool quiet) {
+    const char *old = format_named(&w->output);
+    if (old && (w->format || w->redact))
+        return cli_usage(self, "--output %s is a format; a file of that name is ./%s", old, old);
+    if (old && !quiet && access(old, F_OK) == 0) /* else there is one reading */
+        fprintf(stderr, "--output %s is taken for --format %s; a file of that name is ./%s\n", old,
+                old, old);
+    if (w->redact && w->format && strcmp(w->format, "redacted") != 0)
+        return cli_usage(self, "--redact is --format redacted; --format %s is another", w->format);
+    if (old) w->format = old;
+    if (w->redact) w->format = "redacted";
+    if (!w->format) w->format = format_of_ending(w->output);
+    if (w->pseudonyms && (!w->format || strcmp(w->format, "redacted") != 0))
+        return cli_usage(self, "--pseudonyms stand in redacted texts: add --redact");
+    return -1;
+}
+
 static int run_predict(const command *self, int argc, char **argv) {
     machine m = {0};
-    const char *input = NULL, *format = NULL, *output = NULL, *threshold = NULL, *operands[2];
+    output_choice w = {0};
+    const char *input = NULL, *threshold = NULL, *operands[2];
     const char *word_column = NULL, *label_column = NULL, *rules = NULL;
-    bool redact = false;
     size_t n;
     const cli_option options[] = {
-        CLI_OUTPUT_OPTION(output),
+        CLI_OUTPUT_OPTION(w.output),
         {"--format", "NAME",
          "of what is written: jsonl, conll, brackets, tokens, redacted or html; else by --output's "
          "ending (.conll, .html), or jsonl",
-         &format, NULL},
+         &w.format, NULL},
         {"--from", "NAME",
          cli_format_help(NERFIT_FORMATS_PARSED, "text (the default: a text a line), or one of: "),
          &input, NULL},
         {"--input", "NAME", NULL, &input, NULL},
         CLI_COLUMN_OPTIONS(word_column, label_column),
         {"--redact", NULL, "the texts with [LABEL] in the place of entities: --format redacted",
-         NULL, &redact},
+         NULL, &w.redact},
+        {"--pseudonyms", "FILE",
+         "with --redact: [LABEL_1], the same for the same entity, now and in later calls: FILE "
+         "keeps who is who",
+         &w.pseudonyms, NULL},
         {"--rules", "FILE", "lists and patterns beside the model: see docs/annotate.md", &rules,
          NULL},
         DECODER_OPTION(m),
@@ -244,14 +272,7 @@ static int run_predict(const command *self, int argc, char **argv) {
     if (status < 0) status = cli_threads(self, m.threads, &m.n_threads);
     if (status >= 0) return status;
     if (n == 0) return cli_usage(self, "MODEL is missing");
-    const char *old = format_named(&output);
-    if (old && (format || redact))
-        return cli_usage(self, "--output %s is a format; a file of that name is ./%s", old, old);
-    if (old && !m.quiet && access(old, F_OK) == 0) /* else there is one reading */
-        fprintf(stderr, "--output %s is taken for --format %s; a file of that name is ./%s\n", old,
-                old, old);
-    if (redact && format && strcmp(format, "redacted") != 0)
-        return cli_usage(self, "--redact is --format redacted; --format %s is another", format);
+    if ((status = choose_format(self, &w, m.quiet)) >= 0) return status;
     if (!input && n > 1) cli_warn_of_text(operands[1]);
     tagging t = {0};
     if ((status = cli_open(&t.file, n > 1 ? operands[1] : NULL)) != DONE) return status;
@@ -261,17 +282,15 @@ static int run_predict(const command *self, int argc, char **argv) {
     nerfit_stream stream = {.size = sizeof stream,
                             .name = t.file.name,
                             .input = input,
-                            .output = redact   ? "redacted"
-                                      : old    ? old
-                                      : format ? format
-                                               : format_of_ending(output),
+                            .output = w.format,
                             .word_column = word_column,
-                            .label_column = label_column};
+                            .label_column = label_column,
+                            .pseudonyms = w.pseudonyms};
     if (load(&l, operands[0], &m, &error) != NERFIT_OK ||
         nerfit_session_set_rules(l.session, rules, &error) != NERFIT_OK)
         status = cli_fail(&error);
     else if ((status = set_thresholds(self, l.session, threshold)) < 0 &&
-             (status = cli_output(output)) < 0)
+             (status = cli_output(w.output)) < 0)
         status = predict(&l, &t, &call, &stream, m.quiet);
     unload(&l);
     if (t.file.fd != STDIN_FILENO) close(t.file.fd);

@@ -291,9 +291,13 @@ typedef struct nerfit_stream {
     const char *input;  /* "text" (NULL), "auto", or a format of NERFIT_FORMATS_PARSED */
     const char *output; /* "jsonl" (NULL), "conll", "brackets", "tokens", "redacted", "html" */
     const char *word_column, *label_column; /* of input in columns, as in nerfit_read_options */
+    /* With "redacted": a file of pseudonyms, read and appended to; an entity (label and text) has the same
+     * one in all texts and calls, "[person_3]" instead of "[person]". A line of it: {"label": "person",
+     * "text": "Ada", "pseudonym": "[person_3]"}; others may be chosen there. NULL: none. */
+    const char *pseudonyms;
 } nerfit_stream;
 #define NERFIT_STREAM_INIT                                                                         \
-    { sizeof(nerfit_stream), 0, 0, 0, 0, 0, 0, 0, 0 }
+    { sizeof(nerfit_stream), 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /* Tags a stream of any length in constant memory and in order; reading, tagging and writing overlap.
  * read and write are called on the calling thread. *count (may be NULL): texts written. */

@@ -236,6 +236,9 @@ nerfit_status nerfit_predict_stream_with(nerfit_session *session,
                        "output \"%s\" is not one of jsonl, conll, brackets, tokens, redacted, "
                        "html",
                        output);
+    if (given->pseudonyms && strcmp(output, "redacted") != 0)
+        return nf_fail(error, NERFIT_ARGUMENT,
+                       "pseudonyms stand in redacted texts; output \"%s\" has none", output);
     const nf_annotation_texts columns = {.word_column = given->word_column,
                                          .label_column = given->label_column};
     nerfit_status status = session_call_begin(&c, session, options, error);
@@ -244,8 +247,11 @@ nerfit_status nerfit_predict_stream_with(nerfit_session *session,
     if (status == NERFIT_OK) status = nf_annotation_options_find(&read, &columns, error);
     if (status == NERFIT_OK)
         status = nf_format_choose(input, NF_FORMATS_PARSED, "input", &read.format, error);
+    if (status == NERFIT_OK && given->pseudonyms)
+        status = nf_pseudonyms_open(&stream.pseudonyms, given->pseudonyms, error);
     if (status == NERFIT_OK)
         status = nf_stream_tag(session->tagger, &c.call, &stream, count, error);
+    nf_pseudonyms_close(stream.pseudonyms);
     session_call_end(&c);
     return status;
 }
@@ -316,6 +322,36 @@ static nerfit_status session_labels_of_data(session_call *c, nerfit_session *ses
                                error);
 }
 
+static size_t count_label(const nf_corpus *corpus, const char *label) {
+    size_t count = 0;
+    for (size_t i = 0; i < corpus->n_documents; i++)
+        for (size_t k = 0; k < corpus->documents[i].n_spans; k++)
+            count += corpus->documents[i].spans[k].label == label;
+    return count;
+}
+
+/* Labels of the data that the model cannot find, the first ten by name. */
+static nerfit_status tell_lacking_labels(const nf_log *log, const nf_tag_set *tags,
+                                         const nf_corpus *corpus, nerfit_error *error) {
+    enum { MOST_SHOWN = 10 };
+    nf_str names = {0};
+    size_t lacking = 0;
+    for (size_t i = 0; i < corpus->n_labels; i++) {
+        size_t type = 0;
+        while (type < tags->n_types && strcmp(tags->types[type], corpus->labels[i]) != 0) type++;
+        if (type < tags->n_types || lacking++ >= MOST_SHOWN) continue;
+        nf_str_appendf(&names, "%s\"%s\" (%zu annotated)", lacking > 1 ? ", " : "",
+                       corpus->labels[i], count_label(corpus, corpus->labels[i]));
+    }
+    if (lacking > MOST_SHOWN) nf_str_appendf(&names, " and %zu more", lacking - MOST_SHOWN);
+    if (lacking && !names.failed)
+        nf_log_warning(log, "the model has no label %s; %s as missed", nf_str_text(&names),
+                       lacking > 1 ? "they count" : "it counts");
+    nerfit_status status = names.failed ? nf_no_memory(error, 0) : NERFIT_OK;
+    nf_str_free(&names);
+    return status;
+}
+
 static nerfit_status session_evaluate(nerfit_session *session, const nerfit_call_options *options,
                                       const nf_corpus *corpus, const char *mode, bool words,
                                       nerfit_report *report, nerfit_error *error) {
@@ -331,6 +367,7 @@ static nerfit_status session_evaluate(nerfit_session *session, const nerfit_call
                        "%s: none of its %zu texts has an entity: scores on it say nothing; is this "
                        "the right format?",
                        corpus->documents[0].file, corpus->n_documents);
+    if (status == NERFIT_OK) status = tell_lacking_labels(&c.log, s.tags, corpus, error);
     if (status == NERFIT_OK) status = nf_file_evaluation_begin(&s.evaluation, scheme, error);
     if (status == NERFIT_OK)
         status = nf_tag_corpus(session->tagger, &c.call, corpus, score_document, &s, error);

@@ -72,6 +72,37 @@ expect "completed values" 0 '^crf$' complete nerfit predict m --decoder c
 expect "completed options of training" 0 '^--max_steps$' complete nerfit train --max_s
 expect "completed values of training" 0 '^nerfit$' complete nerfit train --recipe n
 expect "completed options of data" 0 '^--sizes$' complete nerfit data split f --si
+# the same in the shells themselves
+if command -v zsh >/dev/null; then
+    while IFS='|' read -r typed whole; do
+        expect "zsh: $typed" 0 "^$whole *$" zsh -f tests/complete.zsh "$nerfit" "$typed"
+    done <<'END'
+nerfit pred|nerfit predict
+nerfit data conv|nerfit data convert
+nerfit predict m --deco|nerfit predict m --decoder
+nerfit predict m --decoder c|nerfit predict m --decoder crf
+nerfit train --max_s|nerfit train --max_steps
+nerfit completion f|nerfit completion fish
+END
+else
+    echo "skipped: completion in zsh, which is not here"
+fi
+if command -v fish >/dev/null; then
+    "$nerfit" completion fish >"$root/nerfit.fish"
+    while IFS='|' read -r typed proposed; do
+        expect "fish: $typed" 0 "^$proposed$" bash -c "fish --no-config -c \"source '$root/nerfit.fish'; complete -C '$typed'\" | cut -f 1 | sort | tr '\n' ' ' | sed 's/ $//'"
+    done <<'END'
+nerfit pr|predict pretrain
+nerfit data co|convert
+nerfit predict m --thr|--threads --threshold
+nerfit predict m --decoder c|crf
+nerfit train --max_s|--max_steps
+nerfit train --recipe n|nerfit
+nerfit completion f|fish
+END
+else
+    echo "skipped: completion in fish, which is not here"
+fi
 expect "help train lists options" 0 'lr_scheduler_type' "$nerfit" help train
 expect "missing model" 2 'MODEL is missing' "$nerfit" predict
 expect "unknown option" 2 'unknown option "--otuput"' "$nerfit" predict m --otuput jsonl

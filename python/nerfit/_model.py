@@ -500,21 +500,9 @@ class Model:
                 byref(report),
             )
         try:
-            made = make_report(report)
+            return make_report(report)
         finally:
             _library.call("report_free", byref(report))
-        own = {label.partition("-")[2] or label for label in self.labels}
-        lacks = {
-            label: score["support"]
-            for label, score in made.details["types"].items()
-            if label not in own and score["support"]
-        }
-        if lacks:
-            _logger.warning(
-                "the model has no label %s; it counts as missed",
-                ", ".join(f'"{label}" ({n} annotated)' for label, n in lacks.items()),
-            )
-        return made
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled is where it came from: who unpickles it loads it again."""

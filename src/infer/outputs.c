@@ -155,7 +155,7 @@ static const char HTML_HEAD[] =
     "mark{background:#fe9;border-radius:.3em;padding:.1em .3em}"
     "small{margin-left:.4em;color:#850;font-size:70%}</style></head><body>\n";
 
-/* The text with [TYPE] in the place of every entity, a line a text. */
+/* The text with [TYPE], or a pseudonym, in the place of every entity, a line a text. */
 static nerfit_status write_redacted(nf_output_text *t, nerfit_error *err) {
     nf_str *out = &t->out;
     nf_utf8_place at = text_begin(t);
@@ -164,15 +164,24 @@ static nerfit_status write_redacted(nf_output_text *t, nerfit_error *err) {
     for (size_t i = 0; i <= t->tagged->n_entities; i++) {
         bool rest = i == t->tagged->n_entities;
         const nf_entity *e = rest ? NULL : &t->tagged->entities[i];
-        if (e && e->start < last) continue; /* inside of one that is taken out already */
+        if (e && e->start < last) { /* it begins in one that is taken out already */
+            if (e->end > last) text_at(&at, last, e->end, &size), last = e->end;
+            continue;
+        }
         const char *text = text_at(&at, last, e ? e->start : UINT32_MAX, &size);
         if (memchr(text, '\n', size) || memchr(text, '\r', size))
             return nf_fail(err, NERFIT_FORMAT,
                            "a text holds a line break; redacted output is a line a text");
         nf_str_append(out, text, size);
         if (!e) break;
-        text_at(&at, e->start, e->end, &size);
-        nf_str_appendf(out, "[%s]", type_name(t, e));
+        text = text_at(&at, e->start, e->end, &size);
+        const char *name =
+            t->pseudonyms ? nf_pseudonyms_get(t->pseudonyms, type_name(t, e), text, size) : NULL;
+        if (t->pseudonyms && !name) return nf_no_memory(err, size);
+        if (name)
+            nf_str_append_text(out, name);
+        else
+            nf_str_appendf(out, "[%s]", type_name(t, e));
         last = e->end;
     }
     nf_str_append_char(out, '\n');

@@ -3,6 +3,7 @@
 #define NF_INFER_OUTPUTS_H
 
 #include "base/str.h"
+#include "infer/pseudonyms.h"
 #include "infer/rules.h"
 #include "infer/tagged.h"
 #include "data/document.h"
@@ -12,8 +13,9 @@ typedef struct nf_output_text {
     const nf_document *document;
     const nf_tagged *tagged;
     const nf_rules *rules;
-    char *const *labels; /* of the model */
-    nf_str out;          /* appended to */
+    char *const *labels;       /* of the model */
+    nf_pseudonyms *pseudonyms; /* of redacted texts, which are then written in order; NULL: none */
+    nf_str out;                /* appended to */
     /* Entities that found no row: they lie in a given word that has another one's label. */
     size_t n_without_row;
     nf_entity without_row; /* the first of them */

@@ -80,6 +80,11 @@ static nerfit_status stream_next(void *user, nf_portion *portion, bool *more, ne
     return status;
 }
 
+static nerfit_status stream_write(const stream_job *job, nf_output_text *text, nerfit_error *err) {
+    NF_TRY(job->stream->output->write(text, err));
+    return text->out.failed ? nf_no_memory(err, 0) : NERFIT_OK;
+}
+
 /* On any thread. */
 static nerfit_status stream_tagged(void *user, const nf_portion *portion, size_t index,
                                    nerfit_error *err) {
@@ -94,9 +99,10 @@ static nerfit_status stream_tagged(void *user, const nf_portion *portion, size_t
                              .tagged = &portion->results[index],
                              .rules = rules,
                              .labels = rules->labels,
+                             .pseudonyms = job->stream->pseudonyms,
                              .out = out};
-    NF_TRY(job->stream->output->write(text, err));
-    return text->out.failed ? nf_no_memory(err, 0) : NERFIT_OK;
+    /* pseudonyms are given in the texts' order: stream_done writes such texts */
+    return text->pseudonyms ? NERFIT_OK : stream_write(job, text, err);
 }
 
 static void stream_tell_without_row(stream_job *job, const nf_output_text *text) {
@@ -110,9 +116,23 @@ static void stream_tell_without_row(stream_job *job, const nf_output_text *text)
     job->n_without_row += text->n_without_row;
 }
 
+/* The texts with pseudonyms, which stand in their file before the texts are written. */
+static nerfit_status stream_write_in_order(const stream_job *job, const nf_portion *portion,
+                                           nerfit_error *err) {
+    stream_portion *own = portion->user;
+    for (size_t i = 0; i < portion->count; i++) {
+        nerfit_status status = stream_write(job, &own->outputs[i], err);
+        if (status != NERFIT_OK)
+            return nf_fail_within(err, status, "%s:%ld", own->outputs[i].document->file,
+                                  own->outputs[i].document->line);
+    }
+    return nf_pseudonyms_write(job->stream->pseudonyms, err);
+}
+
 static nerfit_status stream_done(void *user, const nf_portion *portion, nerfit_error *err) {
     stream_job *job = user;
     const stream_portion *own = portion->user;
+    if (job->stream->pseudonyms) NF_TRY(stream_write_in_order(job, portion, err));
     nf_str_clear(&job->out);
     for (size_t i = 0; i < portion->count; i++) {
         nf_str_append(&job->out, nf_str_text(&own->outputs[i].out), own->outputs[i].out.length);

@@ -17,6 +17,7 @@ typedef struct nf_stream {
     const char *name;                   /* of the input, for messages */
     const nf_annotation_options *input; /* its format (NULL: told by the content) and columns */
     const nf_output *output;
+    nf_pseudonyms *pseudonyms; /* of redacted output; NULL: none */
 } nf_stream;
 
 /* *n_texts (may be NULL) receives how many were tagged and written. Empty lines are texts without

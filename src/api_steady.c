@@ -1,10 +1,12 @@
 #include "api_steady.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/error.h"
+#include "base/str.h"
 
 /* Renaming a file into a folder, removing one and making one change the folder's own time. */
 typedef struct folder_state {
@@ -33,6 +35,26 @@ static char *followed(const char *folder) {
     return target ? target : strdup(folder);
 }
 
+/* In place of every `path` in a text of [size] bytes, what the caller named. */
+static void put_name(char *text, size_t size, const char *path, const char *name) {
+    nf_str out = {0};
+    const char *at = text, *found;
+    for (; (found = strstr(at, path)) != NULL; at = found + strlen(path)) {
+        nf_str_append(&out, at, (size_t)(found - at));
+        nf_str_append_text(&out, name);
+    }
+    nf_str_append_text(&out, at);
+    if (!out.failed) snprintf(text, size, "%s", nf_str_text(&out));
+    nf_str_free(&out);
+}
+
+/* Messages have the caller's name of the folder, not what a link leads to. */
+static void name_as_given(nerfit_error *error, const char *path, const char *folder) {
+    if (!error || strcmp(path, folder) == 0) return;
+    put_name(error->text, sizeof error->text, path, folder);
+    put_name(error->file, sizeof error->file, path, folder);
+}
+
 nerfit_status nf_folder_load(const nf_folder_loader *loader, const char *folder,
                              nerfit_error *error) {
     enum { TRIES = 3 };
@@ -42,6 +64,7 @@ nerfit_status nf_folder_load(const nf_folder_loader *loader, const char *folder,
         folder_state before = state_of(path);
         nerfit_status status = loader->load(loader->user, path, error);
         folder_state after = state_of(path);
+        if (status != NERFIT_OK) name_as_given(error, path, folder);
         free(path);
         if (same_state(&before, &after)) return status;
         loader->undo(loader->user);

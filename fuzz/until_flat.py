@@ -121,7 +121,7 @@ def main():
     parser.add_argument("targets", nargs="*")
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--slice", type=int, default=60)
-    given = parser.parse_args()
+    given = parser.parse_intermixed_args()
     targets = given.targets or sorted(p.name for p in (given.build / "fuzz").glob("fuzz_*") if "." not in p.name)
     results = [fuzz(given.build.resolve(), t, given.minutes, given.slice) for t in targets]
     sys.exit(not all(results))

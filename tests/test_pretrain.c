@@ -199,9 +199,8 @@ static void zero_shot(void **state) {
 static void embed(nf_embeddings *out, nf_label_text rule) {
     nf_backend *be;
     assert_ok(nf_backend_cpu(&be, NF_PRECISION_F32, 1, &error), &error);
-    assert_ok(
-        nf_embeddings_read(out, in_root("words.yaml"), rule, in_root("encoder"), be, NULL, &error),
-        &error);
+    const nf_embedder by = {.sentence_encoder = in_root("encoder"), .be = be, .rule = rule};
+    assert_ok(nf_embeddings_read(out, in_root("words.yaml"), &by, &error), &error);
     be->free(be);
 }
 

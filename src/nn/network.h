@@ -146,6 +146,8 @@ nerfit_status nf_network_end_training(nf_network *net, nerfit_error *err);
  * read of the file for it is given back layer by layer: it is not needed beside what was made of
  * it. */
 nerfit_status nf_network_prepare(nf_network *net, bool backward, nerfit_error *err);
+/* Frees what that made, as if the network had just been loaded. */
+void nf_network_unprepare(nf_network *net);
 /* After a pass on that backend: an error if it ran out of memory, or if the file in which weights lie
  * lost some of them meanwhile. */
 nerfit_status nf_network_check_pass(const nf_network *net, nf_backend *be, nerfit_error *err);

@@ -14,9 +14,12 @@ void nf_network_free(nf_network *net) {
     *net = (nf_network){0};
 }
 
+void nf_network_unprepare(nf_network *net) {
+    for (size_t i = 0; i < net->n_linears; i++) nf_linear_unpack(net, net->linears[i]);
+}
+
 nerfit_status nf_network_end_training(nf_network *net, nerfit_error *err) {
-    for (size_t i = 0; i < net->n_linears; i++) /* the values are going to move */
-        nf_linear_unpack(net, net->linears[i]);
+    nf_network_unprepare(net); /* the values are going to move */
     for (size_t i = 0; i < net->n_parameters; i++) {
         nf_parameter *p = net->parameters[i];
         if (!p->grad) continue;

@@ -111,16 +111,16 @@ void nf_embeddings_mean(float *out, const float *vectors, size_t n_names, size_t
     for (size_t i = 0; i < size; i++) out[i] *= scale;
 }
 
-static nerfit_status encode(nf_embeddings *out, const nf_descriptions *d, nf_label_text rule,
-                            const nf_sentence_encoder *encoder, const char *name, nf_backend *be,
-                            const nf_log *log, nerfit_error *err) {
+static nerfit_status encode(nf_embeddings *out, const nf_descriptions *d,
+                            const nf_sentence_encoder *encoder, const char *name,
+                            const nf_embedder *by, nerfit_error *err) {
     size_t cut = 0, size = encoder->size;
     label_reading r;
-    NF_TRY(label_reading_make(&r, &out->arena, d, rule, err));
+    NF_TRY(label_reading_make(&r, &out->arena, d, by->rule, err));
     NF_TRY(reserve(out, d->count, size, err));
     float *vectors = nf_arena_calloc(&out->arena, r.count * size + 1, sizeof *vectors);
     if (!vectors) return nf_no_memory(err, r.count * size * sizeof *vectors);
-    NF_TRY(nf_sentence_encoder_encode(encoder, be, r.texts, r.count, true, vectors, &cut, err));
+    NF_TRY(nf_sentence_encoder_encode(encoder, by->be, r.texts, r.count, true, vectors, &cut, err));
     for (size_t i = 0; i < d->count; i++) {
         nf_embeddings_mean(out->vectors + i * size, vectors + r.firsts[i] * size, r.n_names[i],
                            r.firsts[i + 1] - r.firsts[i], size);
@@ -129,24 +129,35 @@ static nerfit_status encode(nf_embeddings *out, const nf_descriptions *d, nf_lab
         out->count++;
     }
     if (cut)
-        nf_log_warning(log,
+        nf_log_warning(by->log,
                        "%s: %zu descriptions are longer than the sentence encoder's %zu tokens "
                        "and were cut there",
                        name, cut, encoder->max_length);
     return NERFIT_OK;
 }
 
+/* The encoder's model, unless it has layers that are the sentence encoder's own. */
+static void hand_over(nf_sentence_encoder *encoder, const nf_embedder *by) {
+    for (size_t i = 0; i < encoder->n_modules; i++)
+        if (encoder->modules[i].dense) return;
+    if (!by->model || strcmp(encoder->model->folder, by->sentence_encoder) != 0) return;
+    nf_network_unprepare(&encoder->model->net);
+    *by->model = encoder->model;
+    encoder->model = NULL;
+}
+
 nerfit_status nf_embeddings_describe(nf_embeddings *out, const nf_descriptions *descriptions,
-                                     const char *name, nf_label_text rule, const char *folder,
-                                     nf_backend *be, const nf_log *log, nerfit_error *err) {
-    if (!folder)
+                                     const char *name, const nf_embedder *by, nerfit_error *err) {
+    if (!by->sentence_encoder)
         return nf_fail_at(err, NERFIT_ARGUMENT, name, 0, 0,
                           "holds descriptions, which take a sentence encoder: give its folder in "
                           "st_model_name");
     nf_sentence_encoder *encoder;
-    nerfit_status status = nf_sentence_encoder_load(&encoder, folder, be, log, err);
+    nerfit_status status =
+        nf_sentence_encoder_load(&encoder, by->sentence_encoder, by->be, by->log, err);
     if (status != NERFIT_OK) return nf_fail_within(err, status, "sentence encoder for %s", name);
-    status = encode(out, descriptions, rule, encoder, name, be, log, err);
+    status = encode(out, descriptions, encoder, name, by, err);
+    if (status == NERFIT_OK) hand_over(encoder, by);
     nf_sentence_encoder_free(encoder);
     if (status != NERFIT_OK) nf_embeddings_free(out);
     return status;
@@ -161,14 +172,12 @@ static nerfit_status read_tensors(nf_embeddings *out, const char *path, nerfit_e
     return status;
 }
 
-nerfit_status nf_embeddings_read(nf_embeddings *out, const char *path, nf_label_text rule,
-                                 const char *sentence_encoder, nf_backend *be, const nf_log *log,
+nerfit_status nf_embeddings_read(nf_embeddings *out, const char *path, const nf_embedder *by,
                                  nerfit_error *err) {
     if (nf_path_has_ending(path, ".safetensors")) return read_tensors(out, path, err);
     nf_descriptions descriptions = {0};
     NF_TRY(nf_descriptions_read(&descriptions, path, err));
-    nerfit_status status =
-        nf_embeddings_describe(out, &descriptions, path, rule, sentence_encoder, be, log, err);
+    nerfit_status status = nf_embeddings_describe(out, &descriptions, path, by, err);
     nf_descriptions_free(&descriptions);
     return status;
 }

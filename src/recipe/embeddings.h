@@ -8,7 +8,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "data/descriptions.h"
-#include "tensor/backend.h"
+#include "model/model.h"
 
 typedef struct nf_embeddings {
     nf_arena arena;
@@ -31,18 +31,26 @@ typedef enum nf_label_text {
 /* By its word; NULL is auto. False: it is none of them. */
 bool nf_label_text_find(const char *name, nf_label_text *out);
 
+/* Who embeds descriptions, and how. */
+typedef struct nf_embedder {
+    const char *sentence_encoder; /* a folder; NULL: there is none */
+    nf_backend *be;
+    const nf_log *log;
+    nf_label_text rule;
+    /* Where the folder is also the encoder that a run trains, it is read once: *model (which must be
+     * NULL; freed by the caller) receives what was loaded, if it is the model of this folder without
+     * modules of its own. NULL: it is freed. */
+    nf_model **model;
+} nf_embedder;
+
 /* All: zero-initialise before; on failure nothing is left to free. */
 
-/* A file: safetensors of embeddings, or JSON or YAML of descriptions. `sentence_encoder`: a folder;
- * only needed for descriptions, may be NULL. */
-nerfit_status nf_embeddings_read(nf_embeddings *out, const char *path, nf_label_text rule,
-                                 const char *sentence_encoder, nf_backend *be, const nf_log *log,
+/* A file: safetensors of embeddings, or JSON or YAML of descriptions, which alone take `by`. */
+nerfit_status nf_embeddings_read(nf_embeddings *out, const char *path, const nf_embedder *by,
                                  nerfit_error *err);
 /* `name` stands for the descriptions' file in messages. Vectors have unit length. */
 nerfit_status nf_embeddings_describe(nf_embeddings *out, const nf_descriptions *descriptions,
-                                     const char *name, nf_label_text rule,
-                                     const char *sentence_encoder, nf_backend *be,
-                                     const nf_log *log, nerfit_error *err);
+                                     const char *name, const nf_embedder *by, nerfit_error *err);
 /* out [size] = the unit-length mean of names' and descriptions' means. vectors [count, size]: unit
  * vectors, those of names first. */
 void nf_embeddings_mean(float *out, const float *vectors, size_t n_names, size_t count,

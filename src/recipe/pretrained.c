@@ -35,7 +35,7 @@ static nerfit_status open_given(nf_pretrained *out, const char *folder, nerfit_e
 }
 
 nerfit_status nf_pretrained_find(nf_pretrained *out, const char *encoder, const char *wanted,
-                                 const nf_log *log, nerfit_error *err) {
+                                 const nf_pretrained *known, const nf_log *log, nerfit_error *err) {
     *out = (nf_pretrained){0};
     bool is_auto = !wanted || nf_ascii_same(wanted, "auto");
     if (wanted && nf_ascii_same(wanted, "none")) return NERFIT_OK;
@@ -46,7 +46,7 @@ nerfit_status nf_pretrained_find(nf_pretrained *out, const char *encoder, const 
         NF_TRY(open_folder(out, encoder, err));
     } else if (!is_auto) {
         NF_TRY(open_given(out, wanted, err));
-    } else if ((out->builtin = nf_builtin_find(encoder))) {
+    } else if ((out->builtin = known ? known->builtin : nf_builtin_find(encoder))) {
         out->name = nf_builtin_name(out->builtin);
         NF_TRY(nf_builtin_head(out->builtin, &out->head, err));
         nf_log_info(log,
@@ -126,8 +126,9 @@ static nerfit_status label(nf_model *model, const nf_pretrained *p, const char *
     NF_TRY(nf_pretrained_apply(p, model, &changed, err));
     NF_TRY(nf_label_list_read(&descriptions, labels, NULL, err));
     if (rule == NF_LABEL_TEXT_AUTO) rule = NF_LABEL_TEXT_MEAN;
-    nerfit_status status = nf_embeddings_describe(&embeddings, &descriptions, labels, rule,
-                                                  sentence_encoder, model->net.be, log, err);
+    const nf_embedder by = {
+        .sentence_encoder = sentence_encoder, .be = model->net.be, .log = log, .rule = rule};
+    nerfit_status status = nf_embeddings_describe(&embeddings, &descriptions, labels, &by, err);
     if (status == NERFIT_OK) status = put_labels(model, p, &embeddings, err);
     nf_embeddings_free(&embeddings);
     nf_descriptions_free(&descriptions);
@@ -152,7 +153,7 @@ nerfit_status nf_pretrained_label(nf_model *model, const char *encoder, const ch
                                   const nf_log *log, nerfit_error *err) {
     if (model->gliner) return label_gliner(model, labels, err);
     nf_pretrained p;
-    nerfit_status status = nf_pretrained_find(&p, encoder, NULL, NULL, err);
+    nerfit_status status = nf_pretrained_find(&p, encoder, NULL, NULL, NULL, err);
     if (status == NERFIT_OK)
         status = label(model, &p, encoder, labels, rule, sentence_encoder, log, err);
     nf_pretrained_free(&p);

@@ -22,10 +22,11 @@ typedef struct nf_pretrained {
     const char *sentence_encoder;
 } nf_pretrained;
 
-/* Finds it for an encoder's folder; wanted: "auto" (NULL), "none" or a folder. Freed with
- * nf_pretrained_free, also on failure. */
+/* Finds it for an encoder's folder; wanted: "auto" (NULL), "none" or a folder. known: what was found
+ * for this folder before, so that its weights are not read again to tell them apart; or NULL. Freed
+ * with nf_pretrained_free, also on failure. */
 nerfit_status nf_pretrained_find(nf_pretrained *out, const char *encoder, const char *wanted,
-                                 const nf_log *log, nerfit_error *err);
+                                 const nf_pretrained *known, const nf_log *log, nerfit_error *err);
 void nf_pretrained_free(nf_pretrained *pretrained);
 /* Puts its adapter on the model and merges it (and one that the model came with). *changed: whether
  * the encoder is not the one of model->folder any more. */

@@ -251,8 +251,11 @@ nerfit_status nf_pretraining_embed(nf_pretraining *p, const char *sentence_encod
                         s->path, n_unnamed, s->labels.n_types);
     }
     const nf_descriptions all = {.labels = texts, .texts = texts, .count = at};
-    NF_TRY(nf_embeddings_describe(&p->embeddings, &all, "pretrain_ent2emb",
-                                  NF_LABEL_TEXT_DESCRIPTION, sentence_encoder, be, log, err));
+    const nf_embedder by = {.sentence_encoder = sentence_encoder,
+                            .be = be,
+                            .log = log,
+                            .rule = NF_LABEL_TEXT_DESCRIPTION};
+    NF_TRY(nf_embeddings_describe(&p->embeddings, &all, "pretrain_ent2emb", &by, err));
     *size = p->size = p->embeddings.size;
     return means_of_types(p, err);
 }

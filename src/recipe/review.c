@@ -128,6 +128,7 @@ static nerfit_status train_fold(fold *f, char **model_folder, nerfit_error *err)
     nf_train_data data = {.train = &f->train,
                           .embeddings = review->embeddings,
                           .sentence_encoder = review->sentence_encoder,
+                          .pretrained = review->pretrained,
                           .services = review->services};
     nf_train_result result;
     if (!review->embeddings) options.ent2emb = NULL;

@@ -18,6 +18,7 @@ typedef struct nf_review {
         *shown;                   /* shown: whose mistakes are collected; may be NULL */
     const char *encoder;          /* the folder that training began with */
     const char *sentence_encoder; /* the folder of what made the embeddings; NULL: unknown */
+    const struct nf_pretrained *pretrained; /* what was found for `encoder` */
     bool is_short; /* training is as short as the recipe nerfit's own choice for few texts */
     const nf_train_services *services;
     nf_train_function train_with;    /* nf_train_run, for the trainings of a cross-validation */

@@ -104,7 +104,8 @@ nerfit_status nf_run_find_models(nf_run *r) {
     NF_TRY(find_model(r, o->model_name, !embedded && !o->st_model_name, &r->model_folder,
                       &r->model_base));
     if (o->recipe == NF_RECIPE_NERFIT)
-        NF_TRY(nf_pretrained_find(&r->pretrained, r->model_folder, o->pretrained, r->log, r->err));
+        NF_TRY(nf_pretrained_find(&r->pretrained, r->model_folder, o->pretrained,
+                                  r->data->pretrained, r->log, r->err));
     r->sentence_folder = r->data->sentence_encoder;
     if (embedded) return NERFIT_OK;
     if (o->st_model_name) return find_model(r, o->st_model_name, true, &r->sentence_folder, &base);
@@ -138,6 +139,17 @@ static nf_label_text label_text(const nf_run *r) {
     return o->recipe == NF_RECIPE_NERFIT ? NF_LABEL_TEXT_MEAN : NF_LABEL_TEXT_DESCRIPTION;
 }
 
+/* The encoder that is trained is often the sentence encoder too: then it is loaded here, once. */
+static nf_embedder embedder_of(nf_run *r, nf_label_text rule) {
+    bool same = r->sentence_folder && !r->model_base && !r->model &&
+                strcmp(r->sentence_folder, r->model_folder) == 0;
+    return (nf_embedder){.sentence_encoder = r->sentence_folder,
+                         .be = r->be,
+                         .log = r->log,
+                         .rule = rule,
+                         .model = same ? &r->model : NULL};
+}
+
 /* Descriptions by the language model. */
 static nerfit_status describe_labels(nf_run *r) {
     const nf_train_options *o = r->options;
@@ -154,9 +166,9 @@ static nerfit_status describe_labels(nf_run *r) {
     NF_TRY(nf_directory_make(o->output_dir, r->err));
     nerfit_status status = s->describe(s->user, o->llm, r->corpora, NF_SPLITS, (uint64_t)o->seed[0],
                                        file, &descriptions, r->err);
+    const nf_embedder by = embedder_of(r, label_text(r));
     if (status == NERFIT_OK)
-        status = nf_embeddings_describe(&r->own_embeddings, &descriptions, file, label_text(r),
-                                        r->sentence_folder, r->be, r->log, r->err);
+        status = nf_embeddings_describe(&r->own_embeddings, &descriptions, file, &by, r->err);
     nf_descriptions_free(&descriptions);
     return status;
 }
@@ -191,12 +203,12 @@ static nerfit_status read_embeddings(nf_run *r) {
     bool described =
         r->data->descriptions || (o->ent2emb && !nf_path_has_ending(o->ent2emb, ".safetensors"));
     if (described) NF_TRY(nf_run_need_sentence_encoder(r));
+    const nf_embedder by = embedder_of(r, label_text(r));
     if (r->data->descriptions)
-        NF_TRY(nf_embeddings_describe(&r->own_embeddings, r->data->descriptions, "ent2emb",
-                                      label_text(r), r->sentence_folder, r->be, r->log, r->err));
+        NF_TRY(nf_embeddings_describe(&r->own_embeddings, r->data->descriptions, "ent2emb", &by,
+                                      r->err));
     else if (o->ent2emb)
-        NF_TRY(nf_embeddings_read(&r->own_embeddings, o->ent2emb, label_text(r), r->sentence_folder,
-                                  r->be, r->log, r->err));
+        NF_TRY(nf_embeddings_read(&r->own_embeddings, o->ent2emb, &by, r->err));
     else if (strcmp(o->llm, "no") != 0 && (o->max_steps[0] != 0 || o->recipe == NF_RECIPE_NERFIT))
         NF_TRY(describe_labels(r));
     else
@@ -242,8 +254,8 @@ static nerfit_status describe_names(nf_run *r) {
     }
     nf_log_info(r->log, "ent2emb is missing: the labels' names serve as descriptions");
     const nf_descriptions names = {.labels = r->labels.types, .texts = texts, .count = n};
-    NF_TRY(nf_embeddings_describe(&r->own_embeddings, &names, "labels", NF_LABEL_TEXT_NAME, folder,
-                                  r->be, r->log, r->err));
+    const nf_embedder by = embedder_of(r, NF_LABEL_TEXT_NAME);
+    NF_TRY(nf_embeddings_describe(&r->own_embeddings, &names, "labels", &by, r->err));
     r->embeddings = &r->own_embeddings;
     r->own_descriptions = true;
     r->same_space = nf_run_same_encoder(r, folder, r->model_folder);

@@ -67,6 +67,7 @@ nerfit_status nf_run_review(nf_run *r, nf_train_result *result) {
             r->corpora[NF_SPLIT_TEST] ? r->corpora[NF_SPLIT_TEST] : r->corpora[NF_SPLIT_VALIDATION],
         .embeddings = r->embeddings,
         .sentence_encoder = r->own_descriptions ? r->sentence_folder : NULL,
+        .pretrained = &r->pretrained,
         .is_short = r->is_short,
         .encoder = r->model_folder,
         .services = r->data->services,

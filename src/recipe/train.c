@@ -85,13 +85,18 @@ static nerfit_status save_model(nf_run *r, nf_train_result *result) {
     return nf_run_save_finished(r, 1, false, result);
 }
 
+/* Unless it is there already, because it embedded the descriptions. */
+static nerfit_status load_model(nf_run *r) {
+    const nf_model_source source = {r->model_folder, r->model_base, NULL};
+    return r->model ? NERFIT_OK : nf_model_load_from(&r->model, &source, r->be, r->log, r->err);
+}
+
 /* Both stages, and the model that they make. */
 static nerfit_status train_model(nf_run *r, nf_train_result *result) {
     const nf_train_options *o = r->options;
     nf_task *task = NULL;
     bool changed;
-    NF_TRY(nf_model_load_from(&r->model, &(nf_model_source){r->model_folder, r->model_base, NULL},
-                              r->be, r->log, r->err));
+    NF_TRY(load_model(r));
     NF_TRY(nf_pretrained_apply(&r->pretrained, r->model, &changed, r->err));
     NF_TRY(nf_run_check_adapter(r));
     NF_TRY(nf_run_make_examples(r));

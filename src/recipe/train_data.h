@@ -35,6 +35,7 @@ typedef struct nf_train_data {
     const nf_embeddings *embeddings; /* one of these two, for ent2emb */
     const char *sentence_encoder;    /* the folder of what embedded them; NULL: unknown */
     const nf_descriptions *descriptions;
+    const struct nf_pretrained *pretrained; /* what a run found for this model_name; not freed */
     const nf_train_services
         *services; /* NULL: models are folders, and there is no language model */
 } nf_train_data;

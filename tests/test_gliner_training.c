@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "model/gliner_prompt.h"
 #include "tensor/backends.h"
+#include "train/task.h"
 
 enum { TEXTS = 3, LABELS = 16 };
 
@@ -30,8 +31,12 @@ typedef struct lesson {
     nf_tokens label_tokens[LABELS];
     const char *label_names[LABELS];
     int32_t label_rows[TEXTS][LABELS];
-    size_t n_labels; /* of all texts, for a bi-encoder */
-    nf_gliner_loss loss;
+    size_t n_labels;      /* of all texts, for a bi-encoder */
+    nf_gliner_loss *loss; /* the head's */
+    nf_task *task;
+    struct nf_prompted prompted[TEXTS];
+    nf_example examples[TEXTS];
+    int32_t types[LABELS];
     nf_arena arena;
 } lesson;
 
@@ -62,7 +67,7 @@ static void add_text(lesson *l, size_t t) {
     const char *text = json_string_value(json_object_get(row, "text"));
     const json_t *labels = json_object_get(row, "labels");
     const json_t *entities = json_object_get(row, "entities");
-    bool bi = l->model->gliner->config.labels_encoder;
+    bool bi = l->model->gliner->config.labels_encoder != NULL;
     const char *names[LABELS];
     size_t n = json_array_size(labels);
     for (size_t i = 0; i < n; i++) names[i] = json_string_value(json_array_get(labels, i));
@@ -86,10 +91,15 @@ static void add_text(lesson *l, size_t t) {
         while (strcmp(names[label], name) != 0) label++;
         nf_gliner_gold gold = {(int32_t)json_integer_value(json_array_get(entity, 0)),
                                (int32_t)json_integer_value(json_array_get(entity, 1)), label};
-        /* the package's span models have no room for longer ones, and neither have the golden */
         l->items[t][i] = gold;
     }
     l->golds[t] = (nf_gliner_golds){l->items[t], json_array_size(entities)};
+    l->prompted[t] = (struct nf_prompted){.text = l->texts[t],
+                                          .golds = l->golds[t],
+                                          .types = l->types,
+                                          .label_tokens = bi ? l->label_tokens : NULL};
+    l->examples[t] = (nf_example){
+        .ids = l->texts[t].ids, .length = l->texts[t].length, .prompted = &l->prompted[t]};
 }
 
 static void lesson_begin(lesson *l, const char *name, nf_backend *be) {
@@ -112,9 +122,12 @@ static void lesson_begin(lesson *l, const char *name, nf_backend *be) {
             label_of(l, json_string_value(json_array_get(labels, i)));
     }
     for (size_t t = 0; t < TEXTS; t++) add_text(l, t);
+    l->loss = nf_gliner_head_loss(l->model->head);
+    assert_ok(nf_task_new(&l->task, l->model, NULL, NULL, NULL, 0.0, &error), &error);
 }
 
 static void lesson_end(lesson *l) {
+    l->task->free(l->task);
     for (size_t t = 0; t < TEXTS; t++) {
         nf_gliner_words_free(&l->words[t]);
         nf_gliner_prompt_free(&l->prompts[t]);
@@ -127,7 +140,7 @@ static void lesson_end(lesson *l) {
 }
 
 static void use_options(lesson *l, const json_t *options) {
-    l->loss = (nf_gliner_loss){
+    *l->loss = (nf_gliner_loss){
         .alpha = json_number_value(json_object_get(options, "alpha")),
         .gamma = json_number_value(json_object_get(options, "gamma")),
         .margin = json_number_value(json_object_get(options, "prob_margin")),
@@ -138,23 +151,17 @@ static void use_options(lesson *l, const json_t *options) {
 
 /* The loss of texts first .. first+count-1 as a batch; the gradient is added. */
 static double learn(lesson *l, size_t first, size_t count) {
+    const nf_example *batch[TEXTS];
     nf_tokens tokens[TEXTS];
-    double loss, counted = 0.0;
+    double loss;
     for (size_t i = 0; i < count; i++) {
-        const nf_gliner_text *text = &l->texts[first + i];
-        tokens[i] = (nf_tokens){.ids = text->ids, .length = text->length};
-        counted += nf_gliner_counted(l->model->gliner, text);
+        batch[i] = &l->examples[first + i];
+        tokens[i] = (nf_tokens){.ids = batch[i]->ids, .length = batch[i]->length};
     }
-    const nf_gliner_lesson task = {.golds = l->golds + first,
-                                   .loss = &l->loss,
-                                   .labels = l->n_labels ? l->label_tokens : NULL,
-                                   .n_labels = l->n_labels,
-                                   .divisor = l->loss.mean ? counted : 1.0,
-                                   .grad_scale = 1.0};
+    nf_head_batch whole = nf_task_batch_of(l->task, batch, count, 1.0);
     nf_workspace_reset(l->pass.ws);
     assert_ok(nf_batch_load(&l->pass, &l->model->encoder, tokens, count, &error), &error);
-    assert_ok(nf_gliner_learn(l->model, &l->pass, l->texts + first, count, &task, &loss, &error),
-              &error);
+    assert_ok(l->task->run(l->task, &l->pass, &whole, &loss, &error), &error);
     return loss;
 }
 
@@ -328,12 +335,12 @@ static void check_differences(const char *name, nf_backend *be) {
     l.model->gliner->config.dropout = 0.25;
     l.model->encoder.hidden_dropout = 0.1;
     l.model->gliner->config.negative_spans = 2.0;
-    l.loss = (nf_gliner_loss){.alpha = 0.6,
-                              .gamma = 1.5,
-                              .margin = 0.0,
-                              .smoothing = 0.05,
-                              .negatives = 0.7,
-                              .masking = NF_GLINER_MASK_SPAN};
+    *l.loss = (nf_gliner_loss){.alpha = 0.6,
+                               .gamma = 1.5,
+                               .margin = 0.0,
+                               .smoothing = 0.05,
+                               .negatives = 0.7,
+                               .masking = NF_GLINER_MASK_SPAN};
     nf_network *net = &l.model->net;
     double *gradient = malloc(net->n_trained * sizeof *gradient);
     net->be->zero(net->be, net->flat_grads, net->n_trained);

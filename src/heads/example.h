@@ -25,6 +25,7 @@ typedef struct nf_example {
     float text_weight;
     const int32_t *looked_for; /* [n_looked_for] types that were looked for; NULL: all */
     size_t n_looked_for;
+    const struct nf_prompted *prompted; /* of heads that read labels in a prompt: model/gliner.h */
 } nf_example;
 
 enum { NF_LABEL_IGNORED = -100 };

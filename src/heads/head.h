@@ -35,6 +35,10 @@ typedef struct nf_head_step {
     double smoothing;            /* of the labels, where the loss is a cross-entropy */
     const nf_decoding *decoding; /* how labels are decoded */
 
+    /* [n_layers + 1, N, C] the layers' outputs, and places, 0, for gradients by them that add to dx; of
+     * heads that read layers */
+    nf_values **layers, **dlayers;
+
     size_t n;            /* how many rows of the hidden states it reads; 0: the loss is 0 */
     const int32_t *rows; /* [n] which, in the backend's memory; NULL: n = N, all */
     nf_targets targets;  /* what they ought to say, of heads that label rows (label_rows.h) */
@@ -55,6 +59,8 @@ typedef struct nf_head_kind {
                               nf_values *dy, size_t n, const nf_head_saved *saved);
     /* nf_extent.counted of these texts: what their loss is divided by. */
     double (*measure)(const nf_head *head, const nf_example *const *texts, size_t count);
+    /* Whether it reads the outputs of all layers. NULL: only the last one's. */
+    bool (*reads_layers)(const nf_head *head);
     /* Before the encoder runs over the batch, which the pass holds: the step's n, rows, and what it
      * makes of the texts. */
     nerfit_status (*prepare)(const nf_head *head, const nf_pass *pass, nf_head_step *step,

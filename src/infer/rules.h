@@ -59,9 +59,6 @@ typedef struct nf_label_names {
     size_t count;
 } nf_label_names;
 
-/* The threshold of GLiNER's own predictions (gliner 0.2.29: BaseEncoderGLiNER.inference). */
-#define NF_GLINER_THRESHOLD 0.5
-
 /* An error if the model has no nerfit.json (crf), or labels other than O, B-x, I-x (viterbi). The
  * model is borrowed: its labels. */
 nerfit_status nf_rules_make(nf_rules *rules, const nf_model *model, nf_decode decode,

@@ -216,6 +216,21 @@ static nerfit_status gliner_build(gliner_builder *b, const json_t *encoder_confi
     return config->labels_encoder ? gliner_labels_encoder(b, labels_config) : NERFIT_OK;
 }
 
+/* What stands on the encoders is the head's. */
+static nerfit_status gliner_own(nf_model *model, nerfit_error *err) {
+    nf_head *head = model->head = nf_gliner_head_new(model);
+    if (!head) return nf_no_memory(err, 0);
+    for (size_t i = 0; i < model->net.n_parameters; i++) {
+        nf_parameter *p = model->net.parameters[i];
+        if (strncmp(p->name, TEXT_ENCODER, sizeof TEXT_ENCODER - 1) == 0 ||
+            strncmp(p->name, LABELS_ENCODER, sizeof LABELS_ENCODER - 1) == 0)
+            continue;
+        nf_head_own(head, p);
+        p->group = NF_GROUP_HEAD;
+    }
+    return NERFIT_OK;
+}
+
 /* ---------------------------------------------------------------- the weights */
 
 const char *nf_gliner_wrapper(const nf_safetensors *weights) {
@@ -540,6 +555,7 @@ static nerfit_status gliner_load(nf_model *model, const char *folder, const nf_l
                                      g->config.labels_encoder, model, arena, err));
     gliner_builder builder = {model, g, &model->net, err};
     nerfit_status status = gliner_build(&builder, model->config, g->labels_config);
+    if (status == NERFIT_OK) status = gliner_own(model, err);
     if (status == NERFIT_OK) status = gliner_load_weights(model, log, err);
     if (status == NERFIT_OK) status = gliner_tokenizers(model, arena, err);
     if (status == NERFIT_OK && g->precomputed)

@@ -21,6 +21,9 @@
 #include "nn/lstm.h"
 #include "model/model.h"
 
+/* The threshold of GLiNER's own predictions (gliner 0.2.29: BaseEncoderGLiNER.inference). */
+#define NF_GLINER_THRESHOLD 0.5
+
 /* P: out(dropout(relu(in(x)))) */
 typedef struct nf_gliner_mlp {
     nf_linear *in, *out;
@@ -156,13 +159,19 @@ typedef struct nf_gliner_lesson {
     double grad_scale; /* multiplied with this */
 } nf_gliner_lesson;
 
-/* What the mean of a text's loss divides by. */
-double nf_gliner_counted(const nf_gliner *gliner, const nf_gliner_text *text);
-/* The loss of `texts`, which the pass has been loaded with; with pass->keep the gradient is added to
- * the parameters'. */
-nerfit_status nf_gliner_learn(const nf_model *model, const nf_pass *pass,
-                              const nf_gliner_text *texts, size_t count,
-                              const nf_gliner_lesson *lesson, double *loss, nerfit_error *err);
+/* A text as it is trained on: nf_example's ids are the sequence. */
+struct nf_prompted {
+    nf_gliner_text text;
+    nf_gliner_golds golds;
+    const int32_t *types;          /* [text.n_labels] which of the examples' types its labels are */
+    const nf_tokens *label_tokens; /* [text.n_labels] of a bi-encoder, each made once; else NULL */
+};
+
+/* The row of heads/head.h, over the whole of what stands on the encoder, for the model that is being
+ * loaded. NULL when out of memory. */
+nf_head *nf_gliner_head_new(nf_model *model);
+/* How its loss is taken. */
+nf_gliner_loss *nf_gliner_head_loss(nf_head *head);
 
 /* ---- logits */
 

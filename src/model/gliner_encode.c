@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "model/gliner_pass.h"
-#include "model/team.h"
 
 /* ---------------------------------------------------------------- sub-words */
 
@@ -38,7 +37,7 @@ static nerfit_status fuse_sum(const nf_encoder *encoder, const nf_pass *pass, nf
  * The package takes the mean over padding, too; here there is none. */
 static nerfit_status fuse_layers(const nf_layers_fuser *fuser, const nf_encoder *encoder,
                                  const nf_pass *pass, nf_values *y, nf_values **layers,
-                                 nf_gliner_encoder_kept *kept, nf_arena *arena) {
+                                 nf_gliner_top_kept *kept, nf_arena *arena) {
     nf_backend *be = pass->be;
     size_t n = encoder->n_layers, c = encoder->hidden, s = (size_t)pass->sequences.n_sequences;
     size_t tokens = (size_t)pass->sequences.n_tokens;
@@ -59,7 +58,10 @@ static nerfit_status fuse_layers(const nf_layers_fuser *fuser, const nf_encoder 
         nf_gliner_linear(fuser->w1, pass, zi, z, s, NF_ACTIVATION_RELU, kept ? &kept->w1 : NULL));
     NF_TRY(nf_gliner_linear(fuser->w2, pass, weights, zi, s, NF_ACTIVATION_NONE,
                             kept ? &kept->w2 : NULL));
-    if (kept) kept->weights = weights;
+    if (kept) {
+        kept->weights = weights;
+        kept->layers = layers;
+    }
     NF_TRY(fuse_sum(encoder, pass, sum, layers, weights));
     return nf_gliner_linear(fuser->output, pass, y, sum, tokens, NF_ACTIVATION_NONE,
                             kept ? &kept->output : NULL);
@@ -101,7 +103,7 @@ static nerfit_status fuse_sum_backward(const nf_encoder *encoder, const nf_pass 
 /* dlayers [n_layers + 1], zero, receive the gradients by the layers' outputs; dy that of y. */
 static nerfit_status fuse_layers_backward(const nf_layers_fuser *fuser, const nf_encoder *encoder,
                                           const nf_pass *pass, nf_values *const *dlayers,
-                                          const nf_values *dy, const nf_gliner_encoder_kept *kept) {
+                                          const nf_values *dy, const nf_gliner_top_kept *kept) {
     nf_backend *be = pass->be;
     size_t n = encoder->n_layers, c = encoder->hidden, s = (size_t)pass->sequences.n_sequences;
     size_t tokens = (size_t)pass->sequences.n_tokens;
@@ -124,9 +126,43 @@ static nerfit_status fuse_layers_backward(const nf_layers_fuser *fuser, const nf
     return NERFIT_OK;
 }
 
-/* [n_layers + 1] arrays of [tokens, C]. */
-static nf_values **layer_arrays(const nf_encoder *encoder, const nf_pass *pass, bool zero,
-                                nf_arena *arena) {
+nerfit_status nf_gliner_top_forward(const nf_gliner_encoder *e, const nf_pass *pass, nf_values *y,
+                                    const nf_values *x, nf_values **layers,
+                                    nf_gliner_top_kept *kept, nf_arena *arena) {
+    size_t tokens = (size_t)pass->sequences.n_tokens, c = e->encoder->hidden;
+    if (e->fuser) {
+        nf_values *fused = e->projection ? nf_workspace_reals(pass->ws, tokens * c) : y;
+        if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
+        NF_TRY(fuse_layers(e->fuser, e->encoder, pass, fused, layers, kept, arena));
+        x = fused;
+    }
+    if (e->projection)
+        return nf_gliner_linear(e->projection, pass, y, x, tokens, NF_ACTIVATION_NONE,
+                                kept ? &kept->projection : NULL);
+    if (x != y) pass->be->copy(pass->be, y, x, tokens * c);
+    return NERFIT_OK;
+}
+
+nerfit_status nf_gliner_top_backward(const nf_gliner_encoder *e, const nf_pass *pass, nf_values *dx,
+                                     nf_values *const *dlayers, nf_values *dy,
+                                     const nf_gliner_top_kept *kept) {
+    size_t tokens = (size_t)pass->sequences.n_tokens, c = e->encoder->hidden;
+    if (e->projection) {
+        NF_TRY(nf_gliner_linear_backward(e->projection, pass, dx, dy, tokens, &kept->projection,
+                                         false));
+        dy = dx;
+    }
+    if (e->fuser) {
+        NF_TRY(fuse_layers_backward(e->fuser, e->encoder, pass, dlayers, dy, kept));
+        pass->be->copy(pass->be, dx, dlayers[e->encoder->n_layers], tokens * c);
+    } else if (dy != dx) {
+        pass->be->copy(pass->be, dx, dy, tokens * c);
+    }
+    return NERFIT_OK;
+}
+
+nf_values **nf_gliner_layers(const nf_encoder *encoder, const nf_pass *pass, bool zero,
+                             nf_arena *arena) {
     size_t size = (size_t)pass->sequences.n_tokens * encoder->hidden;
     nf_values **out = nf_arena_calloc(arena, encoder->n_layers + 1, sizeof *out);
     for (size_t i = 0; out && i <= encoder->n_layers; i++)
@@ -134,48 +170,29 @@ static nf_values **layer_arrays(const nf_encoder *encoder, const nf_pass *pass, 
     return nf_workspace_failed(pass->ws) ? NULL : out;
 }
 
-nerfit_status nf_gliner_encoder_forward(const nf_gliner_encoder *e, const nf_pass *pass,
-                                        nf_values *y, nf_gliner_encoder_kept *kept,
-                                        nf_arena *arena) {
+/* y [tokens, D] of a whole encoder: that of a bi-encoder's labels. kept: NULL without backward. */
+static nerfit_status encode(const nf_gliner_encoder *e, const nf_pass *pass, nf_values *y,
+                            nf_gliner_encoder_kept *kept, nf_arena *arena) {
     const nf_encoder *encoder = e->encoder;
-    size_t tokens = (size_t)pass->sequences.n_tokens, c = encoder->hidden;
-    nf_values *x = e->projection ? nf_workspace_reals(pass->ws, tokens * c) : y;
-    if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
+    nf_values *x = nf_workspace_reals(pass->ws, (size_t)pass->sequences.n_tokens * encoder->hidden);
+    nf_values **layers = e->fuser ? nf_gliner_layers(encoder, pass, false, arena) : NULL;
+    if (nf_workspace_failed(pass->ws) || (e->fuser && !layers)) return NERFIT_NO_MEMORY;
     if (kept && !(kept->encoder.layers =
                       nf_arena_calloc(arena, encoder->n_layers + 1, sizeof *kept->encoder.layers)))
         return NERFIT_NO_MEMORY;
-    nf_encoder_kept *below = kept ? &kept->encoder : NULL;
-    if (e->fuser) {
-        nf_values **layers = layer_arrays(encoder, pass, false, arena);
-        if (!layers) return NERFIT_NO_MEMORY;
-        if (kept) kept->layers = layers;
-        NF_TRY(nf_encoder_forward(encoder, pass, x, below, layers));
-        NF_TRY(fuse_layers(e->fuser, encoder, pass, x, layers, kept, arena));
-    } else {
-        NF_TRY(nf_team_encoder_forward(encoder, pass, x, below));
-    }
-    if (!e->projection) return NERFIT_OK;
-    return nf_gliner_linear(e->projection, pass, y, x, tokens, NF_ACTIVATION_NONE,
-                            kept ? &kept->projection : NULL);
+    NF_TRY(nf_encoder_forward(encoder, pass, x, kept ? &kept->encoder : NULL, layers));
+    return nf_gliner_top_forward(e, pass, y, x, layers, kept ? &kept->top : NULL, arena);
 }
 
-nerfit_status nf_gliner_encoder_backward(const nf_gliner_encoder *e, const nf_pass *pass,
-                                         nf_values *dy, const nf_gliner_encoder_kept *kept,
-                                         nf_arena *arena) {
+static nerfit_status encode_backward(const nf_gliner_encoder *e, const nf_pass *pass, nf_values *dy,
+                                     const nf_gliner_encoder_kept *kept, nf_arena *arena) {
     const nf_encoder *encoder = e->encoder;
-    size_t tokens = (size_t)pass->sequences.n_tokens;
-    nf_values *dx = dy;
-    if (e->projection) {
-        dx = nf_workspace_reals(pass->ws, tokens * encoder->hidden);
-        if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
-        NF_TRY(nf_gliner_linear_backward(e->projection, pass, dx, dy, tokens, &kept->projection,
-                                         false));
-    }
-    if (!e->fuser) return nf_team_encoder_backward(encoder, pass, dx, &kept->encoder);
-    nf_values **dlayers = layer_arrays(encoder, pass, true, arena);
-    if (!dlayers) return NERFIT_NO_MEMORY;
-    NF_TRY(fuse_layers_backward(e->fuser, encoder, pass, dlayers, dx, kept));
-    return nf_encoder_backward(encoder, pass, dlayers[encoder->n_layers], &kept->encoder, dlayers);
+    nf_values *dx =
+        nf_workspace_reals(pass->ws, (size_t)pass->sequences.n_tokens * encoder->hidden);
+    nf_values **dlayers = e->fuser ? nf_gliner_layers(encoder, pass, true, arena) : NULL;
+    if (nf_workspace_failed(pass->ws) || (e->fuser && !dlayers)) return NERFIT_NO_MEMORY;
+    NF_TRY(nf_gliner_top_backward(e, pass, dx, dlayers, dy, &kept->top));
+    return nf_encoder_backward(encoder, pass, dx, &kept->encoder, dlayers);
 }
 
 nf_gliner_encoder nf_gliner_text_encoder(const nf_gliner_run *run) {
@@ -307,7 +324,7 @@ nerfit_status nf_gliner_label_vectors(const nf_model *model, const nf_pass *pass
     const nf_gliner_encoder e = {&g->labels_encoder, g->labels_fuser, g->labels_projection};
     *rows = nf_workspace_reals(pass->ws, (size_t)pass->sequences.n_tokens * d);
     if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
-    NF_TRY(nf_gliner_encoder_forward(&e, pass, *rows, kept, arena));
+    NF_TRY(encode(&e, pass, *rows, kept, arena));
     pass->be->pool(pass->be, y, *rows, &pass->sequences,
                    &(nf_pooling_shape){NF_POOLING_MEAN, d, d, 0});
     return NERFIT_OK;
@@ -338,7 +355,7 @@ static nerfit_status encode_labels_backward(nf_gliner_run *run) {
     if (nf_workspace_failed(run->pass->ws)) return NERFIT_NO_MEMORY;
     be->pool_backward(be, drows, run->dvectors, run->label_rows, &run->label_tokens.sequences,
                       &(nf_pooling_shape){NF_POOLING_MEAN, d, d, 0});
-    return nf_gliner_encoder_backward(&e, &run->label_tokens, drows, &run->labels, run->arena);
+    return encode_backward(&e, &run->label_tokens, drows, &run->labels, run->arena);
 }
 
 /* Where text t's labels are read, and how far from run->tokens that is; *places NULL: they are
@@ -405,8 +422,8 @@ nerfit_status nf_gliner_represent(nf_gliner_run *run) {
     run->h = nf_workspace_reals(ws, run->n_words * d);
     run->q = nf_workspace_reals(ws, run->n_labels * d);
     if (nf_workspace_failed(ws)) return NERFIT_NO_MEMORY;
-    NF_TRY(nf_gliner_encoder_forward(&e, run->pass, run->tokens,
-                                     nf_gliner_keeps(run) ? &run->text : NULL, run->arena));
+    NF_TRY(nf_gliner_top_forward(&e, run->pass, run->tokens, run->hidden, run->layers,
+                                 nf_gliner_keeps(run) ? &run->top : NULL, run->arena));
     be->zero(be, nf_at(be, run->tokens, run->n_tokens * d), d);
     NF_TRY(find_words(run));
     NF_TRY(find_labels(run));
@@ -414,7 +431,8 @@ nerfit_status nf_gliner_represent(nf_gliner_run *run) {
     return run_lstm(run);
 }
 
-nerfit_status nf_gliner_represent_backward(nf_gliner_run *run) {
+nerfit_status nf_gliner_represent_backward(nf_gliner_run *run, nf_values *dx,
+                                           nf_values *const *dlayers) {
     size_t d = run->gliner->config.size;
     const nf_gliner_encoder e = nf_gliner_text_encoder(run);
     nf_values *dh = run->dh;
@@ -423,5 +441,5 @@ nerfit_status nf_gliner_represent_backward(nf_gliner_run *run) {
     NF_TRY(run_lstm_backward(run, &dh));
     NF_TRY(find_words_backward(run, dh));
     NF_TRY(find_labels_backward(run));
-    return nf_gliner_encoder_backward(&e, run->pass, run->dtokens, &run->text, run->arena);
+    return nf_gliner_top_backward(&e, run->pass, dx, dlayers, run->dtokens, &run->top);
 }

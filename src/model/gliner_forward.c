@@ -78,78 +78,56 @@ nerfit_status nf_gliner_mlp_backward(const nf_gliner_run *run, const nf_gliner_m
 
 /* ---------------------------------------------------------------- the whole */
 
-static void count_texts(nf_gliner_run *run) {
-    for (size_t t = 0; t < run->count; t++) {
-        run->n_tokens += run->texts[t].length;
-        run->n_words += run->texts[t].n_words;
-        run->n_labels += run->texts[t].n_labels;
+void nf_gliner_run_begin(nf_gliner_run *run, const nf_model *model, const nf_pass *pass,
+                         const nf_gliner_text *texts, size_t count, nf_arena *arena) {
+    *run = (nf_gliner_run){.model = model,
+                           .gliner = model->gliner,
+                           .pass = pass,
+                           .texts = texts,
+                           .count = count,
+                           .arena = arena};
+    for (size_t t = 0; t < count; t++) {
+        run->n_tokens += texts[t].length;
+        run->n_words += texts[t].n_words;
+        run->n_labels += texts[t].n_labels;
     }
+}
+
+nerfit_status nf_gliner_run_logits(nf_gliner_run *run) {
+    for (size_t t = 0; t < run->count; t++) run->logits[t] = (nf_gliner_logits){0};
+    return run->gliner->token ? nf_gliner_word_logits(run) : nf_gliner_span_logits(run);
+}
+
+/* The encoder, whose layers' outputs are kept where they are fused. */
+static nerfit_status run_encoder(nf_gliner_run *run) {
+    const nf_encoder *encoder = &run->model->encoder;
+    nf_values *x = nf_workspace_reals(run->pass->ws, run->n_tokens * encoder->hidden);
+    if (run->gliner->fuser) run->layers = nf_gliner_layers(encoder, run->pass, false, run->arena);
+    if (nf_workspace_failed(run->pass->ws) || (run->gliner->fuser && !run->layers))
+        return NERFIT_NO_MEMORY;
+    run->hidden = x;
+    return nf_encoder_forward(encoder, run->pass, x, NULL, run->layers);
 }
 
 nerfit_status nf_gliner_forward(const nf_model *model, nf_pass *pass, const nf_gliner_text *texts,
                                 size_t count, double threshold, nf_arena *arena,
                                 nf_gliner_logits *logits, nerfit_error *err) {
-    nf_gliner_run run = {.model = model,
-                         .gliner = model->gliner,
-                         .pass = pass,
-                         .texts = texts,
-                         .count = count,
-                         .threshold = threshold,
-                         .arena = arena,
-                         .logits = logits};
+    nf_gliner_run run;
     nf_tokens *tokens = calloc(count + 1, sizeof *tokens);
     if (!tokens) return nf_no_memory(err, count * sizeof *tokens);
-    for (size_t t = 0; t < count; t++) {
+    for (size_t t = 0; t < count; t++)
         tokens[t] = (nf_tokens){.ids = texts[t].ids, .length = texts[t].length};
-        logits[t] = (nf_gliner_logits){0};
-    }
-    count_texts(&run);
     nerfit_status status = nf_batch_load(pass, &model->encoder, tokens, count, err);
     free(tokens);
     NF_TRY(status);
-    status = nf_gliner_represent(&run);
-    if (status == NERFIT_OK)
-        status = run.gliner->token ? nf_gliner_word_logits(&run) : nf_gliner_span_logits(&run);
-    return status == NERFIT_OK ? nf_network_check_pass(&model->net, pass->be, err)
-                               : nf_no_memory(err, 0);
-}
-
-double nf_gliner_counted(const nf_gliner *gliner, const nf_gliner_text *text) {
-    size_t n = text->n_words, k = gliner->config.max_width;
-    if (gliner->token) return (double)(n * text->n_labels);
-    size_t whole = n > k ? n - k : 0, rest = n - whole; /* words that begin k spans, and fewer */
-    return (double)(whole * k + rest * (rest + 1) / 2);
-}
-
-static nerfit_status learn(nf_gliner_run *run) {
-    size_t d = run->gliner->config.size;
-    NF_TRY(nf_gliner_represent(run));
-    if (nf_gliner_keeps(run)) {
-        run->dh = nf_gliner_zeros(run->pass, run->n_words * d);
-        run->dq = nf_gliner_zeros(run->pass, run->n_labels * d);
-        if (nf_workspace_failed(run->pass->ws)) return NERFIT_NO_MEMORY;
-    }
-    NF_TRY(run->gliner->token ? nf_gliner_word_learn(run) : nf_gliner_span_learn(run));
-    return nf_gliner_keeps(run) ? nf_gliner_represent_backward(run) : NERFIT_OK;
-}
-
-nerfit_status nf_gliner_learn(const nf_model *model, const nf_pass *pass,
-                              const nf_gliner_text *texts, size_t count,
-                              const nf_gliner_lesson *lesson, double *loss, nerfit_error *err) {
-    nf_arena arena = {0};
-    nf_gliner_run run = {.model = model,
-                         .gliner = model->gliner,
-                         .pass = pass,
-                         .texts = texts,
-                         .count = count,
-                         .arena = &arena,
-                         .lesson = lesson};
-    count_texts(&run);
-    nerfit_status status = learn(&run);
-    *loss = run.loss;
-    nf_arena_free(&arena);
-    return status == NERFIT_OK ? nf_network_check_pass(&model->net, pass->be, err)
-                               : nf_no_memory(err, 0);
+    nf_gliner_run_begin(&run, model, pass, texts, count, arena);
+    run.threshold = threshold;
+    run.logits = logits;
+    status = run_encoder(&run);
+    if (status == NERFIT_OK) status = nf_gliner_represent(&run);
+    if (status == NERFIT_OK) status = nf_gliner_run_logits(&run);
+    if (status != NERFIT_OK) return nf_no_memory(err, 0);
+    return nf_network_check_pass(&model->net, pass->be, err);
 }
 
 nerfit_status nf_gliner_encode_labels(const nf_model *model, nf_pass *pass,

@@ -13,12 +13,16 @@ typedef struct nf_gliner_encoder {
     const nf_linear *projection; /* NULL: none, as the fuser */
 } nf_gliner_encoder;
 
-typedef struct nf_gliner_encoder_kept {
-    nf_encoder_kept encoder;
+typedef struct nf_gliner_top_kept {
     nf_values **layers;      /* [n_layers + 1, tokens, C] outputs, of a fused one */
     nf_linear_kept *squeeze; /* [n_layers] */
     nf_linear_kept w1, w2, output, projection;
     nf_values *weights; /* [texts, n_layers] of the layers, before the sigmoid */
+} nf_gliner_top_kept;
+
+typedef struct nf_gliner_encoder_kept {
+    nf_encoder_kept encoder;
+    nf_gliner_top_kept top;
 } nf_gliner_encoder_kept;
 
 typedef struct nf_gliner_mlp_kept {
@@ -32,6 +36,8 @@ typedef struct nf_gliner_run {
     const nf_gliner_text *texts;
     size_t count;
     size_t n_tokens, n_words, n_labels; /* of all texts */
+    const nf_values *hidden;            /* [n_tokens, C] the encoder's output */
+    nf_values **layers;                 /* [n_layers + 1, n_tokens, C], if they are fused */
     nf_pass words;                      /* over the words */
     nf_values *tokens;                  /* [n_tokens + 1, D]; the last one is zero */
     nf_values *h, *q;                   /* [n_words, D], [n_labels, D] */
@@ -45,7 +51,8 @@ typedef struct nf_gliner_run {
     const nf_gliner_lesson *lesson; /* NULL: logits are wanted */
     double loss;
     nf_values *dtokens, *dh, *dq; /* of tokens, h, q; NULL: without backward */
-    nf_gliner_encoder_kept text, labels;
+    nf_gliner_top_kept top;
+    nf_gliner_encoder_kept labels;
     const int32_t *places; /* the sub-words that words are read from */
     size_t n_places;
     nf_sequences pieces;           /* and which of them are a word's, if they are pooled */
@@ -60,6 +67,11 @@ static inline bool nf_gliner_keeps(const nf_gliner_run *run) {
     return run->lesson && run->pass->keep;
 }
 
+/* Fills what the texts tell; lesson, logits and hidden are the caller's to set. */
+void nf_gliner_run_begin(nf_gliner_run *run, const nf_model *model, const nf_pass *pass,
+                         const nf_gliner_text *texts, size_t count, nf_arena *arena);
+/* run->logits, of what is represented. */
+nerfit_status nf_gliner_run_logits(nf_gliner_run *run);
 /* As many rows as there are, whatever the texts are. */
 nf_pass nf_gliner_rows(const nf_pass *pass, size_t rows);
 /* n reals, zero; NULL when out of memory. */
@@ -82,24 +94,29 @@ nerfit_status nf_gliner_mlp_backward(const nf_gliner_run *run, const nf_gliner_m
 nf_dropout nf_gliner_dropout(const nf_gliner_run *run, uint32_t site, uint64_t first);
 
 /* ---- gliner_encode.c */
-/* y [tokens, D]: the encoder, its layers' fusing, the projection. kept: NULL without backward. */
-nerfit_status nf_gliner_encoder_forward(const nf_gliner_encoder *e, const nf_pass *pass,
-                                        nf_values *y, nf_gliner_encoder_kept *kept,
-                                        nf_arena *arena);
-/* dy [tokens, D] is overwritten. */
-nerfit_status nf_gliner_encoder_backward(const nf_gliner_encoder *e, const nf_pass *pass,
-                                         nf_values *dy, const nf_gliner_encoder_kept *kept,
-                                         nf_arena *arena);
+/* y [tokens, D] of the encoder's output x, and of its layers', if they are fused: their fusing, the
+ * projection. kept: NULL without backward. */
+nerfit_status nf_gliner_top_forward(const nf_gliner_encoder *e, const nf_pass *pass, nf_values *y,
+                                    const nf_values *x, nf_values **layers,
+                                    nf_gliner_top_kept *kept, nf_arena *arena);
+/* dx [tokens, C] may not be dy, which is overwritten. */
+nerfit_status nf_gliner_top_backward(const nf_gliner_encoder *e, const nf_pass *pass, nf_values *dx,
+                                     nf_values *const *dlayers, nf_values *dy,
+                                     const nf_gliner_top_kept *kept);
+/* [n_layers + 1] arrays of [tokens, C]; NULL: out of memory. */
+nf_values **nf_gliner_layers(const nf_encoder *encoder, const nf_pass *pass, bool zero,
+                             nf_arena *arena);
 nf_gliner_encoder nf_gliner_text_encoder(const nf_gliner_run *run);
 /* The vectors [texts, D] of the texts of a pass, by a bi-encoder's labels' encoder. `rows` receives
  * the tokens'; kept as above. */
 nerfit_status nf_gliner_label_vectors(const nf_model *model, const nf_pass *pass, nf_values *y,
                                       nf_values **rows, nf_gliner_encoder_kept *kept,
                                       nf_arena *arena);
-/* run->tokens, h, q and words. */
+/* run->tokens, h, q and words, from hidden and layers. */
 nerfit_status nf_gliner_represent(nf_gliner_run *run);
-/* From dh and dq to the encoders' gradients. */
-nerfit_status nf_gliner_represent_backward(nf_gliner_run *run);
+/* From dh and dq to dx and dlayers, and a labels' encoder's gradients. */
+nerfit_status nf_gliner_represent_backward(nf_gliner_run *run, nf_values *dx,
+                                           nf_values *const *dlayers);
 
 /* ---- gliner_spans.c */
 nerfit_status nf_gliner_span_logits(const nf_gliner_run *run);

@@ -37,7 +37,7 @@ void nf_examples_free(nf_examples *examples) {
     *examples = (nf_examples){0};
 }
 
-static nf_example *add_example(nf_examples *out) {
+nf_example *nf_examples_add(nf_examples *out) {
     if (out->count == out->capacity) {
         size_t capacity = out->capacity ? 2 * out->capacity : 64;
         nf_example *grown = realloc(out->items, capacity * sizeof *grown);
@@ -201,7 +201,7 @@ static nerfit_status add_piece(maker *m, size_t start, size_t end, const nf_enti
     nf_entity *own = nf_arena_calloc(&m->out->arena, count, sizeof *own);
     int32_t *words = nf_arena_alloc(&m->out->arena, text * sizeof *words + 1);
     float *own_weights = nf_arena_alloc(&m->out->arena, count * sizeof *own_weights + 1);
-    nf_example *example = add_example(m->out);
+    nf_example *example = nf_examples_add(m->out);
     if (!ids || !labels || !shapes || !own || !words || !own_weights || !example)
         return nf_no_memory(err, length * sizeof *ids);
     *example = (nf_example){.ids = ids,

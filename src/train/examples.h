@@ -52,6 +52,8 @@ nerfit_status nf_examples_make(nf_examples *out, const nf_corpus *corpus,
 /* What a word should be for these texts: blanks if the entities' edges lie there (but for one in a
  * hundred), else the tokenizer's. */
 nf_word_kind nf_examples_words(const nf_corpus *corpus);
+/* Room for one more, which the caller fills; NULL: out of memory. */
+nf_example *nf_examples_add(nf_examples *out);
 void nf_examples_free(nf_examples *examples);
 
 #endif

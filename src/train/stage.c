@@ -190,6 +190,9 @@ static nerfit_status train_step(nf_stage *stage, const uint32_t *order, const nf
         at += count;
         if (stage->task->draw)
             count = stage->task->draw(stage->task, o->seed, micro_step, size, batch);
+        if (stage->task->dress)
+            NF_TRY(
+                stage->task->dress(stage->task->dresser, o->seed, micro_step, batch, count, err));
         double batch_loss, share = 1.0 / (double)planned;
         nf_head_batch own = own_part(stage, batch, count, share);
         for (size_t i = 0; i < own.count; i++)

@@ -61,6 +61,27 @@ static nerfit_status add_found(head_task *self, const nf_head *head, const nf_pa
     return NERFIT_OK;
 }
 
+/* [n_layers + 1] places of [N, C]. */
+static nf_values **layer_places(const nf_encoder *encoder, const nf_pass *pass, bool zero,
+                                nf_arena *arena) {
+    size_t cells = (size_t)pass->sequences.n_tokens * encoder->hidden;
+    nf_values **out = nf_arena_calloc(arena, encoder->n_layers + 1, sizeof *out);
+    for (size_t i = 0; out && i <= encoder->n_layers; i++) {
+        out[i] = nf_workspace_reals(pass->ws, cells);
+        if (out[i] && zero) pass->be->zero(pass->be, out[i], cells);
+    }
+    return nf_workspace_failed(pass->ws) ? NULL : out;
+}
+
+/* The encoder for a head that reads its layers' outputs, which a team does not keep. */
+static nerfit_status layers_forward(const nf_encoder *encoder, const nf_pass *pass,
+                                    nf_head_step *step, nf_values *hidden, nf_encoder_kept *kept) {
+    step->layers = layer_places(encoder, pass, false, step->arena);
+    step->dlayers = pass->keep ? layer_places(encoder, pass, true, step->arena) : NULL;
+    if (!step->layers || (pass->keep && !step->dlayers)) return NERFIT_NO_MEMORY;
+    return nf_encoder_forward(encoder, pass, hidden, kept, step->layers);
+}
+
 static nerfit_status run_head(head_task *self, nf_pass *pass, nf_head_step *step, double *loss,
                               nerfit_error *err) {
     const nf_model *model = self->task.model;
@@ -72,15 +93,18 @@ static nerfit_status run_head(head_task *self, nf_pass *pass, nf_head_step *step
     if (step->n == 0) return NERFIT_OK;
     nf_encoder_kept kept = {.layers = self->kept};
     nf_values *hidden = nf_workspace_reals(pass->ws, cells);
-    if (nf_workspace_failed(pass->ws) ||
-        nf_team_encoder_forward(&model->encoder, pass, hidden, &kept) != NERFIT_OK)
-        return nf_no_memory(err, 0);
+    bool layers = head->kind->reads_layers && head->kind->reads_layers(head);
+    nerfit_status status = nf_workspace_failed(pass->ws) ? NERFIT_NO_MEMORY : NERFIT_OK;
+    if (status == NERFIT_OK)
+        status = layers ? layers_forward(&model->encoder, pass, step, hidden, &kept)
+                        : nf_team_encoder_forward(&model->encoder, pass, hidden, &kept);
+    if (status != NERFIT_OK) return nf_no_memory(err, 0);
     NF_TRY(head->kind->loss(head, pass, step, hidden, loss, err));
     if (!pass->keep) return head->kind->decode ? add_found(self, head, pass, step, err) : NERFIT_OK;
     NF_TRY(head->kind->gradient(head, pass, step, hidden, err));
-    if (nf_team_encoder_backward(&model->encoder, pass, hidden, &kept) != NERFIT_OK)
-        return nf_no_memory(err, 0);
-    return NERFIT_OK;
+    status = layers ? nf_encoder_backward(&model->encoder, pass, hidden, &kept, step->dlayers)
+                    : nf_team_encoder_backward(&model->encoder, pass, hidden, &kept);
+    return status == NERFIT_OK ? NERFIT_OK : nf_no_memory(err, 0);
 }
 
 static nerfit_status head_task_run(nf_task *task, nf_pass *pass, const nf_head_batch *batch,

@@ -22,6 +22,12 @@ struct nf_task {
      * many. NULL: passes over all of them, each in a random order. */
     size_t (*draw)(const nf_task *task, uint64_t seed, uint64_t step, size_t size,
                    const nf_example **batch);
+    /* Puts what a training step reads its texts with (drawn labels of prompts) in their place in the
+     * batch, as a function of seed and step alone; good until the next call. NULL: they stay as they
+     * are. */
+    nerfit_status (*dress)(void *dresser, uint64_t seed, uint64_t step, const nf_example **batch,
+                           size_t count, nerfit_error *err);
+    void *dresser;
     /* nf_extent.counted of these texts. NULL: every text counts 1. */
     double (*measure)(const nf_task *task, const nf_example *const *texts, size_t count);
     /* The texts' part of the whole batch's loss. With pass->keep the gradient is added to the

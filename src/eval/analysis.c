@@ -66,7 +66,8 @@ static nerfit_status add_matches(nf_analysis *a, const nf_analysed_text *text,
         const nf_match *m = &matches[i];
         a->counts[m->kind]++;
         if (m->predicted && m->predicted->score >= 0)
-            a->scored[a->n_scored++] = (nf_scored){m->predicted->score, m->kind == NF_CORRECT};
+            a->scored[a->n_scored++] =
+                (nf_scored){m->predicted->score, m->kind == NF_CORRECT, m->predicted->label};
     }
     return NERFIT_OK;
 }

@@ -72,3 +72,23 @@ nf_threshold_score nf_threshold_best(const nf_scored *items, size_t count, size_
     }
     return best;
 }
+
+static int by_falling_score(const void *a, const void *b) {
+    double x = ((const nf_scored *)a)->score, y = ((const nf_scored *)b)->score;
+    return (x < y) - (x > y);
+}
+
+double nf_best_threshold(nf_scored *items, size_t count, size_t n_gold) {
+    size_t correct = 0;
+    double best = 0.0, threshold = 1.0;
+    qsort(items, count, sizeof *items, by_falling_score);
+    for (size_t i = 0; i < count; i++) {
+        correct += items[i].correct;
+        double below = i + 1 < count ? items[i + 1].score : 0.0;
+        double f1 = 2.0 * (double)correct / (double)(i + 1 + n_gold);
+        if (below == items[i].score || f1 <= best) continue;
+        best = f1;
+        threshold = (items[i].score + below) / 2.0;
+    }
+    return threshold;
+}

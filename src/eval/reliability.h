@@ -48,4 +48,8 @@ void nf_threshold_table(nf_threshold_score rows[NF_THRESHOLDS], const nf_scored 
 /* The threshold with the best F1 on these items; the lowest one of several. */
 nf_threshold_score nf_threshold_best(const nf_scored *items, size_t count, size_t n_gold);
 
+/* Where F1 over these is best, n_gold of which there were to find: between the score of the last one
+ * that is kept and that of the first one that is not. Sorts the items. */
+double nf_best_threshold(nf_scored *items, size_t count, size_t n_gold);
+
 #endif

@@ -25,6 +25,11 @@ double nf_calibration_apply(const nf_calibration *c, double score) {
     return sigmoid(logit(score) / c->temperature + c->shift);
 }
 
+double nf_calibration_invert(const nf_calibration *c, double probability) {
+    if (!c->n_entities || probability <= 0 || probability >= 1) return probability;
+    return sigmoid((logit(probability) - c->shift) * c->temperature);
+}
+
 double nf_calibration_loss(const nf_calibration *c, const nf_scored *items, size_t count) {
     double sum = 0;
     for (size_t i = 0; i < count; i++) {

@@ -20,6 +20,7 @@
 typedef struct nf_scored {
     double score;
     bool correct;
+    const char *label; /* borrowed of who found it; NULL: not told */
 } nf_scored;
 
 typedef struct nf_calibration {
@@ -31,6 +32,8 @@ typedef struct nf_calibration {
 #define NF_CALIBRATION_NONE ((nf_calibration){1, 0, 0})
 
 double nf_calibration_apply(const nf_calibration *calibration, double score);
+/* The score that becomes this probability. */
+double nf_calibration_invert(const nf_calibration *c, double probability);
 
 /* With fewer entities, of either outcome too, the temperature alone is fitted. */
 enum { NF_CALIBRATION_LEAST_FOR_SHIFT = 20 };

@@ -136,12 +136,13 @@ static nerfit_status choose_entities(const nf_rules *rules, const struct nf_glin
     return NERFIT_OK;
 }
 
-/* [labels] in the arena; NULL: out of memory. */
+/* [labels] as the model's own scores, in the arena; NULL: out of memory. */
 static double *label_thresholds(const nf_rules *rules, nf_arena *arena) {
     size_t n = rules->gliner->count;
     double *thresholds = nf_arena_alloc(arena, n * sizeof *thresholds + 1);
     for (size_t c = 0; c < n && thresholds; c++)
-        thresholds[c] = nf_rules_threshold(rules, (int32_t)c);
+        thresholds[c] =
+            nf_calibration_invert(&rules->calibration, nf_rules_threshold(rules, (int32_t)c));
     return thresholds;
 }
 
@@ -213,8 +214,8 @@ static double take_texts(const nf_tagging_job *job, const nf_portion_run *run,
         const nf_rules *rules = rules_of(job, run, pieces[i].text);
         texts[i] = *pieces[i].sequence;
         for (size_t c = 0; c < rules->gliner->count; c++)
-            if (nf_rules_threshold(rules, (int32_t)c) < least)
-                least = nf_rules_threshold(rules, (int32_t)c);
+            least = fmin(least, nf_calibration_invert(&rules->calibration,
+                                                      nf_rules_threshold(rules, (int32_t)c)));
     }
     return least;
 }

@@ -47,6 +47,21 @@ static nerfit_status rules_make_decoder(nf_rules *rules, const nf_model *model, 
     return rules_map_labels(rules, model, err);
 }
 
+/* The thresholds that the model's folder has for labels of a call, by their names. */
+static nerfit_status rules_find_limits(nf_rules *rules, const nf_gliner *g, nerfit_error *err) {
+    size_t n = rules->gliner->count;
+    if (!g->thresholds) return NERFIT_OK;
+    rules->n_limits = n;
+    rules->own_limits = rules->model_limits = malloc(n * sizeof *rules->model_limits + 1);
+    if (!rules->model_limits) return nf_no_memory(err, n * sizeof *rules->model_limits);
+    for (size_t i = 0; i < n; i++) {
+        size_t k = 0;
+        while (k < g->n_labels && strcmp(g->names[k], rules->gliner->names[i]) != 0) k++;
+        rules->model_limits[i] = k < g->n_labels ? g->thresholds[k] : NF_GLINER_THRESHOLD;
+    }
+    return NERFIT_OK;
+}
+
 /* Rules over `labels` [n], the tags; `names`: of a GLiNER model's call. */
 static nerfit_status rules_make(nf_rules *rules, const nf_model *model, nf_decode decode,
                                 char *const *labels, size_t n, const nf_label_names *names,
@@ -62,6 +77,7 @@ static nerfit_status rules_make(nf_rules *rules, const nf_model *model, nf_decod
                 .names = names->names, .prompts = names->prompts, .count = names->count};
         else
             status = nf_no_memory(err, sizeof *rules->gliner);
+        if (status == NERFIT_OK) status = rules_find_limits(rules, model->gliner, err);
         if (status == NERFIT_OK && decode != NF_DECODE_AUTO)
             status = nf_fail_at(err, NERFIT_ARGUMENT, model->folder, 0, 0,
                                 "is a GLiNER model, which scores spans; the decoders labels, "
@@ -102,6 +118,7 @@ void nf_rules_free(nf_rules *rules) {
     free(rules->gliner);
     free(rules->ids);
     free(rules->thresholds);
+    free(rules->model_limits);
     *rules = (nf_rules){0};
 }
 
@@ -149,12 +166,14 @@ nerfit_status nf_rules_set_threshold(nf_rules *rules, const char *type, double t
         rules->thresholds[of] = threshold;
     else
         rules->threshold = threshold;
+    if (!type) rules->own_limits = NULL;
     return NERFIT_OK;
 }
 
 void nf_rules_reset_thresholds(nf_rules *rules) {
     rules->least = rules->own_least;
     rules->threshold = rules->own_threshold;
+    rules->own_limits = rules->model_limits;
     free(rules->thresholds);
     rules->thresholds = NULL;
 }
@@ -163,7 +182,8 @@ nerfit_status nf_rules_take(nf_rules *rules, const nf_rules *from, nerfit_error 
     nf_rules_reset_thresholds(rules);
     rules->calibration = from->calibration;
     rules->threshold = from->threshold;
-    if (from->least != from->own_least) rules->least = 0.0; /* a threshold was set */
+    if (from->model_limits && !from->own_limits) rules->own_limits = NULL; /* one for all was set */
+    if (from->least != from->own_least) rules->least = 0.0;                /* a threshold was set */
     for (size_t i = 0; i < from->tags.n_types && from->thresholds; i++) {
         int32_t of = nf_tag_set_type(&rules->tags, from->tags.types[i]);
         if (of < 0 || from->thresholds[i] < 0) continue;

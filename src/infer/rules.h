@@ -45,6 +45,11 @@ typedef struct nf_rules {
     double own_threshold; /* what `threshold` is until it is set: 0, of GLiNER 0.5 */
     double threshold;     /* entities with a smaller score are left out */
     double *thresholds;   /* [tags.n_types] in its place; negative: none. NULL: no type has one */
+    /* [n_limits] what a GLiNER model's folder says of its labels; NULL: nothing. `own_limits` holds
+     * until a threshold for all takes its place. */
+    double *model_limits;
+    const double *own_limits;
+    size_t n_limits;
     nf_gliner_labels *gliner;       /* a GLiNER model's labels of the call; else NULL */
     nf_span_rules spans;            /* how its spans are chosen */
     const struct nf_lists *lists;   /* of the user (lists.h), borrowed; NULL: none */
@@ -84,8 +89,9 @@ nerfit_status nf_rules_set_threshold(nf_rules *rules, const char *type, double t
 void nf_rules_reset_thresholds(nf_rules *rules);
 /* The score that an entity of the type must have. */
 static inline double nf_rules_threshold(const nf_rules *rules, int32_t type) {
-    return rules->thresholds && rules->thresholds[type] >= 0 ? rules->thresholds[type]
-                                                             : rules->threshold;
+    if (rules->thresholds && rules->thresholds[type] >= 0) return rules->thresholds[type];
+    return rules->own_limits && (size_t)type < rules->n_limits ? rules->own_limits[type]
+                                                               : rules->threshold;
 }
 
 #endif

@@ -112,6 +112,14 @@ static nf_layers_fuser *gliner_fuser(gliner_builder *b, const char *prefix,
     return done ? f : NULL;
 }
 
+static nerfit_status gliner_prefix(nf_network *net, const char **name, const char *prefix,
+                                   nerfit_error *err) {
+    char whole[512];
+    snprintf(whole, sizeof whole, "%s%s", prefix, *name);
+    *name = nf_arena_strdup(&net->arena, whole);
+    return *name ? NERFIT_OK : nf_no_memory(err, strlen(whole));
+}
+
 /* Builds an encoder of a configuration in Hugging Face's form; its parameters are then named as
  * they are stored here. The rows of the stored word embeddings count, whatever the configuration
  * says of the vocabulary. */
@@ -119,7 +127,7 @@ static nerfit_status gliner_encoder(gliner_builder *b, nf_encoder *encoder,
                                     const nf_architecture **architecture, const json_t *given,
                                     const char *path, const char *prefix) {
     nf_network *net = b->net;
-    size_t first = net->n_parameters;
+    size_t first = net->n_parameters, first_linear = net->n_linears;
     json_t *config = json_deep_copy(given);
     if (!config) return nf_no_memory(b->err, 0);
     if (!json_object_get(config, "model_type"))
@@ -141,12 +149,10 @@ static nerfit_status gliner_encoder(gliner_builder *b, nf_encoder *encoder,
         status = (*architecture)->build(encoder, net, config, path, b->err);
     }
     json_decref(config);
-    for (size_t i = first; i < net->n_parameters && status == NERFIT_OK; i++) {
-        char name[512];
-        snprintf(name, sizeof name, "%s%s", prefix, net->parameters[i]->name);
-        net->parameters[i]->name = nf_arena_strdup(&net->arena, name);
-        if (!net->parameters[i]->name) status = nf_no_memory(b->err, 0);
-    }
+    for (size_t i = first; i < net->n_parameters && status == NERFIT_OK; i++)
+        status = gliner_prefix(net, &net->parameters[i]->name, prefix, b->err);
+    for (size_t i = first_linear; i < net->n_linears && status == NERFIT_OK; i++)
+        status = gliner_prefix(net, &net->linears[i]->name, prefix, b->err);
     return status;
 }
 
@@ -561,6 +567,8 @@ static nerfit_status gliner_load(nf_model *model, const char *folder, const nf_l
     if (status == NERFIT_OK && g->precomputed)
         status = nf_gliner_set_labels(model, g->precomputed_labels, g->precomputed_labels,
                                       g->precomputed->rows, err);
+    else if (status == NERFIT_OK)
+        status = nf_gliner_load_labels(model, folder, err);
     return status;
 }
 
@@ -572,7 +580,8 @@ static void gliner_free(nf_model *model) {
     free(model->gliner);
 }
 
-const nf_model_kind nf_model_kind_gliner = {.found = nf_gliner_config_exists,
+const nf_model_kind nf_model_kind_gliner = {.reads_labels = true,
+                                            .found = nf_gliner_config_exists,
                                             .load = gliner_load,
                                             .save = nf_gliner_save,
                                             .free = gliner_free};

@@ -78,6 +78,7 @@ typedef struct nf_gliner {
     /* [n_labels] of calls that name none: nf_gliner_set_labels */
     const char *const *names, *const *prompts;
     size_t n_labels;
+    double *thresholds; /* [n_labels] of a folder's nerfit.json; NULL: it says none */
 } nf_gliner;
 
 /* What stands before the names of all stored tensors: torch.compile's wrapper, or one more module. */
@@ -86,6 +87,12 @@ const char *nf_gliner_wrapper(const nf_safetensors *weights);
 nerfit_status nf_gliner_save(const nf_model *model, const char *folder, nerfit_error *err);
 
 /* ---- labels */
+/* Those of the folder's nerfit.json, with their thresholds, if it has one: the labels that a model was
+ * trained further on. */
+nerfit_status nf_gliner_load_labels(nf_model *model, const char *folder, nerfit_error *err);
+/* Puts thresholds [count] into the folder's nerfit.json. */
+nerfit_status nf_gliner_save_thresholds(const char *folder, const char *const *labels,
+                                        const double *thresholds, size_t count, nerfit_error *err);
 /* "O", "B-person", "I-person", "B-place", ... [2 count + 1] in the arena; NULL: out of memory. */
 char **nf_gliner_tags(const char *const *names, size_t count, nf_arena *arena);
 /* The labels that are looked for unless a call names others; they are copied. */
@@ -131,7 +138,15 @@ typedef struct nf_gliner_gold {
 typedef struct nf_gliner_golds {
     const nf_gliner_gold *items;
     size_t count;
+    const nf_gliner_gold *unknown; /* [n_unknown] words of which nobody knows what they are: what
+                                    * overlaps them and is no entity has no loss */
+    size_t n_unknown;
+    double weight; /* of the text's loss; 0: 1 */
 } nf_gliner_golds;
+
+static inline double nf_gliner_weight(const nf_gliner_golds *golds) {
+    return golds->weight > 0.0 ? golds->weight : 1.0;
+}
 
 /* Which negatives are left out at random. */
 typedef enum nf_gliner_masking {

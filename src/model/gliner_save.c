@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "model/gliner.h"
+#include "heads/nerfit_json.h"
 #include "nn/store.h"
 
 /* ---------------------------------------------------------------- tensors */
@@ -157,6 +158,76 @@ static nerfit_status save_config(const nf_model *model, const char *path, nerfit
     return status;
 }
 
+/* nerfit.json: what calls that name no labels look for. */
+static nerfit_status save_labels(const nf_gliner *g, const char *folder, nerfit_error *err) {
+    if (g->n_labels == 0 || g->precomputed) return nf_nerfit_json_save(NULL, folder, err);
+    json_t *labels = json_object(), *json = json_pack("{s:o?}", "labels", labels);
+    int failed = !labels || !json;
+    for (size_t i = 0; i < g->n_labels && !failed; i++)
+        failed = json_object_set_new(labels, g->names[i], json_string(g->prompts[i]));
+    nerfit_status status = failed ? nf_no_memory(err, 0) : nf_nerfit_json_save(json, folder, err);
+    json_decref(json);
+    return status;
+}
+
+/* nerfit.json's "labels" and "thresholds" {name: what is read}, {name: number}. */
+static nerfit_status read_labels(nf_model *model, const json_t *json, const char *path,
+                                 nerfit_error *err) {
+    nf_gliner *g = model->gliner;
+    nf_arena *arena = &model->net.arena;
+    json_t *labels = json_object_get(json, "labels"), *value;
+    const json_t *limits = json_object_get(json, "thresholds");
+    size_t n = json_object_size(labels), i = 0;
+    const char *name;
+    if (!labels) return NERFIT_OK;
+    const char **names = nf_arena_calloc(arena, 2 * n + 1, sizeof *names), **prompts = names + n;
+    g->thresholds = nf_arena_calloc(arena, n + 1, sizeof *g->thresholds);
+    if (!names || !g->thresholds) return nf_no_memory(err, n * sizeof *names);
+    json_object_foreach(labels, name, value) {
+        const json_t *limit = json_object_get(limits, name);
+        double number = limit ? json_number_value(limit) : NF_GLINER_THRESHOLD;
+        if (!json_is_string(value) || (limit && !json_is_number(limit)) || number < 0 || number > 1)
+            return nf_fail_at(err, NERFIT_FORMAT, path, 0, 0,
+                              "label \"%s\": expected a text in \"labels\" and a number from 0 to "
+                              "1 in \"thresholds\"",
+                              name);
+        g->thresholds[i] = number;
+        names[i] = name;
+        prompts[i++] = json_string_value(value);
+    }
+    return n ? nf_gliner_set_labels(model, names, prompts, n, err) : NERFIT_OK;
+}
+
+nerfit_status nf_gliner_load_labels(nf_model *model, const char *folder, nerfit_error *err) {
+    nf_arena arena = {0};
+    const char *path;
+    json_t *json;
+    nerfit_status status = nf_nerfit_json_load(&json, &path, &arena, folder, err);
+    if (status == NERFIT_OK && json) status = read_labels(model, json, path, err);
+    json_decref(json);
+    nf_arena_free(&arena);
+    return status;
+}
+
+nerfit_status nf_gliner_save_thresholds(const char *folder, const char *const *labels,
+                                        const double *thresholds, size_t count, nerfit_error *err) {
+    nf_arena arena = {0};
+    const char *path;
+    json_t *json, *limits = json_object();
+    nerfit_status status =
+        limits ? nf_nerfit_json_load(&json, &path, &arena, folder, err) : nf_no_memory(err, 0);
+    if (status == NERFIT_OK && !json) json = json_object();
+    for (size_t i = 0; i < count && status == NERFIT_OK; i++)
+        json_object_set_new(limits, labels[i], json_real(thresholds[i]));
+    if (status == NERFIT_OK && json_object_set(json, "thresholds", limits))
+        status = nf_no_memory(err, 0);
+    if (status == NERFIT_OK) status = nf_nerfit_json_save(json, folder, err);
+    json_decref(status == NERFIT_OK ? json : NULL);
+    json_decref(limits);
+    nf_arena_free(&arena);
+    return status;
+}
+
 nerfit_status nf_gliner_save(const nf_model *model, const char *folder, nerfit_error *err) {
     const nf_gliner *g = model->gliner;
     nf_arena arena = {0};
@@ -169,6 +240,7 @@ nerfit_status nf_gliner_save(const nf_model *model, const char *folder, nerfit_e
     if (status == NERFIT_OK) status = nf_tokenizer_save(model->tokenizer, folder, err);
     if (status == NERFIT_OK && g->labels_tokenizer)
         status = nf_tokenizer_save(g->labels_tokenizer, labels, err);
+    if (status == NERFIT_OK) status = save_labels(g, folder, err);
     nf_arena_free(&arena);
     return status;
 }

@@ -271,6 +271,7 @@ static void portion_backward(const nf_gliner_run *run, const span_list *list, co
 typedef struct span_work {
     float *logits;
     const int32_t *labels;
+    double weight; /* of the text */
     double loss;
 } span_work;
 

@@ -43,6 +43,7 @@ typedef struct nf_model {
 
 /* Folders in another form than transformers': a row of model.c's table. */
 struct nf_model_kind {
+    bool reads_labels; /* they are given as texts with each call */
     bool (*found)(const char *folder);
     nerfit_status (*load)(nf_model *model, const char *folder, const nf_log *log,
                           nerfit_error *err);
@@ -50,6 +51,9 @@ struct nf_model_kind {
     nerfit_status (*save)(const nf_model *model, const char *folder, nerfit_error *err);
     void (*free)(nf_model *model); /* what is the kind's own; of every model */
 };
+
+/* NULL: transformers' form, or none. */
+const nf_model_kind *nf_model_kind_of(const char *folder);
 
 /* Loads config.json, the weights and the tokenizer. A folder of a token-classification model comes
  * with its head and labels; a PEFT adapter folder (adapter_config.json) loads its base model

@@ -208,13 +208,16 @@ static nerfit_status load_tokenizer(nf_model *model, const char *folder, const c
 extern const nf_model_kind nf_model_kind_gliner;
 static const nf_model_kind *const model_kinds[] = {&nf_model_kind_gliner};
 
+const nf_model_kind *nf_model_kind_of(const char *folder) {
+    for (size_t i = 0; i < NF_COUNT(model_kinds); i++)
+        if (model_kinds[i]->found(folder)) return model_kinds[i];
+    return NULL;
+}
+
 static nerfit_status load(nf_model *model, const char *folder, const char *base, const nf_log *log,
                           nerfit_error *err) {
-    for (size_t i = 0; i < NF_COUNT(model_kinds); i++)
-        if (model_kinds[i]->found(folder)) {
-            model->kind = model_kinds[i];
-            return model->kind->load(model, folder, log, err);
-        }
+    model->kind = nf_model_kind_of(folder);
+    if (model->kind) return model->kind->load(model, folder, log, err);
     if (!nf_adapter_folder(folder)) {
         NF_TRY(load_base(model, folder, log, err));
         NF_TRY(load_tokenizer(model, folder, NULL, log, err));

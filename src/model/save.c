@@ -87,7 +87,8 @@ nerfit_status nf_model_save(const nf_model *model, const char *folder, nerfit_er
     if (status == NERFIT_OK)
         status = model->kind ? model->kind->save(model, folder, err)
                              : save_own_files(model, folder, path, err);
-    if (status == NERFIT_OK) status = nf_decoding_save(&model->decoding, folder, err);
+    if (status == NERFIT_OK && !model->kind)
+        status = nf_decoding_save(&model->decoding, folder, err);
     if (status == NERFIT_OK) status = nf_word_shape_save(model, folder, err);
     nf_arena_free(&arena);
     return status;

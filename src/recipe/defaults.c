@@ -36,12 +36,21 @@ static NERFIT_PRINTF(3, 4) nerfit_status
     return nf_train_options_set(c->out, name, text, NULL, 0, c->err);
 }
 
+/* A GLiNER model knows how to find entities already: gliner's own rates for fine-tuning it. */
+static nerfit_status choose_rates(chooser *c, bool few) {
+    bool lora = c->given->peft_lora;
+    if (c->given->recipe != NF_RECIPE_GLINER)
+        return choose(c, "learning_rate", lora ? "1e-3" : few ? "1e-4" : "2e-4");
+    NF_TRY(choose(c, "learning_rate", lora ? "2e-4" : "1e-5"));
+    return choose(c, "head_learning_rate", "5e-5");
+}
+
 /* Steps, batch and learning rates. */
 static nerfit_status choose_steps(chooser *c) {
     bool few = c->size->n_texts <= FEW_TEXTS;
     size_t steps = nf_few_steps(c->size->n_texts);
     NF_TRY(choose(c, "per_device_train_batch_size", few ? "8" : "16"));
-    NF_TRY(choose(c, "learning_rate", c->given->peft_lora ? "1e-3" : few ? "1e-4" : "2e-4"));
+    NF_TRY(choose_rates(c, few));
     NF_TRY(choose(c, "lr_scheduler_type", "linear"));
     if (!is_given(c, "warmup_steps")) {
         NF_TRY(choose(c, "warmup_steps", "0"));
@@ -123,9 +132,12 @@ static void tell_steps(const chooser *c, int s) {
 
 static void tell(const chooser *c) {
     const nf_train_options *o = c->out;
-    nf_log_info(c->log, "recipe nerfit, %zu texts: what was not given follows from their number",
-                c->size->n_texts);
-    if (o->max_steps[0] == 0 && !is_given(c, "max_steps"))
+    bool gliner = c->given->recipe == NF_RECIPE_GLINER;
+    nf_log_info(c->log, "recipe %s, %zu texts: what was not given follows from their number",
+                gliner ? "gliner" : "nerfit", c->size->n_texts);
+    if (gliner)
+        nf_log_info(c->log, "labels are read from the prompt; stage 1 does not exist");
+    else if (o->max_steps[0] == 0 && !is_given(c, "max_steps"))
         nf_log_info(c->log,
                     "stage 1: left out: stage 2 learns from the same texts and descriptions "
                     "(max_steps: [N, M] runs it)");

@@ -147,6 +147,9 @@ static nerfit_status add_file(uint64_t *fingerprint, const char *path, nerfit_er
 nerfit_status nf_fingerprint_weights(uint64_t *fingerprint, const char *folder, nerfit_error *err) {
     static const char *const names[] = {"model.safetensors",
                                         "model.safetensors.index.json",
+                                        "pytorch_model.bin",
+                                        "pytorch_model.bin.index.json",
+                                        "gliner_config.json",
                                         "adapter_model.safetensors",
                                         "description_head.safetensors",
                                         "word_shape.safetensors",

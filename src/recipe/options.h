@@ -21,7 +21,8 @@ typedef struct nf_names {
 } nf_names;
 
 /* Choices are indices into the table's list, in the order of these enums. */
-enum { NF_RECIPE_ORIGINAL, NF_RECIPE_NERFIT };
+enum { NF_RECIPE_ORIGINAL, NF_RECIPE_NERFIT, NF_RECIPE_GLINER };
+enum { NF_LOSS_SUM, NF_LOSS_MEAN };
 enum { NF_CHOICE_NO, NF_CHOICE_STEPS, NF_CHOICE_EPOCH };
 enum { NF_CHOICE_AUTO, NF_CHOICE_TRUE, NF_CHOICE_FALSE };
 enum {
@@ -77,6 +78,9 @@ typedef struct nf_train_options {
     int64_t calibration, calibration_folds;
     double least_probability;
     int64_t label_text; /* nf_label_text */
+    /* the recipe gliner's loss, by gliner's names; masking: nf_gliner_masking */
+    double focal_loss_alpha, focal_loss_gamma, focal_loss_prob_margin, negatives;
+    int64_t loss_reduction, masking;
     bool word_shape;
     char *report_to;
     /* the machine */

@@ -82,7 +82,7 @@ static json_t *whole_paths(const nf_option *o, json_t *value) {
 
 json_t *nf_train_options_record(const nf_train_options *used, const nf_train_options *given) {
     json_t *out = nf_train_options_to_json(used), *chosen = json_object();
-    bool recipe = used->recipe == NF_RECIPE_NERFIT;
+    bool recipe = used->recipe != NF_RECIPE_ORIGINAL;
     for (size_t i = 0; i < nf_n_options; i++) {
         const nf_option *o = &nf_options[i];
         json_t *place = nf_option_is_nested(o) ? json_object_get(out, nf_options_peft) : out;

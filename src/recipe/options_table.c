@@ -71,11 +71,12 @@ const nf_option nf_options[] = {
     {"llm", TEXT, false, AT(llm), "no", 0, 0, NULL, DATA,
      "Language model that writes the descriptions if ent2emb is not given, by litellm's name "
      "(gpt-4o-mini, anthropic/..., ollama/...); \"no\" for none."},
-    {"recipe", CHOICE, false, AT(recipe), "nerfit", 0, 0, "original|nerfit", DATA,
+    {"recipe", CHOICE, false, AT(recipe), "nerfit", 0, 0, "original|nerfit|gliner", DATA,
      "nerfit: words are compared with their types' descriptions in both stages, and decoded by a "
      "CRF; "
      "options that are not given follow from the number of texts. original: the contrastive stage, "
-     "then token classification, as the original package does."},
+     "then token classification, as the original package does. gliner: GLiNER models are trained "
+     "further on labels that they read as texts; theirs unless another is given."},
     {"pretrained", PATH, false, AT(pretrained), "auto", 0, 0, "auto|none", DATA,
      "What the recipe nerfit begins with: a folder that nerfit pretrain wrote, none, or auto: what "
      "comes "
@@ -117,7 +118,8 @@ const nf_option nf_options[] = {
     {"learning_rate", REAL, true, AT(learning_rate), "1e-4", 0, 10, NULL, STAGES,
      "Peak learning rate; with the recipe nerfit, of the encoder."},
     {"head_learning_rate", REAL, true, AT(head_learning_rate), "1e-3", 0, 10, NULL, STAGES,
-     "Of the recipe nerfit's head (its vectors and biases), and of word shapes."},
+     "Of the recipe nerfit's head (its vectors and biases), of all that stands on a GLiNER model's "
+     "encoder, and of word shapes."},
     {"projection_learning_rate", REAL, true, AT(projection_learning_rate), "1e-4", 0, 10, NULL,
      STAGES, "Of the recipe nerfit's projection of descriptions, which must move slowly."},
     {"decoder_learning_rate", REAL, true, AT(decoder_learning_rate), "1e-2", 0, 10, NULL, STAGES,
@@ -199,6 +201,21 @@ const nf_option nf_options[] = {
 
     {"least_probability", REAL, false, AT(least_probability), "0.5", 0, 1, NULL, STAGES,
      "Entities that the recipe nerfit's model finds less probable than this are left out."},
+    {"focal_loss_alpha", REAL, false, AT(focal_loss_alpha), "0.75", -1, 1, NULL, STAGES,
+     "Recipe gliner: weight of what is an entity, 1 - alpha of what is not; below 0: all count "
+     "alike."},
+    {"focal_loss_gamma", REAL, false, AT(focal_loss_gamma), "2", 0, 100, NULL, STAGES,
+     "Recipe gliner: how much less counts what is told well already (focal loss); 0: nothing."},
+    {"focal_loss_prob_margin", REAL, false, AT(focal_loss_prob_margin), "0", 0, 0.999, NULL, STAGES,
+     "Recipe gliner: probabilities of what is no entity count from here on."},
+    {"loss_reduction", CHOICE, false, AT(loss_reduction), "sum", 0, 0, "sum|mean", STAGES,
+     "Recipe gliner: the loss of a batch is the sum over its spans, or their mean."},
+    {"negatives", REAL, false, AT(negatives), "1", 0, 1, NULL, STAGES,
+     "Recipe gliner: share of what masking chooses that is kept in the loss."},
+    {"masking", CHOICE, false, AT(masking), "none", 0, 0, "none|global|label|span", STAGES,
+     "Recipe gliner: which negatives are left out at random: none, any, those of labels that a "
+     "text "
+     "has not, or of spans that are no entity."},
     {"word_shape", BOOL, false, AT(word_shape), "false", 0, 0, NULL, STAGES,
      "Add a table of word shapes (small, Capitalised, CAPITALS, digits ...) to the encoder's "
      "embeddings: for "

@@ -2,11 +2,13 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/file.h"
 #include "data/selection.h"
 #include "eval/reliability.h"
 #include "model/adapter.h"
+#include "model/gliner.h"
 
 /* With fewer entities auto does not calibrate: the fit would be worth less than nothing. */
 enum { LEAST_ENTITIES = 30 };
@@ -60,7 +62,8 @@ static nerfit_status load(loaded *l, const char *folder, const nf_review *review
  * sets a threshold sees them. */
 static nerfit_status collect(nf_analysis *found, loaded *l, const nf_corpus *corpus,
                              nerfit_error *err) {
-    NF_TRY(nf_rules_set_threshold(&l->rules, NULL, 0.0, err));
+    /* of models that score every span there is a limit below which nothing is worth a look */
+    NF_TRY(nf_rules_set_threshold(&l->rules, NULL, l->rules.own_threshold / 10.0, err));
     return nf_analysis_add_corpus(found, l->tagger, &(nf_tagging_call){.rules = &l->rules}, corpus,
                                   err);
 }
@@ -244,10 +247,52 @@ static nerfit_status calibrate_crossed(nf_review *review, nerfit_error *err) {
     return status;
 }
 
+/* With fewer entities of a label a threshold of its own would be chance. */
+enum { LEAST_OF_LABEL = 10 };
+
+static size_t count_golds(const nf_corpus *corpus, const char *label) {
+    size_t count = 0;
+    for (size_t d = 0; d < corpus->n_documents; d++)
+        for (size_t s = 0; s < corpus->documents[d].n_spans; s++)
+            count += strcmp(corpus->documents[d].spans[s].label, label) == 0;
+    return count;
+}
+
+/* Models whose limit was set for other labels (GLiNER's 0.5) get one for each label, where F1 on the
+ * validation texts is best. */
+static nerfit_status find_limits(nf_review *review, const nf_analysis *found, loaded *l,
+                                 nerfit_error *err) {
+    size_t n = l->rules.tags.n_types;
+    const char *const *types = l->rules.tags.types;
+    if (l->rules.own_threshold == 0.0) return NERFIT_OK;
+    double *limits = malloc(n * sizeof *limits + 1);
+    nf_scored *own = malloc(found->n_scored * sizeof *own + 1);
+    nerfit_status status = limits && own ? NERFIT_OK : nf_no_memory(err, n * sizeof *limits);
+    for (size_t t = 0; t < n && status == NERFIT_OK; t++) {
+        size_t count = 0, golds = count_golds(review->validation, types[t]);
+        for (size_t i = 0; i < found->n_scored; i++)
+            if (strcmp(found->scored[i].label, types[t]) == 0) own[count++] = found->scored[i];
+        limits[t] = golds < LEAST_OF_LABEL || count == 0 ? l->rules.own_threshold
+                                                         : nf_best_threshold(own, count, golds);
+        nf_log_info(review->log, "threshold of \"%s\": %.3f (%zu validation entities%s)", types[t],
+                    limits[t], golds, golds < LEAST_OF_LABEL ? ", too few for one of its own" : "");
+    }
+    if (status == NERFIT_OK)
+        status = nf_gliner_save_thresholds(review->folder, types, limits, n, err);
+    nf_rules_reset_thresholds(&l->rules);
+    for (size_t t = 0; t < n && status == NERFIT_OK; t++)
+        status = nf_rules_set_threshold(&l->rules, types[t], limits[t], err);
+    free(limits);
+    free(own);
+    return status;
+}
+
 static nerfit_status calibrate_on_validation(nf_review *review, loaded *l, nerfit_error *err) {
     nf_analysis found = {0};
     nerfit_status status = collect(&found, l, review->validation, err);
     if (status == NERFIT_OK) status = calibrate(review, &found, "validation", err);
+    nf_rules_reset_thresholds(&l->rules);
+    if (status == NERFIT_OK) status = find_limits(review, &found, l, err);
     nf_analysis_free(&found);
     return status;
 }
@@ -270,7 +315,6 @@ nerfit_status nf_review_run(nf_review *review, nerfit_error *err) {
     if (!validated && !review->shown) return NERFIT_OK;
     NF_TRY(load(&l, review->folder, review, err));
     nerfit_status status = validated ? calibrate_on_validation(review, &l, err) : NERFIT_OK;
-    nf_rules_reset_thresholds(&l.rules);
     l.rules.calibration = review->calibration;
     if (status == NERFIT_OK && review->shown)
         status = nf_analysis_add_corpus(&review->analysis, l.tagger,

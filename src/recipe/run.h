@@ -7,6 +7,7 @@
 
 #include "recipe/pretrained.h"
 #include "recipe/train_data.h"
+#include "train/prompted.h"
 
 enum { NF_SPLIT_TRAIN, NF_SPLIT_VALIDATION, NF_SPLIT_TEST, NF_SPLITS };
 
@@ -31,6 +32,8 @@ typedef struct nf_run {
     bool is_short;                   /* for review.h */
     nf_pretrained pretrained;        /* what the recipe nerfit begins with */
     nf_label_set labels;
+    const char **prompts;  /* [labels.n_types] what a model of the recipe gliner reads; else NULL */
+    nf_prompter *prompter; /* likewise */
     nf_corpus own[NF_SPLITS];
     nf_corpus weighed; /* the training texts, where weights or sources leave some out */
     const nf_corpus *corpora[NF_SPLITS]; /* NULL: none */
@@ -64,6 +67,19 @@ nerfit_status nf_run_make_labels(nf_run *r);
 /* Tokens of the longest example. */
 nerfit_status nf_run_length_limit(nf_run *r, size_t *limit);
 nerfit_status nf_run_make_examples(nf_run *r);
+/* The labels that the annotations use, as r->labels. */
+nerfit_status nf_run_labels_of_corpora(nf_run *r);
+/* An error if the annotations use a label that r->labels, made of ent2emb, lacks. */
+nerfit_status nf_run_check_described(nf_run *r);
+
+/* ---- run_prompted.c: the recipe gliner */
+/* Where none is given: gliner for GLiNER models. Another one is an error for them. */
+nerfit_status nf_run_choose_recipe(nf_run *r, nf_train_options *options);
+/* r->labels and prompts: names, or ent2emb's descriptions. */
+nerfit_status nf_run_prompt_labels(nf_run *r);
+/* What makes the examples: r->prompter. */
+nerfit_status nf_run_make_prompter(nf_run *r);
+nerfit_status nf_run_prompted(nf_run *r, nf_task **task);
 
 /* ---- run_output.c: the folder it writes */
 bool nf_run_resumes(const nf_train_options *o);

@@ -101,8 +101,8 @@ nerfit_status nf_run_find_models(nf_run *r) {
     const char *base;
     bool embedded =
         r->data->embeddings || (o->ent2emb && nf_path_has_ending(o->ent2emb, ".safetensors"));
-    NF_TRY(find_model(r, o->model_name, !embedded && !o->st_model_name, &r->model_folder,
-                      &r->model_base));
+    bool sentence = !embedded && !o->st_model_name && o->recipe != NF_RECIPE_GLINER;
+    NF_TRY(find_model(r, o->model_name, sentence, &r->model_folder, &r->model_base));
     if (o->recipe == NF_RECIPE_NERFIT)
         NF_TRY(nf_pretrained_find(&r->pretrained, r->model_folder, o->pretrained,
                                   r->data->pretrained, r->log, r->err));
@@ -222,7 +222,7 @@ static nerfit_status read_embeddings(nf_run *r) {
 }
 
 /* The labels that the annotations use. */
-static nerfit_status labels_of_corpora(nf_run *r) {
+nerfit_status nf_run_labels_of_corpora(nf_run *r) {
     size_t count = 0, most = 0;
     for (int i = 0; i < NF_SPLITS; i++) most += r->corpora[i] ? r->corpora[i]->n_labels : 0;
     const char **types = nf_arena_calloc(&r->arena, most + 1, sizeof *types);
@@ -265,9 +265,10 @@ static nerfit_status describe_names(nf_run *r) {
 /* The entity types: ent2emb's, in its order; without it the data's. */
 nerfit_status nf_run_make_labels(nf_run *r) {
     const nf_train_options *o = r->options;
+    if (o->recipe == NF_RECIPE_GLINER) return nf_run_prompt_labels(r);
     NF_TRY(read_embeddings(r));
     if (!r->embeddings && o->recipe == NF_RECIPE_NERFIT) {
-        NF_TRY(labels_of_corpora(r));
+        NF_TRY(nf_run_labels_of_corpora(r));
         NF_TRY(describe_names(r));
         if (r->embeddings) return NERFIT_OK;
     }
@@ -277,9 +278,14 @@ nerfit_status nf_run_make_labels(nf_run *r) {
             "ent2emb is missing: stage 1 takes a description or an embedding of "
             "every label, or an llm that describes them (max_steps: [0, N] leaves stage 1 "
             "out)");
-    if (!r->embeddings) return r->labels.n_types ? NERFIT_OK : labels_of_corpora(r);
-    bool in_memory = r->data->embeddings || r->data->descriptions || !o->ent2emb;
+    if (!r->embeddings) return r->labels.n_types ? NERFIT_OK : nf_run_labels_of_corpora(r);
     NF_TRY(nf_label_set_make(&r->labels, r->embeddings->types, r->embeddings->count, r->err));
+    return nf_run_check_described(r);
+}
+
+nerfit_status nf_run_check_described(nf_run *r) {
+    const nf_train_options *o = r->options;
+    bool in_memory = r->data->embeddings || r->data->descriptions || !o->ent2emb;
     for (int i = 0; i < NF_SPLITS; i++)
         for (size_t k = 0; r->corpora[i] && k < r->corpora[i]->n_labels; k++)
             if (nf_label_set_type(&r->labels, r->corpora[i]->labels[k]) < 0)
@@ -306,7 +312,7 @@ nerfit_status nf_run_length_limit(nf_run *r, size_t *limit) {
 }
 
 /* Validation texts weigh in the loss and in the scores while training; reports count all of them. */
-static nerfit_status make_examples(nf_run *r, int split, size_t limit) {
+static nerfit_status make_split(nf_run *r, int split, size_t limit) {
     const nf_corpus *corpus = r->corpora[split];
     nf_corpus weighed = {0};
     nf_source_weights sources;
@@ -316,7 +322,10 @@ static nerfit_status make_examples(nf_run *r, int split, size_t limit) {
         status = nf_corpus_weigh(&weighed, corpus, &sources, r->log, r->err);
         corpus = &weighed;
     }
-    if (status == NERFIT_OK)
+    if (status == NERFIT_OK && r->prompter)
+        status =
+            nf_prompted_examples_make(&r->examples[split], r->prompter, corpus, r->log, r->err);
+    else if (status == NERFIT_OK)
         status = nf_examples_make(&r->examples[split], corpus, &r->labels, r->model->tokenizer,
                                   limit, r->model->decoding.words, r->log, r->err);
     nf_corpus_free(&weighed);
@@ -324,6 +333,7 @@ static nerfit_status make_examples(nf_run *r, int split, size_t limit) {
 }
 
 nerfit_status nf_run_make_examples(nf_run *r) {
+    if (r->options->recipe == NF_RECIPE_GLINER) NF_TRY(nf_run_make_prompter(r));
     size_t limit;
     NF_TRY(nf_run_length_limit(r, &limit));
     r->model->decoding.words = NF_WORDS_TOKENIZER;
@@ -332,7 +342,7 @@ nerfit_status nf_run_make_examples(nf_run *r) {
     if (r->model->decoding.words == NF_WORDS_BLANKS)
         nf_log_info(r->log, "words: between blanks, where the entities' edges lie");
     for (int i = 0; i < NF_SPLITS; i++)
-        if (r->corpora[i]) NF_TRY(make_examples(r, i, limit));
+        if (r->corpora[i]) NF_TRY(make_split(r, i, limit));
     nf_log_info(r->log,
                 "%zu training texts (%zu entities), %zu for validation, %zu for test; %zu "
                 "entity types",

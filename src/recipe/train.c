@@ -42,11 +42,12 @@ static nerfit_status final_report(nf_run *r, nf_task *task, nf_train_result *res
 
 static nerfit_status write_card(nf_run *r, const char *folder, const nf_train_result *result) {
     const nf_train_options *o = r->options;
-    bool words = o->recipe == NF_RECIPE_NERFIT;
+    static const char *const recipes[] = {"original", "nerfit", "gliner"};
+    bool words = o->recipe != NF_RECIPE_ORIGINAL;
     const nf_model_card card = {.trained = !o->peft_lora ? "in full"
                                            : o->use_dora ? "with DoRA adapters"
                                                          : "with LoRA adapters",
-                                .recipe = words ? "nerfit" : "original",
+                                .recipe = recipes[o->recipe],
                                 .units = words ? "words" : "sub-words",
                                 .steps = {o->max_steps[0], o->max_steps[1]},
                                 .rates = {o->learning_rate[0], o->learning_rate[1]},
@@ -65,7 +66,9 @@ static nerfit_status save_model(nf_run *r, nf_train_result *result) {
     NF_TRY(nf_model_fold(r->model, r->err));
     NF_TRY(nf_network_end_training(&r->model->net, r->err));
     nf_model_remove_learner(r->model);
-    r->has_adapter = r->model->adapter != NULL; /* merging takes it away */
+    /* merging takes it away; in a folder of another kind than transformers' it has no place of its own */
+    r->has_adapter = r->model->adapter && !r->model->kind;
+    if (r->model->adapter && r->model->kind) NF_TRY(nf_adapter_merge(r->model, r->err));
     if (r->has_adapter) {
         NF_TRY(nf_run_begin_folder(r, output, "adapter", &unfinished));
         NF_TRY(nf_adapter_save(r->model, unfinished, r->err));
@@ -106,6 +109,8 @@ static nerfit_status train_model(nf_run *r, nf_train_result *result) {
     nerfit_status status = NERFIT_OK;
     if (o->recipe == NF_RECIPE_NERFIT) {
         status = nf_run_description(r, &task);
+    } else if (o->recipe == NF_RECIPE_GLINER) {
+        status = nf_run_prompted(r, &task);
     } else {
         if (o->max_steps[0] != 0) NF_TRY(nf_run_contrastive(r));
         status = nf_run_classification(r, &task);
@@ -149,6 +154,9 @@ static nerfit_status train(nf_run *r, nf_train_result *result) {
     NF_TRY(nf_run_read_corpora(r));
     const nf_train_size size = {r->corpora[NF_SPLIT_TRAIN]->n_documents,
                                 r->corpora[NF_SPLIT_VALIDATION] != NULL};
+    nf_train_options chosen = *r->options; /* borrowed, but for the recipe */
+    NF_TRY(nf_run_choose_recipe(r, &chosen));
+    r->options = &chosen;
     r->is_short = nf_train_is_short(r->options, &size);
     NF_TRY(nf_train_defaults(&r->own_options, r->options, &size, r->log, r->err));
     const nf_train_options *o = r->options = &r->own_options;
@@ -274,6 +282,7 @@ static nerfit_status run_all(nerfit_status (*work)(nf_run *r, nf_train_result *r
     }
     nf_corpus_free(&r.weighed);
     nf_label_set_free(&r.labels);
+    nf_prompter_free(r.prompter);
     nf_embeddings_free(&r.own_embeddings);
     nf_pretrained_free(&r.pretrained);
     nf_train_options_free(&r.own_options);

@@ -6,6 +6,7 @@
 #define NF_TRAIN_PROMPTED_H
 
 #include "model/gliner_prompt.h"
+#include "text/word_windows.h"
 #include "train/task.h"
 
 /* How labels are read. */

@@ -93,7 +93,7 @@ static void add_text(lesson *l, size_t t) {
                                (int32_t)json_integer_value(json_array_get(entity, 1)), label};
         l->items[t][i] = gold;
     }
-    l->golds[t] = (nf_gliner_golds){l->items[t], json_array_size(entities)};
+    l->golds[t] = (nf_gliner_golds){.items = l->items[t], .count = json_array_size(entities)};
     l->prompted[t] = (struct nf_prompted){.text = l->texts[t],
                                           .golds = l->golds[t],
                                           .types = l->types,

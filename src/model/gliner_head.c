@@ -38,7 +38,8 @@ static double gliner_measure(const nf_head *base, const nf_example *const *texts
     const gliner_head *head = head_of(base);
     double counted = 0.0;
     for (size_t s = 0; s < count; s++)
-        counted += counted_of(head->model->gliner, &texts[s]->prompted->text);
+        counted += nf_gliner_weight(&texts[s]->prompted->golds) *
+                   counted_of(head->model->gliner, &texts[s]->prompted->text);
     return counted;
 }
 

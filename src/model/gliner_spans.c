@@ -300,8 +300,9 @@ static nerfit_status run_portion(const nf_gliner_run *run, const span_list *list
                                       .margin = o->margin,
                                       .smoothing = o->smoothing};
     if (nf_workspace_failed(ws)) return NERFIT_NO_MEMORY;
-    work->loss +=
-        be->focal_loss(be, ddots, dots, &targets, run->lesson->grad_scale / run->lesson->divisor);
+    work->loss += work->weight *
+                  be->focal_loss(be, ddots, dots, &targets,
+                                 work->weight * run->lesson->grad_scale / run->lesson->divisor);
     if (keeps) portion_backward(run, list, from, to, n, &dropout, sums, dsums, ddots);
     return NERFIT_OK;
 }
@@ -539,6 +540,21 @@ static void mark_golds(const nf_gliner_run *run, size_t t, const struct nf_gline
     }
 }
 
+/* What overlaps unknown words is neither an entity nor none, unless it is one. */
+static void mask_unknown(const nf_gliner_run *run, size_t t, const struct nf_gliner_span *spans,
+                         size_t count, int32_t *labels) {
+    const nf_gliner_golds *golds = &run->lesson->golds[t];
+    size_t c = run->texts[t].n_labels;
+    for (size_t s = 0; s < count && golds->n_unknown; s++) {
+        bool unknown = false;
+        for (size_t u = 0; u < golds->n_unknown && !unknown; u++)
+            unknown =
+                spans[s].start <= golds->unknown[u].end && spans[s].end >= golds->unknown[u].start;
+        for (size_t l = s * c; unknown && l < (s + 1) * c; l++)
+            if (labels[l] == 0) labels[l] = -1;
+    }
+}
+
 static nerfit_status text_learn(const nf_gliner_run *run, const span_sides *sides, size_t t,
                                 span_list *list, size_t first_label, size_t first_token,
                                 span_work *work) {
@@ -556,9 +572,11 @@ static nerfit_status text_learn(const nf_gliner_run *run, const span_sides *side
                           ? lesson_spans(run, t, rng_of(run, STREAM_SPANS, first_token), spans)
                           : all_spans(run, t, spans);
         mark_golds(run, t, spans, list->count, labels);
+        mask_unknown(run, t, spans, list->count, labels);
         if (!run->gliner->token)
             mask_negatives(run, rng_of(run, STREAM_MASK, first_token), labels, list->count, c);
         work->labels = labels;
+        work->weight = nf_gliner_weight(&run->lesson->golds[t]);
         status = run_list(run, sides, list, first_label, work);
     }
     free(spans);

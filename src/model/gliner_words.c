@@ -211,14 +211,17 @@ static void mark_golds(const nf_gliner_golds *golds, size_t label, size_t n, int
         targets[gold->start * 3] = targets[gold->end * 3 + 1] = 1;
         for (int32_t k = gold->start; k <= gold->end; k++) targets[k * 3 + 2] = 1;
     }
+    for (size_t u = 0; u < golds->n_unknown; u++)
+        for (int32_t k = golds->unknown[u].start * 3; k < (golds->unknown[u].end + 1) * 3; k++)
+            if (targets[k] == 0) targets[k] = -1;
 }
 
 static nerfit_status pair_learn(nf_gliner_run *run, const token_sides *sides, pair *p,
-                                const int32_t *targets) {
+                                const int32_t *targets, double weight) {
     nf_backend *be = run->pass->be;
     const nf_gliner_loss *o = run->lesson->loss;
     double coef = run->gliner->span ? run->gliner->config.token_coef : 1.0;
-    double scale = coef / run->lesson->divisor;
+    double scale = weight * coef / run->lesson->divisor;
     bool keeps = nf_gliner_keeps(run);
     NF_TRY(pair_begin(run, p));
     NF_TRY(pair_forward(run, sides, p));
@@ -246,7 +249,7 @@ static nerfit_status text_learn(nf_gliner_run *run, const token_sides *sides, si
         pair p = {.first_word = first_word, .n = n, .label = first_label + l};
         p.dropout = nf_gliner_dropout(run, run->gliner->token->site, p.label * block);
         mark_golds(&run->lesson->golds[t], l, n, targets);
-        status = pair_learn(run, sides, &p, targets);
+        status = pair_learn(run, sides, &p, targets, nf_gliner_weight(&run->lesson->golds[t]));
         nf_workspace_return(run->pass->ws, mark);
     }
     free(targets);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "data/weights.h"
 
 enum { REPORTED = 5, STREAM_PROMPTS = 0x50524F4D };
 
@@ -26,6 +27,11 @@ typedef struct source {
     size_t first, end;           /* the piece's words */
     const nf_gliner_gold *golds; /* [n_golds] whose labels are types */
     size_t n_golds;
+    const nf_gliner_gold *unknown; /* [n_unknown] words */
+    size_t n_unknown;
+    const uint32_t *types; /* [n_types] those that were looked for */
+    size_t n_types;
+    double weight;
 } source;
 
 /* ---------------------------------------------------------------- labels */
@@ -116,7 +122,7 @@ static nerfit_status take_golds(struct nf_prompted *out, const source *s, const 
         for (size_t c = 0; c < n; c++)
             if (types[c] == (uint32_t)s->golds[i].label)
                 golds[count++] = (nf_gliner_gold){s->golds[i].start, s->golds[i].end, (int32_t)c};
-    out->golds = (nf_gliner_golds){golds, count};
+    out->golds = (nf_gliner_golds){golds, count, s->unknown, s->n_unknown, s->weight};
     return NERFIT_OK;
 }
 
@@ -153,8 +159,8 @@ static nerfit_status put_prompt(const nf_prompter *p, const source *s, const uin
 
 /* The text's own types, and others: in half of the draws all there are, else any number of them. */
 static size_t draw_types(const nf_prompter *p, const source *s, nf_rng *rng, uint32_t *types) {
-    size_t all = p->labels->n_types, own = 0;
-    for (size_t i = 0; i < all; i++) types[i] = (uint32_t)i;
+    size_t all = s->n_types, own = 0;
+    memcpy(types, s->types, all * sizeof *types);
     nf_rng_shuffle(rng, types, all);
     for (size_t i = 0; i < all; i++) {
         bool found = false;
@@ -266,6 +272,51 @@ static nerfit_status keep_words(maker *m, nf_gliner_words *out) {
     return NERFIT_OK;
 }
 
+/* Words from .. to of a range of the text; false: it has none. */
+static bool words_of(const maker *m, uint32_t start, uint32_t end, nf_gliner_gold *out) {
+    const nf_pattern_word *words = m->words.words.items;
+    size_t n = m->words.words.count, first = 0;
+    while (first < n && words[first].end <= start) first++;
+    size_t last = first;
+    while (last < n && words[last].start < end) last++;
+    *out = (nf_gliner_gold){(int32_t)first, (int32_t)last - 1, 0};
+    return last > first;
+}
+
+/* The parts of the unknown places that lie in the piece, counted from its first word. */
+static nerfit_status add_unknown(maker *m, source *s, const nf_beside *beside) {
+    size_t n = beside ? beside->n_unknown : 0;
+    int32_t first = (int32_t)s->first, end = (int32_t)s->end;
+    nf_gliner_gold *unknown = nf_arena_alloc(&m->out->arena, n * sizeof *unknown + 1), range;
+    if (!unknown) return nf_no_memory(m->err, n * sizeof *unknown);
+    s->unknown = unknown;
+    for (size_t i = 0; i < n; i++) {
+        if (!words_of(m, beside->unknown[i].start, beside->unknown[i].end, &range)) continue;
+        if (range.end < first || range.start >= end) continue;
+        range.start = range.start < first ? 0 : range.start - first;
+        range.end = (range.end < end ? range.end : end - 1) - first;
+        unknown[s->n_unknown++] = range;
+    }
+    return NERFIT_OK;
+}
+
+/* The labels that were looked for. */
+static nerfit_status add_types(maker *m, source *s, const nf_document *d) {
+    const nf_beside *beside = d->beside;
+    s->types = m->every;
+    s->n_types = m->p->labels->n_types;
+    if (!beside || !beside->labels) return NERFIT_OK;
+    uint32_t *types = nf_arena_alloc(&m->out->arena, beside->n_labels * sizeof *types + 1);
+    if (!types) return nf_no_memory(m->err, beside->n_labels * sizeof *types);
+    s->types = types;
+    s->n_types = 0;
+    for (size_t i = 0; i < beside->n_labels; i++) {
+        int32_t type = nf_label_set_type(m->p->labels, beside->labels[i]);
+        if (type >= 0) types[s->n_types++] = (uint32_t)type;
+    }
+    return NERFIT_OK;
+}
+
 /* Entities within the window, counted from its first word; `cut`: those that lie in no window. */
 static nerfit_status add_piece(maker *m, const nf_gliner_words *words, const nf_word_window *window,
                                const nf_gliner_gold *golds, size_t n_golds, bool *whole,
@@ -283,8 +334,15 @@ static nerfit_status add_piece(maker *m, const nf_gliner_words *words, const nf_
         own[s->n_golds++] = (nf_gliner_gold){g->start - (int32_t)window->start,
                                              g->end - (int32_t)window->start, g->label};
     }
+    s->weight = nf_weight_of(m->corpus->documents[document].beside);
+    NF_TRY(add_unknown(m, s, m->corpus->documents[document].beside));
+    NF_TRY(add_types(m, s, &m->corpus->documents[document]));
+    if (s->n_types == 0) { /* none of the labels was looked for: there is nothing to learn */
+        m->out->count--;
+        return NERFIT_OK;
+    }
     *example = (nf_example){.document = document, .n_words = window->end - window->start};
-    NF_TRY(put_prompt(m->p, s, m->every, m->p->labels->n_types, &s->all, example, arena, m->err));
+    NF_TRY(put_prompt(m->p, s, s->types, s->n_types, &s->all, example, arena, m->err));
     m->out->n_tokens += example->length;
     return NERFIT_OK;
 }

@@ -56,13 +56,42 @@ static nerfit_status find_base(const nf_hub_watch *watch, nf_arena *arena, const
     return status;
 }
 
+/* The encoder that a GLiNER folder names, for what it lacks itself: its tokenizer, which the first
+ * releases never have, or its configuration, which may be one of those that the loader knows. */
+static nerfit_status find_encoder(const nf_hub_watch *watch, nf_arena *arena, const char *folder,
+                                  const char **base, nerfit_error *err) {
+    const char *path = nf_path_join(arena, folder, "gliner_config.json");
+    json_t *json;
+    if (!path) return nf_no_memory(err, 0);
+    if (!nf_file_exists(path) || nf_json_load(&json, path, NULL) != NERFIT_OK) return NERFIT_OK;
+    bool tokenizer = nf_model_has_tokenizer(folder);
+    bool configured = json_is_object(json_object_get(json, "encoder_config")) ||
+                      nf_file_exists_in(folder, "config.json");
+    const char *name = json_string_value(json_object_get(json, "model_name"));
+    nerfit_status status = NERFIT_OK;
+    if (name && (!tokenizer || !configured)) {
+        name = nf_arena_strdup(arena, name);
+        status =
+            name ? nf_hub_folder(base, arena, name, NF_HUB_TOKENIZER, watch, tokenizer ? NULL : err)
+                 : nf_no_memory(err, 0);
+        if (status != NERFIT_OK && !tokenizer)
+            nf_fail_within(err, status, "the tokenizer of %s, which has none of its own", folder);
+        if (status != NERFIT_OK || !nf_directory_exists(*base)) *base = NULL;
+        if (tokenizer && status != NERFIT_CANCELLED) status = NERFIT_OK;
+    }
+    json_decref(json);
+    return status;
+}
+
 nerfit_status nf_net_folder(const nf_net *net, nf_arena *arena, const char *reference,
                             nf_hub_kind kind, const char **folder, const char **base,
                             nerfit_error *err) {
     nf_hub_watch watch = {on_download, (void *)(uintptr_t)net, &net->log};
     if (base) *base = NULL;
     NF_TRY(nf_hub_folder(folder, arena, reference, kind, &watch, err));
-    return base ? find_base(&watch, arena, *folder, base, err) : NERFIT_OK;
+    if (!base) return NERFIT_OK;
+    NF_TRY(find_base(&watch, arena, *folder, base, err));
+    return *base ? NERFIT_OK : find_encoder(&watch, arena, *folder, base, err);
 }
 
 nerfit_status nerfit_model_find(const char *name, const char *kind,
@@ -71,7 +100,7 @@ nerfit_status nerfit_model_find(const char *name, const char *kind,
     static const char *const kinds[] = {"model", "sentence", "tokenizer"};
     nerfit_model_options own;
     nf_arena arena = {0};
-    const char *found = NULL;
+    const char *found = NULL, *base; /* what the model builds on comes along */
     size_t chosen = 0;
     *folder = NULL;
     NF_TRY(nf_options_take(&own, sizeof own, given, "nerfit_model_options", error));
@@ -81,7 +110,7 @@ nerfit_status nerfit_model_find(const char *name, const char *kind,
         return nf_fail(error, NERFIT_ARGUMENT,
                        "kind \"%s\" is not one of model, sentence, tokenizer", kind);
     nerfit_status status =
-        nf_net_folder(&net, &arena, name, (nf_hub_kind)chosen, &found, NULL, error);
+        nf_net_folder(&net, &arena, name, (nf_hub_kind)chosen, &found, &base, error);
     if (status == NERFIT_OK && !nf_directory_exists(found))
         status = nf_fail_at(error, NERFIT_IO, name, 0, 0,
                             "is neither a folder nor a model's name (owner/name)");

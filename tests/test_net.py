@@ -136,6 +136,45 @@ class HubTest(Case):
         self.run_it("download", "a/b", "--kind", "x", status=1, expect="not one of model, sentence")
         self.run_it("download", status=2, expect="NAME is missing")
 
+    def test_gliner(self):
+        """Weights and gliner_config.json from the model's place, the encoder's files from its own."""
+        tiny = files_of(GOLDEN / "gliner" / "deberta")
+        config = json.loads(tiny["gliner_config.json"])
+        encoder = config.pop("encoder_config")
+        config["model_name"] = "acme/encoder"
+        own = {
+            "gliner_config.json": json.dumps(config).encode(),
+            "model.safetensors": tiny["model.safetensors"],
+            "README.md": b"not needed",
+        }
+        self.hub.add("acme/gliner", own)
+        self.hub.add(
+            "acme/encoder",
+            {
+                "config.json": json.dumps(encoder).encode(),
+                "tokenizer.json": tiny["tokenizer.json"],
+                "tokenizer_config.json": tiny["tokenizer_config.json"],
+                "model.safetensors": b"not needed",
+            },
+        )
+        out, _ = self.run_it("download", "acme/gliner", "--quiet")
+        self.assertEqual(
+            sorted(os.listdir(out.strip())), ["gliner_config.json", "model.safetensors"]
+        )
+        fetched = self.downloads()
+        asked = ["predict", "acme/gliner", "texts.txt", "--labels", "person, city", "--threshold", "0"]
+        out, _ = self.run_it(*asked, HF_HUB_OFFLINE="1")
+        self.assertEqual(self.downloads(), fetched)
+        whole = self.root / "whole"
+        whole.mkdir()
+        for name, data in tiny.items():
+            if "/" not in name:
+                (whole / name).write_bytes(data)
+        self.assertEqual(out, self.run_it("predict", whole, *asked[2:])[0])
+        self.hub.add("acme/bare", own | {"gliner_config.json": own["gliner_config.json"].replace(
+            b"acme/encoder", b"acme/nowhere")})
+        self.run_it("download", "acme/bare", status=1, expect="the tokenizer of .*none of its own")
+
     def test_where_the_cache_is(self):
         self.hub.add("acme/tagger", TAGGER)
         for name, value, place in [

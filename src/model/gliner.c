@@ -428,27 +428,36 @@ static json_t *named_encoder_config(const char *name) {
     return NULL;
 }
 
-/* The encoder's configuration: in the file, in a config.json beside it, or one that is known. */
-static nerfit_status gliner_encoder_config(json_t **out, const json_t *inside, const char *name,
-                                           const char *key, const char *model_name,
+/* Where an encoder's configuration may be: in the file under `key`, in a file beside it, in a folder of
+ * its own (NULL: none), or among those that are known by name. */
+typedef struct encoder_source {
+    const json_t *inside;
+    const char *key, *file, *base, *name;
+} encoder_source;
+
+static nerfit_status gliner_encoder_config(json_t **out, const encoder_source *from,
                                            const nf_model *model, nf_arena *arena,
                                            nerfit_error *err) {
-    *out = json_incref((json_t *)(uintptr_t)inside);
+    *out = json_incref((json_t *)(uintptr_t)from->inside);
     if (*out) return NERFIT_OK;
-    const char *path = nf_path_join(arena, model->folder, name);
-    if (!path) return nf_no_memory(err, 0);
+    const char *path = nf_path_join(arena, model->folder, from->file);
+    const char *further = from->base ? nf_path_join(arena, from->base, "config.json") : path;
+    if (!path || !further) return nf_no_memory(err, 0);
     if (nf_file_exists(path)) return nf_json_load(out, path, err);
-    if ((*out = named_encoder_config(model_name))) return NERFIT_OK;
+    if (nf_file_exists(further)) return nf_json_load(out, further, err);
+    if ((*out = named_encoder_config(from->name))) return NERFIT_OK;
     return nf_fail_at(err, NERFIT_FORMAT, model->gliner->config.path, 0, 0,
                       "has no \"%s\", and there is no %s: expected the configuration of the "
                       "encoder \"%s\" in one of them",
-                      key, path, model_name);
+                      from->key, path, from->name);
 }
 
-static nerfit_status gliner_tokenizers(nf_model *model, nf_arena *arena, nerfit_error *err) {
+static nerfit_status gliner_tokenizers(nf_model *model, const char *base, nf_arena *arena,
+                                       nerfit_error *err) {
     nf_gliner *g = model->gliner;
     const nf_gliner_config *config = &g->config;
-    nerfit_status status = nf_tokenizer_load(&model->tokenizer, model->folder, err);
+    bool own = !base || nf_model_has_tokenizer(model->folder);
+    nerfit_status status = nf_tokenizer_load(&model->tokenizer, own ? model->folder : base, err);
     if (status != NERFIT_OK)
         return nf_fail_within(err, status, "the tokenizer, whose files are those of %s",
                               config->model_name);
@@ -541,8 +550,8 @@ nerfit_status nf_gliner_set_labels(nf_model *model, const char *const *names,
 /* ---------------------------------------------------------------- the whole */
 
 /* What of the folder is not used is told to the log; a tensor that is missing is an error. */
-static nerfit_status gliner_load(nf_model *model, const char *folder, const nf_log *log,
-                                 nerfit_error *err) {
+static nerfit_status gliner_load(nf_model *model, const char *folder, const char *base,
+                                 const nf_log *log, nerfit_error *err) {
     nf_arena *arena = &model->net.arena;
     nf_gliner *g = calloc(1, sizeof *g);
     if (!g) return nf_no_memory(err, sizeof *g);
@@ -553,17 +562,19 @@ static nerfit_status gliner_load(nf_model *model, const char *folder, const nf_l
     NF_TRY(nf_json_load(&g->json, path, err));
     NF_TRY(nf_gliner_config_read(&g->config, g->json, path, log, err));
     NF_TRY(gliner_open_weights(model, arena, log, err));
-    NF_TRY(gliner_encoder_config(&model->config, g->config.encoder_config, "config.json",
-                                 "encoder_config", g->config.model_name, model, arena, err));
-    if (g->config.labels_encoder)
-        NF_TRY(gliner_encoder_config(&g->labels_config, g->config.labels_encoder_config,
-                                     "labels_config.json", "labels_encoder_config",
-                                     g->config.labels_encoder, model, arena, err));
+    const nf_gliner_config *c = &g->config;
+    const encoder_source text = {c->encoder_config, "encoder_config", "config.json", base,
+                                 c->model_name};
+    const encoder_source label = {c->labels_encoder_config, "labels_encoder_config",
+                                  "labels_config.json", NULL, c->labels_encoder};
+    NF_TRY(gliner_encoder_config(&model->config, &text, model, arena, err));
+    if (c->labels_encoder)
+        NF_TRY(gliner_encoder_config(&g->labels_config, &label, model, arena, err));
     gliner_builder builder = {model, g, &model->net, err};
     nerfit_status status = gliner_build(&builder, model->config, g->labels_config);
     if (status == NERFIT_OK) status = gliner_own(model, err);
     if (status == NERFIT_OK) status = gliner_load_weights(model, log, err);
-    if (status == NERFIT_OK) status = gliner_tokenizers(model, arena, err);
+    if (status == NERFIT_OK) status = gliner_tokenizers(model, base, arena, err);
     if (status == NERFIT_OK && g->precomputed)
         status = nf_gliner_set_labels(model, g->precomputed_labels, g->precomputed_labels,
                                       g->precomputed->rows, err);

@@ -45,13 +45,16 @@ typedef struct nf_model {
 struct nf_model_kind {
     bool reads_labels; /* they are given as texts with each call */
     bool (*found)(const char *folder);
-    nerfit_status (*load)(nf_model *model, const char *folder, const nf_log *log,
+    /* base: of nf_model_source. */
+    nerfit_status (*load)(nf_model *model, const char *folder, const char *base, const nf_log *log,
                           nerfit_error *err);
     /* Writes its files into a folder that is there; beside them stand nerfit's own. */
     nerfit_status (*save)(const nf_model *model, const char *folder, nerfit_error *err);
     void (*free)(nf_model *model); /* what is the kind's own; of every model */
 };
 
+/* Whether a tokenizer's files are there. */
+bool nf_model_has_tokenizer(const char *folder);
 /* NULL: transformers' form, or none. */
 const nf_model_kind *nf_model_kind_of(const char *folder);
 
@@ -65,7 +68,9 @@ nerfit_status nf_model_load(nf_model **out, const char *folder, nf_backend *be, 
 /* Where a model comes from. */
 typedef struct nf_model_source {
     const char *folder;
-    const char *base; /* of an adapter's base model, whatever the adapter calls it; or NULL */
+    /* of an adapter's base model, whatever the adapter calls it, or of what a GLiNER folder's encoder has
+     * that it lacks (tokenizer, config.json); or NULL */
+    const char *base;
     nf_shared_weights *share; /* whose files are not loaded again; or NULL */
 } nf_model_source;
 nerfit_status nf_model_load_from(nf_model **out, const nf_model_source *source, nf_backend *be,

@@ -140,7 +140,7 @@ nerfit_status nf_model_open_weights(nf_model *model, const char *path, const nf_
     return NERFIT_OK;
 }
 
-static bool has_tokenizer(const char *folder) {
+bool nf_model_has_tokenizer(const char *folder) {
     static const char *const files[] = {"tokenizer.json", "vocab.txt",    "vocab.json",
                                         "spm.model",      "spiece.model", "sentencepiece.bpe.model",
                                         "tokenizer.model"};
@@ -196,7 +196,7 @@ static nerfit_status load_tokenizer(nf_model *model, const char *folder, const c
                                     const nf_log *log, nerfit_error *err) {
     const char *const folders[] = {folder, base};
     for (size_t i = 0; i < 2; i++)
-        if (folders[i] && has_tokenizer(folders[i]))
+        if (folders[i] && nf_model_has_tokenizer(folders[i]))
             return nf_tokenizer_load(&model->tokenizer, folders[i], err);
     nf_log_warning(log,
                    "%s has no tokenizer (tokenizer.json, vocab.txt, vocab.json or a "
@@ -217,7 +217,7 @@ const nf_model_kind *nf_model_kind_of(const char *folder) {
 static nerfit_status load(nf_model *model, const char *folder, const char *base, const nf_log *log,
                           nerfit_error *err) {
     model->kind = nf_model_kind_of(folder);
-    if (model->kind) return model->kind->load(model, folder, log, err);
+    if (model->kind) return model->kind->load(model, folder, base, log, err);
     if (!nf_adapter_folder(folder)) {
         NF_TRY(load_base(model, folder, log, err));
         NF_TRY(load_tokenizer(model, folder, NULL, log, err));

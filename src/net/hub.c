@@ -487,6 +487,7 @@ static nerfit_status download(hub *h) {
         NF_TRY(get_modules(h));
     } else {
         NF_TRY(get_folder(h, "", true));
+        if (listed(h, "gliner_config.json")) NF_TRY(get_folder(h, "labels_tokenizer", false));
     }
     NF_TRY(nf_directory_make(h->paths.snapshot, h->err)); /* of a model without a wanted file */
     int lock; /* threads of one process would write under the same temporary name */

@@ -174,6 +174,7 @@ static const struct wanted {
     {"spm.model", BASE | SENTENCE | TOKENIZER},
     {"tokenizer.model", BASE | SENTENCE | TOKENIZER},
     {"adapter_config.json", BASE | SENTENCE},
+    {"gliner_config.json", BASE},
     {"nerfit.json", BASE}, /* what is nerfit's own of its models */
     {"word_shape.safetensors", BASE},
     {"description_head.safetensors", BASE},
@@ -265,10 +266,12 @@ nf_hub_state nf_hub_state_of(nf_arena *arena, const nf_hub_paths *paths, nf_hub_
                    (has(arena, snapshot, "adapter_model.safetensors") ||
                     has(arena, snapshot, "adapter_model.bin"));
     bool tokenizer = has_tokenizer(arena, main_folder);
+    /* what its encoder's files are, it names itself */
+    bool gliner = has(arena, snapshot, "gliner_config.json") && has_weights(arena, snapshot);
     if (kind == NF_HUB_TOKENIZER)
         state.usable = tokenizer;
     else
-        state.usable = ((model && tokenizer) || adapter) && modules_whole;
+        state.usable = ((model && tokenizer) || adapter || gliner) && modules_whole;
     state.complete = state.usable && (kind != NF_HUB_SENTENCE || modules || adapter ||
                                       known_missing(arena, paths, "modules.json"));
     return state;

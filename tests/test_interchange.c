@@ -161,6 +161,8 @@ static void test_configurations(void **state) {
             "patterns", "patterns-rslora", "layers",          "layer",      "exclude",    "regex",
             "bias-all", "bias-lora",       "embeddings",      "classifier", "all-linear", "resized",
             "saved",    "pooler",          "bare-all-linear", NULL});
+    check_adapters("bert", "adapters-later",
+                   (const char *const[]){"lora-bias", "tokens", "tokens-named", NULL});
 }
 
 /* How near a vector must be: the cosine at least, the largest difference of a value at most. */

@@ -3,6 +3,7 @@
 
 #include "base/utf8.h"
 #include "data/labels.h"
+#include "data/reading.h"
 #include "data/words.h"
 
 static const struct {
@@ -87,6 +88,13 @@ static const struct {
      {{0}},
      0,
      "a|bc|d|e|f|g|h"},
+    {"edges of spans in each other",
+     "abcdefghij kl",
+     {{2, 8, "x", 1}, {4, 6, "y", 1}, {5, 12, "z", 1}},
+     3,
+     {{0}},
+     0,
+     "ab|cd|e|f|gh|ij|k|l"},
     {"an edge inside a cluster", "e\xCC\x81z", {{0, 1, "x", 1}}, 1, {{0}}, 0, "e|\xCC\x81z"},
     {"words of its own", "don't do it", {{0}}, 0, {{0, 5}, {6, 11}}, 2, "don't|do it"},
     {"words of its own, divided",
@@ -115,7 +123,9 @@ static void check_documents(void **state) {
         nf_word *words;
         size_t count;
         nf_str shown = {0};
-        assert_ok(nf_corpus_add(&corpus, &given, NULL, &error), &error);
+        const nf_annotation_options options = {.overlap = NF_OVERLAP_KEEP_ALL};
+        nf_reading reading = nf_reading_begin(&corpus, &options, "test", &error);
+        assert_ok(nf_reading_end(&reading, nf_reading_add(&reading, &given)), &error);
         assert_ok(nf_words_split(&words, &count, &corpus.documents[0], &error), &error);
         show_words(&shown, given.text, given.text_size, words, count);
         failed += !same_text(documents[i].name, nf_str_text(&shown), documents[i].expected);

@@ -92,20 +92,24 @@ static nerfit_status all_words(nf_word **words, size_t *count, const nf_document
     return NERFIT_OK;
 }
 
-/* Divides a word at the span edges inside it. Spans are in order; `*span` is the first that may
- * still matter. */
-static void divide(nf_word word, const nf_document *d, size_t *span, nf_word *out, size_t *count) {
-    uint32_t start = word.start;
-    while (*span < d->n_spans && d->spans[*span].end <= start) ++*span;
-    for (size_t i = *span; i < d->n_spans && d->spans[i].start < word.end; i++) {
-        const uint32_t edges[2] = {d->spans[i].start, d->spans[i].end};
-        for (int k = 0; k < 2; k++) {
-            if (edges[k] <= start || edges[k] >= word.end) continue;
-            out[(*count)++] = (nf_word){start, edges[k]};
-            start = edges[k];
-        }
+/* The first edge of a span inside the word behind `start`, or the word's end. Spans are in order of
+ * their starts, and may lie in each other; none before `first` matters. */
+static uint32_t next_edge(nf_word word, const nf_document *d, size_t first, uint32_t start) {
+    uint32_t edge = word.end;
+    for (size_t i = first; i < d->n_spans && d->spans[i].start < edge; i++) {
+        if (d->spans[i].start > start) edge = d->spans[i].start;
+        if (d->spans[i].end > start && d->spans[i].end < edge) edge = d->spans[i].end;
     }
-    out[(*count)++] = (nf_word){start, word.end};
+    return edge;
+}
+
+/* Divides a word at the span edges inside it; `*span` is the first that may still matter. */
+static void divide(nf_word word, const nf_document *d, size_t *span, nf_word *out, size_t *count) {
+    while (*span < d->n_spans && d->spans[*span].end <= word.start) ++*span;
+    for (uint32_t start = word.start, end; start < word.end; start = end) {
+        end = next_edge(word, d, *span, start);
+        out[(*count)++] = (nf_word){start, end};
+    }
 }
 
 nerfit_status nf_words_split(nf_word **words, size_t *count, const nf_document *document,

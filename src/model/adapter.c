@@ -12,13 +12,13 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "model/adapter_fold.h"
 #include "model/adapter_match.h"
 #include "nn/low_rank.h"
 #include "model/save.h"
 #include "nn/store.h"
 #include "model/word_shape.h"
 
-static const char PEFT_PREFIX[] = "base_model.model.";
 static const char *const query_and_value[] = {"query", "value", NULL};
 
 bool nf_adapter_folder(const char *folder) {
@@ -253,38 +253,6 @@ nerfit_status nf_adapter_base(char **out, nf_arena *arena, const char *folder, n
     return status;
 }
 
-/* An adapter's files, while they are read. */
-typedef struct loading {
-    nf_model *model;
-    const nf_safetensors *file;
-    const char *where;  /* the file */
-    const char *config; /* adapter_config.json */
-    const char *folder; /* NULL: in memory */
-    const char *prefix; /* of the architecture, if the file's names have it; else "" */
-    bool *filled;       /* [n_parameters] by index: the file has it */
-    const nf_log *log;
-    nerfit_error *err;
-} loading;
-
-/* A stored name without PEFT's prefix, the architecture's, and what PEFT puts around a layer that it
- * has adapted; false: it has no such prefix. */
-static bool own_name(const loading *in, const char *stored, char name[512]) {
-    size_t length = strlen(in->model->architecture->prefix);
-    if (strncmp(stored, PEFT_PREFIX, sizeof PEFT_PREFIX - 1) != 0) return false;
-    stored += sizeof PEFT_PREFIX - 1;
-    if (strncmp(stored, in->model->architecture->prefix, length) == 0) stored += length;
-    snprintf(name, 512, "%s", stored);
-    static const char *const around[] = {".base_layer.", ".modules_to_save."};
-    for (size_t i = 0; i < 2; i++) {
-        char *at = strstr(name, around[i]), *end = at ? at + strlen(around[i]) - 1 : NULL;
-        if (at) memmove(at, end, strlen(end) + 1);
-    }
-    /* before PEFT 0.12 the magnitude was "lora_magnitude_vector.weight" or a bare parameter */
-    char *end = strstr(name, ".lora_magnitude_vector");
-    if (end) end[strlen(".lora_magnitude_vector")] = '\0';
-    return true;
-}
-
 /* Parts of the wrapped model that neither tagging nor embedding uses, and what PEFT has replaced. */
 static bool is_unused(const char *name) {
     if (strstr(name, ".original_module.")) return true;
@@ -296,7 +264,7 @@ static bool is_unused(const char *name) {
 
 /* A table of word embeddings of another number of rows: the base model's was resized for tokens that
  * were added. */
-static nerfit_status resize_words(const loading *in, const nf_stored *stored) {
+static nerfit_status resize_words(const nf_adapter_loading *in, const nf_stored *stored) {
     nf_model *model = in->model;
     nf_parameter *words = model->encoder.embedding.words;
     if (stored->n_dims != 2 || stored->dims[1] != (int64_t)words->cols || stored->dims[0] < 1 ||
@@ -312,11 +280,12 @@ static nerfit_status resize_words(const loading *in, const nf_stored *stored) {
     return NERFIT_OK;
 }
 
-static nerfit_status load_value(const loading *in, const nf_stored *stored, size_t *unused) {
+static nerfit_status load_value(const nf_adapter_loading *in, const nf_stored *stored,
+                                size_t *unused) {
     nf_network *net = &in->model->net;
     char name[512];
-    bool known = own_name(in, stored->name, name);
-    if (known && strstr(name, ".lora_embedding_")) return NERFIT_OK; /* add_to_embeddings */
+    bool known = nf_adapter_own_name(in, stored->name, name);
+    if (known && nf_adapter_is_folded(name)) return NERFIT_OK; /* nf_adapter_fold */
     nf_parameter *p = known ? nf_network_find(net, name) : NULL;
     if (!p && known && is_unused(name)) {
         (*unused)++;
@@ -334,72 +303,13 @@ static nerfit_status load_value(const loading *in, const nf_stored *stored, size
     return NERFIT_OK;
 }
 
-/* LoRA on a table of embeddings, E += s (B A)^T with A [R, rows] and B [cols, R], is added to the
- * table, which from then on goes with the adapter as a whole. */
-static nerfit_status add_to_embedding(const loading *in, nf_parameter *p, const nf_stored *a,
-                                      const nf_stored *b) {
-    const nf_adapter_config *config = &in->model->adapter->config;
-    nf_backend *be = in->model->net.be;
-    size_t r = a->n_dims == 2 && a->dims[0] > 0 ? (size_t)a->dims[0] : 1;
-    if (config->use_dora)
-        return nf_fail_at(in->err, NERFIT_UNSUPPORTED, in->where, 0, 0,
-                          "DoRA on embeddings (\"%s\") is not supported", a->name);
-    if (a->count != r * p->rows || b->n_dims != 2 || b->dims[0] != (int64_t)p->cols ||
-        b->count != r * p->cols)
-        return nf_fail_at(in->err, NERFIT_FORMAT, in->where, 0, 0,
-                          "tensors \"%s\" and \"%s\" are not of %zu rows and %zu columns", a->name,
-                          b->name, p->rows, p->cols);
-    double scaling = config->lora_alpha / (config->use_rslora ? sqrt((double)r) : (double)r);
-    double *x = malloc((a->count + b->count + p->cols) * sizeof *x + 1);
-    if (!x) return nf_no_memory(in->err, a->count);
-    double *y = x + a->count, *row = y + b->count;
-    nf_values *base = p->values;
-    nerfit_status status = nf_stored_to_f64(a, x, in->err);
-    if (status == NERFIT_OK) status = nf_stored_to_f64(b, y, in->err);
-    if (status == NERFIT_OK) status = nf_parameter_allocate(&in->model->net, p, in->err);
-    for (size_t v = 0; v < p->rows && status == NERFIT_OK; v++) {
-        be->to_f64(be, row, nf_at(be, base, v * p->cols), p->cols);
-        for (size_t c = 0; c < p->cols; c++)
-            for (size_t k = 0; k < r; k++) row[c] += scaling * y[c * r + k] * x[k * p->rows + v];
-        be->from_f64(be, nf_at(be, p->values, v * p->cols), row, p->cols);
-    }
-    free(x);
-    p->in_adapter = true;
-    return status;
-}
-
-static nerfit_status add_to_embeddings(const loading *in) {
-    static const char A[] = ".lora_embedding_A";
-    for (size_t i = 0; i < nf_safetensors_count(in->file); i++) {
-        const nf_stored *a = nf_safetensors_at(in->file, i);
-        char name[512], other[600];
-        if (!own_name(in, a->name, name)) continue;
-        char *end = strstr(name, A);
-        if (!end) continue;
-        snprintf(end, sizeof name - (size_t)(end - name), ".weight");
-        nf_parameter *p = nf_network_find(&in->model->net, name);
-        snprintf(other, sizeof other, "%s", a->name);
-        char *letter = strstr(other, A);
-        letter[sizeof A - 2] = 'B';
-        const nf_stored *b = nf_safetensors_find(in->file, other);
-        if (!p || !b)
-            return nf_fail_at(in->err, NERFIT_FORMAT, in->where, 0, 0,
-                              p ? "has no tensor \"%s\" beside its other half"
-                                : "tensor \"%s\" belongs to no embedding of this model",
-                              p ? other : a->name);
-        NF_TRY(add_to_embedding(in, p, a, b));
-        in->model->adapter->folded = true;
-    }
-    return NERFIT_OK;
-}
-
-static nerfit_status lacks(const loading *in, const nf_parameter *p, const char *why) {
+static nerfit_status lacks(const nf_adapter_loading *in, const nf_parameter *p, const char *why) {
     return nf_fail_at(in->err, NERFIT_FORMAT, in->where, 0, 0, "has no tensor for \"%s\", which %s",
                       p->name, why);
 }
 
 /* What the configuration calls for is there. */
-static nerfit_status check_filled(const loading *in) {
+static nerfit_status check_filled(const nf_adapter_loading *in) {
     const nf_network *net = &in->model->net;
     const nf_adapter_config *config = &in->model->adapter->config;
     for (size_t i = 0; i < net->n_linears; i++) {
@@ -423,12 +333,12 @@ static nerfit_status check_filled(const loading *in) {
     return NERFIT_OK;
 }
 
-static nerfit_status load_values(const loading *in) {
+static nerfit_status load_values(const nf_adapter_loading *in) {
     size_t unused = 0;
     for (size_t i = 0; i < nf_safetensors_count(in->file); i++)
         NF_TRY(load_value(in, nf_safetensors_at(in->file, i), &unused));
     NF_TRY(check_filled(in));
-    NF_TRY(add_to_embeddings(in));
+    NF_TRY(nf_adapter_fold(in));
     if (unused)
         nf_log_info(in->log,
                     "%s: %zu tensors are of parts that are not used here (the pooler) and are "
@@ -439,7 +349,7 @@ static nerfit_status load_values(const loading *in) {
 
 /* An adapter on the classifier or on what stands before it is added to it: these go with the adapter
  * as a whole in any case. */
-static nerfit_status fold_head(const loading *in) {
+static nerfit_status fold_head(const nf_adapter_loading *in) {
     nf_model *model = in->model;
     for (size_t i = 0; i < model->net.n_linears; i++) {
         nf_linear *linear = model->net.linears[i];
@@ -454,7 +364,7 @@ static nerfit_status fold_head(const loading *in) {
 /* ---------------------------------------------------------------- the head's labels */
 
 /* id2label of the adapter's own config.json, which nerfit writes beside PEFT's files; NULL: none. */
-static nerfit_status own_labels(const loading *in, json_t **config, const char **labels,
+static nerfit_status own_labels(const nf_adapter_loading *in, json_t **config, const char **labels,
                                 size_t count) {
     nf_arena *arena = &in->model->net.arena;
     const char *path = in->folder ? nf_path_join(arena, in->folder, "config.json") : NULL;
@@ -482,7 +392,8 @@ static nerfit_status own_labels(const loading *in, json_t **config, const char *
 }
 
 /* Without names of its own: the base's, if it has as many, or LABEL_0, ... as transformers has it. */
-static nerfit_status fallback_labels(const loading *in, const char **labels, size_t count) {
+static nerfit_status fallback_labels(const nf_adapter_loading *in, const char **labels,
+                                     size_t count) {
     nf_model *model = in->model;
     bool base = model->head && model->n_labels == count;
     for (size_t i = 0; i < count; i++) {
@@ -500,7 +411,7 @@ static nerfit_status fallback_labels(const loading *in, const char **labels, siz
 }
 
 /* The head that an adapter brings along: size from its tensor, labels from its config.json. */
-static nerfit_status add_head(const loading *in, const char *task) {
+static nerfit_status add_head(const nf_adapter_loading *in, const char *task) {
     nf_model *model = in->model;
     const nf_stored *head = nf_safetensors_find(in->file, "base_model.model.classifier.weight");
     if (!head || head->n_dims != 2 || head->dims[0] < 1) return NERFIT_OK;
@@ -530,22 +441,25 @@ static const char *file_prefix(const nf_model *model, const nf_safetensors *file
     const char *prefix = model->architecture->prefix;
     for (size_t i = 0; i < nf_safetensors_count(file); i++) {
         const char *name = nf_safetensors_at(file, i)->name;
-        if (strncmp(name, PEFT_PREFIX, sizeof PEFT_PREFIX - 1) == 0 &&
-            strncmp(name + sizeof PEFT_PREFIX - 1, prefix, strlen(prefix)) == 0)
+        if (strncmp(name, NF_PEFT_PREFIX, sizeof NF_PEFT_PREFIX - 1) == 0 &&
+            strncmp(name + sizeof NF_PEFT_PREFIX - 1, prefix, strlen(prefix)) == 0)
             return prefix;
     }
     return "";
 }
 
-static nerfit_status load_adapter(loading *in, const json_t *json) {
+static nerfit_status load_adapter(nf_adapter_loading *in, const json_t *json) {
     nf_model *model = in->model;
     nf_adapter_config config;
     const char *task = json_string_value(json_object_get(json, "task_type"));
+    in->json = json;
     NF_TRY(nf_adapter_config_read(&config, json, in->config, &model->net.arena, in->log, in->err));
     NF_TRY(add_head(in, task));
     in->prefix = file_prefix(model, in->file);
     adding how = {.path = in->config, .prefix = in->prefix, .foreign = true};
     NF_TRY(add_adapter(model, &config, &how, in->err));
+    in->options = &model->adapter->config;
+    in->folded = &model->adapter->folded;
     in->filled = calloc(model->net.n_parameters + 1, sizeof *in->filled);
     nerfit_status status = in->filled ? load_values(in) : nf_no_memory(in->err, 0);
     free(in->filled);
@@ -576,13 +490,13 @@ nerfit_status nf_adapter_load(nf_model *model, const char *folder, const nf_log 
     NF_TRY(open_weights(&file, arena, folder, err));
     nerfit_status status = nf_json_load(&json, path, err);
     if (status == NERFIT_OK) {
-        loading in = {.model = model,
-                      .file = file,
-                      .where = nf_safetensors_path(file),
-                      .config = path,
-                      .folder = folder,
-                      .log = log,
-                      .err = err};
+        nf_adapter_loading in = {.model = model,
+                                 .file = file,
+                                 .where = nf_safetensors_path(file),
+                                 .config = path,
+                                 .folder = folder,
+                                 .log = log,
+                                 .err = err};
         status = load_adapter(&in, json);
         json_decref(json);
     }
@@ -598,7 +512,8 @@ nerfit_status nf_adapter_load_memory(nf_model *model, const char *config, size_t
     NF_TRY(nf_safetensors_open_memory(&file, weights, weights_size, name, err));
     nerfit_status status = nf_json_parse(&json, config, config_size, name, 1, err);
     if (status == NERFIT_OK) {
-        loading in = {.model = model, .file = file, .where = name, .config = name, .err = err};
+        nf_adapter_loading in = {
+            .model = model, .file = file, .where = name, .config = name, .err = err};
         status = load_adapter(&in, json);
         json_decref(json);
     }
@@ -689,7 +604,7 @@ nerfit_status nf_adapter_save(const nf_model *model, const char *folder, nerfit_
         bool encoder = p->role == NF_ROLE_ENCODER && (p->trained || p->in_adapter);
         if (p->removed || !(head || encoder || p->role == NF_ROLE_ADAPTER)) continue;
         const char *name = stored_name(model, p, &arena);
-        snprintf(prefix, sizeof prefix, "%s%s", PEFT_PREFIX,
+        snprintf(prefix, sizeof prefix, "%s%s", NF_PEFT_PREFIX,
                  model->head && !head ? model->architecture->prefix : "");
         status = name ? nf_store_parameter_as(&tensors[count++], &arena, net, p, prefix, name, err)
                       : nf_no_memory(err, 0);

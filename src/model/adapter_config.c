@@ -43,6 +43,8 @@ static const struct {
     {"bias", READ},
     {"init_lora_weights", READ},
     {"peft_type", READ},
+    {"lora_bias", READ},               /* adapter_fold.c */
+    {"trainable_token_indices", READ}, /* adapter_fold.c */
     {"base_model_name_or_path", OF_NOTE},
     {"revision", OF_NOTE}, /* of the base model, on the hub: api_net.c */
     {"task_type", OF_NOTE},
@@ -58,10 +60,8 @@ static const struct {
     {"corda_config", OF_INIT},
     {"lora_ga_config", OF_INIT},
     {"layer_replication", REFUSED},
-    {"trainable_token_indices", REFUSED},
     {"target_parameters", REFUSED},
     {"megatron_config", REFUSED},
-    {"lora_bias", REFUSED},
     {"use_qalora", REFUSED},
     {"use_bdlora", REFUSED},
     {"velora_config", REFUSED},

@@ -195,7 +195,9 @@ nerfit_status nf_tokenizer_folder_tokens(nf_tokenizer_folder *folder, const json
     NF_TRY(append_legacy(folder, present, err));
     for (size_t i = 0; i < NF_NAMED_TOKENS; i++) {
         const json_t *named = setting(folder, token_names[i]);
-        json_t *fallback = !named && defaults && defaults[i] ? json_string(defaults[i]) : NULL;
+        bool by_default = !named && defaults && defaults[i];
+        json_t *fallback = by_default ? json_string(defaults[i]) : NULL;
+        if (by_default && !fallback) return nf_no_memory(err, 64);
         if (fallback) named = fallback;
         if (i == NF_MASK && folder->mask_strips && json_is_string(named)) {
             json_t *mask =

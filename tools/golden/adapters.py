@@ -1,7 +1,7 @@
 """Adapter folders as PEFT writes them, with the logits they give and the weights they merge to.
 
 Reads the models of models.py; writes tests/golden/{bert,...}/adapter-*/ and adapters.safetensors: see
-tests/golden/README.md. Usage: adapters.py OUT_FOLDER [MODEL... | more]
+tests/golden/README.md. Usage: adapters.py OUT_FOLDER [MODEL... | more | later]
 """
 import json
 import shutil
@@ -73,6 +73,16 @@ BARE = {
 }
 
 
+# Added later, in a file of their own, so that the others stay as they are.
+LATER = {
+    "lora-bias": {"lora_bias": True, "target_modules": ["query", "dense"], "use_rslora": True,
+                  "rank_pattern": {"query": 2}},
+    "tokens": {"trainable_token_indices": [7, 2, 90]},
+    "tokens-named": {"trainable_token_indices": {"word_embeddings": [5, 6], "position_embeddings": [1]},
+                     "lora_bias": True},
+}
+
+
 def config(kind, task, **more):
     options = {"r": 4, "lora_alpha": 8, "lora_dropout": 0.1, **OPTIONS.get(kind, {}), **more}
     return LoraConfig(task_type=task, **options)
@@ -90,7 +100,7 @@ def randomize(model, seed):
                 parameter.mul_(1 + 0.2 * noise)
             elif "lora_embedding" in name:
                 parameter.copy_(0.2 * noise)
-            elif "modules_to_save" in name or (parameter.requires_grad and "bias" in name):
+            elif "trainable_tokens" in name or "modules_to_save" in name or (parameter.requires_grad and "bias" in name):
                 parameter.add_(0.2 * noise)
 
 
@@ -141,11 +151,11 @@ def one(folder, kind, targets):
     save_file({f"logits.{kind}": logits}, folder / "adapters.safetensors", metadata=VERSIONS)
 
 
-def more(bert):
-    """MORE and BARE: logits, or hidden states, into adapters-more.safetensors."""
+def more(bert, kinds, name, first_seed=0):
+    """Of MORE and BARE, or LATER: logits, or hidden states, into a file of that name."""
     texts = read_texts(bert)
     values = {}
-    for seed, (kind, options) in enumerate({**MORE, **BARE}.items()):
+    for seed, (kind, options) in enumerate(kinds.items(), first_seed):
         bare, rows = kind in BARE, 108 if kind == "resized" else None
         base_class = AutoModel if bare else AutoModelForTokenClassification
         base = bert if bare else bert / "token-classification"
@@ -168,7 +178,7 @@ def more(bert):
             values[f"ids.{kind}"] = torch.cat(used).int()
         outputs, _ = reload_and_run(base_class, base, wrapper, folder, used, rows)
         values[f"{'hidden' if bare else 'logits'}.{kind}"] = outputs
-    save_file(values, bert / "adapters-more.safetensors", metadata=VERSIONS)
+    save_file(values, bert / name, metadata=VERSIONS)
 
 
 def main(out):
@@ -198,12 +208,14 @@ def main(out):
 
 
 if __name__ == "__main__":
-    if not sys.argv[2:] or "bert" in sys.argv[2:]:
-        main(Path(sys.argv[1]))
-        more(Path(sys.argv[1]) / "bert")
-    if sys.argv[2:] == ["more"]:
-        more(Path(sys.argv[1]) / "bert")
+    out, models = Path(sys.argv[1]), sys.argv[2:]
+    if not models or "bert" in models:
+        main(out)
+    if not models or "bert" in models or models == ["more"]:
+        more(out / "bert", {**MORE, **BARE}, "adapters-more.safetensors")
+    if not models or "bert" in models or models == ["later"]:
+        more(out / "bert", LATER, "adapters-later.safetensors", 40)
     for name, (kind, targets) in OTHERS.items():
-        if not sys.argv[2:] or name in sys.argv[2:]:
-            one(Path(sys.argv[1]) / name, kind, targets)
+        if not models or name in models:
+            one(out / name, kind, targets)
     print(json.dumps(VERSIONS))

@@ -77,6 +77,7 @@ static int run_serve(const command *self, int argc, char **argv) {
         STREAM,
         MEMORY,
         CONNECTIONS,
+        CLIENT_TIMEOUT,
         TIMEOUT,
         DRAIN,
         N_LIMITS
@@ -90,6 +91,7 @@ static int run_serve(const command *self, int argc, char **argv) {
                               [STREAM] = {"--stream_limit", NULL, 1, 1e12, 1e9},
                               [MEMORY] = {"--memory_limit", NULL, 1e6, 1e12, 256e6},
                               [CONNECTIONS] = {"--max_connections", NULL, 1, 1e6, 4096},
+                              [CLIENT_TIMEOUT] = {"--client_timeout", NULL, 0.001, 86400, 20},
                               [TIMEOUT] = {"--request_timeout", NULL, 0.001, 86400, 60},
                               [DRAIN] = {"--drain_timeout", NULL, 0, 86400, 30}};
     const cli_option options[] = {
@@ -113,6 +115,11 @@ static int run_serve(const command *self, int argc, char **argv) {
         {"--memory_limit", "BYTES", "of all bodies and replies together; 256e6",
          &limits[MEMORY].text, NULL},
         {"--max_connections", "N", "4096", &limits[CONNECTIONS].text, NULL},
+        {"--client_timeout", "SECONDS",
+         "that a client has for a request's head, and for a body and a reply, with a second more "
+         "for "
+         "every 5,000 bytes; 20",
+         &limits[CLIENT_TIMEOUT].text, NULL},
         {"--request_timeout", "SECONDS", "until a reply; 60", &limits[TIMEOUT].text, NULL},
         {"--drain_timeout", "SECONDS", "that requests have after SIGTERM; 30", &limits[DRAIN].text,
          NULL},
@@ -154,6 +161,7 @@ static int run_serve(const command *self, int argc, char **argv) {
     o.stream_limit = (size_t)limits[STREAM].value;
     o.memory_limit = (size_t)limits[MEMORY].value;
     o.max_connections = (size_t)limits[CONNECTIONS].value;
+    o.client_timeout = limits[CLIENT_TIMEOUT].value;
     o.request_timeout = limits[TIMEOUT].value;
     o.drain_timeout = limits[DRAIN].value;
     return serve(&o);

@@ -379,5 +379,306 @@ class LabelStudio(Case):
         self.assertEqual(service.ask("GET", "/health")[2]["status"], "UP")
 
 
+class Hostile(Case):
+    """What clients do that mean harm, or are unlucky."""
+
+    def raw(self, service):
+        return socket.create_connection(("127.0.0.1", service.port), PATIENCE)
+
+    def assert_alive(self, service):
+        self.assertEqual(bare(service.predict("call anna")[2]), [entity("call anna", "anna", "person")])
+
+    def test_slow_clients(self):
+        service = Service(self, "--client_timeout", "1")
+        head = b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000\r\n\r\n"
+        for start, byte in ((b"GET /info HTTP/1.1\r\nX-A: ", b"a"), (head, b" "), (b"", b"\r\n")):
+            with self.subTest(start=start[:20]), self.raw(service) as s:
+                s.sendall(start)
+                closed = began = time.monotonic()
+                try:
+                    while time.monotonic() - began < PATIENCE:
+                        s.sendall(byte)
+                        s.settimeout(0.1)
+                        try:
+                            if not s.recv(1000):
+                                break
+                        except TimeoutError:
+                            pass
+                except OSError:
+                    pass
+                closed = time.monotonic() - began
+                self.assertLess(closed, PATIENCE)
+                self.assertGreater(closed, 0.5)
+        self.assertGreaterEqual(service.metric("connection_evicted"), 3)
+        self.assert_alive(service)
+
+    def test_reader_that_does_not_read(self):
+        service = Service(self, "--client_timeout", "1")
+        with self.raw(service) as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            body = b"\n".join(b'"call anna in rome at nine"' for _ in range(60000))
+            s.sendall(b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-ndjson\r\n"
+                      b"Content-Length: %d\r\n\r\n" % len(body) + body)
+            self.assertTrue(service.wait_for(lambda: service.metric("connection_evicted") >= 1))
+        self.assertTrue(service.wait_for(lambda: service.metric("held_bytes") == 0))
+        self.assert_alive(service)
+
+    def test_idle_connections(self):
+        most, n = 64, 10000 if LONG else 400
+        service = Service(self, "--max_connections", str(most), "--client_timeout", "5")
+        idle = []
+        for _ in range(n):
+            try:
+                idle.append(self.raw(service))
+            except OSError:  # a full backlog, or no descriptors
+                break
+            if len(idle) % 1000 == 500:
+                self.assert_alive(service)
+        self.assertGreater(len(idle), most)
+        self.assert_alive(service)
+        for s in idle:
+            s.close()
+        self.assert_alive(service)
+
+    def test_gone(self):
+        service = Service(self, "--batch_window_ms", "1000", "--request_timeout", "30")
+        body = json.dumps({"inputs": "call anna"}).encode()
+        with self.raw(service) as s:
+            s.sendall(b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            self.assertTrue(service.wait_for(lambda: service.metric("queue_size") == 1, 0.9))
+        self.assertTrue(service.wait_for(lambda: service.metric("request_dropped") == 1))
+        self.assertEqual((service.metric("text_count"), service.metric("held_bytes")), (0, 0))
+        self.assert_alive(service)
+
+    def test_timeout(self):
+        service = Service(self, "--batch_window_ms", "1000", "--request_timeout", "0.1")
+        answer = service.predict("call anna")
+        self.assert_error(answer, 503, "timeout", "time|longer")
+        self.assertRegex(answer[1]["Retry-After"], r"^\d+$")
+        self.assertEqual(service.metric("request_timeout"), 1)
+
+    def test_overload(self):
+        service = Service(self, "--batch_window_ms", "700", "--max_concurrent_requests", "2")
+        answers = []
+
+        def ask():
+            answers.append(service.predict("call anna"))
+
+        threads = [threading.Thread(target=ask) for _ in range(5)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        self.assertEqual({a[0] for a in answers}, {200, 429})
+        for a in answers:
+            if a[0] == 429:
+                self.assert_error(a, 429, "overloaded", "overloaded")
+                self.assertGreaterEqual(int(a[1]["Retry-After"]), 1)
+        self.assertEqual(service.metric("request_overloaded"), [a[0] for a in answers].count(429))
+        self.assert_alive(service)
+
+    def test_keep_alive_and_pipelining(self):
+        service = Service(self)
+        with self.raw(service) as s:
+            texts = ["call anna", "rome", "nothing"] * 10
+            for text in texts:
+                body = json.dumps({"inputs": text}).encode()
+                s.sendall(b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            file = s.makefile("rb")
+            for text in texts:
+                self.assertEqual(file.readline(), b"HTTP/1.1 200 OK\r\n")
+                size = 0
+                while (line := file.readline()) != b"\r\n":
+                    if line.lower().startswith(b"content-length:"):
+                        size = int(line.split(b":")[1])
+                found = json.loads(file.read(size))
+                self.assertEqual([e["text"] for e in found], [w for w in text.split() if w in ("anna", "rome")])
+
+    def test_fuzz(self):
+        """Requests with bytes changed, cut and repeated: answered or closed, and the service lives."""
+        service = Service(self, "--client_timeout", "0.3", "--payload_limit", "20000", "--stream_limit", "20000")
+        draw = random.Random(int(os.environ.get("NERFIT_TEST_SEED", "1")))
+        body = json.dumps({"inputs": ["call anna", "\U0001F600"], "threshold": {"time": 0.5}, "offsets": "utf16"}).encode()
+        packed = gzip.compress(body)
+        seeds = [
+            b"GET /info HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+            b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body,
+            b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed) + packed,
+            b"POST /models/default/predict?offsets=byte HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n6\r\n\"anna\"\r\n5\r\n\n{\"a\r\n0\r\n\r\n",
+            b"POST /tokenize HTTP/1.1\r\nHost: 127.0.0.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n{}",
+            b"HEAD /docs HTTP/1.0\r\nAccept-Encoding: gzip;q=\r\n\r\n",
+        ]
+
+        def mutate(data):
+            data = bytearray(data)
+            for _ in range(draw.randrange(1, 5)):
+                at = draw.randrange(len(data) + 1)
+                kind = draw.randrange(4)
+                if kind == 0 and at < len(data):
+                    data[at] = draw.randrange(256)
+                elif kind == 1:
+                    del data[at:at + draw.randrange(1, 9)]
+                elif kind == 2:
+                    data[at:at] = data[at:at + draw.randrange(30)] * draw.choice((1, 2, 50))
+                else:
+                    data[at:at] = draw.choice((b"\r\n", b"\0", b"%00", b"../", b"Content-Length: 9999999999999999999\r\n",
+                                               b"Transfer-Encoding: chunked\r\n", b"{" * 500, b"\xff\xfe", b"Host: b\r\n"))
+            return bytes(data)
+
+        statuses = {}
+        for i in range(1000000 if LONG else 400):
+            with self.raw(service) as s:
+                try:
+                    s.sendall(mutate(draw.choice(seeds)))
+                    s.shutdown(socket.SHUT_WR)
+                    s.settimeout(10)
+                    answer = s.recv(100)
+                except OSError:
+                    answer = b""
+            found = re.match(rb"HTTP/1.[01] (\d+)", answer)
+            status = int(found[1]) if found else 0
+            statuses[status] = statuses.get(status, 0) + 1
+            self.assertIn(status, {0, 100, 200, 400, 403, 404, 405, 411, 413, 414, 415, 417, 422, 424, 431, 501, 503, 505},
+                          answer)
+            self.assertIsNone(service.process.poll(), f"request {i}: {''.join(service.messages)}")
+        self.assertGreater(statuses[200], 10)
+        self.assertGreater(statuses[400], 10)
+        self.assert_alive(service)
+        self.assertTrue(service.wait_for(lambda: service.metric("held_bytes") == 0))
+
+
+class Life(Case):
+    def test_drain(self):
+        service = Service(self, "--batch_window_ms", "1000")
+        answers = []
+        thread = threading.Thread(target=lambda: answers.append(service.predict("call anna")))
+        thread.start()
+        self.assertTrue(service.wait_for(lambda: service.metric("queue_size") == 1, 0.9))
+        service.process.send_signal(signal.SIGTERM)
+        thread.join()
+        self.assertEqual((answers[0][0], answers[0][1]["Connection"]), (200, "close"))
+        self.assertEqual(service.process.wait(PATIENCE), 0)
+        with self.assertRaises(OSError):
+            socket.create_connection(("127.0.0.1", service.port), 1)
+        self.assertIn("ending: 1 request", "".join(service.messages))
+
+    def test_end_in_the_middle(self):
+        """What cannot end in time is told so."""
+        service = Service(self, "--batch_window_ms", "1000", "--drain_timeout", "0.1")
+        answers = []
+        thread = threading.Thread(target=lambda: answers.append(service.predict("call anna")))
+        thread.start()
+        self.assertTrue(service.wait_for(lambda: service.metric("queue_size") == 1, 0.9))
+        service.end()
+        thread.join()
+        self.assertIn(answers[0][0], (200, 503))
+
+    def exchange(self, *given):
+        """A new model in the place of the old one, as nerfit train puts it there."""
+        fresh = Path(self.root) / "fresh"
+        make_model(fresh, *given)
+        old = Path(self.root) / f"old-{time.monotonic_ns()}"
+        model = Path(self.root) / "model"
+        libc = __import__("ctypes").CDLL(None)
+        if libc.renameat2(-100, str(fresh).encode(), -100, str(model).encode(), 2) != 0:  # RENAME_EXCHANGE
+            model.rename(old)
+            fresh.rename(model)
+
+    def test_new_model(self):
+        service = Service(self)
+        stop, answers = threading.Event(), []
+
+        def ask():
+            c = service.connect()
+            self.addCleanup(c.close)
+            while not stop.is_set():
+                status, _, found = service.ask("POST", "/predict", {"inputs": "call anna in rome"}, None, c)
+                answers.append((status, [e["label"] for e in found]))
+
+        threads = [threading.Thread(target=ask) for _ in range(3)]
+        for t in threads:
+            t.start()
+        old, new = (200, ["person", "place"]), (200, ["place", "person"])
+        for i in range(4):
+            expected = new if i % 2 == 0 else old
+            self.exchange(*(("anna=B-place", "rome=B-person") if i % 2 == 0 else ()))
+            self.assertTrue(service.wait_for(lambda e=expected: answers and answers[-1] == e), i)
+        stop.set()
+        for t in threads:
+            t.join()
+        self.assertTrue(all(a in (old, new) for a in answers))
+        self.assertGreaterEqual(service.ask("GET", "/info")[2]["models"][0]["generation"], 5)
+
+    def test_broken_model(self):
+        service = Service(self)
+        config = Path(self.root) / "model" / "config.json"
+        config.write_text("{")
+        self.assertTrue(service.wait_for(lambda: any("the old one stays" in m for m in service.messages)))
+        self.assertEqual(service.predict("call anna")[0], 200)
+        time.sleep(2.5)  # it is said once
+        self.assertEqual(sum("the old one stays" in m for m in service.messages), 1)
+        make_model(Path(self.root) / "model", "anna=B-place")
+        self.assertTrue(service.wait_for(lambda: bare(service.predict("call anna")[2])[0]["label"] == "place"))
+
+    def test_hang_up(self):
+        service = Service(self)
+        service.process.send_signal(signal.SIGHUP)
+        self.assertTrue(service.wait_for(lambda: service.ask("GET", "/info")[2]["models"][0]["generation"] == 2))
+
+    def test_wrong_starts(self):
+        model = f"{self.root}/model"
+        for arguments, status, pattern in (
+            ([], 2, "MODEL is missing"), ([model, f"default={model}"], 2, "two models"), ([model, "--port", "70000"], 2, "65535"),
+            ([f"{self.root}/nothing"], 1, "nothing"), ([model, "--host", "no.such.host.invalid"], 1, "no.such.host"),
+            ([model, "--host", "192.0.2.1"], 1, "cannot listen"), ([model, "--access_log", f"{self.root}/no/log"], 1, "written"),
+        ):
+            with self.subTest(arguments):
+                done = subprocess.run([NERFIT, "serve", "--port", "0", *arguments], capture_output=True, text=True,
+                                      timeout=PATIENCE)
+                self.assertEqual(done.returncode, status, done.stderr)
+                self.assertRegex(done.stderr, pattern)
+
+
+class Load(Case):
+    def test_soak(self):
+        """Many more clients than may wait: every answer is right or 429, nothing is lost, memory stays."""
+        seconds = 600 if LONG else 5
+        service = Service(self, "--max_concurrent_requests", "8")
+        stop, lock = threading.Event(), threading.Lock()
+        counts = {200: 0, 429: 0}
+
+        def rss():
+            return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{service.process.pid}/status").read_text())[1])
+
+        def ask(seed):
+            draw, c = random.Random(seed), service.connect()
+            self.addCleanup(c.close)
+            while not stop.is_set():
+                words = [draw.choice(WORDS) for _ in range(20)]
+                status, headers, found = service.ask("POST", "/predict", {"inputs": " ".join(words)}, None, c)
+                wanted = [w for w in words if w in ("nine", "ten", "rome", "paris", "anna")]
+                right = [e["text"] for e in found] == wanted if status == 200 else int(headers["Retry-After"]) >= 1
+                with lock:
+                    counts[status] = counts.get(status, 0) + 1
+                    if not right:
+                        counts["wrong"] = counts.get("wrong", 0) + 1
+
+        threads = [threading.Thread(target=ask, args=(i,)) for i in range(32)]
+        for t in threads:
+            t.start()
+        time.sleep(seconds * 0.4)
+        before = rss()
+        time.sleep(seconds * 0.6)
+        stop.set()
+        for t in threads:
+            t.join()
+        self.assertEqual(set(counts), {200, 429}, counts)
+        self.assertGreater(counts[200], 100)
+        self.assertLess(rss(), before * 1.1 + 4096)
+        self.assertEqual(service.metric("text_count"), counts[200])
+        self.assertEqual(service.metric("request_overloaded"), counts[429])
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=1)

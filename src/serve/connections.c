@@ -7,10 +7,10 @@
 
 #include "base/clock.h"
 
-static const double HEAD_SECONDS = 20.0, SCARCE_SECONDS = 1.0, BYTES_A_SECOND = 500.0;
+static const double SCARCE_SECONDS = 1.0, BYTES_A_SECOND = 5000.0;
 
-void nf_connections_begin(nf_connections *c, size_t most, nf_metrics *metrics) {
-    *c = (nf_connections){.most = most, .metrics = metrics};
+void nf_connections_begin(nf_connections *c, size_t most, double seconds, nf_metrics *metrics) {
+    *c = (nf_connections){.most = most, .seconds = seconds, .metrics = metrics};
     pthread_mutex_init(&c->mutex, NULL);
 }
 
@@ -23,7 +23,7 @@ nf_connection *nf_connections_add(nf_connections *c, int fd, const char *address
     if (!one) return NULL;
     one->fd = fd;
     one->since = nf_clock_now();
-    one->allowance = HEAD_SECONDS;
+    one->allowance = c->seconds;
     snprintf(one->address, sizeof one->address, "%s", address);
     pthread_mutex_lock(&c->mutex);
     one->next = c->first;
@@ -51,13 +51,19 @@ void nf_connection_enter(nf_connections *c, nf_connection *one, nf_phase phase, 
     pthread_mutex_lock(&c->mutex);
     one->phase = phase;
     one->since = nf_clock_now();
-    one->allowance = phase == NF_PHASE_WORK ? 0.0 : HEAD_SECONDS + (double)bytes / BYTES_A_SECOND;
+    one->allowance = phase == NF_PHASE_WORK ? 0.0 : c->seconds + (double)bytes / BYTES_A_SECOND;
     pthread_mutex_unlock(&c->mutex);
 }
 
 void nf_connection_moved(nf_connections *c, nf_connection *one, size_t bytes) {
+    double now = nf_clock_now();
     pthread_mutex_lock(&c->mutex);
-    if (one->allowance > 0.0) one->allowance += (double)bytes / BYTES_A_SECOND;
+    if (one->allowance > 0.0) {
+        double longer = one->allowance + (double)bytes / BYTES_A_SECOND;
+        double most = now - one->since + c->seconds;
+        if (longer > most) longer = most;
+        if (longer > one->allowance) one->allowance = longer;
+    }
     pthread_mutex_unlock(&c->mutex);
 }
 
@@ -68,7 +74,8 @@ void nf_connections_sweep(nf_connections *c) {
     pthread_mutex_lock(&c->mutex);
     bool scarce = c->count > c->most - c->most / 4;
     for (nf_connection *one = c->first; one; one = one->next) {
-        double most = scarce && one->phase == NF_PHASE_HEAD ? SCARCE_SECONDS : one->allowance;
+        double most = one->allowance;
+        if (scarce && one->phase == NF_PHASE_HEAD && most > SCARCE_SECONDS) most = SCARCE_SECONDS;
         if (most == 0.0 || now - one->since <= most) continue;
         shutdown(one->fd, SHUT_RDWR);
         one->allowance = 0.0; /* once */

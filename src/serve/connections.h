@@ -1,9 +1,9 @@
 /* Connections, and how long each may take for what it is at.
  *
  * libmicrohttpd closes connections on which nothing moves; a client that sends a byte now and then
- * would hold one for ever. Here each has time for what it does (a head, a body, to take a reply), by
- * Apache's rule (mod_reqtimeout: 20 s, and one more for every 500 bytes), and where connections get
- * scarce those that have nothing under way go first. */
+ * would hold one for ever. Here each has client_timeout for what it does (a head, a body, to take a
+ * reply), and gets time back for bytes that move, a second for 5,000, but never more than that from
+ * now on. Where connections get scarce those that have nothing under way go first. */
 #ifndef NF_SERVE_CONNECTIONS_H
 #define NF_SERVE_CONNECTIONS_H
 
@@ -31,10 +31,12 @@ typedef struct nf_connections {
     pthread_mutex_t mutex; /* of all */
     nf_connection *first;
     size_t count, most;
+    double seconds; /* client_timeout */
     nf_metrics *metrics;
 } nf_connections;
 
-void nf_connections_begin(nf_connections *connections, size_t most, nf_metrics *metrics);
+void nf_connections_begin(nf_connections *connections, size_t most, double seconds,
+                          nf_metrics *metrics);
 void nf_connections_end(nf_connections *connections);
 /* NULL: out of memory. */
 nf_connection *nf_connections_add(nf_connections *connections, int fd, const char *address);

@@ -123,15 +123,18 @@ nerfit_status nf_models_load(nf_models *models, const nf_serve_options *options,
     size_t n = options->n_models + (options->encoder != NULL);
     *models = (nf_models){.log = options->log, .log_user = options->log_user};
     if (!(models->items = calloc(n + 1, sizeof *models->items))) return nf_no_memory(err, n);
+    /* a tagger's sessions have a thread each: the workers; an encoder has one user at a time */
+    nerfit_model_options tagging = options->machine;
+    tagging.threads = 1;
+    if (options->n_models > 1) NF_TRY(nerfit_weights_new(&models->weights, &tagging, err));
+    tagging.weights = models->weights;
     for (size_t i = 0; i < n; i++) {
         nf_served *s = &models->items[i];
         bool tagger = i < options->n_models;
         s->kind = tagger ? NF_SERVED_TAGGER : NF_SERVED_ENCODER;
         s->name = tagger ? options->models[i].name : "encoder";
         s->folder = tagger ? options->models[i].folder : options->encoder;
-        s->machine = options->machine;
-        /* a tagger's sessions have a thread each: the workers; an encoder has one user at a time */
-        if (tagger) s->machine.threads = 1;
+        s->machine = tagger ? tagging : options->machine;
         models->count++;
         NF_TRY(served_begin(s, err));
     }
@@ -147,6 +150,7 @@ void nf_models_free(nf_models *models) {
         pthread_mutex_destroy(&s->tokenizer_mutex);
     }
     free(models->items);
+    nerfit_weights_free(models->weights);
     *models = (nf_models){0};
 }
 

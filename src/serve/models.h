@@ -53,6 +53,7 @@ typedef struct nf_served {
 typedef struct nf_models {
     nf_served *items; /* [count]; taggers first */
     size_t count;
+    nerfit_weights *weights; /* that several taggers share; NULL: there is one */
     nerfit_log_function log;
     void *log_user;
 } nf_models;

@@ -214,7 +214,8 @@ nerfit_status nf_serve_run(const nf_serve_options *options, nerfit_error *err) {
     server->log = (nf_log){options->log, options->log_user};
     server->began = nf_clock_now();
     raise_limits(&server->options);
-    nf_connections_begin(&server->connections, server->options.max_connections, &server->metrics);
+    nf_connections_begin(&server->connections, server->options.max_connections,
+                         options->client_timeout, &server->metrics);
     set = block_signals(&before);
     nerfit_status status = begin(server, err);
     if (status == NERFIT_OK) {

@@ -31,6 +31,8 @@ typedef struct nf_serve_options {
     size_t stream_limit;  /* the same of NDJSON */
     size_t memory_limit;  /* bytes of bodies and replies that are held, all requests together */
     size_t max_connections;
+    double
+        client_timeout; /* seconds for a head, and for a body and a reply, one more for 5,000 bytes */
     double request_timeout; /* seconds from a request's last byte to its reply */
     double drain_timeout;   /* seconds that requests have after SIGTERM */
     const char *access_log; /* a file; "-": standard output; NULL: none */

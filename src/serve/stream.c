@@ -43,10 +43,9 @@ static void wake(nf_stream_run *s) {
     nf_request *r = s->request;
     bool room = s->reading && s->n_open <= MOST_OPEN / 2;
     bool result = s->writing && s->first && s->first->ready;
-    if (!r->suspended || r->gone || (!room && !result)) return;
+    if (!r->suspended || (!room && !result && !r->gone)) return;
     s->reading = s->writing = r->suspended = false;
-    nf_connection_enter(&r->server->connections, r->peer, room ? NF_PHASE_BODY : NF_PHASE_REPLY,
-                        BLOCK);
+    nf_connection_enter(&r->server->connections, r->peer, room ? NF_PHASE_BODY : NF_PHASE_REPLY, 0);
     r->server->mhd.resume_connection(r->connection);
 }
 
@@ -95,6 +94,17 @@ static void line_failed(line *l, nf_failure failure, const char *message) {
     nf_str_free(&error);
 }
 
+/* The mutex is held. */
+static void add_cost(nf_stream_run *s, const nf_job_result *result) {
+    nf_request_cost *cost = &s->request->cost;
+    cost->texts++;
+    cost->tokens += result->prediction ? result->prediction->n_tokens : 0;
+    s->queue += result->queue;
+    s->compute += result->compute;
+    cost->queue = s->queue / (double)cost->texts;
+    cost->compute = s->compute / (double)cost->texts;
+}
+
 static void job_done(nf_job *job, const nf_job_result *result) {
     line *l = job->user;
     nf_stream_run *s = job->request->stream;
@@ -107,13 +117,7 @@ static void job_done(nf_job *job, const nf_job_result *result) {
         line_failed(l, result->failure, result->message);
     }
     pthread_mutex_lock(&job->request->mutex);
-    nf_request_cost *cost = &job->request->cost;
-    cost->texts++;
-    cost->tokens += result->prediction ? result->prediction->n_tokens : 0;
-    s->queue += result->queue;
-    s->compute += result->compute;
-    cost->queue = s->queue / (double)cost->texts;
-    cost->compute = s->compute / (double)cost->texts;
+    if (!job->request->gone) add_cost(s, result); /* else it has been logged */
     pthread_mutex_unlock(&job->request->mutex);
     line_ready(s, l);
 }
@@ -314,8 +318,8 @@ static ssize_t on_read(void *user, uint64_t at, char *buffer, size_t most) {
     (void)at;
     ssize_t n = 0;
     pthread_mutex_lock(&r->mutex);
-    bool last = !s->first && s->ended, done = true;
-    if (!s->partial.length && !(s->deflate ? s->flushed : last)) {
+    bool last = !s->first && s->ended, done = !r->gone;
+    if (done && !s->partial.length && !(s->deflate ? s->flushed : last)) {
         last = take_ready(s, s->deflate ? &plain : &s->partial);
         if (s->deflate && (plain.length || last)) done = pack(s, &plain, last);
         done = done && !plain.failed && !s->partial.failed;

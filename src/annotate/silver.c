@@ -70,13 +70,14 @@ static void silver_mark(uint8_t *cover, const nf_entity *e, uint8_t value) {
     memset(cover + e->start, value, e->end - e->start);
 }
 
-/* Places that are proposed and not written, as "unknown": [[start, end], ...]. */
-static nerfit_status silver_unknown(nf_str *out, const nf_silver_text *t,
+/* Places that are proposed and not written. */
+static nerfit_status silver_unknown(nf_beside *out, const nf_silver_text *t,
                                     const nf_given_span *spans, size_t count, nf_arena *arena,
                                     nerfit_error *err) {
     uint32_t length = t->document->length;
     uint8_t *cover = nf_arena_calloc(arena, (size_t)length + 1, 1);
-    if (!cover) return nf_no_memory(err, length);
+    nf_range *ranges = nf_arena_calloc(arena, (size_t)length / 2 + 1, sizeof *ranges);
+    if (!cover || !ranges) return nf_no_memory(err, length);
     for (size_t i = 0; i < t->merged->n_spans; i++)
         silver_mark(cover, &t->merged->spans[i].span, 1);
     for (size_t k = 0; k < t->n_opinions; k++)
@@ -84,16 +85,24 @@ static nerfit_status silver_unknown(nf_str *out, const nf_silver_text *t,
             silver_mark(cover, &t->opinions[k]->unsure[i], 1);
     for (size_t i = 0; i < count; i++)
         memset(cover + spans[i].start, 0, (size_t)(spans[i].end - spans[i].start));
-    bool any = false;
     for (uint32_t at = 0; at < length; at++) {
         if (!cover[at]) continue;
         uint32_t end = at;
         while (end < length && cover[end]) end++;
-        nf_str_appendf(out, "%s[%u, %u]", any ? ", " : ", \"unknown\": [", at, end);
-        any = true;
+        ranges[out->n_unknown++] = (nf_range){at, end};
         at = end;
     }
-    if (any) nf_str_append_char(out, ']');
+    out->unknown = ranges;
+    return NERFIT_OK;
+}
+
+static nerfit_status silver_labels(nf_beside *out, const nf_annotate_job *job,
+                                   const nf_silver_text *t, nf_arena *arena, nerfit_error *err) {
+    const char **labels = nf_arena_calloc(arena, job->labels.count + 1, sizeof *labels);
+    if (!labels) return nf_no_memory(err, job->labels.count);
+    for (size_t l = 0; l < job->labels.count; l++)
+        if (t->merged->asked[l]) labels[out->n_labels++] = job->labels.names[l];
+    out->labels = labels;
     return NERFIT_OK;
 }
 
@@ -128,24 +137,13 @@ static size_t silver_disputed(nf_str *out, const nf_annotate_job *job, const nf_
 
 /* ---------------------------------------------------------------- the text */
 
-/* What stands beside the text: what the input had, and ours; without the first ", ". */
+/* Fields beside the text: what the input had, and what is disputed; without the first ", ". */
 static nerfit_status silver_fields(nf_str *out, const nf_annotate_job *job, const nf_silver_text *t,
-                                   const nf_given_span *spans, size_t count, size_t *n_disputed,
-                                   nf_arena *arena, nerfit_error *err) {
-    static const char *const own[] = {"labels", "unknown", "disputed", "source", "weight", NULL};
+                                   size_t *n_disputed, nerfit_error *err) {
+    static const char *const own[] = {"disputed", NULL};
     const nf_beside *before = t->document->beside;
-    nf_beside rest = {.fields = before ? before->fields : NULL};
+    const nf_beside rest = {.fields = before ? before->fields : NULL};
     if (rest.fields) nf_json_append_beside(out, &rest, own);
-    nf_str_append_text(out, ", \"labels\": [");
-    bool any = false;
-    for (size_t l = 0; l < job->labels.count; l++) {
-        if (!t->merged->asked[l]) continue;
-        nf_str_append_text(out, any ? ", " : "");
-        nf_str_append_json(out, job->labels.names[l], strlen(job->labels.names[l]));
-        any = true;
-    }
-    nf_str_append_char(out, ']');
-    NF_TRY(silver_unknown(out, t, spans, count, arena, err));
     *n_disputed = silver_disputed(out, job, t);
     return out->failed ? nf_no_memory(err, 0) : NERFIT_OK;
 }
@@ -159,12 +157,14 @@ static nerfit_status silver_write(nf_corpus *out, const nf_annotate_job *job,
     nf_given_span *spans = nf_arena_calloc(arena, most + 1, sizeof *spans);
     if (!spans) return nf_no_memory(err, most * sizeof *spans);
     NF_TRY(silver_spans(job, t, spans, &count, arena, err));
-    NF_TRY(silver_fields(fields, job, t, spans, count, n_disputed, arena, err));
+    NF_TRY(silver_fields(fields, job, t, n_disputed, err));
     uint64_t given = 0;
     for (size_t k = 0; k < t->n_opinions; k++)
         if (t->opinions[k]->given) given |= UINT64_C(1) << k;
-    nf_beside beside = {.fields = nf_str_text(fields) + 2,
+    nf_beside beside = {.fields = fields->length ? nf_str_text(fields) + 2 : NULL,
                         .source = silver_source(t, given, arena)};
+    NF_TRY(silver_unknown(&beside, t, spans, count, arena, err));
+    NF_TRY(silver_labels(&beside, job, t, arena, err));
     if (!beside.source) return nf_no_memory(err, 0);
     if (!*beside.source) beside.source = "rules";
     nf_given_document document = {.text = d->text,

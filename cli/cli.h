@@ -93,6 +93,6 @@ void cli_print_mistakes(const nerfit_report *report);
 extern const command command_train, command_predict, command_eval, command_score, command_embed,
     command_tokenize, command_data, command_fewshot, command_pretrain, command_describe,
     command_download, command_bench, command_quantize, command_completion, command_annotate,
-    command_serve;
+    command_suggest, command_serve;
 
 #endif

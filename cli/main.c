@@ -12,10 +12,10 @@
 #include <unistd.h>
 
 static const command *const commands[] = {
-    &command_train,   &command_predict,  &command_eval,     &command_score,
-    &command_embed,   &command_tokenize, &command_data,     &command_annotate,
-    &command_fewshot, &command_pretrain, &command_describe, &command_download,
-    &command_bench,   &command_quantize, &command_serve,    &command_completion,
+    &command_train,    &command_predict,    &command_eval,     &command_score,   &command_embed,
+    &command_tokenize, &command_data,       &command_annotate, &command_suggest, &command_fewshot,
+    &command_pretrain, &command_describe,   &command_download, &command_bench,   &command_quantize,
+    &command_serve,    &command_completion,
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 

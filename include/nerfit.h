@@ -529,6 +529,35 @@ NERFIT_API nerfit_status nerfit_annotate(const nerfit_corpus *texts,
                                          const nerfit_annotate_options *options,
                                          nerfit_annotate_result *result, nerfit_error *error);
 
+/* What to annotate next; see docs/annotate.md. Begin with NERFIT_SUGGEST_OPTIONS_INIT. */
+typedef struct nerfit_suggest_options {
+    size_t size; /* sizeof(nerfit_suggest_options) */
+    const char
+        *model; /* a folder or name: what it is unsure of is asked for; one without labels of its
+                          own takes `labels` */
+    const char *labels;
+    const nerfit_model_options *model_options; /* NULL: the defaults */
+    const nerfit_corpus *known; /* annotated already, or NULL: nothing like it is suggested */
+    const nerfit_corpus
+        *teacher; /* the same texts as another annotator sees them, or NULL: where the
+                                     model disagrees is worth a look */
+    const char *sentence_encoder; /* a folder, so that the texts differ in meaning; NULL: none */
+    size_t texts, words;          /* how many at most; 0: no limit */
+    nerfit_log_function log;
+    nerfit_transfer_function transfer;
+    bool (*go_on)(void *user); /* false: stop; may be NULL */
+    void *user;
+} nerfit_suggest_options;
+#define NERFIT_SUGGEST_OPTIONS_INIT                                                                \
+    { .size = sizeof(nerfit_suggest_options) }
+
+/* Ranks texts by what a person's annotation would teach. *suggested is a new corpus of them in that
+ * order, with the model's entities and a field "suggestion": {"gain", "uncertainty", "rarity"} beside
+ * each. */
+NERFIT_API nerfit_status nerfit_suggest(const nerfit_corpus *texts,
+                                        const nerfit_suggest_options *options,
+                                        nerfit_corpus **suggested, nerfit_error *error);
+
 /* ---------------------------------------------------------------- scores */
 
 typedef enum nerfit_mistake_kind {

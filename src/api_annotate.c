@@ -33,22 +33,30 @@ static void annotating_end(nf_annotating *a) {
 
 /* ---------------------------------------------------------------- models */
 
+nerfit_status nf_model_load_labelled(nerfit_model **out, const char *folder,
+                                     const nerfit_model_options *given, const char *labels,
+                                     nerfit_error *error) {
+    nerfit_model_options options = *given;
+    options.labels = NULL;
+    nerfit_status status = nerfit_model_load(out, folder, &options, error);
+    if (status != NERFIT_OK || !labels) return status;
+    const nf_model *model = (*out)->model;
+    if (model->n_labels && !model->gliner) return NERFIT_OK;
+    nerfit_model_free(*out); /* a bare encoder, or a model of any labels */
+    options.labels = labels;
+    return nerfit_model_load(out, folder, &options, error);
+}
+
 static nerfit_status annotating_load(nf_annotating *a, const char *folder, nerfit_model **out,
                                      nerfit_error *error) {
     nerfit_model_options options;
     NF_TRY(
         nf_options_take(&options, sizeof options, a->options.model, "nerfit_model_options", error));
-    options.labels = NULL;
     options.log = a->options.log;
     options.log_user = options.transfer_user = a->options.user;
     options.transfer = a->options.transfer;
-    nerfit_status status = nerfit_model_load(out, folder, &options, error);
-    if (status != NERFIT_OK || !a->options.labels) return status;
-    const nf_model *model = (*out)->model;
-    if (model->n_labels && !model->gliner) return NERFIT_OK;
-    nerfit_model_free(*out); /* a bare encoder, or a model of any labels */
-    options.labels = a->options.labels;
-    return nerfit_model_load(out, folder, &options, error);
+    options.size = sizeof options;
+    return nf_model_load_labelled(out, folder, &options, a->options.labels, error);
 }
 
 /* A name for what a model says: the last part of its folder that tells something, with a number if

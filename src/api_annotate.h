@@ -27,6 +27,11 @@ typedef struct nf_annotating {
     nerfit_encoder *encoder; /* of sentences; or NULL */
 } nf_annotating;
 
+/* A model with labels of its own, or one that takes those named (a file, or names; NULL: none). */
+nerfit_status nf_model_load_labelled(nerfit_model **model, const char *folder,
+                                     const nerfit_model_options *options, const char *labels,
+                                     nerfit_error *error);
+
 nf_job_labels nf_annotating_labels(const nf_annotating *a);
 /* Opens the language model and its answers, and adds it to the annotators. */
 nerfit_status nf_annotating_open_llm(nf_annotating *a, nerfit_error *error);

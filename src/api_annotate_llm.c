@@ -1,7 +1,6 @@
 /* nerfit.h: annotating by a language model. */
 #include "api_annotate.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,14 +50,7 @@ static nerfit_status annotating_embed(nf_annotating *a, const nf_corpus *corpus,
     float *vectors = *out = nf_arena_calloc(&a->arena, n * size + 1, sizeof *vectors);
     if (!texts || !vectors) return nf_no_memory(error, n * size * sizeof *vectors);
     for (size_t i = 0; i < n; i++) texts[i] = corpus->documents[i].text;
-    NF_TRY(nerfit_encode(a->encoder, texts, n, vectors, NULL, error));
-    for (size_t i = 0; i < n; i++) {
-        double norm = 0;
-        for (size_t k = 0; k < size; k++)
-            norm += (double)vectors[i * size + k] * (double)vectors[i * size + k];
-        for (size_t k = 0; k < size && norm > 0; k++) vectors[i * size + k] /= (float)sqrt(norm);
-    }
-    return NERFIT_OK;
+    return nf_encoder_encode_unit(a->encoder, texts, n, vectors, error);
 }
 
 static nerfit_status annotating_choose_examples(nf_annotating *a, const nf_corpus *texts,

@@ -328,3 +328,9 @@ nerfit_status nerfit_encode(nerfit_encoder *encoder, const char *const *texts, s
     return nf_sentence_encoder_encode(encoder->encoder, encoder->be, texts, count, false,
                                       embeddings, n_cut, error);
 }
+
+nerfit_status nf_encoder_encode_unit(nerfit_encoder *encoder, const char *const *texts,
+                                     size_t count, float *vectors, nerfit_error *error) {
+    return nf_sentence_encoder_encode(encoder->encoder, encoder->be, texts, count, true, vectors,
+                                      NULL, error);
+}

@@ -23,4 +23,8 @@ struct nerfit_session {
     nf_arena arena;  /* of the last predictions */
 };
 
+/* nerfit_encode with vectors [count, size] of unit length. */
+nerfit_status nf_encoder_encode_unit(nerfit_encoder *encoder, const char *const *texts,
+                                     size_t count, float *vectors, nerfit_error *error);
+
 #endif

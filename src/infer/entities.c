@@ -1,5 +1,6 @@
 #include "infer/entities.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/utf8.h"
@@ -61,6 +62,19 @@ static void label_word(const nf_rules *rules, nf_tagged *tagged, size_t w, const
     }
 }
 
+static double entropy_of(double p) {
+    return p > 0 ? -p * log(p) : 0;
+}
+
+/* Of the words' labels under the decoder: total token entropy (Settles and Craven 2008). */
+static double decoded_entropy(const nf_entity_finder *f, size_t n, size_t types) {
+    double sum = 0;
+    for (size_t w = 0; w < n; w++)
+        for (size_t label = 0; label < 2 * types + 1; label++)
+            sum += entropy_of(nf_decoder_marginal(f->decoder, w, (int32_t)label));
+    return sum;
+}
+
 /* Labels all tokens by the best path over the words. What needs the sums over all paths, which cost
  * the most, is left undone where nothing asks for it: no entity, no scores of tokens. */
 static nerfit_status decode_words(nf_entity_finder *f, const nf_rules *rules, nf_tagged *tagged,
@@ -68,11 +82,12 @@ static nerfit_status decode_words(nf_entity_finder *f, const nf_rules *rules, nf
     size_t n = tagged->n_words, types = rules->tags.n_types;
     int32_t *path = f->labels;
     NF_TRY(nf_decoder_best(f->decoder, &rules->transitions, logits, n, types, path, NULL, err));
-    if (token_scores || path_has_entity(path, n)) {
+    if (token_scores || f->entropy || path_has_entity(path, n)) {
         double log_z;
         NF_TRY(nf_decoder_sum(f->decoder, &rules->transitions, logits, n, types, &log_z, err));
         nf_decoder_keep(f->decoder, rules->least, path);
     }
+    if (f->entropy) tagged->entropy = decoded_entropy(f, n, types);
     for (size_t w = 0; w < n; w++)
         label_word(rules, tagged, w, path,
                    token_scores ? (float)nf_decoder_marginal(f->decoder, w, path[w]) : 0.0F);
@@ -149,6 +164,9 @@ nerfit_status nf_entities_find(nf_entity_finder *f, const nf_rules *rules, const
         count = path_spans(f, tagged->n_words, f->spans);
     } else {
         count = label_spans(f, rules, tagged, f->spans);
+        tagged->entropy = 0; /* of the best label against all others: no more is known of a word */
+        for (size_t w = 0; w < tagged->n_words && f->entropy; w++)
+            tagged->entropy += entropy_of(f->scores[w]) + entropy_of(1 - f->scores[w]);
     }
     tagged->n_entities = 0;
     tagged->entities = nf_arena_alloc(arena, count * sizeof *tagged->entities);

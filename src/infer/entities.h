@@ -14,6 +14,7 @@ typedef struct nf_entity_finder {
     nf_entity *spans; /* [capacity] */
     double *logits;   /* [n_logits] for callers: a text's words in the decoder's order */
     size_t n_logits;
+    bool entropy; /* whether tagged->entropy is wanted */
 } nf_entity_finder;
 
 void nf_entity_finder_free(nf_entity_finder *finder);

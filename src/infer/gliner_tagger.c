@@ -126,11 +126,14 @@ static nerfit_status choose_entities(const nf_rules *rules, const struct nf_glin
     result->entities = nf_arena_alloc(arena, all->count * sizeof *result->entities + 1);
     if (!result->entities) return nf_no_memory(err, all->count * sizeof *result->entities);
     result->n_entities = all->count;
+    result->entropy = 0; /* of the spans above the threshold: is it one, or not */
     for (size_t i = 0; i < all->count; i++) {
         const nf_scored_span *span = &all->items[i];
         result->entities[i] =
             (nf_entity){state->words[span->start][0], state->words[span->end][1], span->label,
                         nf_calibration_apply(&rules->calibration, (double)span->score)};
+        double p = result->entities[i].score;
+        if (p > 0 && p < 1) result->entropy -= p * log(p) + (1 - p) * log(1 - p);
         label_words(result, span);
     }
     return NERFIT_OK;

@@ -25,6 +25,7 @@ typedef struct nf_tagged {
     size_t n_tokens;
     uint32_t *words; /* [n_words + 1] the words' first tokens */
     size_t n_words;
+    double entropy; /* of its words' labels, summed, in nats; where the call asks for it */
 } nf_tagged;
 
 typedef struct nf_text {

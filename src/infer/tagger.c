@@ -160,6 +160,7 @@ nerfit_status nf_tagger_finish(nf_tagging_worker *w, int index, const nf_tagging
 static nerfit_status finish_text(nf_tagging_worker *w, int index, const nf_tagging_job *job,
                                  nf_portion_run *run, size_t text, const double *logits,
                                  nerfit_error *err) {
+    w->finder.entropy = job->call.entropy;
     NF_TRY(nf_entities_find(&w->finder, job->call.rules, &run->portion.texts[text],
                             &run->portion.results[text], logits, job->token_scores,
                             &run->arenas[index], err));

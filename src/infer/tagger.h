@@ -34,6 +34,7 @@ typedef struct nf_tagging_call {
     bool (*go_on)(void *user);
     void *user;
     const nf_log *log; /* may be NULL */
+    bool entropy;      /* whether nf_tagged's is wanted: it takes the sums over all paths */
 } nf_tagging_call;
 
 /* Texts that are tagged together: batches are of texts of similar length. */

@@ -16,6 +16,7 @@ with the package; messages go to the logger "nerfit".
 """
 
 from . import errors
+from ._annotate import Annotated, annotate, suggest
 from ._arguments import TrainingArguments
 from ._describe import describe
 from ._library import version as _version
@@ -26,6 +27,7 @@ from .errors import NerfitError
 __version__ = _version()
 
 __all__ = [
+    "Annotated",
     "Entity",
     "Event",
     "Model",
@@ -36,8 +38,10 @@ __all__ = [
     "Trainer",
     "TrainingArguments",
     "Weights",
+    "annotate",
     "describe",
     "download",
     "errors",
     "load",
+    "suggest",
 ]

@@ -386,6 +386,15 @@ def _open() -> ctypes.CDLL:
 _library = _open()
 
 
+def declare(functions: dict[str, tuple[Any, list[Any]]]) -> None:
+    """Makes more functions of nerfit.h known to ``call``."""
+    for name, (result, arguments) in functions.items():
+        function = getattr(_library, name)
+        function.restype = c_int if result is STATUS else result
+        function.argtypes = arguments
+    _FUNCTIONS.update(functions)
+
+
 def exception(error: Error) -> errors.NerfitError:
     """The exception that says what the error record says."""
     known = 0 < error.code < len(_STATUS)

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 static const command *const commands[] = {
@@ -66,10 +67,36 @@ const char *cli_backends_help(void) {
     return text;
 }
 
+/* Broken between words where the terminal's line ends; further lines are indented. */
+static void print_wrapped(const char *mark, const char *message) {
+    struct winsize window;
+    bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col >= 40;
+    size_t width = known ? window.ws_col : 80, column = strlen(mark);
+    fputs(mark, stderr);
+    for (bool first = true; *message; first = false) {
+        size_t size = strcspn(message, " ");
+        if (!first && column + 1 + size > width) {
+            fputs("\n  ", stderr);
+            column = 2;
+        } else if (!first) {
+            fputc(' ', stderr);
+            column++;
+        }
+        fprintf(stderr, "%.*s", (int)size, message);
+        column += size;
+        message += size + (message[size] == ' ');
+    }
+    fputc('\n', stderr);
+}
+
 void cli_log(void *user, nerfit_log_level level, const char *message) {
     const bool *quiet = user;
     if (quiet && *quiet && level == NERFIT_LOG_INFO) return;
-    fprintf(stderr, "%s%s\n", level == NERFIT_LOG_WARNING ? "warning: " : "", message);
+    const char *mark = level == NERFIT_LOG_WARNING ? "warning: " : "";
+    if (isatty(STDERR_FILENO))
+        print_wrapped(mark, message);
+    else
+        fprintf(stderr, "%s%s\n", mark, message);
 }
 
 /* ---------------------------------------------------------------- arguments */

@@ -37,20 +37,27 @@ static double number_of(const char *json, const char *key) {
     return at ? cli_number_of(at + strlen(pattern)) : 0.0 / 0.0;
 }
 
+/* "  NAME NUMBER" of a key that the event has. */
+static void print_number(const nerfit_event *event, const char *key, const char *name) {
+    double value = number_of(event->json, key);
+    if (value == value) fprintf(stderr, "  %s %.4g", name, value);
+}
+
+/* A line within 80 columns; --log-json has all under transformers' names. */
 static void print_entry(const nerfit_event *event) {
-    static const char *const keys[] = {"loss",
-                                       "grad_norm",
-                                       "learning_rate",
-                                       "eval_loss",
-                                       "eval_overall_precision",
-                                       "eval_overall_recall",
-                                       "eval_overall_f1"};
-    fprintf(stderr, "stage %d  step %lld/%lld  epoch %.2f", event->stage, (long long)event->step,
-            (long long)event->total_steps, event->epoch);
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-        double value = number_of(event->json, keys[i]);
-        if (value == value) fprintf(stderr, "  %s %.4g", keys[i], value);
-    }
+    double f1 = number_of(event->json, "eval_overall_f1");
+    fprintf(stderr, "stage %d  step %lld/%lld", event->stage, (long long)event->step,
+            (long long)event->total_steps);
+    if (f1 == f1)
+        fprintf(stderr, "  validation: F1 %.4f (P %.4f, R %.4f)", f1,
+                number_of(event->json, "eval_overall_precision"),
+                number_of(event->json, "eval_overall_recall"));
+    else
+        fprintf(stderr, "  epoch %.2f", event->epoch);
+    print_number(event, "loss", "loss");
+    print_number(event, "grad_norm", "gradient");
+    print_number(event, "learning_rate", "rate");
+    print_number(event, "eval_loss", f1 == f1 ? "loss" : "validation loss");
     fputc('\n', stderr);
 }
 

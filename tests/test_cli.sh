@@ -260,6 +260,12 @@ save_steps: 2
 logging_steps: 2
 YAML
 expect "train" 0 'The model is in' "$nerfit" train "$root/config.yaml"
+wide=$("$nerfit" train "$root/config.yaml" --overwrite_output_dir true 2>&1 >/dev/null | grep '^stage 2  step' | awk 'length($0) > 80')
+[ -z "$wide" ] || { echo "FAIL: lines of training are wider than 80: $wide"; failures=$((failures + 1)); }
+if command -v script >/dev/null; then # a terminal of 60 columns; its lines of steps are short as they are
+    wide=$(script -qec "stty cols 60; '$nerfit' train '$root/config.yaml' --overwrite_output_dir true >/dev/null" /dev/null | tr -d '\r' | grep -vE 'step|\[' | awk 'length($0) > 60 && $2 != ""')
+    [ -z "$wide" ] || { echo "FAIL: lines are wider than the terminal: $wide"; failures=$((failures + 1)); }
+fi
 expect "train, finished" 0 'is finished; there is nothing left to do' "$nerfit" train "$root/config.yaml" --resume_from_checkpoint true
 expect "train, what it chose" 0 'recipe nerfit, 2 texts: what was not given follows' "$nerfit" train "$root/config.yaml" --overwrite_output_dir true
 expect "predict, decoder" 0 '"entities"' "$nerfit" predict "$root/out/best" "$root/texts.txt" --decoder labels

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/rng.h"
+#include "model/gliner.h"
 #include "model/adapter.h"
 #include "infer/tagger.h"
 #include "train/stage.h"
@@ -85,6 +86,13 @@ static nerfit_status make_texts(nf_arena *arena, nf_text *texts, size_t size, ne
     return NERFIT_OK;
 }
 
+/* Tokens that go through the model beside a text's own: special ones, or a prompt; its words are then
+ * counted as a token each. */
+static size_t further_tokens(const nf_rules *rules) {
+    const nf_gliner_labels *labels = rules->gliner;
+    return labels ? labels->prompt.length + labels->prompt.n_after : 2;
+}
+
 static nerfit_status tag_for(nf_tagger *tagger, const nf_tagging_call *call, const nf_text *texts,
                              double seconds, size_t *n_texts, size_t *n_tokens, double *took,
                              nerfit_error *err) {
@@ -97,7 +105,7 @@ static nerfit_status tag_for(nf_tagger *tagger, const nf_tagging_call *call, con
     for (size_t at = 0; status == NERFIT_OK && nf_clock_now() - began < seconds; at += A_CALL) {
         status = nf_tagger_tag(tagger, call, texts + at % N_TEXTS, A_CALL, results, err);
         for (size_t i = 0; i < A_CALL && status == NERFIT_OK; i++)
-            *n_tokens += results[i].n_tokens + 2; /* special tokens go through the model too */
+            *n_tokens += results[i].n_tokens + further_tokens(call->rules);
         *n_texts += A_CALL;
     }
     *took = nf_clock_now() - began;
@@ -267,17 +275,26 @@ static nerfit_status measure_training(nf_benchmark *out, nf_model *model, const 
     return status;
 }
 
+/* Models that read labels look for ten; their examples for training are made of documents. */
+static nerfit_status name_labels(nf_model *model, nerfit_error *err) {
+    static const char *const labels[] = {"person", "organization", "city", "date",  "time",
+                                         "song",   "food",         "shop", "money", "event"};
+    return nf_gliner_set_labels(model, labels, labels, NF_COUNT(labels), err);
+}
+
 nerfit_status nf_benchmark_run(nf_benchmark *out, nf_model *model, double seconds,
                                nerfit_error *err) {
     static const char *const labels[] = {"O", "B-entity", "I-entity"};
     static const size_t LONG_TEXT = 1500;
+    bool reads_labels = model->kind && model->kind->reads_labels;
     *out = (nf_benchmark){0};
+    if (reads_labels) NF_TRY(name_labels(model, err));
     if (!model->head) NF_TRY(nf_model_add_classifier(model, labels, 3, 1, err));
     NF_TRY(nf_network_prepare(&model->net, false, err));
     NF_TRY(measure_peak(out, model, err));
     NF_TRY(measure_tagging(out, model, "tagging, short texts", 0, seconds, err));
     NF_TRY(measure_tagging(out, model, "tagging, long texts", LONG_TEXT, seconds, err));
-    if (model->net.be->precision == NF_PRECISION_INT8) return NERFIT_OK;
+    if (model->net.be->precision == NF_PRECISION_INT8 || reads_labels) return NERFIT_OK;
     nf_model_train_encoder(model, true);
     NF_TRY(measure_training(out, model, "training, all weights", 3.0, seconds, err));
     nf_adapter_config adapter = {.r = 16, .lora_alpha = 16, .lora_dropout = 0.1, .use_dora = true};

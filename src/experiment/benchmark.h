@@ -24,8 +24,8 @@ typedef struct nf_benchmark {
 } nf_benchmark;
 
 /* Takes about `seconds` for each row. The model must be loaded with adapters merged, and is of no
- * use afterwards: it has been trained on made-up labels. Precision int8 is measured in tagging
- * alone. */
+ * use afterwards: it has been trained on made-up labels. Precision int8, and models
+ * that read labels (ten are looked for), are measured in tagging alone. */
 nerfit_status nf_benchmark_run(nf_benchmark *out, nf_model *model, double seconds,
                                nerfit_error *err);
 

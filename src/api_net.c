@@ -100,7 +100,7 @@ nerfit_status nerfit_model_find(const char *name, const char *kind,
     static const char *const kinds[] = {"model", "sentence", "tokenizer"};
     nerfit_model_options own;
     nf_arena arena = {0};
-    const char *found = NULL, *base; /* what the model builds on comes along */
+    const char *found = NULL, *base; /* base: what a GLiNER model builds on comes along */
     size_t chosen = 0;
     *folder = NULL;
     NF_TRY(nf_options_take(&own, sizeof own, given, "nerfit_model_options", error));
@@ -110,7 +110,10 @@ nerfit_status nerfit_model_find(const char *name, const char *kind,
         return nf_fail(error, NERFIT_ARGUMENT,
                        "kind \"%s\" is not one of model, sentence, tokenizer", kind);
     nerfit_status status =
-        nf_net_folder(&net, &arena, name, (nf_hub_kind)chosen, &found, &base, error);
+        nf_net_folder(&net, &arena, name, (nf_hub_kind)chosen, &found, NULL, error);
+    nf_hub_watch watch = {on_download, &net, &net.log};
+    if (status == NERFIT_OK && chosen == NF_HUB_MODEL)
+        status = find_encoder(&watch, &arena, found, &base, error);
     if (status == NERFIT_OK && !nf_directory_exists(found))
         status = nf_fail_at(error, NERFIT_IO, name, 0, 0,
                             "is neither a folder nor a model's name (owner/name)");

@@ -30,7 +30,7 @@ ADAPTERS = {  # rank: what fits into 8 MB
         "languages": False, "rank": 64, "steps": 2000},
     "multilingual-e5-small-general": {
         "base": "intfloat/multilingual-e5-small", "encoder": ".cache/multilingual-e5-small",
-        "languages": True, "rank": 40, "steps": 1200},
+        "languages": True, "rank": 40, "steps": 2000},
 }
 
 
@@ -95,6 +95,7 @@ def main():
     parser.add_argument("--data", default="../shared/data")
     parser.add_argument("--corpus-alone", action="store_true",
                         help="corpora/open-types and nothing else: an adapter that no evaluation set knows")
+    parser.add_argument("--steps", type=int)
     parser.add_argument("--encoder")
     parser.add_argument("--nerfit", default="build/nerfit")
     parser.add_argument("--output")
@@ -108,7 +109,7 @@ def main():
         write_manifest(manifest, how["languages"], None if args.corpus_alone else args.data)
         subprocess.run([args.nerfit, "pretrain", "--model_name", encoder, "--peft_lora", "true",
                         "--lora_r", str(how["rank"]), "--lora_alpha", str(how["rank"]),
-                        "--max_steps", str(how["steps"]), "--pretrain_annotations", manifest,
+                        "--max_steps", str(args.steps or how["steps"]), "--pretrain_annotations", manifest,
                         "--pretrained", "none", "--seed", "1", "--threads", "1",
                         "--output_dir", work, "--overwrite_output_dir", "true"], check=True)
         best = os.path.join(work, "best")

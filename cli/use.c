@@ -41,9 +41,8 @@ typedef struct machine {
      "file of descriptions, or names divided by commas",                                           \
      &(m).labels, NULL},                                                                           \
         {"--label_text", "mean|description|name",                                                  \
-         "with --labels: what the sentence encoder reads of them; mean (the default): the mean "   \
-         "of "                                                                                     \
-         "the embeddings of name and description",                                                 \
+         "with --labels: what the sentence encoder reads of them; mean (the default): name and "   \
+         "description, which counts three times",                                                  \
          &(m).label_text, NULL},                                                                   \
         {"--nested", NULL, "of a GLiNER model: entities may lie inside others", NULL,              \
          &(m).nested},                                                                             \

@@ -128,7 +128,7 @@ typedef struct nerfit_model_options {
      * own. */
     nerfit_weights *weights;
     /* With labels: what of them the sentence encoder reads: "mean" (NULL and "auto": the mean of the
-     * embeddings of name and description), "description", "name". */
+     * embeddings of name and description, which counts three times), "description", "name". */
     const char *label_text;
 } nerfit_model_options;
 #define NERFIT_MODEL_OPTIONS_INIT                                                                  \

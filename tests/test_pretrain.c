@@ -204,7 +204,8 @@ static void embed(nf_embeddings *out, nf_label_text rule) {
     be->free(be);
 }
 
-/* A label's vector is the mean of its names' and its descriptions' means, of unit length. */
+/* A label's vector is the mean of its names' and its descriptions' means, which count three times, of
+ * unit length. */
 static void label_texts(void **state) {
     (void)state;
     enum { NAME, SYNONYM, DESCRIPTION, FURTHER, OF_ALL, N };
@@ -223,8 +224,8 @@ static void label_texts(void **state) {
     embed(&e[OF_ALL], NF_LABEL_TEXT_MEAN);
     double squares = 0, dot = 0, all = 0;
     for (size_t i = 0; i < e[OF_ALL].size; i++) {
-        double mean = (double)v[NAME][i] + (double)v[SYNONYM][i] + (double)v[DESCRIPTION][i] +
-                      (double)v[FURTHER][i];
+        double mean = (double)v[NAME][i] + (double)v[SYNONYM][i] +
+                      3.0 * ((double)v[DESCRIPTION][i] + (double)v[FURTHER][i]);
         squares += mean * mean;
         dot += mean * (double)e[OF_ALL].vectors[i];
         all += (double)e[OF_ALL].vectors[i] * (double)e[OF_ALL].vectors[i];

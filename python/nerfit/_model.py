@@ -284,7 +284,7 @@ class Model:
         weights: what the model shares with others; backend, precision and threads are then those
             that it was made with. A pickled model comes back with weights of its own.
         label_text: with labels: what of them the sentence encoder reads: "mean" (None: the mean of
-            the embeddings of name and description), "description", "name".
+            the embeddings of name and description, which counts three times), "description", "name".
 
     Raises:
         NerfitError: the folder holds no such model.

@@ -49,6 +49,9 @@ bool nf_label_text_find(const char *name, nf_label_text *out) {
     return false;
 }
 
+/* Of the development sets' labels, zero-shot: docs/evaluation.md. */
+static const float NAME_SHARE = 0.25f;
+
 /* A label's texts: names first. */
 typedef struct label_reading {
     const char **texts; /* [count] of all labels */
@@ -91,21 +94,22 @@ static nerfit_status label_reading_make(label_reading *r, nf_arena *arena, const
     return NERFIT_OK;
 }
 
-static void add_mean(float *out, const float *vectors, size_t count, size_t size) {
+static void add_mean(float *out, const float *vectors, size_t count, size_t size, float share) {
     for (size_t k = 0; k < count; k++)
-        for (size_t i = 0; i < size; i++) out[i] += vectors[k * size + i] / (float)count;
+        for (size_t i = 0; i < size; i++) out[i] += share * vectors[k * size + i] / (float)count;
 }
 
-void nf_embeddings_mean(float *out, const float *vectors, size_t n_names, size_t count,
-                        size_t size) {
+void nf_embeddings_mean(float *out, const nf_label_vectors *label, float name_share) {
+    size_t n = label->n_names, size = label->size;
     double squares = 0.0;
-    if (count == 1) {
-        memcpy(out, vectors, size * sizeof *out);
+    if (label->count == 1) {
+        memcpy(out, label->vectors, size * sizeof *out);
         return;
     }
     memset(out, 0, size * sizeof *out);
-    if (n_names) add_mean(out, vectors, n_names, size);
-    if (count > n_names) add_mean(out, vectors + n_names * size, count - n_names, size);
+    if (n) add_mean(out, label->vectors, n, size, name_share);
+    if (label->count > n)
+        add_mean(out, label->vectors + n * size, label->count - n, size, 1.0f - name_share);
     for (size_t i = 0; i < size; i++) squares += (double)out[i] * (double)out[i];
     float scale = squares > 0.0 ? (float)(1.0 / sqrt(squares)) : 0.0f;
     for (size_t i = 0; i < size; i++) out[i] *= scale;
@@ -122,8 +126,9 @@ static nerfit_status encode(nf_embeddings *out, const nf_descriptions *d,
     if (!vectors) return nf_no_memory(err, r.count * size * sizeof *vectors);
     NF_TRY(nf_sentence_encoder_encode(encoder, by->be, r.texts, r.count, true, vectors, &cut, err));
     for (size_t i = 0; i < d->count; i++) {
-        nf_embeddings_mean(out->vectors + i * size, vectors + r.firsts[i] * size, r.n_names[i],
-                           r.firsts[i + 1] - r.firsts[i], size);
+        const nf_label_vectors label = {vectors + r.firsts[i] * size, r.n_names[i],
+                                        r.firsts[i + 1] - r.firsts[i], size};
+        nf_embeddings_mean(out->vectors + i * size, &label, NAME_SHARE);
         out->types[i] = nf_arena_strdup(&out->arena, d->labels[i]);
         if (!out->types[i]) return nf_no_memory(err, 0);
         out->count++;

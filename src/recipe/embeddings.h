@@ -17,9 +17,9 @@ typedef struct nf_embeddings {
     float *vectors; /* [count, size], as given; descriptions give unit vectors */
 } nf_embeddings;
 
-/* What of a label is embedded. The mean of a name's and a description's vectors is never far from
- * the better of the two (docs/evaluation.md); further names and descriptions (data/synonyms.h) count
- * in their half. */
+/* What of a label is embedded. A mean in which the description counts three times as much as the name
+ * is near the better of the two (docs/evaluation.md); further names and descriptions
+ * (data/synonyms.h) count in their part. */
 typedef enum nf_label_text {
     NF_LABEL_TEXT_AUTO, /* the recipe's: mean, of the recipe original description */
     NF_LABEL_TEXT_MEAN,
@@ -51,10 +51,14 @@ nerfit_status nf_embeddings_read(nf_embeddings *out, const char *path, const nf_
 /* `name` stands for the descriptions' file in messages. Vectors have unit length. */
 nerfit_status nf_embeddings_describe(nf_embeddings *out, const nf_descriptions *descriptions,
                                      const char *name, const nf_embedder *by, nerfit_error *err);
-/* out [size] = the unit-length mean of names' and descriptions' means. vectors [count, size]: unit
- * vectors, those of names first. */
-void nf_embeddings_mean(float *out, const float *vectors, size_t n_names, size_t count,
-                        size_t size);
+/* A label's texts as unit vectors [count, size], those of names first. */
+typedef struct nf_label_vectors {
+    const float *vectors;
+    size_t n_names, count, size;
+} nf_label_vectors;
+/* out [size]: the unit-length mean of names' mean, times name_share, and descriptions' mean, times
+ * 1 - name_share. */
+void nf_embeddings_mean(float *out, const nf_label_vectors *label, float name_share);
 /* Copies vectors [count, size]; they should be finite. `name` stands for them in messages. */
 nerfit_status nf_embeddings_make(nf_embeddings *out, const char *const *types, size_t count,
                                  size_t size, const float *vectors, const char *name,

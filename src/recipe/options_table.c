@@ -63,7 +63,8 @@ const nf_option nf_options[] = {
      "What each label means: safetensors of embeddings, or JSON/YAML of label: description."},
     {"label_text", CHOICE, false, AT(label_text), "auto", 0, 0, NF_LABEL_TEXTS, DATA,
      "What of a label the sentence encoder reads: its description, its name, or the mean of both "
-     "embeddings; auto: mean (recipe original: description)."},
+     "embeddings, in which the description counts three times; auto: mean (recipe original: "
+     "description)."},
     {"st_model_name", MODEL, false, AT(st_model_name), NULL, 0, 0, NULL, DATA,
      "The sentence encoder for descriptions: a folder or a name; without it, model_name serves if "
      "it is "

@@ -19,7 +19,7 @@ enum { STREAM_CORPUS = 0x505245434F, STREAM_TEXTS, STREAM_FORMS };
  * last. */
 typedef struct type_texts {
     size_t first, n_names, n_descriptions;
-    float *mean; /* [size], as labels are embedded for tagging; those of a set one behind another */
+    float *mean; /* [size] of both kinds alike; those of a set one behind another */
 } type_texts;
 
 /* One annotated file with its label set. */
@@ -224,8 +224,10 @@ static nerfit_status means_of_types(nf_pretraining *p, nerfit_error *err) {
     for (size_t i = 0; i < p->n_types; i++) {
         type_texts *type = &p->types[i];
         type->mean = means + i * p->size;
-        nf_embeddings_mean(type->mean, p->embeddings.vectors + type->first * p->size, type->n_names,
-                           type->n_names + type->n_descriptions, p->size);
+        const nf_label_vectors label = {p->embeddings.vectors + type->first * p->size,
+                                        type->n_names, type->n_names + type->n_descriptions,
+                                        p->size};
+        nf_embeddings_mean(type->mean, &label, 0.5f);
     }
     return NERFIT_OK;
 }

@@ -115,21 +115,18 @@ static nerfit_status mentions_of(nf_arena *arena, const char *const *word_labels
                                  nf_scheme scheme, const size_t *byte_starts,
                                  const size_t *byte_ends, nf_mention **out, size_t *count,
                                  nerfit_error *error) {
-    nf_label_span *spans = nf_arena_calloc(arena, n + 1, sizeof *spans);
+    nf_entity *spans = nf_arena_calloc(arena, n + 1, sizeof *spans);
     if (!spans) return nf_no_memory(error, n * sizeof *spans);
     NF_TRY(nf_spans_from_labels(word_labels, n, scheme, spans, count, error));
     nf_mention *mentions = *out = nf_arena_calloc(arena, *count + 1, sizeof *mentions);
     if (!mentions) return nf_no_memory(error, *count * sizeof *mentions);
     for (size_t i = 0; i < *count; i++) {
-        const nf_label_span *s = &spans[i];
-        const char *label = nf_arena_copy(arena, s->type, s->type_size);
-        if (!label) return nf_no_memory(error, s->type_size);
-        mentions[i] = (nf_mention){(uint32_t)s->start,
-                                   (uint32_t)s->end,
-                                   byte_starts[s->start],
-                                   byte_ends[s->end - 1],
-                                   label,
-                                   -1};
+        const nf_entity *s = &spans[i];
+        nf_type_name type = nf_label_type_name(word_labels[s->type], scheme);
+        const char *label = nf_arena_copy(arena, type.text, type.size);
+        if (!label) return nf_no_memory(error, type.size);
+        mentions[i] =
+            (nf_mention){s->start, s->end, byte_starts[s->start], byte_ends[s->end - 1], label, -1};
     }
     return NERFIT_OK;
 }

@@ -81,7 +81,35 @@ static void test_models(void **state) {
     }
 }
 
+/* What a pass had no memory for is said with its size, though blocks have no error record. */
+static void *no_memory(nf_backend *backend, size_t bytes) {
+    (void)backend;
+    (void)bytes;
+    return NULL;
+}
+
+static void test_how_much(void **state) {
+    (void)state;
+    nerfit_error error;
+    nf_pass pass = {0};
+    assert_ok(nf_backend_ref(&be, sizeof(float), &error), &error);
+    assert_ok(nf_workspace_new(&pass.ws, be, &error), &error);
+    assert_ok(nf_workspace_check(pass.ws, &error), &error);
+    be->memory_new = no_memory;
+    assert_null(nf_workspace_reals(pass.ws, 1000000));
+    assert_null(nf_workspace_reals(pass.ws, 5));
+    assert_int_equal(nf_pass_failed(&pass, &error), NERFIT_NO_MEMORY);
+    size_t bytes = 0;
+    assert_int_equal(sscanf(error.text, "out of memory (asked for %zu bytes)", &bytes), 1);
+    assert_in_range(bytes, 4000000, 4000256);
+    nf_workspace_reset(pass.ws);
+    assert_ok(nf_workspace_check(pass.ws, &error), &error);
+    nf_workspace_free(pass.ws);
+    be->free(be);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_models)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_models),
+                                       cmocka_unit_test(test_how_much)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -164,15 +164,16 @@ static void test_spans(void **state) {
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
         nerfit_error err;
         const char *labels[MAX_LABELS];
-        nf_label_span spans[MAX_LABELS];
+        nf_entity spans[MAX_LABELS];
         size_t count;
         char *text = strdup(cases[c].labels), got[256] = "";
         size_t n = split(text, labels);
         assert_ok(nf_spans_from_labels(labels, n, cases[c].scheme, spans, &count, &err), &err);
-        for (size_t i = 0, at = 0; i < count; i++)
-            at += (size_t)snprintf(got + at, sizeof got - at, "%s%zu-%zu %.*s", i ? ", " : "",
-                                   spans[i].start, spans[i].end, (int)spans[i].type_size,
-                                   spans[i].type);
+        for (size_t i = 0, at = 0; i < count; i++) {
+            nf_type_name type = nf_label_type_name(labels[spans[i].type], cases[c].scheme);
+            at += (size_t)snprintf(got + at, sizeof got - at, "%s%u-%u %.*s", i ? ", " : "",
+                                   spans[i].start, spans[i].end, (int)type.size, type.text);
+        }
         if (strcmp(got, cases[c].spans) != 0)
             fail_msg("%s: %s: got \"%s\", expected \"%s\"", cases[c].name, cases[c].labels, got,
                      cases[c].spans);

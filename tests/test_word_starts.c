@@ -173,7 +173,7 @@ static void round_trip(const nf_tokenizer *t, const nf_document *d, tally *sum) 
     bool *starts = calloc(n + 1, sizeof *starts);
     const char **labels = calloc(n + 1, sizeof *labels);
     size_t *words = calloc(n + 2, sizeof *words);
-    nf_label_span *spans = calloc(n + 1, sizeof *spans);
+    nf_entity *spans = calloc(n + 1, sizeof *spans);
     nf_arena arena = {0};
     assert_ok(nf_word_starts(&e, 0, 0, d->text, d->text_size, NF_WORDS_TOKENIZER, starts, &err),
               &err);
@@ -201,8 +201,8 @@ static void round_trip(const nf_tokenizer *t, const nf_document *d, tally *sum) 
         for (size_t k = taken_last; k < count && !found; k++) {
             uint32_t start = e.starts[words[spans[k].start]];
             uint32_t end = e.ends[words[spans[k].end] - 1];
-            found =
-                start == gold->start && end == gold->end && strcmp(spans[k].type, gold->label) == 0;
+            nf_type_name type = nf_label_type_name(labels[spans[k].type], NF_SCHEME_NONE);
+            found = start == gold->start && end == gold->end && strcmp(type.text, gold->label) == 0;
             if (found) taken_last = k + 1;
         }
         matched += found;

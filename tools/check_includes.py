@@ -17,8 +17,7 @@ ROOT = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).resolve().paren
 TABLE = "docs/architecture.md"
 # files that stand in one circle, as far as such are left
 KNOWN = [
-    ["src/data/annotations", "src/data/formats/format", "src/data/json_value", "src/data/reading",
-     "src/data/tagging"],
+    ["src/data/annotations", "src/data/formats/format", "src/data/json_value", "src/data/reading"],
     ["src/infer/tagger", "src/infer/tagger_impl"],
     ["src/text/added_tokens", "src/text/component", "src/text/pre_tokenizer", "src/text/tokenizer",
      "src/text/tokenizer_impl", "src/text/work"],

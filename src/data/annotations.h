@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "data/annotation_report.h"
 #include "data/document.h"
+#include "labels/tagging.h"
 
 /* A row of the table of formats: formats/format.h. */
 typedef struct nf_format nf_format;
@@ -21,16 +22,6 @@ typedef enum nf_overlap_policy {
     NF_OVERLAP_KEEP_LONGEST, /* longer ones first; of equal ones the one given first */
     NF_OVERLAP_KEEP_FIRST,   /* in the order in which the document gives them */
 } nf_overlap_policy;
-
-/* How labels mark an entity's words. The first five are read by the same rules; the choice decides
- * which labels are reported as illegal. See tagging.h. */
-typedef enum nf_tagging {
-    NF_TAGGING_AUTO, /* told from the labels */
-    NF_TAGGING_IOB1,
-    NF_TAGGING_IOB2,
-    NF_TAGGING_BIOES,
-    NF_TAGGING_BILOU,
-} nf_tagging;
 
 /* A column of a table: by number (from 1, or -1 for the last, ...) or by its header; {0}: found by
  * content. */
@@ -54,10 +45,8 @@ typedef struct nf_annotation_options {
     const nf_log *log;            /* warnings: the first ten of each kind, then their number */
 } nf_annotation_options;
 
-/* By name ("error", "bioes", also "iobes", "bio"); false if there is none. */
+/* By name ("error", ...); false if there is none. */
 bool nf_overlap_policy_find(const char *name, nf_overlap_policy *policy);
-bool nf_tagging_find(const char *name, nf_tagging *tagging);
-const char *nf_tagging_name(nf_tagging tagging);
 /* "3", "-1", or a header's name. "0" and "" are errors: false. */
 bool nf_column_parse(nf_column *column, const char *text);
 

@@ -11,7 +11,7 @@
 #include "base/number.h"
 #include "data/formats/format.h"
 #include "data/json_place.h"
-#include "data/tagging.h"
+#include "labels/tagging.h"
 
 const char *nf_json_type_name(const json_t *json) {
     if (!json) return "missing";

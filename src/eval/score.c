@@ -21,7 +21,7 @@ struct nf_scorer {
     counts *types;
     size_t n_tokens, n_correct;
     nf_span_scan gold, predicted;
-    nf_label_span *spans; /* [2 * room] scratch: gold, then predicted */
+    nf_entity *spans; /* [2 * room] scratch: gold, then predicted */
     size_t room;
     nf_report report;
     double *column; /* scratch of the report: one measure of all types */
@@ -59,14 +59,16 @@ static counts *counts_of_type(nf_scorer *scorer, const char *type, size_t size) 
     return found->hh.tbl ? found : NULL;
 }
 
-static counts *counts_of(nf_scorer *scorer, const nf_label_span *span) {
-    return counts_of_type(scorer, span->type, span->type_size);
+/* Of an entity that was read from labels. */
+static counts *counts_of(nf_scorer *scorer, const nf_entity *span, const char *const *labels) {
+    nf_type_name type = nf_label_type_name(labels[span->type], scorer->scheme);
+    return counts_of_type(scorer, type.text, type.size);
 }
 
 static nerfit_status reserve(nf_scorer *scorer, size_t length, nerfit_error *err) {
     if (scorer->room > length) return NERFIT_OK;
     size_t room = 2 * length + 64, bytes;
-    nf_label_span *grown = NULL;
+    nf_entity *grown = NULL;
     if (!__builtin_mul_overflow(room, 2 * sizeof *grown, &bytes))
         grown = realloc(scorer->spans, bytes);
     if (!grown) return nf_no_memory(err, room);
@@ -75,29 +77,27 @@ static nerfit_status reserve(nf_scorer *scorer, size_t length, nerfit_error *err
     return NERFIT_OK;
 }
 
-static bool same_span(const nf_label_span *a, const nf_label_span *b) {
-    return a->start == b->start && a->end == b->end && a->type_size == b->type_size &&
-           memcmp(a->type, b->type, a->type_size) == 0;
-}
-
 nerfit_status nf_scorer_add(nf_scorer *scorer, const char *const *gold,
                             const char *const *predicted, size_t length, nerfit_error *err) {
     NF_TRY(reserve(scorer, length, err));
-    nf_label_span *g = scorer->spans, *p = scorer->spans + scorer->room;
+    nf_entity *g = scorer->spans, *p = scorer->spans + scorer->room;
     nf_span_scan gold_scan = scorer->gold, predicted_scan = scorer->predicted;
     size_t n_gold, n_predicted;
     NF_TRY(nf_spans_scan(&gold_scan, gold, length, scorer->scheme, g, &n_gold, err));
     NF_TRY(nf_spans_scan(&predicted_scan, predicted, length, scorer->scheme, p, &n_predicted, err));
-    for (size_t i = 0; i < n_gold + n_predicted; i++)
-        if (!counts_of(scorer, i < n_gold ? &g[i] : &p[i - n_gold]))
-            return nf_no_memory(err, sizeof(counts));
+    for (size_t i = 0; i < n_gold; i++)
+        if (!counts_of(scorer, &g[i], gold)) return nf_no_memory(err, sizeof(counts));
+    for (size_t i = 0; i < n_predicted; i++)
+        if (!counts_of(scorer, &p[i], predicted)) return nf_no_memory(err, sizeof(counts));
     /* nothing can fail from here: a sequence counts wholly or not at all */
-    for (size_t i = 0; i < n_gold; i++) counts_of(scorer, &g[i])->gold++;
+    for (size_t i = 0; i < n_gold; i++) counts_of(scorer, &g[i], gold)->gold++;
     for (size_t i = 0, at = 0; i < n_predicted; i++) {
-        counts *c = counts_of(scorer, &p[i]);
+        counts *c = counts_of(scorer, &p[i], predicted);
         c->predicted++;
-        while (at < n_gold && g[at].end < p[i].end) at++;
-        if (at < n_gold && same_span(&g[at], &p[i])) c->correct++; /* one span at most ends here */
+        while (at < n_gold && g[at].end < p[i].end) at++; /* one span at most ends there */
+        if (at < n_gold && g[at].start == p[i].start && g[at].end == p[i].end &&
+            counts_of(scorer, &g[at], gold) == c)
+            c->correct++;
     }
     for (size_t i = 0; i < length; i++) scorer->n_correct += strcmp(gold[i], predicted[i]) == 0;
     scorer->n_tokens += length;

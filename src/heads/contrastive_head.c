@@ -120,7 +120,7 @@ static nerfit_status load_entities(const nf_pass *pass, const nf_head_step *step
                          .starts = nf_workspace_ints(pass->ws, starts, n),
                          .ends = nf_workspace_ints(pass->ws, ends, n),
                          .n_entities = (int32_t)n};
-    return nf_workspace_failed(pass->ws) ? nf_no_memory(err, size) : NERFIT_OK;
+    return nf_workspace_check(pass->ws, err);
 }
 
 static nerfit_status contrastive_prepare(const nf_head *head, const nf_pass *pass,
@@ -145,7 +145,7 @@ static nerfit_status contrastive_loss(const nf_head *head, const nf_pass *pass, 
     NF_TRY(nf_head_step_forward(head, pass, step, x, err));
     own->z = nf_workspace_reals(pass->ws, n * p);
     own->norms = nf_workspace_reals(pass->ws, n);
-    if (nf_workspace_failed(pass->ws)) return nf_no_memory(err, 0);
+    NF_TRY(nf_workspace_check(pass->ws, err));
     be->normalize_forward(be, own->z, own->norms, step->y, n, p);
     double sum = be->contrastive_loss(be, step->dy, own->z, &pass->sequences, &own->entities,
                                       batch->grad_scale / whole->counted);

@@ -32,7 +32,7 @@ nerfit_status nf_description_prepare(const nf_head *head, const nf_pass *pass, n
         row += (int32_t)text->length;
     }
     step->rows = nf_workspace_ints(pass->ws, rows, known->n);
-    return nf_workspace_failed(pass->ws) ? nf_no_memory(err, known->n * sizeof *rows) : NERFIT_OK;
+    return nf_workspace_check(pass->ws, err);
 }
 
 /* ---------------------------------------------------------------- the loss */

@@ -50,10 +50,10 @@ nerfit_status nf_head_step_forward(const nf_head *head, const nf_pass *pass, nf_
     nf_values *h = step->rows ? nf_workspace_reals(pass->ws, n * c) : NULL;
     step->y = nf_workspace_reals(pass->ws, cells);
     step->dy = pass->keep ? nf_workspace_reals(pass->ws, cells) : NULL;
-    if (nf_workspace_failed(pass->ws)) return nf_no_memory(err, 0);
+    NF_TRY(nf_workspace_check(pass->ws, err));
     if (h) be->embedding_forward(be, h, x, step->rows, n, c, false); /* gathers the rows */
     if (nf_head_forward(head, pass, step->y, h ? h : x, n, &step->saved) != NERFIT_OK)
-        return nf_no_memory(err, 0);
+        return nf_pass_failed(pass, err);
     return NERFIT_OK;
 }
 
@@ -64,7 +64,7 @@ nerfit_status nf_head_step_backward(const nf_head *head, const nf_pass *pass, nf
     nf_values *dh = step->rows ? nf_workspace_reals(pass->ws, n * c) : dx;
     if (nf_workspace_failed(pass->ws) ||
         nf_head_backward(head, pass, dh, step->dy, n, &step->saved) != NERFIT_OK)
-        return nf_no_memory(err, 0);
+        return nf_pass_failed(pass, err);
     if (!step->rows) return NERFIT_OK;
     be->zero(be, dx, (size_t)pass->sequences.n_tokens * c);
     be->embedding_backward(be, dx, dh, step->rows, n, c, -1); /* puts the rows back */

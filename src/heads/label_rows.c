@@ -50,7 +50,7 @@ static nerfit_status load(const nf_label_rows *rows, const nf_pass *pass, nf_hea
                                  .smoothing = step->smoothing};
     if (rows->weights) {
         nf_values *weights = nf_workspace_reals(ws, n);
-        if (nf_workspace_failed(ws)) return nf_no_memory(err, n);
+        NF_TRY(nf_workspace_check(ws, err));
         pass->be->from_f32(pass->be, weights, rows->weights, n);
         step->targets.weights = weights;
     }
@@ -59,7 +59,7 @@ static nerfit_status load(const nf_label_rows *rows, const nf_pass *pass, nf_hea
         step->targets.allowed = nf_workspace_ints(ws, rows->allowed, cells);
         step->targets.sets = nf_workspace_ints(ws, rows->texts, n);
     }
-    return nf_workspace_failed(ws) ? nf_no_memory(err, n) : NERFIT_OK;
+    return nf_workspace_check(ws, err);
 }
 
 nerfit_status nf_label_rows_make(nf_label_rows *out, nf_row_kind kind, size_t n_labels,

@@ -96,13 +96,7 @@ static nerfit_status decode_words(nf_entity_finder *f, const nf_rules *rules, nf
 
 /* The entities of the best path. */
 static size_t path_spans(const nf_entity_finder *f, size_t n, nf_entity *spans) {
-    size_t count = 0;
-    for (size_t w = 0; w < n; w++) {
-        int kind = nf_label_kind(f->labels[w]);
-        if (kind == NF_KIND_B)
-            spans[count++] = (nf_entity){.start = (uint32_t)w, .type = nf_label_type(f->labels[w])};
-        if (kind != NF_KIND_O) spans[count - 1].end = (uint32_t)w + 1;
-    }
+    size_t count = nf_bio_entities(f->labels, n, spans);
     for (size_t i = 0; i < count; i++)
         spans[i].score =
             nf_decoder_span(f->decoder, (size_t)spans[i].type, spans[i].start, spans[i].end);

@@ -316,7 +316,7 @@ static nerfit_status run_model(const nf_tagger *t, nf_tagging_worker *w, const n
     NF_TRY(nf_batch_load(&pass, &t->model->encoder, texts, count, err));
     pass.rows = nf_workspace_ints(pass.ws, w->rows, n_rows);
     pass.n_rows = n_rows;
-    if (nf_model_logits(t->model, &pass, &logits) != NERFIT_OK) return nf_no_memory(err, 0);
+    if (nf_model_logits(t->model, &pass, &logits) != NERFIT_OK) return nf_pass_failed(&pass, err);
     NF_TRY(nf_network_check_pass(&t->model->net, w->be, err));
     NF_TRY(worker_reserve_values(w, cells, err));
     w->be->to_f32(w->be, w->values, logits, cells);

@@ -38,13 +38,14 @@ static bool begins(chunk before, chunk now) {
 }
 
 static void default_spans(nf_span_scan *scan, const char *const *labels, size_t length,
-                          nf_label_span *spans, size_t *count) {
+                          nf_entity *spans, size_t *count) {
     chunk before = split_default("O");
     for (size_t i = 0; i <= length; i++) {
         chunk now = split_default(i < length ? labels[i] : "O");
         size_t at = scan->position + i;
         if (ends(before, now))
-            spans[(*count)++] = (nf_label_span){scan->start, at, before.type, strlen(before.type)};
+            spans[(*count)++] =
+                (nf_entity){(uint32_t)scan->start, (uint32_t)at, (int32_t)i - 1, -1};
         if (begins(before, now)) scan->start = at;
         before = now;
     }
@@ -153,7 +154,7 @@ static bool matches(const pattern *patterns, token before, token now) {
 }
 
 static nerfit_status strict_spans(const char *const *labels, size_t length, const automaton *a,
-                                  nf_label_span *spans, size_t *count, nerfit_error *err) {
+                                  nf_entity *spans, size_t *count, nerfit_error *err) {
     for (size_t i = 0; i < length; i++)
         if (!(split_strict(labels[i]).prefix & a->allowed))
             return nf_fail(err, NERFIT_FORMAT, "label \"%s\" is not one of %s, which begin with %s",
@@ -174,16 +175,24 @@ static nerfit_status strict_spans(const char *const *labels, size_t length, cons
             next = split_strict(end < length ? labels[end] : "O");
         }
         if (matches(a->end, last, next))
-            spans[(*count)++] = (nf_label_span){i, end, first.type, first.size};
+            spans[(*count)++] = (nf_entity){(uint32_t)i, (uint32_t)end, (int32_t)i, -1};
         before = last;
         i = end;
     }
     return NERFIT_OK;
 }
 
+nf_type_name nf_label_type_name(const char *label, nf_scheme scheme) {
+    if (scheme == NF_SCHEME_NONE) {
+        chunk c = split_default(label);
+        return (nf_type_name){c.type, strlen(c.type)};
+    }
+    token t = split_strict(label);
+    return (nf_type_name){t.type, t.size};
+}
+
 nerfit_status nf_spans_scan(nf_span_scan *scan, const char *const *labels, size_t length,
-                            nf_scheme scheme, nf_label_span *spans, size_t *count,
-                            nerfit_error *err) {
+                            nf_scheme scheme, nf_entity *spans, size_t *count, nerfit_error *err) {
     *count = 0;
     for (size_t i = 0; i < length; i++)
         if (!labels[i][0]) return nf_fail(err, NERFIT_FORMAT, "label %zu is empty", i + 1);
@@ -196,6 +205,6 @@ nerfit_status nf_spans_scan(nf_span_scan *scan, const char *const *labels, size_
 }
 
 nerfit_status nf_spans_from_labels(const char *const *labels, size_t length, nf_scheme scheme,
-                                   nf_label_span *spans, size_t *count, nerfit_error *err) {
+                                   nf_entity *spans, size_t *count, nerfit_error *err) {
     return nf_spans_scan(&(nf_span_scan){0}, labels, length, scheme, spans, count, err);
 }

@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "labels/entity.h"
 
 /* NF_SCHEME_NONE is seqeval's default mode (conlleval's rules); the others its strict mode. */
 typedef enum nf_scheme {
@@ -23,16 +24,20 @@ typedef enum nf_scheme {
     NF_SCHEME_BILOU,
 } nf_scheme;
 
-typedef struct nf_label_span {
-    size_t start, end; /* positions in the sequence, end exclusive */
-    const char *type;  /* points into a label, or is "_" */
-    size_t type_size;  /* in strict mode a label may go on with dashes after these bytes */
-} nf_label_span;
+/* The type that a label names: bytes of it, or "_". In strict mode a label may go on with dashes after
+ * these bytes. */
+typedef struct nf_type_name {
+    const char *text;
+    size_t size;
+} nf_type_name;
+nf_type_name nf_label_type_name(const char *label, nf_scheme scheme);
 
-/* spans must have room for `length` entries; *count receives how many there are. Their ends rise.
- * An empty label, and in strict mode a label that the scheme does not know, is NERFIT_FORMAT. */
+/* Entities in positions of the sequence, without scores; an entity's type is the index of a label in
+ * `labels` that names it (nf_label_type_name). spans must have room for `length` entries; *count receives
+ * how many there are. Their ends rise. An empty label, and in strict mode a label that the scheme does
+ * not know, is NERFIT_FORMAT. */
 nerfit_status nf_spans_from_labels(const char *const *labels, size_t length, nf_scheme scheme,
-                                   nf_label_span *spans, size_t *count, nerfit_error *err);
+                                   nf_entity *spans, size_t *count, nerfit_error *err);
 
 /* seqeval's default mode reads all sequences as one, with an "O" after each. Where a label has no
  * known prefix, an entity can so begin at a place left over from an earlier sequence. Scores that
@@ -44,7 +49,6 @@ typedef struct nf_span_scan {
 } nf_span_scan;
 
 nerfit_status nf_spans_scan(nf_span_scan *scan, const char *const *labels, size_t length,
-                            nf_scheme scheme, nf_label_span *spans, size_t *count,
-                            nerfit_error *err);
+                            nf_scheme scheme, nf_entity *spans, size_t *count, nerfit_error *err);
 
 #endif

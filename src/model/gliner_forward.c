@@ -126,7 +126,7 @@ nerfit_status nf_gliner_forward(const nf_model *model, nf_pass *pass, const nf_g
     status = run_encoder(&run);
     if (status == NERFIT_OK) status = nf_gliner_represent(&run);
     if (status == NERFIT_OK) status = nf_gliner_run_logits(&run);
-    if (status != NERFIT_OK) return nf_no_memory(err, 0);
+    if (status != NERFIT_OK) return nf_pass_failed(pass, err);
     return nf_network_check_pass(&model->net, pass->be, err);
 }
 

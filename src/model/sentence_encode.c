@@ -113,9 +113,9 @@ static nerfit_status encode_batch(const nf_sentence_encoder *encoder, nf_pass *p
     size_t size = encoder->n_poolings * c;
     nf_values *hidden = nf_workspace_reals(pass->ws, n * c);
     nf_values *embedded = nf_workspace_reals(pass->ws, count * size);
-    if (nf_workspace_failed(pass->ws)) return nf_no_memory(err, 0);
+    NF_TRY(nf_workspace_check(pass->ws, err));
     if (nf_encoder_forward(&model->encoder, pass, hidden, NULL, NULL) != NERFIT_OK)
-        return nf_no_memory(err, 0);
+        return nf_pass_failed(pass, err);
     size_t skip = encoder->prompt && !encoder->include_prompt ? encoder->prompt_tokens : 0;
     for (size_t i = 0; i < encoder->n_poolings; i++) {
         const nf_pooling_shape shape = {encoder->poolings[i], c, size, skip};
@@ -123,7 +123,7 @@ static nerfit_status encode_batch(const nf_sentence_encoder *encoder, nf_pass *p
     }
     for (size_t i = 0; i < encoder->n_modules; i++)
         embedded = apply(&encoder->modules[i], pass, embedded, &size, count);
-    if (nf_workspace_failed(pass->ws)) return nf_no_memory(err, 0);
+    NF_TRY(nf_workspace_check(pass->ws, err));
     NF_TRY(nf_network_check_pass(&model->net, be, err));
     be->to_f32(be, out, embedded, count * size);
     for (size_t i = 0; i < count * size; i++)

@@ -191,6 +191,7 @@ static nerfit_status together(nf_team *team, void (*work)(void *user, int index)
     for (int i = 0; i < team->count; i++) {
         member *m = &team->members[i];
         if (m->status != NERFIT_OK) status = m->status;
+        nf_workspace_blame(team->pass->ws, m->ws);
         if (m->be->failed) team->pass->be->failed = true;
         m->be->failed = false;
     }

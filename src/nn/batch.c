@@ -62,5 +62,5 @@ nerfit_status nf_batch_load(nf_pass *pass, const nf_encoder *encoder, const nf_t
                                      .n_tokens = (int32_t)n,
                                      .longest = (int32_t)longest};
     free(host);
-    return nf_workspace_failed(pass->ws) ? nf_no_memory(err, 0) : NERFIT_OK;
+    return nf_workspace_check(pass->ws, err);
 }

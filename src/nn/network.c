@@ -246,6 +246,11 @@ nerfit_status nf_network_check_finite(const nf_network *net, const char *where, 
     return status;
 }
 
+nerfit_status nf_pass_failed(const nf_pass *pass, nerfit_error *err) {
+    NF_TRY(nf_workspace_check(pass->ws, err));
+    return nf_no_memory(err, 0); /* what a thread of its own had no memory for */
+}
+
 nf_dropout nf_pass_dropout(const nf_pass *pass, uint32_t site, double p, size_t width) {
     return (nf_dropout){.p = pass->training ? p : 0.0,
                         .seed = pass->seed,

@@ -160,6 +160,9 @@ nerfit_status nf_network_refresh(nf_network *net, nerfit_error *err);
 nerfit_status nf_network_check_finite(const nf_network *net, const char *where, bool frozen,
                                       nerfit_error *err);
 
+/* The error of a block that did not return NERFIT_OK: blocks fail where the pass's workspace has no more
+ * memory, and nowhere else. */
+nerfit_status nf_pass_failed(const nf_pass *pass, nerfit_error *err);
 /* The dropout of a site in this pass, of `width` elements a token: p = 0 outside training. */
 nf_dropout nf_pass_dropout(const nf_pass *pass, uint32_t site, double p, size_t width);
 /* Where this pass adds a parameter's gradient; NULL: it is not trained. */

@@ -30,9 +30,9 @@ typedef struct block {
 struct nf_workspace {
     nf_backend *be;
     block *newest;
-    size_t live; /* bytes of all blocks */
-    size_t peak; /* the most that was live in a step: the size of the block to come */
-    bool failed;
+    size_t live;   /* bytes of all blocks */
+    size_t peak;   /* the most that was live in a step: the size of the block to come */
+    size_t failed; /* bytes that could not be had; 0: none */
 };
 
 enum { FIRST_BLOCK = 1 << 20, SLACK = 64 };
@@ -82,7 +82,7 @@ static void give_back_to(nf_workspace *ws, size_t used) {
 }
 
 void nf_workspace_reset(nf_workspace *ws) {
-    ws->failed = false;
+    ws->failed = 0;
     if (!ws->newest) return;
     if (ws->live < ws->peak || ws->newest->older) {
         while (ws->newest) drop_newest(ws);
@@ -91,20 +91,21 @@ void nf_workspace_reset(nf_workspace *ws) {
     if (ws->newest) give_back_to(ws, 0);
 }
 
+/* The first that could not be had is what the error says. */
+static void *take_nothing(nf_workspace *ws, size_t size) {
+    if (!ws->failed) ws->failed = size;
+    return NULL;
+}
+
 static void *take(nf_workspace *ws, size_t size) {
     size_t rounded;
-    if (__builtin_add_overflow(size, (size_t)SLACK + RED_LINE + 63, &rounded)) {
-        ws->failed = true;
-        return NULL;
-    }
+    if (__builtin_add_overflow(size, (size_t)SLACK + RED_LINE + 63, &rounded))
+        return take_nothing(ws, size);
     rounded &= ~(size_t)63;
     block *b = ws->newest;
     if (!b || b->size - b->used < rounded) {
         size_t want = b ? b->size : FIRST_BLOCK;
-        if (!add_block(ws, want > rounded ? want : rounded)) {
-            ws->failed = true;
-            return NULL;
-        }
+        if (!add_block(ws, want > rounded ? want : rounded)) return take_nothing(ws, rounded);
         b = ws->newest;
     }
     void *memory = b->memory + b->used;
@@ -115,10 +116,7 @@ static void *take(nf_workspace *ws, size_t size) {
 
 nf_values *nf_workspace_reals(nf_workspace *ws, size_t n) {
     size_t bytes;
-    if (__builtin_mul_overflow(n, ws->be->real_size, &bytes)) {
-        ws->failed = true;
-        return NULL;
-    }
+    if (__builtin_mul_overflow(n, ws->be->real_size, &bytes)) return take_nothing(ws, SIZE_MAX);
     return take(ws, bytes);
 }
 
@@ -129,7 +127,15 @@ const int32_t *nf_workspace_ints(nf_workspace *ws, const int32_t *values, size_t
 }
 
 bool nf_workspace_failed(const nf_workspace *ws) {
-    return ws->failed;
+    return ws->failed != 0;
+}
+
+nerfit_status nf_workspace_check(const nf_workspace *ws, nerfit_error *err) {
+    return ws->failed ? nf_no_memory(err, ws->failed) : NERFIT_OK;
+}
+
+void nf_workspace_blame(nf_workspace *ws, const nf_workspace *of) {
+    if (of->failed && !ws->failed) ws->failed = of->failed;
 }
 
 nf_workspace_mark nf_workspace_here(const nf_workspace *ws) {

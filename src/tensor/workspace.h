@@ -18,6 +18,10 @@ nf_values *nf_workspace_reals(nf_workspace *ws, size_t n);
 /* Copies n ints in. */
 const int32_t *nf_workspace_ints(nf_workspace *ws, const int32_t *values, size_t n);
 bool nf_workspace_failed(const nf_workspace *ws);
+/* The same as an error that says how much was asked for. */
+nerfit_status nf_workspace_check(const nf_workspace *ws, nerfit_error *err);
+/* What failed in a thread's workspace has failed in that of the pass that it worked for. */
+void nf_workspace_blame(nf_workspace *ws, const nf_workspace *of);
 /* A place to return to: what was taken after the mark is given back. */
 typedef struct nf_workspace_mark {
     void *block;

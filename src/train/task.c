@@ -98,13 +98,13 @@ static nerfit_status run_head(head_task *self, nf_pass *pass, nf_head_step *step
     if (status == NERFIT_OK)
         status = layers ? layers_forward(&model->encoder, pass, step, hidden, &kept)
                         : nf_team_encoder_forward(&model->encoder, pass, hidden, &kept);
-    if (status != NERFIT_OK) return nf_no_memory(err, 0);
+    if (status != NERFIT_OK) return nf_pass_failed(pass, err);
     NF_TRY(head->kind->loss(head, pass, step, hidden, loss, err));
     if (!pass->keep) return head->kind->decode ? add_found(self, head, pass, step, err) : NERFIT_OK;
     NF_TRY(head->kind->gradient(head, pass, step, hidden, err));
     status = layers ? nf_encoder_backward(&model->encoder, pass, hidden, &kept, step->dlayers)
                     : nf_team_encoder_backward(&model->encoder, pass, hidden, &kept);
-    return status == NERFIT_OK ? NERFIT_OK : nf_no_memory(err, 0);
+    return status == NERFIT_OK ? NERFIT_OK : nf_pass_failed(pass, err);
 }
 
 static nerfit_status head_task_run(nf_task *task, nf_pass *pass, const nf_head_batch *batch,

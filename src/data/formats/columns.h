@@ -25,7 +25,7 @@
 
 #include "data/lines.h"
 #include "data/reading.h"
-#include "data/tagging.h"
+#include "labels/tagging.h"
 
 /* How labels are spelled. All but the first are read as if they were spelled like the first. */
 typedef enum nf_label_style {

@@ -7,7 +7,7 @@
 #include "data/formats/format.h"
 #include "data/json_place.h"
 #include "data/lines.h"
-#include "data/tagging.h"
+#include "labels/tagging.h"
 
 /* ---------------------------------------------------------------- one object */
 

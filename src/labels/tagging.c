@@ -1,4 +1,4 @@
-#include "data/tagging.h"
+#include "labels/tagging.h"
 
 #include <string.h>
 

@@ -12,10 +12,26 @@
  *   B- only between two entities of one type, and     IOB1
  *     I- begins an entity somewhere
  *   else                                              IOB2 */
-#ifndef NF_DATA_TAGGING_H
-#define NF_DATA_TAGGING_H
+#ifndef NF_LABELS_TAGGING_H
+#define NF_LABELS_TAGGING_H
 
-#include "data/annotations.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+/* How labels mark an entity's words. All are read by the same rules; the choice decides which labels are reported
+ * as illegal. */
+typedef enum nf_tagging {
+    NF_TAGGING_AUTO, /* told from the labels */
+    NF_TAGGING_IOB1,
+    NF_TAGGING_IOB2,
+    NF_TAGGING_BIOES,
+    NF_TAGGING_BILOU,
+} nf_tagging;
+
+/* By name ("iob1", "bioes", also "iobes", "bio"), in any case; false if there is none. */
+bool nf_tagging_find(const char *name, nf_tagging *tagging);
+/* "BIOES"; "automatic". */
+const char *nf_tagging_name(nf_tagging tagging);
 
 /* One word and its label; both point into the caller's text. */
 typedef struct nf_conll_row {

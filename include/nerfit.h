@@ -847,6 +847,9 @@ typedef struct nerfit_fewshot_progress {
     const nerfit_event *event; /* of its training, or NULL */
 } nerfit_fewshot_progress;
 
+/* Returns false to stop. */
+typedef bool (*nerfit_fewshot_function)(void *user, const nerfit_fewshot_progress *progress);
+
 typedef struct nerfit_fewshot_result {
     char *text, *markdown; /* tables of mean and standard deviation */
     char *json;            /* {"k", "seeds", "recipes", "runs": [...], "table": [...]} */
@@ -859,10 +862,11 @@ NERFIT_API void nerfit_fewshot_result_free(nerfit_fewshot_result *result);
  * texts; samples/ has the samples' line numbers, report.html the tables and a plot. options may be
  * NULL; log gets warnings; progress (may be NULL) returns false to stop, which gives
  * NERFIT_CANCELLED. */
-NERFIT_API nerfit_status nerfit_fewshot(
-    const nerfit_config *config, const nerfit_fewshot_options *options, nerfit_log_function log,
-    bool (*progress)(void *user, const nerfit_fewshot_progress *progress), void *user,
-    nerfit_fewshot_result *result, nerfit_error *error);
+NERFIT_API nerfit_status nerfit_fewshot(const nerfit_config *config,
+                                        const nerfit_fewshot_options *options,
+                                        nerfit_log_function log, nerfit_fewshot_function progress,
+                                        void *user, nerfit_fewshot_result *result,
+                                        nerfit_error *error);
 
 /* ---------------------------------------------------------------- output files, options */
 

@@ -132,9 +132,8 @@ static nerfit_status find_models(experiment *e, nf_arena *arena, nf_train_option
 }
 
 nerfit_status nerfit_fewshot(const nerfit_config *config, const nerfit_fewshot_options *given,
-                             nerfit_log_function log,
-                             bool (*progress)(void *user, const nerfit_fewshot_progress *progress),
-                             void *user, nerfit_fewshot_result *result, nerfit_error *error) {
+                             nerfit_log_function log, nerfit_fewshot_function progress, void *user,
+                             nerfit_fewshot_result *result, nerfit_error *error) {
     experiment e = {.log = log, .progress = progress, .user = user};
     e.warnings = (nf_log){warn, &e};
     nerfit_fewshot_options own;

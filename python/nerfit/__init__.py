@@ -18,9 +18,12 @@ with the package; messages go to the logger "nerfit".
 from . import errors
 from ._annotate import Annotated, annotate, suggest
 from ._arguments import TrainingArguments
+from ._corpus import Corpus, Finding, formats
 from ._describe import describe
+from ._experiments import FewshotProgress, FewshotResult, fewshot, pretrain
 from ._library import version as _version
 from ._model import Entity, Model, Report, Token, Weights, download, load
+from ._tools import Encoder, Tokenizer, benchmark, quantize, read, score
 from ._trainer import Event, Trainer, TrainResult
 from .errors import NerfitError
 
@@ -28,20 +31,33 @@ __version__ = _version()
 
 __all__ = [
     "Annotated",
+    "Corpus",
+    "Encoder",
     "Entity",
     "Event",
+    "FewshotProgress",
+    "FewshotResult",
+    "Finding",
     "Model",
     "NerfitError",
     "Report",
     "Token",
+    "Tokenizer",
     "TrainResult",
     "Trainer",
     "TrainingArguments",
     "Weights",
     "annotate",
+    "benchmark",
     "describe",
     "download",
     "errors",
+    "fewshot",
+    "formats",
     "load",
+    "pretrain",
+    "quantize",
+    "read",
+    "score",
     "suggest",
 ]

@@ -189,7 +189,7 @@ class TrainingArguments:
     def _config(self) -> Config:
         """What was given and is not in memory, for the library; the rest is its own to choose."""
         config = Config()
-        for name in self._given:
+        for name in self._given - {"report_to"}:  # its trackers are Python's: _callbacks.py
             value = self.__dict__[name]
             if name in _MAPPINGS:
                 for inner, chosen in value.items():

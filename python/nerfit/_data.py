@@ -9,6 +9,7 @@ from typing import Any, Callable, Union
 from collections.abc import Iterable, Mapping, Sequence
 
 from . import _library, _values
+from ._corpus import Corpus, read_file as read
 from .errors import ArgumentError, FormatError
 
 #: Bracket text or a line of JSON, or {"text": ..., "entities": [[start, end, label], ...]}.
@@ -19,17 +20,6 @@ Annotations = Union[str, "os.PathLike[str]", Sequence[Annotation]]
 Ent2Emb = Union[str, "os.PathLike[str]", Mapping[str, Any]]
 
 # ------------------------------------------------------------------ annotated texts
-
-
-class Corpus(_library.Handle):
-    kind = "corpus"
-
-    def __init__(self, log: Any) -> None:
-        self.log = log  # C calls it as long as the corpus is filled
-        super().__init__(log, None)
-
-    def __len__(self) -> int:
-        return int(_library.call("corpus_size", self.address))
 
 
 def _entity(entity: Any, place: str, number: int) -> tuple[int, int, bytes]:
@@ -133,14 +123,6 @@ def fill(
     corpus = Corpus(log)
     for annotation, place in zip(parsed, places):
         _add(corpus, annotation, place, format)
-    return corpus
-
-
-def read(path: str | os.PathLike[str], log: Any, format: str = "auto") -> Corpus:
-    """A corpus of a file's texts."""
-    corpus = Corpus(log)
-    reading = _library.ReadOptions(format=_library.encode(format, "format"))
-    _library.call("corpus_read", corpus.address, os.fsencode(path), ctypes.byref(reading))
     return corpus
 
 

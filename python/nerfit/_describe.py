@@ -8,7 +8,7 @@ from ctypes import byref, c_void_p
 from collections.abc import Mapping
 
 from . import _data, _library, _transfer
-from ._model import log_function
+from ._corpus import log_function
 from .errors import ArgumentError
 
 

@@ -207,6 +207,39 @@ class ReadOptions(Options):
     ]
 
 
+class Finding(ctypes.Structure):
+    _fields_ = [
+        ("is_error", c_bool),
+        ("file", c_char_p),
+        ("line", c_long),
+        ("column", c_long),
+        ("kind", c_char_p),
+        ("message", c_char_p),
+    ]
+
+
+FindingFunction = CFUNCTYPE(None, c_void_p, POINTER(Finding))
+
+
+class Format(ctypes.Structure):
+    _fields_ = [
+        ("name", c_char_p),
+        ("title", c_char_p),
+        ("endings", c_char_p),
+        ("folder", c_bool),
+        ("is_read", c_bool),
+        ("is_written", c_bool),
+        ("recognised", c_char_p),
+        ("kept", c_char_p),
+        ("lost", c_char_p),
+        ("advice", c_char_p),
+        ("by_ending", c_bool),
+    ]
+
+
+FormatFunction = CFUNCTYPE(None, c_void_p, POINTER(Format))
+
+
 DescribedFunction = CFUNCTYPE(c_bool, c_void_p, c_char_p, c_char_p, c_size_t, c_size_t)
 
 
@@ -235,6 +268,50 @@ class TrainResult(ctypes.Structure):
         ("seconds", c_double),
         ("page", c_void_p),
     ]
+
+
+class Benchmark(ctypes.Structure):
+    _fields_ = [("text", c_void_p), ("json", c_void_p)]
+
+
+class Quantization(ctypes.Structure):
+    _fields_ = [("f1", c_double), ("f1_int8", c_double)]
+
+
+class FewshotOptions(Options):
+    _fields_ = [
+        ("size", c_size_t),
+        ("k", c_char_p),
+        ("seeds", c_char_p),
+        ("recipes", c_char_p),
+        ("samples", c_char_p),
+        ("pretrained", c_char_p),
+        ("negatives", c_char_p),
+    ]
+
+
+class FewshotProgress(ctypes.Structure):
+    _fields_ = [
+        ("finished", c_size_t),
+        ("runs", c_size_t),
+        ("k", c_size_t),
+        ("texts", c_size_t),
+        ("seed", c_uint64),
+        ("recipe", c_char_p),
+        ("done", c_bool),
+        ("earlier", c_bool),
+        ("f1", c_double),
+        ("seconds", c_double),
+        ("seconds_left", c_double),
+        ("event", POINTER(Event)),
+    ]
+
+
+FewshotFunction = CFUNCTYPE(c_bool, c_void_p, POINTER(FewshotProgress))
+
+
+class FewshotResult(ctypes.Structure):
+    _fields_ = [("text", c_void_p), ("markdown", c_void_p), ("json", c_void_p)]
 
 
 # ------------------------------------------------------------------ loading
@@ -327,6 +404,73 @@ _FUNCTIONS = {
         STATUS,
         [c_void_p, c_char_p, POINTER(ReadOptions), _error],
     ),
+    "nerfit_corpus_write": (STATUS, [c_void_p, c_char_p, c_char_p, _error]),
+    "nerfit_corpus_format": (
+        STATUS,
+        [c_void_p, c_char_p, POINTER(c_void_p), POINTER(c_size_t), _error],
+    ),
+    "nerfit_corpus_check": (
+        STATUS,
+        [POINTER(c_void_p), c_size_t, c_char_p, FindingFunction, c_void_p, _error],
+    ),
+    "nerfit_corpus_statistics": (
+        STATUS,
+        [POINTER(c_void_p), _texts, c_size_t, POINTER(c_void_p), POINTER(c_void_p), _error],
+    ),
+    "nerfit_corpus_split": (
+        STATUS,
+        [c_void_p, _texts, c_size_t, c_uint64, POINTER(c_void_p), _error],
+    ),
+    "nerfit_corpus_sample": (
+        STATUS,
+        [c_void_p, c_size_t, c_uint64, c_char_p, POINTER(c_void_p), _error],
+    ),
+    "nerfit_formats": (STATUS, [FormatFunction, c_void_p, _error]),
+    "nerfit_encoder_load": (STATUS, [POINTER(c_void_p), c_char_p, POINTER(ModelOptions), _error]),
+    "nerfit_encoder_free": (None, [c_void_p]),
+    "nerfit_encoder_size": (c_size_t, [c_void_p]),
+    "nerfit_encode": (
+        STATUS,
+        [c_void_p, _texts, c_size_t, POINTER(c_float), POINTER(c_size_t), _error],
+    ),
+    "nerfit_tokenizer_load": (STATUS, [POINTER(c_void_p), c_char_p, _error]),
+    "nerfit_tokenizer_free": (None, [c_void_p]),
+    "nerfit_tokenize": (STATUS, [c_void_p, c_char_p, c_size_t, POINTER(c_void_p), _error]),
+    "nerfit_score_files": (STATUS, [c_char_p, c_char_p, c_char_p, POINTER(Report), _error]),
+    "nerfit_model_quantize": (
+        STATUS,
+        [
+            c_char_p,
+            c_char_p,
+            c_char_p,
+            POINTER(ModelOptions),
+            c_bool,
+            POINTER(Quantization),
+            _error,
+        ],
+    ),
+    "nerfit_model_benchmark": (
+        STATUS,
+        [c_char_p, POINTER(ModelOptions), c_double, POINTER(Benchmark), _error],
+    ),
+    "nerfit_benchmark_free": (None, [POINTER(Benchmark)]),
+    "nerfit_pretrain": (
+        STATUS,
+        [c_void_p, POINTER(Callbacks), POINTER(TrainResult), _error],
+    ),
+    "nerfit_fewshot": (
+        STATUS,
+        [
+            c_void_p,
+            POINTER(FewshotOptions),
+            LogFunction,
+            FewshotFunction,
+            c_void_p,
+            POINTER(FewshotResult),
+            _error,
+        ],
+    ),
+    "nerfit_fewshot_result_free": (None, [POINTER(FewshotResult)]),
     "nerfit_evaluate": (
         STATUS,
         [c_void_p, c_char_p, c_char_p, c_char_p, c_bool, POINTER(Report), _error],

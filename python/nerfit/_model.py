@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, Union, overload
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from . import _data, _library, _transfer, _values
+from ._corpus import log_function
 from ._interrupt import Call
 from .errors import ArgumentError, NerfitError
 
@@ -102,14 +103,6 @@ def make_report(given: _library.Report) -> Report:
         for t in (given.text, given.scores, given.analysis)
     )
     return Report(given.precision, given.recall, given.f1, details, text, scores, analysis)
-
-
-def _log(user: Any, level: int, message: bytes) -> None:
-    _logger.log(logging.WARNING if level else logging.INFO, message.decode("utf-8", "replace"))
-
-
-#: Passes the library's messages to the logger "nerfit".
-log_function = _library.LogFunction(_log)
 
 
 def _threads(threads: int) -> int:

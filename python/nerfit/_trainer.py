@@ -14,8 +14,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from . import _data, _library, _progress, _transfer, _values
 from ._arguments import TrainingArguments
+from ._callbacks import Trackers, TransformersCallback, is_transformers_callback, tracker_names
 from ._interrupt import Interrupt
-from ._model import Entity, Model, Report, Threshold, load, log_function, make_report
+from ._corpus import log_function
+from ._model import Entity, Model, Report, Threshold, load, make_report
 from .errors import ArgumentError, CancelledError
 
 #: Hooks of the original's Trainer, and of transformers', that nothing calls here; and what does
@@ -101,8 +103,8 @@ class TrainResult:
     report_of: str | None
     """"test" or "validation"."""
     seconds: float
-    page: str
-    """report.html: curves, scores, the mistakes in their texts."""
+    page: str | None
+    """report.html: curves, scores, the mistakes in their texts; a pre-training has none."""
     options: dict[str, Any] = field(default_factory=dict, repr=False)
     """What the run used, by training_args.json; under "chosen_by_recipe" what was not given and the
     recipe chose: ``result.options["chosen_by_recipe"]["max_steps"]``."""
@@ -115,16 +117,19 @@ class TrainResult:
         return f"<p>Model in <code>{folder}</code> ({self.seconds:.0f} s){of}</p>{scores}"
 
 
-def _callables(callbacks: Any) -> list[Callback]:
-    expected = "expected functions of an Event, in a list"
-    if callable(callbacks):
+def _callables(callbacks: Any, args: Any = None) -> list[Callback]:
+    """Functions of an Event; objects and classes of transformers' TrainerCallback become such."""
+    expected = "expected functions of an Event or transformers' TrainerCallbacks, in a list"
+    if callable(callbacks) or is_transformers_callback(callbacks):
         raise ArgumentError(f"callbacks: {_values.shown(callbacks)} alone; {expected}")
     try:
         many = list(callbacks)
     except TypeError:
         raise ArgumentError(f"callbacks: {_values.shown(callbacks)}; {expected}") from None
     for i, callback in enumerate(many):
-        if not callable(callback):
+        if is_transformers_callback(callback):
+            many[i] = TransformersCallback(callback, args)
+        elif not callable(callback):
             raise ArgumentError(f"callbacks[{i}]: {_values.shown(callback)}; {expected}")
     return many
 
@@ -179,6 +184,8 @@ class Trainer:
         args: the options.
         callbacks: called with every :class:`Event`; one that returns False stops the run and leaves
             a checkpoint. So does one that raises; the exception then comes out of :meth:`train`.
+            Objects (or classes) of transformers' TrainerCallback are called with `args`, a state
+            and a control, of which ``should_training_stop`` acts.
         progress: show progress on stderr, with tqdm if it is installed.
     """
 
@@ -192,7 +199,8 @@ class Trainer:
             raise ArgumentError(f"args: expected TrainingArguments, not {_values.shown(args)}")
         self._tell_of_hooks()
         self.args = args
-        self.callbacks: list[Callback] = _callables(callbacks)
+        self.callbacks: list[Callback] = _callables(callbacks, args)
+        tracker_names(args.report_to)
         self.progress = progress
         self.result: TrainResult | None = None
         self._model: Model | None = None
@@ -271,33 +279,13 @@ class Trainer:
             NerfitError: what else went wrong, with the place in the input.
         """
         config = self._configure(resume_from_checkpoint)
-        progress = _progress.make() if self.progress else None
-        watch = _Watch([*([progress] if progress else []), *self.callbacks])
-        transfers = _transfer.Transfers(watch, self.progress)
-        callbacks = _library.Callbacks(
-            log=log_function, event=watch.function, transfer=transfers.function
-        )
-        result = _library.TrainResult()
+        trackers = Trackers(self.args)
+        callbacks = [*self.callbacks, trackers] if trackers.names else self.callbacks
         try:
-            with watch, transfers:
-                _library.call("train", config.address, byref(callbacks), byref(result))
-            self.result = _take_result(result)
-            self._model = None
-        except CancelledError as error:
-            if watch.interrupted and watch.raised is None:
-                raise KeyboardInterrupt(
-                    f"{error} (train(resume_from_checkpoint=True))"
-                ) from None
-            if watch.raised is None:
-                raise
+            self.result = run("train", config, callbacks, self.progress)
         finally:
-            if progress:
-                progress.close()
-        if watch.raised is not None:
-            raise watch.raised
-        if watch.interrupted:  # too late to stop the run
-            raise KeyboardInterrupt
-        assert self.result is not None
+            trackers.close()
+        self._model = None
         return self.result
 
     @property
@@ -341,6 +329,36 @@ class Trainer:
         return self.model.evaluate_corpus(corpus, mode, words, threshold)
 
 
+def run(
+    function: str, config: Any, callbacks: Sequence[Callback], show_progress: bool
+) -> TrainResult:
+    """Runs ``nerfit_train`` or ``nerfit_pretrain``."""
+    progress = _progress.make() if show_progress else None
+    watch = _Watch([*([progress] if progress else []), *callbacks])
+    transfers = _transfer.Transfers(watch, show_progress)
+    told = _library.Callbacks(log=log_function, event=watch.function, transfer=transfers.function)
+    given = _library.TrainResult()
+    result = None
+    try:
+        with watch, transfers:
+            _library.call(function, config.address, byref(told), byref(given))
+        result = _take_result(given)
+    except CancelledError as error:
+        if watch.interrupted and watch.raised is None:
+            raise KeyboardInterrupt(f"{error} (train(resume_from_checkpoint=True))") from None
+        if watch.raised is None:
+            raise
+    finally:
+        if progress:
+            progress.close()
+    if watch.raised is not None:
+        raise watch.raised
+    if watch.interrupted:  # too late to stop the run
+        raise KeyboardInterrupt
+    assert result is not None
+    return result
+
+
 def _options_of(model_folder: str) -> dict[str, Any]:
     path = os.path.join(os.path.dirname(model_folder), "training_args.json")
     try:
@@ -359,7 +377,7 @@ def _take_result(given: _library.TrainResult) -> TrainResult:
             report=make_report(given.report) if given.report.text else None,
             report_of=given.report_of.decode() if given.report_of else None,
             seconds=given.seconds,
-            page=os.fsdecode(ctypes.string_at(given.page)),
+            page=os.fsdecode(ctypes.string_at(given.page)) if given.page else None,
             options=options,
         )
     finally:

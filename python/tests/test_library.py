@@ -29,6 +29,13 @@ STRUCTS = {
     "nerfit_event": _library.Event,
     "nerfit_callbacks": _library.Callbacks,
     "nerfit_train_result": _library.TrainResult,
+    "nerfit_finding": _library.Finding,
+    "nerfit_format": _library.Format,
+    "nerfit_benchmark": _library.Benchmark,
+    "nerfit_quantization": _library.Quantization,
+    "nerfit_fewshot_options": _library.FewshotOptions,
+    "nerfit_fewshot_progress": _library.FewshotProgress,
+    "nerfit_fewshot_result": _library.FewshotResult,
 }
 
 

@@ -221,7 +221,7 @@ def test_hooks_that_nothing_calls(options, recwarn):
     [
         (None, {}, "args: expected TrainingArguments, not None"),
         ({"model_name": "x"}, {}, "args: expected TrainingArguments, not {'model_name'"),
-        (True, {"callbacks": [5]}, "callbacks[0]: 5; expected functions of an Event, in a list"),
+        (True, {"callbacks": [5]}, "callbacks[0]: 5; expected functions of an Event or transformers' TrainerCallbacks, in a list"),
         (True, {"callbacks": print}, "callbacks: <built-in function print> alone; expected"),
         (True, {"callbacks": 3}, "callbacks: 3; expected"),
     ],

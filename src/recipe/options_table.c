@@ -222,7 +222,9 @@ const nf_option nf_options[] = {
      "embeddings: for "
      "encoders that do not tell capitals from small letters. transformers does not know it."},
     {"report_to", TEXT, false, AT(report_to), "none", 0, 0, NULL, MACHINE,
-     "Accepted for the original's sake; metrics.jsonl has every number.", true},
+     "Trackers that Python's Trainer tells: tensorboard, wandb, mlflow, all. In the program "
+     "metrics.jsonl has every number.",
+     true},
     {"backend", CHOICE, false, AT(backend), "auto", 0, 0, NF_BACKEND_CHOICES, MACHINE,
      NF_BACKEND_HELP "."},
     {"precision", CHOICE, false, AT(precision), "auto", 0, 0, NF_PRECISION_CHOICES_TRAINING,

@@ -1,0 +1,176 @@
+"""Pre-training on other label sets, and experiments with few examples."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+from ctypes import byref
+from dataclasses import dataclass, field
+from typing import Any, Callable, Optional, Union
+from collections.abc import Iterable, Sequence
+
+from . import _library
+from ._arguments import TrainingArguments
+from ._corpus import log_function
+from ._interrupt import Interrupt
+from ._trainer import Callback, Trainer, TrainResult, _callables, run
+from .errors import CancelledError
+
+_Path = Union[str, "os.PathLike[str]"]
+
+
+def pretrain(
+    model_name: _Path,
+    pretrain_annotations: _Path | Sequence[_Path],
+    pretrain_ent2emb: _Path | Sequence[_Path] | None = None,
+    *,
+    callbacks: Iterable[Callback] = (),
+    progress: bool = True,
+    **options: Any,
+) -> TrainResult:
+    """Pre-trains an encoder on annotated texts of other label sets, as ``nerfit pretrain`` does; the
+    result's ``model_folder`` is what ``model_name`` or ``pretrained`` of a training take, and what
+    ``nerfit.load(folder, labels=...)`` tags with zero-shot.
+
+    Args:
+        model_name: the encoder.
+        pretrain_annotations: files, folders of NAME.txt with NAME.yaml, or manifests.
+        pretrain_ent2emb: the files' descriptions, in the same order.
+        callbacks, progress: as :class:`Trainer` has them.
+        **options: those of :class:`TrainingArguments` that pre-training uses (``nerfit help
+            pretrain``): ``output_dir``, ``max_steps``, ``peft_lora``, ...
+    """
+    args = TrainingArguments(
+        model_name,
+        None,
+        pretrain_annotations=pretrain_annotations,
+        pretrain_ent2emb=pretrain_ent2emb,
+        **options,
+    )
+    return run("pretrain", args._config(), _callables(callbacks), progress)
+
+
+@dataclass(frozen=True)
+class FewshotProgress:
+    """What a callback of :func:`fewshot` is told."""
+
+    finished: int
+    runs: int
+    """All runs, those of earlier calls included."""
+    k: int
+    seed: int
+    recipe: str
+    done: bool
+    """The run at hand is finished, and `f1` and `seconds` are there."""
+    f1: float
+    seconds: float
+    seconds_left: float | None
+
+
+@dataclass(frozen=True)
+class FewshotResult:
+    """Mean and deviation of F1 over the seeds, for every k and recipe."""
+
+    table: list[dict[str, Any]]
+    runs: list[dict[str, Any]] = field(repr=False)
+    text: str = field(repr=False)
+    markdown: str = field(repr=False)
+
+    def __str__(self) -> str:
+        return self.text
+
+    def to_pandas(self) -> Any:
+        """A DataFrame with a row a run."""
+        import pandas
+
+        return pandas.DataFrame(self.runs)
+
+
+class _Watch(Interrupt):
+    def __init__(self, callback: Callable[[FewshotProgress], Optional[bool]] | None) -> None:
+        super().__init__()
+        self.callback = callback
+        self.raised: BaseException | None = None
+        self.function = _library.FewshotFunction(self._on_progress)
+
+    def _on_progress(self, user: Any, given: Any) -> bool:
+        try:
+            p = given.contents
+            if self.callback and not p.event:
+                left = p.seconds_left if p.seconds_left >= 0 else None
+                told = FewshotProgress(
+                    p.finished, p.runs, p.k, p.seed, p.recipe.decode(), p.done, p.f1, p.seconds, left
+                )  # fmt: skip
+                return self.callback(told) is not False and not self.interrupted
+        except BaseException as raised:
+            self.raised = raised
+            return False
+        return not self.interrupted
+
+
+def _list(value: Any) -> bytes | None:
+    """1, [1, 4] or "1,4" as the library takes lists."""
+    if value is None:
+        return None
+    if isinstance(value, (str, int)):
+        value = [value]
+    return _library.encode(",".join(str(v) for v in value), "list")
+
+
+def fewshot(
+    args: TrainingArguments,
+    k: int | Sequence[int] | str = (1, 4, 16, 64),
+    seeds: int | Sequence[int] | str = 3,
+    recipes: str | Sequence[str] | None = None,
+    samples: _Path | None = None,
+    pretrained: _Path | None = None,
+    negatives: str | int | None = None,
+    callback: Callable[[FewshotProgress], Optional[bool]] | None = None,
+) -> FewshotResult:
+    """What so many examples are worth: draws samples of ``args.train_annotations``, trains on each
+    with each recipe, and scores on ``args.test_annotations``. Finished runs stand in
+    ``args.output_dir`` and are not run again.
+
+    Args:
+        k: mentions of every entity type in a sample.
+        seeds: 3 is 0, 1, 2; a list, or "0-4".
+        recipes: "plain", "original", "nerfit", "nerfit+pretrained", or one's own,
+            ``"name:option=value,option=value"``.
+        samples: a folder with kK-sS.jsonl instead of samples of the training texts.
+        pretrained: of recipes that end in +pretrained: a folder that pre-training wrote.
+        negatives: texts without an entity in a sample: 10, "20%".
+        callback: told of every run; returns False to stop.
+    """
+    if recipes is not None and not isinstance(recipes, str):
+        recipes = ";".join(recipes)
+    options = _library.FewshotOptions(
+        k=_list(k),
+        seeds=_list(seeds),
+        recipes=None if recipes is None else _library.encode(recipes, "recipes"),
+        samples=None if samples is None else os.fsencode(samples),
+        pretrained=None if pretrained is None else os.fsencode(pretrained),
+        negatives=None if negatives is None else _library.encode(str(negatives), "negatives"),
+    )
+    trainer = Trainer(args, progress=False)  # reads the data
+    config = trainer._configure(None)
+    watch = _Watch(callback)
+    out = _library.FewshotResult()
+    try:
+        with watch:
+            _library.call(
+                "fewshot", config.address, byref(options), log_function, watch.function, None,
+                byref(out),
+            )  # fmt: skip
+    except CancelledError:
+        if watch.raised is not None:
+            raise watch.raised from None
+        if watch.interrupted:
+            raise KeyboardInterrupt from None
+        raise
+    try:
+        found = json.loads(ctypes.string_at(out.json))
+        text, markdown = (ctypes.string_at(t).decode() for t in (out.text, out.markdown))
+        return FewshotResult(found["table"], found["runs"], text, markdown)
+    finally:
+        _library.call("fewshot_result_free", byref(out))

@@ -1,0 +1,84 @@
+"""What the program's other commands do, from Python, held against the program."""
+
+import json
+import subprocess
+
+import pytest
+
+import nerfit
+from conftest import ANNOTATIONS, EMBEDDINGS, ROOT
+from nerfit.errors import ArgumentError, UnsupportedError
+
+
+def test_tokenizer(encoder, program):
+    tokenizer = nerfit.Tokenizer(encoder)
+    found = tokenizer.encode("wake bob ü")
+    shown = subprocess.run([program, "tokenize", encoder], input="wake bob ü\n",
+                           capture_output=True, text=True, check=True)  # fmt: skip
+    assert found["ids"] == json.loads(shown.stdout)["ids"]
+    assert found["offsets"][1] == [0, 4]
+
+
+def test_encoder(encoder, program):
+    encoder_ = nerfit.Encoder(encoder, precision="f32", threads=1)
+    one, many = encoder_.encode("wake me"), encoder_.encode(["wake me", "play jazz"])
+    assert len(one) == encoder_.size and many[0] == one
+    shown = subprocess.run([program, "embed", encoder, "--precision", "f32", "--threads", "1"],
+                           input="wake me\n", capture_output=True, text=True, check=True)  # fmt: skip
+    assert json.loads(shown.stdout) == pytest.approx(one, abs=1e-5)
+    with pytest.raises(ArgumentError, match="NUL"):
+        encoder_.encode("a\0b")
+
+
+def test_score(tmp_path):
+    (tmp_path / "gold").write_text("a B-x\nb O\n\nc B-y\n")
+    (tmp_path / "found").write_text("a B-x\nb B-y\n\nc B-y\n")
+    report = nerfit.score(tmp_path / "gold", tmp_path / "found")
+    assert (report.precision, report.recall) == (pytest.approx(2 / 3), 1.0)
+
+
+def test_quantize_and_benchmark(trained, tmp_path):
+    folder = trained.result.model_folder
+    path = tmp_path / "dev.txt"
+    path.write_text("\n".join(ANNOTATIONS) + "\n")
+    try:
+        found = nerfit.quantize(folder, path, threads=1)
+        assert 0 <= found["f1_int8"] <= 1 and found["f1"] > 0.9
+    except UnsupportedError as reason:  # it loses more than half a point
+        assert "int8 loses" in str(reason)
+    measured = nerfit.benchmark(folder, seconds=0.05, precision="f32", threads=1)
+    assert {row["name"] for row in measured["rows"]} and measured["threads"] == 1
+
+
+def test_pretrain(encoder, tmp_path):
+    texts = tmp_path / "set.txt"
+    texts.write_text("\n".join(ANNOTATIONS) + "\n")
+    (tmp_path / "set.json").write_text(json.dumps(EMBEDDINGS))
+    (tmp_path / "set.yaml").write_text("time: a time\nsong: a song\nplace: a place\nperson: a name\n")
+    told = []
+    result = nerfit.pretrain(
+        encoder, texts, tmp_path / "set.yaml", output_dir=tmp_path / "out", max_steps=4,
+        st_model_name=encoder, precision="f32", threads=1, progress=False,
+        callbacks=[lambda event: told.append(event.kind)],
+    )  # fmt: skip
+    assert "step" in told and result.report is None
+    model = nerfit.load(result.model_folder, labels=["time", "place"], threads=1)
+    assert model.labels == ["O", "B-time", "I-time", "B-place", "I-place"]
+
+
+def test_fewshot(options, tmp_path):
+    del options["val_annotations"]
+    args = nerfit.TrainingArguments(
+        **{**options, "max_steps": (0, 4), "recipe": "nerfit", "test_annotations": ANNOTATIONS,
+           "train_annotations": ANNOTATIONS * 2, "eval_strategy": "no",
+           "save_strategy": "no", "load_best_model_at_end": False}
+    )  # fmt: skip
+    told = []
+    result = nerfit.fewshot(args, k=[1], seeds=2, recipes=["plain:max_steps=4"],
+                            callback=told.append)  # fmt: skip
+    assert len(result.runs) == 2 and {run["seed"] for run in result.runs} == {0, 1}
+    assert sum(p.done for p in told) == 2
+    assert "plain" in str(result) and result.markdown
+    with pytest.raises(KeyError):
+        nerfit.fewshot(args, k=[2], seeds=1, recipes=["plain:max_steps=4"],
+                       callback=lambda p: {}["stop"])  # fmt: skip

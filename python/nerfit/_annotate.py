@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Iterator, Union
 
 from . import _data, _library, _transfer
-from ._model import log_function
+from ._corpus import log_function
 from .errors import ArgumentError
 
 _GoOn = CFUNCTYPE(c_bool, c_void_p, c_size_t, c_size_t)

@@ -346,7 +346,7 @@ class LabelStudio(Case):
         service = Service(self, models=[f"alarm={self.root}/model"])
         setup = service.ask("POST", "/setup", {"project": "1.17", "schema": self.CONFIG, "hostname": "http://a",
                                                "access_token": "t"})
-        self.assertEqual((setup[0], setup[2]), (200, {"model_version": "alarm-1"}))
+        self.assertEqual((setup[0], setup[2]), (200, {"model_version": "alarm-1", "left_out": ["time"]}))
         text = "\U0001F600 anna at nine in rome"
         tasks = [{"id": 1, "data": {"content": text}}, {"id": 2, "data": {"content": "nothing"}}]
         answer = service.ask("POST", "/predict", {"tasks": tasks, "model_version": "alarm-1", "project": "1.17",

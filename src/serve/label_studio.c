@@ -248,7 +248,22 @@ void nf_label_studio_predict(nf_request *r, json_t *body) {
 
 /* ---------------------------------------------------------------- the other routes */
 
-/* {"project": ..., "schema": the configuration, ...}: whether the model has its labels. */
+/* What the model finds and the configuration has no place for. */
+static json_t *left_out(nf_served *model, const label_config *c) {
+    json_t *out = json_array();
+    nf_generation *g = nf_served_acquire(model);
+    json_t *types = nf_served_types(g->model);
+    nf_generation_release(g);
+    size_t i;
+    json_t *type;
+    json_array_foreach(types, i, type) if (!has_label(c->labels, json_string_value(type)))
+        json_array_append(out, type);
+    json_decref(types);
+    return out;
+}
+
+/* {"project": ..., "schema": the configuration, ...}: whether the model has its labels, and which of the
+ * model's it has not, whose entities /predict leaves out. */
 static void route_setup(nf_request *r) {
     json_t *body = nf_request_json(r);
     const char *schema = json_string_value(json_object_get(body, "schema"));
@@ -259,7 +274,8 @@ static void route_setup(nf_request *r) {
         nf_request_fail(r, NF_FAILURE_VALIDATION,
                         "expected \"schema\", the project's label_config");
     if (schema && config_read(&c, r, schema) && asked_of(&asked, r, &c))
-        nf_request_reply_json(r, json_pack("{s:o}", "model_version", version_of(model)));
+        nf_request_reply_json(r, json_pack("{s:o, s:o}", "model_version", version_of(model),
+                                           "left_out", left_out(model, &c)));
     nf_call_unref(asked.call);
     config_clear(&c);
     json_decref(body);

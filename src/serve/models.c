@@ -210,3 +210,12 @@ nerfit_status nf_served_tokenize(nf_served *s, const char *text, size_t size, ch
     nf_generation_release(now);
     return status;
 }
+
+json_t *nf_served_types(const nerfit_model *model) {
+    json_t *types = json_array();
+    for (size_t i = 0; i < nerfit_model_label_count(model); i++) {
+        const char *label = nerfit_model_label(model, i);
+        if (strncmp(label, "B-", 2) == 0) json_array_append_new(types, json_string(label + 2));
+    }
+    return types;
+}

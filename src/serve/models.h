@@ -5,6 +5,7 @@
 #ifndef NF_SERVE_MODELS_H
 #define NF_SERVE_MODELS_H
 
+#include <jansson.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -76,5 +77,8 @@ void nf_generation_give_back(nf_generation *generation, nerfit_session *session)
 /* nerfit_tokenize with its tokenizer, from any thread. */
 nerfit_status nf_served_tokenize(nf_served *served, const char *text, size_t size, char **json,
                                  nerfit_error *err);
+
+/* The entity types of a model, a JSON array; NULL when out of memory. */
+json_t *nf_served_types(const nerfit_model *model);
 
 #endif

@@ -1,26 +1,15 @@
 /* What the service says of itself. */
-#include <string.h>
-
 #include "base/clock.h"
 #include "serve/queue.h"
 #include "serve/routes.h"
 #include "serve/server.h"
-
-static json_t *types_of(const nerfit_model *model) {
-    json_t *types = json_array();
-    for (size_t i = 0; i < nerfit_model_label_count(model); i++) {
-        const char *label = nerfit_model_label(model, i);
-        if (strncmp(label, "B-", 2) == 0) json_array_append_new(types, json_string(label + 2));
-    }
-    return types;
-}
 
 static json_t *describe(nf_served *served) {
     nf_generation *g = nf_served_acquire(served);
     json_t *object =
         json_pack("{s:s, s:s, s:i, s:I}", "name", served->name, "model_id", served->folder,
                   "generation", g->number, "loaded", (json_int_t)g->loaded);
-    if (g->model) json_object_set_new(object, "labels", types_of(g->model));
+    if (g->model) json_object_set_new(object, "labels", nf_served_types(g->model));
     if (g->encoder)
         json_object_set_new(object, "embedding_size",
                             json_integer((json_int_t)nerfit_encoder_size(g->encoder)));

@@ -12,7 +12,8 @@ struct nf_prompter {
     const nf_model *model;
     const nf_label_set *labels;
     const char *const *prompts;
-    nf_encoding *encodings; /* [n_types] of a bi-encoder's labels; else NULL */
+    nf_encoding *encodings; /* [n_encodings] of a bi-encoder's labels; else NULL */
+    size_t n_encodings;     /* the labels may be gone when these are freed */
     nf_tokens *tokens;      /* [n_types] likewise */
     size_t room;            /* sub-words of text behind a prompt of all labels */
     size_t most;            /* labels of a drawn prompt, unless a text has more of its own */
@@ -41,6 +42,7 @@ static nerfit_status encode_labels(nf_prompter *p, nerfit_error *err) {
     p->encodings = calloc(n + 1, sizeof *p->encodings);
     p->tokens = calloc(n + 1, sizeof *p->tokens);
     if (!p->encodings || !p->tokens) return nf_no_memory(err, n * sizeof *p->tokens);
+    p->n_encodings = n;
     for (size_t i = 0; i < n; i++) {
         nf_encoding *e = &p->encodings[i];
         NF_TRY(nf_tokenizer_encode(p->model->gliner->labels_tokenizer, p->prompts[i],
@@ -90,8 +92,7 @@ nerfit_status nf_prompter_new(nf_prompter **out, const nf_model *model, const nf
 
 void nf_prompter_free(nf_prompter *p) {
     if (!p) return;
-    for (size_t i = 0; p->encodings && i < p->labels->n_types; i++)
-        nf_encoding_free(&p->encodings[i]);
+    for (size_t i = 0; i < p->n_encodings; i++) nf_encoding_free(&p->encodings[i]);
     free(p->encodings);
     free(p->tokens);
     nf_tokenizer_scratch_free(p->scratch);

@@ -163,7 +163,7 @@ static nerfit_status annotate_review(annotate_work *w, nerfit_error *err) {
     if (!list || !chosen) return nf_no_memory(err, texts->n_documents * sizeof *list);
     for (size_t i = 0; i < texts->n_documents; i++)
         if (w->disputed[i]) list[n++] = (disputed_text){(uint32_t)i, w->disputed[i]};
-    qsort(list, n, sizeof *list, most_disputed_first);
+    if (n) qsort(list, n, sizeof *list, most_disputed_first);
     for (size_t i = 0; i < n; i++) chosen[i] = list[i].index;
     return nf_corpus_take(&w->out->review, texts, chosen, n, err);
 }

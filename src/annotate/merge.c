@@ -95,7 +95,7 @@ nerfit_status nf_merge(nf_merged *out, const nf_opinion *const *opinions, size_t
     merge_count_votes(out);
     for (size_t i = 0; i < out->n_spans; i++) /* from a sum to a mean */
         out->spans[i].span.score /= (double)count_bits(out->spans[i].voters);
-    qsort(out->spans, out->n_spans, sizeof *out->spans, merge_best_first);
+    if (out->n_spans) qsort(out->spans, out->n_spans, sizeof *out->spans, merge_best_first);
     for (size_t i = 0; i < out->n_spans; i++) {
         nf_merged_span *s = &out->spans[i];
         size_t n = n_asked[s->span.type], need = votes ? votes : n / 2 + 1;
@@ -103,6 +103,6 @@ nerfit_status nf_merge(nf_merged *out, const nf_opinion *const *opinions, size_t
         s->accepted = s->votes >= need && !merge_blocked(out, i, s, nested);
         if (n) s->span.score *= (double)count_bits(s->voters) / (double)n;
     }
-    qsort(out->spans, out->n_spans, sizeof *out->spans, merge_by_place);
+    if (out->n_spans) qsort(out->spans, out->n_spans, sizeof *out->spans, merge_by_place);
     return NERFIT_OK;
 }

@@ -104,7 +104,7 @@ static nerfit_status make_bag(similar_words *w, const nf_document *d, similar_ba
     out->items = nf_arena_calloc(&w->arena, (size_t)d->length + 1, sizeof *out->items);
     if (!out->items) return nf_no_memory(err, d->length);
     NF_TRY(each_word(w, d, see_word, &fill, err));
-    qsort(out->items, out->count, sizeof *out->items, by_word);
+    if (out->count) qsort(out->items, out->count, sizeof *out->items, by_word);
     size_t kept = 0;
     double norm = 0;
     for (size_t i = 0; i < out->count; i++) {

@@ -92,7 +92,7 @@ static nerfit_status to_ranks(suggester *s, double *values, size_t n, nerfit_err
     ranked *list = nf_arena_calloc(&s->arena, n + 1, sizeof *list);
     if (!list) return nf_no_memory(err, n * sizeof *list);
     for (size_t i = 0; i < n; i++) list[i] = (ranked){values[i], i};
-    qsort(list, n, sizeof *list, by_value);
+    if (n) qsort(list, n, sizeof *list, by_value);
     for (size_t i = 0, end; i < n; i = end) {
         for (end = i + 1; end < n && list[end].value == list[i].value; end++) {
         }

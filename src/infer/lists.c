@@ -95,7 +95,7 @@ nerfit_status nf_lists_find(const nf_lists *lists, nf_lists_scratch *s, const ch
     NF_TRY(lists_find_terms(lists, s, text, size, err));
     for (size_t i = 0; i < lists->n_patterns; i++)
         NF_TRY(lists_find_pattern(lists, &lists->patterns[i], s, text, size, err));
-    qsort(s->found, s->count, sizeof *s->found, by_place);
+    if (s->count) qsort(s->found, s->count, sizeof *s->found, by_place);
     return NERFIT_OK;
 }
 

@@ -185,8 +185,8 @@ static nerfit_status find_entities(const gliner_step *own, nf_head_step *step, s
         entities[i] = (nf_entity){(uint32_t)span->start, (uint32_t)span->end + 1,
                                   prompted->types[span->label], (double)span->score};
     }
-    qsort(gold, n_gold, sizeof *gold, by_start);
-    qsort(entities, spans->count, sizeof *entities, by_start);
+    if (n_gold) qsort(gold, n_gold, sizeof *gold, by_start);
+    if (spans->count) qsort(entities, spans->count, sizeof *entities, by_start);
     *found = (nf_head_found){
         .gold = gold, .entities = entities, .n_gold = n_gold, .n_entities = spans->count};
     count_units(found, own->texts[s].n_words);

@@ -75,7 +75,8 @@ def _add(corpus: Corpus, annotation: Any, place: str, format: str) -> None:
             line = json.dumps(dict(annotation), default=_plain, allow_nan=False)
         except (TypeError, ValueError) as reason:
             raise FormatError(f"{place}: {_values.shown(annotation)}: {reason}") from None
-        _add_text(corpus, line, place, "jsonl")
+        # words with labels are Hugging Face's rows
+        _add_text(corpus, line, place, "jsonl" if "text" in keys else "huggingface")
         return
     given = annotation.get("entities")
     if isinstance(given, (str, bytes, Mapping)) or not isinstance(given, (Iterable, type(None))):

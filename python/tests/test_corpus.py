@@ -1,5 +1,6 @@
 """Annotated texts in Python: what `nerfit data` does."""
 
+import json
 import pickle
 
 import pytest
@@ -83,3 +84,29 @@ def test_tables():
     assert list(frame.columns) == ["text", "entities"] and len(frame) == 8
     assert list(nerfit.read(frame)) == list(nerfit.read(ANNOTATIONS))
     assert isinstance(frame, pandas.DataFrame)
+
+
+def test_parquet(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    import pyarrow.parquet
+
+    path = tmp_path / "words.parquet"
+    features = {"tokens": {"feature": {"dtype": "string", "_type": "Value"}, "_type": "List"},
+                "ner_tags": {"feature": {"names": ["O", "B-time"], "_type": "ClassLabel"},
+                             "_type": "List"}}  # fmt: skip
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+
+    def write(tags):
+        table = pyarrow.table({"tokens": [["wake", "nine"], ["me"]], "ner_tags": tags})
+        pyarrow.parquet.write_table(table.replace_schema_metadata(metadata), path)
+
+    write([[0, 1], [0]])
+    corpus = list(nerfit.read(path))
+    assert [t["text"] for t in corpus] == ["wake nine", "me"]
+    assert corpus[0]["entities"] == [[5, 9, "time"]]
+    write([[0, 7], [0]])
+    with pytest.raises(FormatError, match=r"row 0: ner_tags is \[0, 7\]; expected numbers under 2"):
+        nerfit.read(path)
+    path.write_bytes(b"PAR1 no such file")
+    with pytest.raises(nerfit.NerfitError, match="words.parquet"):
+        nerfit.read(path)

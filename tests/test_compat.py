@@ -54,8 +54,10 @@ class Compat(unittest.TestCase):
         expected = json.loads((golden / "expected.json").read_text())
         self.same(self.run_it("embed", "encoder", "texts.txt", "--backend", "ref"), expected["embed"],
                   "embed")
+        # a label's text was its description; now it is by default a mean with its name
         new_labels = self.run_it("predict", "pretrained", "texts.txt", "--labels", "labels.yaml",
-                                 "--st_model_name", "encoder", "--output", "tokens", "--backend", "ref")
+                                 "--label_text", "description", "--st_model_name", "encoder",
+                                 "--output", "tokens", "--backend", "ref")
         self.same(new_labels, expected["new_labels"], "new labels")
         for model, tokens in expected["tokens"].items():
             self.same(self.predict(model), tokens, model)

@@ -19,7 +19,7 @@ typedef struct guarded_mapping {
 
 static guarded_mapping mappings[MOST_MAPPINGS];
 static struct sigaction before;
-static uintptr_t page_size;
+static atomic_uintptr_t page_size;
 static _Thread_local bool passes_on;
 
 static guarded_mapping *mapping_at(uintptr_t address) {
@@ -50,7 +50,7 @@ static void pass_on(int number, siginfo_t *info, void *context) {
 /* Zeros from the page that failed to the mapping's end. */
 static void on_bus_error(int number, siginfo_t *info, void *context) {
     int kept = errno;
-    uintptr_t address = (uintptr_t)info->si_addr & ~(page_size - 1);
+    uintptr_t address = (uintptr_t)info->si_addr & ~(atomic_load(&page_size) - 1);
     guarded_mapping *mapping = info->si_code > 0 ? mapping_at(address) : NULL;
     if (mapping) {
         atomic_store(&mapping->lost, true);
@@ -69,7 +69,7 @@ static bool set_handler(void) {
     struct sigaction now, action = {.sa_flags = SA_SIGINFO | SA_ONSTACK};
     action.sa_sigaction = on_bus_error;
     sigemptyset(&action.sa_mask);
-    page_size = (uintptr_t)sysconf(_SC_PAGESIZE);
+    atomic_store(&page_size, (uintptr_t)sysconf(_SC_PAGESIZE));
     if (sigaction(SIGBUS, NULL, &now) != 0) return false;
     if (now.sa_flags & SA_SIGINFO && now.sa_sigaction == on_bus_error) return true;
     before = now;
@@ -86,12 +86,13 @@ static bool has_handler(void) {
 
 bool nf_mapping_guard(const void *start, size_t size) {
     if (!has_handler()) return false;
+    uintptr_t page = atomic_load(&page_size);
     for (size_t i = 0; i < MOST_MAPPINGS; i++) {
         guarded_mapping *m = &mappings[i];
         if (atomic_exchange(&m->taken, true)) continue;
         atomic_store(&m->lost, false);
         atomic_store(&m->start, (uintptr_t)start);
-        atomic_store(&m->end, ((uintptr_t)start + size + page_size - 1) & ~(page_size - 1));
+        atomic_store(&m->end, ((uintptr_t)start + size + page - 1) & ~(page - 1));
         return true;
     }
     return false;

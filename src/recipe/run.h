@@ -109,6 +109,9 @@ nerfit_status nf_run_write_metrics(nf_run *r, int stage, const json_t *entry);
 nerfit_status nf_run_make_identity(nf_run *r);
 /* An error if what the run would go on from was made of other labels, texts, weights or options. */
 nerfit_status nf_run_check_resumed(nf_run *r);
+/* Where label_text is not given, a run that is resumed stays with what it began with: descriptions, if
+ * there was no such option then. */
+nerfit_status nf_run_keep_label_text(nf_run *r);
 
 /* ---- run_stages.c: the stages of both recipes */
 nf_stage_options nf_run_stage_options(const nf_train_options *o, int s, bool has_validation);

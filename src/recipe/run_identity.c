@@ -216,3 +216,23 @@ nerfit_status nf_run_check_resumed(nf_run *r) {
     }
     return NERFIT_OK;
 }
+
+nerfit_status nf_run_keep_label_text(nf_run *r) {
+    nf_train_options *o = &r->own_options;
+    if (!nf_run_resumes(o) || o->label_text != NF_LABEL_TEXT_AUTO) return NERFIT_OK;
+    const char *path = nf_path_join(&r->arena, o->output_dir, "training_args.json");
+    if (!path) return nf_no_memory(r->err, 0);
+    json_t *then;
+    if (!nf_file_exists(path) || nf_json_load(&then, path, NULL) != NERFIT_OK) return NERFIT_OK;
+    const json_t *given = json_object_get(then, "label_text");
+    nf_label_text rule = NF_LABEL_TEXT_DESCRIPTION;
+    if (!given)
+        nf_log_info(r->log,
+                    "%s: began before there was label_text; its labels stay their descriptions",
+                    o->output_dir);
+    else if (!nf_label_text_find(json_string_value(given), &rule))
+        rule = NF_LABEL_TEXT_AUTO;
+    o->label_text = rule;
+    json_decref(then);
+    return NERFIT_OK;
+}

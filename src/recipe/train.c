@@ -159,6 +159,7 @@ static nerfit_status train(nf_run *r, nf_train_result *result) {
     r->options = &chosen;
     r->is_short = nf_train_is_short(r->options, &size);
     NF_TRY(nf_train_defaults(&r->own_options, r->options, &size, r->log, r->err));
+    NF_TRY(nf_run_keep_label_text(r));
     const nf_train_options *o = r->options = &r->own_options;
     NF_TRY(nf_train_options_check(o, size.has_validation, r->log, r->err));
     if (o->max_steps[0] == 0 && o->max_steps[1] == 0)

@@ -8,6 +8,7 @@
  * batches' sizes. */
 #include "tensor/cpu/matmul.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,7 +55,8 @@ typedef struct product {
 typedef struct shared_engine {
     dnnl_engine_t engine;
     atomic_int users;
-    nf_pool pool; /* of packed weights; these are made by one thread at a time */
+    pthread_mutex_t making; /* weights are made by one thread at a time */
+    nf_pool pool;           /* of packed weights */
 } shared_engine;
 
 static shared_engine *engine_share(shared_engine *e) {
@@ -65,6 +67,7 @@ static shared_engine *engine_share(shared_engine *e) {
 static void engine_drop(shared_engine *e) {
     if (!e || atomic_fetch_sub(&e->users, 1) != 1) return;
     dnnl_engine_destroy(e->engine);
+    pthread_mutex_destroy(&e->making);
     nf_pool_free(&e->pool);
     free(e);
 }
@@ -73,8 +76,10 @@ static dnnl_status_t engine_new(shared_engine **out) {
     *out = calloc(1, sizeof **out);
     if (!*out) return dnnl_out_of_memory;
     atomic_init(&(*out)->users, 1);
+    pthread_mutex_init(&(*out)->making, NULL);
     dnnl_status_t status = dnnl_engine_create(&(*out)->engine, dnnl_cpu, 0);
     if (status == dnnl_success) return status;
+    pthread_mutex_destroy(&(*out)->making);
     free(*out);
     *out = NULL;
     return status;
@@ -295,6 +300,7 @@ nerfit_status nf_matmul_weight_new(nf_matmul *mm, nf_weight **out, const float *
     w->type = type;
     w->shared = engine_share(mm->shared);
     dnnl_status_t status = dnnl_success;
+    pthread_mutex_lock(&mm->shared->making);
     if (type == NF_PRODUCT_BF16 && (uses & NF_USE_DROPPED) && !(n_out % NF_DROPPED_BLOCK)) {
         w->columns = nf_pool_take(&mm->shared->pool, n_out * n_in * sizeof(uint16_t));
         if (!w->columns.memory) status = dnnl_out_of_memory;
@@ -305,6 +311,7 @@ nerfit_status nf_matmul_weight_new(nf_matmul *mm, nf_weight **out, const float *
     });
     nerfit_status result = status == dnnl_success ? nf_matmul_weight_update(mm, w, err)
                                                   : failed(err, "planning a product", status);
+    pthread_mutex_unlock(&mm->shared->making);
     if (result == NERFIT_OK)
         *out = w;
     else

@@ -101,10 +101,6 @@ _library.declare(
             _library.STATUS,
             [c_void_p, POINTER(_SuggestOptions), POINTER(c_void_p), _error],
         ),
-        "nerfit_corpus_format": (
-            _library.STATUS,
-            [c_void_p, c_char_p, POINTER(c_void_p), POINTER(c_size_t), _error],
-        ),
     }
 )
 

@@ -238,8 +238,6 @@ _TRACKERS: dict[str, Callable[[Any], Any]] = {
     "wandb": _Wandb,
     "mlflow": _MLflow,
 }
-#: The packages that tell whether a tracker is installed, for report_to="all".
-_PACKAGES = {"tensorboard": "tensorboard", "wandb": "wandb", "mlflow": "mlflow"}
 
 
 def tracker_names(report_to: Any) -> list[str]:
@@ -251,7 +249,7 @@ def tracker_names(report_to: Any) -> list[str]:
     found: list[str] = []
     for name in names:
         if name == "all":
-            found += [n for n, package in _PACKAGES.items() if find_spec(package)]
+            found += [n for n in _TRACKERS if find_spec(n)]  # packages have the trackers' names
         elif name not in ("none", ""):
             found.append(name)
     for name in found:

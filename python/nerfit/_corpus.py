@@ -85,8 +85,9 @@ class Corpus(_library.Handle):
         return int(_library.call("corpus_size", self.address))
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        for line in self.format("jsonl").splitlines():
-            yield json.loads(line)
+        for line in self.format("jsonl").split("\n"):  # splitlines knows U+2028 and others, too
+            if line:
+                yield json.loads(line)
 
     def __repr__(self) -> str:
         return f"<nerfit.Corpus, {len(self)} texts>"

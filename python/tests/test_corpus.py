@@ -32,6 +32,12 @@ def test_more_than_text_and_entities_travels():
     assert back["id"] == 7 and back["entities"][0]["weight"] == 0.5
 
 
+def test_characters_that_end_lines_elsewhere():
+    text = "bob\u2028and\x85\u2029so"
+    (back,) = nerfit.read([{"text": text, "entities": [[0, 3, "person"]]}])
+    assert back["text"] == text
+
+
 def test_findings_instead_of_errors(tmp_path):
     path = tmp_path / "wrong.jsonl"
     right = '{"text": "bob", "entities": [[0, 3, "person"]]}\n'

@@ -15,3 +15,12 @@ nerfit_status nf_yaml_check_depth(const char *text, size_t size, const char *nam
     }
     return NERFIT_OK;
 }
+
+nerfit_status nf_yaml_load(yaml_document_t *document, yaml_parser_t *parser, const char *name,
+                           nerfit_error *err) {
+    if (yaml_parser_load(parser, document)) return NERFIT_OK;
+    if (parser->error == YAML_MEMORY_ERROR) return nf_no_memory(err, 0);
+    return nf_fail_at(err, NERFIT_FORMAT, name, (long)parser->problem_mark.line + 1,
+                      (long)parser->problem_mark.column + 1, "is not valid YAML: %s",
+                      parser->problem ? parser->problem : "cannot be read");
+}

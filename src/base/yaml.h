@@ -1,8 +1,10 @@
-/* What is asked of YAML before libyaml reads it. */
+/* What is asked of YAML before libyaml reads it, and its documents. */
 #ifndef NF_BASE_YAML_H
 #define NF_BASE_YAML_H
 
 #include <stddef.h>
+
+#include <yaml.h>
 
 #include "base/error.h"
 
@@ -12,5 +14,8 @@
 enum { NF_YAML_DEPTH = 1000 };
 nerfit_status nf_yaml_check_depth(const char *text, size_t size, const char *name,
                                   nerfit_error *err);
+/* The parser's next document, freed with yaml_document_delete; an error has its place in `name`. */
+nerfit_status nf_yaml_load(yaml_document_t *document, yaml_parser_t *parser, const char *name,
+                           nerfit_error *err);
 
 #endif

@@ -279,12 +279,7 @@ static nerfit_status manifest_read_root(const manifest_reader *in, const yaml_no
 
 static nerfit_status manifest_read_document(manifest_reader *in, yaml_parser_t *parser) {
     yaml_document_t document;
-    if (!yaml_parser_load(parser, &document)) {
-        if (parser->error == YAML_MEMORY_ERROR) return nf_no_memory(in->err, 0);
-        return nf_fail_at(in->err, NERFIT_FORMAT, in->path, (long)parser->problem_mark.line + 1,
-                          (long)parser->problem_mark.column + 1, "is not valid YAML: %s",
-                          parser->problem ? parser->problem : "cannot be read");
-    }
+    NF_TRY(nf_yaml_load(&document, parser, in->path, in->err));
     in->document = &document;
     nerfit_status status = manifest_read_root(in, yaml_document_get_root_node(&document));
     yaml_document_delete(&document);

@@ -236,13 +236,7 @@ static nerfit_status lists_read_root(lists_reader *r, const yaml_node_t *root) {
 
 static nerfit_status lists_read_document(lists_reader *r, yaml_parser_t *parser) {
     yaml_document_t document;
-    if (!yaml_parser_load(parser, &document)) {
-        if (parser->error == YAML_MEMORY_ERROR) return nf_no_memory(r->err, 0);
-        return nf_fail_at(r->err, NERFIT_FORMAT, r->lists->name,
-                          (long)parser->problem_mark.line + 1,
-                          (long)parser->problem_mark.column + 1, "is not valid YAML: %s",
-                          parser->problem ? parser->problem : "cannot be read");
-    }
+    NF_TRY(nf_yaml_load(&document, parser, r->lists->name, r->err));
     r->document = &document;
     nerfit_status status = lists_read_root(r, yaml_document_get_root_node(&document));
     yaml_document_delete(&document);

@@ -3,7 +3,7 @@
 the work is the same. CPU time (user and system) of one thread a text, loading left out; each peer in a
 process of its own, in turns; medians and ratios of pairs.
 
-    bench/gliner.py FOLDER [--rounds 3] [--texts 60]
+    bench/gliner_speed.py FOLDER [--rounds 3] [--texts 60]
 
 FOLDER receives the model, made once (240 MB: its vocabulary is the tokenizer's, a quarter of the
 original's, which touches memory alone). Needs python3 with gliner, onnx, onnxruntime, and the

@@ -460,8 +460,8 @@ static void test_report(void **state) {
                                            "What the scores are worth",
                                            "<code>max_steps</code></td><td>0, 160</td>",
                                            "<h2>Mistakes</h2>",
-                                           "<mark class=\"g\">",
-                                           "<mark class=\"f\">",
+                                           "<mark class=\"entity hue",
+                                           "<span>found</span>",
                                            "other.txt:3"};
     const char *const extra[] = {"val_annotations",
                                  in_root("other.txt"),
@@ -517,8 +517,7 @@ static void test_page_escapes(void **state) {
     const char *html = nf_str_text(&out);
     assert_non_null(strstr(html, "<code>&lt;m&gt;</code>"));
     assert_non_null(strstr(html, "a&lt;b&gt;.txt:3"));
-    assert_non_null(
-        strstr(html, "&lt;b&gt;<mark class=\"f\">wake<small>x&amp;y 0.50</small></mark>"));
+    assert_non_null(strstr(html, "\" title=\"0.500\">wake<small>x&amp;y 0.50</small></mark>"));
     assert_non_null(strstr(html, "\xE2\x80\xA6"));
     assert_null(strstr(html, "<b>wake"));
     for (int kind = 0; kind < 5; kind++) { /* each button has its label and its rule */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/entity_look.h"
 #include "base/utf8.h"
 #include "data/annotations.h"
 #include "data/formats/format.h"
@@ -125,35 +126,43 @@ static nerfit_status write_brackets(nf_output_text *t, nerfit_error *err) {
 /* ---------------------------------------------------------------- HTML */
 
 static nerfit_status write_html(nf_output_text *t, nerfit_error *err) {
-    (void)err;
-    nf_str *out = &t->out;
+    const nf_document *d = t->document;
+    const nf_tag_set *tags = &t->rules->tags;
+    size_t n = t->tagged->n_entities, size;
     nf_utf8_place at = text_begin(t);
-    uint32_t last = 0;
-    size_t size;
-    nf_str_append_text(out, "<p>");
-    for (size_t i = 0; i < t->tagged->n_entities; i++) {
+    nf_entity_mark *marks = calloc(n + 1, sizeof *marks);
+    uint8_t *hues = calloc(tags->n_types + 1, sizeof *hues);
+    nerfit_status status = marks && hues ? NERFIT_OK : nf_no_memory(err, n);
+    if (status == NERFIT_OK && n) status = nf_entity_hues(tags->types, tags->n_types, hues, err);
+    for (size_t i = 0; i < n && status == NERFIT_OK; i++) {
         const nf_entity *e = &t->tagged->entities[i];
-        const char *text = text_at(&at, last, e->start, &size), *name = type_name(t, e);
-        nf_str_append_html(out, text, size);
-        nf_str_appendf(out, "<mark title=\"%.3f\">", e->score);
-        text = text_at(&at, e->start, e->end, &size);
-        nf_str_append_html(out, text, size);
-        nf_str_append_text(out, "<small>");
-        nf_str_append_html(out, name, strlen(name));
-        nf_str_append_text(out, "</small></mark>");
-        last = e->end;
+        size_t start = (size_t)(text_at(&at, e->start, e->end, &size) - d->text);
+        marks[i] =
+            (nf_entity_mark){start, start + size, type_name(t, e), e->score, false, hues[e->type]};
     }
-    const char *rest = text_at(&at, last, UINT32_MAX, &size);
-    nf_str_append_html(out, rest, size);
-    nf_str_append_text(out, "</p>\n");
-    return NERFIT_OK;
+    if (status == NERFIT_OK) {
+        nf_str_append_text(&t->out, "<p class=\"entities\" dir=\"auto\">");
+        nf_entity_html(&t->out, d->text, 0, d->text_size, marks, n);
+        nf_str_append_text(&t->out, "</p>\n");
+    }
+    free(hues);
+    free(marks);
+    return status;
 }
 
-static const char HTML_HEAD[] =
-    "<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\"><title>nerfit</title>\n<style>"
-    "body{font:16px/1.6 sans-serif;max-width:50em;margin:2em auto}"
-    "mark{background:#fe9;border-radius:.3em;padding:.1em .3em}"
-    "small{margin-left:.4em;color:#850;font-size:70%}</style></head><body>\n";
+/* What stands before the texts; the style sheet is the look of entities. */
+static void html_head(nf_str *out) {
+    nf_str_append_text(
+        out, "<!DOCTYPE html>\n<html lang=\"und\"><head><meta charset=\"utf-8\">\n"
+             "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">"
+             "<title>nerfit</title>\n<style>\n:root { color-scheme: light dark; }\n"
+             "body { font: 1rem/1.5 system-ui, sans-serif; max-width: 50rem; margin: 2rem auto; "
+             "padding: 0 1rem; }\n"
+             "@media (prefers-color-scheme: dark) { body { background: #14171a; color: #e6e8ea; } "
+             "}\n");
+    nf_str_append_text(out, nf_entity_look_css);
+    nf_str_append_text(out, "</style></head><body>\n");
+}
 
 /* The text with [TYPE], or a pseudonym, in the place of every entity, a line a text. */
 static nerfit_status write_redacted(nf_output_text *t, nerfit_error *err) {
@@ -189,12 +198,12 @@ static nerfit_status write_redacted(nf_output_text *t, nerfit_error *err) {
 }
 
 static const nf_output outputs[] = {
-    {"jsonl", "", "", false, write_jsonl},
-    {"conll", "", "", false, write_conll},
-    {"brackets", "", "", false, write_brackets},
-    {"tokens", "", "", true, write_tokens},
-    {"redacted", "", "", false, write_redacted},
-    {"html", HTML_HEAD, "</body></html>\n", false, write_html},
+    {"jsonl", NULL, "", false, write_jsonl},
+    {"conll", NULL, "", false, write_conll},
+    {"brackets", NULL, "", false, write_brackets},
+    {"tokens", NULL, "", true, write_tokens},
+    {"redacted", NULL, "", false, write_redacted},
+    {"html", html_head, "</body></html>\n", false, write_html},
 };
 
 const nf_output *nf_output_find(const char *name) {

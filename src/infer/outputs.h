@@ -22,7 +22,9 @@ typedef struct nf_output_text {
 } nf_output_text;
 
 typedef struct nf_output {
-    const char *name, *head, *tail;
+    const char *name;
+    void (*head)(nf_str *out); /* what stands before the texts; NULL: nothing */
+    const char *tail;
     bool token_scores; /* whether it shows them */
     nerfit_status (*write)(nf_output_text *text, nerfit_error *err);
 } nf_output;

@@ -160,6 +160,15 @@ static void stream_job_free(stream_job *job) {
     nf_document_stream_close(job->in);
 }
 
+static nerfit_status emit_head(const nf_stream *stream, nerfit_error *err) {
+    nf_str head = {0};
+    if (stream->output->head) stream->output->head(&head);
+    nerfit_status status = head.failed ? nf_no_memory(err, head.length)
+                                       : stream_emit(stream, nf_str_text(&head), head.length, err);
+    nf_str_free(&head);
+    return status;
+}
+
 nerfit_status nf_stream_tag(nf_tagger *tagger, const nf_tagging_call *call, const nf_stream *stream,
                             size_t *n_texts, nerfit_error *err) {
     nf_document_source source = {.read = stream->read,
@@ -180,8 +189,8 @@ nerfit_status nf_stream_tag(nf_tagger *tagger, const nf_tagging_call *call, cons
                                 .release = stream_release,
                                 .locate = stream_locate};
     NF_TRY(nf_document_stream_open(&state.in, &source, err));
-    const char *head = stream->output->head, *tail = stream->output->tail;
-    nerfit_status status = stream_emit(stream, head, strlen(head), err);
+    nerfit_status status = emit_head(stream, err);
+    const char *tail = stream->output->tail;
     if (status == NERFIT_OK) status = nf_tagger_run(tagger, &job, err);
     if (status == NERFIT_OK) status = stream_emit(stream, tail, strlen(tail), err);
     if (state.n_without_row > 1)

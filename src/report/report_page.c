@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/entity_look.h"
 #include "base/json.h"
 #include "base/number.h"
 #include "report/plot.h"
@@ -17,11 +18,9 @@ static const char HEAD[] =
 static const char STYLE[] =
     "</title>\n<style>\n"
     ":root{color-scheme:light dark;--bg:#fff;--fg:#1c2024;--muted:#60646c;--line:#d9dce0;"
-    "--card:#f6f7f9;--gold:#00744f;--found:#b3400a;--gold-bg:#d5f0e4;--found-bg:#fbe0d0;"
-    "--p:#0072b2;--r:#d98200;--f:#009e73}\n"
+    "--card:#f6f7f9;--p:#0072b2;--r:#d98200;--f:#009e73}\n"
     "@media (prefers-color-scheme:dark){:root{--bg:#14171a;--fg:#e6e8ea;--muted:#9ba1a8;"
-    "--line:#33383e;--card:#1d2125;--gold:#5fd3a8;--found:#ff9d6b;--gold-bg:#123c2d;"
-    "--found-bg:#4a2412;--p:#56b4e9;--r:#e6a93c;--f:#2fbf92}}\n"
+    "--line:#33383e;--card:#1d2125;--p:#56b4e9;--r:#e6a93c;--f:#2fbf92}}\n"
     "*{box-sizing:border-box}body{background:var(--bg);color:var(--fg);margin:0 auto;"
     "max-width:72rem;padding:2rem 1.25rem 5rem;font:15px/1.5 system-ui,sans-serif}\n"
     "h1{font-size:1.6rem;margin:0}h2{font-size:1.2rem;margin:2.75rem 0 .75rem}"
@@ -61,15 +60,14 @@ static const char STYLE[] =
     "color:var(--muted);margin-bottom:.2rem}article header b{color:var(--fg);font-weight:600;"
     "margin-left:.6rem}article div{display:grid;grid-template-columns:5.5rem 1fr}"
     "article div>span:first-child{color:var(--muted);font-size:.83rem;padding-top:.15rem}\n"
-    "mark{border-radius:4px;padding:.1em .25em;color:inherit}mark small{font-size:.75em;"
-    "font-weight:600;margin-left:.4em}mark.g{background:var(--gold-bg)}mark.g small{"
-    "color:var(--gold)}mark.f{background:var(--found-bg)}mark.f small{color:var(--found)}\n"
-    "</style></head><body>\n";
+    "article .entities{line-height:1.9}\n";
 
 void nf_page_head(nf_str *out, const char *title) {
     nf_str_append_text(out, HEAD);
     nf_str_append_text(out, title);
     nf_str_append_text(out, STYLE);
+    nf_str_append_text(out, nf_entity_look_css);
+    nf_str_append_text(out, "</style></head><body>\n");
 }
 
 void nf_page_text(nf_str *out, const json_t *value) {

@@ -2,8 +2,11 @@
  * what is annotated and one with what was found. Which kinds are shown is chosen by radio buttons
  * and CSS. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/entity_look.h"
+#include "base/error.h"
 #include "base/utf8.h"
 #include "report/report_page_parts.h"
 
@@ -115,31 +118,60 @@ static void excerpt_of(const json_t *list, size_t first, size_t end, size_t *fro
     while (*to < size && ((unsigned char)text[*to] & 0xC0) == 0x80) ++*to;
 }
 
-/* The text with one side's entities marked. Entities of a side are in order and do not overlap. */
-static void marked(nf_str *out, const json_t *list, size_t first, size_t end, bool gold) {
+static void set_hue(json_t *hues, const char *label, int hue, nf_str *out) {
+    out->failed |= json_object_set_new(hues, label, json_integer(hue)) != 0;
+}
+
+/* An object with each label's colour, of all that the report names. */
+static json_t *hues_of(const json_t *report, const json_t *list, nf_str *out) {
+    static const char *const sides[] = {"gold", "predicted"};
+    json_t *hues = json_object(), *one, *key;
+    size_t i, n = 0;
+    json_array_foreach(json_object_get(json_object_get(report, "confusion"), "types"), i, key)
+        set_hue(hues, json_string_value(key), 0, out);
+    json_array_foreach(list, i, one) for (int side = 0; side < 2; side++) {
+        const json_t *label = json_object_get(json_object_get(one, sides[side]), "label");
+        if (label) set_hue(hues, json_string_value(label), 0, out);
+    }
+    const char *name, **names = calloc(json_object_size(hues) + 1, sizeof *names);
+    uint8_t *values = calloc(json_object_size(hues) + 1, 1);
+    if (names) json_object_foreach(hues, name, one) names[n++] = name;
+    if (names && values && nf_entity_hues(names, n, values, NULL) == NERFIT_OK)
+        for (i = 0; i < n; i++) set_hue(hues, names[i], values[i], out);
+    else
+        out->failed = true;
+    free(names);
+    free(values);
+    return hues;
+}
+
+/* The text with one side's entities marked. */
+static void marked(nf_str *out, const json_t *list, size_t first, size_t end, const json_t *hues,
+                   bool gold) {
     const char *text = text_of(json_array_get(list, first));
-    size_t at, to;
-    excerpt_of(list, first, end, &at, &to);
-    nf_str_appendf(out, "<div><span>%s</span><span>%s", gold ? "annotated" : "found",
-                   at ? "\xE2\x80\xA6" : "");
-    for (size_t i = first; i < end; i++) {
+    size_t from, to, n = 0;
+    nf_entity_mark *marks = calloc(end - first, sizeof *marks);
+    out->failed |= !marks;
+    excerpt_of(list, first, end, &from, &to);
+    nf_str_appendf(out, "<div><span>%s</span><span class=\"entities\" dir=\"auto\">%s",
+                   gold ? "annotated" : "found", from ? "\xE2\x80\xA6" : "");
+    for (size_t i = first; i < end && marks; i++) {
         const json_t *entity =
             json_object_get(json_array_get(list, i), gold ? "gold" : "predicted");
         if (!json_is_object(entity)) continue;
-        size_t start = byte_at(text, entity, "start"), stop = byte_at(text, entity, "end");
-        if (start < at || stop > to) continue;
-        nf_str_append_html(out, text + at, start - at);
-        nf_str_appendf(out, "<mark class=\"%s\">", gold ? "g" : "f");
-        nf_str_append_html(out, text + start, stop - start);
-        nf_str_append_text(out, "<small>");
-        nf_page_text(out, json_object_get(entity, "label"));
-        if (json_object_get(entity, "score"))
-            nf_str_appendf(out, " %.2f", nf_page_number(entity, "score"));
-        nf_str_append_text(out, "</small></mark>");
-        at = stop;
+        const char *label = json_string_value(json_object_get(entity, "label"));
+        const json_t *score = json_object_get(entity, "score");
+        nf_entity_mark m = {byte_at(text, entity, "start"),
+                            byte_at(text, entity, "end"),
+                            label,
+                            score ? json_number_value(score) : -1,
+                            true,
+                            (uint8_t)json_integer_value(json_object_get(hues, label))};
+        if (m.start >= from && m.start < m.end && m.end <= to) marks[n++] = m;
     }
-    nf_str_append_html(out, text + at, to - at);
+    if (marks) nf_entity_html(out, text, from, to, marks, n);
     nf_str_appendf(out, "%s</span></div>\n", text[to] ? "\xE2\x80\xA6" : "");
+    free(marks);
 }
 
 static size_t kind_of(const json_t *mistake) {
@@ -149,7 +181,7 @@ static size_t kind_of(const json_t *mistake) {
     return i;
 }
 
-static void article(nf_str *out, const json_t *list, size_t first, size_t end) {
+static void article(nf_str *out, const json_t *list, size_t first, size_t end, const json_t *hues) {
     const json_t *one = json_array_get(list, first), *file = json_object_get(one, "file");
     nf_str_append_text(out, "<article class=\"");
     for (size_t k = 0; k < N_KINDS; k++)
@@ -166,8 +198,8 @@ static void article(nf_str *out, const json_t *list, size_t first, size_t end) {
     for (size_t i = first; i < end; i++)
         nf_str_appendf(out, "<b>%s</b>", kinds[kind_of(json_array_get(list, i))]);
     nf_str_append_text(out, "</header>\n");
-    marked(out, list, first, end, true);
-    marked(out, list, first, end, false);
+    marked(out, list, first, end, hues, true);
+    marked(out, list, first, end, hues, false);
     nf_str_append_text(out, "</article>\n");
 }
 
@@ -204,12 +236,14 @@ void nf_page_mistakes(nf_str *out, const json_t *report, const char *report_of) 
     if (!n) return;
     nf_str_append_text(out, "<div class=\"mistakes\">\n");
     buttons(out, errors, n);
+    json_t *hues = hues_of(report, list, out);
     for (size_t first = 0; first < n && texts < MOST_TEXTS; first = end, texts++) {
         for (end = first + 1;
              end < n && same_text(json_array_get(list, first), json_array_get(list, end));)
             end++;
-        article(out, list, first, end);
+        article(out, list, first, end, hues);
     }
+    json_decref(hues);
     if (end < n)
         nf_str_appendf(out, "<p class=\"muted\">%zu more mistakes are in report.json.</p>\n",
                        n - end);

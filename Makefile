@@ -41,7 +41,7 @@ endif
 
 SOURCES := $(filter-out src/tensor/cpu/kernels.c src/tensor/cpu/attention_terms.c src/tensor/ref/ref.c,$(wildcard src/*.c src/*/*.c src/*/*/*.c))
 # the service is the program's, not the library's
-SERVE_SOURCES := $(wildcard src/serve/*.c)
+SERVE_SOURCES := $(wildcard src/serve/*.c src/serve/*/*.c)
 SERVE_OBJECTS := $(SERVE_SOURCES:%.c=$(BUILD)/%.o)
 SOURCES := $(filter-out $(SERVE_SOURCES),$(SOURCES))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)

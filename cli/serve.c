@@ -64,7 +64,8 @@ static int serve(nf_serve_options *options) {
 
 static int run_serve(const command *self, int argc, char **argv) {
     const char *host = "127.0.0.1", *encoder = NULL, *access_log = NULL, *precision = NULL,
-               *threads = NULL, *backend = NULL, *operands[MOST_MODELS], *model = NULL;
+               *threads = NULL, *backend = NULL, *operands[MOST_MODELS], *model = NULL,
+               *project = NULL;
     bool quiet = false;
     size_t n;
     enum {
@@ -100,6 +101,9 @@ static int run_serve(const command *self, int argc, char **argv) {
          NULL},
         {"--port", "N", "3000 if not given; 0: any that is free", &limits[PORT].text, NULL},
         {"--encoder", "FOLDER", "a sentence encoder, for /embed", &encoder, NULL},
+        {"--project", "FOLDER",
+         "texts to annotate in the browser, and train with; made if it is not there", &project,
+         NULL},
         {"--access_log", "PATH", "a line of JSON for each request, without texts; -: on stdout",
          &access_log, NULL},
         {"--threads", "N", "workers; all cores if not given", &threads, NULL},
@@ -132,6 +136,7 @@ static int run_serve(const command *self, int argc, char **argv) {
     if (status < 0) status = read_limits(self, limits, N_LIMITS);
     nf_serve_options o = {.host = host,
                           .encoder = encoder,
+                          .project = project,
                           .access_log = access_log,
                           .key = getenv("NERFIT_API_KEY"),
                           .log = cli_log,
@@ -145,7 +150,7 @@ static int run_serve(const command *self, int argc, char **argv) {
         .log_user = &quiet};
     if (status < 0) status = cli_threads(self, threads, &o.machine.threads);
     if (status >= 0) return status;
-    if (n == 0) return cli_usage(self, "MODEL is missing");
+    if (n == 0 && !project) return cli_usage(self, "MODEL (or --project FOLDER) is missing");
     nf_serve_model models[MOST_MODELS];
     for (size_t i = 0; i < n; i++) models[i] = model_of((char *)(uintptr_t)operands[i], i == 0);
     if ((status = check_models(self, models, n)) >= 0) return status;

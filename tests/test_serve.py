@@ -60,12 +60,13 @@ class Service:
     def __init__(self, test, *arguments, models=None, prefix=(), **environment):
         self.root = Path(test.root)
         self.process = subprocess.Popen(
-            [*prefix, NERFIT, "serve", *(models or [f"default={self.root}/model"]), "--port", "0", "--threads", "2",
+            [*prefix, NERFIT, "serve", *([f"default={self.root}/model"] if models is None else models), "--port", "0", "--threads", "2",
              "--access_log", self.root / "access.jsonl", *arguments],
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
             env={k: v for k, v in {**os.environ, **environment}.items() if k != "NERFIT_API_KEY" or k in environment})
         self.messages = []
         self.port = None
+        self.killed = False
         ready = threading.Event()
 
         def read():
@@ -129,8 +130,13 @@ class Service:
             raise
         self.reader.join(PATIENCE)
         self.process.stderr.close()
-        if status != 0:
+        if status != (-signal.SIGKILL if self.killed else 0):
             raise AssertionError(f"the service ended with {status}: {''.join(self.messages)}")
+
+    def kill(self):
+        self.killed = True
+        self.process.kill()
+        self.process.wait(PATIENCE)
 
     def log(self):
         return [json.loads(line) for line in (self.root / "access.jsonl").read_text().splitlines()]

@@ -114,7 +114,8 @@ static nf_served *model_of(const nf_request *r, const json_t *object, const nf_a
     if (!name) name = r->model;
     nf_served *model = nf_models_find(&r->server->models, NF_SERVED_TAGGER, name);
     if (!model)
-        nf_fail(error, NERFIT_ARGUMENT, "there is no model \"%s\"; GET /info lists them", name);
+        nf_fail(error, NERFIT_ARGUMENT, "there is no model%s%s; GET /info lists them",
+                name ? " called " : " yet", name ? name : "");
     return model;
 }
 

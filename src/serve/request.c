@@ -46,6 +46,7 @@ static const struct {
     [NF_FAILURE_FORBIDDEN] = {403, "forbidden"},
     [NF_FAILURE_NOT_FOUND] = {404, "not_found"},
     [NF_FAILURE_METHOD] = {405, "validation"},
+    [NF_FAILURE_CONFLICT] = {409, "conflict"},
     [NF_FAILURE_TOO_LARGE] = {413, "validation"},
     [NF_FAILURE_MEDIA] = {415, "validation"},
     [NF_FAILURE_VALIDATION] = {422, "validation"},
@@ -117,6 +118,21 @@ void nf_request_fail(nf_request *r, nf_failure failure, const char *format, ...)
         nf_metrics_count(&r->server->metrics, NF_COUNTED_request_overloaded, 1);
     if (failure == NF_FAILURE_TIMEOUT)
         nf_metrics_count(&r->server->metrics, NF_COUNTED_request_timeout, 1);
+}
+
+void nf_request_fail_with(nf_request *r, nf_failure failure, json_t *more, const char *format,
+                          ...) {
+    char text[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    nf_print_list(text, sizeof text, format, arguments);
+    va_end(arguments);
+    nf_request_fail(r, failure, "%s", text);
+    json_t *answer = json_pack("{s:s, s:s}", "error", text, "error_type", failures[failure].type);
+    if (more && answer && json_object_update(answer, more) == 0)
+        nf_request_reply_json(r, json_incref(answer));
+    json_decref(answer);
+    json_decref(more);
 }
 
 void nf_request_fail_as(nf_request *r, const nerfit_error *error) {

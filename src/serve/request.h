@@ -49,6 +49,7 @@ typedef enum nf_failure {
     NF_FAILURE_FORBIDDEN,    /* 403: another site's page, a foreign host name */
     NF_FAILURE_NOT_FOUND,    /* 404 */
     NF_FAILURE_METHOD,       /* 405 */
+    NF_FAILURE_CONFLICT,     /* 409: another one was faster */
     NF_FAILURE_TOO_LARGE,    /* 413 */
     NF_FAILURE_MEDIA,        /* 415: an encoding that is not known */
     NF_FAILURE_VALIDATION,   /* 422 */
@@ -119,6 +120,9 @@ json_t *nf_request_json(nf_request *request);
 /* The reply is an error: {"error": "...", "error_type": "..."}. */
 void nf_request_fail(nf_request *request, nf_failure failure, const char *format, ...)
     NERFIT_PRINTF(3, 4);
+/* The same with the members of `more`, whose reference is taken. */
+void nf_request_fail_with(nf_request *request, nf_failure failure, json_t *more, const char *format,
+                          ...) NERFIT_PRINTF(4, 5);
 /* The failure that a status of the library comes to. */
 nf_failure nf_failure_of(nerfit_status status);
 void nf_request_fail_as(nf_request *request, const nerfit_error *error);

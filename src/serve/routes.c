@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "serve/label_studio.h"
 #include "serve/predict.h"
+#include "serve/project/routes.h"
 #include "serve/routes.h"
 
 static const nf_route service_routes[] = {
@@ -19,7 +20,8 @@ static const nf_route service_routes[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static const nf_route *const tables[] = {service_routes, nf_label_studio_routes, nf_static_routes};
+static const nf_route *const tables[] = {service_routes, nf_project_routes, nf_label_studio_routes,
+                                         nf_static_routes};
 
 static bool is_path(const nf_route *route, const char *path) {
     size_t size = strlen(route->path);

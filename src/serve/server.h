@@ -20,6 +20,7 @@ struct nf_server {
     bool loopback;
     nf_models models;
     struct nf_queue *queue;
+    struct nf_project *project; /* or NULL */
     nf_connections connections;
     nf_metrics metrics;
     struct nf_access_log *access_log; /* or NULL */

@@ -1,0 +1,26 @@
+/* The routes of a project (docs/serve.md). All run aside, one after another. */
+#ifndef NF_SERVE_PROJECT_ROUTES_H
+#define NF_SERVE_PROJECT_ROUTES_H
+
+#include "serve/request.h"
+
+extern const nf_route nf_project_routes[];
+
+void nf_route_project(nf_request *request);
+void nf_route_project_set(nf_request *request);
+void nf_route_changes(nf_request *request);
+
+void nf_route_labels(nf_request *request);
+void nf_route_label_set(nf_request *request);
+void nf_route_label_order(nf_request *request);
+void nf_route_label_rename(nf_request *request);
+void nf_route_label_delete(nf_request *request);
+
+void nf_route_texts(nf_request *request);
+void nf_route_texts_add(nf_request *request);
+void nf_route_text(nf_request *request);
+void nf_route_text_set(nf_request *request);
+void nf_route_text_delete(nf_request *request);
+void nf_route_next(nf_request *request);
+
+#endif

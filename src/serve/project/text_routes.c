@@ -1,0 +1,311 @@
+/* /project/texts: finding, reading and annotating them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "serve/project/answers.h"
+#include "serve/project/routes.h"
+#include "serve/project/search.h"
+
+enum { MOST_LISTED = 500, CUT = 200, MOST_QUERY = 1000 };
+
+/* ---------------------------------------------------------------- which texts */
+
+typedef struct filter {
+    bool status[NF_TEXT_STATUSES];
+    const nf_label *label;
+    bool any_label, draft, notes;
+    nf_str search; /* folded */
+} filter;
+
+/* "open,skipped"; false: the reply says what is wrong. */
+static bool read_statuses(nf_request *r, filter *f) {
+    const char *at = nf_request_argument(r, "status"), *end;
+    for (int i = 0; i < NF_TEXT_STATUSES; i++) f->status[i] = !at || !*at;
+    for (; at && *at; at = *end ? end + 1 : end) {
+        end = at + strcspn(at, ",");
+        nf_item_status status = nf_item_status_of(at, (size_t)(end - at));
+        if (status == NF_TEXT_STATUSES) {
+            nf_request_fail(r, NF_FAILURE_VALIDATION,
+                            "status: expected some of open,accepted,rejected,skipped");
+            return false;
+        }
+        f->status[status] = true;
+    }
+    return true;
+}
+
+static bool read_filter(nf_request *r, const nf_project *p, filter *f) {
+    const char *label = nf_request_argument(r, "label");
+    const char *search = nf_request_argument(r, "search");
+    const char *what = nf_request_argument(r, "filter");
+    *f = (filter){.any_label = !label || !*label};
+    if (!read_statuses(r, f)) return false;
+    if (!f->any_label && !(f->label = nf_project_label(p, label))) {
+        nf_request_fail(r, NF_FAILURE_NOT_FOUND, "there is no label \"%.200s\"", label);
+        return false;
+    }
+    if (search && strlen(search) > MOST_QUERY) {
+        nf_request_fail(r, NF_FAILURE_VALIDATION, "search: more than %d bytes", MOST_QUERY);
+        return false;
+    }
+    if (search) nf_search_fold(&f->search, search, strlen(search));
+    f->draft = what && strcmp(what, "draft") == 0;
+    f->notes = what && strcmp(what, "notes") == 0;
+    if (!what || !*what || f->draft || f->notes) return true;
+    nf_request_fail(r, NF_FAILURE_VALIDATION, "filter: expected draft or notes");
+    nf_str_free(&f->search);
+    return false;
+}
+
+static bool has_label(const nf_item *text, const nf_label *label) {
+    for (size_t i = 0; i < text->marks.count; i++)
+        if (text->marks.items[i].label == label) return true;
+    return false;
+}
+
+static bool passes(const filter *f, const nf_item *text) {
+    return !text->deleted && f->status[text->status] &&
+           (f->any_label || has_label(text, f->label)) &&
+           (!f->draft || (text->status == NF_TEXT_OPEN && text->marks.count)) &&
+           (!f->notes || *text->notes) &&
+           (!f->search.length || nf_search_matches(text->text, text->size, &f->search));
+}
+
+static int by_change(const void *left, const void *right) {
+    const nf_item *a = *(nf_item *const *)left, *b = *(nf_item *const *)right;
+    return a->revision < b->revision ? 1 : a->revision > b->revision ? -1 : 0;
+}
+
+/* ---------------------------------------------------------------- lists */
+
+/* A member of the list's page; false: out of memory. */
+static bool list_texts(json_t *list, nf_item *const *texts, size_t count, nf_unit unit, bool cut,
+                       bool entities) {
+    for (size_t i = 0; i < count; i++)
+        if (json_array_append_new(list, nf_item_answer(texts[i], unit, cut ? CUT : 0, entities)) !=
+            0)
+            return false;
+    return true;
+}
+
+static bool is_argument(const nf_request *r, const char *name, const char *value) {
+    const char *given = nf_request_argument(r, name);
+    return given && strcmp(given, value) == 0;
+}
+
+void nf_route_texts(nf_request *r) {
+    nf_project *p = nf_request_project(r);
+    uint64_t offset, limit;
+    nf_unit unit;
+    filter f;
+    if (!p || !nf_request_unit(r, &unit) || !nf_request_number(r, "offset", 0, SIZE_MAX, &offset) ||
+        !nf_request_number(r, "limit", 50, MOST_LISTED, &limit) || !read_filter(r, p, &f))
+        return;
+    nf_item **found = calloc(p->n_texts + 1, sizeof *found);
+    size_t n = 0;
+    for (size_t i = 0; i < p->n_texts && found; i++)
+        if (passes(&f, p->texts[i])) found[n++] = p->texts[i];
+    if (found && is_argument(r, "order", "changed") && n > 1)
+        qsort(found, n, sizeof(nf_item *), by_change);
+    if (offset > n) offset = n;
+    if (limit > n - offset) limit = n - offset;
+    json_t *list = found ? json_array() : NULL, *answer = NULL;
+    if (list && list_texts(list, found + offset, limit, unit, is_argument(r, "text", "short"),
+                           is_argument(r, "entities", "true")))
+        answer = json_pack("{s:I, s:I, s:I, s:O}", "total", (json_int_t)n, "offset",
+                           (json_int_t)offset, "revision", (json_int_t)p->revision, "texts", list);
+    json_decref(list);
+    nf_request_reply_json(r, answer);
+    free(found);
+    nf_str_free(&f.search);
+}
+
+/* ---------------------------------------------------------------- one text */
+
+/* The next text that is there, in one direction; null if there is none. */
+static json_t *neighbour(const nf_project *p, const nf_item *text, int step) {
+    for (size_t id = text->id + (size_t)step; id && id <= p->n_texts; id += (size_t)step)
+        if (nf_project_text(p, id)) return json_sprintf("%zu", id);
+    return json_null();
+}
+
+static void reply_text(nf_request *r, const nf_project *p, const nf_item *text, nf_unit unit) {
+    json_t *answer = nf_item_answer(text, unit, 0, true);
+    if (answer) {
+        json_object_set_new(answer, "previous", neighbour(p, text, -1));
+        json_object_set_new(answer, "next", neighbour(p, text, 1));
+    }
+    nf_request_reply_json(r, answer);
+}
+
+/* What of the path stands behind "/project/texts/". */
+static const char *rest_of(const nf_request *r) {
+    return r->path + strlen(r->route->path);
+}
+
+static bool is_event_of(const json_t *event, const nf_item *text) {
+    return json_integer_value(json_object_get(event, "id")) == (json_int_t)text->id;
+}
+
+typedef struct history {
+    const nf_item *text;
+    json_t *events;
+} history;
+
+static nerfit_status see_event(void *user, const json_t *event, long number, nerfit_error *err) {
+    history *h = user;
+    (void)number;
+    if (!is_event_of(event, h->text)) return NERFIT_OK;
+    json_t *copy = json_copy((json_t *)(uintptr_t)event);
+    if (!copy || json_object_del(copy, "id") != 0 || json_array_append_new(h->events, copy) != 0)
+        return nf_no_memory(err, 0);
+    return NERFIT_OK;
+}
+
+static void reply_history(nf_request *r, const nf_project *p, const nf_item *text) {
+    history h = {text, json_array()};
+    nerfit_error error;
+    nerfit_status status = h.events ? nf_journal_read(&p->events_file, see_event, &h, &error)
+                                    : nf_no_memory(&error, 0);
+    if (status != NERFIT_OK)
+        nf_request_fail_as(r, &error);
+    else
+        nf_request_reply_json(r, json_pack("{s:O}", "events", h.events));
+    json_decref(h.events);
+}
+
+void nf_route_text(nf_request *r) {
+    nf_project *p = nf_request_project(r);
+    nf_unit unit;
+    if (!p || !nf_request_unit(r, &unit)) return;
+    const char *rest = rest_of(r), *slash = strchr(rest, '/');
+    char *id = slash ? strndup(rest, (size_t)(slash - rest)) : strdup(rest);
+    if (slash && strcmp(slash, "/history") != 0) {
+        nf_request_fail(r, NF_FAILURE_NOT_FOUND, "a text has no %.40s", slash);
+    } else {
+        const nf_item *text = nf_request_item(r, p, id ? id : "");
+        if (text && slash)
+            reply_history(r, p, text);
+        else if (text)
+            reply_text(r, p, text, unit);
+    }
+    free(id);
+}
+
+/* ---------------------------------------------------------------- changes */
+
+static void reply_conflict(nf_request *r, const nf_item *text, nf_unit unit) {
+    nf_request_fail_with(r, NF_FAILURE_CONFLICT,
+                         json_pack("{s:o}", "current", nf_item_answer(text, unit, 0, true)),
+                         "the text has been changed meanwhile");
+}
+
+/* Whether `revision` is the text's; else the reply says so. */
+static bool is_current(nf_request *r, const nf_item *text, const json_t *revision, nf_unit unit) {
+    if (!json_is_integer(revision)) {
+        nf_request_fail(r, NF_FAILURE_VALIDATION,
+                        "\"revision\" is missing: that of the text as it was seen");
+        return false;
+    }
+    if ((uint64_t)json_integer_value(revision) == text->revision) return true;
+    reply_conflict(r, text, unit);
+    return false;
+}
+
+/* What the body says, upon what the text is; d->marks.items is freed by the caller. */
+static bool read_decision(nf_request *r, const nf_project *p, nf_item *text, const json_t *body,
+                          nf_unit unit, nf_decision *d) {
+    const char *status, *notes;
+    nerfit_error error;
+    const json_t *entities = json_object_get(body, "entities");
+    if (!nf_request_member(r, body, "status", &status) ||
+        !nf_request_member(r, body, "notes", &notes) || !nf_request_member(r, body, "by", &d->by))
+        return false;
+    d->text = text;
+    d->notes = notes ? notes : text->notes;
+    d->status = status ? nf_item_status_of(status, strlen(status)) : text->status;
+    if (d->status == NF_TEXT_STATUSES) {
+        nf_request_fail(r, NF_FAILURE_VALIDATION,
+                        "\"status\" is none of open, accepted, rejected, skipped");
+        return false;
+    }
+    if (entities) {
+        if (nf_marks_read(&d->marks, p, text, entities, unit, &error) == NERFIT_OK) return true;
+        nf_request_fail_as(r, &error);
+        return false;
+    }
+    d->marks = (nf_marks){calloc(text->marks.count + 1, sizeof *d->marks.items), 0};
+    if (!d->marks.items) {
+        nf_request_fail(r, NF_FAILURE_OVERLOADED, "out of memory");
+        return false;
+    }
+    for (; d->marks.count < text->marks.count; d->marks.count++)
+        d->marks.items[d->marks.count] = text->marks.items[d->marks.count];
+    return true;
+}
+
+void nf_route_text_set(nf_request *r) {
+    nf_project *p = nf_request_project(r);
+    nf_unit unit;
+    nerfit_error error;
+    nf_decision d = {0};
+    if (!p || !nf_request_unit(r, &unit)) return;
+    nf_item *text = nf_request_item(r, p, rest_of(r));
+    json_t *body = text ? nf_request_object(r) : NULL;
+    if (body && is_current(r, text, json_object_get(body, "revision"), unit) &&
+        read_decision(r, p, text, body, unit, &d)) {
+        if (nf_project_decide(p, &d, 1, &error) != NERFIT_OK)
+            nf_request_fail_change(r, &error);
+        else
+            reply_text(r, p, text, unit);
+    }
+    free(d.marks.items);
+    json_decref(body);
+}
+
+void nf_route_text_delete(nf_request *r) {
+    nf_project *p = nf_request_project(r);
+    nf_unit unit;
+    uint64_t revision;
+    nerfit_error error;
+    if (!p || !nf_request_unit(r, &unit)) return;
+    nf_item *text = nf_request_item(r, p, rest_of(r));
+    if (!text || !nf_request_number(r, "revision", 0, INT64_MAX, &revision)) return;
+    json_t *given = nf_request_argument(r, "revision") ? json_integer((json_int_t)revision) : NULL;
+    if (is_current(r, text, given, unit)) {
+        if (nf_project_delete_text(p, text, &error) != NERFIT_OK)
+            nf_request_fail_change(r, &error);
+        else
+            nf_request_reply_json(
+                r, json_pack("{s:b, s:I}", "deleted", 1, "revision", (json_int_t)p->revision));
+    }
+    json_decref(given);
+}
+
+/* ---------------------------------------------------------------- what comes next */
+
+void nf_route_next(nf_request *r) {
+    nf_project *p = nf_request_project(r);
+    nf_unit unit;
+    uint64_t after;
+    filter f;
+    if (!p || !nf_request_unit(r, &unit) || !nf_request_number(r, "after", 0, SIZE_MAX, &after) ||
+        !read_filter(r, p, &f))
+        return;
+    if (!nf_request_argument(r, "status")) {
+        memset(f.status, 0, sizeof f.status);
+        f.status[NF_TEXT_OPEN] = true;
+    }
+    const nf_item *found = NULL;
+    if (after > p->n_texts) after = 0;
+    for (size_t i = 0; i < p->n_texts && !found; i++) {
+        const nf_item *text = p->texts[(after + i) % p->n_texts];
+        if (passes(&f, text) && text->id != after) found = text;
+    }
+    if (found)
+        reply_text(r, p, found, unit);
+    else
+        nf_request_reply_json(r, json_pack("{s:n}", "id"));
+    nf_str_free(&f.search);
+}

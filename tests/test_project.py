@@ -1,0 +1,440 @@
+#!/usr/bin/env python3
+"""Projects of the service: what people annotate stays, whatever happens to the process, the disk or the
+order in which two of them save.
+
+    python3 tests/test_project.py NERFIT [unittest's arguments]
+
+Standard library only.
+"""
+
+import http.client
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+from pathlib import Path
+from urllib.parse import urlencode
+
+TESTS = Path(__file__).resolve().parent
+sys.path.insert(0, str(TESTS))
+from test_serve import LONG, NERFIT, PATIENCE, Service, make_model  # noqa: E402
+
+HOSTILE = ['<img src=x onerror="alert(1)">', "</script><script>alert(1)</script>", "a/b/../c", "\"'`${x}", "名前",
+           "%2e%2e%2f", "a\\b"]
+
+
+class Project:
+    """A service over a project, and its token."""
+
+    def __init__(self, test, *arguments, folder=None, **options):
+        self.folder = folder or Path(test.root) / "project"
+        self.service = Service(test, "--project", self.folder, *arguments, models=[], **options)
+        self.token = self.service.ask("GET", "/token")[2]["token"]
+
+    def ask(self, method, path, body=None, **headers):
+        status, self.headers, answer = self.service.ask(method, "/project" + path, body,
+                                                        {"X-Nerfit-Token": self.token, **headers})
+        return status, answer
+
+    def fine(self, method, path, body=None, **headers):
+        status, answer = self.ask(method, path, body, **headers)
+        if status != 200:
+            raise AssertionError(f"{method} {path}: {status} {answer}")
+        return answer
+
+    def add(self, *texts):
+        return self.fine("POST", "/texts", {"texts": list(texts)})["ids"]
+
+    def label(self, *names):
+        for name in names:
+            self.fine("POST", "/labels", {"name": name})
+
+    def put(self, text, **change):
+        return self.ask("PUT", f"/texts/{text['id']}", {"revision": text["revision"], **change})
+
+    def text(self, number):
+        return self.fine("GET", f"/texts/{number}")
+
+    def accept(self, number, *entities):
+        text = self.text(number)
+        status, answer = self.put(text, status="accepted", entities=[entity(text["text"], *e) for e in entities])
+        if status != 200:
+            raise AssertionError(f"{status} {answer}")
+        return answer
+
+    def state(self):
+        """All that a project is, but for its process."""
+        texts = self.fine("GET", "/texts?limit=500&entities=true")["texts"]
+        return texts, self.fine("GET", "/labels")["labels"]
+
+
+def utf16(text, index):
+    return len(text[:index].encode("utf-16-le")) // 2
+
+
+def entity(text, word, label):
+    at = text.index(word)
+    return {"start": utf16(text, at), "end": utf16(text, at + len(word)), "label": label}
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.root = folder.name
+        self.addCleanup(folder.cleanup)
+
+    def project(self, *arguments, **options):
+        return Project(self, *arguments, **options)
+
+
+class Texts(Case):
+    def test_from_nothing(self):
+        p = self.project()
+        got = p.fine("GET", "")
+        self.assertEqual((got["name"], got["counts"]["texts"], got["labels"], got["notices"]), ("project", 0, [], []))
+        self.assertEqual(p.fine("GET", "/next"), {"id": None})
+        self.assertEqual(p.add("wake me at nine", "call Anna", "wake me at nine"), ["1", "2", "1"])
+        self.assertEqual(p.fine("GET", "")["counts"],
+                         {"texts": 2, "entities": 0, "open": 2, "accepted": 0, "rejected": 0, "skipped": 0})
+        self.assertEqual(p.fine("GET", "/next")["id"], "1")
+        self.assertEqual(p.fine("GET", "/next?after=1")["id"], "2")
+        self.assertEqual(p.fine("GET", "/next?after=2")["id"], "1")
+
+    def test_annotating(self):
+        p = self.project()
+        p.add("😀 call Anna at nine", "none")
+        p.label("person", "time")
+        got = p.accept(1, ("Anna", "person"), ("nine", "time"))
+        self.assertEqual([(e["start"], e["end"], e["label"], e["text"]) for e in got["entities"]],
+                         [(8, 12, "person", "Anna"), (16, 20, "time", "nine")])
+        self.assertEqual(p.fine("GET", "/texts/1?offsets=codepoint")["entities"][0]["start"], 7)
+        self.assertEqual([e["entities"] for e in p.fine("GET", "/labels")["labels"]], [1, 1])
+        # a text as it is gets no revision; what is not given stays
+        self.assertEqual(p.put(got, status="accepted")[1]["revision"], got["revision"])
+        noted = p.put(got, notes="why?")[1]
+        self.assertGreater(noted["revision"], got["revision"])
+        self.assertEqual((noted["entities"], noted["status"]), (got["entities"], "accepted"))
+        events = p.fine("GET", "/texts/1/history")["events"]
+        self.assertEqual([(e["status"], e["notes"]) for e in events], [("accepted", ""), ("accepted", "why?")])
+        self.assertEqual(events[0]["entities"], [[7, 11, "person"], [15, 19, "time"]])
+
+    def test_wrong_entities(self):
+        p = self.project()
+        p.add("😀 call Anna")
+        p.label("person")
+        text = p.text(1)
+        for start, end, label, why in [(1, 3, "person", "divides"), (0, 13, "person", "outside"), (3, 3, "person", "start"),
+                                       (-1, 3, "person", "outside"), (2, 7, "person", "white space"),
+                                       (3, 7, "place", "no label"), (3.5, 7, "person", "whole"), (7, 3, "person", "start"),
+                                       (2**63, 2**63 + 5, "person", "")]:
+            status, answer = p.put(text, entities=[{"start": start, "end": end, "label": label}])
+            self.assertEqual(status, 422, (start, end, answer))
+            self.assertIn(why, answer["error"])
+        two = [{"start": 3, "end": 12, "label": "person"}, {"start": 8, "end": 12, "label": "person"}]
+        self.assertEqual(p.put(text, entities=two)[0], 422)
+        self.assertEqual(p.put(text, entities=two[:1] * 2)[0], 422)
+        p.fine("PUT", "", {"nested": True})
+        self.assertEqual(p.put(text, entities=two)[0], 200)
+        self.assertEqual(p.ask("PUT", "", {"nested": False})[0], 409)
+        for body in ("", "[]", "{", '{"revision": "1"}', b"\xff", '{"revision": 1, "status": "good"}',
+                     '{"revision": 1, "entities": 5}', '{"revision": 1, "notes": 5}'):
+            self.assertIn(p.ask("PUT", "/texts/1", body)[0], (400, 409, 422), body)
+        self.assertEqual(p.text(1)["n_entities"], 2)
+
+    def test_finding(self):
+        p = self.project()
+        p.add(*(f"Text {i} Ärger" for i in range(20)), "ΣΟΦΙΑ and Борис")
+        p.label("number")
+        for i in range(1, 6):
+            p.accept(i, (str(i - 1), "number"))
+        p.put(p.text(7), status="skipped", notes="later")
+        p.put(p.text(8), entities=[entity("Text 7 Ärger", "7", "number")])
+
+        def found(**query):
+            got = p.fine("GET", "/texts?" + urlencode(query))
+            return got["total"], [t["id"] for t in got["texts"]]
+
+        self.assertEqual(found(status="accepted", limit=2, offset=1), (5, ["2", "3"]))
+        self.assertEqual(found(status="open,skipped", label="number"), (1, ["8"]))
+        self.assertEqual(found(search="text 1", limit=1), (11, ["2"]))
+        self.assertEqual(found(search="äRGER", limit=0)[0], 20)
+        self.assertEqual(found(search="σοφια")[0], 1)
+        self.assertEqual(found(search="борис")[0], 1)
+        self.assertEqual(found(filter="draft"), (1, ["8"]))
+        self.assertEqual(found(filter="notes"), (1, ["7"]))
+        self.assertEqual(found(order="changed", limit=2)[1], ["8", "7"])
+        self.assertEqual(found(offset=10**6), (21, []))
+        for query, status in [("status=good", 422), ("limit=501", 422), ("offset=-1", 422), ("label=x", 404),
+                              ("filter=x", 422), ("search=" + "x" * 1001, 422), ("offsets=byte", 422)]:
+            self.assertEqual(p.ask("GET", "/texts?" + query)[0], status, query)
+
+    def test_deleted_text_comes_again(self):
+        p = self.project()
+        p.add("one", "two")
+        text = p.text(1)
+        self.assertEqual(p.ask("DELETE", "/texts/1")[0], 422)
+        self.assertEqual(p.ask("DELETE", "/texts/1?revision=999")[0], 409)
+        p.fine("DELETE", f"/texts/1?revision={text['revision']}")
+        self.assertEqual(p.ask("GET", "/texts/1")[0], 404)
+        self.assertEqual(p.add("one"), ["3"])
+        before = p.state()
+        p.service.end()
+        again = self.project()
+        self.assertEqual(again.state(), before)
+        again.fine("DELETE", f"/texts/3?revision={again.text(3)['revision']}")
+        self.assertEqual(again.add("one"), ["4"])
+
+
+class Labels(Case):
+    def test_rename_merge_delete(self):
+        p = self.project()
+        p.add("Anna met Ben in Rome", "Rome again")
+        p.label("person", "name", "place")
+        p.accept(1, ("Anna", "person"), ("Ben", "name"), ("Rome", "place"))
+        p.accept(2, ("Rome", "place"))
+        revision = p.fine("GET", "")["revision"]
+        preview = p.fine("POST", "/labels/rename", {"from": "name", "to": "person", "preview": True})
+        self.assertEqual([preview[k] for k in ("applied", "entities", "texts", "merges", "lost")], [False, 1, 1, True, 0])
+        self.assertEqual(p.ask("POST", "/labels/rename", {"from": "name", "to": "person"})[0], 409)
+        p.fine("POST", "/labels/rename", {"from": "name", "to": "person", "merge": True})
+        p.fine("POST", "/labels/rename", {"from": "place", "to": "city"})
+        self.assertEqual([e["label"] for e in p.text(1)["entities"]], ["person", "person", "city"])
+        changes = p.fine("GET", f"/changes?since={revision}")
+        self.assertEqual(([t["id"] for t in changes["texts"]], changes["labels"]), (["1", "2"], True))
+        self.assertEqual(p.fine("POST", "/labels/delete", {"name": "city", "preview": True})["entities"], 2)
+        p.fine("POST", "/labels/delete", {"name": "city"})
+        self.assertEqual((p.text(2)["status"], p.text(2)["entities"]), ("accepted", []))
+        before = p.state()
+        p.service.end()
+        self.assertEqual(self.project().state(), before)
+
+    def test_equal_entities_become_one(self):
+        p = self.project()
+        p.fine("PUT", "", {"nested": True})
+        p.add("Anna")
+        p.label("a", "b")
+        p.accept(1, ("Anna", "a"), ("Anna", "b"))
+        got = p.fine("POST", "/labels/rename", {"from": "a", "to": "b", "merge": True})
+        self.assertEqual((got["lost"], got["labels"][0]["entities"]), (1, 1))
+
+    def test_what_labels_are_like(self):
+        p = self.project()
+        for name in HOSTILE:
+            p.fine("POST", "/labels", {"name": name, "description": name})
+        self.assertEqual([(e["name"], e["description"]) for e in p.fine("GET", "/labels")["labels"]],
+                         [(n, n) for n in HOSTILE])
+        p.fine("POST", "/labels", {"name": "x", "color": "#aabbcc", "shortcut": "1"})
+        got = p.fine("POST", "/labels", {"name": "x", "description": "new"})["labels"][-1]
+        self.assertEqual((got["description"], got["color"], got["shortcut"]), ("new", "#aabbcc", "1"))
+        self.assertIsNone(p.fine("POST", "/labels", {"name": "x", "shortcut": None})["labels"][-1]["shortcut"])
+        for body, status in [({"name": ""}, 422), ({"name": " x"}, 422), ({"name": "x\n"}, 422), ({"name": "x" * 201}, 422),
+                             ({"name": "y", "color": "red"}, 422), ({"name": "y", "shortcut": "ab"}, 422), ({}, 422),
+                             ({"name": "x", "create": True}, 409), ({"name": 5}, 422)]:
+            self.assertEqual(p.ask("POST", "/labels", body)[0], status, body)
+        names = [e["name"] for e in p.fine("GET", "/labels")["labels"]][::-1]
+        self.assertEqual([e["name"] for e in p.fine("POST", "/labels/order", {"names": names})["labels"]], names)
+        self.assertEqual(p.ask("POST", "/labels/order", {"names": names[1:]})[0], 422)
+        self.assertEqual(p.ask("POST", "/labels/order", {"names": names[:1] * len(names)})[0], 422)
+        before = p.state()
+        p.service.end()
+        self.assertEqual(self.project().state(), before)
+
+
+class Safety(Case):
+    def test_two_people(self):
+        p = self.project()
+        p.add("call Anna at nine")
+        p.label("person", "time")
+        seen = p.text(1)
+        first = p.put(seen, entities=[entity(seen["text"], "Anna", "person")])
+        status, answer = p.put(seen, entities=[entity(seen["text"], "nine", "time")])
+        self.assertEqual((first[0], status, answer["error_type"]), (200, 409, "conflict"))
+        self.assertEqual(answer["current"]["entities"], first[1]["entities"])
+        self.assertEqual(p.put(answer["current"], status="accepted")[0], 200)
+
+    def test_two_people_at_once(self):
+        """Of those who began from one revision one wins; no acknowledged change is written over unseen."""
+        p = self.project()
+        p.add("text")
+        won = []
+
+        def save(name):
+            for _ in range(10):
+                while True:
+                    text = p.service.ask("GET", "/project/texts/1")[2]
+                    notes = text["notes"] + name
+                    status, _, answer = p.service.ask("PUT", "/project/texts/1",
+                                                      {"revision": text["revision"], "notes": notes},
+                                                      {"X-Nerfit-Token": p.token})
+                    if status == 200:
+                        won.append(name)
+                        break
+                    self.assertEqual(status, 409)
+
+        threads = [threading.Thread(target=save, args=(name,)) for name in "ab"]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        self.assertEqual((len(won), sorted(p.text(1)["notes"])), (20, ["a"] * 10 + ["b"] * 10))
+
+    def test_one_service_a_project(self):
+        p = self.project()
+        second = subprocess.run([NERFIT, "serve", "--project", p.folder, "--port", "0"], capture_output=True, text=True,
+                                timeout=PATIENCE)
+        self.assertNotEqual(second.returncode, 0)
+        self.assertIn("another service", second.stderr)
+
+    def test_killed_while_saving(self):
+        for seed in range(20 if LONG else 4):
+            with self.subTest(seed=seed):
+                self.killed_while_saving(Path(self.root) / f"killed-{seed}", random.Random(seed))
+
+    def killed_while_saving(self, folder, rng):
+        p = self.project(folder=folder)
+        p.add(*(f"text number {i}" for i in range(50)))
+        p.label("number")
+        known, end = {}, threading.Event()
+
+        def work():
+            c = p.service.connect()
+            try:
+                while not end.is_set():
+                    number = rng.randrange(1, 51)
+                    revision = known.get(number, number)[0] if number in known else number
+                    status, _, answer = p.service.ask(
+                        "PUT", f"/project/texts/{number}",
+                        {"revision": revision, "status": "accepted", "notes": str(rng.random())},
+                        {"X-Nerfit-Token": p.token}, c)
+                    if status != 200:
+                        raise AssertionError(answer)
+                    known[number] = (answer["revision"], answer["notes"])
+            except (OSError, http.client.HTTPException):
+                pass
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join(rng.uniform(0.05, 0.5))
+        p.service.kill()
+        end.set()
+        thread.join()
+        again = self.project(folder=folder)
+        texts = {int(t["id"]): t for t in again.fine("GET", "/texts?limit=500")["texts"]}
+        self.assertEqual(len(texts), 50)
+        for number, (revision, notes) in known.items():
+            # one more may have been written whose acknowledgement was never sent
+            self.assertGreaterEqual(texts[number]["revision"], revision)
+            if texts[number]["revision"] == revision:
+                self.assertEqual(texts[number]["notes"], notes)
+        newer = [n for n, (revision, _) in known.items() if texts[n]["revision"] > revision]
+        self.assertLessEqual(len(newer), 1)
+
+    def test_torn_line(self):
+        p = self.project()
+        p.add("one", "two")
+        p.put(p.text(1), status="accepted")
+        before = p.state()
+        p.service.end()
+        log = p.folder / "annotations.jsonl"
+        whole = log.read_bytes()
+        for torn in (b'{"revision": 99, "id": 2, "sta', b"\0\0\0\0", b"{"):
+            log.write_bytes(whole + torn)
+            again = self.project()
+            self.assertIn("incomplete", again.fine("GET", "")["notices"][0])
+            self.assertEqual(again.state(), before)
+            again.service.end()
+            self.assertEqual(log.read_bytes(), whole)
+        # a line that lacks nothing but its end counts
+        log.write_bytes(whole[:-1])
+        again = self.project()
+        self.assertEqual(again.state(), before)
+        again.put(again.text(2), status="skipped")
+        again.service.end()
+        self.assertEqual(self.project().text(2)["status"], "skipped")
+
+    def test_damaged_line(self):
+        p = self.project()
+        p.add("one")
+        p.put(p.text(1), status="accepted")
+        p.service.end()
+        log = p.folder / "annotations.jsonl"
+        for line, why in [('{"revision": 9, "id": 7, "status": "open", "entities": [], "notes": ""}', "id"),
+                          ('{"revision": 9, "id": 1, "status": "open", "entities": [[0, 9, "x"]], "notes": ""}', "entity"),
+                          ('{"revision": 9, "dance": true}', "unknown kind"), ("nonsense", "JSON"), ("{}", "revision")]:
+            log.write_text(line + "\n")
+            done = subprocess.run([NERFIT, "serve", "--project", p.folder, "--port", "0"], capture_output=True, text=True,
+                                  timeout=PATIENCE)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn("annotations.jsonl:1", done.stderr)
+            self.assertIn(why, done.stderr)
+
+    def test_full_disk(self):
+        """What does not fit is not saved, and says so; then all goes on."""
+        p = self.project(prefix=["env", "--ignore-signal=XFSZ"])
+        p.add("text")
+        p.put(p.text(1), notes="a")
+        for room in (0, 1, 40):
+            text, before = p.text(1), p.state()
+            size = (p.folder / "annotations.jsonl").stat().st_size
+            whole = resource.prlimit(p.service.process.pid, resource.RLIMIT_FSIZE)
+            resource.prlimit(p.service.process.pid, resource.RLIMIT_FSIZE, (size + room, whole[1]))
+            status, answer = p.put(text, notes=text["notes"] + "b")
+            self.assertEqual(status, 500)
+            self.assertIn("nothing was saved", answer["error"])
+            self.assertEqual(p.state(), before)
+            self.assertEqual((p.folder / "annotations.jsonl").stat().st_size, size)
+            resource.prlimit(p.service.process.pid, resource.RLIMIT_FSIZE, whole)
+            self.assertEqual(p.put(text, notes=text["notes"] + "b")[0], 200)
+        after = p.state()
+        p.service.end()
+        self.assertEqual(self.project().state(), after)
+
+    def test_failed_sync(self):
+        shim = Path(self.root) / "shim.so"
+        subprocess.run(["gcc", "-shared", "-fPIC", "-O1", TESTS / "fault_shim.c", "-o", shim, "-ldl"], check=True)
+        p = self.project()
+        p.add("text")
+        p.put(p.text(1), notes="a")
+        p.service.end()
+        p = self.project(LD_PRELOAD=str(shim), FAULT="fsync:1:fail")
+        text, before = p.text(1), p.state()
+        status, answer = p.put(text, notes="b")
+        self.assertEqual((status, p.state()), (500, before))
+        self.assertIn("nothing was saved", answer["error"])
+        self.assertEqual(p.put(text, notes="c")[0], 200)
+        after = p.state()
+        p.service.end()
+        self.assertEqual(self.project().state(), after)
+
+    def test_who_may(self):
+        p = self.project()
+        p.add("text")
+        for method, path in [("PUT", ""), ("POST", "/labels"), ("POST", "/texts"), ("PUT", "/texts/1"),
+                             ("DELETE", "/texts/1?revision=1"), ("POST", "/labels/rename")]:
+            for token in ({}, {"X-Nerfit-Token": "0" * 32}):
+                self.assertEqual(p.service.ask(method, "/project" + path, {}, token)[0], 403, path)
+        status = p.service.ask("GET", "/project", headers={"Origin": "http://evil.example"})[0]
+        self.assertEqual(status, 403)
+
+    def test_paths(self):
+        p = self.project()
+        p.add("text")
+        for path in ("/texts/../../etc/passwd", "/texts/1/../2", "/texts/%2e%2e", "/texts/", "/texts/0", "/texts/-1",
+                     "/texts/99999999999999999999", "/texts/1x", "/texts/" + "9" * 5000, "/nothing"):
+            self.assertIn(p.ask("GET", path)[0], (404, 400), path)
+        self.assertEqual(p.ask("POST", "/texts", "x" * 3_000_000)[0], 413)
+        self.assertEqual(p.ask("POST", "/texts", b'{"texts": ["\xff\xfe"]}')[0], 400)
+        self.assertEqual(p.ask("POST", "/texts", '{"texts": ["a\\u0000b"]}')[0], 400)
+        self.assertEqual(p.fine("GET", "")["counts"]["texts"], 1)
+
+    def test_without_a_project(self):
+        make_model(Path(self.root) / "model")
+        service = Service(self)
+        self.assertEqual(service.ask("GET", "/project")[0], 404)
+
+
+if __name__ == "__main__":
+    unittest.main()

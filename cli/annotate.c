@@ -56,18 +56,13 @@ static int divide_models(const command *self, annotating *a, char *copy) {
     return -1;
 }
 
-/* "0.5", "time=0.7", and several divided by commas. */
-static int divide_thresholds(const command *self, annotating *a, char *copy) {
-    for (char *save, *part = copy ? strtok_r(copy, ",", &save) : NULL; part;
-         part = strtok_r(NULL, ",", &save)) {
-        char *equals = strrchr(part, '=');
+static int divide_thresholds(const command *self, annotating *a, char *rest) {
+    while (rest) {
         nerfit_threshold *t = &a->thresholds[a->options.n_thresholds];
         if (a->options.n_thresholds++ == MOST_THRESHOLDS)
             return cli_usage(self, "--threshold: more than %d", MOST_THRESHOLDS);
-        if (!cli_number(equals ? equals + 1 : part, &t->threshold))
-            return cli_usage(self, "--threshold \"%s\" is not a number, or LABEL=NUMBER", part);
-        if (equals) *equals = '\0';
-        t->label = equals ? part : NULL;
+        int status = cli_threshold(self, &rest, &t->label, &t->threshold);
+        if (status >= 0) return status;
     }
     a->options.thresholds = a->thresholds;
     return -1;

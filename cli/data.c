@@ -272,6 +272,10 @@ static int split(const command *self, const nerfit_corpus *corpus, char *sizes_l
     if (nerfit_corpus_split(corpus, sizes, n, seed, parts, &error) != NERFIT_OK)
         return cli_fail(&error);
     int status = write_parts(parts, names, n, folder, format, quiet);
+    size_t left = nerfit_corpus_size(corpus);
+    for (size_t i = 0; i < n; i++) left -= nerfit_corpus_size(parts[i]);
+    if (status == DONE && left)
+        fprintf(stderr, "%zu texts are in no part (a size of \"rest\" takes them)\n", left);
     for (size_t i = 0; i < n; i++) nerfit_corpus_free(parts[i]);
     return status;
 }

@@ -36,6 +36,18 @@ int cli_whole(const command *self, const char *option, const char *text, uint64_
                      text, least, most);
 }
 
+int cli_threshold(const command *self, char **rest, const char **label, double *threshold) {
+    char *part = *rest, *comma = strchr(part, ','), *equals;
+    if (comma) *comma = '\0';
+    *rest = comma ? comma + 1 : NULL;
+    equals = strrchr(part, '=');
+    if (!cli_number(equals ? equals + 1 : part, threshold))
+        return cli_usage(self, "--threshold \"%s\" is not a number, or LABEL=NUMBER", part);
+    if (equals) *equals = '\0';
+    *label = equals ? part : NULL;
+    return -1;
+}
+
 int cli_threads(const command *self, const char *text, int *out) {
     enum { MOST_THREADS = 4096 };
     uint64_t value = (uint64_t)*out;

@@ -108,26 +108,21 @@ static void unload(loaded *l) {
     nerfit_model_free(l->model);
 }
 
-/* "0.5", "time=0.7", "0.5,time=0.7,song=0.6". Returns -1 to go on, or an exit status. */
+/* Returns -1 to go on, or an exit status. */
 static int set_thresholds(const command *self, nerfit_session *session, const char *list) {
+    char *copy = list ? strdup(list) : NULL, *rest = copy;
+    const char *label;
+    double threshold;
     nerfit_error error;
-    while (list && *list) {
-        char part[256];
-        size_t size = strcspn(list, ",");
-        snprintf(part, sizeof part, "%.*s", (int)size, list);
-        char *equals = strrchr(part, '=');
-        const char *number = equals ? equals + 1 : part;
-        if (equals) *equals = '\0';
-        double threshold;
-        if (size >= sizeof part || !cli_number(number, &threshold))
-            return cli_usage(self, "--threshold \"%.*s\" is not a number, or LABEL=NUMBER",
-                             (int)size, list);
-        if (nerfit_session_set_threshold(session, equals ? part : NULL, threshold, &error) !=
-            NERFIT_OK)
-            return cli_usage(self, "%s", error.text);
-        list += size + (list[size] == ',');
+    int status = -1;
+    while (rest && status < 0) {
+        status = cli_threshold(self, &rest, &label, &threshold);
+        if (status < 0 &&
+            nerfit_session_set_threshold(session, label, threshold, &error) != NERFIT_OK)
+            status = cli_usage(self, "%s", error.text);
     }
-    return -1;
+    free(copy);
+    return status;
 }
 
 #define THRESHOLD_OPTION(place)                                                                    \

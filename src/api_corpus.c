@@ -59,8 +59,7 @@ nerfit_status nerfit_corpus_parse(nerfit_corpus *corpus, const char *data, size_
 struct nerfit_annotation {
     nf_str text;
     bool has_text;
-    nf_given_span *spans;
-    size_t n_spans, capacity;
+    nf_given_list spans;
     nf_arena arena; /* of the labels */
 };
 
@@ -72,25 +71,18 @@ nerfit_status nerfit_annotation_set_text(nerfit_annotation *a, const char *text,
 
 nerfit_status nerfit_annotation_add(nerfit_annotation *a, int64_t start, int64_t end,
                                     const char *label) {
-    if (a->n_spans == a->capacity) {
-        size_t capacity = a->capacity ? 2 * a->capacity : 16;
-        nf_given_span *grown = realloc(a->spans, capacity * sizeof *grown);
-        if (!grown) return NERFIT_NO_MEMORY;
-        a->spans = grown;
-        a->capacity = capacity;
-    }
     char *copy = nf_arena_strdup(&a->arena, label);
     if (!copy) return NERFIT_NO_MEMORY;
-    a->spans[a->n_spans++] =
-        (nf_given_span){.start = start, .end = end, .label = copy, .label_size = strlen(copy)};
-    return NERFIT_OK;
+    const nf_given_span span = {
+        .start = start, .end = end, .label = copy, .label_size = strlen(copy)};
+    return nf_given_list_add(&a->spans, &span, 0, NULL);
 }
 
 static nerfit_status parse_line(const nerfit_callbacks *callbacks, nerfit_annotation *a,
                                 nf_corpus *corpus, const char *line, size_t size, const char *path,
                                 long number, const nf_log *log, nerfit_error *error) {
     a->has_text = false;
-    a->n_spans = 0;
+    a->spans.count = 0;
     nf_arena_free(&a->arena);
     nerfit_status status = callbacks->parse(callbacks->user, line, size, a);
     if (status != NERFIT_OK)
@@ -99,8 +91,8 @@ static nerfit_status parse_line(const nerfit_callbacks *callbacks, nerfit_annota
     if (!a->has_text) return NERFIT_OK;
     nf_given_document given = {.text = nf_str_text(&a->text),
                                .text_size = a->text.length,
-                               .spans = a->spans,
-                               .n_spans = a->n_spans,
+                               .spans = a->spans.items,
+                               .n_spans = a->spans.count,
                                .file = path,
                                .line = number};
     return nf_corpus_add(corpus, &given, log, error);
@@ -118,7 +110,7 @@ nerfit_status nf_corpus_parse_lines(nf_corpus *corpus, const nerfit_callbacks *c
     while (status == NERFIT_OK && nf_lines_next(&lines, &line, &size))
         status = parse_line(callbacks, &a, corpus, line, size, path, lines.number, log, error);
     nf_str_free(&a.text);
-    free(a.spans);
+    nf_given_list_free(&a.spans);
     nf_arena_free(&a.arena);
     nf_file_close(&file);
     return status;

@@ -543,7 +543,7 @@ static void check_endings(void **state) {
     nf_corpus corpus = {0};
     assert_int_equal(nf_annotations_parse(&corpus, "", 0, "x", &nf_format_seq, NULL, &error),
                      NERFIT_ARGUMENT);
-    assert_string_equal(error.text, "format seq is not read from one text");
+    assert_string_equal(error.text, "x is one text, and the format \"seq\" a folder");
     nf_corpus_free(&corpus);
 }
 

@@ -259,7 +259,7 @@ static void check_split_errors(void **state) {
     (void)state;
     static const struct {
         const char *sizes[2], *error;
-    } cases[] = {{{"90%", "20%"}, "sizes: 11 texts are wanted of 10"},
+    } cases[] = {{{"90%", "20%"}, "sizes: the shares add up to 110 %; expected at most 100 %"},
                  {{"11", "0"}, "sizes: 11 texts are wanted of 10"},
                  {{"rest", "rest"}, "sizes: \"rest\" is there 2 times"}};
     nf_corpus corpus = {0};

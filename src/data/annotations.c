@@ -202,8 +202,8 @@ static nerfit_status read_ready(nf_reading *reading, const nf_format *format, co
                                     format->title, format->advice);
     if (format->read) return format->read(reading, ready->text, ready->size);
     if (format->read_value) return nf_json_values_read(reading, ready->text, ready->size);
-    return nf_fail(reading->err, NERFIT_ARGUMENT, "format %s is not read from one text",
-                   format->name);
+    return nf_fail(reading->err, NERFIT_ARGUMENT, "%s is one text, and the format \"%s\" a folder",
+                   reading->name, format->name);
 }
 
 static const nf_format *binary_format(const char *text, size_t size) {

@@ -40,6 +40,28 @@ const char *nf_corpus_label(nf_corpus *corpus, const char *label, size_t size) {
     return corpus->labels[corpus->n_labels++] = copy;
 }
 
+nerfit_status nf_given_list_add(nf_given_list *list, const nf_given_span *span, long line,
+                                nerfit_error *err) {
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity ? 2 * list->capacity : 16;
+        nf_given_span *items = realloc(list->items, capacity * sizeof *items);
+        if (items) list->items = items;
+        long *lines = realloc(list->lines, capacity * sizeof *lines);
+        if (lines) list->lines = lines;
+        if (!items || !lines) return nf_no_memory(err, capacity * sizeof *items);
+        list->capacity = capacity;
+    }
+    list->items[list->count] = *span;
+    list->lines[list->count++] = line;
+    return NERFIT_OK;
+}
+
+void nf_given_list_free(nf_given_list *list) {
+    free(list->items);
+    free(list->lines);
+    *list = (nf_given_list){0};
+}
+
 static bool copy_lists(nf_corpus *corpus, nf_beside *b) {
     nf_arena *arena = &corpus->arena;
     if (!b->n_unknown && !b->labels) return true;

@@ -101,7 +101,18 @@ typedef struct nf_given_span {
     const char *text; /* what the input says stands there; NULL: nothing */
     size_t text_size;
     const nf_beside *beside;
+    int64_t mark; /* for the reader's own use */
 } nf_given_span;
+
+/* Given spans that become more, one by one, with the lines where they stand. Zero-initialise before. */
+typedef struct nf_given_list {
+    nf_given_span *items; /* [count] */
+    long *lines;          /* [count] */
+    size_t count, capacity;
+} nf_given_list;
+nerfit_status nf_given_list_add(nf_given_list *list, const nf_given_span *span, long line,
+                                nerfit_error *err);
+void nf_given_list_free(nf_given_list *list);
 
 typedef struct nf_given_document {
     const char *text;

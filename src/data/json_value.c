@@ -383,6 +383,16 @@ static nerfit_status read_spans(span_reader *r, const json_t *list, nf_given_doc
     return all_good ? nf_reading_add(r->value->reading, given) : NERFIT_OK;
 }
 
+/* Prodigy's judgement of a text, which also travels in other formats. */
+static nerfit_status leave_out_rejected(const nf_json_value *v, bool *rejected) {
+    const char *answer = json_string_value(json_object_get(v->json, "answer"));
+    *rejected = answer && !v->reading->texts_only &&
+                (strcmp(answer, "reject") == 0 || strcmp(answer, "ignore") == 0);
+    if (!*rejected) return NERFIT_OK;
+    return nf_json_value_warning(v, NF_FINDING_PASSED_OVER,
+                                 "has the answer \"%s\": left out, as not annotated", answer);
+}
+
 static nerfit_status read_shape(span_reader *r) {
     const nf_json_value *v = r->value;
     const nf_span_shape *shape = r->shape;
@@ -390,6 +400,9 @@ static nerfit_status read_shape(span_reader *r) {
     if (!json_is_object(v->json))
         return nf_json_value_error(v, 0, 0, "expected an object, not %s",
                                    nf_json_type_name(v->json));
+    bool rejected;
+    NF_TRY(leave_out_rejected(v, &rejected));
+    if (rejected) return NERFIT_OK;
     const json_t *text = nf_json_get(v->json, shape->text, text_key);
     const json_t *list = nf_json_get(v->json, shape->list, list_key);
     if (!text)

@@ -179,14 +179,19 @@ typedef struct splitter {
 
 /* Shares are rounded at their sums, so that they add up. */
 static nerfit_status make_room(splitter *s, const nf_amount *sizes, nerfit_error *err) {
-    double all = (double)s->corpus->n_documents, sum = 0, texts, at = 0;
+    double all = (double)s->corpus->n_documents, sum = 0, shares = 0, texts, at = 0;
     size_t n_rest = 0;
     for (size_t j = 0; j < s->n_parts; j++) {
         n_rest += sizes[j].kind == NF_AMOUNT_REST;
         sum += sizes[j].kind == NF_AMOUNT_SHARE ? sizes[j].value * all : sizes[j].value;
+        shares += sizes[j].kind == NF_AMOUNT_SHARE ? sizes[j].value : 0;
     }
     if (n_rest > 1)
         return nf_fail(err, NERFIT_ARGUMENT, "sizes: \"rest\" is there %zu times", n_rest);
+    if (shares > 1 + 1e-6)
+        return nf_fail(err, NERFIT_ARGUMENT,
+                       "sizes: the shares add up to %.4g %%; expected at most 100 %%",
+                       100 * shares);
     if (sum > all + 1e-6 * all)
         return nf_fail(err, NERFIT_ARGUMENT, "sizes: %.0f texts are wanted of %.0f", sum, all);
     for (size_t j = 0; j < s->n_parts; j++) {

@@ -92,35 +92,52 @@ static nerfit_status all_words(nf_word **words, size_t *count, const nf_document
     return NERFIT_OK;
 }
 
-/* The first edge of a span inside the word behind `start`, or the word's end. Spans are in order of
- * their starts, and may lie in each other; none before `first` matters. */
-static uint32_t next_edge(nf_word word, const nf_document *d, size_t first, uint32_t start) {
-    uint32_t edge = word.end;
-    for (size_t i = first; i < d->n_spans && d->spans[i].start < edge; i++) {
-        if (d->spans[i].start > start) edge = d->spans[i].start;
-        if (d->spans[i].end > start && d->spans[i].end < edge) edge = d->spans[i].end;
-    }
-    return edge;
+static int compare_places(const void *a, const void *b) {
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
 }
 
-/* Divides a word at the span edges inside it; `*span` is the first that may still matter. */
-static void divide(nf_word word, const nf_document *d, size_t *span, nf_word *out, size_t *count) {
-    while (*span < d->n_spans && d->spans[*span].end <= word.start) ++*span;
-    for (uint32_t start = word.start, end; start < word.end; start = end) {
-        end = next_edge(word, d, *span, start);
-        out[(*count)++] = (nf_word){start, end};
+/* All edges of spans, in order: spans may lie in each other. */
+static nerfit_status edges_of(uint32_t **edges, const nf_document *d, nerfit_error *err) {
+    *edges = malloc((2 * d->n_spans + 1) * sizeof **edges);
+    if (!*edges) return nf_no_memory(err, 2 * d->n_spans * sizeof **edges);
+    for (size_t i = 0; i < d->n_spans; i++) {
+        (*edges)[2 * i] = d->spans[i].start;
+        (*edges)[2 * i + 1] = d->spans[i].end;
     }
+    if (d->n_spans) qsort(*edges, 2 * d->n_spans, sizeof **edges, compare_places);
+    return NERFIT_OK;
+}
+
+/* Divides words at the span edges inside them. */
+static size_t divide(nf_word *out, const nf_word *words, size_t count, const uint32_t *edges,
+                     size_t n_edges) {
+    size_t n = 0, edge = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t start = words[i].start;
+        while (edge < n_edges && edges[edge] <= start) edge++;
+        for (; edge < n_edges && edges[edge] < words[i].end; edge++) {
+            if (edges[edge] == start) continue;
+            out[n++] = (nf_word){start, edges[edge]};
+            start = edges[edge];
+        }
+        out[n++] = (nf_word){start, words[i].end};
+    }
+    return n;
 }
 
 nerfit_status nf_words_split(nf_word **words, size_t *count, const nf_document *document,
                              nerfit_error *err) {
     nf_word *whole;
-    size_t n_whole, span = 0;
+    uint32_t *edges = NULL;
+    size_t n_whole;
     *count = 0;
+    *words = NULL;
     NF_TRY(all_words(&whole, &n_whole, document, err));
-    nerfit_status status = room(words, n_whole + 2 * document->n_spans, err);
-    for (size_t i = 0; i < n_whole && status == NERFIT_OK; i++)
-        divide(whole[i], document, &span, *words, count);
+    nerfit_status status = edges_of(&edges, document, err);
+    if (status == NERFIT_OK) status = room(words, n_whole + 2 * document->n_spans, err);
+    if (status == NERFIT_OK) *count = divide(*words, whole, n_whole, edges, 2 * document->n_spans);
     free(whole);
+    free(edges);
     return status;
 }

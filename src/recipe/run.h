@@ -25,6 +25,8 @@ typedef struct nf_run {
     nf_backend *be;
     const char *model_folder, *model_base, *sentence_folder; /* NULL: none */
     nf_model *model;
+    nf_descriptions read_descriptions;   /* ent2emb's file */
+    const nf_descriptions *descriptions; /* ent2emb, where it holds descriptions; NULL: none */
     nf_embeddings own_embeddings;
     const nf_embeddings *embeddings; /* NULL: none */
     bool own_descriptions;           /* sentence_folder's encoder embedded them */
@@ -54,6 +56,9 @@ typedef struct nf_run {
 
 /* ---- run_data.c: what a run reads */
 nerfit_status nf_run_read_corpora(nf_run *r);
+/* r->descriptions, before any model is looked for. An error if the annotations use a label that
+ * ent2emb lacks. */
+nerfit_status nf_run_read_types(nf_run *r);
 /* The folders of the encoder, and of the sentence encoder: as given, or the encoder itself if it is
  * one. */
 nerfit_status nf_run_find_models(nf_run *r);
@@ -69,8 +74,6 @@ nerfit_status nf_run_length_limit(nf_run *r, size_t *limit);
 nerfit_status nf_run_make_examples(nf_run *r);
 /* The labels that the annotations use, as r->labels. */
 nerfit_status nf_run_labels_of_corpora(nf_run *r);
-/* An error if the annotations use a label that r->labels, made of ent2emb, lacks. */
-nerfit_status nf_run_check_described(nf_run *r);
 
 /* ---- run_prompted.c: the recipe gliner */
 /* Where none is given: gliner for GLiNER models. Another one is an error for them. */

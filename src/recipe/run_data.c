@@ -86,6 +86,39 @@ nerfit_status nf_run_read_corpora(nf_run *r) {
     return tell_known_texts(r);
 }
 
+/* Every label of the annotations is among these. */
+static nerfit_status check_described(nf_run *r, const char *const *labels, size_t count) {
+    bool in_memory = r->data->embeddings || r->data->descriptions;
+    for (int i = 0; i < NF_SPLITS; i++)
+        for (size_t k = 0; r->corpora[i] && k < r->corpora[i]->n_labels; k++) {
+            const char *label = r->corpora[i]->labels[k];
+            size_t j = 0;
+            while (j < count && strcmp(labels[j], label) != 0) j++;
+            if (j == count)
+                return nf_fail_at(r->err, NERFIT_ARGUMENT,
+                                  in_memory ? "ent2emb" : r->options->ent2emb, 0, 0,
+                                  "has nothing for label \"%s\", which the annotations use", label);
+        }
+    return NERFIT_OK;
+}
+
+static bool is_tensors(const char *ent2emb) {
+    return ent2emb && nf_path_has_ending(ent2emb, ".safetensors");
+}
+
+nerfit_status nf_run_read_types(nf_run *r) {
+    const char *ent2emb = r->options->ent2emb;
+    r->descriptions = r->data->descriptions;
+    if (r->data->embeddings)
+        return check_described(r, r->data->embeddings->types, r->data->embeddings->count);
+    if (!r->descriptions && ent2emb && !is_tensors(ent2emb)) {
+        NF_TRY(nf_descriptions_read(&r->read_descriptions, ent2emb, r->err));
+        r->descriptions = &r->read_descriptions;
+    }
+    return r->descriptions ? check_described(r, r->descriptions->labels, r->descriptions->count)
+                           : NERFIT_OK;
+}
+
 static nerfit_status find_model(nf_run *r, const char *name, bool sentence, const char **folder,
                                 const char **base) {
     const nf_train_services *s = r->data->services;
@@ -99,8 +132,7 @@ static nerfit_status find_model(nf_run *r, const char *name, bool sentence, cons
 nerfit_status nf_run_find_models(nf_run *r) {
     const nf_train_options *o = r->options;
     const char *base;
-    bool embedded =
-        r->data->embeddings || (o->ent2emb && nf_path_has_ending(o->ent2emb, ".safetensors"));
+    bool embedded = r->data->embeddings || is_tensors(o->ent2emb);
     bool sentence = !embedded && !o->st_model_name && o->recipe != NF_RECIPE_GLINER;
     NF_TRY(find_model(r, o->model_name, sentence, &r->model_folder, &r->model_base));
     if (o->recipe == NF_RECIPE_NERFIT)
@@ -200,22 +232,20 @@ static nerfit_status read_embeddings(nf_run *r) {
             r->own_descriptions && nf_run_same_encoder(r, r->sentence_folder, r->model_folder);
         return NERFIT_OK;
     }
-    bool described =
-        r->data->descriptions || (o->ent2emb && !nf_path_has_ending(o->ent2emb, ".safetensors"));
-    if (described) NF_TRY(nf_run_need_sentence_encoder(r));
+    if (r->descriptions) NF_TRY(nf_run_need_sentence_encoder(r));
     const nf_embedder by = embedder_of(r, label_text(r));
-    if (r->data->descriptions)
-        NF_TRY(nf_embeddings_describe(&r->own_embeddings, r->data->descriptions, "ent2emb", &by,
-                                      r->err));
-    else if (o->ent2emb)
-        NF_TRY(nf_embeddings_read(&r->own_embeddings, o->ent2emb, &by, r->err));
-    else if (strcmp(o->llm, "no") != 0 && (o->max_steps[0] != 0 || o->recipe == NF_RECIPE_NERFIT))
+    if (r->descriptions)
+        NF_TRY(nf_embeddings_describe(&r->own_embeddings, r->descriptions,
+                                      r->data->descriptions ? "ent2emb" : o->ent2emb, &by, r->err));
+    else if (o->ent2emb) {
+        NF_TRY(nf_embeddings_read(&r->own_embeddings, o->ent2emb, NULL, r->err));
+        NF_TRY(check_described(r, r->own_embeddings.types, r->own_embeddings.count));
+    } else if (strcmp(o->llm, "no") != 0 && (o->max_steps[0] != 0 || o->recipe == NF_RECIPE_NERFIT))
         NF_TRY(describe_labels(r));
     else
         return NERFIT_OK;
     r->embeddings = &r->own_embeddings;
-    r->own_descriptions =
-        r->data->descriptions || !o->ent2emb || !nf_path_has_ending(o->ent2emb, ".safetensors");
+    r->own_descriptions = !is_tensors(o->ent2emb) || r->data->descriptions;
     r->same_space =
         r->own_descriptions && nf_run_same_encoder(r, r->sentence_folder, r->model_folder);
     return NERFIT_OK;
@@ -279,20 +309,7 @@ nerfit_status nf_run_make_labels(nf_run *r) {
             "every label, or an llm that describes them (max_steps: [0, N] leaves stage 1 "
             "out)");
     if (!r->embeddings) return r->labels.n_types ? NERFIT_OK : nf_run_labels_of_corpora(r);
-    NF_TRY(nf_label_set_make(&r->labels, r->embeddings->types, r->embeddings->count, r->err));
-    return nf_run_check_described(r);
-}
-
-nerfit_status nf_run_check_described(nf_run *r) {
-    const nf_train_options *o = r->options;
-    bool in_memory = r->data->embeddings || r->data->descriptions || !o->ent2emb;
-    for (int i = 0; i < NF_SPLITS; i++)
-        for (size_t k = 0; r->corpora[i] && k < r->corpora[i]->n_labels; k++)
-            if (nf_label_set_type(&r->labels, r->corpora[i]->labels[k]) < 0)
-                return nf_fail_at(r->err, NERFIT_ARGUMENT, in_memory ? "ent2emb" : o->ent2emb, 0, 0,
-                                  "has nothing for label \"%s\", which the annotations use",
-                                  r->corpora[i]->labels[k]);
-    return NERFIT_OK;
+    return nf_label_set_make(&r->labels, r->embeddings->types, r->embeddings->count, r->err);
 }
 
 /* Tokens of the longest example. */

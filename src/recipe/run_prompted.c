@@ -40,29 +40,17 @@ static nerfit_status keep_prompts(nf_run *r, const nf_descriptions *d) {
     return NERFIT_OK;
 }
 
-static nerfit_status described_labels(nf_run *r, const nf_descriptions *d) {
-    NF_TRY(nf_label_set_make(&r->labels, d->labels, d->count, r->err));
-    NF_TRY(nf_run_check_described(r));
-    return keep_prompts(r, d);
-}
-
 nerfit_status nf_run_prompt_labels(nf_run *r) {
     const nf_train_options *o = r->options;
-    nf_descriptions own = {0};
+    const nf_descriptions *d = r->descriptions;
     if (r->data->embeddings || (o->ent2emb && nf_path_has_ending(o->ent2emb, ".safetensors")))
         return nf_fail(
             r->err, NERFIT_ARGUMENT,
             "ent2emb: the recipe gliner reads labels as texts: their names, or a JSON or "
             "YAML file of label: description; not embeddings");
-    if (r->data->descriptions) return described_labels(r, r->data->descriptions);
-    if (!o->ent2emb) {
-        NF_TRY(nf_run_labels_of_corpora(r));
-        return keep_prompts(r, NULL);
-    }
-    nerfit_status status = nf_descriptions_read(&own, o->ent2emb, r->err);
-    if (status == NERFIT_OK) status = described_labels(r, &own);
-    nf_descriptions_free(&own);
-    return status;
+    NF_TRY(d ? nf_label_set_make(&r->labels, d->labels, d->count, r->err)
+             : nf_run_labels_of_corpora(r));
+    return keep_prompts(r, d);
 }
 
 nerfit_status nf_run_make_prompter(nf_run *r) {

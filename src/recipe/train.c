@@ -152,6 +152,7 @@ static nerfit_status take_fingerprint(nf_run *r) {
 static nerfit_status train(nf_run *r, nf_train_result *result) {
     NF_TRY(nf_train_options_check_needed(r->options, r->err));
     NF_TRY(nf_run_read_corpora(r));
+    NF_TRY(nf_run_read_types(r));
     const nf_train_size size = {r->corpora[NF_SPLIT_TRAIN]->n_documents,
                                 r->corpora[NF_SPLIT_VALIDATION] != NULL};
     nf_train_options chosen = *r->options; /* borrowed, but for the recipe */
@@ -285,6 +286,7 @@ static nerfit_status run_all(nerfit_status (*work)(nf_run *r, nf_train_result *r
     nf_label_set_free(&r.labels);
     nf_prompter_free(r.prompter);
     nf_embeddings_free(&r.own_embeddings);
+    nf_descriptions_free(&r.read_descriptions);
     nf_pretrained_free(&r.pretrained);
     nf_train_options_free(&r.own_options);
     if (r.be) r.be->free(r.be);

@@ -79,9 +79,8 @@ typedef struct line_reader {
     size_t size;
     long number;
     nf_str plain, labels;
-    nf_given_span *spans; /* while reading, `label` is not set: label i follows label i - 1 */
-    size_t n_spans, capacity;
-    uint32_t at; /* code points in `plain` */
+    nf_given_list spans; /* while reading, `label` is not set: label i follows label i - 1 */
+    uint32_t at;         /* code points in `plain` */
     bool refused;
 } line_reader;
 
@@ -99,20 +98,12 @@ static void append_plain(line_reader *r, const char *text, size_t size, char nex
 
 static nerfit_status add_span(line_reader *r, piece label, char after_label, piece span,
                               char after_span) {
-    if (r->n_spans == r->capacity) {
-        size_t capacity = r->capacity ? 2 * r->capacity : 8;
-        nf_given_span *grown = realloc(r->spans, capacity * sizeof *grown);
-        if (!grown) return nf_no_memory(r->reading->err, capacity * sizeof *grown);
-        r->spans = grown;
-        r->capacity = capacity;
-    }
     size_t before = r->labels.length;
     append_unescaped(&r->labels, label.text, label.size, after_label, in_label);
-    nf_given_span *out = &r->spans[r->n_spans++];
-    *out = (nf_given_span){.start = r->at, .label_size = r->labels.length - before};
+    nf_given_span out = {.start = r->at, .label_size = r->labels.length - before};
     append_plain(r, span.text, span.size, after_span);
-    out->end = r->at;
-    return NERFIT_OK;
+    out.end = r->at;
+    return nf_given_list_add(&r->spans, &out, r->number, r->reading->err);
 }
 
 /* The annotation at `at`, whose label ends at `colon`. *end is where the text goes on: after it, or
@@ -166,16 +157,17 @@ nerfit_status nf_brackets_line_read(nf_reading *reading, const char *line, size_
     if (!nf_utf8_valid(line, size, &bad)) return refuse(&r, bad, "is not valid UTF-8");
     nerfit_status status = read_pieces(&r);
     const char *label = nf_str_text(&r.labels);
-    for (size_t i = 0; i < r.n_spans; label += r.spans[i++].label_size) r.spans[i].label = label;
+    for (size_t i = 0; i < r.spans.count; label += r.spans.items[i++].label_size)
+        r.spans.items[i].label = label;
     nf_given_document given = {.text = nf_str_text(&r.plain),
                                .text_size = r.plain.length,
-                               .spans = r.spans,
-                               .n_spans = r.n_spans,
+                               .spans = r.spans.items,
+                               .n_spans = r.spans.count,
                                .line = number};
     if (status == NERFIT_OK && !r.refused) status = nf_reading_add(reading, &given);
     nf_str_free(&r.plain);
     nf_str_free(&r.labels);
-    free(r.spans);
+    nf_given_list_free(&r.spans);
     return status;
 }
 

@@ -29,9 +29,7 @@ static bool is_sign(const char *name) {
 typedef struct ann_reader {
     nf_reading *reading;
     nf_arena arena;
-    nf_given_span *spans;
-    long *lines;
-    size_t n_spans, capacity;
+    nf_given_list spans;
     nf_str others; /* lines that are no entities, as a list of JSON texts */
     bool refused;
 } ann_reader;
@@ -39,22 +37,6 @@ typedef struct ann_reader {
 static nerfit_status refuse(ann_reader *r, long line, const char *what) {
     r->refused = true;
     return nf_reading_malformed(r->reading, line, 0, "%s", what);
-}
-
-static nerfit_status grow(ann_reader *r) {
-    if (r->n_spans < r->capacity) return NERFIT_OK;
-    size_t capacity = r->capacity ? 2 * r->capacity : 32;
-    nf_given_span *spans = nf_arena_calloc(&r->arena, capacity, sizeof *spans);
-    long *lines = nf_arena_calloc(&r->arena, capacity, sizeof *lines);
-    if (!spans || !lines) return nf_no_memory(r->reading->err, capacity * sizeof *spans);
-    if (r->n_spans) {
-        memcpy(spans, r->spans, r->n_spans * sizeof *spans);
-        memcpy(lines, r->lines, r->n_spans * sizeof *lines);
-    }
-    r->spans = spans;
-    r->lines = lines;
-    r->capacity = capacity;
-    return NERFIT_OK;
 }
 
 /* "0 5;16 23" at *at: the first start and the last end, and how many fragments. */
@@ -94,10 +76,7 @@ static nerfit_status read_entity(ann_reader *r, const char *line, size_t size, l
                                   "an entity of %zu fragments is taken from the first to the last",
                                   n));
     }
-    NF_TRY(grow(r));
-    r->lines[r->n_spans] = number;
-    r->spans[r->n_spans++] = span;
-    return NERFIT_OK;
+    return nf_given_list_add(&r->spans, &span, number, r->reading->err);
 }
 
 static nerfit_status read_ann(ann_reader *r, const char *text, size_t size) {
@@ -133,9 +112,9 @@ static nerfit_status add_pair(ann_reader *r, const char *name, const nf_str *tex
     nf_beside beside = {.fields = nf_str_text(&fields)};
     nf_given_document given = {.text = nf_str_text(text),
                                .text_size = text->length,
-                               .spans = r->spans,
-                               .n_spans = r->n_spans,
-                               .span_lines = r->lines,
+                               .spans = r->spans.items,
+                               .n_spans = r->spans.count,
+                               .span_lines = r->spans.lines,
                                .beside = &beside,
                                .line = 1};
     nerfit_status status = fields.failed ? nf_no_memory(r->reading->err, text->length)
@@ -158,6 +137,7 @@ static nerfit_status read_pair(nf_reading *reading, const char *folder, const nf
         reading->name = folder;
     }
     nf_str_free(&r.others);
+    nf_given_list_free(&r.spans);
     nf_arena_free(&r.arena);
     return status;
 }

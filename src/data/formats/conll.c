@@ -26,6 +26,8 @@ static size_t sentence_start(const nf_conll *s, size_t index) {
 }
 
 nerfit_status nf_conll_end_sentence(nf_conll *s, nerfit_error *err) {
+    if (s->refused) s->n_rows = sentence_start(s, s->n_sentences);
+    s->refused = false;
     if (s->n_rows == sentence_start(s, s->n_sentences)) return NERFIT_OK;
     if (s->n_sentences == s->ends_capacity) {
         size_t capacity = s->ends_capacity ? 2 * s->ends_capacity : 16;
@@ -36,10 +38,6 @@ nerfit_status nf_conll_end_sentence(nf_conll *s, nerfit_error *err) {
     }
     s->ends[s->n_sentences++] = s->n_rows;
     return NERFIT_OK;
-}
-
-void nf_conll_drop_sentence(nf_conll *s) {
-    s->n_rows = sentence_start(s, s->n_sentences);
 }
 
 void nf_conll_free(nf_conll *s) {
@@ -251,7 +249,6 @@ nerfit_status nf_conll_rows_read(nf_reading *reading, const nf_columns *columns,
     size_t length, sentence_size = 0;
     nf_column_row row;
     given_label before = {NULL, 0};
-    bool refused = false; /* a row of this sentence had an error */
     bool header = columns->header;
     while (nf_lines_next(lines, &line, &length)) {
         nf_column_line kind = nf_columns_line(columns, line, length, &out->arena, &row);
@@ -267,9 +264,7 @@ nerfit_status nf_conll_rows_read(nf_reading *reading, const nf_columns *columns,
             continue;
         }
         if (kind == NF_LINE_BREAK || new_sentence) {
-            if (refused) nf_conll_drop_sentence(out);
             NF_TRY(nf_conll_end_sentence(out, reading->err));
-            refused = false;
             if (kind == NF_LINE_BREAK) continue;
         }
         if (row.sentence) sentence = row.sentence, sentence_size = row.sentence_size;
@@ -282,9 +277,8 @@ nerfit_status nf_conll_rows_read(nf_reading *reading, const nf_columns *columns,
         else
             NF_TRY(check_row(reading, columns, line, length, &row.row, row.count, &good));
         if (good) NF_TRY(add_row(reading, columns, out, row.row, &before));
-        refused |= !good;
+        out->refused |= !good;
     }
-    if (refused) nf_conll_drop_sentence(out);
     return nf_conll_end_sentence(out, reading->err);
 }
 

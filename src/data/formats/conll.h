@@ -25,13 +25,12 @@ typedef struct nf_conll {
     size_t n_rows, rows_capacity;
     size_t *ends; /* [n_sentences] row past the sentence's last */
     size_t n_sentences, ends_capacity;
+    bool refused; /* a row of the sentence that is read had an error: it will be left out */
 } nf_conll;
 
 nerfit_status nf_conll_add_row(nf_conll *conll, const nf_conll_row *row, nerfit_error *err);
-/* Does nothing if there is no row since the last end. */
+/* Does nothing if there is no row since the last end; takes the rows back if one was refused. */
 nerfit_status nf_conll_end_sentence(nf_conll *conll, nerfit_error *err);
-/* Takes back the rows since the last end. */
-void nf_conll_drop_sentence(nf_conll *conll);
 /* Tells the scheme if it is not given, and adds every sentence as a document. */
 nerfit_status nf_conll_add_to(const nf_conll *conll, nf_reading *reading);
 void nf_conll_free(nf_conll *conll);

@@ -9,19 +9,6 @@
 
 enum { N_COLUMNS = 10 };
 
-/* The cells of a row; returns how many there are, at most N_COLUMNS + 1. */
-static size_t split(const char *line, size_t size, const char *cells[], size_t sizes[]) {
-    size_t n = 0;
-    for (size_t at = 0; at <= size && n <= N_COLUMNS; n++) {
-        const char *tab = memchr(line + at, '\t', size - at);
-        size_t end = tab ? (size_t)(tab - line) : size;
-        cells[n] = line + at;
-        sizes[n] = end - at;
-        at = end + 1;
-    }
-    return n;
-}
-
 /* "7" gives true; *word is false of "7-8" and "7.1". */
 static bool is_id(const char *cell, size_t size, bool *word) {
     *word = true;
@@ -36,7 +23,8 @@ static bool is_id(const char *cell, size_t size, bool *word) {
 static bool is_row(const char *line, size_t size, bool *word) {
     const char *cells[N_COLUMNS + 1];
     size_t sizes[N_COLUMNS + 1];
-    return split(line, size, cells, sizes) >= N_COLUMNS && is_id(cells[0], sizes[0], word);
+    return nf_line_cells(line, size, cells, sizes, N_COLUMNS + 1) >= N_COLUMNS &&
+           is_id(cells[0], sizes[0], word);
 }
 
 static bool looks_like(const char *text, size_t size) {
@@ -72,13 +60,13 @@ static bool label_of(const char *misc, size_t size, const char **label, size_t *
 
 /* One row into the table; *labelled counts rows with a label. */
 static nerfit_status read_row(nf_reading *reading, nf_conll *out, const char *line, size_t size,
-                              long number, size_t *labelled, bool *refused) {
+                              long number, size_t *labelled) {
     const char *cells[N_COLUMNS + 1];
     size_t sizes[N_COLUMNS + 1];
     bool word;
-    size_t n = split(line, size, cells, sizes);
+    size_t n = nf_line_cells(line, size, cells, sizes, N_COLUMNS + 1);
     if (n < N_COLUMNS || !is_id(cells[0], sizes[0], &word)) {
-        *refused = true;
+        out->refused = true;
         return nf_reading_malformed(reading, number, 0,
                                     "expected the ten columns of CoNLL-U, divided by tabs");
     }
@@ -96,7 +84,7 @@ static nerfit_status read_row(nf_reading *reading, nf_conll *out, const char *li
     const char *problem =
         reading->texts_only ? NULL : nf_tag_problem(row.label, row.label_size, NF_TAGGING_AUTO);
     if (problem || !row.word_size) {
-        *refused = true;
+        out->refused = true;
         return problem ? nf_reading_malformed(reading, number, 0, "label \"%.*s\" %s",
                                               (int)(label_size < 60 ? label_size : 60), row.label,
                                               problem)
@@ -110,20 +98,16 @@ static nerfit_status read_rows(nf_reading *reading, const char *text, size_t siz
     nf_lines lines = nf_lines_of(text, size);
     const char *line;
     size_t length, labelled = 0, bad;
-    bool refused = false;
     while (nf_lines_next(&lines, &line, &length)) {
         if (nf_line_blank(line, length)) {
-            if (refused) nf_conll_drop_sentence(out);
             NF_TRY(nf_conll_end_sentence(out, reading->err));
-            refused = false;
         } else if (!nf_utf8_valid(line, length, &bad)) {
-            refused = true;
+            out->refused = true;
             NF_TRY(nf_reading_malformed(reading, lines.number, nf_line_column(line, bad),
                                         "is not valid UTF-8"));
         } else if (line[0] != '#')
-            NF_TRY(read_row(reading, out, line, length, lines.number, &labelled, &refused));
+            NF_TRY(read_row(reading, out, line, length, lines.number, &labelled));
     }
-    if (refused) nf_conll_drop_sentence(out);
     NF_TRY(nf_conll_end_sentence(out, reading->err));
     if (labelled || reading->texts_only || !out->n_rows) return NERFIT_OK;
     return nf_reading_malformed(reading, 1, 0,

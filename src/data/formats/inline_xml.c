@@ -57,11 +57,11 @@ static bool looks_like(const char *text, size_t size) {
 
 typedef struct line_reader {
     nf_reading *reading;
+    long line;
     nf_arena arena;
     nf_str text;
     uint32_t at; /* code points of the text */
-    nf_given_span *spans;
-    size_t n_spans, capacity;
+    nf_given_list spans;
 } line_reader;
 
 static const char *label_of(const nf_xml_node *node) {
@@ -101,20 +101,13 @@ static nerfit_status walk(line_reader *r, const nf_xml_node *node) {
             r->at += (uint32_t)nf_utf8_count(node->text, node->size);
             continue;
         }
-        if (r->n_spans == r->capacity) {
-            size_t capacity = r->capacity ? 2 * r->capacity : 16;
-            nf_given_span *grown = realloc(r->spans, capacity * sizeof *grown);
-            if (!grown) return nf_no_memory(r->reading->err, capacity * sizeof *grown);
-            r->spans = grown;
-            r->capacity = capacity;
-        }
-        size_t index = r->n_spans++;
+        const size_t index = r->spans.count;
         const char *label = label_of(node);
         nf_given_span span = {.start = r->at, .label = label, .label_size = strlen(label)};
         NF_TRY(set_fields(r, node, label, &span));
+        NF_TRY(nf_given_list_add(&r->spans, &span, r->line, r->reading->err));
         NF_TRY(walk(r, node->first));
-        span.end = r->at;
-        r->spans[index] = span;
+        r->spans.items[index].end = r->at;
     }
     return NERFIT_OK;
 }
@@ -151,7 +144,7 @@ static nerfit_status take_frames(nf_reading *reading, const nf_xml_node **level,
 }
 
 static nerfit_status read_line(nf_reading *reading, const char *line, size_t size, long number) {
-    line_reader r = {.reading = reading};
+    line_reader r = {.reading = reading, .line = number};
     nf_xml_node *root;
     nerfit_status status = nf_xml_parse(reading, line, size, number, true, &r.arena, &root);
     const nf_xml_node *content = root;
@@ -160,12 +153,12 @@ static nerfit_status read_line(nf_reading *reading, const char *line, size_t siz
     if (status == NERFIT_OK && r.text.failed) status = nf_no_memory(reading->err, size);
     nf_given_document given = {.text = nf_str_text(&r.text),
                                .text_size = r.text.length,
-                               .spans = r.spans,
-                               .n_spans = r.n_spans,
+                               .spans = r.spans.items,
+                               .n_spans = r.spans.count,
                                .line = number};
     if (status == NERFIT_OK && root) status = nf_reading_add(reading, &given);
     nf_str_free(&r.text);
-    free(r.spans);
+    nf_given_list_free(&r.spans);
     nf_arena_free(&r.arena);
     return status;
 }

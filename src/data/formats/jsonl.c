@@ -24,13 +24,74 @@ static const nf_span_shape own_shape = {
     .partial = true,
 };
 
-/* Where an object without a text has objects with one: a key, for the message. */
-static const char *inner_key(const json_t *object) {
+static bool has_text(const json_t *value) {
+    return json_is_string(json_object_get(value, "text")) ||
+           json_is_string(json_array_get(nf_json_get(value, "tokens|tokenized_text", NULL), 0));
+}
+
+/* Where, some levels down, a value has an object with a text: keys and numbers, for the message. */
+static bool find_inner(const json_t *value, int depth, nf_str *path) {
     const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)object, key,
-                        value) if (json_is_string(nf_json_get(value, "0.text", NULL))) return key;
+    json_t *member;
+    size_t before = path->length;
+    if (before && has_text(value)) return true;
+    if (!depth) return false;
+    if (json_is_array(value)) return find_inner(json_array_get(value, 0), depth - 1, path);
+    json_object_foreach((json_t *)value, key, member) {
+        nf_str_appendf(path, before ? ".%s" : "%s", key);
+        if (find_inner(member, depth - 1, path)) return true;
+        path->length = before;
+    }
+    return false;
+}
+
+/* The key of a column: all texts, one behind another or by their numbers. NULL if there is none. */
+static const char *column_key(const json_t *object) {
+    static const char *const keys[] = {"text", "tokens", "words", "tokenized_text", "sentence"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const json_t *column = json_object_get(object, keys[i]), *numbered;
+        const json_t *first = json_array_get(column, 0);
+        bool rows = i == 0 || i == 4 ? json_is_string(first) : json_is_array(first);
+        numbered = json_is_object(column) ? json_object_get(column, "0") : NULL;
+        if (rows || json_is_string(numbered) || json_is_array(numbered)) return keys[i];
+    }
+    return json_is_array(json_object_get(object, "columns")) &&
+                   json_is_array(json_object_get(object, "data"))
+               ? "columns"
+               : NULL;
+}
+
+/* Another key that may hold the text. */
+static const char *other_text_key(const json_t *object) {
+    static const char *const keys[] = {"sentence", "content",  "data",    "raw_text",  "body",
+                                       "document", "sentText", "context", "utterance", "input"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (json_is_string(json_object_get(object, keys[i]))) return keys[i];
     return NULL;
+}
+
+/* An object without a text: what it looks like. */
+static nerfit_status refuse_textless(const nf_json_value *v) {
+    enum { LEVELS = 5 };
+    const char *column = column_key(v->json), *other = other_text_key(v->json);
+    nf_str path = {0};
+    nerfit_status status;
+    if (column)
+        status = nf_json_value_error(v, nf_json_member(v->text, v->size, 0, column), 0,
+                                     "holds columns (\"%s\"), not texts; expected an object for "
+                                     "each text, as pandas' to_json(orient=\"records\", "
+                                     "lines=True) and datasets' to_json write them",
+                                     column);
+    else if (find_inner(v->json, LEVELS, &path))
+        status = nf_json_value_error(v, 0, 0,
+                                     "has no \"text\", but \"%s\" holds objects that have one; "
+                                     "expected these, in an array or one a line",
+                                     nf_str_text(&path));
+    else
+        status = nf_json_value_error(
+            v, 0, 0, other ? "has no \"text\", but \"%s\": rename it" : "has no \"text\"", other);
+    nf_str_free(&path);
+    return status;
 }
 
 static nerfit_status read_own(const nf_json_value *v) {
@@ -42,14 +103,7 @@ static nerfit_status read_own(const nf_json_value *v) {
     }
     if (!json_is_object(v->json))
         return nf_json_value_error(v, 0, 0, "expected an object with \"text\" and \"entities\"");
-    if (!json_object_get(v->json, "text")) {
-        const char *inner = inner_key(v->json);
-        return inner ? nf_json_value_error(v, 0, 0,
-                                           "has no \"text\", but \"%s\" holds objects that have "
-                                           "one; expected these, in an array or one a line",
-                                           inner)
-                     : nf_json_value_error(v, 0, 0, "has no \"text\"");
-    }
+    if (!json_object_get(v->json, "text") || column_key(v->json)) return refuse_textless(v);
     const json_t *first = nf_json_get(v->json, "entities.0.entity", NULL);
     if (json_is_string(first) && json_string_length(first) > 1 && !v->reading->texts_only &&
         nf_is_tag(json_string_value(first), json_string_length(first)))
@@ -248,7 +302,8 @@ const nf_format nf_format_jsonl = {
     .kept = "text, entities (lists, or objects with `start`, `end`, `label` by any of their usual "
             "names, or `span` and `type`), `weight` and `source` of texts and entities, `labels` and "
             "`unknown` of texts, all other fields as they are spelled",
-    .lost = "nothing; annotations under another key are an error that names it",
+    .lost = "texts whose `answer` (Prodigy's) is `reject` or `ignore` are left out, with a warning; "
+            "annotations under another key are an error that names it",
     .looks_like = looks_like_jsonl, .read = read_jsonl, .read_line = read_jsonl_line,
     .value_looks_like = is_own, .read_value = read_own,
     .write = write_jsonl, .head = "", .between = "", .tail = "",

@@ -14,29 +14,15 @@
 
 /* ---------------------------------------------------------------- spans */
 
-/* Spans on their way, in an arena. */
+/* Spans on their way. */
 typedef struct task_reader {
     const nf_json_value *value;
     nf_arena arena;
-    nf_given_span *spans;
-    size_t n_spans, capacity;
+    nf_given_list spans;
     size_t n_others; /* results that are no spans */
     const char *source;
     bool refused;
 } task_reader;
-
-static nerfit_status add_span(task_reader *r, const nf_given_span *span) {
-    if (r->n_spans == r->capacity) {
-        size_t capacity = r->capacity ? 2 * r->capacity : 16;
-        nf_given_span *grown = nf_arena_calloc(&r->arena, capacity, sizeof *grown);
-        if (!grown) return nf_no_memory(r->value->reading->err, capacity * sizeof *grown);
-        if (r->n_spans) memcpy(grown, r->spans, r->n_spans * sizeof *grown);
-        r->spans = grown;
-        r->capacity = capacity;
-    }
-    r->spans[r->n_spans++] = *span;
-    return NERFIT_OK;
-}
 
 /* One value {"start", "end", "text", "labels"}: an entity for each label. */
 static nerfit_status read_region(task_reader *r, const json_t *value, const json_t *source) {
@@ -75,7 +61,7 @@ static nerfit_status read_region(task_reader *r, const json_t *value, const json
                               .text = json_string_value(text),
                               .text_size = json_string_length(text),
                               .beside = beside};
-        NF_TRY(add_span(r, &span));
+        NF_TRY(nf_given_list_add(&r->spans, &span, r->value->line, r->value->reading->err));
     }
     return NERFIT_OK;
 }
@@ -107,8 +93,8 @@ static nerfit_status add_task(task_reader *r, const json_t *text, const char *co
                                      r->n_others));
     nf_given_document given = {.text = json_string_value(text),
                                .text_size = json_string_length(text),
-                               .spans = r->spans,
-                               .n_spans = r->n_spans,
+                               .spans = r->spans.items,
+                               .n_spans = r->spans.count,
                                .unit = NF_OFFSETS_UTF16,
                                .beside = beside.fields ? &beside : NULL,
                                .line = v->line};
@@ -225,6 +211,7 @@ static nerfit_status read_value(const nf_json_value *value) {
     task_reader r = {.value = value};
     nerfit_status status =
         json_is_object(json_object_get(value->json, "data")) ? read_task(&r) : read_row(&r);
+    nf_given_list_free(&r.spans);
     nf_arena_free(&r.arena);
     return status;
 }

@@ -27,12 +27,7 @@ static bool looks_like(const json_t *value) {
     return prodigys && !nf_json_annotation_key(value, false);
 }
 
-/* Texts that were rejected or ignored are not annotated. */
 static nerfit_status read_value(const nf_json_value *v) {
-    const char *answer = json_string_value(json_object_get(v->json, "answer"));
-    if (answer && strcmp(answer, "accept") != 0 && !v->reading->texts_only)
-        return nf_json_value_warning(v, NF_FINDING_PASSED_OVER,
-                                     "has the answer \"%s\": left out, as not annotated", answer);
     return nf_span_shape_read(v, &shape);
 }
 

@@ -38,28 +38,10 @@ typedef struct article {
     nf_str text, others;
     const char *id;
     size_t id_size;
-    nf_given_span *spans;
-    long *lines;
-    size_t n_spans, capacity;
+    nf_given_list spans;
     long line;
     bool refused;
 } article;
-
-static nerfit_status grow(article *a, nerfit_error *err) {
-    if (a->n_spans < a->capacity) return NERFIT_OK;
-    size_t capacity = a->capacity ? 2 * a->capacity : 32;
-    nf_given_span *spans = nf_arena_calloc(&a->arena, capacity, sizeof *spans);
-    long *lines = nf_arena_calloc(&a->arena, capacity, sizeof *lines);
-    if (!spans || !lines) return nf_no_memory(err, capacity * sizeof *spans);
-    if (a->n_spans) {
-        memcpy(spans, a->spans, a->n_spans * sizeof *spans);
-        memcpy(lines, a->lines, a->n_spans * sizeof *lines);
-    }
-    a->spans = spans;
-    a->lines = lines;
-    a->capacity = capacity;
-    return NERFIT_OK;
-}
 
 /* The identifier of an entity's concept, as a field. */
 static nerfit_status set_identifier(article *a, nf_given_span *span, const char *text, size_t size,
@@ -89,17 +71,14 @@ static nerfit_status read_entity(nf_reading *reading, article *a, const char *li
     }
     if (n >= 5 && sizes[1] && nf_digits_read(cells[1], sizes[1], &start) == sizes[1] && sizes[2] &&
         nf_digits_read(cells[2], sizes[2], &end) == sizes[2]) {
-        NF_TRY(grow(a, reading->err));
-        nf_given_span *span = &a->spans[a->n_spans];
-        *span = (nf_given_span){.start = start,
-                                .end = end,
-                                .label = cells[4],
-                                .label_size = sizes[4],
-                                .text = cells[3],
-                                .text_size = sizes[3]};
-        if (n > 5 && sizes[5]) NF_TRY(set_identifier(a, span, cells[5], sizes[5], reading->err));
-        a->lines[a->n_spans++] = number;
-        return NERFIT_OK;
+        nf_given_span span = {.start = start,
+                              .end = end,
+                              .label = cells[4],
+                              .label_size = sizes[4],
+                              .text = cells[3],
+                              .text_size = sizes[3]};
+        if (n > 5 && sizes[5]) NF_TRY(set_identifier(a, &span, cells[5], sizes[5], reading->err));
+        return nf_given_list_add(&a->spans, &span, number, reading->err);
     }
     if (n >= 3 && sizes[1] && !nf_ascii_is_digit(cells[1][0])) { /* a relation */
         nf_str_append_text(&a->others, a->others.length ? ", " : "");
@@ -109,6 +88,14 @@ static nerfit_status read_entity(nf_reading *reading, article *a, const char *li
     a->refused = true;
     return nf_reading_malformed(reading, number, 0,
                                 "expected \"ID<TAB>START<TAB>END<TAB>text<TAB>LABEL\"");
+}
+
+static void free_article(article *a) {
+    nf_str_free(&a->text);
+    nf_str_free(&a->others);
+    nf_given_list_free(&a->spans);
+    nf_arena_free(&a->arena);
+    *a = (article){0};
 }
 
 static nerfit_status end_article(nf_reading *reading, article *a) {
@@ -122,9 +109,9 @@ static nerfit_status end_article(nf_reading *reading, article *a) {
         nf_beside beside = {.fields = nf_str_text(&fields)};
         nf_given_document given = {.text = nf_str_text(&a->text),
                                    .text_size = a->text.length,
-                                   .spans = a->spans,
-                                   .n_spans = a->n_spans,
-                                   .span_lines = a->lines,
+                                   .spans = a->spans.items,
+                                   .n_spans = a->spans.count,
+                                   .span_lines = a->spans.lines,
                                    .beside = &beside,
                                    .line = a->line};
         status = fields.failed || a->text.failed || a->others.failed
@@ -132,10 +119,7 @@ static nerfit_status end_article(nf_reading *reading, article *a) {
                      : nf_reading_add(reading, &given);
     }
     nf_str_free(&fields);
-    nf_str_free(&a->text);
-    nf_str_free(&a->others);
-    nf_arena_free(&a->arena);
-    *a = (article){0};
+    free_article(a);
     return status;
 }
 
@@ -171,9 +155,7 @@ static nerfit_status read_pubtator(nf_reading *reading, const char *text, size_t
         status = nf_line_blank(line, length) ? end_article(reading, &a)
                                              : read_line(reading, &a, line, length, lines.number);
     nerfit_status last = status == NERFIT_OK ? end_article(reading, &a) : status;
-    nf_str_free(&a.text);
-    nf_str_free(&a.others);
-    nf_arena_free(&a.arena);
+    free_article(&a);
     return last;
 }
 

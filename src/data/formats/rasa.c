@@ -20,19 +20,8 @@ typedef struct example {
     nf_arena arena;
     nf_str text;
     uint32_t at;
-    nf_given_span *spans;
-    size_t n_spans, capacity;
+    nf_given_list spans;
 } example;
-
-static nerfit_status grow(example *e) {
-    if (e->n_spans < e->capacity) return NERFIT_OK;
-    size_t capacity = e->capacity ? 2 * e->capacity : 8;
-    nf_given_span *grown = realloc(e->spans, capacity * sizeof *grown);
-    if (!grown) return nf_no_memory(e->reading->err, capacity * sizeof *grown);
-    e->spans = grown;
-    e->capacity = capacity;
-    return NERFIT_OK;
-}
 
 /* {"entity": ..., ...} behind a span: its label, the rest as fields. */
 static nerfit_status read_object(example *e, const char *text, size_t size, long line,
@@ -90,10 +79,9 @@ static nerfit_status read_objects(example *e, const char *text, size_t size, lon
     for (size_t at = nf_json_first_part(text, size, 0); at < size && *good;
          at = nf_json_next_part(text, size, at)) {
         nf_given_span span = *place;
-        NF_TRY(grow(e));
         NF_TRY(
             read_object(e, text + at, nf_json_value_end(text, size, at) - at, line, &span, good));
-        if (*good) e->spans[e->n_spans++] = span;
+        if (*good) NF_TRY(nf_given_list_add(&e->spans, &span, line, e->reading->err));
     }
     return NERFIT_OK;
 }
@@ -121,7 +109,6 @@ static nerfit_status read_pieces(example *e, const char *text, size_t size, long
             continue;
         }
         append(e, text + at, from - at);
-        NF_TRY(grow(e));
         nf_given_span span = {.start = e->at};
         append(e, text + from + 1, close - from - 1);
         span.end = e->at;
@@ -132,7 +119,8 @@ static nerfit_status read_pieces(example *e, const char *text, size_t size, long
         else
             NF_TRY(read_label(e, text + close + 2, end - close - 2, &span));
         if (!*good) return NERFIT_OK;
-        if (text[close + 1] != '[') e->spans[e->n_spans++] = span;
+        if (text[close + 1] != '[')
+            NF_TRY(nf_given_list_add(&e->spans, &span, line, e->reading->err));
         at = end + 1;
     }
     return e->text.failed ? nf_no_memory(e->reading->err, size) : NERFIT_OK;
@@ -158,15 +146,15 @@ static nerfit_status read_example(nf_reading *reading, const char *text, size_t 
     nf_beside beside = {.fields = nf_str_text(&fields)};
     nf_given_document given = {.text = nf_str_text(&e.text),
                                .text_size = e.text.length,
-                               .spans = e.spans,
-                               .n_spans = e.n_spans,
+                               .spans = e.spans.items,
+                               .n_spans = e.spans.count,
                                .beside = intent_size ? &beside : NULL,
                                .line = line};
     if (status == NERFIT_OK && fields.failed) status = nf_no_memory(reading->err, intent_size);
     if (status == NERFIT_OK && good) status = nf_reading_add(reading, &given);
     nf_str_free(&fields);
     nf_str_free(&e.text);
-    free(e.spans);
+    nf_given_list_free(&e.spans);
     nf_arena_free(&e.arena);
     return status;
 }

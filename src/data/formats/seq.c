@@ -37,17 +37,15 @@ static nerfit_status read_line(nf_reading *reading, const line *words, const lin
                                     n_words, labels->file, n_labels);
     const char *word = words->text, *label = labels->text;
     nf_conll_row row = {.line = number};
-    bool good = true;
-    while (good && next_item(&word, words->text + words->size, &row.word, &row.word_size)) {
+    while (!out->refused &&
+           next_item(&word, words->text + words->size, &row.word, &row.word_size)) {
         next_item(&label, labels->text + labels->size, &row.label, &row.label_size);
         const char *problem = nf_tag_problem(row.label, row.label_size, reading->options->tagging);
-        if (problem) {
-            nf_conll_drop_sentence(out);
-            return nf_reading_malformed(reading, number, 0, "label \"%.*s\" in %s %s",
-                                        (int)(row.label_size < 60 ? row.label_size : 60), row.label,
-                                        labels->file, problem);
-        }
-        NF_TRY(nf_conll_add_row(out, &row, reading->err));
+        out->refused = problem != NULL;
+        NF_TRY(problem ? nf_reading_malformed(reading, number, 0, "label \"%.*s\" in %s %s",
+                                              (int)(row.label_size < 60 ? row.label_size : 60),
+                                              row.label, labels->file, problem)
+                       : nf_conll_add_row(out, &row, reading->err));
     }
     return nf_conll_end_sentence(out, reading->err);
 }

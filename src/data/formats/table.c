@@ -12,24 +12,24 @@ extern const nf_format nf_format_doccano, nf_format_label_studio, nf_format_prod
     nf_format_aws, nf_format_google, nf_format_azure, nf_format_pipeline, nf_format_parquet,
     nf_format_arrow, nf_format_office, nf_format_zip, nf_format_gzip, nf_format_xz, nf_format_zstd,
     nf_format_bzip2, nf_format_pickle, nf_format_tagged_words, nf_format_sqlite, nf_format_pdf,
-    nf_format_html, nf_format_comprehend, nf_format_ann, nf_format_webanno, nf_format_conll2012,
-    nf_format_conllu, nf_format_pubtator, nf_format_bioc_xml, nf_format_xmi, nf_format_xml,
-    nf_format_csv, nf_format_rasa, nf_format_inline_xml, nf_format_brat;
+    nf_format_html, nf_format_comprehend, nf_format_ann, nf_format_webanno2, nf_format_webanno,
+    nf_format_conll2012, nf_format_conllu, nf_format_pubtator, nf_format_bioc_xml, nf_format_xmi,
+    nf_format_xml, nf_format_csv, nf_format_rasa, nf_format_inline_xml, nf_format_brat;
 
 /* In the order in which content is asked: what is sure first. */
 const nf_format *const nf_formats[] = {
-    &nf_format_jsonl,    &nf_format_json,          &nf_format_doccano,    &nf_format_label_studio,
-    &nf_format_prodigy,  &nf_format_huggingface,   &nf_format_gliner,     &nf_format_spacy,
-    &nf_format_docbin,   &nf_format_pubannotation, &nf_format_bioc_json,  &nf_format_rasa_json,
-    &nf_format_cluener,  &nf_format_aws,           &nf_format_google,     &nf_format_azure,
-    &nf_format_pipeline, &nf_format_parquet,       &nf_format_arrow,      &nf_format_office,
-    &nf_format_zip,      &nf_format_gzip,          &nf_format_xz,         &nf_format_zstd,
-    &nf_format_bzip2,    &nf_format_pickle,        &nf_format_sqlite,     &nf_format_pdf,
-    &nf_format_html,     &nf_format_comprehend,    &nf_format_ann,        &nf_format_tagged_words,
-    &nf_format_webanno,  &nf_format_conll2012,     &nf_format_conllu,     &nf_format_pubtator,
-    &nf_format_bioc_xml, &nf_format_xmi,           &nf_format_xml,        &nf_format_csv,
-    &nf_format_conll,    &nf_format_rasa,          &nf_format_inline_xml, &nf_format_brackets,
-    &nf_format_brat,     &nf_format_seq,           &nf_format_text,
+    &nf_format_jsonl,    &nf_format_json,          &nf_format_doccano,   &nf_format_label_studio,
+    &nf_format_prodigy,  &nf_format_huggingface,   &nf_format_gliner,    &nf_format_spacy,
+    &nf_format_docbin,   &nf_format_pubannotation, &nf_format_bioc_json, &nf_format_rasa_json,
+    &nf_format_cluener,  &nf_format_aws,           &nf_format_google,    &nf_format_azure,
+    &nf_format_pipeline, &nf_format_parquet,       &nf_format_arrow,     &nf_format_office,
+    &nf_format_zip,      &nf_format_gzip,          &nf_format_xz,        &nf_format_zstd,
+    &nf_format_bzip2,    &nf_format_pickle,        &nf_format_sqlite,    &nf_format_pdf,
+    &nf_format_html,     &nf_format_comprehend,    &nf_format_ann,       &nf_format_tagged_words,
+    &nf_format_webanno2, &nf_format_webanno,       &nf_format_conll2012, &nf_format_conllu,
+    &nf_format_pubtator, &nf_format_bioc_xml,      &nf_format_xmi,       &nf_format_xml,
+    &nf_format_csv,      &nf_format_conll,         &nf_format_rasa,      &nf_format_inline_xml,
+    &nf_format_brackets, &nf_format_brat,          &nf_format_seq,       &nf_format_text,
 };
 const size_t nf_format_count = sizeof nf_formats / sizeof *nf_formats;
 
@@ -78,10 +78,22 @@ nerfit_status nf_format_choose(const char *name, nf_format_use use, const char *
     if (nf_format_find(name, format) &&
         (*format ? has_use(*format, use) : use != NF_FORMATS_PRINTED))
         return NERFIT_OK;
+    bool writes = use == NF_FORMATS_WRITTEN || use == NF_FORMATS_PRINTED;
+    const nf_format *f = *format;
+    if (f && f->folder && (writes ? nf_format_is_written(f) : nf_format_is_read(f)))
+        return nf_fail(err, NERFIT_ARGUMENT, "%s \"%s\" is a folder of files; expected %s", what,
+                       name, writes ? "an output, the folder's path" : "the folder's path");
+    if (f && f->advice && !writes)
+        return nf_fail(err, NERFIT_UNSUPPORTED, "%s \"%s\" is not read: %s", what, name, f->advice);
     nf_str names = {0};
     nf_format_names(&names, use, ", ");
-    nerfit_status status = nf_fail(err, NERFIT_ARGUMENT, "%s \"%s\" is not one of %s", what, name,
-                                   nf_str_text(&names));
+    nerfit_status status = nf_fail(
+        err, NERFIT_ARGUMENT,
+        f ? "%s \"%s\" is not %s; expected one of %s" : "%s \"%s\" is not %sone of %s", what, name,
+        !f       ? ""
+        : writes ? "written"
+                 : "read",
+        nf_str_text(&names));
     nf_str_free(&names);
     return status;
 }

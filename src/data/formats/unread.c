@@ -64,6 +64,15 @@ static bool looks_like_tagged_words(const char *text, size_t size) {
     return words > 1 && tagged * 10 >= words * 9;
 }
 
+/* Sentences "#id=1", "#text=...", rows "1-1<TAB>word<TAB>...". */
+static bool looks_like_webanno2(const char *text, size_t size) {
+    size_t looked = size < 4000 ? size : 4000;
+    const char *mark = memmem(text, looked, "#text=", 6);
+    if (!mark || (mark != text && mark[-1] != '\n')) return false;
+    const char *row = memchr(mark, '\n', looked - (size_t)(mark - text));
+    return row && (size_t)(text + size - row) > 4 && memcmp(row + 1, "1-1\t", 4) == 0;
+}
+
 /* An .ann file alone: T1<TAB>LABEL 0 5<TAB>text. */
 static bool looks_like_ann(const char *text, size_t size) {
     size_t digits = 1;
@@ -153,6 +162,11 @@ const nf_format nf_format_html = {
     .name = "html", .title = "HTML", .endings = {".html"}, .sure = true,
     .recognised = "`<!DOCTYPE html` or `<html`", .looks_like = looks_like_html,
     .advice = "take its text out first",
+};
+const nf_format nf_format_webanno2 = {
+    .name = "webanno2", .title = "WebAnno TSV 2", .endings = {".tsv"}, .sure = true,
+    .recognised = "`#text=` before a row that begins with `1-1`", .looks_like = looks_like_webanno2,
+    .advice = "export it from WebAnno or INCEpTION as WebAnno TSV 3, or as UIMA CAS XMI",
 };
 const nf_format nf_format_ann = {
     .name = "ann", .title = "one file of brat's standoff", .endings = {".ann"}, .sure = true,

@@ -33,11 +33,8 @@ typedef struct tsv_reader {
     nf_arena arena; /* of a sentence */
     nf_str text;
     bool has_text;
-    int64_t base; /* units of the document before the text; -1: unknown */
-    nf_given_span *spans;
-    long *lines;
-    int64_t *ids; /* of the spans; 0: none */
-    size_t n_spans, capacity;
+    int64_t base;        /* units of the document before the text; -1: unknown */
+    nf_given_list spans; /* `mark` is the annotation's number; 0: none */
     long line;
     bool refused;
     size_t n_unlabelled; /* annotations without a value */
@@ -87,23 +84,6 @@ static void set_text(tsv_reader *r, const char *text, size_t size) {
     r->base = -1;
 }
 
-static nerfit_status grow(tsv_reader *r) {
-    if (r->n_spans < r->capacity) return NERFIT_OK;
-    size_t capacity = r->capacity ? 2 * r->capacity : 32, n = r->n_spans;
-    nf_given_span *spans = nf_arena_calloc(&r->arena, capacity, sizeof *spans);
-    long *lines = nf_arena_calloc(&r->arena, capacity, sizeof *lines);
-    int64_t *ids = nf_arena_calloc(&r->arena, capacity, sizeof *ids);
-    if (!spans || !lines || !ids) return nf_no_memory(r->reading->err, capacity * sizeof *spans);
-    if (n) {
-        memcpy(spans, r->spans, n * sizeof *spans);
-        memcpy(lines, r->lines, n * sizeof *lines);
-        memcpy(ids, r->ids, n * sizeof *ids);
-    }
-    r->spans = spans, r->lines = lines, r->ids = ids;
-    r->capacity = capacity;
-    return NERFIT_OK;
-}
-
 /* One value of a cell: "PER", "PER[1]", "*[1]". */
 static nerfit_status read_value(tsv_reader *r, const char *value, size_t size, int64_t start,
                                 int64_t end, long number) {
@@ -122,9 +102,9 @@ static nerfit_status read_value(tsv_reader *r, const char *value, size_t size, i
         r->unlabelled = id;
         return NERFIT_OK;
     }
-    for (size_t i = r->n_spans; id && i-- > 0;)
-        if (r->ids[i] == id) {
-            r->spans[i].end = end;
+    for (size_t i = r->spans.count; id && i-- > 0;)
+        if (r->spans.items[i].mark == id) {
+            r->spans.items[i].end = end;
             return NERFIT_OK;
         }
     char *label = nf_arena_copy(&r->arena, value, size);
@@ -134,12 +114,9 @@ static nerfit_status read_value(tsv_reader *r, const char *value, size_t size, i
         if (label[i] == '\\' && i + 1 < size) i++;
         label[n++] = label[i];
     }
-    NF_TRY(grow(r));
-    r->ids[r->n_spans] = id;
-    r->lines[r->n_spans] = number;
-    r->spans[r->n_spans++] =
-        (nf_given_span){.start = start, .end = end, .label = label, .label_size = n};
-    return NERFIT_OK;
+    const nf_given_span span = {
+        .start = start, .end = end, .label = label, .label_size = n, .mark = id};
+    return nf_given_list_add(&r->spans, &span, number, r->reading->err);
 }
 
 /* Where the text begins in the document: the first word says it. */
@@ -194,9 +171,9 @@ static nerfit_status end_sentence(tsv_reader *r) {
     nerfit_status status = NERFIT_OK;
     nf_given_document given = {.text = nf_str_text(&r->text),
                                .text_size = r->text.length,
-                               .spans = r->spans,
-                               .n_spans = r->n_spans,
-                               .span_lines = r->lines,
+                               .spans = r->spans.items,
+                               .n_spans = r->spans.count,
+                               .span_lines = r->spans.lines,
                                .unit = NF_OFFSETS_UTF16,
                                .line = r->line};
     if (r->text.failed)
@@ -205,8 +182,7 @@ static nerfit_status end_sentence(tsv_reader *r) {
         status = nf_reading_add(r->reading, &given);
     nf_str_clear(&r->text);
     nf_arena_free(&r->arena);
-    r->spans = NULL, r->lines = NULL, r->ids = NULL;
-    r->n_spans = r->capacity = 0;
+    r->spans.count = 0;
     r->has_text = r->refused = false;
     return status;
 }
@@ -249,6 +225,7 @@ static nerfit_status read_webanno(nf_reading *reading, const char *text, size_t 
         status = nf_reading_warning(reading, &finding, "%zu named entities have no value: left out",
                                     r.n_unlabelled);
     nf_str_free(&r.text);
+    nf_given_list_free(&r.spans);
     nf_arena_free(&r.arena);
     return status;
 }

@@ -87,13 +87,9 @@ nerfit_status nf_format_choose(const char *name, nf_format_use use, const char *
         return nf_fail(err, NERFIT_UNSUPPORTED, "%s \"%s\" is not read: %s", what, name, f->advice);
     nf_str names = {0};
     nf_format_names(&names, use, ", ");
-    nerfit_status status = nf_fail(
-        err, NERFIT_ARGUMENT,
-        f ? "%s \"%s\" is not %s; expected one of %s" : "%s \"%s\" is not %sone of %s", what, name,
-        !f       ? ""
-        : writes ? "written"
-                 : "read",
-        nf_str_text(&names));
+    const char *why = f && writes && !f->advice ? "is read, but not written: expected" : "is not";
+    nerfit_status status = nf_fail(err, NERFIT_ARGUMENT, "%s \"%s\" %s one of %s", what, name, why,
+                                   nf_str_text(&names));
     nf_str_free(&names);
     return status;
 }

@@ -65,7 +65,7 @@ static int serve(nf_serve_options *options) {
 static int run_serve(const command *self, int argc, char **argv) {
     const char *host = "127.0.0.1", *encoder = NULL, *access_log = NULL, *precision = NULL,
                *threads = NULL, *backend = NULL, *operands[MOST_MODELS], *model = NULL,
-               *project = NULL;
+               *project = NULL, *project_model = NULL;
     bool quiet = false;
     size_t n;
     enum {
@@ -104,6 +104,9 @@ static int run_serve(const command *self, int argc, char **argv) {
         {"--project", "FOLDER",
          "texts to annotate in the browser, and train with; made if it is not there", &project,
          NULL},
+        {"--project_model", "MODEL",
+         "what the project's models begin with: an encoder or a GLiNER model; all-MiniLM-L6-v2",
+         &project_model, NULL},
         {"--access_log", "PATH", "a line of JSON for each request, without texts; -: on stdout",
          &access_log, NULL},
         {"--threads", "N", "workers; all cores if not given", &threads, NULL},
@@ -137,6 +140,7 @@ static int run_serve(const command *self, int argc, char **argv) {
     nf_serve_options o = {.host = host,
                           .encoder = encoder,
                           .project = project,
+                          .project_model = project_model,
                           .access_log = access_log,
                           .key = getenv("NERFIT_API_KEY"),
                           .log = cli_log,
@@ -150,9 +154,12 @@ static int run_serve(const command *self, int argc, char **argv) {
         .log_user = &quiet};
     if (status < 0) status = cli_threads(self, threads, &o.machine.threads);
     if (status >= 0) return status;
-    if (n == 0 && !project) return cli_usage(self, "MODEL (or --project FOLDER) is missing");
+    if (n == 0 && !project) return cli_usage(self, "MODEL is missing, or --project FOLDER");
     nf_serve_model models[MOST_MODELS];
     for (size_t i = 0; i < n; i++) models[i] = model_of((char *)(uintptr_t)operands[i], i == 0);
+    for (size_t i = 0; i < n && project; i++)
+        if (strcmp(models[i].name, "project") == 0)
+            return cli_usage(self, "the model \"project\" is the project's; call it otherwise");
     if ((status = check_models(self, models, n)) >= 0) return status;
     if (o.key && !*o.key) o.key = NULL;
     o.models = models;

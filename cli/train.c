@@ -70,6 +70,9 @@ static bool on_event(void *user, const nerfit_event *event) {
             fprintf(stderr, "stage %d: %s, %lld steps\n", event->stage, event->stage_name,
                     (long long)event->total_steps);
     }
+    if (event->kind == NERFIT_EVENT_BEGIN && p->log_json)
+        fprintf(stderr, "{\"stage\":%d,\"total\":%lld,\"fold\":%d,\"folds\":%d}\n", event->stage,
+                (long long)event->total_steps, event->fold, event->folds);
     if (event->kind == NERFIT_EVENT_STEP) draw_bar(p, event);
     if (event->json) {
         cli_bar_clear(&p->bar);

@@ -7,9 +7,11 @@ order in which two of them save.
 Standard library only.
 """
 
+import gzip
 import http.client
 import random
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -297,20 +299,20 @@ class Safety(Case):
         p = self.project(folder=folder)
         p.add(*(f"text number {i}" for i in range(50)))
         p.label("number")
-        known, end = {}, threading.Event()
+        known = {int(t["id"]): (t["revision"], t["notes"]) for t in p.fine("GET", "/texts?limit=500")["texts"]}
+        end, wrong = threading.Event(), []
 
         def work():
             c = p.service.connect()
             try:
                 while not end.is_set():
                     number = rng.randrange(1, 51)
-                    revision = known.get(number, number)[0] if number in known else number
                     status, _, answer = p.service.ask(
                         "PUT", f"/project/texts/{number}",
-                        {"revision": revision, "status": "accepted", "notes": str(rng.random())},
+                        {"revision": known[number][0], "status": "accepted", "notes": str(rng.random())},
                         {"X-Nerfit-Token": p.token}, c)
                     if status != 200:
-                        raise AssertionError(answer)
+                        wrong.append(answer)
                     known[number] = (answer["revision"], answer["notes"])
             except (OSError, http.client.HTTPException):
                 pass
@@ -321,6 +323,7 @@ class Safety(Case):
         p.service.kill()
         end.set()
         thread.join()
+        self.assertEqual(wrong, [])
         again = self.project(folder=folder)
         texts = {int(t["id"]): t for t in again.fine("GET", "/texts?limit=500")["texts"]}
         self.assertEqual(len(texts), 50)
@@ -425,7 +428,7 @@ class Safety(Case):
         for path in ("/texts/../../etc/passwd", "/texts/1/../2", "/texts/%2e%2e", "/texts/", "/texts/0", "/texts/-1",
                      "/texts/99999999999999999999", "/texts/1x", "/texts/" + "9" * 5000, "/nothing"):
             self.assertIn(p.ask("GET", path)[0], (404, 400), path)
-        self.assertEqual(p.ask("POST", "/texts", "x" * 3_000_000)[0], 413)
+        self.assertEqual(p.ask("POST", "/texts", gzip.compress(b"x" * 3_000_000), **{"Content-Encoding": "gzip"})[0], 413)
         self.assertEqual(p.ask("POST", "/texts", b'{"texts": ["\xff\xfe"]}')[0], 400)
         self.assertEqual(p.ask("POST", "/texts", '{"texts": ["a\\u0000b"]}')[0], 400)
         self.assertEqual(p.fine("GET", "")["counts"]["texts"], 1)
@@ -434,6 +437,117 @@ class Safety(Case):
         make_model(Path(self.root) / "model")
         service = Service(self)
         self.assertEqual(service.ask("GET", "/project")[0], 404)
+
+
+def make_encoder(folder):
+    """A tiny one with random weights."""
+    folder.mkdir()
+    for name in ("config.json", "model.safetensors"):
+        shutil.copy(TESTS / "golden/bert" / name, folder)
+    words = "[PAD] [UNK] [CLS] [SEP] [MASK] wake me up at nine ten call anna ben now".split()
+    (folder / "vocab.txt").write_text("\n".join(words + [f"[unused{i}]" for i in range(100 - len(words))]) + "\n")
+
+
+class Training(Case):
+    def setUp(self):
+        super().setUp()
+        self.encoder = Path(self.root) / "encoder"
+        make_encoder(self.encoder)
+
+    def taught(self):
+        p = self.project("--project_model", self.encoder)
+        p.label("person", "time")
+        names, times = ("anna", "ben"), ("nine", "ten")
+        for i in range(12):
+            text = f"call {names[i % 2]} at {times[i // 2 % 2]}" + " now" * (i // 4)
+            p.add(text)
+            p.accept(i + 1, (names[i % 2], "person"), (times[i // 2 % 2], "time"))
+        p.add("call ben at ten up", "wake me up")
+        return p
+
+    def finish(self, p):
+        self.assertTrue(p.service.wait_for(
+            lambda: p.fine("GET", "/training")["state"] not in ("starting", "running", "stopping")))
+        return p.fine("GET", "/training")
+
+    def wait_for_model(self, p, run):
+        self.assertTrue(p.service.wait_for(lambda: p.fine("GET", "")["model"]["run"] == run), p.service.messages)
+
+    def test_quick_round(self):
+        p = self.taught()
+        self.assertTrue(p.service.wait_for(lambda: p.fine("GET", "")["model"]["state"] == "failed"))
+        self.assertIn("encoder", p.ask("POST", "/predict", {"ids": ["1"]})[1]["error"])
+        self.assertEqual(p.fine("POST", "/train", {"round": "quick"})["run"], "0001")
+        self.assertEqual(p.ask("POST", "/train", {})[0], 409)
+        done = self.finish(p)
+        self.assertEqual((done["state"], done["step"], done["total_steps"]), ("done", 60, 60), done)
+        self.assertLess(done["loss"][-1][1], done["loss"][0][1])
+        self.wait_for_model(p, "0001")
+        runs = p.fine("GET", "/runs")
+        run = runs["runs"][0]
+        self.assertEqual((run["annotations"], run["current"], run["state"]), (12, True, "done"))
+        self.assertGreater(run["n_held_out"], 0)
+        self.assertEqual([(c["run"], c["annotations"]) for c in runs["curve"]], [("0001", 12)])
+        self.assertEqual(runs["scarce"], [])
+        status, answer = p.ask("POST", "/predict", {"ids": ["13", "14"], "threshold": 0})
+        self.assertEqual((status, [t["id"] for t in answer["texts"]]), (200, ["13", "14"]))
+        for t in answer["texts"]:
+            for e in t["entities"]:
+                self.assertIn(e["label"], ("person", "time"))
+        # a label's new name holds for a model that knows the old one
+        p.fine("POST", "/labels/rename", {"from": "person", "to": "human"})
+        p.fine("POST", "/labels/delete", {"name": "time"})
+        found = p.ask("POST", "/predict", {"ids": ["13"], "threshold": 0})[1]["texts"][0]["entities"]
+        self.assertLessEqual({e["label"] for e in found}, {"human"})
+        # the next service has it again
+        p.service.end()
+        again = self.project()
+        self.wait_for_model(again, "0001")
+
+    def test_cancel_and_resume(self):
+        p = self.taught()
+        p.fine("POST", "/train", {"round": "thorough"})
+        p.service.wait_for(lambda: p.fine("GET", "/training")["loss"])
+        p.fine("POST", "/train/cancel", {})
+        self.assertEqual(self.finish(p)["state"], "cancelled")
+        self.assertEqual(p.fine("GET", "/runs")["runs"][0]["state"], "cancelled")
+        p.fine("POST", "/train/resume", {"run": "0001"})
+        done = self.finish(p)
+        self.assertEqual(done["state"], "done", done)
+        self.assertEqual(p.ask("POST", "/train/resume", {"run": "0001"})[0], 422)
+        self.assertEqual(p.ask("POST", "/train/resume", {"run": "../0001"})[0], 422)
+        # the service ends while one runs: it is cancelled and can be gone on with
+        p.fine("POST", "/train", {"round": "thorough"})
+        p.service.end()
+        again = self.project()
+        self.assertEqual([r["state"] for r in again.fine("GET", "/runs")["runs"]], ["done", "cancelled"])
+        self.assertEqual(again.ask("POST", "/runs/use", {"run": "0002"})[0], 422)
+        again.fine("POST", "/train/resume", {"run": "0002"})
+        self.assertEqual(self.finish(again)["state"], "done")
+        self.wait_for_model(again, "0002")
+        again.fine("POST", "/runs/use", {"run": "0001"})
+        self.wait_for_model(again, "0001")
+
+    def test_too_little(self):
+        p = self.project("--project_model", self.encoder)
+        p.label("person")
+        p.add("call anna")
+        status, answer = p.ask("POST", "/train", {})
+        self.assertEqual(status, 422)
+        self.assertIn("accepted texts with entities", answer["error"])
+        self.assertEqual(p.ask("POST", "/train", {"round": "long"})[0], 422)
+        p.accept(1, ("anna", "person"))
+        p.fine("POST", "/train", {})
+        self.assertEqual(self.finish(p)["state"], "done")
+        self.assertIsNone(p.fine("GET", "/runs")["runs"][0].get("f1"))
+
+    def test_a_training_that_fails(self):
+        p = self.taught()
+        (self.encoder / "config.json").write_text("{}")
+        p.fine("POST", "/train", {})
+        failed = self.finish(p)
+        self.assertEqual(failed["state"], "failed")
+        self.assertIn("config.json", failed["error"])
 
 
 if __name__ == "__main__":

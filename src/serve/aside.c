@@ -22,8 +22,9 @@ static void *work(void *user) {
         a->first = r->next_aside;
         if (!a->first) a->last = NULL;
         pthread_mutex_unlock(&a->mutex);
+        bool waits = r->route->flags & NF_ROUTE_WAITS;
         r->route->handle(r);
-        nf_request_done(r);
+        if (!waits) nf_request_done(r);
         pthread_mutex_lock(&a->mutex);
     }
     pthread_mutex_unlock(&a->mutex);

@@ -106,8 +106,13 @@ static bool has_label(const json_t *labels, const char *name) {
 
 /* ---------------------------------------------------------------- predictions */
 
+/* NULL: the reply says that there is none. */
 static nf_served *model_of(nf_request *r) {
-    return nf_models_find(&r->server->models, NF_SERVED_TAGGER, r->model);
+    nf_served *model = nf_models_find(&r->server->models, NF_SERVED_TAGGER, r->model);
+    if (!model)
+        nf_request_fail(r, NF_FAILURE_VALIDATION, "there is no model%s%s",
+                        r->model ? " called " : " yet", r->model ? r->model : "");
+    return model;
 }
 
 /* "alarm-3": its name and how often it has been loaded. */
@@ -192,10 +197,7 @@ static bool asked_of(nf_asked *asked, nf_request *r, const label_config *c) {
     nf_served *model = model_of(r);
     nerfit_error error;
     *asked = (nf_asked){0};
-    if (!model) {
-        nf_request_fail(r, NF_FAILURE_VALIDATION, "there is no model \"%s\"", r->model);
-        return false;
-    }
+    if (!model) return false;
     nf_generation *g = nf_served_acquire(model);
     bool own = nerfit_model_label_count(g->model) > 0;
     nf_generation_release(g);
@@ -267,15 +269,15 @@ static json_t *left_out(nf_served *model, const label_config *c) {
 static void route_setup(nf_request *r) {
     json_t *body = nf_request_json(r);
     const char *schema = json_string_value(json_object_get(body, "schema"));
-    nf_served *model = model_of(r);
     label_config c = {0};
     nf_asked asked = {0};
     if (body && !schema)
         nf_request_fail(r, NF_FAILURE_VALIDATION,
                         "expected \"schema\", the project's label_config");
     if (schema && config_read(&c, r, schema) && asked_of(&asked, r, &c))
-        nf_request_reply_json(r, json_pack("{s:o, s:o}", "model_version", version_of(model),
-                                           "left_out", left_out(model, &c)));
+        nf_request_reply_json(r, json_pack("{s:o, s:o}", "model_version",
+                                           version_of(asked.call->model), "left_out",
+                                           left_out(asked.call->model, &c)));
     nf_call_unref(asked.call);
     config_clear(&c);
     json_decref(body);
@@ -296,11 +298,11 @@ static void route_webhook(nf_request *r) {
 
 static void route_versions(nf_request *r) {
     nf_served *model = model_of(r);
-    if (!model)
-        nf_request_fail(r, NF_FAILURE_VALIDATION, "there is no model \"%s\"", r->model);
-    else
-        nf_request_reply_json(r, json_pack("{s:[o], s:s}", "versions", version_of(model),
-                                           "model_dir", model->folder));
+    if (!model) return;
+    nf_generation *g = nf_served_acquire(model);
+    nf_request_reply_json(
+        r, json_pack("{s:[o], s:s}", "versions", version_of(model), "model_dir", g->place.folder));
+    nf_generation_release(g);
 }
 
 const nf_route nf_label_studio_routes[] = {

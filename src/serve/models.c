@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/array.h"
 #include "base/error.h"
@@ -16,21 +17,27 @@ static const double FIRST_TOKENS_A_BYTE = 0.22;
 
 static const char *const identity_files[NF_IDENTITY_FILES] = {
     "config.json", "model.safetensors",  "adapter_model.safetensors",    "tokenizer.json",
-    "nerfit.json", "gliner_config.json", "model.safetensors.index.json", "pytorch_model.bin"};
+    "nerfit.json", "gliner_config.json", "model.safetensors.index.json", "pytorch_model.bin",
+    NULL /* the labels */};
 
 /* False: a name on the hub, or a folder that is not there at this moment. */
-static bool identity_read(nf_identity *identity, const char *folder) {
+static bool identity_read(nf_identity *identity, const nf_model_place *place, uint64_t n_places) {
     bool any = false;
-    *identity = (nf_identity){0};
+    *identity = (nf_identity){.place = n_places};
     for (size_t i = 0; i < NF_IDENTITY_FILES; i++) {
         nf_str path = {0};
         struct stat info;
-        nf_str_appendf(&path, "%s/%s", folder, identity_files[i]);
+        if (identity_files[i])
+            nf_str_appendf(&path, "%s/%s", place->folder, identity_files[i]);
+        else if (place->labels)
+            nf_str_append_text(&path, place->labels);
+        else
+            continue;
         if (!path.failed && stat(path.data, &info) == 0) {
             identity->files[i].inode = info.st_ino;
             identity->files[i].size = info.st_size;
             identity->files[i].changed = info.st_mtim;
-            any = true;
+            any = any || identity_files[i];
         }
         nf_str_free(&path);
     }
@@ -38,12 +45,41 @@ static bool identity_read(nf_identity *identity, const char *folder) {
 }
 
 static bool identity_same(const nf_identity *a, const nf_identity *b) {
+    if (a->place != b->place) return false;
     for (size_t i = 0; i < NF_IDENTITY_FILES; i++)
         if (a->files[i].inode != b->files[i].inode || a->files[i].size != b->files[i].size ||
             a->files[i].changed.tv_sec != b->files[i].changed.tv_sec ||
             a->files[i].changed.tv_nsec != b->files[i].changed.tv_nsec)
             return false;
     return true;
+}
+
+/* ---------------------------------------------------------------- places */
+
+static void place_free(nf_model_place *place) {
+    free(place->folder);
+    free(place->labels);
+    *place = (nf_model_place){0};
+}
+
+static bool place_copy(nf_model_place *out, const char *folder, const char *labels) {
+    *out = (nf_model_place){strdup(folder), labels ? strdup(labels) : NULL};
+    if (out->folder && (out->labels || !labels)) return true;
+    place_free(out);
+    return false;
+}
+
+nerfit_status nf_served_move(nf_served *s, const char *folder, const char *labels,
+                             nerfit_error *err) {
+    nf_model_place place;
+    if (!place_copy(&place, folder, labels)) return nf_no_memory(err, 0);
+    pthread_mutex_lock(&s->mutex);
+    nf_model_place old = s->place;
+    s->place = place;
+    s->n_places++;
+    pthread_mutex_unlock(&s->mutex);
+    place_free(&old);
+    return NERFIT_OK;
 }
 
 /* ---------------------------------------------------------------- generations */
@@ -53,6 +89,7 @@ static void generation_free(nf_generation *g) {
     free(g->spare);
     nerfit_model_free(g->model);
     nerfit_encoder_free(g->encoder);
+    place_free(&g->place);
     pthread_mutex_destroy(&g->mutex);
     free(g);
 }
@@ -61,18 +98,24 @@ void nf_generation_release(nf_generation *g) {
     if (g && atomic_fetch_sub(&g->refs, 1) == 1) generation_free(g);
 }
 
-static nerfit_status generation_load(nf_generation **out, const nf_served *served, int number,
-                                     nerfit_error *err) {
+/* `place` is taken over, also on failure. */
+static nerfit_status generation_load(nf_generation **out, const nf_served *served,
+                                     nf_model_place place, int number, nerfit_error *err) {
     nf_generation *g = calloc(1, sizeof *g);
-    if (!g) return nf_no_memory(err, sizeof *g);
+    nerfit_model_options machine = served->machine;
+    if (!g) {
+        place_free(&place);
+        return nf_no_memory(err, sizeof *g);
+    }
+    g->place = place;
+    machine.labels = place.labels;
     pthread_mutex_init(&g->mutex, NULL);
     atomic_init(&g->refs, 1);
     g->number = number;
     g->loaded = (double)time(NULL);
-    nerfit_status status =
-        served->kind == NF_SERVED_TAGGER
-            ? nerfit_model_load(&g->model, served->folder, &served->machine, err)
-            : nerfit_encoder_load(&g->encoder, served->folder, &served->machine, err);
+    nerfit_status status = served->kind == NF_SERVED_TAGGER
+                               ? nerfit_model_load(&g->model, place.folder, &machine, err)
+                               : nerfit_encoder_load(&g->encoder, place.folder, &machine, err);
     /* what cannot tag is found here, not by the first request */
     nerfit_session *session = NULL;
     if (status == NERFIT_OK && g->model) status = nf_generation_session(g, &session, err);
@@ -87,7 +130,7 @@ static nerfit_status generation_load(nf_generation **out, const nf_served *serve
 nf_generation *nf_served_acquire(nf_served *served) {
     pthread_mutex_lock(&served->mutex);
     nf_generation *g = served->now;
-    atomic_fetch_add(&g->refs, 1);
+    if (g) atomic_fetch_add(&g->refs, 1);
     pthread_mutex_unlock(&served->mutex);
     return g;
 }
@@ -110,17 +153,25 @@ void nf_generation_give_back(nf_generation *g, nerfit_session *session) {
 
 /* ---------------------------------------------------------------- the list of them */
 
-static nerfit_status served_begin(nf_served *s, nerfit_error *err) {
+static void served_begin(nf_served *s) {
     pthread_mutex_init(&s->mutex, NULL);
     pthread_mutex_init(&s->tokenizer_mutex, NULL);
     atomic_init(&s->tokens_a_byte, FIRST_TOKENS_A_BYTE);
-    identity_read(&s->identity, s->folder);
-    return generation_load(&s->now, s, 1, err);
+}
+
+/* Before anybody else knows of it. */
+static nerfit_status served_load(nf_served *s, const char *folder, nerfit_error *err) {
+    nf_model_place place;
+    NF_TRY(nf_served_move(s, folder, NULL, err));
+    if (!place_copy(&place, folder, NULL)) return nf_no_memory(err, 0);
+    identity_read(&s->identity, &s->place, s->n_places);
+    return generation_load(&s->now, s, place, 1, err);
 }
 
 nerfit_status nf_models_load(nf_models *models, const nf_serve_options *options,
                              nerfit_error *err) {
-    size_t n = options->n_models + (options->encoder != NULL);
+    size_t n_taggers = options->n_models + (options->project != NULL);
+    size_t n = n_taggers + (options->encoder != NULL);
     *models = (nf_models){.log = options->log, .log_user = options->log_user};
     if (!(models->items = calloc(n + 1, sizeof *models->items))) return nf_no_memory(err, n);
     /* a tagger's sessions have a thread each: the workers; an encoder has one user at a time */
@@ -130,13 +181,16 @@ nerfit_status nf_models_load(nf_models *models, const nf_serve_options *options,
     tagging.weights = models->weights;
     for (size_t i = 0; i < n; i++) {
         nf_served *s = &models->items[i];
-        bool tagger = i < options->n_models;
+        bool given = i < options->n_models, tagger = i < n_taggers;
         s->kind = tagger ? NF_SERVED_TAGGER : NF_SERVED_ENCODER;
-        s->name = tagger ? options->models[i].name : "encoder";
-        s->folder = tagger ? options->models[i].folder : options->encoder;
+        s->name = given ? options->models[i].name : tagger ? NF_PROJECT_MODEL : "encoder";
         s->machine = tagger ? tagging : options->machine;
+        s->of_project = tagger && !given;
+        if (!given) s->machine.weights = NULL;
+        served_begin(s);
         models->count++;
-        NF_TRY(served_begin(s, err));
+        if (given) NF_TRY(served_load(s, options->models[i].folder, err));
+        if (!tagger) NF_TRY(served_load(s, options->encoder, err));
     }
     return NERFIT_OK;
 }
@@ -145,6 +199,8 @@ void nf_models_free(nf_models *models) {
     for (size_t i = 0; i < models->count; i++) {
         nf_served *s = &models->items[i];
         nf_generation_release(s->now);
+        place_free(&s->place);
+        free(s->failure);
         nerfit_tokenizer_free(s->tokenizer);
         pthread_mutex_destroy(&s->mutex);
         pthread_mutex_destroy(&s->tokenizer_mutex);
@@ -157,31 +213,66 @@ void nf_models_free(nf_models *models) {
 nf_served *nf_models_find(const nf_models *models, nf_served_kind kind, const char *name) {
     for (size_t i = 0; i < models->count; i++) {
         nf_served *s = &models->items[i];
-        if (s->kind == kind && (!name || strcmp(s->name, name) == 0)) return s;
+        if (s->kind != kind || (name && strcmp(s->name, name) != 0)) continue;
+        nf_generation *g = nf_served_acquire(s);
+        nf_generation_release(g);
+        if (g) return s;
     }
     return NULL;
 }
 
+nf_served *nf_models_of_project(const nf_models *models) {
+    for (size_t i = 0; i < models->count; i++)
+        if (models->items[i].of_project) return &models->items[i];
+    return NULL;
+}
+
+/* Whether there is something to load; *found, *place: what. */
+static bool has_changed(nf_served *s, bool always, nf_identity *found, nf_model_place *place) {
+    pthread_mutex_lock(&s->mutex);
+    bool there = s->place.folder && place_copy(place, s->place.folder, s->place.labels);
+    uint64_t n_places = s->n_places;
+    pthread_mutex_unlock(&s->mutex);
+    if (!there) return false;
+    bool files = identity_read(found, place, n_places);
+    bool moved = found->place != s->identity.place;
+    bool same = identity_same(found, &s->identity) || identity_same(found, &s->refused);
+    bool described = !place->labels || access(place->labels, F_OK) == 0;
+    if (described && (always || ((files || moved) && !same))) return true;
+    place_free(place);
+    return false;
+}
+
+/* The new one takes the old one's place; or `failure` says why not. */
+static void take_over(nf_served *s, nf_generation *fresh, const char *failure) {
+    char *why = failure ? strdup(failure) : NULL;
+    pthread_mutex_lock(&s->mutex);
+    nf_generation *old = fresh ? s->now : NULL;
+    if (fresh) s->now = fresh;
+    free(s->failure);
+    s->failure = why;
+    pthread_mutex_unlock(&s->mutex);
+    nf_generation_release(old);
+}
+
 static void served_refresh(nf_served *s, bool always, const nf_log *log) {
     nf_identity found;
+    nf_model_place place;
     nf_generation *fresh = NULL;
     nerfit_error error;
-    if (!identity_read(&found, s->folder) && !always) return;
-    if (!always && (identity_same(&found, &s->identity) || identity_same(&found, &s->refused)))
-        return;
-    if (generation_load(&fresh, s, s->now->number + 1, &error) != NERFIT_OK) {
+    if (!has_changed(s, always, &found, &place)) return;
+    int number = s->now ? s->now->number + 1 : 1; /* who else changes it is this thread */
+    if (generation_load(&fresh, s, place, number, &error) != NERFIT_OK) {
         s->refused = found;
-        nf_log_warning(log, "%s: the new model cannot be loaded, the old one stays: %s", s->name,
-                       error.text);
+        nf_log_warning(log, "%s: the new model cannot be loaded%s: %s", s->name,
+                       s->now ? ", the old one stays" : "", error.text);
+        take_over(s, NULL, error.text);
         return;
     }
-    pthread_mutex_lock(&s->mutex);
-    nf_generation *old = s->now;
-    s->now = fresh;
-    pthread_mutex_unlock(&s->mutex);
+    nf_log_info(log, "%s: %s has been loaded%s", s->name, fresh->place.folder,
+                number > 1 ? " anew" : "");
     s->identity = found;
-    nf_generation_release(old);
-    nf_log_info(log, "%s: %s has been loaded anew", s->name, s->folder);
+    take_over(s, fresh, NULL);
 }
 
 void nf_models_refresh(nf_models *models, bool all) {
@@ -198,7 +289,7 @@ nerfit_status nf_served_tokenize(nf_served *s, const char *text, size_t size, ch
     pthread_mutex_lock(&s->tokenizer_mutex);
     if (!s->tokenizer || s->tokenizer_generation != now->number) {
         nerfit_tokenizer *fresh;
-        status = nerfit_tokenizer_load(&fresh, s->folder, err);
+        status = nerfit_tokenizer_load(&fresh, now->place.folder, err);
         if (status == NERFIT_OK) {
             nerfit_tokenizer_free(s->tokenizer);
             s->tokenizer = fresh;

@@ -24,8 +24,8 @@ typedef enum nf_route_flag {
     NF_ROUTE_QUICK = 0,
     /* The function runs on a thread for such things, and may touch a disk. */
     NF_ROUTE_ASIDE = 1,
-    /* The function returns at once, on the thread that all connections share; the reply comes with
-     * nf_request_done, from whichever thread. */
+    /* The function returns at once, on the thread that all connections share (with ASIDE: on that
+     * other one); the reply comes with nf_request_done, from whichever thread. */
     NF_ROUTE_WAITS = 2,
     /* Asks for no key. */
     NF_ROUTE_OPEN = 4,

@@ -16,7 +16,7 @@
 #include "serve/access_log.h"
 #include "serve/aside.h"
 #include "serve/http.h"
-#include "serve/project/project.h"
+#include "serve/project/work.h"
 #include "serve/queue.h"
 
 static const double REFRESH_SECONDS = 1.0;
@@ -180,6 +180,7 @@ static nerfit_status begin(nf_server *server, nerfit_error *err) {
     NF_TRY(make_token(server->token, err));
     if (o->project) NF_TRY(nf_project_open(&server->project, o->project, &server->log, err));
     NF_TRY(nf_models_load(&server->models, o, err));
+    if (o->project) NF_TRY(nf_project_work(server->project, server, err));
     NF_TRY(nf_access_log_open(&server->access_log, o->access_log, &server->metrics, err));
     NF_TRY(nf_aside_new(&server->aside, err));
     NF_TRY(nf_queue_new(&server->queue, server, workers > 0 ? workers : 1, err));
@@ -204,6 +205,7 @@ static void end(nf_server *server) {
     nf_queue_free(server->queue);
     nf_aside_free(server->aside);
     nf_access_log_close(server->access_log);
+    nf_project_rest(server->project);
     nf_models_free(&server->models);
     nf_project_close(server->project);
     nf_connections_end(&server->connections);

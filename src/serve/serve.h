@@ -23,8 +23,9 @@ typedef struct nf_serve_options {
     const nf_serve_model *models; /* [n_models]; the first is meant where none is named */
     size_t n_models;              /* 0: of a project alone */
     const char *encoder;          /* a sentence encoder's folder, of /embed; NULL: none */
-    const char *project; /* a folder of texts and annotations (docs/serve.md); NULL: none */
-    const char *key;     /* what clients have to show; NULL: nothing */
+    const char *project;       /* a folder of texts and annotations (docs/serve.md); NULL: none */
+    const char *project_model; /* that its trainings begin with; NULL: as before, or MiniLM */
+    const char *key;           /* what clients have to show; NULL: nothing */
     nerfit_model_options machine; /* of models; `threads`: workers */
     double batch_window;          /* seconds that a text waits for others */
     size_t max_batch_tokens, max_concurrent_requests, max_client_batch_size;

@@ -6,8 +6,9 @@
 
 static json_t *describe(nf_served *served) {
     nf_generation *g = nf_served_acquire(served);
+    if (!g) return json_pack("{s:s, s:s}", "name", served->name, "model_id", "");
     json_t *object =
-        json_pack("{s:s, s:s, s:i, s:I}", "name", served->name, "model_id", served->folder,
+        json_pack("{s:s, s:s, s:i, s:I}", "name", served->name, "model_id", g->place.folder,
                   "generation", g->number, "loaded", (json_int_t)g->loaded);
     if (g->model) json_object_set_new(object, "labels", nf_served_types(g->model));
     if (g->encoder)
@@ -30,15 +31,15 @@ void nf_route_info(nf_request *r) {
             encoder = describe(served);
     }
     const char *precision = o->machine.precision ? o->machine.precision : "auto";
-    nf_request_reply_json(r, json_pack("{s:s, s:s, s:s, s:o, s:o, s:I, s:I, s:I, s:I, s:b}",
-                                       "version", nerfit_version(), "model_id",
-                                       server->models.count ? server->models.items[0].folder : "",
-                                       "model_dtype", precision, "models", models, "encoder",
-                                       encoder, "max_concurrent_requests",
-                                       (json_int_t)o->max_concurrent_requests, "max_batch_tokens",
-                                       (json_int_t)o->max_batch_tokens, "max_client_batch_size",
-                                       (json_int_t)o->max_client_batch_size, "payload_limit",
-                                       (json_int_t)o->payload_limit, "auto_truncate", false));
+    json_t *first = json_object_get(json_array_get(models, 0), "model_id");
+    nf_request_reply_json(r,
+                          json_pack("{s:s, s:O, s:s, s:o, s:o, s:I, s:I, s:I, s:I, s:b}", "version",
+                                    nerfit_version(), "model_id", first, "model_dtype", precision,
+                                    "models", models, "encoder", encoder, "max_concurrent_requests",
+                                    (json_int_t)o->max_concurrent_requests, "max_batch_tokens",
+                                    (json_int_t)o->max_batch_tokens, "max_client_batch_size",
+                                    (json_int_t)o->max_client_batch_size, "payload_limit",
+                                    (json_int_t)o->payload_limit, "auto_truncate", false));
 }
 
 void nf_route_health(nf_request *r) {
@@ -47,9 +48,8 @@ void nf_route_health(nf_request *r) {
         return;
     }
     /* Label Studio reads these (label_studio_ml 1.0.9, health); others the status alone */
-    nf_request_reply_json(
-        r, json_pack("{s:s, s:s, s:s}", "status", "UP", "model_dir",
-                     r->server->models.count ? r->server->models.items[0].name : "", "v2", "true"));
+    nf_request_reply_json(r, json_pack("{s:s, s:s, s:s}", "status", "UP", "model_dir",
+                                       r->server->models.items[0].name, "v2", "true"));
 }
 
 void nf_route_metrics(nf_request *r) {

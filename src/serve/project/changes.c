@@ -4,12 +4,20 @@
 #include <time.h>
 
 #include "base/error.h"
-#include "serve/project/project.h"
+#include "serve/project/snapshot.h"
+
+/* The file that models read the labels from follows the log: what it lacks comes with the next change. */
+static void tell_labels(const nf_project *p) {
+    nerfit_error error;
+    if (nf_labels_save(p, p->folder, &error) != NERFIT_OK)
+        nf_log_warning(&p->log, "%s", error.text);
+}
 
 /* Writes events and makes them true; their references are taken, also on failure. */
 static nerfit_status commit(nf_project *p, json_t **events, size_t count, nerfit_error *err) {
     struct timespec now;
     nf_str lines = {0};
+    uint64_t before = p->revision;
     clock_gettime(CLOCK_REALTIME, &now);
     double seconds = (double)now.tv_sec + 1e-3 * (double)(now.tv_nsec / 1000000);
     nerfit_status status = NERFIT_OK;
@@ -27,6 +35,7 @@ static nerfit_status commit(nf_project *p, json_t **events, size_t count, nerfit
     if (status == NERFIT_OK) status = nf_journal_append(&p->events_file, &lines, err);
     for (size_t i = 0; i < count && status == NERFIT_OK; i++)
         if ((status = nf_project_replay(p, events[i], 0, err)) != NERFIT_OK) p->stale = true;
+    if (status == NERFIT_OK && p->labels_revision > before) tell_labels(p);
     for (size_t i = 0; i < count; i++) json_decref(events[i]);
     nf_str_free(&lines);
     return status;

@@ -159,6 +159,9 @@ static nerfit_status rename_label(nf_project *p, const json_t *names, nerfit_err
     nf_label *label = from ? nf_project_label(p, from) : NULL;
     nf_label *into = to ? nf_project_label(p, to) : NULL;
     if (!label || !to || label == into) return wrong(err, "\"renamed\"");
+    if (json_array_append_new(p->renames,
+                              json_pack("[I, s, s]", (json_int_t)p->revision, from, to)) != 0)
+        return nf_no_memory(err, 0);
     if (into) {
         drop_label(p, label, into);
         return NERFIT_OK;

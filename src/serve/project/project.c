@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "serve/project/snapshot.h"
 
 const char *const nf_item_status_names[NF_TEXT_STATUSES] = {"open", "accepted", "rejected",
                                                             "skipped"};
@@ -26,6 +27,18 @@ nf_label *nf_project_label(const nf_project *p, const char *name) {
     for (size_t i = 0; i < p->n_labels; i++)
         if (strcmp(p->labels[i]->name, name) == 0) return p->labels[i];
     return NULL;
+}
+
+nf_label *nf_project_label_since(const nf_project *p, const char *name, uint64_t revision) {
+    size_t i;
+    const json_t *rename;
+    json_array_foreach(p->renames, i, rename) {
+        const char *from = json_string_value(json_array_get(rename, 1));
+        if ((uint64_t)json_integer_value(json_array_get(rename, 0)) > revision &&
+            strcmp(from, name) == 0)
+            name = json_string_value(json_array_get(rename, 2));
+    }
+    return nf_project_label(p, name);
 }
 
 /* ---------------------------------------------------------------- opening */
@@ -54,7 +67,8 @@ static nerfit_status open_folder(nf_project *p, const char *folder, nerfit_error
     NF_TRY(nf_directory_make(folder, err));
     if (!(p->folder = realpath(folder, NULL)))
         return nf_fail_at(err, NERFIT_IO, folder, 0, 0, "cannot be opened: %s", strerror(errno));
-    if (!(p->name = name_of(p->folder)) || !(p->notices = json_array()))
+    if (!(p->name = name_of(p->folder)) || !(p->notices = json_array()) ||
+        !(p->renames = json_array()))
         return nf_no_memory(err, 0);
     NF_TRY(nf_directory_lock(p->folder, &p->lock, &held, err));
     if (!held)
@@ -78,7 +92,7 @@ nerfit_status nf_project_open(nf_project **out, const char *folder, const nf_log
     NF_TRY(tell_torn(p, "texts.jsonl", torn_texts, err));
     NF_TRY(tell_torn(p, "annotations.jsonl", torn_events, err));
     nf_log_info(log, "%s: %zu texts, %zu labels", p->folder, p->n_texts, p->n_labels);
-    return NERFIT_OK;
+    return nf_labels_save(p, p->folder, err);
 }
 
 void nf_item_free(nf_item *text) {
@@ -110,6 +124,7 @@ void nf_project_close(nf_project *p) {
     nf_journal_close(&p->events_file);
     nf_directory_unlock(p->lock);
     json_decref(p->notices);
+    json_decref(p->renames);
     free(p->folder);
     free(p->name);
     free(p->encoder);

@@ -74,8 +74,11 @@ typedef struct nf_project {
     size_t n_labels, labels_capacity;
     uint64_t revision;
     uint64_t labels_revision, settings_revision; /* of their last events */
-    bool stale;      /* an event was written that there was no memory to make true */
-    json_t *notices; /* of opening it: texts */
+    bool stale;                     /* an event was written that there was no memory to make true */
+    json_t *renames;                /* [[revision, from, to], ...] */
+    json_t *notices;                /* of opening it: texts */
+    struct nf_trainer *trainer;     /* trainer.h */
+    struct nf_suggester *suggester; /* suggester.h */
     nf_log log;
 } nf_project;
 
@@ -88,6 +91,8 @@ void nf_project_close(nf_project *project);
 nf_item *nf_project_text(const nf_project *project, size_t id);
 nf_item *nf_project_same_text(const nf_project *project, const char *text, size_t size);
 nf_label *nf_project_label(const nf_project *project, const char *name);
+/* What a label that had this name at a revision is now; NULL: it is gone. */
+nf_label *nf_project_label_since(const nf_project *project, const char *name, uint64_t revision);
 /* NULL is fine. */
 void nf_item_free(nf_item *text);
 void nf_label_free(nf_label *label);

@@ -4,6 +4,8 @@
 #include "base/error.h"
 #include "serve/project/answers.h"
 #include "serve/project/routes.h"
+#include "serve/project/trainer.h"
+#include "serve/project/work.h"
 
 enum { MOST_CHANGES = 1000 };
 
@@ -22,6 +24,13 @@ const nf_route nf_project_routes[] = {
     {"PUT", "/project/texts/", NF_ROUTE_ASIDE | NF_ROUTE_TOKEN, nf_route_text_set},
     {"DELETE", "/project/texts/", NF_ROUTE_ASIDE | NF_ROUTE_TOKEN, nf_route_text_delete},
     {"GET", "/project/next", NF_ROUTE_ASIDE, nf_route_next},
+    {"POST", "/project/predict", NF_ROUTE_ASIDE | NF_ROUTE_WAITS, nf_route_project_predict},
+    {"GET", "/project/training", NF_ROUTE_ASIDE, nf_route_training},
+    {"POST", "/project/train", NF_ROUTE_ASIDE | NF_ROUTE_TOKEN, nf_route_train},
+    {"POST", "/project/train/cancel", NF_ROUTE_ASIDE | NF_ROUTE_TOKEN, nf_route_train_cancel},
+    {"POST", "/project/train/resume", NF_ROUTE_ASIDE | NF_ROUTE_TOKEN, nf_route_train_resume},
+    {"GET", "/project/runs", NF_ROUTE_ASIDE, nf_route_runs},
+    {"POST", "/project/runs/use", NF_ROUTE_ASIDE | NF_ROUTE_TOKEN, nf_route_run_use},
     {NULL, NULL, 0, NULL},
 };
 
@@ -43,10 +52,12 @@ static json_t *counts_of(const nf_project *p) {
 }
 
 static void reply_project(nf_request *r, const nf_project *p) {
-    nf_request_reply_json(r, json_pack("{s:s, s:s, s:b, s:I, s:o, s:o, s:O}", "name", p->name,
-                                       "folder", p->folder, "nested", p->nested, "revision",
-                                       (json_int_t)p->revision, "counts", counts_of(p), "labels",
-                                       nf_labels_answer(p), "notices", p->notices));
+    nf_request_reply_json(r, json_pack("{s:s, s:s, s:b, s:I, s:o, s:o, s:O, s:o, s:o}", "name",
+                                       p->name, "folder", p->folder, "nested", p->nested,
+                                       "revision", (json_int_t)p->revision, "counts", counts_of(p),
+                                       "labels", nf_labels_answer(p), "notices", p->notices,
+                                       "model", nf_project_model_answer(p, r->server), "training",
+                                       nf_trainer_progress(p->trainer)));
 }
 
 void nf_route_project(nf_request *r) {

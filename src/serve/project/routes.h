@@ -22,5 +22,13 @@ void nf_route_text(nf_request *request);
 void nf_route_text_set(nf_request *request);
 void nf_route_text_delete(nf_request *request);
 void nf_route_next(nf_request *request);
+void nf_route_project_predict(nf_request *request);
+
+void nf_route_training(nf_request *request);
+void nf_route_train(nf_request *request);
+void nf_route_train_cancel(nf_request *request);
+void nf_route_train_resume(nf_request *request);
+void nf_route_runs(nf_request *request);
+void nf_route_run_use(nf_request *request);
 
 #endif

@@ -1,0 +1,81 @@
+#include "serve/project/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+enum { NICE = 10, MOST_ARGUMENTS = 64 };
+
+/* Signals as a program from a shell has them; a process group of its own, so that a Ctrl-C meant for the
+ * service reaches it through the service. */
+static int set_attributes(posix_spawnattr_t *attributes) {
+    sigset_t none, all;
+    sigemptyset(&none);
+    sigemptyset(&all);
+    sigaddset(&all, SIGINT);
+    sigaddset(&all, SIGTERM);
+    sigaddset(&all, SIGHUP);
+    sigaddset(&all, SIGPIPE);
+    int status = posix_spawnattr_setsigmask(attributes, &none);
+    if (!status) status = posix_spawnattr_setsigdefault(attributes, &all);
+    if (!status) status = posix_spawnattr_setpgroup(attributes, 0);
+    return status ? status
+                  : posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK |
+                                                             POSIX_SPAWN_SETSIGDEF |
+                                                             POSIX_SPAWN_SETPGROUP);
+}
+
+static int set_files(posix_spawn_file_actions_t *files, const char *output, int messages) {
+    int status = posix_spawn_file_actions_addopen(files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    if (!status)
+        status = posix_spawn_file_actions_addopen(files, STDOUT_FILENO, output,
+                                                  O_WRONLY | O_CREAT | O_TRUNC, 0640);
+    return status ? status : posix_spawn_file_actions_adddup2(files, messages, STDERR_FILENO);
+}
+
+nerfit_status nf_child_start(nf_child *child, const char *const *arguments, const char *output,
+                             nerfit_error *err) {
+    static const char self[] = "/proc/self/exe";
+    const char *all[MOST_ARGUMENTS] = {"nerfit"};
+    int ends[2], status;
+    posix_spawnattr_t attributes;
+    posix_spawn_file_actions_t files;
+    for (size_t i = 0; arguments[i] && i + 2 < MOST_ARGUMENTS; i++) all[i + 1] = arguments[i];
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return nf_fail(err, NERFIT_IO, "a pipe cannot be made: %s", strerror(errno));
+    posix_spawnattr_init(&attributes);
+    posix_spawn_file_actions_init(&files);
+    status = set_attributes(&attributes);
+    if (!status) status = set_files(&files, output, ends[1]);
+    if (!status)
+        status = posix_spawn(&child->pid, self, &files, &attributes, (char *const *)(uintptr_t)all,
+                             environ);
+    posix_spawn_file_actions_destroy(&files);
+    posix_spawnattr_destroy(&attributes);
+    close(ends[1]);
+    child->messages = status ? NULL : fdopen(ends[0], "r");
+    if (child->messages) {
+        setpriority(PRIO_PROCESS, (id_t)child->pid, NICE);
+        return NERFIT_OK;
+    }
+    close(ends[0]);
+    if (!status) nf_child_end(child);
+    return nf_fail(err, NERFIT_IO, "nerfit %s cannot be started: %s", arguments[0],
+                   strerror(status ? status : errno));
+}
+
+int nf_child_end(nf_child *child) {
+    int status;
+    if (child->messages) fclose(child->messages);
+    child->messages = NULL;
+    while (waitpid(child->pid, &status, 0) < 0)
+        if (errno != EINTR) return -SIGKILL;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}

@@ -1,0 +1,130 @@
+#include "serve/project/snapshot.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/file.h"
+
+/* Below so many accepted texts all are learned from. */
+enum { LEAST_TEXTS = 5, PARTS = 5 };
+
+void nf_item_line(nf_str *lines, const nf_item *text) {
+    json_t *line = json_pack("{s:I, s:s%, s:o*}", "id", (json_int_t)text->id, "text", text->text,
+                             text->size, "entities", nf_marks_json(&text->marks));
+    nf_journal_line(lines, line);
+    json_decref(line);
+}
+
+static nerfit_status write_in(const char *folder, const char *name, const nf_str *lines,
+                              nerfit_error *err) {
+    nf_str path = {0};
+    nf_str_appendf(&path, "%s/%s", folder, name);
+    nerfit_status status = lines->failed || path.failed
+                               ? nf_no_memory(err, lines->length)
+                               : nf_file_write(path.data, nf_str_text(lines), lines->length, err);
+    nf_str_free(&path);
+    return status;
+}
+
+nerfit_status nf_labels_save(const nf_project *p, const char *folder, nerfit_error *err) {
+    json_t *labels = json_object();
+    nf_str path = {0};
+    nf_str_appendf(&path, "%s/labels.json", folder);
+    bool made = labels && !path.failed;
+    for (size_t i = 0; i < p->n_labels && made; i++) {
+        const nf_label *l = p->labels[i];
+        made = json_object_set_new(labels, l->name,
+                                   json_string(*l->description ? l->description : l->name)) == 0;
+    }
+    nerfit_status status = !made         ? nf_no_memory(err, 0)
+                           : p->n_labels ? nf_json_save(labels, path.data, err)
+                                         : nf_file_remove(path.data, err);
+    nf_str_free(&path);
+    json_decref(labels);
+    return status;
+}
+
+/* A number that looks drawn, the same for a text at all times (Knuth, TAOCP 3, 6.4). */
+static uint32_t rank_of(const nf_item *text) {
+    return (uint32_t)text->id * UINT32_C(2654435761);
+}
+
+static bool is_taken(const nf_item *text) {
+    return !text->deleted && text->status == NF_TEXT_ACCEPTED;
+}
+
+/* Ranks below this are held out: that of a fifth, but at least one text. */
+static uint64_t limit_of(const nf_project *p, size_t count) {
+    uint64_t limit = (UINT64_C(1) << 32) / PARTS, least = UINT64_MAX;
+    if (count < LEAST_TEXTS) return 0;
+    for (size_t i = 0; i < p->n_texts; i++)
+        if (is_taken(p->texts[i]) && rank_of(p->texts[i]) < least) least = rank_of(p->texts[i]);
+    return least < limit ? limit : least + 1;
+}
+
+/* What becomes of the texts; all are lists of numbers. */
+typedef struct division {
+    nf_str all, train, held_out; /* lines */
+    json_t *texts, *held;
+    size_t entities, to_learn; /* to_learn: entities of those that are not held out */
+} division;
+
+static bool divide(division *d, const nf_project *p, uint64_t limit) {
+    d->texts = json_array();
+    d->held = json_array();
+    for (size_t i = 0; i < p->n_texts; i++) {
+        const nf_item *text = p->texts[i];
+        if (!is_taken(text)) continue;
+        bool held = rank_of(text) < limit;
+        nf_item_line(&d->all, text);
+        nf_item_line(held ? &d->held_out : &d->train, text);
+        d->entities += text->marks.count;
+        if (!held) d->to_learn += text->marks.count;
+        if (json_array_append_new(d->texts, json_integer((json_int_t)text->id)) != 0 ||
+            (held && json_array_append_new(d->held, json_integer((json_int_t)text->id)) != 0))
+            return false;
+    }
+    return true;
+}
+
+static nerfit_status save(const division *d, const nf_project *p, const char *folder,
+                          nerfit_error *err) {
+    NF_TRY(nf_directory_make(folder, err));
+    NF_TRY(write_in(folder, "all.jsonl", &d->all, err));
+    NF_TRY(write_in(folder, "train.jsonl", &d->train, err));
+    if (d->held_out.length) NF_TRY(write_in(folder, "held_out.jsonl", &d->held_out, err));
+    return nf_labels_save(p, folder, err);
+}
+
+nerfit_status nf_snapshot_write(const nf_project *p, const char *folder, json_t *run,
+                                nerfit_error *err) {
+    division d = {0};
+    size_t count = 0;
+    nerfit_status status;
+    for (size_t i = 0; i < p->n_texts; i++) count += is_taken(p->texts[i]);
+    bool made = divide(&d, p, limit_of(p, count));
+    if (made && !d.to_learn)
+        status =
+            nf_fail(err, NERFIT_ARGUMENT,
+                    "there is nothing to learn from yet: expected accepted texts with "
+                    "entities, and found %zu texts with %zu%s",
+                    count, d.entities,
+                    d.entities ? ", all of them in texts that are held out to measure with" : "");
+    else if (made)
+        status = save(&d, p, folder, err);
+    else
+        status = nf_no_memory(err, 0);
+    if (status == NERFIT_OK &&
+        (json_object_set(run, "texts", d.texts) != 0 ||
+         json_object_set(run, "held_out", d.held) != 0 ||
+         json_object_set_new(run, "annotations", json_integer((json_int_t)count)) != 0 ||
+         json_object_set_new(run, "entities", json_integer((json_int_t)d.entities)) != 0 ||
+         json_object_set_new(run, "revision", json_integer((json_int_t)p->revision)) != 0))
+        status = nf_no_memory(err, 0);
+    nf_str_free(&d.all);
+    nf_str_free(&d.train);
+    nf_str_free(&d.held_out);
+    json_decref(d.texts);
+    json_decref(d.held);
+    return status;
+}

@@ -1,0 +1,17 @@
+/* What a training gets of a project: its accepted texts as they are now. */
+#ifndef NF_SERVE_PROJECT_SNAPSHOT_H
+#define NF_SERVE_PROJECT_SNAPSHOT_H
+
+#include "serve/project/project.h"
+
+/* Writes train.jsonl, held_out.jsonl (if there are such), all.jsonl and labels.json into the folder; `run`
+ * gets "texts" (the numbers of all.jsonl's), "held_out" (numbers), "annotations", "entities". About a
+ * fifth is held out, the same texts whenever it is asked. NERFIT_ARGUMENT: there is too little. */
+nerfit_status nf_snapshot_write(const nf_project *project, const char *folder, json_t *run,
+                                nerfit_error *err);
+/* {label: description}; a label without one is described by its name. */
+nerfit_status nf_labels_save(const nf_project *project, const char *folder, nerfit_error *err);
+/* Appends texts as JSON lines with "id", "text", "entities" in code points. */
+void nf_item_line(nf_str *lines, const nf_item *text);
+
+#endif

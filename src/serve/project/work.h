@@ -1,0 +1,15 @@
+/* What works for a project beside its routes: trainings, the ranking of texts, its model. */
+#ifndef NF_SERVE_PROJECT_WORK_H
+#define NF_SERVE_PROJECT_WORK_H
+
+#include "serve/project/project.h"
+#include "serve/server.h"
+
+/* After the models' loading: gives the project's model its place. */
+nerfit_status nf_project_work(nf_project *project, struct nf_server *server, nerfit_error *err);
+/* Ends what works; NULL is fine. */
+void nf_project_rest(nf_project *project);
+/* {"state", "kind", "run", ...} of the project's model. */
+json_t *nf_project_model_answer(const nf_project *project, const struct nf_server *server);
+
+#endif

@@ -4,7 +4,26 @@
 #include <time.h>
 
 #include "base/error.h"
-#include "serve/project/snapshot.h"
+#include "base/file.h"
+#include "serve/project/project.h"
+
+nerfit_status nf_labels_save(const nf_project *p, const char *folder, nerfit_error *err) {
+    json_t *labels = json_object();
+    nf_str path = {0};
+    nf_str_appendf(&path, "%s/labels.json", folder);
+    bool made = labels && !path.failed;
+    for (size_t i = 0; i < p->n_labels && made; i++) {
+        const nf_label *l = p->labels[i];
+        made = json_object_set_new(labels, l->name,
+                                   json_string(*l->description ? l->description : l->name)) == 0;
+    }
+    nerfit_status status = !made         ? nf_no_memory(err, 0)
+                           : p->n_labels ? nf_json_save(labels, path.data, err)
+                                         : nf_file_remove(path.data, err);
+    nf_str_free(&path);
+    json_decref(labels);
+    return status;
+}
 
 /* The file that models read the labels from follows the log: what it lacks comes with the next change. */
 static void tell_labels(const nf_project *p) {

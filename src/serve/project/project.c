@@ -7,7 +7,6 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "serve/project/snapshot.h"
 
 const char *const nf_item_status_names[NF_TEXT_STATUSES] = {"open", "accepted", "rejected",
                                                             "skipped"};

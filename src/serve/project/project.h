@@ -146,6 +146,8 @@ nerfit_status nf_project_rename_label(nf_project *project, nf_label *label, cons
                                       nerfit_error *err);
 /* With its entities. */
 nerfit_status nf_project_delete_label(nf_project *project, nf_label *label, nerfit_error *err);
+/* Writes labels.json into a folder: {label: description}; a label without one is described by its name. */
+nerfit_status nf_labels_save(const nf_project *project, const char *folder, nerfit_error *err);
 /* NULL: that stays. */
 nerfit_status nf_project_set(nf_project *project, const char *name, const bool *nested,
                              const char *encoder, nerfit_error *err);

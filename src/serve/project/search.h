@@ -4,13 +4,18 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
-#include "base/str.h"
+/* What is looked for: [count] code points in small letters. */
+typedef struct nf_search {
+    int32_t *points;
+    size_t count;
+} nf_search;
 
-/* Appends the text [size] with small letters in the place of capitals: of ASCII, Latin-1, Latin
- * Extended-A, Greek and Cyrillic. */
-void nf_search_fold(nf_str *out, const char *text, size_t size);
-/* Whether the text has what nf_search_fold made of the words that are looked for. */
-bool nf_search_matches(const char *text, size_t size, const nf_str *folded);
+/* False: out of memory. */
+bool nf_search_begin(nf_search *search, const char *words, size_t size);
+void nf_search_end(nf_search *search);
+/* Whether the text has these words; no words are in every text. */
+bool nf_search_matches(const nf_search *search, const char *text, size_t size);
 
 #endif

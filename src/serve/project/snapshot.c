@@ -26,24 +26,6 @@ static nerfit_status write_in(const char *folder, const char *name, const nf_str
     return status;
 }
 
-nerfit_status nf_labels_save(const nf_project *p, const char *folder, nerfit_error *err) {
-    json_t *labels = json_object();
-    nf_str path = {0};
-    nf_str_appendf(&path, "%s/labels.json", folder);
-    bool made = labels && !path.failed;
-    for (size_t i = 0; i < p->n_labels && made; i++) {
-        const nf_label *l = p->labels[i];
-        made = json_object_set_new(labels, l->name,
-                                   json_string(*l->description ? l->description : l->name)) == 0;
-    }
-    nerfit_status status = !made         ? nf_no_memory(err, 0)
-                           : p->n_labels ? nf_json_save(labels, path.data, err)
-                                         : nf_file_remove(path.data, err);
-    nf_str_free(&path);
-    json_decref(labels);
-    return status;
-}
-
 /* A number that looks drawn, the same for a text at all times (Knuth, TAOCP 3, 6.4). */
 static uint32_t rank_of(const nf_item *text) {
     return (uint32_t)text->id * UINT32_C(2654435761);

@@ -9,8 +9,6 @@
  * fifth is held out, the same texts whenever it is asked. NERFIT_ARGUMENT: there is too little. */
 nerfit_status nf_snapshot_write(const nf_project *project, const char *folder, json_t *run,
                                 nerfit_error *err);
-/* {label: description}; a label without one is described by its name. */
-nerfit_status nf_labels_save(const nf_project *project, const char *folder, nerfit_error *err);
 /* Appends texts as JSON lines with "id", "text", "entities" in code points. */
 void nf_item_line(nf_str *lines, const nf_item *text);
 

@@ -15,7 +15,7 @@ typedef struct filter {
     bool status[NF_TEXT_STATUSES];
     const nf_label *label;
     bool any_label, draft, notes;
-    nf_str search; /* folded */
+    nf_search search;
 } filter;
 
 /* "open,skipped"; false: the reply says what is wrong. */
@@ -49,12 +49,15 @@ static bool read_filter(nf_request *r, const nf_project *p, filter *f) {
         nf_request_fail(r, NF_FAILURE_VALIDATION, "search: more than %d bytes", MOST_QUERY);
         return false;
     }
-    if (search) nf_search_fold(&f->search, search, strlen(search));
+    if (search && !nf_search_begin(&f->search, search, strlen(search))) {
+        nf_request_fail(r, NF_FAILURE_OVERLOADED, "out of memory");
+        return false;
+    }
     f->draft = what && strcmp(what, "draft") == 0;
     f->notes = what && strcmp(what, "notes") == 0;
     if (!what || !*what || f->draft || f->notes) return true;
     nf_request_fail(r, NF_FAILURE_VALIDATION, "filter: expected draft or notes");
-    nf_str_free(&f->search);
+    nf_search_end(&f->search);
     return false;
 }
 
@@ -68,8 +71,7 @@ static bool passes(const filter *f, const nf_item *text) {
     return !text->deleted && f->status[text->status] &&
            (f->any_label || has_label(text, f->label)) &&
            (!f->draft || (text->status == NF_TEXT_OPEN && text->marks.count)) &&
-           (!f->notes || *text->notes) &&
-           (!f->search.length || nf_search_matches(text->text, text->size, &f->search));
+           (!f->notes || *text->notes) && nf_search_matches(&f->search, text->text, text->size);
 }
 
 static int by_change(const void *left, const void *right) {
@@ -118,7 +120,7 @@ void nf_route_texts(nf_request *r) {
     json_decref(list);
     nf_request_reply_json(r, answer);
     free(found);
-    nf_str_free(&f.search);
+    nf_search_end(&f.search);
 }
 
 /* ---------------------------------------------------------------- one text */
@@ -307,5 +309,5 @@ void nf_route_next(nf_request *r) {
         reply_text(r, p, found, unit);
     else
         nf_request_reply_json(r, json_pack("{s:n}", "id"));
-    nf_str_free(&f.search);
+    nf_search_end(&f.search);
 }

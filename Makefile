@@ -73,7 +73,7 @@ $(BUILD)/%.o: %.c Makefile
 
 # their assembler includes files
 $(BUILD)/src/model/builtin.o: $(wildcard adapters/*/*)
-$(BUILD)/src/serve/static.o: $(wildcard src/serve/static/*) src/base/entity_look.css
+$(BUILD)/src/serve/static.o: $(wildcard src/serve/static/* src/serve/static/*/*) src/base/entity_look.css
 $(BUILD)/src/base/entity_look.o: src/base/entity_look.css
 
 $(BUILD)/ref_f32.o $(BUILD)/ref_f64.o: $(BUILD)/ref_%.o: src/tensor/ref/ref.c Makefile

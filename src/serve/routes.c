@@ -14,7 +14,7 @@ static const nf_route service_routes[] = {
     {"POST", "/tokenize", NF_ROUTE_ASIDE, nf_route_tokenize},
     {"GET", "/info", NF_ROUTE_QUICK, nf_route_info},
     {"GET", "/health", NF_ROUTE_OPEN, nf_route_health},
-    {"GET", "/", NF_ROUTE_OPEN, nf_route_health},
+    {"GET", "/", NF_ROUTE_OPEN, nf_route_root},
     {"GET", "/metrics", NF_ROUTE_OPEN, nf_route_metrics},
     {"GET", "/token", NF_ROUTE_QUICK, nf_route_token},
     {NULL, NULL, 0, NULL},

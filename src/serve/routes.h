@@ -9,7 +9,9 @@ void nf_route_health(nf_request *request);
 void nf_route_metrics(nf_request *request);
 void nf_route_token(nf_request *request);
 
-/* static.c: a row for every file of src/serve/static. */
+/* static.c: the page where there is a project, else what text-embeddings-inference has at "/": health. */
+void nf_route_root(nf_request *request);
+/* A row for every file of src/serve/static. */
 extern const nf_route nf_static_routes[];
 
 /* The route of a path and method; NULL, with *allow the methods that the path has ("" if it is

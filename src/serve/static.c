@@ -1,6 +1,5 @@
 /* Files that are inside the program: the assembler's .incbin puts them there, whose paths count from
- * the repository's root, where make runs. A file more is an EMBED, a row of `files` and one of
- * nf_static_routes. */
+ * the repository's root, where make runs. A file more is an EMBED and a row of FILES. */
 #include <string.h>
 
 #include "base/ascii.h"
@@ -10,33 +9,53 @@
 
 /* name_data, name_end: the file's bytes */
 #define EMBED(name, path)                                                                          \
-    __asm__(".pushsection .rodata\n" #name "_data:\n.incbin \"src/serve/static/" path "\"\n" #name \
+    __asm__(".pushsection .rodata\n" #name "_data:\n.incbin \"src/" path "\"\n" #name              \
             "_end:\n.byte 0\n.popsection\n");                                                      \
     extern const char name##_data[] __attribute__((visibility("hidden")));                         \
     extern const char name##_end[] __attribute__((visibility("hidden")))
 
-EMBED(openapi, "openapi.json");
-EMBED(docs_page, "docs.html");
-EMBED(docs_style, "docs.css");
-EMBED(docs_script, "docs.js");
+#define HTML "text/html; charset=utf-8"
+#define CSS "text/css; charset=utf-8"
+#define JS "text/javascript; charset=utf-8"
+#define JSON "application/json"
 
-static const struct {
-    const char *path, *type, *data, *end;
-} files[] = {
-    {"/openapi.json", "application/json", openapi_data, openapi_end},
-    {"/docs", "text/html; charset=utf-8", docs_page_data, docs_page_end},
-    {"/docs.css", "text/css; charset=utf-8", docs_style_data, docs_style_end},
-    {"/docs.js", "text/javascript; charset=utf-8", docs_script_data, docs_script_end},
-};
+/* X(path, content type, a name for the assembler, the file in src/) */
+#define FILES(X)                                                                                   \
+    X("/page", HTML, page_html, "serve/static/page/page.html")                                     \
+    X("/page/page.css", CSS, page_css, "serve/static/page/page.css")                               \
+    X("/page/entities.css", CSS, entities_css, "base/entity_look.css")                             \
+    X("/page/main.js", JS, page_main, "serve/static/page/main.js")                                 \
+    X("/page/api.js", JS, page_api, "serve/static/page/api.js")                                    \
+    X("/page/dom.js", JS, page_dom, "serve/static/page/dom.js")                                    \
+    X("/page/text.js", JS, page_text, "serve/static/page/text.js")                                 \
+    X("/page/store.js", JS, page_store, "serve/static/page/store.js")                              \
+    X("/page/editor.js", JS, page_editor, "serve/static/page/editor.js")                           \
+    X("/page/list.js", JS, page_list, "serve/static/page/list.js")                                 \
+    X("/page/labels.js", JS, page_labels, "serve/static/page/labels.js")                           \
+    X("/page/annotate.js", JS, page_annotate, "serve/static/page/annotate.js")                     \
+    X("/page/charts.js", JS, page_charts, "serve/static/page/charts.js")                           \
+    X("/page/train.js", JS, page_train, "serve/static/page/train.js")                              \
+    X("/page/see.js", JS, page_see, "serve/static/page/see.js")                                    \
+    X("/page/data.js", JS, page_data, "serve/static/page/data.js")                                 \
+    X("/docs", HTML, docs_html, "serve/static/docs.html")                                          \
+    X("/docs.css", CSS, docs_css, "serve/static/docs.css")                                         \
+    X("/docs.js", JS, docs_js, "serve/static/docs.js")                                             \
+    X("/openapi.json", JSON, openapi, "serve/static/openapi.json")
+
+#define EMBED_FILE(path, type, name, file) EMBED(name, file);
+FILES(EMBED_FILE)
+
+#define ROW(path, type, name, file) {path, type, name##_data, name##_end},
+static const struct { const char *path, *type, *data, *end; } files[] = {FILES(ROW)};
 
 /* Scripts and styles come from here alone, none stand in the page, and no other page frames it. */
 static const char policy[] =
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-static void send_file(nf_request *r) {
+static void send_path(nf_request *r, const char *path) {
     for (size_t i = 0; i < NF_COUNT(files); i++) {
-        if (strcmp(files[i].path, r->path) != 0) continue;
+        if (strcmp(files[i].path, path) != 0) continue;
         r->reply.content_type = files[i].type;
         r->reply.fixed = files[i].data;
         r->reply.fixed_size = (size_t)(files[i].end - files[i].data);
@@ -49,10 +68,16 @@ static void send_file(nf_request *r) {
     }
 }
 
-const nf_route nf_static_routes[] = {
-    {"GET", "/openapi.json", NF_ROUTE_OPEN, send_file},
-    {"GET", "/docs", NF_ROUTE_OPEN, send_file},
-    {"GET", "/docs.css", NF_ROUTE_OPEN, send_file},
-    {"GET", "/docs.js", NF_ROUTE_OPEN, send_file},
-    {NULL, NULL, 0, NULL},
-};
+static void send_file(nf_request *r) {
+    send_path(r, r->path);
+}
+
+void nf_route_root(nf_request *r) {
+    if (r->server->project)
+        send_path(r, "/page");
+    else
+        nf_route_health(r);
+}
+
+#define ROUTE(path, type, name, file) {"GET", path, NF_ROUTE_OPEN, send_file},
+const nf_route nf_static_routes[] = {FILES(ROUTE){NULL, NULL, 0, NULL}};

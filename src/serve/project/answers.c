@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/entity_look.h"
 #include "base/error.h"
 #include "base/number.h"
 #include "base/utf8.h"
@@ -175,17 +176,30 @@ static json_t *text_or_null(const char *text) {
     return text ? json_string(text) : json_null();
 }
 
+/* The labels' colours (base/entity_look.h); all the first one without memory. */
+static uint8_t *label_hues(const nf_project *p) {
+    const char **names = calloc(p->n_labels + 1, sizeof *names);
+    uint8_t *hues = calloc(p->n_labels + 1, 1);
+    for (size_t i = 0; names && i < p->n_labels; i++) names[i] = p->labels[i]->name;
+    if (names && hues) nf_entity_hues(names, p->n_labels, hues, NULL);
+    free(names);
+    return hues;
+}
+
 json_t *nf_labels_answer(const nf_project *p) {
     json_t *list = json_array();
+    uint8_t *hues = label_hues(p);
     for (size_t i = 0; i < p->n_labels; i++) {
         const nf_label *l = p->labels[i];
         nf_label_effect used = nf_project_label_effect(p, l, NULL);
-        json_array_append_new(
-            list, json_pack("{s:s, s:s, s:o, s:o, s:I, s:I}", "name", l->name, "description",
-                            l->description, "color", text_or_null(l->color), "shortcut",
-                            text_or_null(l->shortcut), "entities", (json_int_t)used.entities,
-                            "texts", (json_int_t)used.texts));
+        json_array_append_new(list, json_pack("{s:s, s:s, s:i, s:o, s:o, s:I, s:I}", "name",
+                                              l->name, "description", l->description, "hue",
+                                              hues ? hues[i] : 0, "color", text_or_null(l->color),
+                                              "shortcut", text_or_null(l->shortcut), "entities",
+                                              (json_int_t)used.entities, "texts",
+                                              (json_int_t)used.texts));
     }
+    free(hues);
     return list;
 }
 

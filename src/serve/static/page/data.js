@@ -1,0 +1,94 @@
+/* In and out: files of any format, pasted texts; downloads, and how to use the model. */
+import { call, file, keyed, query } from "./api.js";
+import { $, ask, count, make, options, save, say, working } from "./dom.js";
+import { refresh, store } from "./store.js";
+
+async function take(given) {
+    const path = (preview) => query("/project/import", { name: given.name, format: $("import-format").value, preview,
+        annotations: $("import-annotations").value, overlap: $("import-overlap").value });
+    const seen = await call("POST", path(true), given);
+    const warnings = seen.warnings.length ? [make("ul", { class: "warnings" }, seen.warnings.slice(0, 20).map((text) => make("li", {}, text)))] : [];
+    const answer = await ask(`Take ${given.name}?`, [make("p", {}, `${count(seen.texts, "text")}, ${seen.added.toLocaleString("en")} of them new; ${
+        count(seen.entities, "entity", "entities")} in ${count(seen.annotated, "annotated text")}.${
+        seen.labels.length ? ` New labels: ${seen.labels.join(", ")}.` : ""}`), ...warnings], [["yes", "Take it"], ["", "Leave it"]]);
+    if (answer !== "yes") return;
+    const done = await call("POST", path(null), given);
+    await refresh();
+    say(`${count(done.added, "text")} came in${done.repeated ? `, ${done.repeated} were there already` : ""}.`);
+}
+
+async function takeAll(files) {
+    for (const given of files) await take(given);
+}
+
+async function paste() {
+    const texts = $("paste").value.split($("paste-whole").checked ? /\0/ : /\r?\n/).filter((text) => text.trim());
+    if (!texts.length) return;
+    const done = await call("POST", "/project/texts", { texts });
+    $("paste").value = "";
+    await refresh();
+    say(`${count(done.added, "text")} came in${done.repeated ? `, ${done.repeated} were there already` : ""}.`);
+}
+
+async function showUse() {
+    const use = await call("GET", "/project/use").catch((error) => ({ error }));
+    $("use-box").hidden = Boolean(use.error);
+    $("no-model").hidden = !use.error;
+    for (const name of ["curl", "python", "command"]) $(`use-${name}`).textContent = use[name] ?? "";
+    $("get-model").hidden = !store.project.model.run;
+}
+
+export async function enter() {
+    const formats = await call("GET", "/project/formats");
+    options($("export-format"), formats.written.map(({ name, title }) => [name, title && title !== name ? `${name}: ${title}` : name]));
+    options($("import-format"), [["", "find out"], ...formats.read.map(({ name, title }) => [name, title && title !== name ? `${name}: ${title}` : name])]);
+    if (!$("project-name").matches(":focus")) $("project-name").value = store.project.name;
+    $("nested").checked = store.project.nested;
+    $("folder").textContent = store.project.folder;
+    $("key-said").hidden = !keyed();
+    await showUse();
+}
+
+async function download(path) {
+    const { blob, name } = await file(path);
+    save(blob, name);
+    say(`${name} was downloaded.`);
+}
+
+export function start() {
+    const act = (id, what, work) => $(id).addEventListener(what, (event) => {
+        event.preventDefault();
+        working($(id), work);
+    });
+    act("export-form", "submit", () => download(query("/project/export", { format: $("export-format").value, status: $("export-status").value })));
+    act("get-model", "click", () => download(`/project/runs/${store.project.model.run}/model.tar`));
+    act("paste-form", "submit", paste);
+    act("file", "change", async () => {
+        const files = [...$("file").files];
+        $("file").value = "";
+        await takeAll(files);
+    });
+    for (const what of ["dragover", "dragleave", "drop"]) document.addEventListener(what, (event) => {
+        if (!event.dataTransfer?.types.includes("Files")) return;
+        event.preventDefault();
+        $("drop").classList.toggle("over", what === "dragover");
+        if (what !== "drop") return;
+        location.hash = "#data";
+        working($("drop"), () => takeAll([...event.dataTransfer.files]));
+    });
+    const change = (what) => async () => {
+        try {
+            await call("PUT", "/project", what());
+            say("Saved.");
+        } finally {
+            await refresh();
+            $("nested").checked = store.project.nested;
+        }
+    };
+    act("project-name", "change", change(() => ({ name: $("project-name").value.trim() })));
+    act("nested", "change", change(() => ({ nested: $("nested").checked })));
+    for (const node of document.querySelectorAll("[data-copy]")) node.addEventListener("click", () => working(node, async () => {
+        await navigator.clipboard.writeText($(node.dataset.copy).textContent);
+        say("Copied.");
+    }));
+}

@@ -1,0 +1,77 @@
+/* The project as the service has it, and word of what changed: by this page, by another window, by a training. */
+import { call } from "./api.js";
+import { say } from "./dom.js";
+import { setLooks } from "./text.js";
+
+export const store = { project: null, training: null };
+const listeners = { project: [], labels: [], training: [], texts: [] };
+
+/* "project", "labels", "training"; "texts" with the changes {id, revision}, or null if there are too many. */
+export function on(what, listener) {
+    listeners[what].push(listener);
+}
+
+function emit(what, ...rest) {
+    for (const listener of listeners[what]) listener(...rest);
+}
+
+export function setLabels(labels) {
+    store.project.labels = labels;
+    setLooks(labels);
+    emit("labels");
+}
+
+export async function refresh() {
+    store.project = { model: { state: "none" }, training: { state: "idle" }, ...await call("GET", "/project") };
+    setTraining(store.project.training);
+    setLooks(store.project.labels);
+    emit("labels");
+    emit("project");
+}
+
+export const busy = () => ["starting", "running", "stopping"].includes(store.training?.state);
+
+let wasBusy = false;
+
+export function setTraining(training) {
+    const ended = wasBusy;
+    store.training = training;
+    wasBusy = busy();
+    emit("training");
+    if (ended && !wasBusy) {
+        const f1 = training.f1?.at(-1)?.[1];
+        if (training.state === "done") say(`Training is done${f1 === undefined ? "" : `: F1 ${(100 * f1).toFixed(1)}`}.`);
+        else if (training.error) say(training.error, true);
+        refresh().catch(() => {});
+    }
+}
+
+let revision = 0;
+
+async function look() {
+    const changes = await call("GET", `/project/changes?since=${revision}`);
+    if (changes.revision !== revision) {
+        revision = changes.revision;
+        await refresh();
+        emit("texts", changes.texts);
+    } else if (store.project.model.state === "loading" || store.project.suggest?.state === "running") await refresh();
+    if (busy()) setTraining(await call("GET", "/project/training"));
+}
+
+/* Looks for changes every second while a training runs, else every two and a half. */
+export function watch() {
+    revision = store.project.revision;
+    let silent = false;
+    const again = async () => {
+        try {
+            if (!document.hidden) await look();
+            if (silent) say("The service answers again.");
+            silent = false;
+        } catch (error) {
+            if (!silent && error.status === 0) say("The service does not answer.", true);
+            silent = silent || error.status === 0;
+        }
+        setTimeout(again, busy() ? 1000 : 2500);
+    };
+    setTimeout(again, 1000);
+}

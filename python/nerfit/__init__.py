@@ -22,7 +22,8 @@ from ._corpus import Corpus, Finding, formats
 from ._describe import describe
 from ._experiments import FewshotProgress, FewshotResult, fewshot, pretrain
 from ._library import version as _version
-from ._model import Entity, Model, Report, Token, Weights, download, load
+from ._model import Model, Report, Token, Weights, download, load
+from ._predictions import Entities, Entity, Predictions
 from ._tools import Encoder, Tokenizer, benchmark, quantize, read, score
 from ._trainer import Event, Trainer, TrainResult
 from .errors import NerfitError
@@ -33,6 +34,7 @@ __all__ = [
     "Annotated",
     "Corpus",
     "Encoder",
+    "Entities",
     "Entity",
     "Event",
     "FewshotProgress",
@@ -40,6 +42,7 @@ __all__ = [
     "Finding",
     "Model",
     "NerfitError",
+    "Predictions",
     "Report",
     "Token",
     "Tokenizer",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ctypes
 import html
@@ -15,11 +16,12 @@ import time
 from ctypes import POINTER, byref, c_size_t, c_void_p
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Union, overload
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
 
 from . import _data, _library, _transfer, _values
 from ._corpus import log_function
 from ._interrupt import Call
+from ._predictions import Entities, Entity, Predictions, data_frame
 from .errors import ArgumentError, NerfitError
 
 _logger = logging.getLogger("nerfit")
@@ -31,17 +33,6 @@ Threshold = Union[float, "Mapping[str | None, float]", None]
 
 #: What to tag: descriptions by label, names, or a file of the former.
 Labels = Union[str, "os.PathLike[str]", "Mapping[str, str]", "Iterable[str]"]
-
-
-class Entity(NamedTuple):
-    """An entity of a text: ``text == the_text[start:end]``, indices of the ``str``."""
-
-    start: int
-    end: int
-    label: str
-    text: str
-    score: float
-    """How sure the model is, 0 to 1; a probability if training calibrated it."""
 
 
 class Token(NamedTuple):
@@ -93,6 +84,18 @@ class Report:
         names = ("type", "precision (%)", "recall (%)", "F1 (%)", "entities")
         head = "".join(f"<th>{name}</th>" for name in names)
         return f"<table><thead><tr>{head}</tr></thead><tbody>{cells}</tbody></table>"
+
+    def to_pandas(self) -> Any:
+        """A row an entity type, then "micro", "macro" and "weighted" averages: "precision", "recall",
+        "f1" (0 to 1), "support" (entities that should be found)."""
+        names = ("precision", "recall", "f1", "support")
+        rows = [*sorted(self.details.get("types", {}).items())]
+        means = ("micro", "macro", "weighted")
+        rows += [(name, self.details[name]) for name in means if name in self.details]
+        return data_frame(
+            ([label, *(score.get(name) for name in names)] for label, score in rows),
+            ("type", *names),
+        )
 
 
 def make_report(given: _library.Report) -> Report:
@@ -184,6 +187,36 @@ def _thresholds(given: Any) -> dict[str | None, float]:
     return found
 
 
+def _checked_stream(texts: Any, batch_size: Any) -> None:
+    if isinstance(texts, str):
+        raise ArgumentError("texts: expected an iterable of texts, not one text")
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+        raise ArgumentError(f"batch_size: {batch_size!r} is not a number of texts from 1 on")
+
+
+async def _asynchronous(texts: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterator[Any]:
+    if isinstance(texts, AsyncIterable):
+        async for text in texts:
+            yield text
+    else:
+        for text in texts:
+            yield text
+
+
+async def _next_few(source: AsyncIterator[Any], count: int) -> AsyncIterator[Any]:
+    for _ in range(count):
+        try:
+            yield await source.__anext__()
+        except StopAsyncIteration:
+            return
+
+
+def _first_of_two(pair: Any) -> Any:
+    if not isinstance(pair, tuple) or len(pair) != 2:
+        raise ArgumentError(f"texts: {_values.shown(pair)}; expected (text, context)")
+    return pair[0]
+
+
 @contextlib.contextmanager
 def _labels_file(labels: Any) -> Iterator[bytes | None]:
     """What the library takes: a file, or names divided by commas."""
@@ -215,6 +248,9 @@ class _Call:
 
     def __init__(self, labels: Any, nested: bool, multi_label: bool, count: int) -> None:
         self.nested, self.multi_label = bool(nested), bool(multi_label)
+        self.names: dict[str, str] = {}  # of descriptions that are read in place of names
+        if isinstance(labels, Mapping):
+            labels = self._described(labels)
         names = [] if labels is None else [labels] if isinstance(labels, str) else list(labels)
         self.per_text: list[list[bytes]] | None = None
         self.labels: list[bytes] = []
@@ -227,6 +263,30 @@ class _Call:
             self.per_text = [self._encoded(own) for own in names]
         else:
             self.labels = self._encoded(names)
+        shared = () if self.per_text is not None else names
+        self.types = list(dict.fromkeys(self.names.get(name, name) for name in shared))
+
+    def _described(self, labels: Mapping[Any, Any]) -> list[str]:
+        for label, text in labels.items():
+            if not isinstance(label, str) or not isinstance(text, str) or text in self.names:
+                raise ArgumentError(
+                    f"labels: {label!r}: {text!r}; expected a dictionary of labels to descriptions, "
+                    "each with its own"
+                )
+            self.names[text] = label
+        return list(self.names)
+
+    def name(self, label: bytes) -> str:
+        """The name of a label that was found."""
+        found = label.decode()
+        return self.names.get(found, found)
+
+    def of_prompts(self, threshold: Any) -> Any:
+        """Thresholds by what the model reads of the labels."""
+        if not self.names or not isinstance(threshold, Mapping):
+            return threshold
+        prompts = {name: text for text, name in self.names.items()}
+        return {prompts.get(label, label): value for label, value in threshold.items()}
 
     @staticmethod
     def _encoded(names: Any) -> list[bytes]:
@@ -287,6 +347,8 @@ class Model:
     _CHUNK = 1024
     #: So many seconds a chunk should take.
     _PAUSE = 0.2
+    #: Label sets of calls that stay loaded.
+    _KEPT = 8
 
     def __init__(
         self,
@@ -325,11 +387,18 @@ class Model:
             *(whole, backend, precision, threads),
             *(decoder, labels, sentence_encoder, None, label_text),
         )
+        self._weights = weights
+        self._lock = threading.Lock()
+        self._others: dict[str, Model] = {}  # the same folder by the labels of calls
+        self._calls_take_labels: bool | None = None
         count = _library.call("model_label_count", self._model.address)
         self.labels: list[str] = [
             _library.call("model_label", self._model.address, i).decode() for i in range(count)
         ]
         """Labels by id: "O", "B-time", ..."""
+        types = (n.partition("-")[2] or n for n in self.labels if n != "O")
+        self.types: list[str] = list(dict.fromkeys(types))
+        """The entity types that the labels name, in their order."""
 
     def _session(self, threshold: Threshold = None) -> _Session:
         session: _Session | None = getattr(self._local, "session", None)
@@ -376,7 +445,7 @@ class Model:
         labels: Any = ...,
         nested: bool = ...,
         multi_label: bool = ...,
-    ) -> list[Entity]: ...
+    ) -> Entities: ...
     @overload
     def predict(
         self,
@@ -386,7 +455,7 @@ class Model:
         labels: Any = ...,
         nested: bool = ...,
         multi_label: bool = ...,
-    ) -> list[list[Entity]]: ...
+    ) -> Predictions: ...
     def predict(
         self,
         texts: Any,
@@ -395,8 +464,9 @@ class Model:
         labels: Any = None,
         nested: bool = False,
         multi_label: bool = False,
-    ) -> list[Entity] | list[list[Entity]]:
-        """The entities of one text, or a list of them for every text of a list.
+    ) -> Entities | Predictions:
+        """The entities of one text, or a list of them for every text of a list. (The lists show
+        themselves in notebooks, and have ``to_pandas()``.)
 
         ``texts`` may also be a column of a table, a table with a column "text", or rows that have
         "text": ``{"text": ..., ...}``.
@@ -409,32 +479,120 @@ class Model:
         Texts of any length: longer ones than the encoder takes are covered by overlapping windows.
         Entities are in order and do not overlap; offsets are indices of the ``str``.
 
-        A GLiNER model looks for the ``labels`` of the call: a list, or a list for every text; its
-        thresholds are 0.5 unless given. ``nested``: entities may lie inside others;
-        ``multi_label``: one may have several labels.
+        A GLiNER model looks for the ``labels`` of the call: a list, a dictionary of descriptions,
+        which it then reads in place of the names, or a list for every text; its thresholds are 0.5
+        unless given. ``nested``: entities may lie inside others; ``multi_label``: one may have
+        several labels. A model that was loaded with labels tags others, too: it is loaded with them
+        when they first come, and the last few are kept.
         """
+        if labels is not None and self._loaded_with_labels and not self._reads_labels():
+            return self._tagging(labels).predict(  # type: ignore[no-any-return]
+                texts, threshold, nested=nested, multi_label=multi_label
+            )
         many, alone = _values.texts(texts)
         own = labels is not None or nested or multi_label
         call = _Call(labels, nested, multi_label, len(many)) if own else None
-        found = [
-            [
-                Entity(e.start, e.end, e.label.decode(), text[e.start : e.end], e.score)
-                for e in prediction.entities[: prediction.n_entities]
-            ]
-            for text, prediction in zip(many, self._predictions(many, threshold, call))
-        ]
+        types = call.types if call and call.types else self.types
+        given = call.of_prompts(threshold) if call else threshold
+        name = call.name if call else bytes.decode
+        found = Predictions(
+            Entities(
+                (
+                    Entity(e.start, e.end, name(e.label), text[e.start : e.end], e.score)
+                    for e in prediction.entities[: prediction.n_entities]
+                ),
+                text,
+                types,
+            )
+            for text, prediction in zip(many, self._predictions(many, given, call))
+        )
         return found[0] if alone else found
 
+    @property
+    def _loaded_with_labels(self) -> bool:
+        return self._arguments[5] is not None
+
+    def _reads_labels(self) -> bool:
+        """Whether labels may come with a call (GLiNER)."""
+        if self._calls_take_labels is None:
+            options = _Call(["x"], False, False, 0).options({}, 0, 0)
+            out = POINTER(_library.Prediction)()
+            given = None, None, 0, byref(out)
+            try:
+                _library.call("predict_with", self._session().address, byref(options), *given)
+                self._calls_take_labels = True
+            except ArgumentError:
+                self._calls_take_labels = False
+        return self._calls_take_labels
+
+    def _tagging(self, labels: Any) -> Model:
+        """This model with other labels; the last few are kept."""
+        if not isinstance(labels, (str, os.PathLike, Mapping)):
+            labels = list(labels)
+        key = json.dumps(labels, default=os.fspath, sort_keys=False)
+        with self._lock:
+            model = self._others.pop(key, None)
+            if model is None:
+                arguments = list(self._arguments)
+                arguments[5], arguments[7] = labels, self._weights
+                model = type(self)(*arguments)
+            self._others[key] = model  # the youngest is last
+            while len(self._others) > self._KEPT:
+                del self._others[next(iter(self._others))]
+        return model
+
+    def __call__(self, texts: Any, **options: Any) -> Any:
+        """As transformers' token-classification pipeline answers: dictionaries with "entity_group",
+        "score", "word", "start" and "end", in a list for a text, or in one for each of a list.
+        Arguments as of :meth:`predict`."""
+        return self.predict(texts, **options).to_pipeline()
+
     def pipe(
-        self, texts: Iterable[str], threshold: Threshold = None, chunk: int = 1024
-    ) -> Iterator[list[Entity]]:
-        """The entities of every text of a stream, one after another: texts are taken from it `chunk`
-        at a time, and no more of them are kept."""
-        if isinstance(texts, str):
-            raise ArgumentError("texts: expected an iterable of texts, not one text")
+        self,
+        texts: Iterable[Any],
+        threshold: Threshold = None,
+        batch_size: int = 1024,
+        *,
+        as_tuples: bool = False,
+        labels: Any = None,
+        nested: bool = False,
+        multi_label: bool = False,
+    ) -> Iterator[Any]:
+        """The entities of every text of a stream, one after another: texts are taken from it
+        `batch_size` at a time, and no more of them are kept.
+
+        as_tuples: the stream has (text, context), and so has the result: (entities, context).
+        labels, nested, multi_label: as of :meth:`predict`, for all texts.
+        """
+        _checked_stream(texts, batch_size)
         source = iter(texts)
-        while many := list(itertools.islice(source, chunk)):
-            yield from self.predict(many, threshold)
+        options = dict(labels=labels, nested=nested, multi_label=multi_label)
+        while many := list(itertools.islice(source, batch_size)):
+            plain = [_first_of_two(pair) for pair in many] if as_tuples else many
+            found = self.predict(plain, threshold, **options)
+            yield from zip(found, (pair[1] for pair in many)) if as_tuples else found
+
+    async def predict_async(self, texts: Any, threshold: Threshold = None, **options: Any) -> Any:
+        """As :meth:`predict`, on a thread of its own: the event loop goes on meanwhile. (A cancelled
+        call ends there, not the work on the thread.)"""
+        return await asyncio.to_thread(self.predict, texts, threshold, **options)
+
+    async def pipe_async(
+        self,
+        texts: Iterable[Any] | AsyncIterable[Any],
+        threshold: Threshold = None,
+        batch_size: int = 1024,
+        **options: Any,
+    ) -> AsyncIterator[Any]:
+        """As :meth:`pipe`, for streams that may be asynchronous."""
+        _checked_stream(texts, batch_size)
+        source = _asynchronous(texts)
+        while many := [text async for text in _next_few(source, batch_size)]:
+            for one in await asyncio.to_thread(self._piped, many, threshold, options):
+                yield one
+
+    def _piped(self, many: list[Any], threshold: Threshold, options: dict[str, Any]) -> list[Any]:
+        return list(self.pipe(many, threshold, len(many), **options))
 
     @overload
     def tokens(self, texts: str) -> list[Token]: ...  # type: ignore[overload-overlap]

@@ -17,7 +17,8 @@ from ._arguments import TrainingArguments
 from ._callbacks import Trackers, TransformersCallback, is_transformers_callback, tracker_names
 from ._interrupt import Interrupt
 from ._corpus import log_function
-from ._model import Entity, Model, Report, Threshold, load, make_report
+from ._model import Model, Report, Threshold, load, make_report
+from ._predictions import Entities, Predictions, data_frame
 from .errors import ArgumentError, CancelledError
 
 #: Hooks of the original's Trainer, and of transformers', that nothing calls here; and what does
@@ -109,6 +110,14 @@ class TrainResult:
     """What the run used, by training_args.json; under "chosen_by_recipe" what was not given and the
     recipe chose: ``result.options["chosen_by_recipe"]["max_steps"]``."""
 
+    def to_pandas(self) -> Any:
+        """The run's metrics.jsonl: a row a log entry or an evaluation, with "stage", "step", "loss",
+        "eval_loss", ...; what an entry does not have is NaN."""
+        path = os.path.join(os.path.dirname(self.model_folder), "metrics.jsonl")
+        with open(path, encoding="utf-8") as file:
+            entries = [json.loads(line) for line in file]
+        columns = list(dict.fromkeys(name for entry in entries for name in entry))
+        return data_frame(([entry.get(name) for name in columns] for entry in entries), columns)
 
     def _repr_html_(self) -> str:
         scores = self.report._repr_html_() if self.report else ""
@@ -301,14 +310,15 @@ class Trainer:
     @overload
     def predict(  # type: ignore[overload-overlap]
         self, texts: str, threshold: Threshold = ...
-    ) -> list[Entity]: ...
+    ) -> Entities: ...
     @overload
-    def predict(self, texts: Iterable[str], threshold: Threshold = ...) -> list[list[Entity]]: ...
+    def predict(self, texts: Iterable[str], threshold: Threshold = ...) -> Predictions: ...
     def predict(
         self, texts: Any, threshold: Threshold = None
-    ) -> list[Entity] | list[list[Entity]]:
+    ) -> Entities | Predictions:
         """The entities of one text, or of every text of a list: see :meth:`Model.predict`."""
-        return self.model.predict(texts, threshold)
+        found: Entities | Predictions = self.model.predict(texts, threshold)
+        return found
 
     def evaluate(
         self,

@@ -35,8 +35,7 @@ class NerfitRecognizer(EntityRecognizer):
     ) -> None:
         loaded = isinstance(model, _model.Model)
         self.model: _model.Model = model if loaded else _model.load(model, labels=labels)
-        types = dict.fromkeys(n.partition("-")[2] or n for n in self.model.labels if n != "O")
-        self.entities = dict(entities) if entities else {t: t.upper() for t in types}
+        self.entities = dict(entities) if entities else {t: t.upper() for t in self.model.types}
         self.threshold = threshold
         super().__init__(
             supported_entities=list(dict.fromkeys(self.entities.values())),

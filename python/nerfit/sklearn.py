@@ -54,7 +54,7 @@ class NerfitTagger(BaseEstimator):
         trainer = Trainer(args, progress=False)
         self.result_ = trainer.train()
         self.model_: Model = trainer.model
-        self.classes_ = sorted({n.partition("-")[2] for n in self.model_.labels if n != "O"})
+        self.classes_ = sorted(self.model_.types)
         return self
 
     def predict(self, X: Sequence[str]) -> list[list[Entity]]:

@@ -64,9 +64,7 @@ class NerfitComponent:
     @property
     def labels(self) -> tuple[str, ...]:
         """The entity types."""
-        if self.model is None:
-            return ()
-        return tuple(dict.fromkeys(n.partition("-")[2] or n for n in self.model.labels if n != "O"))
+        return () if self.model is None else tuple(self.model.types)
 
     def __call__(self, doc: Doc) -> Doc:
         return next(self.pipe([doc]))

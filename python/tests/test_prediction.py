@@ -197,7 +197,7 @@ def test_streams(trained):
             taken.append(text)
             yield text
 
-    stream = trained.model.pipe(source(), chunk=2)
+    stream = trained.model.pipe(source(), batch_size=2)
     assert next(stream) == trained.predict(texts[0])
     assert len(taken) == 2
     assert list(stream) == trained.predict(texts[1:])

@@ -141,6 +141,10 @@ def stub(library: Path) -> str:
         attributes["test_annotations"] = parameters["test_annotations"] = "Optional[Annotations]"
     for mapping in {row["within"]: None for row in table if "within" in row}:
         attributes[mapping] = parameters[mapping] = "Optional[Dict[str, Any]]"
+    # what transformers alone has is checked by value: nerfit/_transformers.py
+    rows_of_transformers = (HERE / "nerfit" / "_transformers.py").read_text()
+    for name in re.findall(r'^    "(\w+)": \(', rows_of_transformers, re.M):
+        attributes[name] = parameters[name] = "Any"
     return STUB.format(
         attributes="\n".join(f"    {n}: {t}" for n, t in attributes.items()),
         parameters="\n".join(f"        {n}: {t} = ...," for n, t in parameters.items()),

@@ -5,6 +5,7 @@ A hub is two servers, as the real one is: the hub itself, and the store that lar
 redirected to. Every request is recorded; faults are put into `faults`, and used up.
 """
 
+import base64
 import hashlib
 import json
 import threading
@@ -83,6 +84,7 @@ class Hub:
         self.hub_faults = []
         self.tokens = {}  # model: the token it takes
         self.gated = set()
+        self.writer, self.messages = None, []  # the token that may upload; of commits
         self.large = large
         self.hub, self.store = Server(self, "hub"), Server(self, "store")
         self.mirror = Server(self, "mirror")  # redirects to the hub, on a host of its own
@@ -106,6 +108,8 @@ class Hub:
         if self.hub_faults:
             return self.hub_faults.pop(0)(h)
         path = urllib.parse.unquote(urllib.parse.urlparse(h.path).path)
+        if h.command == "POST":
+            return self.answer_upload(h, path)
         if path.startswith("/api/models/"):
             name, _, revision = path[len("/api/models/") :].partition("/revision/")
             file = None
@@ -139,6 +143,43 @@ class Hub:
             X_Linked_Etag=f'"{digest}"',
             X_Linked_Size=len(data),
             X_Repo_Commit=commit,
+        )
+
+    def answer_upload(self, h, path):
+        """What huggingface_hub sends for create_repo and upload_folder; no file is large."""
+        if h.headers.get("Authorization") != f"Bearer {self.writer}":
+            return h.send(401, {"error": "Invalid credentials"})
+        if path == "/api/repos/create":
+            given = json.loads(h.body)
+            name = f"{given['organization']}/{given['name']}"
+            if name in self.models:
+                return h.send(409, {"error": "exists", "url": f"{self.url}/{name}"})
+            self.add(name, {})
+            return h.send(200, {"url": f"{self.url}/{name}", "name": name})
+        if path == "/api/validate-yaml":
+            return h.send(200, {"errors": [], "warnings": []})
+        name, _, action = path[len("/api/models/") :].rpartition("/main")[0].rpartition("/")
+        if action == "preupload":
+            files = json.loads(h.body)["files"]
+            modes = [
+                {"path": f["path"], "uploadMode": "regular", "shouldIgnore": False} for f in files
+            ]
+            return h.send(200, {"files": modes})
+        lines = [json.loads(line) for line in h.body.splitlines()]
+        files = dict(self.models[name]["main"][1])
+        for line in lines:
+            if line["key"] == "file":
+                files[line["value"]["path"]] = base64.b64decode(line["value"]["content"])
+        commit = self.add(name, files)
+        self.messages.append(lines[0]["value"]["summary"])
+        h.send(
+            200,
+            {
+                "success": True,
+                "commitUrl": f"{self.url}/{name}/commit/{commit}",
+                "commitOid": commit,
+                "hookOutput": "",
+            },
         )
 
     def answer_mirror(self, h):

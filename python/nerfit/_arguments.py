@@ -10,7 +10,7 @@ import textwrap
 from typing import Any
 from collections.abc import Iterator, Mapping
 
-from . import _data, _library
+from . import _data, _library, _transformers
 from .errors import ArgumentError, NerfitError
 
 _TABLE = _library.options_table()
@@ -82,6 +82,10 @@ def _text(name: str, value: Any) -> str:
     raise ArgumentError(f"{name}: {value!r} is not a value of an option")
 
 
+def _is_known(name: str) -> bool:
+    return name in _NAMES or name in _transformers.ARGUMENTS
+
+
 def _is_in_memory(name: str, value: Any) -> bool:
     return name in _IN_MEMORY and not isinstance(value, (str, os.PathLike))
 
@@ -121,7 +125,9 @@ class TrainingArguments:
     """The options of a training run: the original package's, with its defaults, and nerfit's own.
 
     A training argument is one value for both stages or a pair (stage 1, stage 2); the attribute is
-    always the pair. ``None`` is the default. An option that does not exist is a ``TypeError`` that
+    always the pair. ``None`` is the default. Arguments that only transformers has are taken where they
+    say what nerfit does, or what Python does for it (``disable_tqdm``, ``run_name``, ``logging_dir``),
+    and refused with what does it here. An option that does not exist is a ``TypeError`` that
     names the nearest one; a value out of range is an :class:`~nerfit.errors.ArgumentError`.
 
     Args:
@@ -166,6 +172,8 @@ class TrainingArguments:
         for name, value in given.items():
             if name in _MAPPINGS:
                 kept[name] = _checked_mapping(name, value)
+            elif name in _transformers.ARGUMENTS:
+                kept[name] = _transformers.checked(name, value)
             elif name not in _OPTIONS:
                 raise TypeError(_unknown(name))
             elif value is not None and _is_in_memory(name, value):
@@ -182,14 +190,15 @@ class TrainingArguments:
         raise AttributeError(name if name.startswith("_") else _unknown(name))
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name not in _NAMES:
+        if not _is_known(name):
             raise AttributeError(_unknown(name))
         self._set({name: value})
 
     def _config(self) -> Config:
         """What was given and is not in memory, for the library; the rest is its own to choose."""
         config = Config()
-        for name in self._given - {"report_to"}:  # its trackers are Python's: _callbacks.py
+        # trackers are Python's (_callbacks.py), and so is what transformers has beside these
+        for name in self._given - {"report_to"} - _transformers.ARGUMENTS.keys():
             value = self.__dict__[name]
             if name in _MAPPINGS:
                 for inner, chosen in value.items():
@@ -205,7 +214,9 @@ class TrainingArguments:
         """Every option with its value; lists and dictionaries are not copied. What was not given and
         is the recipe's to choose is None: `from_dict` then makes arguments that train the same. (What
         it chose stands in ``TrainResult.options`` and in training_args.json.)"""
-        return {name: None if self._is_open(name) else self.__dict__[name] for name in _NAMES}
+        theirs = {name: self.__dict__[name] for name in self._given & _transformers.ARGUMENTS.keys()}
+        own = {name: None if self._is_open(name) else self.__dict__[name] for name in _NAMES}
+        return {**own, **theirs}
 
     def _is_open(self, name: str) -> bool:
         """Whether the recipe chooses it."""
@@ -220,7 +231,7 @@ class TrainingArguments:
         """From a dictionary of options, as `to_dict` gives it or JSON has it; with `ignore_extra`
         unknown ones are passed over. None is for what was not given."""
         if ignore_extra:
-            arguments = {n: v for n, v in arguments.items() if n in _NAMES}
+            arguments = {n: v for n, v in arguments.items() if _is_known(n)}
         made = cls(**{name: arguments.get(name) for name in _FIRST[:2]})
         # a default that is none of the recipe's choices is the same, given or not
         made._set({n: v for n, v in arguments.items() if n in _CHOSEN or not _is_default(n, v)})
@@ -255,7 +266,7 @@ class TrainingArguments:
     def update(self, arguments: Mapping[str, Any], ignore_extra: bool = False) -> TrainingArguments:
         """A copy with some options changed."""
         if ignore_extra:
-            arguments = {n: v for n, v in arguments.items() if n in _NAMES}
+            arguments = {n: v for n, v in arguments.items() if _is_known(n)}
         made = self.copy()
         made._set(arguments)
         return made
@@ -280,7 +291,7 @@ class TrainingArguments:
 
     def __repr__(self) -> str:
         shown = []
-        for name in (name for name in _NAMES if name in self._given):
+        for name in (n for n in (*_NAMES, *_transformers.ARGUMENTS) if n in self._given):
             value = self.__dict__[name]
             if value is not None and _is_in_memory(name, value):
                 value = f"<{len(value)} items>"

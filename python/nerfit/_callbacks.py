@@ -149,6 +149,12 @@ def _scalars(event: Any) -> dict[str, float]:
     return found
 
 
+def _run_name(args: Any) -> str:
+    """transformers' run_name, or the folder's."""
+    given = getattr(args, "run_name", None)
+    return str(given) if given else os.path.basename(os.path.abspath(args.output_dir))
+
+
 class _TensorBoard:
     """Event files in output_dir/runs, a folder a stage."""
 
@@ -163,7 +169,7 @@ class _TensorBoard:
             ) from None
         self.event, self.summary, self.writer_of = Event, Summary, EventFileWriter
         name = f"{time.strftime('%b%d_%H-%M-%S')}_{socket.gethostname()}"
-        self.folder = os.path.join(args.output_dir, "runs", name)
+        self.folder = getattr(args, "logging_dir", None) or os.path.join(args.output_dir, "runs", name)
         self.writers: dict[int, Any] = {}
 
     def __call__(self, event: Any) -> None:
@@ -194,7 +200,7 @@ class _Wandb:
         self.own = wandb.run is None
         self.run = wandb.run or wandb.init(
             project=os.environ.get("WANDB_PROJECT", "nerfit"),
-            name=os.path.basename(os.path.abspath(args.output_dir)),
+            name=_run_name(args),
             config=args.to_sanitized_dict(),
         )
 
@@ -219,8 +225,7 @@ class _MLflow:
         self.mlflow = mlflow
         self.own = mlflow.active_run() is None
         if self.own:
-            name = os.path.basename(os.path.abspath(args.output_dir))
-            mlflow.start_run(run_name=name)
+            mlflow.start_run(run_name=_run_name(args))
         given = {n: v for n, v in args.to_sanitized_dict().items() if n in args._given}
         mlflow.log_params({name: str(value)[:500] for name, value in given.items()})
 

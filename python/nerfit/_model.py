@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Union, overload
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
 
-from . import _data, _library, _transfer, _values
+from . import _data, _hub, _library, _transfer, _values
 from ._corpus import log_function
 from ._interrupt import Call
 from ._predictions import Entities, Entity, Predictions, data_frame
@@ -654,6 +654,47 @@ class Model:
             return make_report(report)
         finally:
             _library.call("report_free", byref(report))
+
+    @classmethod
+    def from_pretrained(cls, name: str | os.PathLike[str], **options: Any) -> Model:
+        """Loads a folder, or a model of the hub ("owner/name"); options as of :class:`Model`, and
+        `revision`: a branch, a tag or a commit."""
+        revision = options.pop("revision", None)
+        return cls(name if revision is None else f"{os.fsdecode(name)}@{revision}", **options)
+
+    def save_pretrained(self, folder: str | os.PathLike[str]) -> str:
+        """Copies the model's files to a new folder, with a model card if it has none. The folder is
+        there whole or not at all. What it was loaded with (labels, precision) does not go along.
+
+        Raises:
+            FileError: the folder holds something.
+        """
+        source = download(self.folder)
+        title = os.path.basename(os.path.abspath(os.fsdecode(folder)))
+        return _hub.save(source, folder, _hub.card(title, os.fsdecode(folder), self.types))
+
+    def push_to_hub(
+        self,
+        name: str,
+        *,
+        private: bool | None = None,
+        token: str | None = None,
+        commit_message: str | None = None,
+        revision: str | None = None,
+        create_pr: bool = False,
+    ) -> str:
+        """Uploads the model's files to the hub as "owner/name", in one commit, with a model card if
+        it has none; takes the package huggingface_hub (``pip install nerfit[hub]``), which knows who
+        you are (``hf auth login``, HF_TOKEN, or `token`).
+
+        Returns:
+            The commit's address.
+        """
+        readme = _hub.card(name.rpartition("/")[2], name, self.types)
+        folder = download(self.folder)
+        return _hub.push(
+            folder, name, readme, private, token, commit_message, revision, create_pr
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled is where it came from: who unpickles it loads it again."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import html
+import inspect
 import json
 import os
 import warnings
@@ -26,7 +27,12 @@ from .errors import ArgumentError, CancelledError
 _HOOKS = {
     "_prepare_tokenizer": "the tokenizer is the one in model_name's folder",
     "_prepare_model": "the model is model_name",
-    "_prepare_embeddings": "give ent2emb embeddings or descriptions",
+    "_prepare_dataset": "override _parse_annotation",
+    "_prepare_dataloader": "",
+    "_data_collator": "",
+    "_configure_optimizer": "the optimizer is AdamW: learning_rate, adam_beta1, weight_decay, ...",
+    "_training_step": "callbacks are told of every step",
+    "_evaluate": "callbacks are told of every evaluation",
     "_prepare_dataset_pretraining": "override _parse_annotation",
     "_prepare_dataset_ner": "override _parse_annotation",
     "_prepare_data_collator": "",
@@ -50,7 +56,6 @@ _HOOKS = {
     "create_scheduler": "give TrainingArguments lr_scheduler_type",
     "create_optimizer_and_scheduler": "give TrainingArguments lr_scheduler_type",
     "log": "callbacks are told of every log entry",
-    "save_model": "the model is in TrainResult.model_folder",
 }
 
 _EVENTS = ("begin", "step", "log", "evaluate", "save", "end")
@@ -195,22 +200,27 @@ class Trainer:
             a checkpoint. So does one that raises; the exception then comes out of :meth:`train`.
             Objects (or classes) of transformers' TrainerCallback are called with `args`, a state
             and a control, of which ``should_training_stop`` acts.
-        progress: show progress on stderr, with tqdm if it is installed.
+        progress: show progress on stderr, with tqdm if it is installed; by default unless the
+            arguments have transformers' ``disable_tqdm``.
+
+    A subclass may also give the original's `_prepare_embeddings`, whose result takes the place of
+    ``ent2emb``. Its other hooks, and transformers', are never called: a warning names each.
     """
 
     def __init__(
         self,
         args: TrainingArguments,
         callbacks: Iterable[Callback] = (),
-        progress: bool = True,
+        progress: bool | None = None,
     ) -> None:
         if not isinstance(args, TrainingArguments):
             raise ArgumentError(f"args: expected TrainingArguments, not {_values.shown(args)}")
         self._tell_of_hooks()
-        self.args = args
+        self.args = args = self._with_embeddings(args)
         self.callbacks: list[Callback] = _callables(callbacks, args)
         tracker_names(args.report_to)
-        self.progress = progress
+        disabled = bool(getattr(args, "disable_tqdm", False))
+        self.progress = not disabled if progress is None else progress
         self.result: TrainResult | None = None
         self._model: Model | None = None
         self._corpora = self._read()
@@ -236,6 +246,24 @@ class Trainer:
                 f"Python{advice}",
                 stacklevel=3,
             )
+
+    def _with_embeddings(self, args: TrainingArguments) -> TrainingArguments:
+        """With what a subclass's `_prepare_embeddings` gives."""
+        if type(self)._prepare_embeddings is Trainer._prepare_embeddings:
+            return args
+        self.args = args  # the original's hooks read it
+        takes = inspect.signature(self._prepare_embeddings).parameters
+        found = self._prepare_embeddings(*([args.ent2emb] if takes else []))
+        if not isinstance(found, Mapping):
+            raise ArgumentError(
+                f"_prepare_embeddings gave {_values.shown(found)}; expected a dictionary of labels with "
+                "their embeddings or descriptions"
+            )
+        return args.update({"ent2emb": found})
+
+    def _prepare_embeddings(self, ent2emb: Any) -> Any:
+        """What the labels mean: to be overridden, with or without the argument (``args.ent2emb``)."""
+        return ent2emb
 
     @staticmethod
     def _parse_annotation(annotations: list[Any]) -> list[Any]:
@@ -319,6 +347,14 @@ class Trainer:
         """The entities of one text, or of every text of a list: see :meth:`Model.predict`."""
         found: Entities | Predictions = self.model.predict(texts, threshold)
         return found
+
+    def save_model(self, output_dir: str | os.PathLike[str]) -> str:
+        """As :meth:`Model.save_pretrained`."""
+        return self.model.save_pretrained(output_dir)
+
+    def push_to_hub(self, name: str, **options: Any) -> str:
+        """As :meth:`Model.push_to_hub`."""
+        return self.model.push_to_hub(name, **options)
 
     def evaluate(
         self,

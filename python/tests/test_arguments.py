@@ -5,12 +5,13 @@ import enum
 import inspect
 import json
 import pickle
+import re
 from pathlib import Path
 
 import numpy
 import pytest
 
-from nerfit import TrainingArguments, _library
+from nerfit import Trainer, TrainingArguments, _library
 from nerfit._arguments import _CHOSEN
 from nerfit.errors import ArgumentError
 
@@ -271,14 +272,8 @@ def test_documentation_names_the_recipes_choices():
 @pytest.mark.parametrize(
     "name, hint",
     [
-        ("no_cuda", "; it has no counterpart here"),
-        ("optim", "; it has no counterpart here"),
-        ("push_to_hub", "; it has no counterpart here"),
-        ("disable_tqdm", "; it has no counterpart here"),
         ("evaluation_strategy", '; here it is "eval_strategy"'),
         ("lr", '; here it is "learning_rate"'),
-        ("fsdp_config", ""),
-        ("hub_token", ""),
         ("learning_rte", '; did you mean "learning_rate"?'),
         ("leraning_rate", '; did you mean "learning_rate"?'),
         ("max-step", '; did you mean "max_steps"?'),
@@ -290,3 +285,41 @@ def test_names_of_other_libraries(name, hint):
     assert str(caught.value) == f'unknown option "{name}"{hint}'
     with pytest.raises(TypeError, match='peft_config: unknown option "r"; here it is "lora_r"'):
         make(peft_config={"r": 4})
+
+
+def test_arguments_of_transformers(options):
+    """What transformers alone has is taken where it says what happens, and refused with what does."""
+    args = TrainingArguments(
+        **options, optim="adamw_torch", use_cpu=True, push_to_hub=False, disable_tqdm=True, tf32=None
+    )
+    assert args.optim == "adamw_torch" and args.use_cpu is True
+    assert not Trainer(args).progress and Trainer(args, progress=True).progress
+    again = TrainingArguments.from_dict(args.to_dict())
+    assert again.to_dict() == args.to_dict() and "use_cpu=True" in repr(args)
+    for name, value, words in (
+        ("optim", "sgd", "the optimizer is AdamW: adam_beta1"),
+        ("push_to_hub", True, 'trainer.push_to_hub("owner/name")'),
+        ("use_cpu", 1, "expected True or False"),
+        ("per_gpu_eval_batch_size", 8, "give per_device_eval_batch_size"),
+        ("gradient_checkpointing", True, "per_device_train_batch_size"),
+        ("lr_scheduler_kwargs", {"power": 2}, "lr_power"),
+        ("deepspeed", "ds.json", "mpirun"),
+    ):
+        with pytest.raises(ArgumentError, match=re.escape(words)):
+            TrainingArguments(**options, **{name: value})
+    args.disable_tqdm = False
+    assert Trainer(args).progress
+
+
+def test_every_argument_of_transformers(options):
+    """Each is an option of nerfit's or has its row, and its default can be given."""
+    transformers = pytest.importorskip("transformers")
+    theirs = pytest.importorskip("dataclasses").fields(transformers.TrainingArguments)
+    from nerfit import _arguments, _transformers
+
+    for field in theirs:
+        if not field.init or field.name in _arguments._NAMES:
+            continue
+        assert field.name in _transformers.ARGUMENTS
+        if field.name not in ("include_for_metrics", "local_rank"):
+            setattr(TrainingArguments(**options), field.name, field.default)

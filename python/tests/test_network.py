@@ -71,6 +71,47 @@ def test_models_by_name(hub, trained, tmp_path):
         nerfit.load("acme/tagger@v9")
 
 
+def test_models_are_pushed(hub, trained, tmp_path, monkeypatch):
+    """What huggingface_hub uploads is what nerfit downloads."""
+    constants = pytest.importorskip("huggingface_hub.constants")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    hub.writer = "hf_secret"
+    model = trained.model
+    address = model.push_to_hub("acme/new", token="hf_secret", commit_message="first")
+    assert address.startswith(f"{hub.url}/acme/new/commit/") and hub.messages == ["first"]
+    assert hub.models["acme/new"]["main"][1].keys() == files_of(Path(model.folder)).keys()
+    loaded = nerfit.Model.from_pretrained("acme/new", revision="main", precision="f32", threads=1)
+    assert loaded.predict(ANNOTATIONS) == model.predict(ANNOTATIONS)
+    trained.push_to_hub("acme/new", token="hf_secret")  # it is there already
+    with pytest.raises(FileError, match="acme/new: was not uploaded: .*401"):
+        model.push_to_hub("acme/new", token="hf_wrong")
+    with pytest.raises(ArgumentError, match="'a b' is no name of a model on the hub"):
+        model.push_to_hub("a b", token="hf_secret")
+
+
+def test_adapters_of_local_bases_are_not_pushed(hub, trained, tmp_path):
+    pytest.importorskip("huggingface_hub")
+    folder = Path(trained.model.save_pretrained(tmp_path / "adapter"))
+    (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "/models/bert"}')
+    with pytest.raises(ArgumentError, match="'/models/bert', a folder that only this machine has"):
+        nerfit._hub.push(str(folder), "acme/adapter", "")
+    assert not hub.seen()
+
+
+def test_saved_models(trained, encoder, tmp_path):
+    folder = trained.save_model(tmp_path / "a" / "saved")
+    loaded = nerfit.Model.from_pretrained(folder, precision="f32", threads=1)
+    assert loaded.predict(ANNOTATIONS) == trained.predict(ANNOTATIONS)
+    card = (Path(folder) / "README.md").read_text()
+    assert "library_name: nerfit" in card and "| song |" not in card.split("---")[1]
+    assert [p.name for p in Path(folder).parent.iterdir()] == ["saved"]
+    with pytest.raises(FileError, match="there is something already"):
+        trained.save_model(folder)
+    (Path(folder) / "README.md").unlink()
+    again = Path(loaded.save_pretrained(tmp_path / "plain"))
+    assert "`song`" in (again / "README.md").read_text()
+
+
 def test_threads_that_want_the_same_model(hub, encoder):
     hub.add("acme/encoder", files_of(encoder))
     found = []

@@ -216,6 +216,30 @@ def test_hooks_that_nothing_calls(options, recwarn):
     assert not recwarn.list
 
 
+def test_embeddings_of_a_hook(options):
+    given = options.pop("ent2emb")
+
+    class Own(Trainer):
+        def _prepare_embeddings(self):
+            assert self.args.ent2emb is None
+            return given
+
+    class Changed(Trainer):
+        def _prepare_embeddings(self, ent2emb):
+            return {**super()._prepare_embeddings(ent2emb), "time": [0.0, 0.0, 0.0, 9.0]}
+
+    class None_(Trainer):
+        def _prepare_embeddings(self, ent2emb):
+            return None
+
+    args = TrainingArguments(**options)
+    assert Own(args).args.ent2emb is given and args.ent2emb is None
+    args.ent2emb = given
+    assert Changed(args).args.ent2emb["time"][3] == 9.0 and args.ent2emb is given
+    with pytest.raises(ArgumentError, match="_prepare_embeddings gave None; expected a dictionary"):
+        None_(args)
+
+
 @pytest.mark.parametrize(
     "args, extra, message",
     [

@@ -670,6 +670,19 @@ NERFIT_API nerfit_status nerfit_score_files_with(const char *gold, const char *p
                                                  const nerfit_read_options *predicted_options,
                                                  nerfit_report *report, nerfit_error *error);
 
+/* ---------------------------------------------------------------- entities in pages */
+
+/* A text (UTF-8, size bytes) with its entities [count] marked as displaCy does, an element for a page
+ * with the style sheet below; freed with nerfit_free. Of an entity start, end, label and score are read
+ * (a negative score is not shown); entities may nest and cross. A label's colour is a function of the
+ * set of labels [n_labels]: the same set has the same colours everywhere. */
+NERFIT_API nerfit_status nerfit_entities_html(const char *text, size_t size,
+                                              const nerfit_entity *entities, size_t count,
+                                              const char *const *labels, size_t n_labels,
+                                              char **html, nerfit_error *error);
+/* The style sheet, for light pages and dark ones; a constant. */
+NERFIT_API const char *nerfit_entities_css(void);
+
 /* ---------------------------------------------------------------- tokens and embeddings */
 
 typedef struct nerfit_tokenizer nerfit_tokenizer;

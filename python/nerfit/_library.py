@@ -433,6 +433,14 @@ _FUNCTIONS = {
         STATUS,
         [c_void_p, _texts, c_size_t, POINTER(c_float), POINTER(c_size_t), _error],
     ),
+    "nerfit_entities_css": (c_char_p, []),
+    "nerfit_entities_html": (
+        STATUS,
+        [
+            *(c_char_p, c_size_t, POINTER(Entity), c_size_t, POINTER(c_char_p), c_size_t),
+            *(POINTER(c_void_p), _error),
+        ],
+    ),
     "nerfit_tokenizer_load": (STATUS, [POINTER(c_void_p), c_char_p, _error]),
     "nerfit_tokenizer_free": (None, [c_void_p]),
     "nerfit_tokenize": (STATUS, [c_void_p, c_char_p, c_size_t, POINTER(c_void_p), _error]),

@@ -5,13 +5,14 @@ import asyncio
 import copy
 import json
 import pickle
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
 import nerfit
 from nerfit import Entities, Entity, Predictions
-from nerfit._predictions import PALETTE
 from nerfit.errors import ArgumentError
 
 from conftest import ANNOTATIONS, DESCRIPTIONS
@@ -48,19 +49,27 @@ def test_tables(trained):
     assert isinstance(history, pandas.DataFrame)
 
 
-def test_notebooks(trained):
-    entities = trained.predict("play jazz in madrid")
-    page = entities._repr_html_()
-    assert page.count("<mark") == 2 == page.count("</mark>")
-    assert ">jazz<span" in page
-    assert page.count(PALETTE[trained.model.types.index("song")]) == 1
-    page = Entities([Entity(1, 2, "<i>", "<", 0.5)], "a<b")._repr_html_()
-    assert ">&lt;<span" in page and ">&lt;i&gt;</span></mark>b</div>" in page
+def test_notebooks(trained, program, tmp_path):
+    """The marks are those of the program's page."""
+    texts = ["play jazz in madrid", "ünd <please> wake me up at nine \N{OX}"]
+    found = trained.predict(texts)
+    page = found._repr_html_()
+    assert page.count('<mark class="entity hue') == 3 == page.count("</mark>")
+    assert "ünd &lt;please&gt; wake" in page and "<small>song</small></mark>" in page
+    (tmp_path / "texts.txt").write_text("".join(text + "\n" for text in texts), "utf-8")
+    command = [program, "predict", trained.result.model_folder, str(tmp_path / "texts.txt")]
+    told = subprocess.run([*command, "--format", "html", "--precision", "f32", "--threads", "1"],
+                          capture_output=True, text=True, check=True).stdout  # fmt: skip
+    marks = re.findall(r"<mark.*</mark>", page)
+    assert len(marks) == 2 and all(one in told for one in marks)
+    assert found[0]._repr_html_().count("<mark") == 2
     crossing = Entities(
         [Entity(0, 4, "x", "play", 0.5), Entity(2, 9, "y", "ay jazz", 0.5)], "play jazz"
     )
-    assert crossing._repr_html_().count("<mark") == 2 and "also" in crossing._repr_html_()
-    many = Predictions([entities] * 60)._repr_html_()
+    assert crossing._repr_html_().count("<mark") == 3  # one in two pieces
+    with pytest.raises(ArgumentError, match="entity 1 .*0..4.* is not in the text"):
+        Entities([Entity(0, 4, "x", "play", 0.5)], "pl")._repr_html_()
+    many = Predictions([found[0]] * 60)._repr_html_()
     assert many.count("<div") == 50 and "and 10 more texts" in many
 
 

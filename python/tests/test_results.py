@@ -60,8 +60,8 @@ def test_notebooks(trained, program, tmp_path):
     command = [program, "predict", trained.result.model_folder, str(tmp_path / "texts.txt")]
     told = subprocess.run([*command, "--format", "html", "--precision", "f32", "--threads", "1"],
                           capture_output=True, text=True, check=True).stdout  # fmt: skip
-    marks = re.findall(r"<mark.*</mark>", page)
-    assert len(marks) == 2 and all(one in told for one in marks)
+    marks = re.findall(r"<mark[^>]*>\w+<small>\w+</small></mark>", page)
+    assert len(marks) == 3 and all(one in told for one in marks)
     assert found[0]._repr_html_().count("<mark") == 2
     crossing = Entities(
         [Entity(0, 4, "x", "play", 0.5), Entity(2, 9, "y", "ay jazz", 0.5)], "play jazz"

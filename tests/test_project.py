@@ -18,7 +18,7 @@ import tempfile
 import threading
 import unittest
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 TESTS = Path(__file__).resolve().parent
 sys.path.insert(0, str(TESTS))
@@ -37,6 +37,8 @@ class Project:
         self.token = self.service.ask("GET", "/token")[2]["token"]
 
     def ask(self, method, path, body=None, **headers):
+        if isinstance(body, str):
+            body = body.encode()
         status, self.headers, answer = self.service.ask(method, "/project" + path, body,
                                                         {"X-Nerfit-Token": self.token, **headers})
         return status, answer
@@ -243,6 +245,77 @@ class Labels(Case):
         before = p.state()
         p.service.end()
         self.assertEqual(self.project().state(), before)
+
+
+class Exchange(Case):
+    FILE = ('{"text": "call 😀 Anna at nine", "entities": [[7, 11, "person"], [15, 19, "time"]], "id": 7}\n'
+            '{"text": "nothing here", "entities": []}\n')
+
+    def test_import(self):
+        p = self.project()
+        p.label("person")
+        shown = p.fine("POST", "/import?name=x.jsonl&preview=true", self.FILE)
+        self.assertEqual([shown[k] for k in ("texts", "added", "repeated", "entities", "labels", "applied")],
+                         [2, 2, 0, 2, ["time"], False])
+        self.assertIn("id", shown["warnings"][0])
+        self.assertEqual(p.fine("GET", "")["counts"]["texts"], 0)
+        got = p.fine("POST", "/import?name=" + quote("../../etc/ä<b>.jsonl"), self.FILE)
+        self.assertEqual((got["added"], got["annotated"], got["applied"]), (2, 2, True))
+        text = p.text(1)
+        self.assertEqual((text["status"], text["file"], text["line"]), ("accepted", "ä<b>.jsonl", 1))
+        self.assertEqual([(e["start"], e["end"], e["text"]) for e in text["entities"]], [(8, 12, "Anna"), (16, 20, "nine")])
+        # again: nothing is added, and what somebody has done since stays
+        p.put(text, entities=[], status="skipped")
+        again = p.fine("POST", "/import?name=x.jsonl", self.FILE)
+        self.assertEqual((again["added"], again["repeated"], again["annotated"]), (0, 2, 0))
+        self.assertEqual(p.text(1)["status"], "skipped")
+        before = p.state()
+        p.service.end()
+        self.assertEqual(self.project().state(), before)
+
+    def test_plain_text_and_drafts(self):
+        p = self.project()
+        got = p.fine("POST", "/import?name=a.txt&format=text", "one\ntwo\n")
+        self.assertEqual((got["added"], p.text(1)["status"]), (2, "open"))
+        p.fine("POST", "/import?name=b.jsonl&annotations=draft", self.FILE)
+        self.assertEqual((p.text(3)["status"], p.text(3)["n_entities"]), ("open", 2))
+        p.fine("POST", "/import?name=c.txt&annotations=none", "[person : Anna] came\n")
+        self.assertEqual((p.text(5)["text"], p.text(5)["n_entities"]), ("Anna came", 0))
+
+    def test_wrong_files(self):
+        p = self.project()
+        wrong = '{"text": "a"}\n{"text": "abc", "entities": [[2, 9, "x"]]}\n'
+        status, answer = p.ask("POST", "/import?name=x.jsonl", wrong)
+        self.assertEqual(status, 422)
+        self.assertIn("x.jsonl:2", answer["error"])
+        over = '{"text": "abc d", "entities": [[0, 3, "x"], [0, 5, "y"]]}\n'
+        self.assertEqual(p.ask("POST", "/import?name=x.jsonl", over)[0], 422)
+        for query in ("format=docx", "overlap=some", "annotations=some"):
+            self.assertEqual(p.ask("POST", "/import?name=x.jsonl&" + query, "{}")[0], 422, query)
+        self.assertEqual(p.fine("GET", "")["counts"]["texts"], 0)
+        self.assertEqual(p.fine("GET", "/labels")["labels"], [])
+        p.fine("POST", "/import?name=x.jsonl&overlap=longest", over)
+        self.assertEqual([e["label"] for e in p.text(1)["entities"]], ["y"])
+
+    def test_every_format_and_back(self):
+        p = self.project()
+        p.fine("POST", "/import?name=x.jsonl", '{"text": "call Anna at nine .", "entities": [[5, 9, "person"], [13, 17, "time"]]}\n'
+                                               '{"text": "Ben at ten .", "entities": [[0, 3, "person"]]}\n')
+        texts = [(t["text"], [(e["start"], e["end"], e["label"]) for e in t["entities"]]) for t in p.state()[0]]
+        written = [f["name"] for f in p.fine("GET", "/formats")["written"]]
+        self.assertGreater(len(written), 8)
+        for name in written:
+            with self.subTest(format=name):
+                data = p.fine("GET", f"/export?format={name}")
+                self.assertRegex(p.headers["Content-Disposition"], r'^attachment; filename="project\.[a-z.-]+"$')
+                back = self.project(folder=Path(self.root) / f"back-{name}")
+                back.fine("POST", f"/import?name=x&format={name}", data)
+                got = [(t["text"], [(e["start"], e["end"], e["label"]) for e in t["entities"]]) for t in back.state()[0]]
+                self.assertEqual(got, texts if name != "text" else [(t, []) for t, _ in texts])
+                back.service.end()
+        for query in ("format=brat", "format=none", "status=good"):
+            self.assertEqual(p.ask("GET", "/export?" + query)[0], 422, query)
+        self.assertEqual(p.fine("GET", "/export?status=open"), b"")
 
 
 class Safety(Case):
@@ -503,6 +576,79 @@ class Training(Case):
         p.service.end()
         again = self.project()
         self.wait_for_model(again, "0001")
+
+    def test_what_came_of_it(self):
+        p = self.taught()
+        self.assertEqual(p.ask("GET", "/texts?filter=disagreement")[0], 409)
+        self.assertEqual(p.ask("GET", "/thresholds")[0], 404)
+        for _ in range(2):
+            p.fine("POST", "/train", {})
+            self.assertEqual(self.finish(p)["state"], "done")
+        run = p.fine("GET", "/runs/0002")
+        self.assertEqual(run["held_out"], sorted(run["held_out"]))
+        golds = sum(len(p.text(i)["entities"]) for i in run["held_out"])
+        self.assertEqual(run["scores"]["micro"]["support"], golds)
+        self.assertEqual(run["f1"], run["scores"]["micro"]["f1"])
+        self.assertEqual(len(run["confusion"]["table"]), len(run["confusion"]["types"]) + 1)
+        page = p.fine("GET", "/runs/0002/report.html").decode()
+        self.assertIn("<html", page)
+        self.assertIn("sandbox", p.headers["Content-Security-Policy"])
+        mistakes = p.fine("GET", "/runs/0002/mistakes")["mistakes"]
+        missed = sum(m["gold"] is not None for m in mistakes)
+        self.assertEqual(missed, golds - run["scores"]["micro"]["correct"])
+        for m in mistakes:
+            self.assertIn(int(m["id"]), run["held_out"])
+            self.assertEqual(m["text"], p.text(m["id"])["text"])
+            for e in filter(None, (m["gold"], m["predicted"])):
+                self.assertEqual(m["text"][e["start"]:e["end"]], e["text"])
+        got = p.fine("GET", "/thresholds?precision=0.9")
+        self.assertEqual(set(got["labels"]), {"person", "time"})
+        self.assertEqual(got["all"]["annotated"], golds)
+        for row in [got["all"], *got["labels"].values()]:
+            recalls = [x["recall"] for x in row["points"]]
+            self.assertEqual(recalls, sorted(recalls, reverse=True))
+            if row["chosen"] is not None:
+                self.assertGreaterEqual(next(x for x in row["points"] if x["threshold"] == row["chosen"])["precision"], 0.9)
+        got = p.fine("GET", "/compare?a=0001&b=0002")
+        self.assertTrue(got["same_texts"])
+        for row in got["types"]:
+            self.assertEqual(row["a"], row["b"])  # the same texts, the same seed
+        # where the model sees a text otherwise, until somebody has looked
+        disputed = p.fine("GET", "/texts?filter=disagreement&limit=500")["texts"]
+        self.assertLessEqual({m["id"] for m in mistakes}, {t["id"] for t in disputed})
+        for t in disputed:
+            p.put(t, notes="right as it is")
+        self.assertEqual(p.fine("GET", "/texts?filter=disagreement")["total"], 0)
+        for path, status in [("/runs/0009", 404), ("/runs/../0001", 404), ("/runs/0002/train.jsonl", 404), ("/runs/", 404),
+                             ("/compare?a=0001", 404), ("/thresholds?precision=2", 422), ("/thresholds?run=x", 404)]:
+            self.assertEqual(p.ask("GET", path)[0], status, path)
+
+    def test_check(self):
+        p = self.project("--project_model", self.encoder)
+        p.label("person", "place", "unused")
+        p.add("skipped", *(f"call anna now {i}" for i in range(4)))
+        for i in range(2, 6):
+            p.accept(i, ("anna", "person" if i < 5 else "place"))
+        findings = p.fine("GET", "/check")["findings"]
+        self.assertIn("5", [f["id"] for f in findings])
+        self.assertTrue(any("unused" in f["message"] for f in findings))
+
+    def test_next_by_suggest(self):
+        p = self.taught()
+        p.fine("POST", "/train", {})
+        self.finish(p)
+        self.wait_for_model(p, "0001")
+        self.assertEqual(p.fine("GET", "/next?order=suggest")["order"], "file")
+        self.assertTrue(p.service.wait_for(lambda: p.fine("GET", "")["suggest"]["state"] in ("ready", "failed")))
+        text = p.fine("GET", "/next?order=suggest")
+        self.assertEqual((text["order"], set(text["why"])), ("suggest", {"gain", "uncertainty", "rarity"}))
+        self.assertIn(text["id"], ("13", "14"))
+        other = p.fine("GET", f"/next?order=suggest&after={text['id']}")
+        self.assertEqual({text["id"], other["id"]}, {"13", "14"})
+        for t in (text, other):
+            p.put(p.text(t["id"]), status="skipped")
+        self.assertIsNone(p.fine("GET", "/next?order=suggest")["id"])
+        self.assertEqual(p.ask("POST", "/suggest", {})[0], 422)
 
     def test_cancel_and_resume(self):
         p = self.taught()

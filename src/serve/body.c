@@ -30,9 +30,11 @@ void nf_body_begin(nf_request *r) {
     r->accepts_gzip = accepts_gzip(nf_request_header(r, "Accept-Encoding"));
 }
 
-static size_t limit_of(const nf_request *r) {
+static size_t limit_of(const nf_request *r, bool stream) {
     const nf_serve_options *o = &r->server->options;
-    return r->stream ? o->stream_limit : o->payload_limit;
+    if (stream) return o->stream_limit;
+    if (!(r->route->flags & NF_ROUTE_FILE)) return o->payload_limit;
+    return o->stream_limit < o->memory_limit / 4 ? o->stream_limit : o->memory_limit / 4;
 }
 
 static bool too_large(nf_request *r, size_t limit) {
@@ -50,10 +52,9 @@ static bool begin_inflate(nf_request *r) {
 }
 
 bool nf_body_fits(nf_request *r, bool stream) {
-    const nf_serve_options *o = &r->server->options;
     const char *encoding = nf_request_header(r, "Content-Encoding");
     const char *length = nf_request_header(r, "Content-Length"), *end;
-    size_t limit = stream ? o->stream_limit : o->payload_limit;
+    size_t limit = limit_of(r, stream);
     uint64_t size = 0;
     if (length && !nf_whole_read(length, UINT64_MAX, &size, &end)) size = UINT64_MAX;
     if (size > limit) return too_large(r, limit);
@@ -66,7 +67,7 @@ bool nf_body_fits(nf_request *r, bool stream) {
 
 /* Plain bytes; `size` of them count against the limits. */
 static bool take_plain(nf_request *r, const char *data, size_t size) {
-    size_t limit = limit_of(r);
+    size_t limit = limit_of(r, r->stream != NULL);
     if (r->stream) return nf_stream_take(r, data, size);
     if (size > limit - r->body.length) return too_large(r, limit);
     if (!nf_request_hold(r, (ptrdiff_t)size)) {

@@ -32,6 +32,9 @@ typedef enum nf_route_flag {
     /* Changes something for a page: a header X-Nerfit-Token must show what GET /token gives (which
      * other sites' pages cannot read). */
     NF_ROUTE_TOKEN = 8,
+    /* Its body is a file: stream_limit counts instead of payload_limit, or a quarter of memory_limit if
+     * that is less. */
+    NF_ROUTE_FILE = 16,
 } nf_route_flag;
 
 typedef struct nf_route {

@@ -122,8 +122,11 @@ static bool code_point_at(const nf_item *text, nf_unit unit, json_int_t offset, 
 
 static nerfit_status read_mark(nf_mark *mark, const nf_project *p, const nf_item *text,
                                const json_t *given, nf_unit unit, size_t i, nerfit_error *err) {
-    const json_t *start = json_object_get(given, "start"), *end = json_object_get(given, "end");
-    const char *name = json_string_value(json_object_get(given, "label"));
+    bool list = json_is_array(given); /* as jsonl has them */
+    const json_t *start = list ? json_array_get(given, 0) : json_object_get(given, "start");
+    const json_t *end = list ? json_array_get(given, 1) : json_object_get(given, "end");
+    const char *name =
+        json_string_value(list ? json_array_get(given, 2) : json_object_get(given, "label"));
     if (!json_is_integer(start) || !json_is_integer(end) || !name)
         return nf_fail(err, NERFIT_ARGUMENT,
                        "\"entities\": item %zu has not \"start\" and \"end\", whole numbers, and "
@@ -176,28 +179,29 @@ static json_t *text_or_null(const char *text) {
     return text ? json_string(text) : json_null();
 }
 
-/* The labels' colours (base/entity_look.h); all the first one without memory. */
-static uint8_t *label_hues(const nf_project *p) {
+/* The labels' colours [n_labels], as in all pages; NULL: out of memory. */
+static uint8_t *hues_of(const nf_project *p) {
     const char **names = calloc(p->n_labels + 1, sizeof *names);
-    uint8_t *hues = calloc(p->n_labels + 1, 1);
-    for (size_t i = 0; names && i < p->n_labels; i++) names[i] = p->labels[i]->name;
-    if (names && hues) nf_entity_hues(names, p->n_labels, hues, NULL);
+    uint8_t *hues = calloc(p->n_labels + 1, sizeof *hues);
+    for (size_t i = 0; i < p->n_labels && names; i++) names[i] = p->labels[i]->name;
+    bool made = names && hues && nf_entity_hues(names, p->n_labels, hues, NULL) == NERFIT_OK;
     free(names);
-    return hues;
+    if (made) return hues;
+    free(hues);
+    return NULL;
 }
 
 json_t *nf_labels_answer(const nf_project *p) {
-    json_t *list = json_array();
-    uint8_t *hues = label_hues(p);
-    for (size_t i = 0; i < p->n_labels; i++) {
+    uint8_t *hues = hues_of(p);
+    json_t *list = hues ? json_array() : NULL;
+    for (size_t i = 0; i < p->n_labels && list; i++) {
         const nf_label *l = p->labels[i];
         nf_label_effect used = nf_project_label_effect(p, l, NULL);
-        json_array_append_new(list, json_pack("{s:s, s:s, s:i, s:o, s:o, s:I, s:I}", "name",
-                                              l->name, "description", l->description, "hue",
-                                              hues ? hues[i] : 0, "color", text_or_null(l->color),
-                                              "shortcut", text_or_null(l->shortcut), "entities",
-                                              (json_int_t)used.entities, "texts",
-                                              (json_int_t)used.texts));
+        json_array_append_new(
+            list, json_pack("{s:s, s:s, s:o, s:o, s:i, s:I, s:I}", "name", l->name, "description",
+                            l->description, "color", text_or_null(l->color), "shortcut",
+                            text_or_null(l->shortcut), "hue", hues[i], "entities",
+                            (json_int_t)used.entities, "texts", (json_int_t)used.texts));
     }
     free(hues);
     return list;

@@ -123,6 +123,7 @@ void nf_project_close(nf_project *p) {
     nf_journal_close(&p->events_file);
     nf_directory_unlock(p->lock);
     json_decref(p->notices);
+    json_decref(p->disagreements);
     json_decref(p->renames);
     free(p->folder);
     free(p->name);

@@ -77,6 +77,7 @@ typedef struct nf_project {
     bool stale;                     /* an event was written that there was no memory to make true */
     json_t *renames;                /* [[revision, from, to], ...] */
     json_t *notices;                /* of opening it: texts */
+    json_t *disagreements;          /* findings.c */
     struct nf_trainer *trainer;     /* trainer.h */
     struct nf_suggester *suggester; /* suggester.h */
     nf_log log;
@@ -155,6 +156,12 @@ nerfit_status nf_project_set(nf_project *project, const char *name, const bool *
 nerfit_status nf_project_replay(void *project, const json_t *line, long number, nerfit_error *err);
 nerfit_status nf_project_replay_text(void *project, const json_t *line, long number,
                                      nerfit_error *err);
+
+/* ---- exchange.c */
+
+/* Texts of a status (NF_TEXT_STATUSES: all) as the library has them; a text's number is its line. */
+nerfit_status nf_project_corpus(nerfit_corpus **corpus, const nf_project *project,
+                                nf_item_status only, nerfit_error *err);
 
 /* ---- marks.c */
 

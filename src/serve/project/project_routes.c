@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "serve/project/answers.h"
 #include "serve/project/routes.h"
+#include "serve/project/suggester.h"
 #include "serve/project/trainer.h"
 #include "serve/project/work.h"
 
@@ -31,6 +32,14 @@ const nf_route nf_project_routes[] = {
     {"POST", "/project/train/resume", NF_ROUTE_ASIDE | NF_ROUTE_TOKEN, nf_route_train_resume},
     {"GET", "/project/runs", NF_ROUTE_ASIDE, nf_route_runs},
     {"POST", "/project/runs/use", NF_ROUTE_ASIDE | NF_ROUTE_TOKEN, nf_route_run_use},
+    {"GET", "/project/formats", NF_ROUTE_ASIDE, nf_route_formats},
+    {"POST", "/project/import", NF_ROUTE_ASIDE | NF_ROUTE_TOKEN | NF_ROUTE_FILE, nf_route_import},
+    {"GET", "/project/export", NF_ROUTE_ASIDE, nf_route_export},
+    {"POST", "/project/suggest", NF_ROUTE_ASIDE | NF_ROUTE_TOKEN, nf_route_suggest},
+    {"GET", "/project/runs/", NF_ROUTE_ASIDE, nf_route_run},
+    {"GET", "/project/compare", NF_ROUTE_ASIDE, nf_route_compare},
+    {"GET", "/project/thresholds", NF_ROUTE_ASIDE, nf_route_thresholds},
+    {"GET", "/project/check", NF_ROUTE_ASIDE, nf_route_check},
     {NULL, NULL, 0, NULL},
 };
 
@@ -52,12 +61,13 @@ static json_t *counts_of(const nf_project *p) {
 }
 
 static void reply_project(nf_request *r, const nf_project *p) {
-    nf_request_reply_json(r, json_pack("{s:s, s:s, s:b, s:I, s:o, s:o, s:O, s:o, s:o}", "name",
+    nf_request_reply_json(r, json_pack("{s:s, s:s, s:b, s:I, s:o, s:o, s:O, s:o, s:o, s:o}", "name",
                                        p->name, "folder", p->folder, "nested", p->nested,
                                        "revision", (json_int_t)p->revision, "counts", counts_of(p),
                                        "labels", nf_labels_answer(p), "notices", p->notices,
                                        "model", nf_project_model_answer(p, r->server), "training",
-                                       nf_trainer_progress(p->trainer)));
+                                       nf_trainer_progress(p->trainer), "suggest",
+                                       nf_suggester_answer(p->suggester)));
 }
 
 void nf_route_project(nf_request *r) {
@@ -91,6 +101,15 @@ void nf_route_project_set(nf_request *r) {
             reply_project(r, p);
     }
     json_decref(body);
+}
+
+void nf_route_suggest(nf_request *r) {
+    nf_project *p = nf_request_project(r);
+    nerfit_error error;
+    if (p && nf_project_suggest(p, r->server, true, &error) != NERFIT_OK)
+        nf_request_fail_change(r, &error);
+    else if (p)
+        nf_request_reply_json(r, nf_suggester_answer(p->suggester));
 }
 
 void nf_route_changes(nf_request *r) {

@@ -22,7 +22,17 @@ void nf_route_text(nf_request *request);
 void nf_route_text_set(nf_request *request);
 void nf_route_text_delete(nf_request *request);
 void nf_route_next(nf_request *request);
+void nf_route_suggest(nf_request *request);
 void nf_route_project_predict(nf_request *request);
+
+void nf_route_run(nf_request *request);
+void nf_route_compare(nf_request *request);
+void nf_route_check(nf_request *request);
+void nf_route_thresholds(nf_request *request);
+
+void nf_route_formats(nf_request *request);
+void nf_route_import(nf_request *request);
+void nf_route_export(nf_request *request);
 
 void nf_route_training(nf_request *request);
 void nf_route_train(nf_request *request);

@@ -3,9 +3,13 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/number.h"
 #include "serve/project/answers.h"
+#include "serve/project/findings.h"
 #include "serve/project/routes.h"
 #include "serve/project/search.h"
+#include "serve/project/suggester.h"
+#include "serve/project/work.h"
 
 enum { MOST_LISTED = 500, CUT = 200, MOST_QUERY = 1000 };
 
@@ -15,6 +19,8 @@ typedef struct filter {
     bool status[NF_TEXT_STATUSES];
     const nf_label *label;
     bool any_label, draft, notes;
+    const json_t *disagreements; /* numbers; NULL: all may pass */
+    uint64_t since;              /* a later change has settled it */
     nf_search search;
 } filter;
 
@@ -35,7 +41,7 @@ static bool read_statuses(nf_request *r, filter *f) {
     return true;
 }
 
-static bool read_filter(nf_request *r, const nf_project *p, filter *f) {
+static bool read_filter(nf_request *r, nf_project *p, filter *f) {
     const char *label = nf_request_argument(r, "label");
     const char *search = nf_request_argument(r, "search");
     const char *what = nf_request_argument(r, "filter");
@@ -55,8 +61,17 @@ static bool read_filter(nf_request *r, const nf_project *p, filter *f) {
     }
     f->draft = what && strcmp(what, "draft") == 0;
     f->notes = what && strcmp(what, "notes") == 0;
+    if (what && strcmp(what, "disagreement") == 0) {
+        f->disagreements = nf_project_disagreements(p);
+        f->since = (uint64_t)json_integer_value(json_object_get(p->disagreements, "revision"));
+        if (f->disagreements) return true;
+        nf_request_fail(r, NF_FAILURE_CONFLICT,
+                        "no model has been trained that annotations could disagree with");
+        nf_search_end(&f->search);
+        return false;
+    }
     if (!what || !*what || f->draft || f->notes) return true;
-    nf_request_fail(r, NF_FAILURE_VALIDATION, "filter: expected draft or notes");
+    nf_request_fail(r, NF_FAILURE_VALIDATION, "filter: expected disagreement, draft or notes");
     nf_search_end(&f->search);
     return false;
 }
@@ -67,11 +82,18 @@ static bool has_label(const nf_item *text, const nf_label *label) {
     return false;
 }
 
+static bool is_disputed(const filter *f, const nf_item *text) {
+    char id[24];
+    nf_print(id, sizeof id, "%zu", text->id);
+    return text->revision <= f->since && json_object_get(f->disagreements, id);
+}
+
 static bool passes(const filter *f, const nf_item *text) {
     return !text->deleted && f->status[text->status] &&
            (f->any_label || has_label(text, f->label)) &&
            (!f->draft || (text->status == NF_TEXT_OPEN && text->marks.count)) &&
-           (!f->notes || *text->notes) && nf_search_matches(&f->search, text->text, text->size);
+           (!f->notes || *text->notes) && (!f->disagreements || is_disputed(f, text)) &&
+           nf_search_matches(&f->search, text->text, text->size);
 }
 
 static int by_change(const void *left, const void *right) {
@@ -132,11 +154,14 @@ static json_t *neighbour(const nf_project *p, const nf_item *text, int step) {
     return json_null();
 }
 
-static void reply_text(nf_request *r, const nf_project *p, const nf_item *text, nf_unit unit) {
+/* `more` (may be NULL): members beside the text's. */
+static void reply_text(nf_request *r, const nf_project *p, const nf_item *text, nf_unit unit,
+                       json_t *more) {
     json_t *answer = nf_item_answer(text, unit, 0, true);
     if (answer) {
         json_object_set_new(answer, "previous", neighbour(p, text, -1));
         json_object_set_new(answer, "next", neighbour(p, text, 1));
+        json_object_update(answer, more);
     }
     nf_request_reply_json(r, answer);
 }
@@ -190,7 +215,7 @@ void nf_route_text(nf_request *r) {
         if (text && slash)
             reply_history(r, p, text);
         else if (text)
-            reply_text(r, p, text, unit);
+            reply_text(r, p, text, unit, NULL);
     }
     free(id);
 }
@@ -260,7 +285,7 @@ void nf_route_text_set(nf_request *r) {
         if (nf_project_decide(p, &d, 1, &error) != NERFIT_OK)
             nf_request_fail_change(r, &error);
         else
-            reply_text(r, p, text, unit);
+            reply_text(r, p, text, unit, NULL);
     }
     free(d.marks.items);
     json_decref(body);
@@ -287,6 +312,33 @@ void nf_route_text_delete(nf_request *r) {
 
 /* ---------------------------------------------------------------- what comes next */
 
+/* The best of the ranking that passes; *why: of the suggestion. NULL: none does. */
+static const nf_item *suggested(const nf_project *p, const filter *f, uint64_t after,
+                                json_t **why) {
+    json_t *ranking = nf_suggester_ranking(p->suggester), *one;
+    const nf_item *found = NULL;
+    size_t i;
+    json_array_foreach(ranking, i, one) {
+        const nf_item *text =
+            nf_project_text(p, (size_t)json_integer_value(json_array_get(one, 0)));
+        if (!text || !passes(f, text) || text->id == after) continue;
+        found = text;
+        *why = json_incref(json_array_get(one, 1));
+        break;
+    }
+    json_decref(ranking);
+    return found;
+}
+
+static const nf_item *next_in_order(const nf_project *p, const filter *f, uint64_t after) {
+    if (after > p->n_texts) after = 0;
+    for (size_t i = 0; i < p->n_texts; i++) {
+        const nf_item *text = p->texts[(after + i) % p->n_texts];
+        if (passes(f, text) && text->id != after) return text;
+    }
+    return NULL;
+}
+
 void nf_route_next(nf_request *r) {
     nf_project *p = nf_request_project(r);
     nf_unit unit;
@@ -299,15 +351,20 @@ void nf_route_next(nf_request *r) {
         memset(f.status, 0, sizeof f.status);
         f.status[NF_TEXT_OPEN] = true;
     }
+    json_t *more = json_object(), *why = NULL;
     const nf_item *found = NULL;
-    if (after > p->n_texts) after = 0;
-    for (size_t i = 0; i < p->n_texts && !found; i++) {
-        const nf_item *text = p->texts[(after + i) % p->n_texts];
-        if (passes(&f, text) && text->id != after) found = text;
+    if (is_argument(r, "order", "suggest")) {
+        nf_project_suggest(p, r->server, false,
+                           NULL); /* what fails there is told in GET /project */
+        found = suggested(p, &f, after, &why);
     }
+    json_object_set_new(more, "order", json_string(found ? "suggest" : "file"));
+    if (why) json_object_set_new(more, "why", why);
+    if (!found) found = next_in_order(p, &f, after);
     if (found)
-        reply_text(r, p, found, unit);
+        reply_text(r, p, found, unit, more);
     else
         nf_request_reply_json(r, json_pack("{s:n}", "id"));
+    json_decref(more);
     nf_search_end(&f.search);
 }

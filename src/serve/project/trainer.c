@@ -520,3 +520,10 @@ json_t *nf_trainer_run(nf_trainer *t, const char *name) {
     pthread_mutex_unlock(&t->mutex);
     return copy;
 }
+
+json_t *nf_trainer_current(nf_trainer *t) {
+    pthread_mutex_lock(&t->mutex);
+    json_t *run = current(t), *copy = run ? without_texts(t, run, true) : NULL;
+    pthread_mutex_unlock(&t->mutex);
+    return copy;
+}

@@ -43,5 +43,7 @@ json_t *nf_trainer_progress(nf_trainer *trainer);
 json_t *nf_trainer_runs(nf_trainer *trainer, bool with_texts);
 /* One of them, with its texts; NULL: there is none. */
 json_t *nf_trainer_run(nf_trainer *trainer, const char *run);
+/* The run whose model is in use, likewise. */
+json_t *nf_trainer_current(nf_trainer *trainer);
 
 #endif

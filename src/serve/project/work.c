@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "serve/project/suggester.h"
 #include "serve/project/trainer.h"
 
 static const char FIRST_MODEL[] = "sentence-transformers/all-MiniLM-L6-v2";
@@ -22,6 +23,7 @@ static nerfit_status choose_encoder(nf_project *p, const char *given, nerfit_err
 
 nerfit_status nf_project_work(nf_project *p, struct nf_server *server, nerfit_error *err) {
     NF_TRY(choose_encoder(p, server->options.project_model, err));
+    NF_TRY(nf_suggester_new(&p->suggester, p, server->options.machine.threads, err));
     return nf_trainer_new(&p->trainer, p, nf_models_of_project(&server->models),
                           server->options.machine.threads, err);
 }
@@ -29,7 +31,19 @@ nerfit_status nf_project_work(nf_project *p, struct nf_server *server, nerfit_er
 void nf_project_rest(nf_project *p) {
     if (!p) return;
     nf_trainer_free(p->trainer);
+    nf_suggester_free(p->suggester);
     p->trainer = NULL;
+    p->suggester = NULL;
+}
+
+nerfit_status nf_project_suggest(nf_project *p, const struct nf_server *server, bool always,
+                                 nerfit_error *err) {
+    nf_generation *g = nf_served_acquire(nf_models_of_project(&server->models));
+    nerfit_status status = NERFIT_OK;
+    if (g && (always || nf_suggester_is_due(p->suggester, p, g->place.folder)))
+        status = nf_suggester_start(p->suggester, p, g->place.folder, g->place.labels, err);
+    nf_generation_release(g);
+    return status;
 }
 
 /* The run whose best/ this is; NULL: none. */

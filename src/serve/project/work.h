@@ -9,6 +9,9 @@
 nerfit_status nf_project_work(nf_project *project, struct nf_server *server, nerfit_error *err);
 /* Ends what works; NULL is fine. */
 void nf_project_rest(nf_project *project);
+/* Ranks texts with the model that is loaded, if that is due or `always`; none is loaded: nothing. */
+nerfit_status nf_project_suggest(nf_project *project, const struct nf_server *server, bool always,
+                                 nerfit_error *err);
 /* {"state", "kind", "run", ...} of the project's model. */
 json_t *nf_project_model_answer(const nf_project *project, const struct nf_server *server);
 

@@ -1,0 +1,345 @@
+/* /project/import, /project/export, /project/formats: texts and annotations in all formats. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/ascii.h"
+#include "base/error.h"
+#include "base/number.h"
+#include "base/utf8.h"
+#include "serve/project/answers.h"
+#include "serve/project/routes.h"
+#include "serve/project/snapshot.h"
+
+enum { MOST_WARNINGS = 50, MOST_NAME = 200 };
+
+/* ---------------------------------------------------------------- formats */
+
+static void add_format(void *user, const nerfit_format *f) {
+    json_t *const *lists = user;
+    for (int i = 0; i < 2; i++)
+        if (!f->folder && (i ? f->is_written : f->is_read))
+            json_array_append_new(lists[i], json_pack("{s:s, s:s, s:s}", "name", f->name, "title",
+                                                      f->title, "endings", f->endings));
+}
+
+void nf_route_formats(nf_request *r) {
+    json_t *lists[2] = {json_array(), json_array()};
+    nerfit_error error;
+    if (nerfit_formats(add_format, lists, &error) != NERFIT_OK)
+        nf_request_fail_as(r, &error);
+    else
+        nf_request_reply_json(r, json_pack("{s:O, s:O}", "read", lists[0], "written", lists[1]));
+    json_decref(lists[0]);
+    json_decref(lists[1]);
+}
+
+/* ---------------------------------------------------------------- a file that comes in */
+
+/* A file on its way into the project. */
+typedef struct intake {
+    char name[MOST_NAME + 1]; /* of the file, for messages and as the texts' source */
+    json_t *warnings;
+    size_t n_warnings;
+    nerfit_corpus *corpus;
+    json_t *values; /* [count] its texts, as jsonl has them */
+    nf_new_text *texts;
+    nf_marks *marks;
+    size_t *ids;
+    size_t count, entities, n_new, annotated;
+    json_t *labels; /* that are not there yet */
+} intake;
+
+static void intake_free(intake *in) {
+    for (size_t i = 0; i < in->count && in->marks; i++) free(in->marks[i].items);
+    free(in->texts);
+    free(in->marks);
+    free(in->ids);
+    nerfit_corpus_free(in->corpus);
+    json_decref(in->values);
+    json_decref(in->warnings);
+    json_decref(in->labels);
+}
+
+static void warn(intake *in, const char *text) {
+    if (in->n_warnings++ < MOST_WARNINGS) json_array_append_new(in->warnings, json_string(text));
+}
+
+static void on_log(void *user, nerfit_log_level level, const char *message) {
+    if (level == NERFIT_LOG_WARNING) warn(user, message);
+}
+
+static void on_finding(void *user, const nerfit_finding *finding) {
+    if (!finding->is_error) warn(user, finding->message);
+}
+
+/* The last part of what the client calls the file. */
+static void take_name(intake *in, const char *given) {
+    const char *slash = given ? strrchr(given, '/') : NULL, *back;
+    given = slash ? slash + 1 : given && *given ? given : "upload";
+    if ((back = strrchr(given, '\\'))) given = back + 1;
+    nf_print(in->name, sizeof in->name, "%s", given);
+    size_t size = strlen(in->name), bad;
+    if (!nf_utf8_valid(in->name, size, &bad)) in->name[bad] = '\0';
+    for (char *at = in->name; *at; at++)
+        if ((unsigned char)*at < ' ') *at = '_';
+}
+
+static nerfit_status parse(intake *in, const nf_request *r, const nf_project *p,
+                           nerfit_error *err) {
+    const char *overlap = nf_request_argument(r, "overlap");
+    const nerfit_read_options options = {.size = sizeof options,
+                                         .format = nf_request_argument(r, "format"),
+                                         .overlap = overlap     ? overlap
+                                                    : p->nested ? "all"
+                                                                : "error",
+                                         .finding = on_finding,
+                                         .user = in};
+    NF_TRY(nerfit_corpus_new(&in->corpus, on_log, in, err));
+    return nerfit_corpus_parse_with(in->corpus, nf_str_text(&r->body), r->body.length, in->name,
+                                    &options, err);
+}
+
+/* The corpus as values of JSON, a text each. */
+static nerfit_status list_values(intake *in, nerfit_error *err) {
+    char *lines = NULL;
+    size_t size = 0;
+    NF_TRY(nerfit_corpus_format(in->corpus, "jsonl", &lines, &size, err));
+    nerfit_status status = (in->values = json_array()) ? NERFIT_OK : nf_no_memory(err, size);
+    for (const char *at = lines, *end = lines + size, *stop; at < end && status == NERFIT_OK;
+         at = stop + 1) {
+        json_t *value;
+        if (!(stop = memchr(at, '\n', (size_t)(end - at)))) stop = end;
+        status = nf_json_parse(&value, at, (size_t)(stop - at), in->name, 0, err);
+        if (status == NERFIT_OK && json_array_append_new(in->values, value) != 0)
+            status = nf_no_memory(err, 0);
+    }
+    nerfit_free(lines);
+    return status;
+}
+
+static const char *label_of(const json_t *entity) {
+    return json_string_value(json_is_array(entity) ? json_array_get(entity, 2)
+                                                   : json_object_get(entity, "label"));
+}
+
+/* Labels that the project has not, and members of texts that it has no place for. */
+static nerfit_status look_over(intake *in, const nf_project *p, nerfit_error *err) {
+    json_t *labels = json_object(), *lost = json_object(), *value, *entity, *member;
+    size_t i, k;
+    const char *key;
+    if (!(in->labels = json_array()) || !labels || !lost) return nf_no_memory(err, 0);
+    json_array_foreach(in->values, i, value) {
+        json_array_foreach(json_object_get(value, "entities"), k, entity) {
+            const char *label = label_of(entity);
+            in->entities++;
+            if (!label || nf_project_label(p, label) || json_object_get(labels, label)) continue;
+            json_object_set_new(labels, label, json_true());
+            json_array_append_new(in->labels, json_string(label));
+        }
+        json_object_foreach(value, key, member) {
+            if (strcmp(key, "text") != 0 && strcmp(key, "entities") != 0)
+                json_object_set_new(lost, key, json_true());
+        }
+        const json_t *text = json_object_get(value, "text");
+        in->n_new += !nf_project_same_text(p, json_string_value(text), json_string_length(text));
+    }
+    json_object_foreach(lost, key, member) {
+        char message[300];
+        nf_print(message, sizeof message, "the texts' \"%.200s\" is not kept", key);
+        warn(in, message);
+    }
+    json_decref(labels);
+    json_decref(lost);
+    return NERFIT_OK;
+}
+
+/* The values as texts and marks; the labels are there by now. */
+static nerfit_status make_texts(intake *in, const nf_project *p, bool with_marks,
+                                nerfit_error *err) {
+    size_t n = json_array_size(in->values);
+    in->texts = calloc(n + 1, sizeof *in->texts);
+    in->marks = calloc(n + 1, sizeof *in->marks);
+    in->ids = calloc(n + 1, sizeof *in->ids);
+    if (!in->texts || !in->marks || !in->ids) return nf_no_memory(err, n);
+    for (; in->count < n; in->count++) {
+        size_t i = in->count;
+        const json_t *value = json_array_get(in->values, i);
+        const json_t *text = json_object_get(value, "text");
+        in->texts[i] = (nf_new_text){json_string_value(text), json_string_length(text), in->name,
+                                     nerfit_corpus_line(in->corpus, i)};
+        if (!with_marks) continue;
+        const nf_item item = {.text = (char *)(uintptr_t)in->texts[i].text,
+                              .size = in->texts[i].size,
+                              .length = nf_utf8_count(in->texts[i].text, in->texts[i].size)};
+        nerfit_status status = nf_marks_read(
+            &in->marks[i], p, &item, json_object_get(value, "entities"), NF_UNIT_CODE_POINT, err);
+        if (status != NERFIT_OK) {
+            in->count++;
+            return nf_fail_within(err, status, "%s:%ld", in->name, in->texts[i].line);
+        }
+    }
+    return NERFIT_OK;
+}
+
+static nerfit_status add_labels(const intake *in, nf_project *p, nerfit_error *err) {
+    size_t n = json_array_size(in->labels);
+    const char **names = calloc(n + 1, sizeof *names);
+    if (!names) return nf_no_memory(err, n * sizeof *names);
+    for (size_t i = 0; i < n; i++) names[i] = json_string_value(json_array_get(in->labels, i));
+    nerfit_status status = nf_project_add_labels(p, names, n, err);
+    free(names);
+    return status;
+}
+
+static nerfit_status apply(intake *in, nf_project *p, bool with_marks, nf_item_status status_of,
+                           nerfit_error *err) {
+    size_t first_new = p->n_texts + 1, added;
+    if (with_marks) NF_TRY(add_labels(in, p, err));
+    NF_TRY(make_texts(in, p, with_marks, err));
+    NF_TRY(nf_project_add(p, in->texts, in->count, in->ids, &added, err));
+    in->n_new = added;
+    return nf_project_draft(p, in->ids, in->marks, in->count, first_new, status_of, &in->annotated,
+                            err);
+}
+
+static void reply_import(nf_request *r, const nf_project *p, const intake *in, bool applied) {
+    size_t n = json_array_size(in->values);
+    if (in->n_warnings > MOST_WARNINGS)
+        json_array_append_new(
+            in->warnings, json_sprintf("and %zu warnings more", in->n_warnings - MOST_WARNINGS));
+    nf_request_reply_json(
+        r, json_pack("{s:I, s:I, s:I, s:I, s:I, s:O, s:O, s:b, s:I}", "texts", (json_int_t)n,
+                     "added", (json_int_t)in->n_new, "repeated", (json_int_t)(n - in->n_new),
+                     "annotated", (json_int_t)in->annotated, "entities", (json_int_t)in->entities,
+                     "labels", in->labels, "warnings", in->warnings, "applied", applied, "revision",
+                     (json_int_t)p->revision));
+}
+
+/* "accept" (if the file has entities), "draft" or "none". */
+static bool read_purpose(nf_request *r, bool *with_marks, nf_item_status *status) {
+    const char *given = nf_request_argument(r, "annotations");
+    *with_marks = !given || strcmp(given, "none") != 0;
+    *status = given && strcmp(given, "draft") == 0 ? NF_TEXT_OPEN : NF_TEXT_ACCEPTED;
+    if (!*with_marks || *status == NF_TEXT_OPEN || !given || strcmp(given, "accept") == 0)
+        return true;
+    nf_request_fail(r, NF_FAILURE_VALIDATION, "annotations: expected accept, draft or none");
+    return false;
+}
+
+void nf_route_import(nf_request *r) {
+    nf_project *p = nf_request_project(r);
+    intake in = {.warnings = json_array()};
+    const char *preview = nf_request_argument(r, "preview");
+    bool with_marks, shown = preview && strcmp(preview, "true") == 0;
+    nf_item_status status_of;
+    nerfit_error error;
+    if (p && read_purpose(r, &with_marks, &status_of)) {
+        take_name(&in, nf_request_argument(r, "name"));
+        nerfit_status status = parse(&in, r, p, &error);
+        if (status == NERFIT_OK) status = list_values(&in, &error);
+        if (status == NERFIT_OK) status = look_over(&in, p, &error);
+        bool refused = status != NERFIT_OK;
+        with_marks = with_marks && in.entities;
+        if (!refused && !shown) status = apply(&in, p, with_marks, status_of, &error);
+        if (refused)
+            nf_request_fail_as(r, &error);
+        else if (status != NERFIT_OK)
+            nf_request_fail_change(r, &error);
+        else
+            reply_import(r, p, &in, !shown);
+    }
+    intake_free(&in);
+}
+
+/* ---------------------------------------------------------------- a file that goes out */
+
+/* A file's name from the project's: letters, digits, "-", "_". */
+static void file_name(char *out, size_t size, const nf_project *p, const char *ending) {
+    size_t n = 0;
+    for (const char *at = p->name; *at && n + 1 < size; at++)
+        out[n++] = nf_ascii_is_alphanumeric(*at) || *at == '-' || *at == '_' ? *at : '_';
+    out[n] = '\0';
+    nf_print(out + n, size - n, "%s", ending);
+}
+
+/* The first of ".jsonl .ndjson" of a format. */
+typedef struct ending {
+    const char *format;
+    char text[32];
+    bool folder, found;
+} ending;
+
+static void find_ending(void *user, const nerfit_format *f) {
+    ending *e = user;
+    if (strcmp(f->name, e->format) != 0 || !f->is_written) return;
+    e->found = true;
+    e->folder = f->folder;
+    nf_print(e->text, sizeof e->text, "%.*s", (int)strcspn(f->endings, " "), f->endings);
+    if (!e->text[0]) nf_print(e->text, sizeof e->text, ".%s", f->name);
+}
+
+nerfit_status nf_project_corpus(nerfit_corpus **corpus, const nf_project *p, nf_item_status only,
+                                nerfit_error *err) {
+    const nerfit_read_options options = {
+        .size = sizeof options, .format = "jsonl", .overlap = "all"};
+    nf_str lines = {0};
+    for (size_t i = 0; i < p->n_texts; i++) {
+        const nf_item *text = p->texts[i];
+        if (!text->deleted && (only == NF_TEXT_STATUSES || text->status == only))
+            nf_item_line(&lines, text);
+        else
+            nf_str_append_char(&lines, '\n');
+    }
+    nerfit_status status =
+        lines.failed ? nf_no_memory(err, lines.length) : nerfit_corpus_new(corpus, NULL, NULL, err);
+    if (status == NERFIT_OK)
+        status = nerfit_corpus_parse_with(*corpus, nf_str_text(&lines), lines.length, "texts.jsonl",
+                                          &options, err);
+    nf_str_free(&lines);
+    return status;
+}
+
+/* The corpus as a download. */
+static void reply_file(nf_request *r, const nf_project *p, const nerfit_corpus *corpus,
+                       const ending *format) {
+    char *text, name[256];
+    size_t size;
+    nerfit_error error;
+    if (nerfit_corpus_format(corpus, format->format, &text, &size, &error) != NERFIT_OK) {
+        nf_request_fail_as(r, &error);
+        return;
+    }
+    file_name(name, sizeof name, p, format->text);
+    nf_str_append(&r->reply.body, text, size);
+    nerfit_free(text);
+    r->reply.content_type = "application/octet-stream";
+    nf_request_set_header(r, "Content-Disposition", "attachment; filename=\"%s\"", name);
+    if (r->reply.body.failed) nf_request_fail(r, NF_FAILURE_OVERLOADED, "out of memory");
+}
+
+void nf_route_export(nf_request *r) {
+    nf_project *p = nf_request_project(r);
+    const char *status = nf_request_argument(r, "status");
+    const char *format = nf_request_argument(r, "format");
+    nf_item_status only = !status                      ? NF_TEXT_ACCEPTED
+                          : strcmp(status, "all") == 0 ? NF_TEXT_STATUSES
+                                                       : nf_item_status_of(status, strlen(status));
+    ending found = {.format = format ? format : "jsonl"};
+    nerfit_corpus *corpus = NULL;
+    nerfit_error error;
+    if (!p) return;
+    if (status && only == NF_TEXT_STATUSES && strcmp(status, "all") != 0)
+        nf_request_fail(r, NF_FAILURE_VALIDATION,
+                        "status: expected open, accepted, rejected, skipped or all");
+    else if (nerfit_formats(find_ending, &found, &error) != NERFIT_OK ||
+             nf_project_corpus(&corpus, p, only, &error) != NERFIT_OK)
+        nf_request_fail_as(r, &error);
+    else if (!found.found || found.folder)
+        nf_request_fail(r, NF_FAILURE_VALIDATION,
+                        "format: \"%.40s\" is not one that is written as one file; GET "
+                        "/project/formats lists them",
+                        found.format);
+    else
+        reply_file(r, p, corpus, &found);
+    nerfit_corpus_free(corpus);
+}

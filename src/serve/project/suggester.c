@@ -1,0 +1,251 @@
+#include "serve/project/suggester.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/number.h"
+#include "base/utf8.h"
+#include "serve/project/child.h"
+#include "serve/project/snapshot.h"
+
+/* So many open texts are looked at, and so many ranked; a new ranking is due when half are used up. */
+enum { MOST_CANDIDATES = 2000, MOST_RANKED = 50 };
+
+struct nf_suggester {
+    char *folder; /* DIR/suggest */
+    int threads;
+    nf_log log;
+    pthread_t thread;
+    bool started;
+    json_t *arguments;     /* texts */
+    pthread_mutex_t mutex; /* of what follows */
+    const char *state;
+    bool busy;
+    pid_t pid;
+    char *model;
+    json_t *ranking;
+    size_t n_ranked;
+    char message[512];
+};
+
+nerfit_status nf_suggester_new(nf_suggester **out, const nf_project *p, int threads,
+                               nerfit_error *err) {
+    nf_suggester *s = *out = calloc(1, sizeof *s);
+    nf_str folder = {0};
+    if (!s) return nf_no_memory(err, sizeof *s);
+    pthread_mutex_init(&s->mutex, NULL);
+    s->threads = threads;
+    s->log = p->log;
+    s->state = "idle";
+    nf_str_appendf(&folder, "%s/suggest", p->folder);
+    s->folder = folder.data;
+    if (folder.failed || !(s->ranking = json_array())) return nf_no_memory(err, 0);
+    return nf_directory_remove(s->folder, err);
+}
+
+void nf_suggester_free(nf_suggester *s) {
+    if (!s) return;
+    pthread_mutex_lock(&s->mutex);
+    if (s->pid > 0) kill(s->pid, SIGINT);
+    pthread_mutex_unlock(&s->mutex);
+    if (s->started) pthread_join(s->thread, NULL);
+    nf_directory_remove(s->folder, NULL);
+    json_decref(s->arguments);
+    json_decref(s->ranking);
+    pthread_mutex_destroy(&s->mutex);
+    free(s->model);
+    free(s->folder);
+    free(s);
+}
+
+/* ---------------------------------------------------------------- its thread */
+
+static void follow_messages(nf_suggester *s, FILE *messages) {
+    char *line = NULL;
+    size_t capacity = 0, bad;
+    ssize_t size;
+    while ((size = getline(&line, &capacity, messages)) > 0) {
+        if (line[size - 1] == '\n') line[--size] = '\0';
+        if (!nf_utf8_valid(line, (size_t)size, &bad)) line[bad] = '\0';
+        pthread_mutex_lock(&s->mutex);
+        nf_print(s->message, sizeof s->message, "%s", line);
+        pthread_mutex_unlock(&s->mutex);
+    }
+    free(line);
+}
+
+/* Texts with "id" and "suggestion", the best first; NULL: they cannot be read. */
+static json_t *read_ranking(const nf_suggester *s) {
+    nf_str path = {0};
+    nf_file file;
+    json_t *ranking = json_array();
+    nf_str_appendf(&path, "%s/ranked.jsonl", s->folder);
+    nerfit_status status =
+        path.failed || !ranking ? NERFIT_NO_MEMORY : nf_file_open(&file, path.data, NULL);
+    nf_str_free(&path);
+    if (status != NERFIT_OK) return json_decref(ranking), NULL;
+    const char *at = file.data, *end = file.data + file.size, *stop;
+    for (; status == NERFIT_OK && at < end && (stop = memchr(at, '\n', (size_t)(end - at)));
+         at = stop + 1) {
+        json_t *line = NULL;
+        status = nf_json_parse(&line, at, (size_t)(stop - at), NULL, 0, NULL);
+        if (status == NERFIT_OK)
+            json_array_append_new(ranking, json_pack("[O, O?]", json_object_get(line, "id"),
+                                                     json_object_get(line, "suggestion")));
+        json_decref(line);
+    }
+    nf_file_close(&file);
+    if (status == NERFIT_OK) return ranking;
+    json_decref(ranking);
+    return NULL;
+}
+
+static void *rank(void *user) {
+    nf_suggester *s = user;
+    nf_child child;
+    nerfit_error error;
+    const char *texts[32] = {0};
+    nf_str output = {0};
+    nf_str_appendf(&output, "%s/ranked.jsonl", s->folder);
+    for (size_t i = 0; i < json_array_size(s->arguments) && i < 31; i++)
+        texts[i] = json_string_value(json_array_get(s->arguments, i));
+    pthread_mutex_lock(&s->mutex);
+    bool begun = !output.failed && nf_child_start(&child, texts, output.data, &error) == NERFIT_OK;
+    if (begun)
+        s->pid = child.pid;
+    else
+        nf_print(s->message, sizeof s->message, "%s", error.text);
+    pthread_mutex_unlock(&s->mutex);
+    int ended = 1;
+    if (begun) {
+        follow_messages(s, child.messages);
+        pthread_mutex_lock(&s->mutex);
+        s->pid = 0;
+        pthread_mutex_unlock(&s->mutex);
+        ended = nf_child_end(&child);
+    }
+    json_t *ranking = ended == 0 ? read_ranking(s) : NULL;
+    nf_str_free(&output);
+    pthread_mutex_lock(&s->mutex);
+    s->state = ranking ? "ready" : "failed";
+    if (ranking) {
+        json_decref(s->ranking);
+        s->ranking = ranking;
+        s->n_ranked = json_array_size(ranking);
+    }
+    s->busy = false;
+    pthread_mutex_unlock(&s->mutex);
+    return NULL;
+}
+
+/* ---------------------------------------------------------------- starting it */
+
+static nerfit_status write_texts(const nf_suggester *s, const nf_project *p, bool *known,
+                                 nerfit_error *err) {
+    nf_str open = {0}, done = {0}, path = {0};
+    size_t n = 0;
+    for (size_t i = 0; i < p->n_texts; i++) {
+        const nf_item *text = p->texts[i];
+        if (text->deleted) continue;
+        if (text->status == NF_TEXT_OPEN && n++ < MOST_CANDIDATES) nf_item_line(&open, text);
+        if (text->status == NF_TEXT_ACCEPTED) nf_item_line(&done, text);
+    }
+    nerfit_status status = NERFIT_OK;
+    *known = done.length > 0;
+    if (!n) status = nf_fail(err, NERFIT_ARGUMENT, "there is no open text");
+    if (status == NERFIT_OK) status = nf_directory_make(s->folder, err);
+    nf_str_appendf(&path, "%s/open.jsonl", s->folder);
+    if (open.failed || done.failed || path.failed) status = nf_no_memory(err, open.length);
+    if (status == NERFIT_OK) status = nf_file_write(path.data, open.data, open.length, err);
+    nf_str_clear(&path);
+    nf_str_appendf(&path, "%s/known.jsonl", s->folder);
+    if (status == NERFIT_OK && *known)
+        status = nf_file_write(path.data, done.data, done.length, err);
+    nf_str_free(&open);
+    nf_str_free(&done);
+    nf_str_free(&path);
+    return status;
+}
+
+static void add(json_t *arguments, const char *name, json_t *value) {
+    json_array_append_new(arguments, json_string(name));
+    json_array_append_new(arguments, value);
+}
+
+static json_t *arguments_of(const nf_suggester *s, const char *model, const char *labels,
+                            bool known) {
+    json_t *list = json_pack("[s, o]", "suggest", json_sprintf("%s/open.jsonl", s->folder));
+    add(list, "--model", json_string(model));
+    if (labels) add(list, "--labels", json_string(labels));
+    if (known) add(list, "--known", json_sprintf("%s/known.jsonl", s->folder));
+    add(list, "--texts", json_sprintf("%d", MOST_RANKED));
+    if (s->threads > 0) add(list, "--threads", json_sprintf("%d", s->threads));
+    json_array_append_new(list, json_string("--quiet"));
+    return list;
+}
+
+static bool is_busy(nf_suggester *s) {
+    pthread_mutex_lock(&s->mutex);
+    bool busy = s->busy;
+    pthread_mutex_unlock(&s->mutex);
+    return busy;
+}
+
+nerfit_status nf_suggester_start(nf_suggester *s, const nf_project *p, const char *model,
+                                 const char *labels, nerfit_error *err) {
+    bool known;
+    if (is_busy(s)) return NERFIT_OK;
+    NF_TRY(write_texts(s, p, &known, err));
+    if (s->started) pthread_join(s->thread, NULL);
+    s->started = false;
+    json_decref(s->arguments);
+    char *copy = strdup(model);
+    if (!(s->arguments = arguments_of(s, model, labels, known)) || !copy) {
+        free(copy);
+        return nf_no_memory(err, 0);
+    }
+    free(s->model);
+    s->model = copy;
+    s->busy = true;
+    s->state = "running";
+    s->message[0] = '\0';
+    s->started = pthread_create(&s->thread, NULL, rank, s) == 0;
+    if (s->started) return NERFIT_OK;
+    s->busy = false;
+    s->state = "failed";
+    return nf_fail(err, NERFIT_IO, "a thread cannot be started");
+}
+
+bool nf_suggester_is_due(nf_suggester *s, const nf_project *p, const char *model) {
+    size_t left = 0, i;
+    const json_t *one;
+    if (is_busy(s)) return false;
+    if (!s->model || strcmp(s->model, model) != 0) return true;
+    json_array_foreach(s->ranking, i, one) {
+        const nf_item *text =
+            nf_project_text(p, (size_t)json_integer_value(json_array_get(one, 0)));
+        left += text && text->status == NF_TEXT_OPEN;
+    }
+    return left < s->n_ranked && left <= s->n_ranked / 2;
+}
+
+json_t *nf_suggester_ranking(nf_suggester *s) {
+    pthread_mutex_lock(&s->mutex);
+    json_t *ranking = json_deep_copy(s->ranking);
+    pthread_mutex_unlock(&s->mutex);
+    return ranking;
+}
+
+json_t *nf_suggester_answer(nf_suggester *s) {
+    pthread_mutex_lock(&s->mutex);
+    bool failed = strcmp(s->state, "failed") == 0;
+    json_t *answer =
+        json_pack("{s:s, s:I, s:s?}", "state", s->state, "texts",
+                  (json_int_t)json_array_size(s->ranking), "error", failed ? s->message : NULL);
+    pthread_mutex_unlock(&s->mutex);
+    return answer;
+}

@@ -37,9 +37,8 @@ static nerfit_status mark_entities(const char *text, size_t size, const nerfit_e
         while (strcmp(names[k], e->label) != 0) k++;
         nf_utf8_go_to(&at, e->end);
         if (e->start >= e->end || at.index < e->end)
-            return nf_fail(err, NERFIT_ARGUMENT,
-                           "entity %zu (\"%s\", %u..%u) is not in the text", i + 1, e->label,
-                           e->start, e->end);
+            return nf_fail(err, NERFIT_ARGUMENT, "entity %zu (\"%s\", %u..%u) is not in the text",
+                           i + 1, e->label, e->start, e->end);
         marks[i] = (nf_entity_mark){
             .start = start, .end = at.byte, .label = e->label, .score = e->score, .hue = hues[k]};
     }

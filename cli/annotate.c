@@ -16,8 +16,8 @@ typedef struct annotating {
     const char *output, *failed, *review, *report, *json;
     const char *models, *threshold, *threads, *from, *votes;
     const char *gold, *audit, *shots, *concurrency, *passes, *pass_votes, *max_chars, *budget;
-    const char *prices, *seed, *occurrences;
-    char answers[4096]; /* beside the output */
+    const char *prices, *seed, *occurrences, *types, *open_threshold;
+    char answers[4096], descriptions[4096], synonyms[4096]; /* beside the output */
     nerfit_model_options model;
     nerfit_annotate_options options;
     const char *model_list[MOST_MODELS];
@@ -91,6 +91,26 @@ static int read_prices(const command *self, annotating *a) {
     return -1;
 }
 
+/* A name with another ending: "a/b.jsonl", ".yaml" is "a/b.yaml". */
+static void with_ending(char *out, size_t size, const char *path, const char *ending) {
+    const char *slash = strrchr(path, '/'), *dot = strrchr(path, '.');
+    bool ends = dot && dot > (slash ? slash + 1 : path);
+    snprintf(out, size, "%.*s%s", (int)(ends ? (size_t)(dot - path) : strlen(path)), path, ending);
+}
+
+/* Where descriptions of open types go: beside the texts, as training wants them. */
+static int name_types(const command *self, annotating *a) {
+    bool beside = a->output && strcmp(a->output, "-") != 0;
+    if (!a->types && !beside)
+        return cli_usage(self, "--open: what the types mean goes beside --output, or to --types");
+    if (a->types)
+        snprintf(a->descriptions, sizeof a->descriptions, "%s", a->types);
+    else
+        with_ending(a->descriptions, sizeof a->descriptions, a->output, ".yaml");
+    with_ending(a->synonyms, sizeof a->synonyms, a->descriptions, ".synonyms.yaml");
+    return -1;
+}
+
 static int read_llm_options(const command *self, annotating *a) {
     nerfit_annotate_options *o = &a->options;
     int status = read_size(self, "--audit", a->audit, &o->audit);
@@ -107,6 +127,11 @@ static int read_llm_options(const command *self, annotating *a) {
     if (a->occurrences && strcmp(a->occurrences, "all") != 0 &&
         strcmp(a->occurrences, "ordered") != 0)
         return cli_usage(self, "--occurrences \"%s\" is not one of all, ordered", a->occurrences);
+    if (a->open_threshold && (!cli_number(a->open_threshold, &o->open_threshold) ||
+                              o->open_threshold <= 0 || o->open_threshold > 1))
+        return cli_usage(self, "--open_threshold \"%s\" is not a cosine above 0, at most 1",
+                         a->open_threshold);
+    if (o->open && (status = name_types(self, a)) >= 0) return status;
     o->as_answered = a->occurrences && strcmp(a->occurrences, "ordered") == 0;
     if (!o->answers && a->output && o->llm && strcmp(a->output, "-") != 0) {
         snprintf(a->answers, sizeof a->answers, "%s.answers.jsonl", a->output);
@@ -141,6 +166,15 @@ static int write_text(const char *text, const char *path) {
     return nerfit_output_commit(output, &error) == NERFIT_OK ? DONE : cli_fail(&error);
 }
 
+static int write_types(const annotating *a, const nerfit_annotate_result *result) {
+    int status = write_text(result->descriptions, a->descriptions);
+    if (status != DONE) return status;
+    if (*result->synonyms) return write_text(result->synonyms, a->synonyms);
+    if (remove(a->synonyms) == 0) /* of an earlier call: it would be read */
+        fprintf(stderr, "nerfit: %s is removed: no type has another name now\n", a->synonyms);
+    return DONE;
+}
+
 /* Annotated texts go to --output or standard output, the report to stderr. */
 static int write_all(const annotating *a, const nerfit_annotate_result *result) {
     nerfit_error error;
@@ -150,6 +184,7 @@ static int write_all(const annotating *a, const nerfit_annotate_result *result) 
     if (status == DONE) status = write_corpus(result->review, a->review);
     if (status == DONE) status = write_text(result->page, a->report);
     if (status == DONE) status = write_text(result->json, a->json);
+    if (status == DONE && a->options.open) status = write_types(a, result);
     if (status != DONE) return status;
     if (!a->quiet) fputs(result->text, stderr);
     if (a->options.audit_only) return DONE;
@@ -244,6 +279,12 @@ static int run_annotate(const command *self, int argc, char **argv) {
          NULL},
         {"--one_label_at_a_time", NULL, "a question for each label", NULL,
          &a.options.one_label_at_a_time},
+        {"--open", NULL, "the language model names types itself; --labels are offered to it", NULL,
+         &a.options.open},
+        {"--open_threshold", "X",
+         "types join from this cosine on (0.75), by the sentence encoder --st_model_name",
+         &a.open_threshold, NULL},
+        {"--types", "PATH", "their descriptions (OUTPUT with the ending .yaml)", &a.types, NULL},
         {"--occurrences", "all|ordered",
          "all: further places of words that were answered are entities as well (all)",
          &a.occurrences, NULL},
@@ -258,7 +299,8 @@ static int run_annotate(const command *self, int argc, char **argv) {
          cli_format_help(NERFIT_FORMATS_READ, "of TEXTS: text (.txt, a text a line), or one of "),
          &a.from, NULL},
         {"--st_model_name", "FOLDER",
-         "a sentence encoder: of labels, if not the one of pre-training; of texts, for --shots",
+         "a sentence encoder: of labels, if not the one of pre-training; of texts, for --shots; of "
+         "types, for --open",
          &a.model.sentence_encoder, NULL},
         {"--precision", "auto|f32|bf16|int8", "of models", &a.model.precision, NULL},
         {"--threads", "N", "CPU threads; all cores if not given", &a.threads, NULL},

@@ -26,6 +26,12 @@ typedef struct machine {
         "--quiet", NULL, "only warnings and errors", NULL, &(m).quiet                              \
     }
 
+#define RULES_OPTION(rules)                                                                        \
+    {                                                                                              \
+        "--rules", "FILE", "lists and patterns beside the model: see docs/annotate.md", &(rules),  \
+            NULL                                                                                   \
+    }
+
 #define DECODER_OPTION(m)                                                                          \
     {                                                                                              \
         "--decoder", "auto|labels|viterbi|crf",                                                    \
@@ -255,8 +261,7 @@ static int run_predict(const command *self, int argc, char **argv) {
          "with --redact: [LABEL_1], the same for the same entity, now and in later calls: FILE "
          "keeps who is who",
          &w.pseudonyms, NULL},
-        {"--rules", "FILE", "lists and patterns beside the model: see docs/annotate.md", &rules,
-         NULL},
+        RULES_OPTION(rules),
         DECODER_OPTION(m),
         LABELS_OPTIONS(m),
         THRESHOLD_OPTION(threshold),
@@ -336,7 +341,7 @@ static nerfit_status evaluate(loaded *l, const char *path, const nerfit_read_opt
 
 static int run_eval(const command *self, int argc, char **argv) {
     machine m = {0};
-    const char *mode = NULL, *threshold = NULL, *output = NULL, *operands[2];
+    const char *mode = NULL, *threshold = NULL, *output = NULL, *rules = NULL, *operands[2];
     nerfit_read_options input = NERFIT_READ_OPTIONS_INIT;
     shown show = {0};
     bool words = false;
@@ -359,6 +364,7 @@ static int run_eval(const command *self, int argc, char **argv) {
         {"--errors", NULL, "every mistake in its text, the confusion of types, SemEval'13", NULL,
          &show.errors},
         {"--json", NULL, "all of it as JSON, with counts", NULL, &show.json},
+        RULES_OPTION(rules),
         DECODER_OPTION(m),
         LABELS_OPTIONS(m),
         THRESHOLD_OPTION(threshold),
@@ -372,7 +378,8 @@ static int run_eval(const command *self, int argc, char **argv) {
     nerfit_error error;
     nerfit_report report;
     loaded l;
-    if (load(&l, operands[0], &m, &error) != NERFIT_OK)
+    if (load(&l, operands[0], &m, &error) != NERFIT_OK ||
+        nerfit_session_set_rules(l.session, rules, &error) != NERFIT_OK)
         status = cli_fail(&error);
     else if ((status = set_thresholds(self, l.session, threshold)) < 0)
         status = evaluate(&l, operands[1], &input, &m, mode, words, &report, &error) == NERFIT_OK

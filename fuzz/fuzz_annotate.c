@@ -51,7 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const char *const names[] = {"person", "city", "a"}, *const none[] = {"", "", ""};
     static const char usual[] = "Ada Lovelace's \xE2\x80\x9C"
                                 "Caf\xC3\xA9\xE2\x80\x9D in \xE5\x8C\x97\xE4\xBA\xAC";
-    const nf_job_labels labels = {names, none, 3};
+    const nf_job_labels labels = {names, none, NULL, 3};
     if (size > 600) return 0; /* long ones only take long */
     char *copy = malloc(size + 1);
     memcpy(copy, data, size);

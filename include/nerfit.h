@@ -499,9 +499,15 @@ typedef struct nerfit_annotate_options {
         pass_votes;   /* of each question (0: 1); passes that must agree (0: more than half) */
     size_t max_chars; /* of a text in one question; longer ones are divided (0: 2,000) */
     bool one_label_at_a_time; /* a question for each label */
-    bool as_answered;         /* only the places that were answered: else further places of the same
+    /* The language model names types itself, and describes them; `labels` (may be NULL) are offered to it.
+     * Types of one name are one label, and those whose texts' embeddings by `sentence_encoder` have a
+     * cosine of open_threshold (0: 0.75) or more; without an encoder names alone count. Goes with rules, not
+     * with models, gold, audit or one_label_at_a_time. */
+    bool open;
+    double open_threshold;
+    bool as_answered; /* only the places that were answered: else further places of the same
                                   words are entities as well */
-    double budget; /* tokens, or money if there are prices, that are not passed; 0: none */
+    double budget;    /* tokens, or money if there are prices, that are not passed; 0: none */
     double price_in, price_out;   /* money for a million tokens of questions, of answers */
     bool dry_run;                 /* nothing is asked: the result's text is the first question */
     const char *sentence_encoder; /* a folder: by it texts are compared; NULL: by their words */
@@ -520,6 +526,9 @@ typedef struct nerfit_annotate_result {
     nerfit_corpus *failed; /* texts that nobody could annotate, with the "failure" beside each */
     nerfit_corpus *review; /* copies of the texts with disputed entities, the most disputed first */
     char *text, *json, *page; /* the report: for a terminal, as data, as HTML */
+    /* Of open types, else NULL: YAML of every label's description, as training and pre-training take it, and
+     * of what else it is called and described (NAME.synonyms.yaml beside NAME.yaml; "": nothing). */
+    char *descriptions, *synonyms;
 } nerfit_annotate_result;
 NERFIT_API void nerfit_annotate_result_free(nerfit_annotate_result *result);
 

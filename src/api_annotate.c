@@ -18,6 +18,8 @@ void nerfit_annotate_result_free(nerfit_annotate_result *result) {
     free(result->text);
     free(result->json);
     free(result->page);
+    free(result->descriptions);
+    free(result->synonyms);
     *result = (nerfit_annotate_result){0};
 }
 
@@ -26,6 +28,7 @@ static void annotating_end(nf_annotating *a) {
         nerfit_session_free(a->sessions[i]);
     for (size_t i = 0; i < a->options.n_models && a->models; i++) nerfit_model_free(a->models[i]);
     nf_annotating_close_llm(a);
+    nf_open_types_free(&a->types);
     nf_lists_free(a->lists);
     nf_descriptions_free(&a->given);
     nf_arena_free(&a->arena);
@@ -121,38 +124,52 @@ static nerfit_status annotating_open_models(nf_annotating *a, nerfit_error *erro
 
 /* ---------------------------------------------------------------- labels */
 
+static nerfit_status annotating_more_labels(nf_annotating *a, nerfit_error *error) {
+    size_t n = a->n_labels, capacity = a->capacity ? 2 * a->capacity : 32;
+    const char **names = nf_arena_calloc(&a->arena, 2 * capacity, sizeof *names);
+    nf_label_texts *further = nf_arena_calloc(&a->arena, capacity, sizeof *further);
+    if (!names || !further) return nf_no_memory(error, capacity * sizeof *further);
+    for (size_t i = 0; i < n; i++) {
+        names[i] = a->names[i];
+        names[capacity + i] = a->descriptions[i];
+        further[i] = a->further[i];
+    }
+    a->names = names;
+    a->descriptions = names + capacity;
+    a->further = further;
+    a->capacity = capacity;
+    return NERFIT_OK;
+}
+
+/* further: NULL: there is nothing. */
 static nerfit_status annotating_add_label(nf_annotating *a, const char *name,
-                                          const char *description, nerfit_error *error) {
+                                          const char *description, const nf_label_texts *further,
+                                          nerfit_error *error) {
     for (size_t i = 0; i < a->n_labels; i++)
         if (strcmp(a->names[i], name) == 0) return NERFIT_OK;
-    if (a->n_labels == a->capacity) {
-        size_t capacity = a->capacity ? 2 * a->capacity : 32;
-        const char **names = nf_arena_calloc(&a->arena, 2 * capacity, sizeof *names);
-        if (!names) return nf_no_memory(error, capacity * sizeof *names);
-        for (size_t i = 0; i < a->n_labels; i++)
-            names[i] = a->names[i], names[capacity + i] = a->descriptions[i];
-        a->names = names;
-        a->descriptions = names + capacity;
-        a->capacity = capacity;
-    }
+    if (a->n_labels == a->capacity) NF_TRY(annotating_more_labels(a, error));
     a->names[a->n_labels] = name;
-    a->descriptions[a->n_labels++] = description;
+    a->descriptions[a->n_labels] = description;
+    if (further) a->further[a->n_labels] = *further;
+    a->n_labels++;
     return NERFIT_OK;
 }
 
 nf_job_labels nf_annotating_labels(const nf_annotating *a) {
-    return (nf_job_labels){a->names, a->descriptions, a->n_labels};
+    return (nf_job_labels){a->names, a->descriptions, a->further, a->n_labels};
 }
 
 /* Labels given, or those of the models and, for a language model, of known texts; and those of lists. */
 static nerfit_status annotating_labels(nf_annotating *a, nerfit_error *error) {
     for (size_t i = 0; i < a->given.count; i++)
-        NF_TRY(annotating_add_label(a, a->given.labels[i], a->given.texts[i], error));
+        NF_TRY(annotating_add_label(a, a->given.labels[i], a->given.texts[i],
+                                    a->given.further ? &a->given.further[i] : NULL, error));
     for (size_t i = 0; i < a->options.n_models; i++) {
         const nf_tag_set *tags = &a->sessions[i]->rules.tags;
         size_t known = 0;
         for (size_t t = 0; t < tags->n_types; t++) {
-            if (!a->options.labels) NF_TRY(annotating_add_label(a, tags->types[t], "", error));
+            if (!a->options.labels)
+                NF_TRY(annotating_add_label(a, tags->types[t], "", NULL, error));
             for (size_t l = 0; l < a->given.count; l++)
                 known += strcmp(a->given.labels[l], tags->types[t]) == 0;
         }
@@ -162,14 +179,46 @@ static nerfit_status annotating_labels(nf_annotating *a, nerfit_error *error) {
     }
     bool of_gold = a->options.llm && !a->options.labels && a->options.gold;
     for (size_t i = 0; of_gold && i < a->options.gold->corpus.n_labels; i++)
-        NF_TRY(annotating_add_label(a, a->options.gold->corpus.labels[i], "", error));
+        NF_TRY(annotating_add_label(a, a->options.gold->corpus.labels[i], "", NULL, error));
     size_t n = 0;
     const char *const *listed = a->lists ? nf_lists_labels(a->lists, &n) : NULL;
-    for (size_t i = 0; i < n; i++) NF_TRY(annotating_add_label(a, listed[i], "", error));
-    if (a->n_labels) return NERFIT_OK;
+    for (size_t i = 0; i < n; i++) NF_TRY(annotating_add_label(a, listed[i], "", NULL, error));
+    if (a->n_labels || a->options.open) return NERFIT_OK;
     return nf_fail(error, NERFIT_ARGUMENT,
                    "labels: there are none to look for; give a file of descriptions, or names "
                    "divided by commas");
+}
+
+/* ---------------------------------------------------------------- votes */
+
+/* More votes than can be had would write nothing, and say nothing. */
+static nerfit_status annotating_check_votes(const nf_annotating *a, nerfit_error *error) {
+    const nerfit_annotate_options *o = &a->options;
+    size_t voters = o->n_models + (o->llm != NULL), passes = o->passes ? o->passes : 1;
+    if (o->votes > voters)
+        return nf_fail(error, NERFIT_ARGUMENT,
+                       "votes: %zu annotators shall agree on an entity, but %zu of them vote "
+                       "(models and a language model; rules have the last word without a vote)",
+                       o->votes, voters);
+    if (o->llm && o->pass_votes > passes)
+        return nf_fail(error, NERFIT_ARGUMENT,
+                       "pass_votes: %zu passes shall agree on an entity, but there are %zu of them",
+                       o->pass_votes, passes);
+    return NERFIT_OK;
+}
+
+/* Labels that fewer annotators look for than must agree: all that is found of them is disputed. */
+static void annotating_warn_of_votes(const nf_annotating *a) {
+    for (size_t l = 0; l < a->n_labels; l++) {
+        size_t voters = a->options.llm != NULL;
+        for (size_t i = 0; i < a->options.n_models; i++)
+            voters += nf_tag_set_type(&a->sessions[i]->rules.tags, a->names[l]) >= 0;
+        if (voters && voters < a->options.votes)
+            nf_log_warning(&a->log,
+                           "votes: %zu annotators shall agree, but %zu of them look for the label "
+                           "%s: all that is found of it is disputed",
+                           a->options.votes, voters, a->names[l]);
+    }
 }
 
 /* ---------------------------------------------------------------- the call */
@@ -183,11 +232,15 @@ static nerfit_status annotating_begin(nf_annotating *a, const nerfit_annotate_op
     if (!options.rules && !options.n_models && !options.llm)
         return nf_fail(error, NERFIT_ARGUMENT,
                        "nobody annotates: give rules, a model or llm (a language model)");
+    NF_TRY(annotating_check_votes(a, error));
+    NF_TRY(nf_annotating_check_open(a, error));
     if (options.labels) NF_TRY(nf_label_list_read(&a->given, options.labels, NULL, error));
-    if (options.rules) NF_TRY(nf_lists_read(&a->lists, options.rules, error));
+    if (options.rules) NF_TRY(nf_lists_read(&a->lists, options.rules, &a->log, error));
     NF_TRY(annotating_open_models(a, error));
     NF_TRY(nf_annotating_open_llm(a, error));
-    return annotating_labels(a, error);
+    NF_TRY(annotating_labels(a, error));
+    annotating_warn_of_votes(a);
+    return NERFIT_OK;
 }
 
 /* Hands a corpus out; the old one is empty then. */
@@ -221,6 +274,7 @@ static nf_annotate_job annotating_job(const nf_annotating *a, const nf_corpus *t
                              .lists = a->lists,
                              .votes = a->options.votes,
                              .nested = a->options.nested,
+                             .open = a->options.open,
                              .log = &a->log};
 }
 
@@ -274,12 +328,16 @@ static nerfit_status annotating_run(nf_annotating *a, const nf_corpus *texts,
     json_t *audit = NULL;
     if (a->options.dry_run) return annotating_dry_run(a, texts, result, error);
     NF_TRY(annotating_audit(a, &audit, error));
-    const nf_annotate_job job = annotating_job(a, a->options.audit_only ? &none : texts);
-    nerfit_status status = nf_annotating_prepare_llm(a, job.texts, "texts", error);
+    if (a->options.audit_only) texts = &none;
+    nerfit_status status = nf_annotating_prepare_llm(a, texts, "texts", error);
+    if (status == NERFIT_OK && a->options.open) status = nf_annotating_find_types(a, texts, error);
+    const nf_annotate_job job = annotating_job(a, texts);
     if (status == NERFIT_OK) status = nf_annotate(&done, &job, error);
     if (status == NERFIT_OK && audit) json_object_set(done.summary, "audit", audit);
     if (status == NERFIT_OK && a->options.llm)
         json_object_set_new(done.summary, "llm", nf_llm_annotator_json(&a->by_llm));
+    if (status == NERFIT_OK && a->options.open)
+        status = nf_annotating_hand_out_types(a, done.summary, result, error);
     if (status == NERFIT_OK) status = hand_out_annotated(result, &done, &a->log, error);
     json_decref(audit);
     nf_annotated_free(&done);

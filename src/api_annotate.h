@@ -21,10 +21,12 @@ typedef struct nf_annotating {
     nf_annotator *annotators;
     size_t n_annotators;
     const char **names, **descriptions; /* the job's labels [n_labels] */
+    nf_label_texts *further;
     size_t n_labels, capacity;
     nf_llm llm;
     nf_llm_annotator by_llm;
     nerfit_encoder *encoder; /* of sentences; or NULL */
+    nf_open_types types;     /* of the language model's own */
 } nf_annotating;
 
 /* A model with labels of its own, or one that takes those named (a file, or names; NULL: none). */
@@ -39,5 +41,14 @@ void nf_annotating_close_llm(nf_annotating *a);
 /* Before a job: which examples each text is shown; tells the address and what is left to ask. */
 nerfit_status nf_annotating_prepare_llm(nf_annotating *a, const nf_corpus *texts, const char *what,
                                         nerfit_error *error);
+
+/* api_annotate_open.c: types of the language model's own. */
+nerfit_status nf_annotating_check_open(const nf_annotating *a, nerfit_error *error);
+/* Asks about the texts, and makes labels of the types that come: the job's from then on. */
+nerfit_status nf_annotating_find_types(nf_annotating *a, const nf_corpus *texts,
+                                       nerfit_error *error);
+/* What is written of them. */
+nerfit_status nf_annotating_hand_out_types(const nf_annotating *a, json_t *summary,
+                                           nerfit_annotate_result *result, nerfit_error *error);
 
 #endif

@@ -22,6 +22,7 @@ nerfit_status nf_annotating_open_llm(nf_annotating *a, nerfit_error *error) {
     l->vote = o->pass_votes;
     l->max_chars = o->max_chars ? o->max_chars : 2000;
     l->one_label_at_a_time = o->one_label_at_a_time;
+    l->open = o->open;
     l->align = (nf_align_options){!o->as_answered, o->nested};
     l->budget = o->budget;
     l->price_in = o->price_in;
@@ -30,13 +31,14 @@ nerfit_status nf_annotating_open_llm(nf_annotating *a, nerfit_error *error) {
     l->examples = o->gold ? &o->gold->corpus : NULL;
     l->shots = o->gold ? o->shots : 0;
     a->annotators[a->n_annotators++] = (nf_annotator){a->llm.name, &a->by_llm, nf_annotate_by_llm};
-    if (l->shots && o->sentence_encoder)
+    if ((l->shots || l->open) && o->sentence_encoder && !o->dry_run)
         NF_TRY(nerfit_encoder_load(&a->encoder, o->sentence_encoder, o->model, error));
     return NERFIT_OK;
 }
 
 void nf_annotating_close_llm(nf_annotating *a) {
     nf_answer_cache_close(a->by_llm.cache);
+    nf_llm_annotator_forget(&a->by_llm);
     json_decref(a->by_llm.dropped);
     nerfit_encoder_free(a->encoder);
 }

@@ -56,7 +56,7 @@ nerfit_status nerfit_session_set_rules(nerfit_session *session, const char *path
                                        nerfit_error *error) {
     nf_lists *lists = NULL;
     size_t n = 0;
-    if (path) NF_TRY(nf_lists_read(&lists, path, error));
+    if (path) NF_TRY(nf_lists_read(&lists, path, &session->model->log, error));
     const char *const *labels = lists ? nf_lists_labels(lists, &n) : NULL;
     nerfit_status status = nf_rules_set_lists(&session->rules, lists, labels, n, error);
     if (status != NERFIT_OK) {
@@ -264,7 +264,7 @@ nerfit_status nerfit_predict_stream(nerfit_session *session, const nerfit_stream
 /* ---------------------------------------------------------------- evaluation */
 
 typedef struct scoring {
-    const nf_tag_set *tags;
+    const nf_rules *rules;
     nf_file_evaluation evaluation;
     bool words; /* a label a word; else a label a sub-word */
 } scoring;
@@ -280,10 +280,29 @@ static size_t scored_labels(const scoring *s, const nf_tagged *tagged, const cha
         if (s->words && !token->starts_word) continue;
         int32_t label = token->left_out ? NF_TAG_LEFT_OUT : token->label;
         gold[count] = gold[i];
-        predicted[count++] = nf_tag_set_name(s->tags, label, before);
+        predicted[count] =
+            s->rules->lists ? predicted[i] : nf_tag_set_name(&s->rules->tags, label, before);
         before = label;
+        count++;
     }
     return count;
+}
+
+/* Where lists of the user have the last word, sub-words have the labels of the entities that are left. */
+static nerfit_status labels_by_lists(const scoring *s, const nf_document *d,
+                                     const nf_tagged *tagged, nf_arena *arena,
+                                     const char **predicted, nerfit_error *error) {
+    nf_document found = *d;
+    nf_span *spans = nf_arena_calloc(arena, tagged->n_entities + 1, sizeof *spans);
+    if (!spans) return nf_no_memory(error, tagged->n_entities * sizeof *spans);
+    for (size_t i = 0; i < tagged->n_entities; i++) {
+        const nf_entity *e = &tagged->entities[i];
+        spans[i] =
+            (nf_span){.start = e->start, .end = e->end, .label = s->rules->tags.types[e->type]};
+    }
+    found.spans = spans;
+    found.n_spans = tagged->n_entities;
+    return nf_tagger_gold(&found, tagged, arena, predicted, error);
 }
 
 static nerfit_status score_document(void *user, const nf_document *d, const nf_tagged *tagged,
@@ -295,11 +314,13 @@ static nerfit_status score_document(void *user, const nf_document *d, const nf_t
     const char **predicted = nf_arena_calloc(&arena, n + 1, sizeof *predicted);
     nerfit_status status = gold && predicted ? NERFIT_OK : nf_no_memory(error, n);
     if (status == NERFIT_OK) status = nf_tagger_gold(d, tagged, &arena, gold, error);
+    if (status == NERFIT_OK && s->rules->lists)
+        status = labels_by_lists(s, d, tagged, &arena, predicted, error);
     if (status == NERFIT_OK) n = scored_labels(s, tagged, gold, predicted);
     if (status == NERFIT_OK)
         status = nf_scorer_add(s->evaluation.scorer, gold, predicted, n, error);
     if (status == NERFIT_OK)
-        status = nf_analysis_add_tagged(&s->evaluation.analysis, d, s->tags, tagged, error);
+        status = nf_analysis_add_tagged(&s->evaluation.analysis, d, &s->rules->tags, tagged, error);
     if (status != NERFIT_OK) nf_fail_within(error, status, "%s:%ld", d->file, d->line);
     nf_arena_free(&arena);
     return status;
@@ -330,16 +351,22 @@ static size_t count_label(const nf_corpus *corpus, const char *label) {
     return count;
 }
 
-/* Labels of the data that the model cannot find, the first ten by name. */
-static nerfit_status tell_lacking_labels(const nf_log *log, const nf_tag_set *tags,
+/* Whether the model, or a list beside it, finds entities of a label. */
+static bool rules_know(const nf_rules *rules, const char *label) {
+    bool known = nf_tag_set_type(&rules->tags, label) >= 0;
+    for (size_t i = 0; i < rules->n_list_labels && !known; i++)
+        known = strcmp(rules->list_labels[i], label) == 0;
+    return known;
+}
+
+/* Labels of the data that nobody can find, the first ten by name. */
+static nerfit_status tell_lacking_labels(const nf_log *log, const nf_rules *rules,
                                          const nf_corpus *corpus, nerfit_error *error) {
     enum { MOST_SHOWN = 10 };
     nf_str names = {0};
     size_t lacking = 0;
     for (size_t i = 0; i < corpus->n_labels; i++) {
-        size_t type = 0;
-        while (type < tags->n_types && strcmp(tags->types[type], corpus->labels[i]) != 0) type++;
-        if (type < tags->n_types || lacking++ >= MOST_SHOWN) continue;
+        if (rules_know(rules, corpus->labels[i]) || lacking++ >= MOST_SHOWN) continue;
         nf_str_appendf(&names, "%s\"%s\" (%zu annotated)", lacking > 1 ? ", " : "",
                        corpus->labels[i], count_label(corpus, corpus->labels[i]));
     }
@@ -361,13 +388,13 @@ static nerfit_status session_evaluate(nerfit_session *session, const nerfit_call
     NF_TRY(nf_scoring_mode_find(mode, &scheme, error));
     nerfit_status status = session_call_begin(&c, session, options, error);
     if (status == NERFIT_OK) status = session_labels_of_data(&c, session, corpus, error);
-    scoring s = {.tags = &c.call.rules->tags, .words = words};
+    scoring s = {.rules = c.call.rules, .words = words};
     if (status == NERFIT_OK && corpus->n_documents && corpus->n_spans == 0)
         nf_log_warning(&c.log,
                        "%s: none of its %zu texts has an entity: scores on it say nothing; is this "
                        "the right format?",
                        corpus->documents[0].file, corpus->n_documents);
-    if (status == NERFIT_OK) status = tell_lacking_labels(&c.log, s.tags, corpus, error);
+    if (status == NERFIT_OK) status = tell_lacking_labels(&c.log, s.rules, corpus, error);
     if (status == NERFIT_OK) status = nf_file_evaluation_begin(&s.evaluation, scheme, error);
     if (status == NERFIT_OK)
         status = nf_tag_corpus(session->tagger, &c.call, corpus, score_document, &s, error);

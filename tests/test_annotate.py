@@ -60,6 +60,8 @@ class Annotator(net.Providers):
         question = json.loads(h.body)
         user = question["messages"][-1]["content"]
         labels = re.findall(r"(?m)^- (\w+)(?::|$)", user.split("\nRules:")[0])
+        if "Name their types yourself" in user:
+            labels = ["person", "city"]
         text = self.form(right_answer(text_of(question), labels))
         if h.path.endswith("/messages"):
             return net.anthropic(text)
@@ -369,12 +371,28 @@ class WaysTest(Case):
         self.assertEqual(text["unknown"], [[0, 12]])
 
     def test_long_texts_are_divided(self):
-        long = " ".join(TEXTS * 3)
+        long = " ".join(f"{t[:-1]} {i}." for i in range(3) for t in TEXTS)
         (self.root / "texts.txt").write_text(long + "\n")
         text = self.annotate("--max_chars", 100)[0]
         self.assertGreater(len(self.server.questions()), 4)
         expected = [(e["text"], e["label"]) for e in right_answer(long)]
         self.assertEqual(self.found([text])[long], expected)
+
+    def test_equal_texts_are_asked_about_once(self):
+        """Also while the first answer is under way: else a run that goes on could have another one."""
+        (self.root / "texts.txt").write_text((TEXTS[0] + "\n") * 6)
+        right = lambda h: h.send(200, self.server.reply(h))  # noqa: E731
+        self.server.script += [net.slow(0.5, right)] * 6
+        texts = self.annotate("--concurrency", 6)
+        self.assertEqual(len(texts), 6)
+        self.assertEqual(len(self.server.questions()), 1)
+
+    def test_equal_texts_where_the_first_answer_does_not_come(self):
+        (self.root / "texts.txt").write_text((TEXTS[0] + "\n") * 3)
+        self.server.script += [net.slow(0.3, net.says({"error": "no"}))]
+        texts = self.annotate("--concurrency", 3)
+        self.assertEqual(len(texts) + len(self.read("failed.jsonl")), 3)
+        self.assertGreaterEqual(len(texts), 2)
 
     def test_occurrences(self):
         once = lambda found: json.dumps(list({e["text"]: e for e in found}.values()))  # noqa: E731
@@ -425,6 +443,38 @@ class WaysTest(Case):
         texts = self.annotate()
         self.assertEqual(self.found(texts)[evil], [("Ada Lovelace", "person")])
 
+    def test_the_budget_holds_for_audit_and_texts_together(self):
+        (self.root / "gold.jsonl").write_text(
+            "".join(json.dumps({"text": t + "!", "entities": []}) + "\n" for t in TEXTS)
+        )
+        self.annotate(
+            "--gold", "gold.jsonl", "--audit", 4, "--budget", 1200, "--concurrency", 1, output="silver.jsonl"
+        )
+        self.assertLessEqual(self.report["llm"]["tokens_in"] + self.report["llm"]["tokens_out"], 1200)
+        self.assertGreater(self.report["llm"]["not_asked"], 0)
+        self.assertEqual(self.report["llm"]["tokens_in"], 100 * len(self.server.questions()))
+
+    def test_votes_that_cannot_be_had(self):
+        self.annotate("--votes", 2, status=1, expect="2 annotators shall agree on an entity, but 1 of them")
+        self.annotate("--passes", 2, "--vote", 3, status=1, expect="3 passes shall agree .* there are 2")
+        self.assertEqual(self.server.questions(), [])
+
+    def test_other_names_of_labels(self):
+        (self.root / "labels.yaml").write_text("person: A human being.\ncity: A town.\n")
+        (self.root / "labels.synonyms.yaml").write_text(
+            "person:\n  synonyms: [human, someone]\n  descriptions: [Who one is.]\n"
+        )
+        self.serve(form=lambda f: json.dumps(
+            {"entities": [{**e, "label": e["label"].replace("person", "Humans")} for e in f]}
+        ))  # fmt: skip
+        texts = self.annotate("--labels", "labels.yaml")
+        self.assertEqual(self.found(texts), self.right())
+        question = self.server.questions()[0]["messages"][-1]["content"]
+        self.assertIn(
+            "- person: A human being.\n  In other words: Who one is.\n  Also called: human, someone\n- city",
+            question,
+        )
+
     def test_bad_options(self):
         for options, message in [
             (["--prices", "1"], "expected two numbers"),
@@ -437,6 +487,77 @@ class WaysTest(Case):
         self.annotate(llm="gpt-x", status=1, expect="OPENAI_API_KEY")
         (self.root / "broken.jsonl").write_text("{}\n")
         self.annotate("--answers", "broken.jsonl", status=1, expect="broken.jsonl:1: is no line of answers")
+
+
+class OpenTest(Case):
+    """Types that the model names itself."""
+
+    NAMES = {"person": ["Person", "persons", "human being"], "city": ["city", "CITY", "town"]}
+
+    def reply(self, entities):
+        names = [dict(e, label=self.NAMES[e["label"]][len(e["text"]) % 3]) for e in entities]
+        return json.dumps({"entities": [dict(e, description=f"What a {e['label']} is.") for e in names]})
+
+    def open(self, *more, **options):
+        arguments = ["texts.txt", "--llm", "ollama/x", "--open", "--json", "report.json", *more]
+        process = self.start(*arguments, "--output", "open.jsonl")
+        out = "".join(process.communicate(timeout=60))
+        self.assertEqual(process.returncode, options.get("status", 0), out)
+        self.assertRegex(out, options.get("expect", "(?s).*"))
+        if process.returncode == 0:
+            self.report = json.loads((self.root / "report.json").read_text())
+            return self.read("open.jsonl")
+
+    def test_by_names(self):
+        self.serve(form=self.reply)
+        texts = self.open("--report", "report.html", expect="types are one where their names are")
+        found = {t: [w for w, _ in e] for t, e in self.found(texts).items()}
+        self.assertEqual(found, {t: [w for w, _ in e] for t, e in self.right().items()})
+        labels = {e["label"] for t in texts for e in t["entities"]}
+        lower = {x.lower().rstrip("s") for x in labels}
+        self.assertEqual(len(labels), len(lower))  # "Person" and "persons" are one
+        self.assertNotIn("labels", texts[0])
+        self.assertEqual(self.report["open"]["labels"], len(labels))
+        described = (self.root / "open.yaml").read_text()
+        for label in labels:
+            self.assertIn(f'{label}: "What a {label} is."', described)
+        self.assertEqual(len(self.server.questions()), 4)  # nothing is asked twice
+        schema = self.server.questions()[0]["response_format"]["json_schema"]["schema"]
+        item = schema["properties"]["entities"]["items"]
+        self.assertEqual(item["required"], ["text", "label", "description"])
+        whole = (self.root / "open.jsonl").read_bytes()
+        self.open()
+        self.assertEqual((self.root / "open.jsonl").read_bytes(), whole)
+        self.assertEqual(len(self.server.questions()), 4)
+
+    def test_known_labels(self):
+        self.serve(form=self.reply)
+        (self.root / "known.yaml").write_text("place: A named place.\n")
+        (self.root / "known.synonyms.yaml").write_text("place:\n  synonyms: [city, town]\n")
+        texts = self.open("--labels", "known.yaml", "--types", "types.yaml")
+        self.assertIn(("London", "place"), self.found(texts)[TEXTS[0]])
+        self.assertIn('place: "A named place."', (self.root / "types.yaml").read_text())
+        self.assertIn('- "town"', (self.root / "types.synonyms.yaml").read_text())
+        self.assertIn("- place: A named place.", self.server.questions()[0]["messages"][-1]["content"])
+
+    def test_an_answer_without_types(self):
+        self.serve(form=lambda f: json.dumps([{"text": e["text"]} for e in f]))
+        texts = self.open()
+        self.assertEqual([t["entities"] for t in texts], [[]] * 4)
+        self.assertEqual(self.report["llm"]["dropped"]["of a type without a name, or with one of more than 80 characters"], 8)
+
+    def test_no_answer(self):
+        self.server.script += [net.status(401)] * 9
+        self.environment["OPENAI_API_KEY"] = KEY
+        self.open(status=1, expect="refused|401")
+
+    def test_what_does_not_go_with_it(self):
+        (self.root / "gold.jsonl").write_text('{"text": "x", "entities": []}\n')
+        self.open("--gold", "gold.jsonl", status=1, expect="open: gold texts have labels of their own")
+        self.open("--one_label_at_a_time", status=1, expect="open: there is no label")
+        self.open("--open_threshold", "2", status=2, expect="is not a cosine")
+        process = self.start("texts.txt", "--llm", "ollama/x", "--open")
+        self.assertIn("goes beside --output, or to --types", process.communicate(timeout=60)[1])
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ static void align(nf_str *out, const char *text, const char *answers, bool all, 
     assert_ok(nf_align(&t, list, n, &options, &more, &n_more, &arena, &error), &error);
     static const char *const how[NF_COUNTS] = {"",         "folded", "trimmed", "fuzzy",
                                                "repeated", "absent", "inside",  "again",
-                                               "empty",    "label",  "overlap"};
+                                               "empty",    "label",  "type",    "overlap"};
     for (size_t i = 0; i < n + n_more; i++) {
         const nf_aligned *a = i < n ? &list[i] : &more[i - n];
         if (i) nf_str_append_text(out, i == n ? "; " : " ");
@@ -138,6 +138,9 @@ static void test_answers(void **state) {
         {"{\"entities\": [{\"text\": \"A\", \"label\": \"a\"}]}", "A=a"},
         {"{\"entities\": [{\"text\": \"A\", \"label\": \"a\"}, {\"text\": \"B\", \"la", "A=a cut"},
         {"{\"entities\": [", " cut"},
+        {"None would be []. {\"entities\": [{\"text\": \"A\", \"label\": \"a\"}]}", "A=a"},
+        {"{\"entities\": []} as the list [] says", ""},
+        {"{\"a\": [\"A\"], \"items\": [\"B\"]}", NULL},
         {"[{'text': 'O'Neil', 'label': 'a'}]", "O'Neil=a"},
         {"[{'text': \"it's\", 'label': 'a'},]", "it's=a"},
         {"[(\"A\", \"a\"), (\"B\", \"b\")]", "A=a B=b"},
@@ -162,7 +165,7 @@ static void test_answers(void **state) {
         {"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", " cut"},
     };
     static const char *const names[] = {"a", "b"}, *const none[] = {"", ""};
-    const nf_job_labels labels = {names, none, 2};
+    const nf_job_labels labels = {names, none, NULL, 2};
     (void)state;
     size_t wrong = 0;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -184,10 +187,39 @@ static void test_answers(void **state) {
     assert_int_equal(wrong, 0);
 }
 
+/* Labels that are called as the answer's own parts are. */
+static void test_labels_named_like_keys(void **state) {
+    static const char *const names[] = {"entities", "text", "label"}, *const none[] = {"", "", ""};
+    const nf_job_labels labels = {names, none, NULL, 3};
+    static const struct {
+        const char *answer, *expected;
+    } cases[] = {
+        {"{\"entities\": [{\"text\": \"A\", \"label\": \"entities\"}]}", "A=entities"},
+        {"{\"entities\": [{\"text\": \"label\", \"label\": \"text\"}]}", "label=text"},
+        {"{\"entities\": [\"A\"], \"text\": [\"B\"], \"label\": []}", "A=entities B=text"},
+    };
+    (void)state;
+    size_t wrong = 0;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        nf_arena arena = {0};
+        nf_answer answer = {0};
+        nf_str got = {0};
+        bool no_memory;
+        nf_answer_read(&answer, cases[i].answer, &labels, false, &arena, &no_memory);
+        for (size_t k = 0; k < answer.count; k++)
+            nf_str_appendf(&got, "%s%s=%s", k ? " " : "", answer.items[k].text,
+                           answer.items[k].label);
+        wrong += !same_text(cases[i].answer, nf_str_text(&got), cases[i].expected);
+        nf_str_free(&got);
+        nf_arena_free(&arena);
+    }
+    assert_int_equal(wrong, 0);
+}
+
 static void test_labels(void **state) {
     static const char *const names[] = {"person", "date_time", "class"};
     static const char *const none[] = {"", "", ""};
-    const nf_job_labels labels = {names, none, 3};
+    const nf_job_labels labels = {names, none, NULL, 3};
     static const struct {
         const char *label;
         int32_t expected;
@@ -204,6 +236,7 @@ static void test_labels(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_align), cmocka_unit_test(test_answers),
-                                       cmocka_unit_test(test_labels)};
+                                       cmocka_unit_test(test_labels),
+                                       cmocka_unit_test(test_labels_named_like_keys)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,7 +52,8 @@ static void test_merge(void **state) {
         {"both where they may overlap", "0-4a/0-4b", 1, true, "0-4a0.25 0-4b0.25"},
         {"an opinion that is not given", "0-4a/-", 0, false, "0-4a0.50"},
         {"a label that one was not asked for", "0-4a/!b", 0, false, "0-4a0.50"},
-        {"more votes than opinions", "0-4a/0-4a", 9, false, "0-4a0.50"},
+        {"two votes where one was asked", "0-4a/!b", 2, false, "?0-4a0.50"},
+        {"two votes where one opinion is given", "0-4a/-", 2, false, "?0-4a0.50"},
         {"the same twice counts once", "0-4a 0-4a/", 0, false, "?0-4a0.25"},
         {"nobody finds anything", "/", 0, false, ""},
     };

@@ -19,7 +19,7 @@ static void find(nf_str *out, const char *yaml, const char *text, const nf_entit
     for (size_t i = 0; i < n_given; i++) entities[i] = given[i];
     nf_tagged tagged = {.entities = entities, .n_entities = n_given};
     const nf_text t = {.text = text, .size = strlen(text)};
-    assert_ok(nf_lists_parse(&lists, yaml, strlen(yaml), "rules.yaml", &error), &error);
+    assert_ok(nf_lists_parse(&lists, yaml, strlen(yaml), "rules.yaml", NULL, &error), &error);
     assert_ok(nf_tag_set_make(&rules.tags, model, 3, &error), &error);
     size_t n;
     const char *const *labels = nf_lists_labels(lists, &n);
@@ -125,6 +125,12 @@ static void test_wrong_files(void **state) {
         {"x: [[a]]", "rules.yaml:1:5: expected a term, /an expression/ or {file: ...}"},
         {"x: ['']", "rules.yaml:1:5: the term is empty"},
         {"x: [//]", "rules.yaml:1:5: the expression is empty"},
+        {"x: [a, /asp]",
+         "rules.yaml:1:8: begins with a slash, but does not end with one: expected /an expression/ "
+         "or /an expression/i; a term that begins so is {term: /...}"},
+        {"x: {forbid: /x/z}",
+         "rules.yaml:1:13: begins with a slash, but does not end with one: expected /an "
+         "expression/ or /an expression/i; a term that begins so is {term: /...}"},
         {"x: a\nx: b", "rules.yaml:2:1: the label is there already"},
         {"x: {added: a}", "rules.yaml:1:5: expected add or forbid"},
         {"x: {add: {terms: a}}", "rules.yaml:1:10: expected {term: ...}, {pattern: ...} or {file: "
@@ -138,10 +144,44 @@ static void test_wrong_files(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         nf_lists *lists;
         const char *yaml = cases[i].yaml;
-        nerfit_status status = nf_lists_parse(&lists, yaml, strlen(yaml), "rules.yaml", &error);
+        nerfit_status status =
+            nf_lists_parse(&lists, yaml, strlen(yaml), "rules.yaml", NULL, &error);
         wrong += status == NERFIT_OK || lists;
         wrong += !same_text(yaml, status == NERFIT_OK ? "no error" : error.text, cases[i].expected);
         if (status == NERFIT_OK) nf_lists_free(lists);
+    }
+    assert_int_equal(wrong, 0);
+}
+
+static void keep_message(void *user, nerfit_log_level level, const char *message) {
+    if (level == NERFIT_LOG_WARNING) nf_str_appendf(user, "%s\n", message);
+}
+
+/* What can never count is told. */
+static void test_terms_that_stand_twice(void **state) {
+    (void)state;
+    static const struct {
+        const char *yaml, *expected;
+    } cases[] = {
+        {"a: [x, X]\nb: {forbid: x}", ""},
+        {"a: [x]\nb:\n- y\n- X",
+         "rules.yaml:4: the term \"X\" of b is also one of a: where entities may not overlap it is "
+         "always a, which stands first\n"},
+        {"a: {add: x, forbid: [x]}",
+         "rules.yaml:1: the term \"x\" of a is both added and forbidden\n"},
+        {"'*': {forbid: x}\na: x",
+         "rules.yaml:2: the term \"x\" of a is both added and forbidden\n"},
+    };
+    size_t wrong = 0;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        nf_lists *lists;
+        nf_str got = {0};
+        const nf_log log = {keep_message, &got};
+        const char *yaml = cases[i].yaml;
+        assert_ok(nf_lists_parse(&lists, yaml, strlen(yaml), "rules.yaml", &log, &error), &error);
+        wrong += !same_text(yaml, nf_str_text(&got), cases[i].expected);
+        nf_lists_free(lists);
+        nf_str_free(&got);
     }
     assert_int_equal(wrong, 0);
 }
@@ -151,7 +191,7 @@ static void test_a_hard_expression(void **state) {
     nf_lists *lists;
     nf_lists_scratch scratch = {0};
     static const char yaml[] = "a: [b]\nx: [/(a+)+c/]", text[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
-    assert_ok(nf_lists_parse(&lists, yaml, sizeof yaml - 1, "rules.yaml", &error), &error);
+    assert_ok(nf_lists_parse(&lists, yaml, sizeof yaml - 1, "rules.yaml", NULL, &error), &error);
     assert_int_equal(nf_lists_find(lists, &scratch, text, sizeof text - 1, &error),
                      NERFIT_ARGUMENT);
     assert_string_equal(error.text, "rules.yaml:2: the expression /(a+)+c/ takes more than ten "
@@ -163,6 +203,7 @@ static void test_a_hard_expression(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_finding), cmocka_unit_test(test_beside_a_model),
-        cmocka_unit_test(test_wrong_files), cmocka_unit_test(test_a_hard_expression)};
+        cmocka_unit_test(test_wrong_files), cmocka_unit_test(test_terms_that_stand_twice),
+        cmocka_unit_test(test_a_hard_expression)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,6 +47,8 @@ class _AnnotateOptions(_library.Options):
         ("pass_votes", c_size_t),
         ("max_chars", c_size_t),
         ("one_label_at_a_time", c_bool),
+        ("open", c_bool),
+        ("open_threshold", c_double),
         ("as_answered", c_bool),
         ("budget", c_double),
         ("price_in", c_double),
@@ -68,6 +70,8 @@ class _AnnotateResult(ctypes.Structure):
         ("text", c_void_p),
         ("json", c_void_p),
         ("page", c_void_p),
+        ("descriptions", c_void_p),
+        ("synonyms", c_void_p),
     ]
 
 
@@ -115,6 +119,8 @@ class Annotated:
     report: dict[str, Any]  #: counts, the audit, what a language model came to
     text: str  #: the same for people
     page: str  #: and as HTML
+    descriptions: str | None = None  #: of open types: YAML that training takes
+    synonyms: str | None = None  #: what else they are called and described: NAME.synonyms.yaml
 
 
 def _rows(corpus: Any) -> list[dict[str, Any]]:
@@ -172,6 +178,8 @@ def annotate(
     budget: float = 0,
     prices: tuple[float, float] = (0, 0),
     one_label_at_a_time: bool = False,
+    open: bool = False,
+    open_threshold: float = 0,
     concurrency: int = 8,
     sentence_encoder: str | os.PathLike[str] | None = None,
     seed: int = 0,
@@ -190,6 +198,8 @@ def annotate(
             similar ones are shown to the language model.
         answers: a file in which a language model's answers are kept.
         budget: tokens, or money with `prices` (of a million tokens of questions, of answers).
+        open: the language model names types itself (`labels` are offered to it); those whose texts'
+            embeddings by `sentence_encoder` have a cosine of `open_threshold` (0: 0.75) are one.
 
     Raises:
         NerfitError: nobody annotates, a model or key is missing, a file cannot be read.
@@ -218,6 +228,8 @@ def annotate(
             concurrency=concurrency,
             passes=passes,
             one_label_at_a_time=one_label_at_a_time,
+            open=open,
+            open_threshold=open_threshold,
             budget=budget,
             price_in=prices[0],
             price_out=prices[1],
@@ -235,6 +247,8 @@ def annotate(
             json.loads(decode(result.json)),
             decode(result.text),
             decode(result.page),
+            decode(result.descriptions) if result.descriptions else None,
+            decode(result.synonyms) if result.descriptions else None,
         )
     finally:
         _library.call("annotate_result_free", byref(result))

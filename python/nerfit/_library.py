@@ -361,6 +361,7 @@ _FUNCTIONS = {
     "nerfit_session_free": (None, [c_void_p]),
     "nerfit_session_reset_thresholds": (None, [c_void_p]),
     "nerfit_session_set_threshold": (STATUS, [c_void_p, c_char_p, c_double, _error]),
+    "nerfit_session_set_rules": (STATUS, [c_void_p, c_char_p, _error]),
     "nerfit_predict": (
         STATUS,
         [c_void_p, _texts, POINTER(c_size_t), c_size_t, POINTER(POINTER(Prediction)), _error],

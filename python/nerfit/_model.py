@@ -34,6 +34,9 @@ Threshold = Union[float, "Mapping[str | None, float]", None]
 #: What to tag: descriptions by label, names, or a file of the former.
 Labels = Union[str, "os.PathLike[str]", "Mapping[str, str]", "Iterable[str]"]
 
+#: A file of lists and patterns that stand beside a model; None: none.
+Rules = Union[str, "os.PathLike[str]", None]
+
 
 class Token(NamedTuple):
     """A sub-word with its own label; special tokens are left out."""
@@ -151,7 +154,19 @@ class _Session(_library.Handle):
     def __init__(self, model: _Loaded) -> None:
         self.model = model  # must outlive the session
         self.thresholds: dict[str | None, float] = {}  # none: as the model says
+        self.rules: tuple[Any, ...] | None = None  # the file that was read, as it was then
         super().__init__(model.address)
+
+    def set_rules(self, path: Rules) -> None:
+        """Lists and patterns of a file, which is read anew when it has changed; None: none."""
+        wanted: tuple[Any, ...] | None = None
+        if path is not None:
+            name = os.fsencode(path)
+            at = os.stat(name) if os.path.exists(name) else None
+            wanted = (name, at and (at.st_mtime_ns, at.st_size, at.st_ino))
+        if wanted != self.rules:
+            _library.call("session_set_rules", self.address, wanted and wanted[0])
+            self.rules = wanted
 
     def set_thresholds(self, thresholds: dict[str | None, float]) -> None:
         """None but these."""
@@ -400,17 +415,22 @@ class Model:
         self.types: list[str] = list(dict.fromkeys(types))
         """The entity types that the labels name, in their order."""
 
-    def _session(self, threshold: Threshold = None) -> _Session:
+    def _session(self, threshold: Threshold = None, rules: Rules = None) -> _Session:
         session: _Session | None = getattr(self._local, "session", None)
         if session is None:
             session = self._local.session = _Session(self._model)
         session.set_thresholds(_thresholds(threshold))
+        session.set_rules(rules)
         return session
 
     def _predictions(
-        self, texts: Sequence[str], threshold: Threshold = None, call: _Call | None = None
+        self,
+        texts: Sequence[str],
+        threshold: Threshold = None,
+        call: _Call | None = None,
+        rules: Rules = None,
     ) -> Iterator[_library.Prediction]:
-        session = self._session(None if call else threshold)
+        session = self._session(None if call else threshold, rules)
         first, count = 0, min(self._CHUNK, 32)
         while first < len(texts):
             chunk = texts[first : first + count]
@@ -445,6 +465,7 @@ class Model:
         labels: Any = ...,
         nested: bool = ...,
         multi_label: bool = ...,
+        rules: Rules = ...,
     ) -> Entities: ...
     @overload
     def predict(
@@ -455,6 +476,7 @@ class Model:
         labels: Any = ...,
         nested: bool = ...,
         multi_label: bool = ...,
+        rules: Rules = ...,
     ) -> Predictions: ...
     def predict(
         self,
@@ -464,6 +486,7 @@ class Model:
         labels: Any = None,
         nested: bool = False,
         multi_label: bool = False,
+        rules: Rules = None,
     ) -> Entities | Predictions:
         """The entities of one text, or a list of them for every text of a list. (The lists show
         themselves in notebooks, and have ``to_pandas()``.)
@@ -484,10 +507,13 @@ class Model:
         unless given. ``nested``: entities may lie inside others; ``multi_label``: one may have
         several labels. A model that was loaded with labels tags others, too: it is loaded with them
         when they first come, and the last few are kept.
+
+        ``rules``: a file of lists and patterns (docs/annotate.md): what they add is found beside the
+        model's entities, with score 1, what they forbid is left out.
         """
         if labels is not None and self._loaded_with_labels and not self._reads_labels():
             return self._tagging(labels).predict(  # type: ignore[no-any-return]
-                texts, threshold, nested=nested, multi_label=multi_label
+                texts, threshold, nested=nested, multi_label=multi_label, rules=rules
             )
         many, alone = _values.texts(texts)
         own = labels is not None or nested or multi_label
@@ -504,7 +530,7 @@ class Model:
                 text,
                 types,
             )
-            for text, prediction in zip(many, self._predictions(many, given, call))
+            for text, prediction in zip(many, self._predictions(many, given, call, rules))
         )
         return found[0] if alone else found
 
@@ -557,16 +583,17 @@ class Model:
         labels: Any = None,
         nested: bool = False,
         multi_label: bool = False,
+        rules: Rules = None,
     ) -> Iterator[Any]:
         """The entities of every text of a stream, one after another: texts are taken from it
         `batch_size` at a time, and no more of them are kept.
 
         as_tuples: the stream has (text, context), and so has the result: (entities, context).
-        labels, nested, multi_label: as of :meth:`predict`, for all texts.
+        labels, nested, multi_label, rules: as of :meth:`predict`, for all texts.
         """
         _checked_stream(texts, batch_size)
         source = iter(texts)
-        options = dict(labels=labels, nested=nested, multi_label=multi_label)
+        options = dict(labels=labels, nested=nested, multi_label=multi_label, rules=rules)
         while many := list(itertools.islice(source, batch_size)):
             plain = [_first_of_two(pair) for pair in many] if as_tuples else many
             found = self.predict(plain, threshold, **options)
@@ -617,6 +644,7 @@ class Model:
         words: bool = False,
         format: str = "auto",
         threshold: Threshold = None,
+        rules: Rules = None,
     ) -> Report:
         """Tags annotated texts and scores the result, over sub-words.
 
@@ -626,19 +654,24 @@ class Model:
                 "iob2", "ioe1", "ioe2", "bioes", "bilou".
             words: score the first sub-word of every word instead.
             format: of a file, or of the texts of a list: "auto", or a name of docs/formats.md.
-            threshold: as in ``predict``.
+            threshold, rules: as in ``predict``.
         """
         if isinstance(annotations, (str, os.PathLike)):
             corpus = _data.read(annotations, log_function, format)
         else:
             corpus = _data.fill(annotations, "annotations", list, log_function, format)
-        return self.evaluate_corpus(corpus, mode, words, threshold)
+        return self.evaluate_corpus(corpus, mode, words, threshold, rules)
 
     def evaluate_corpus(
-        self, corpus: _data.Corpus, mode: str, words: bool, threshold: Threshold = None
+        self,
+        corpus: _data.Corpus,
+        mode: str,
+        words: bool,
+        threshold: Threshold = None,
+        rules: Rules = None,
     ) -> Report:
         report = _library.Report()
-        session = self._session(threshold)
+        session = self._session(threshold, rules)
         name = _library.encode(mode, "mode")
         with Call() as call:
             _library.call(

@@ -15,6 +15,27 @@ def test_rules(tmp_path):
     assert "3 of 3 texts annotated" in done.text and done.page.startswith("<!DOCTYPE html>")
 
 
+def test_rules_beside_a_model(tmp_path, unsure):
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("clock: [nine]\n'*': {forbid: [wake]}\n")
+    model = nerfit.Model(unsure)
+    alone = model.predict("wake me up at nine", 0.0)
+    assert "clock" not in {e.label for e in alone}
+    both = model.predict("wake me up at nine", 0.0, rules=rules)
+    assert ("clock", "nine", 1.0) in [(e.label, e.text, e.score) for e in both]
+    assert "wake" not in [e.text for e in both]
+    assert list(model.pipe(["wake me up at nine"], 0.0, rules=rules)) == [both]
+    rules.write_text("hour: [nine]\n")  # read anew
+    assert "hour" in {e.label for e in model.predict("wake me up at nine", 0.0, rules=rules)}
+    assert model.predict("wake me up at nine", 0.0) == alone
+    gold = [{"text": "wake me up at nine", "entities": [[14, 18, "hour"]]}]
+    assert model.evaluate(gold, rules=rules).details["types"]["hour"]["recall"] == 1.0
+    rules.write_text("hour: [/nine]\n")
+    with pytest.raises(nerfit.NerfitError, match="begins with a slash"):
+        model.predict("nine", rules=rules)
+    assert model.predict("wake me up at nine", 0.0) == alone
+
+
 def test_errors():
     with pytest.raises(nerfit.errors.ArgumentError, match="nobody annotates"):
         nerfit.annotate(["a"])

@@ -6,7 +6,6 @@
 #include "annotate/answer_json.h"
 #include "base/array.h"
 #include "base/ascii.h"
-#include "data/fold.h"
 #include "data/lines.h"
 
 /* What is being read. */
@@ -37,8 +36,7 @@ static void reader_add(answer_reader *r, const char *text, size_t size, const ch
 
 /* ---------------------------------------------------------------- labels */
 
-/* A label's letters and digits, folded: "_", "-" and the like are blanks, a last "s" goes. */
-static bool label_key(nf_folded *out, const char *label, nf_arena *arena) {
+bool nf_answer_label_key(nf_folded *out, const char *label, nf_arena *arena) {
     if (nf_fold_trimmed(out, arena, label, strlen(label), NULL) != NERFIT_OK) return false;
     size_t kept = 0;
     for (size_t i = 0; i < out->count; i++) {
@@ -53,15 +51,22 @@ static bool label_key(nf_folded *out, const char *label, nf_arena *arena) {
     return true;
 }
 
+static bool same_key(const nf_folded *key, const char *name, nf_arena *arena) {
+    nf_folded other;
+    return nf_answer_label_key(&other, name, arena) && other.count == key->count &&
+           memcmp(other.points, key->points, key->count * sizeof *key->points) == 0;
+}
+
 int32_t nf_answer_label(const nf_job_labels *labels, const char *label, nf_arena *arena) {
-    nf_folded key, other;
+    nf_folded key;
     for (size_t i = 0; i < labels->count; i++)
         if (strcmp(labels->names[i], label) == 0) return (int32_t)i;
-    if (!label_key(&key, label, arena) || key.count == 0) return -1;
+    if (!nf_answer_label_key(&key, label, arena) || key.count == 0) return -1;
     for (size_t i = 0; i < labels->count; i++)
-        if (label_key(&other, labels->names[i], arena) && other.count == key.count &&
-            memcmp(other.points, key.points, key.count * sizeof *key.points) == 0)
-            return (int32_t)i;
+        if (same_key(&key, labels->names[i], arena)) return (int32_t)i;
+    for (size_t i = 0; i < labels->count && labels->further; i++)
+        for (size_t k = 0; k < labels->further[i].n_names; k++)
+            if (same_key(&key, labels->further[i].names[k], arena)) return (int32_t)i;
     return -1;
 }
 
@@ -150,20 +155,22 @@ static bool read_value(answer_reader *r, const json_t *json) {
     if (!json_is_object(json)) return false;
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
         const json_t *value = json_object_get(json, lists[i]);
-        if (json_is_array(value)) return read_list(r, value);
-        if (json_is_object(value)) return read_value(r, value);
+        /* a label may be called so, too: then it is a mapping of labels */
+        if (json_is_array(value) && read_list(r, value)) return true;
+        if (json_is_object(value) && read_value(r, value)) return true;
     }
     return read_mapping(r, json) || read_entity(r, json);
 }
 
-/* The first value that is an answer, and those that follow it at once (JSON lines). */
+/* The first value that is an answer, and those that follow it at once (JSON lines). An empty one may be
+ * prose ("if there is none: []"): one with entities behind it counts. */
 static bool read_json(answer_reader *r, const char *text, size_t size) {
     nf_loose_json in = {.text = text, .size = size};
     bool found = false;
     while (in.at < size && !r->no_memory) {
         char c = text[in.at];
         if (c != '{' && c != '[') {
-            if (found && !nf_ascii_is_space(c) && c != ',') break;
+            if (r->out->count && !nf_ascii_is_space(c) && c != ',') break;
             in.at++;
             continue;
         }
@@ -175,7 +182,7 @@ static bool read_json(answer_reader *r, const char *text, size_t size) {
         json_decref(json);
         if (!read) in.at = from + 1; /* a bracket in prose */
         if (read) r->out->truncated |= in.truncated;
-        if (found && !read) break;
+        if (r->out->count && !read) break;
         found |= read;
     }
     return found;

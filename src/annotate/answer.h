@@ -8,6 +8,7 @@
 #define NF_ANNOTATE_ANSWER_H
 
 #include "annotate/opinion.h"
+#include "data/fold.h"
 
 typedef struct nf_answer_item {
     const char *text;  /* as it was answered */
@@ -27,7 +28,11 @@ typedef struct nf_answer {
 bool nf_answer_read(nf_answer *out, const char *text, const nf_job_labels *labels, bool bare,
                     nf_arena *arena, bool *no_memory);
 
-/* The label that an answer means: the same but for case, blanks, "_" and a plural; -1: none. */
+/* A label's letters and digits, folded: "_", "-" and the like are blanks, a last "s" goes. False: out of
+ * memory. */
+bool nf_answer_label_key(nf_folded *out, const char *label, nf_arena *arena);
+/* The label that an answer means: the same but for case, blanks, "_" and a plural, or one of its other
+ * names; -1: none. */
 int32_t nf_answer_label(const nf_job_labels *labels, const char *label, nf_arena *arena);
 
 #endif

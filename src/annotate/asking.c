@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/array.h"
+#include "base/assert.h"
 #include "base/number.h"
 
 /* A message of a worker, for the calling thread to log. */
@@ -19,7 +20,10 @@ typedef struct asking_run {
     nf_asked *out;
     nf_asking_totals *totals;
     pthread_mutex_t mutex;
-    pthread_cond_t changed;
+    pthread_cond_t changed;           /* for the caller */
+    pthread_cond_t landed;            /* for workers: an answer is there, or will not come */
+    char (*under_way)[NF_DIGEST_HEX]; /* [workers] what each asks; "": nothing */
+    size_t n_workers;
     size_t next, done, running;
     bool stop;                 /* no further question */
     bool cancelled;            /* the caller said so */
@@ -201,6 +205,32 @@ static nerfit_status asking_request(asking_run *r, const nf_llm_question *q, con
     return status;
 }
 
+/* Waits while another worker asks the very same question, then takes it up; the place is given back with
+ * asking_land. Equal questions so have one answer, as they have when a run goes on from its cache. */
+static char *asking_take_off(asking_run *r, const char *key) {
+    char *own = NULL;
+    pthread_mutex_lock(&r->mutex);
+    for (bool waits = true; waits;) {
+        waits = false;
+        for (size_t i = 0; i < r->n_workers && !waits; i++)
+            waits = strcmp(r->under_way[i], key) == 0;
+        if (waits) pthread_cond_wait(&r->landed, &r->mutex);
+    }
+    for (size_t i = 0; i < r->n_workers && !own; i++)
+        if (!*r->under_way[i]) own = r->under_way[i];
+    nf_assert(own);
+    memcpy(own, key, NF_DIGEST_HEX);
+    pthread_mutex_unlock(&r->mutex);
+    return own;
+}
+
+static void asking_land(asking_run *r, char *own) {
+    pthread_mutex_lock(&r->mutex);
+    *own = '\0';
+    pthread_cond_broadcast(&r->landed);
+    pthread_mutex_unlock(&r->mutex);
+}
+
 /* An answer from the cache or the model; out->text is freed by the caller. */
 static nerfit_status asking_get(asking_run *r, const nf_llm_question *q, uint32_t pass,
                                 const char *complaint, nf_asked *out, long *http_status,
@@ -210,6 +240,7 @@ static nerfit_status asking_get(asking_run *r, const nf_llm_question *q, uint32_
     nf_llm_answer answer = {0};
     nerfit_status status = NERFIT_OK;
     asking_key(r->asking, q, pass, complaint, key);
+    char *own = asking_take_off(r, key);
     out->cached = nf_answer_cache_get(r->asking->cache, key, &known);
     if (!out->cached) {
         status = asking_request(r, q, complaint, &answer, err);
@@ -218,6 +249,7 @@ static nerfit_status asking_get(asking_run *r, const nf_llm_question *q, uint32_
             (nf_cached_answer){answer.text, answer.truncated, answer.tokens_in, answer.tokens_out};
         if (status == NERFIT_OK) status = nf_answer_cache_put(r->asking->cache, key, &known, err);
     }
+    asking_land(r, own);
     if (status == NERFIT_OK && !(out->text = strdup(known.text)))
         status = nf_no_memory(err, strlen(known.text));
     out->truncated = status == NERFIT_OK && known.truncated;
@@ -350,14 +382,20 @@ nerfit_status nf_asking_run(const nf_asking *a, nf_asked *out, nf_asking_totals 
                             nerfit_error *err) {
     asking_run r = {.asking = a, .out = out, .totals = totals};
     int n = a->concurrency < 1 ? 1 : a->concurrency, started = 0;
-    *totals = (nf_asking_totals){0};
     memset(out, 0, a->n_questions * sizeof *out);
     if ((size_t)n > a->n_questions) n = (int)a->n_questions;
     if (a->n_questions) NF_TRY(nf_http_prepare(err));
     pthread_t *threads = calloc((size_t)n + 1, sizeof *threads);
-    if (!threads) return nf_no_memory(err, (size_t)n * sizeof *threads);
+    r.under_way = calloc((size_t)n + 1, sizeof *r.under_way);
+    r.n_workers = (size_t)n;
+    if (!threads || !r.under_way) {
+        free(threads);
+        free(r.under_way);
+        return nf_no_memory(err, (size_t)n * sizeof *threads);
+    }
     pthread_mutex_init(&r.mutex, NULL);
     pthread_cond_init(&r.changed, NULL);
+    pthread_cond_init(&r.landed, NULL);
     pthread_mutex_lock(&r.mutex);
     for (; started < n; started++) {
         if (pthread_create(&threads[started], NULL, asking_work, &r) != 0) break;
@@ -367,8 +405,10 @@ nerfit_status nf_asking_run(const nf_asking *a, nf_asked *out, nf_asking_totals 
     if (started) asking_wait(&r);
     for (int i = 0; i < started; i++) pthread_join(threads[i], NULL);
     free(threads);
+    free(r.under_way);
     pthread_mutex_destroy(&r.mutex);
     pthread_cond_destroy(&r.changed);
+    pthread_cond_destroy(&r.landed);
     if (n && !started) return nf_no_memory(err, 0);
     if (r.cancelled && r.status == NERFIT_OK)
         return nf_fail(err, NERFIT_CANCELLED,

@@ -37,7 +37,7 @@ typedef struct nf_asking {
 typedef struct nf_asking_totals {
     size_t answers, cached, requests;
     uint64_t tokens_in, tokens_out; /* of all answers, cached ones included */
-    double spent;                   /* in this call: tokens, or money */
+    double spent;                   /* not on cached ones: tokens, or money */
     size_t n_left_out;              /* questions not asked for the budget's sake */
 } nf_asking_totals;
 
@@ -49,7 +49,8 @@ typedef struct nf_asking_estimate {
 nerfit_status nf_asking_estimate_make(nf_asking_estimate *out, const nf_asking *asking,
                                       nerfit_error *err);
 
-/* Asks all; out [n_questions]. On an error what came is in the cache. */
+/* Asks all; out [n_questions]. Adds to totals, of which `spent` counts against the budget. On an error what
+ * came is in the cache. */
 nerfit_status nf_asking_run(const nf_asking *asking, nf_asked *out, nf_asking_totals *totals,
                             nerfit_error *err);
 

@@ -7,6 +7,7 @@
 #include "annotate/chunks.h"
 #include "annotate/merge.h"
 #include "annotate/prompt.h"
+#include "base/assert.h"
 #include "base/rng.h"
 #include "base/utf8.h"
 
@@ -24,9 +25,9 @@ typedef struct llm_work {
     nf_arena arena;
     llm_task *tasks; /* by text, pass, part, label */
     size_t n_tasks;
-    size_t *first;     /* [texts + 1] */
-    uint32_t **orders; /* [passes] of the labels */
-    nf_asked *asked;
+    size_t *first;         /* [texts + 1] */
+    uint32_t **orders;     /* [passes] of the labels */
+    const nf_asked *asked; /* [n_tasks] the annotator's */
     nf_asking asking;
 } llm_work;
 
@@ -45,9 +46,8 @@ static nerfit_status llm_make_tasks(llm_work *w, nerfit_error *err) {
     for (size_t i = 0; i < w->corpus->n_documents; i++)
         n += count_chunks(&w->corpus->documents[i], self->max_chars) * n_labels * self->passes;
     w->tasks = nf_arena_calloc(&w->arena, n + 1, sizeof *w->tasks);
-    w->asked = nf_arena_calloc(&w->arena, n + 1, sizeof *w->asked);
     w->first = nf_arena_calloc(&w->arena, w->corpus->n_documents + 1, sizeof *w->first);
-    if (!w->tasks || !w->asked || !w->first) return nf_no_memory(err, n * sizeof *w->tasks);
+    if (!w->tasks || !w->first) return nf_no_memory(err, n * sizeof *w->tasks);
     for (size_t i = 0; i < w->corpus->n_documents; i++) {
         const nf_document *d = &w->corpus->documents[i];
         for (uint32_t pass = 0; pass < self->passes; pass++) {
@@ -95,8 +95,7 @@ static nerfit_status llm_question(void *owner, size_t i, nf_str *text, nf_str *s
                               .open = self->open,
                               .order = w->orders[task->pass],
                               .examples = examples,
-                              .n_examples = n,
-                              .mentions = self->mentions};
+                              .n_examples = n};
     const nf_document *d = &w->corpus->documents[task->text];
     nf_prompt_question(text, &prompt, d->text + task->chunk.byte, task->chunk.size);
     nf_prompt_schema(schema, &prompt);
@@ -155,11 +154,59 @@ static nerfit_status llm_begin(llm_work *w, nerfit_error *err) {
 }
 
 static void llm_end(llm_work *w) {
-    for (size_t i = 0; i < w->n_tasks && w->asked; i++) {
-        free(w->asked[i].text);
-        free(w->asked[i].failure);
-    }
     nf_arena_free(&w->arena);
+}
+
+void nf_llm_annotator_forget(nf_llm_annotator *self) {
+    for (size_t i = 0; i < self->n_asked; i++) {
+        free(self->asked[i].text);
+        free(self->asked[i].failure);
+    }
+    free(self->asked);
+    self->asked = NULL;
+    self->n_asked = 0;
+}
+
+/* Asks, unless answers wait. */
+static nerfit_status llm_ask(llm_work *w, nerfit_error *err) {
+    nf_llm_annotator *self = w->self;
+    if (!self->asked) {
+        self->asked = calloc(w->n_tasks + 1, sizeof *self->asked);
+        if (!self->asked) return nf_no_memory(err, w->n_tasks * sizeof *self->asked);
+        self->n_asked = w->n_tasks;
+        NF_TRY(nf_asking_run(&w->asking, self->asked, &self->totals, err));
+    }
+    nf_assert(self->n_asked == w->n_tasks);
+    w->asked = self->asked;
+    return NERFIT_OK;
+}
+
+nerfit_status nf_llm_annotator_ask(nf_llm_annotator *self, const nf_corpus *corpus,
+                                   const nf_job_labels *labels, nerfit_error *err) {
+    llm_work w = {.self = self, .corpus = corpus, .labels = labels};
+    nf_llm_annotator_forget(self);
+    nerfit_status status = llm_begin(&w, err);
+    if (status == NERFIT_OK) status = llm_ask(&w, err);
+    llm_end(&w);
+    return status;
+}
+
+nerfit_status nf_llm_annotator_see_types(nf_open_types *types, nf_llm_annotator *self,
+                                         nerfit_error *err) {
+    nerfit_status status = NERFIT_OK;
+    for (size_t i = 0; i < self->n_asked && status == NERFIT_OK; i++) {
+        nf_arena arena = {0};
+        nf_answer answer = {0};
+        bool no_memory = false, taken;
+        const char *text = self->asked[i].text;
+        if (text && !nf_answer_read(&answer, text, NULL, false, &arena, &no_memory))
+            status = nf_no_memory(err, strlen(text)); /* it was readable before */
+        for (size_t k = 0; k < answer.count && status == NERFIT_OK; k++)
+            status =
+                nf_open_types_see(types, answer.items[k].label, answer.items[k].about, &taken, err);
+        nf_arena_free(&arena);
+    }
+    return status;
 }
 
 nerfit_status nf_llm_first_question(nf_str *out, nf_llm_annotator *self, const nf_corpus *corpus,
@@ -231,6 +278,7 @@ static nerfit_status opinion_add(nf_entity **spans, size_t *n, nf_entity span, n
 /* The label of an answer: of a list of texts alone it is the one that was asked for. */
 static int32_t llm_label(const llm_work *w, const llm_task *task, const nf_answer_item *item,
                          nf_arena *arena) {
+    if (w->self->open) return nf_open_types_label(w->self->types, item->label, arena);
     if (!item->label) return llm_only_label(w, task);
     int32_t label = nf_answer_label(w->labels, item->label, arena);
     return task->label >= 0 && label != task->label ? -1 : label;
@@ -289,7 +337,8 @@ static nerfit_status llm_read(llm_work *w, size_t index, growing_opinion *out, n
         const nf_answer_item *item = &answer.items[i];
         int32_t label = llm_label(w, task, item, arena);
         if (label < 0)
-            NF_TRY(llm_note_dropped(w, task, item->text, item->label, NF_COUNT_LABEL, err));
+            NF_TRY(llm_note_dropped(w, task, item->text, item->label,
+                                    w->self->open ? NF_COUNT_TYPE : NF_COUNT_LABEL, err));
         else
             answers[n++] = (nf_aligned){.text = item->text, .label = label};
     }
@@ -357,7 +406,7 @@ static nerfit_status llm_vote(const llm_work *w, nf_opinion *passes, nf_opinion 
     for (size_t k = 0; k < w->self->passes && n < NF_MOST_OPINIONS; k++)
         if (passes[k].given) list[n++] = &passes[k];
     *out = n ? *list[0] : passes[0];
-    if (n < 2) return NERFIT_OK;
+    if (n == 0 || (n == 1 && w->self->vote < 2)) return NERFIT_OK;
     nf_merged merged;
     NF_TRY(nf_merge(&merged, list, n, w->labels->count, w->self->vote, w->self->align.nested, arena,
                     err));
@@ -393,9 +442,10 @@ nerfit_status nf_annotate_by_llm(void *self, const nf_corpus *corpus, const nf_j
                                  nf_opinion *opinions, nf_arena *arena, nerfit_error *err) {
     llm_work w = {.self = self, .corpus = corpus, .labels = labels};
     nerfit_status status = llm_begin(&w, err);
-    if (status == NERFIT_OK) status = nf_asking_run(&w.asking, w.asked, &w.self->totals, err);
+    if (status == NERFIT_OK) status = llm_ask(&w, err);
     for (size_t i = 0; i < corpus->n_documents && status == NERFIT_OK; i++)
         status = llm_text(&w, i, &opinions[i], arena, err);
+    nf_llm_annotator_forget(w.self);
     llm_end(&w);
     return status;
 }

@@ -10,6 +10,7 @@
 
 #include "annotate/align.h"
 #include "annotate/asking.h"
+#include "annotate/open_types.h"
 
 typedef struct nf_llm_annotator {
     const nf_llm *llm;
@@ -23,14 +24,16 @@ typedef struct nf_llm_annotator {
     size_t vote;      /* passes that must agree; 0: more than half */
     size_t max_chars; /* of a part */
     bool one_label_at_a_time;
-    bool open;
+    bool open; /* the model names the types itself: nf_llm_annotator_see_types comes first */
+    const nf_open_types *types; /* those, merged: the job's labels are theirs */
     nf_align_options align;
     double budget, price_in, price_out; /* asking.h */
     uint64_t seed;
     const nf_corpus *examples; /* annotated texts; or NULL */
     const uint32_t *shown;     /* [texts, shots] which of them; n_documents: none */
     size_t shots;
-    const char *const *mentions; /* [labels] prompt.h; or NULL */
+    nf_asked *asked; /* [n_asked] answers that nf_llm_annotator_ask left; owned */
+    size_t n_asked;
     /* What it came to. */
     nf_asking_totals totals;
     size_t counts[NF_COUNTS];
@@ -40,7 +43,15 @@ typedef struct nf_llm_annotator {
 
 enum { NF_LLM_DROPPED = 1000 };
 
-/* `annotate` of nf_annotator; self: nf_llm_annotator. */
+/* Asks all that is to be asked of the texts; the answers wait for nf_annotate_by_llm of the same texts. */
+nerfit_status nf_llm_annotator_ask(nf_llm_annotator *annotator, const nf_corpus *corpus,
+                                   const nf_job_labels *labels, nerfit_error *err);
+/* The types of the answers that wait. */
+nerfit_status nf_llm_annotator_see_types(nf_open_types *types, nf_llm_annotator *annotator,
+                                         nerfit_error *err);
+/* Frees the answers that wait. */
+void nf_llm_annotator_forget(nf_llm_annotator *annotator);
+/* `annotate` of nf_annotator; self: nf_llm_annotator. Asks, unless answers wait. */
 nerfit_status nf_annotate_by_llm(void *self, const nf_corpus *corpus, const nf_job_labels *labels,
                                  nf_opinion *opinions, nf_arena *arena, nerfit_error *err);
 /* The whole first question, with its system line, for people to read. */

@@ -4,7 +4,7 @@
  * What is written of a text, beside what the input had:
  *   an entity     "source": who says so ("a+b": several); "weight", "score": the annotators' share
  *                 times their mean score; lists' entities have neither
- *   "labels"      those that were looked for: of others the text says nothing
+ *   "labels"      those that were looked for: of others the text says nothing (not of open jobs)
  *   "unknown"     [[start, end], ...] places that are disputed: no entity, and not none either
  *   "disputed"    what was proposed there: [{"start", "end", "label", "by": [...]}, ...]
  * A text that nobody could annotate is left out, and told with the reason. */
@@ -25,6 +25,8 @@ typedef struct nf_annotate_job {
     const nf_lists *lists; /* or NULL */
     size_t votes;          /* annotators that must agree; 0: more than half */
     bool nested;           /* entities may overlap */
+    bool open; /* the labels came with the answers: every text was looked through for all,
+                              and lists none of them */
     const nf_log *log;
 } nf_annotate_job;
 

@@ -99,7 +99,6 @@ nerfit_status nf_merge(nf_merged *out, const nf_opinion *const *opinions, size_t
     for (size_t i = 0; i < out->n_spans; i++) {
         nf_merged_span *s = &out->spans[i];
         size_t n = n_asked[s->span.type], need = votes ? votes : n / 2 + 1;
-        if (need > n) need = n;
         s->accepted = s->votes >= need && !merge_blocked(out, i, s, nested);
         if (n) s->span.score *= (double)count_bits(s->voters) / (double)n;
     }

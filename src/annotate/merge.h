@@ -23,7 +23,7 @@ typedef struct nf_merged {
 
 enum { NF_MOST_OPINIONS = 64 };
 
-/* votes: how many must agree, at most as many as were asked for the label; 0: more than half.
+/* votes: how many must agree; 0: more than half of those who were asked for the label.
  * nested: accepted spans may overlap. Made in the arena. */
 nerfit_status nf_merge(nf_merged *out, const nf_opinion *const *opinions, size_t n_opinions,
                        size_t n_labels, size_t votes, bool nested, nf_arena *arena,

@@ -13,6 +13,7 @@ static const char *const count_texts[NF_COUNTS] = {
     [NF_COUNT_AGAIN] = "more often than they occur",
     [NF_COUNT_EMPTY] = "empty",
     [NF_COUNT_LABEL] = "of a label that was not asked for",
+    [NF_COUNT_TYPE] = "of a type without a name, or with one of more than 80 characters",
     [NF_COUNT_OVERLAP] = "overlapping a longer one",
 };
 

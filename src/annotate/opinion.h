@@ -13,6 +13,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "data/document.h"
+#include "data/synonyms.h"
 #include "labels/entity.h"
 
 /* A text as one annotator sees it. Zero: nobody was asked. */
@@ -29,7 +30,8 @@ typedef struct nf_opinion {
 /* The labels of a job. */
 typedef struct nf_job_labels {
     const char *const *names;        /* [count] */
-    const char *const *descriptions; /* [count] */
+    const char *const *descriptions; /* [count] "": none */
+    const nf_label_texts *further;   /* [count] other names and descriptions; or NULL */
     size_t count;
 } nf_job_labels;
 /* The number of a label; -1: there is none of that name. */
@@ -47,7 +49,8 @@ typedef enum nf_annotate_count {
     NF_COUNT_AGAIN,    /* dropped: answered more often than it occurs */
     NF_COUNT_EMPTY,    /* dropped: no text */
     NF_COUNT_LABEL,    /* dropped: a label that was not asked for */
-    NF_COUNT_OVERLAP,  /* dropped: overlaps a longer one */
+    NF_COUNT_TYPE, /* dropped: a type of the model's own without a name, or with a very long one */
+    NF_COUNT_OVERLAP, /* dropped: overlaps a longer one */
     NF_COUNTS
 } nf_annotate_count;
 const char *nf_annotate_count_text(nf_annotate_count count);

@@ -14,16 +14,29 @@ static bool is_shown(const nf_prompt *p, const char *label) {
     return false;
 }
 
-/* A line a label: its name and what it means; what goes on over several lines is indented. */
+/* What goes on over several lines is indented. */
+static void append_indented(nf_str *out, const char *text) {
+    for (const char *at = text; *at; at++)
+        nf_str_append_text(out, *at == '\n' ? "\n  " : (char[2]){*at, '\0'});
+}
+
+/* A line a label: its name and what it means, and lines with what else it is called and described. */
 static void append_label(nf_str *out, const nf_prompt *p, size_t label) {
     const char *description = p->labels->descriptions[label];
     nf_str_appendf(out, "- %s", p->labels->names[label]);
     if (*description) nf_str_append_text(out, ": ");
-    for (const char *at = description; *at; at++)
-        nf_str_append_text(out, *at == '\n' ? "\n  " : (char[2]){*at, '\0'});
-    if (p->mentions && p->mentions[label])
-        nf_str_appendf(out, " Known ones: %s.", p->mentions[label]);
+    append_indented(out, description);
     nf_str_append_char(out, '\n');
+    if (!p->labels->further) return;
+    const nf_label_texts *further = &p->labels->further[label];
+    for (size_t i = 0; i < further->n_descriptions; i++) {
+        nf_str_append_text(out, "  In other words: ");
+        append_indented(out, further->descriptions[i]);
+        nf_str_append_char(out, '\n');
+    }
+    for (size_t i = 0; i < further->n_names; i++)
+        nf_str_appendf(out, "%s%s", i ? ", " : "  Also called: ", further->names[i]);
+    if (further->n_names) nf_str_append_char(out, '\n');
 }
 
 static void append_labels(nf_str *out, const nf_prompt *p) {
@@ -32,6 +45,10 @@ static void append_labels(nf_str *out, const nf_prompt *p) {
             out, "Find as many entities and concepts as there are, of any type. Name their types "
                  "yourself: short nouns in English, the same one for the same kind of thing, no "
                  "parts of speech. Describe each type in one sentence.\n");
+        if (p->labels->count == 0) return;
+        nf_str_append_text(out, "Where one of these types fits, take it:\n");
+        for (size_t i = 0; i < p->labels->count; i++)
+            append_label(out, p, p->order ? p->order[i] : i);
         return;
     }
     nf_str_append_text(out, p->only < 0 ? "Find all entities of these labels:\n"

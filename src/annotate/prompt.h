@@ -12,13 +12,11 @@ extern const char nf_prompt_system[];
 
 typedef struct nf_prompt {
     const nf_job_labels *labels;
-    int32_t only;          /* one label at a time; -1: all of them */
-    bool open;             /* the model names the types */
+    int32_t only; /* one label at a time; -1: all of them */
+    bool open;    /* the model names the types; labels, if any, are to be taken where they fit */
     const uint32_t *order; /* [labels->count] in which they are shown; NULL: as they are */
     const nf_document *const *examples; /* [n_examples] */
     size_t n_examples;
-    const char *const
-        *mentions; /* [labels->count] "A, B, C" of known texts, or NULL each; or NULL */
 } nf_prompt;
 
 /* Appends the question about a text [size]; `failed` of out tells of missing memory. */

@@ -98,6 +98,7 @@ static nerfit_status silver_unknown(nf_beside *out, const nf_silver_text *t,
 
 static nerfit_status silver_labels(nf_beside *out, const nf_annotate_job *job,
                                    const nf_silver_text *t, nf_arena *arena, nerfit_error *err) {
+    if (job->open) return NERFIT_OK;
     const char **labels = nf_arena_calloc(arena, job->labels.count + 1, sizeof *labels);
     if (!labels) return nf_no_memory(err, job->labels.count);
     for (size_t l = 0; l < job->labels.count; l++)

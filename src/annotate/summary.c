@@ -61,31 +61,80 @@ static nerfit_status mentions_collect(summary_mentions *m, const nf_corpus *corp
     return NERFIT_OK;
 }
 
-/* ---------------------------------------------------------------- JSON */
+/* ---------------------------------------------------------------- labels */
 
-static json_t *summary_mentions_of(const summary_mentions *m, const char *label) {
-    json_t *list = json_array();
-    for (const mention_key *k = m->map; k; k = k->hh.next)
-        if (strcmp(k->label, label) == 0 && json_array_size(list) < NF_SUMMARY_MENTIONS)
-            json_array_append_new(list,
-                                  json_pack("[s%, I]", k->text, k->size, (json_int_t)k->count));
-    return list;
+/* A label of the job, counted. */
+typedef struct label_row {
+    const char *name;
+    size_t entities, texts, last; /* the last text counted, plus 1 */
+    json_t *mentions;
+    UT_hash_handle hh;
+} label_row;
+
+typedef struct summary_labels {
+    label_row *map, *rows; /* rows [labels] */
+    nf_arena arena;
+} summary_labels;
+
+static void labels_free(summary_labels *l, size_t n) {
+    for (size_t i = 0; i < n && l->rows; i++) json_decref(l->rows[i].mentions);
+    HASH_CLEAR(hh, l->map);
+    nf_arena_free(&l->arena);
 }
 
-static json_t *summary_label(const nf_annotate_job *job, const nf_corpus *corpus, size_t label,
-                             const summary_mentions *m, const nf_summary_counts *counts) {
-    const char *name = job->labels.names[label];
-    size_t n = 0, texts = 0;
-    for (size_t d = 0; d < corpus->n_documents; d++) {
-        size_t before = n;
-        for (size_t i = 0; i < corpus->documents[d].n_spans; i++)
-            n += strcmp(corpus->documents[d].spans[i].label, name) == 0;
-        texts += n > before;
+static label_row *label_row_of(const summary_labels *l, const char *name) {
+    label_row *row;
+    HASH_FIND_STR(l->map, name, row);
+    return row;
+}
+
+static nerfit_status labels_count(summary_labels *l, const nf_annotate_job *job,
+                                  const nf_corpus *corpus, const summary_mentions *m,
+                                  nerfit_error *err) {
+    size_t n = job->labels.count;
+    l->rows = nf_arena_calloc(&l->arena, n + 1, sizeof *l->rows);
+    if (!l->rows) return nf_no_memory(err, n * sizeof *l->rows);
+    for (size_t i = 0; i < n; i++) {
+        label_row *row = &l->rows[i];
+        *row = (label_row){.name = job->labels.names[i], .mentions = json_array()};
+        if (row->mentions) HASH_ADD_KEYPTR(hh, l->map, row->name, strlen(row->name), row);
+        if (!row->hh.tbl) return nf_no_memory(err, sizeof *row);
     }
-    return json_pack("{s:I, s:I, s:I, s:o}", "entities", (json_int_t)n, "texts", (json_int_t)texts,
-                     "disputed", (json_int_t)counts->disputed[label], "mentions",
-                     summary_mentions_of(m, name));
+    for (size_t d = 0; d < corpus->n_documents; d++)
+        for (size_t i = 0; i < corpus->documents[d].n_spans; i++) {
+            label_row *row = label_row_of(l, corpus->documents[d].spans[i].label);
+            if (!row) continue;
+            row->entities++;
+            row->texts += row->last != d + 1;
+            row->last = d + 1;
+        }
+    for (const mention_key *k = m->map; k; k = k->hh.next) { /* the most frequent first */
+        label_row *row = label_row_of(l, k->label);
+        if (row && json_array_size(row->mentions) < NF_SUMMARY_MENTIONS)
+            json_array_append_new(row->mentions,
+                                  json_pack("[s%, I]", k->text, k->size, (json_int_t)k->count));
+    }
+    return NERFIT_OK;
 }
+
+/* {label: {...}}, in the job's order. */
+static nerfit_status labels_json(json_t *out, const nf_annotate_job *job, const nf_corpus *corpus,
+                                 const summary_mentions *m, const nf_summary_counts *counts,
+                                 nerfit_error *err) {
+    summary_labels l = {0};
+    nerfit_status status = labels_count(&l, job, corpus, m, err);
+    for (size_t i = 0; i < job->labels.count && status == NERFIT_OK; i++) {
+        label_row *row = &l.rows[i];
+        json_t *of = json_pack("{s:I, s:I, s:I, s:O}", "entities", (json_int_t)row->entities,
+                               "texts", (json_int_t)row->texts, "disputed",
+                               (json_int_t)counts->disputed[i], "mentions", row->mentions);
+        if (json_object_set_new(out, row->name, of) != 0) status = nf_no_memory(err, 0);
+    }
+    labels_free(&l, job->labels.count);
+    return status;
+}
+
+/* ---------------------------------------------------------------- JSON */
 
 static json_t *summary_failures(const nf_corpus *failed, const char *const *why) {
     json_t *list = json_array();
@@ -102,10 +151,7 @@ nerfit_status nf_summary_make(json_t **out, const nf_annotate_job *job, const nf
     summary_mentions m = {0};
     nerfit_status status = mentions_collect(&m, &result->texts, err);
     json_t *labels = json_object(), *annotators = json_array();
-    for (size_t l = 0; l < job->labels.count && status == NERFIT_OK; l++)
-        if (json_object_set_new(labels, job->labels.names[l],
-                                summary_label(job, &result->texts, l, &m, counts)) != 0)
-            status = nf_no_memory(err, 0);
+    if (status == NERFIT_OK) status = labels_json(labels, job, &result->texts, &m, counts, err);
     if (job->lists) json_array_append_new(annotators, json_string("rules"));
     for (size_t k = 0; k < job->n_annotators; k++)
         json_array_append_new(annotators, json_string(job->annotators[k].name));

@@ -6,6 +6,7 @@
  *    "failures": [{"file", "line", "why"}, ...],
  *    "agreement": share of entities that all annotators have alike (with two and more),
  *    "llm": {...} of a language model (by_llm.h), or missing,
+ *    "open": {...} of types of the model's own (open_types.h), or missing,
  *    "audit": {...} (audit.h), or missing} */
 #ifndef NF_ANNOTATE_SUMMARY_H
 #define NF_ANNOTATE_SUMMARY_H

@@ -21,15 +21,42 @@ static void text_label(nf_str *out, const char *label, const json_t *row, int wi
 }
 
 static void text_labels(nf_str *out, const json_t *labels) {
+    enum { SHOWN = 60 };
     const char *label;
     json_t *row;
+    size_t n = 0;
     int width = 8;
     json_object_foreach((json_t *)labels, label, row) if ((int)strlen(label) > width) width =
         (int)strlen(label);
     if (width > 40) width = 40;
     nf_str_appendf(out, "  %-*s %8s %8s %8s   %s\n", width, "label", "entities", "texts",
                    "disputed", "most frequent");
-    json_object_foreach((json_t *)labels, label, row) text_label(out, label, row, width);
+    json_object_foreach((json_t *)labels, label, row) if (n++ < SHOWN)
+        text_label(out, label, row, width);
+    if (n > SHOWN) nf_str_appendf(out, "  ... and %zu labels more\n", n - SHOWN);
+}
+
+/* Which types of the model's own became what. */
+static void text_open(nf_str *out, const json_t *open) {
+    enum { SHOWN = 10 };
+    size_t i;
+    json_t *row;
+    const json_t *merged = json_object_get(open, "merged");
+    if (!open) return;
+    nf_str_appendf(out,
+                   "%lld types were named, which are %lld labels (those joined whose cosine is "
+                   "%.2f or more)\n",
+                   (long long)nf_page_count(open, "types"),
+                   (long long)nf_page_count(open, "labels"), nf_page_number(open, "threshold"));
+    json_array_foreach(merged, i, row) {
+        if (i >= SHOWN) break;
+        nf_str_appendf(
+            out, "  %s (%lld) joined %s, %.2f\n", json_string_value(json_object_get(row, "type")),
+            (long long)nf_page_count(row, "mentions"),
+            json_string_value(json_object_get(row, "label")), nf_page_number(row, "cosine"));
+    }
+    if (json_array_size(merged) > SHOWN)
+        nf_str_appendf(out, "  ... and %zu more\n", json_array_size(merged) - SHOWN);
 }
 
 /* Counts of an object that are not 0, by their names. */
@@ -115,6 +142,7 @@ void nf_summary_text(const json_t *s, nf_str *out) {
         nf_str_appendf(out, "the annotators agree on %.1f %% of what any of them found\n",
                        100 * nf_page_number(s, "agreement"));
     text_llm(out, json_object_get(s, "llm"));
+    text_open(out, json_object_get(s, "open"));
     if (nf_page_count(s, "failed"))
         nf_str_appendf(out, "%lld texts are left out:\n", (long long)nf_page_count(s, "failed"));
     text_failures(out, json_object_get(s, "failures"));
@@ -202,6 +230,35 @@ static void page_list(nf_str *out, const char *title, const json_t *list, const 
     nf_str_append_text(out, "</table></details>\n");
 }
 
+/* Types of the model's own that joined a label. */
+static void page_open(nf_str *out, const json_t *open) {
+    size_t i;
+    json_t *row;
+    const json_t *merged = json_object_get(open, "merged");
+    if (!open) return;
+    nf_str_appendf(
+        out,
+        "<h2>Types that the model named</h2><p>%lld types became %lld labels: a type joins "
+        "the label that it is nearest to if the cosine is %.2f or more.</p>\n",
+        (long long)nf_page_count(open, "types"), (long long)nf_page_count(open, "labels"),
+        nf_page_number(open, "threshold"));
+    if (!json_array_size(merged)) return;
+    nf_str_appendf(out,
+                   "<details><summary>Which ones joined (%zu)</summary><table><tr><th>type</th>"
+                   "<th>label</th><th>cosine</th><th>mentions</th></tr>\n",
+                   json_array_size(merged));
+    json_array_foreach(merged, i, row) {
+        nf_str_append_text(out, "<tr><td>");
+        nf_page_text(out, json_object_get(row, "type"));
+        nf_str_append_text(out, "</td><td>");
+        nf_page_text(out, json_object_get(row, "label"));
+        nf_str_appendf(out, "</td><td>%.2f</td>", nf_page_number(row, "cosine"));
+        page_cell(out, row, "mentions");
+        nf_str_append_text(out, "</tr>\n");
+    }
+    nf_str_append_text(out, "</table></details>\n");
+}
+
 void nf_summary_html(const json_t *s, nf_str *out) {
     static const char *const why[] = {"why", NULL}, *const dropped[] = {"answer", "label", "why",
                                                                         NULL};
@@ -226,6 +283,7 @@ void nf_summary_html(const json_t *s, nf_str *out) {
     nf_str_append_text(out, "</div>\n");
     page_audit(out, json_object_get(s, "audit"));
     page_labels(out, json_object_get(s, "labels"));
+    page_open(out, json_object_get(s, "open"));
     if (llm) page_counts(out, "Answers found in the texts", json_object_get(llm, "aligned"));
     if (llm) page_counts(out, "Answers left out", json_object_get(llm, "dropped"));
     page_list(out, "Answers left out, one by one", json_object_get(llm, "dropped_answers"),

@@ -3,7 +3,8 @@
  *
  * The file is YAML (JSON is YAML, too):
  *
- *   drug: [aspirin, ibuprofen, /\d+ ?mg/]      terms, and between slashes a regular expression
+ *   drug: [aspirin, ibuprofen, /\d+ ?mg/]      terms, and between slashes a regular expression; what
+ *                                              begins with a slash alone is an error
  *   person:
  *     add: [Ada Lovelace, {file: names.txt}]   a term a line; the path counts from this file's folder
  *     forbid: [/^the /, {pattern: "Mr\\."}]
@@ -19,17 +20,19 @@
 #define NF_INFER_LISTS_H
 
 #include "base/error.h"
+#include "base/log.h"
 #include "infer/rules.h"
 #include "infer/tagged.h"
 #include "text/regex.h"
 
 typedef struct nf_lists nf_lists; /* immutable; shared by threads */
 
-nerfit_status nf_lists_read(nf_lists **out, const char *path, nerfit_error *err);
+/* A term that two labels add, or that a label both adds and forbids, is warned of. */
+nerfit_status nf_lists_read(nf_lists **out, const char *path, const nf_log *log, nerfit_error *err);
 /* The same from memory; `name` stands for the file in messages, its folder is where files count
  * from. */
 nerfit_status nf_lists_parse(nf_lists **out, const char *text, size_t size, const char *name,
-                             nerfit_error *err);
+                             const nf_log *log, nerfit_error *err);
 void nf_lists_free(nf_lists *lists);
 /* The labels that they add entities of [*count]. */
 const char *const *nf_lists_labels(const nf_lists *lists, size_t *count);

@@ -19,6 +19,7 @@ typedef struct lists_reader {
     nf_lists *lists;
     const char *folder;
     yaml_document_t *document;
+    const nf_log *log;
     nerfit_error *err;
 } lists_reader;
 
@@ -40,6 +41,31 @@ static lists_place lists_place_of(const lists_reader *r, const yaml_node_t *node
 
 /* ---------------------------------------------------------------- items */
 
+/* A term of one label that another label has, too, or that is forbidden where it is added: one of both
+ * never counts. */
+static void lists_warn_of_twice(const lists_reader *r, const lists_place *at,
+                                const nf_list_term *term, const char *text, size_t size) {
+    const char *const *labels = r->lists->labels;
+    for (const nf_list_use *use = term->uses; use; use = use->next) {
+        bool both_add = !use->forbids && !at->use.forbids && use->label != at->use.label;
+        const nf_list_use *adds = use->forbids ? &at->use : use;
+        bool meet = use->label == at->use.label || use->label == NF_LISTS_EVERY ||
+                    at->use.label == NF_LISTS_EVERY;
+        bool undone = use->forbids != at->use.forbids && meet;
+        if (both_add)
+            nf_log_warning(
+                r->log,
+                "%s:%ld: the term \"%.*s\" of %s is also one of %s: where entities may not "
+                "overlap it is always %s, which stands first",
+                at->file, at->line, (int)size, text, labels[at->use.label], labels[use->label],
+                labels[use->label]);
+        if (undone)
+            nf_log_warning(r->log, "%s:%ld: the term \"%.*s\" of %s is both added and forbidden",
+                           at->file, at->line, (int)size, text, labels[adds->label]);
+        if (both_add || undone) return;
+    }
+}
+
 static nerfit_status lists_add_term(lists_reader *r, const lists_place *at, const char *text,
                                     size_t size) {
     nf_lists *lists = r->lists;
@@ -59,6 +85,7 @@ static nerfit_status lists_add_term(lists_reader *r, const lists_place *at, cons
         HASH_ADD_KEYPTR(hh, lists->terms, term->points, term->count * sizeof *term->points, term);
         if (!term->hh.tbl) return nf_no_memory(r->err, sizeof *term);
     }
+    lists_warn_of_twice(r, at, term, text, size);
     *use = at->use;
     use->order = lists->n_items++;
     use->next = term->uses;
@@ -123,6 +150,10 @@ static nerfit_status lists_add_text(lists_reader *r, const yaml_node_t *node, nf
     if (any_case) return lists_add_pattern(r, &at, text + 1, size - 3, true);
     if (size > 1 && text[0] == '/' && text[size - 1] == '/')
         return lists_add_pattern(r, &at, text + 1, size - 2, false);
+    if (size && text[0] == '/')
+        return lists_bad(r, &at,
+                         "begins with a slash, but does not end with one: expected /an expression/ "
+                         "or /an expression/i; a term that begins so is {term: /...}");
     return lists_add_term(r, &at, text, size);
 }
 
@@ -244,9 +275,9 @@ static nerfit_status lists_read_document(lists_reader *r, yaml_parser_t *parser)
 }
 
 static nerfit_status lists_parse_into(nf_lists *lists, const char *text, size_t size,
-                                      const char *name, nerfit_error *err) {
+                                      const char *name, const nf_log *log, nerfit_error *err) {
     yaml_parser_t parser;
-    lists_reader r = {.lists = lists, .err = err};
+    lists_reader r = {.lists = lists, .log = log, .err = err};
     lists->name = nf_arena_strdup(&lists->arena, name);
     r.folder = nf_path_parent(&lists->arena, name);
     if (!lists->name || !r.folder) return nf_no_memory(err, strlen(name));
@@ -259,11 +290,11 @@ static nerfit_status lists_parse_into(nf_lists *lists, const char *text, size_t 
 }
 
 nerfit_status nf_lists_parse(nf_lists **out, const char *text, size_t size, const char *name,
-                             nerfit_error *err) {
+                             const nf_log *log, nerfit_error *err) {
     *out = NULL;
     nf_lists *lists = calloc(1, sizeof *lists);
     if (!lists) return nf_no_memory(err, sizeof *lists);
-    nerfit_status status = lists_parse_into(lists, text, size, name, err);
+    nerfit_status status = lists_parse_into(lists, text, size, name, log, err);
     if (status == NERFIT_OK)
         *out = lists;
     else
@@ -271,11 +302,12 @@ nerfit_status nf_lists_parse(nf_lists **out, const char *text, size_t size, cons
     return status;
 }
 
-nerfit_status nf_lists_read(nf_lists **out, const char *path, nerfit_error *err) {
+nerfit_status nf_lists_read(nf_lists **out, const char *path, const nf_log *log,
+                            nerfit_error *err) {
     nf_file file;
     *out = NULL;
     NF_TRY(nf_file_open(&file, path, err));
-    nerfit_status status = nf_lists_parse(out, file.data, file.size, path, err);
+    nerfit_status status = nf_lists_parse(out, file.data, file.size, path, log, err);
     nf_file_close(&file);
     return status;
 }

@@ -88,14 +88,15 @@ static nerfit_status choose_evaluations(chooser *c) {
     NF_TRY(choose(c, "metric_for_best_model", "overall_f1"));
     NF_TRY(choose(c, "eval_steps", "%" PRId64 ",%" PRId64, share_of(steps[0], 5),
                   share_of(steps[1], 5)));
+    bool saves = nf_train_options_given(c->given, "save_steps"); /* who says how often says that */
     if (!c->size->has_validation) {
-        NF_TRY(choose(c, "save_strategy", "no"));
+        NF_TRY(choose(c, "save_strategy", saves ? "no,steps" : "no"));
         return choose(c, "load_best_model_at_end", "false");
     }
     /* stage 1's best model is taken only where that is asked for: it then needs checkpoints too */
     NF_TRY(choose(c, "save_strategy", "%s,%s",
                   names[o->load_best_model_at_end[0] ? o->eval_strategy[0] : NF_CHOICE_NO],
-                  names[o->eval_strategy[1]]));
+                  saves ? "steps" : names[o->eval_strategy[1]]));
     NF_TRY(choose(c, "save_steps", "%" PRId64 ",%" PRId64, o->eval_steps[0], o->eval_steps[1]));
     bool together =
         o->eval_strategy[1] != NF_CHOICE_NO && o->save_strategy[1] == o->eval_strategy[1] &&

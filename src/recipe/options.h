@@ -119,6 +119,9 @@ nerfit_status nf_train_options_check_needed(const nf_train_options *options, ner
  * the run has validation texts. */
 nerfit_status nf_train_options_check(const nf_train_options *options, bool has_validation,
                                      const nf_log *log, nerfit_error *err);
+/* Tells of options that were `given` and that others leave without effect: each names what it takes. */
+void nf_train_options_tell_unused(const nf_train_options *options, const nf_train_options *given,
+                                  bool has_validation, const nf_log *log);
 /* For training_args.json: every option with its value. */
 json_t *nf_train_options_to_json(const nf_train_options *options);
 /* What a run leaves in training_args.json: the same of the options it used, paths whole, and under

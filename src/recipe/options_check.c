@@ -40,6 +40,50 @@ nerfit_status nf_train_options_check_needed(const nf_train_options *o, nerfit_er
     return NERFIT_OK;
 }
 
+void nf_train_options_tell_unused(const nf_train_options *o, const nf_train_options *given,
+                                  bool has_validation, const nf_log *log) {
+    bool gliner = o->recipe == NF_RECIPE_GLINER, evaluates = false, saves = false, epochs = false;
+    bool eval_steps = false, save_steps = false, ratio = false;
+    for (int s = 0; s < 2; s++) {
+        if (o->max_steps[s] == 0) continue;
+        evaluates |= has_validation && o->eval_strategy[s] != NF_CHOICE_NO;
+        eval_steps |= has_validation && o->eval_strategy[s] == NF_CHOICE_STEPS;
+        saves |= o->save_strategy[s] != NF_CHOICE_NO;
+        save_steps |= o->save_strategy[s] == NF_CHOICE_STEPS;
+        epochs |= o->max_steps[s] < 0;
+        ratio |= o->warmup_steps[s] == 0;
+    }
+    const struct {
+        bool has;
+        const char *takes, *names[8];
+    } rows[] = {
+        {o->peft_lora,
+         "peft_lora: true",
+         {"lora_r", "lora_alpha", "lora_dropout", "use_dora", "use_rslora", "target_modules",
+          "modules_to_save"}},
+        {gliner,
+         "the recipe gliner",
+         {"focal_loss_alpha", "focal_loss_gamma", "focal_loss_prob_margin", "loss_reduction",
+          "negatives", "masking"}},
+        {evaluates,
+         "evaluations: val_annotations and an eval_strategy",
+         {"metric_for_best_model", "greater_is_better", "early_stopping_patience",
+          "early_stopping_threshold"}},
+        {eval_steps, "val_annotations and eval_strategy: steps", {"eval_steps"}},
+        {save_steps, "save_strategy: steps", {"save_steps"}},
+        {saves, "a save_strategy", {"save_total_limit"}},
+        {epochs, "max_steps: -1", {"num_train_epochs"}},
+        {ratio, "warmup_steps: 0", {"warmup_ratio"}},
+        {o->calibration == NF_CALIBRATION_CROSS_VALIDATION,
+         "calibration: cross-validation",
+         {"calibration_folds"}},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        for (const char *const *name = rows[i].names; !rows[i].has && *name; name++)
+            if (nf_train_options_given(given, *name))
+                nf_log_warning(log, "%s has no effect here: it takes %s", *name, rows[i].takes);
+}
+
 nerfit_status nf_train_options_check(const nf_train_options *o, bool has_validation,
                                      const nf_log *log, nerfit_error *err) {
     NF_TRY(nf_train_options_check_needed(o, err));

@@ -251,7 +251,8 @@ static const struct {
     {"warmup_ratio", "0.1"},
     {"max_steps", "0 in stage 1; " NF_FEW_STEPS_TEXT ", in stage 2; 3 epochs above 1500 texts"},
     {"eval_steps", "a fifth of the steps"},
-    {"save_strategy", "that of evaluations in stage 2, no without validation texts"},
+    {"save_strategy", "steps in stage 2 with save_steps, else that of evaluations, no without "
+                      "validation texts"},
     {"save_steps", "eval_steps"},
     {"load_best_model_at_end", "true in stage 2, with validation texts"},
     {"metric_for_best_model", "overall_f1"},

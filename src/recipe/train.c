@@ -163,6 +163,7 @@ static nerfit_status train(nf_run *r, nf_train_result *result) {
     NF_TRY(nf_run_keep_label_text(r));
     const nf_train_options *o = r->options = &r->own_options;
     NF_TRY(nf_train_options_check(o, size.has_validation, r->log, r->err));
+    nf_train_options_tell_unused(o, r->as_given, size.has_validation, r->log);
     if (o->max_steps[0] == 0 && o->max_steps[1] == 0)
         nf_log_warning(r->log, "max_steps is 0 for both stages: nothing is trained");
     NF_TRY(nf_review_check(o, r->corpora[NF_SPLIT_TRAIN], r->corpora[NF_SPLIT_VALIDATION], r->err));

@@ -155,10 +155,9 @@ int cli_parse(const command *self, int argc, char **argv, const cli_option *opti
         if (option->flag) {
             if (equals) return cli_usage(self, "%s takes no value", option->name);
             *option->flag = true;
-        } else if (equals) {
-            *option->text = equals + 1;
-        } else if (i + 1 < argc) {
-            *option->text = argv[++i];
+        } else if (equals || i + 1 < argc) {
+            *option->text = equals ? equals + 1 : argv[++i];
+            if (!**option->text) return cli_usage(self, "%s: the value is empty", option->name);
         } else {
             return cli_usage(self, "%s needs a value", option->name);
         }
@@ -213,10 +212,10 @@ int cli_each_line(const char *path, int (*each)(void *user, const cli_line *line
     while (status == DONE) {
         errno = 0;
         ssize_t size = getline(&line.text, &capacity, file);
-        if (size < 0) {
-            if (!feof(file) || ferror(file)) status = fail_to_read(&line, errno);
-            break;
-        }
+        int reason = errno;
+        /* an error in the middle of a line gives what was there before it */
+        if (ferror(file) || (size < 0 && !feof(file))) status = fail_to_read(&line, reason);
+        if (size < 0 || status != DONE) break;
         while (size > 0 && (line.text[size - 1] == '\n' || line.text[size - 1] == '\r'))
             line.text[--size] = '\0';
         line.size = (size_t)size;

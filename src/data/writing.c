@@ -244,6 +244,7 @@ static nerfit_status save(const char *path, const nf_format *format, const nf_pa
 
 nerfit_status nf_corpus_write(const nf_corpus *corpus, const char *path, const nf_format *format,
                               const nf_log *log, nerfit_error *err) {
+    if (!path[0]) return nf_fail(err, NERFIT_ARGUMENT, "output: the path is empty");
     if (!format) format = nf_format_of_output(path);
     if (!format)
         return nf_fail_at(err, NERFIT_ARGUMENT, path, 0, 0,

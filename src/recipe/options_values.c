@@ -78,6 +78,8 @@ static nerfit_status set_one(nf_train_options *options, const nf_option *o, size
         return NERFIT_OK;
     }
     default: {
+        if (!text[0])
+            return wrong(err, from, o, text, "a value; leave the option out for its default");
         char *copy = copy_text(options, o, text, from);
         if (!copy) return nf_no_memory(err, strlen(text));
         ((char **)(void *)field)[index] = copy;

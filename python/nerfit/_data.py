@@ -25,10 +25,7 @@ Ent2Emb = Union[str, "os.PathLike[str]", Mapping[str, Any]]
 def _entity(entity: Any, place: str, number: int) -> tuple[int, int, bytes]:
     expected = '[start, end, label] or {"start": ..., "end": ..., "label": ...}'
     try:
-        if isinstance(entity, Mapping):
-            start, end, label = entity["start"], entity["end"], entity["label"]
-        else:
-            start, end, label = entity
+        start, end, label = entity
         start, end = start.__index__(), end.__index__()
     except (TypeError, ValueError, KeyError, AttributeError):
         start = end = label = None
@@ -59,8 +56,37 @@ def _plain(value: Any) -> Any:
 def _add_text(corpus: Corpus, text: str, place: str, format: str) -> None:
     data = _library.encode_text(text, place)
     if format == "auto":
-        format = "jsonl" if text.lstrip().startswith("{") else "brackets"
+        format = "auto" if text.lstrip().startswith("{") else "brackets"
     _library.call("corpus_parse", corpus.address, data, len(data), format.encode(), place.encode())
+
+
+def _add_json(corpus: Corpus, annotation: Any, place: str, format: str) -> None:
+    """As a value of JSON: whatever formats of JSON hold, read as in a file."""
+    try:
+        line = json.dumps(annotation, default=_plain, allow_nan=False)
+    except (TypeError, ValueError) as reason:
+        raise FormatError(f"{place}: {_values.shown(annotation)}: {reason}") from None
+    _add_text(corpus, line, place, format)
+
+
+def _entities(given: Any, place: str) -> list[Any]:
+    if isinstance(given, (str, bytes, Mapping)) or not isinstance(given, (Iterable, type(None))):
+        raise FormatError(
+            f'{place}: "entities" is {_values.shown(given)}; expected [[start, end, label], ...]'
+            + ("; json.loads reads it" if isinstance(given, (str, bytes)) else "")
+        )
+    entities = [] if given is None else list(given)
+    return [e._asdict() if hasattr(e, "_asdict") else e for e in entities]  # nerfit.Entity
+
+
+def _is_spacys(annotation: Any) -> bool:
+    """("text", {"entities": [...]})"""
+    return (
+        isinstance(annotation, (tuple, list))
+        and len(annotation) == 2
+        and isinstance(annotation[0], str)
+        and isinstance(annotation[1], Mapping)
+    )
 
 
 def _add(corpus: Corpus, annotation: Any, place: str, format: str) -> None:
@@ -68,27 +94,23 @@ def _add(corpus: Corpus, annotation: Any, place: str, format: str) -> None:
         _add_text(corpus, annotation, place, format)
         return
     keys = _values.keys(annotation)
-    if keys is None or not ("tokens" in keys or isinstance(annotation.get("text"), str)):
-        raise FormatError(f"{place}: expected {_FORM} or a text, not {_values.shown(annotation)}")
-    if not set(keys) <= {"text", "entities"}:  # whatever a line of JSON may hold
-        try:
-            line = json.dumps(dict(annotation), default=_plain, allow_nan=False)
-        except (TypeError, ValueError) as reason:
-            raise FormatError(f"{place}: {_values.shown(annotation)}: {reason}") from None
-        # words with labels are Hugging Face's rows
-        _add_text(corpus, line, place, "jsonl" if "text" in keys else "huggingface")
+    if keys is None and _is_spacys(annotation):
+        _add_json(corpus, list(annotation), place, "spacy")
         return
-    given = annotation.get("entities")
-    if isinstance(given, (str, bytes, Mapping)) or not isinstance(given, (Iterable, type(None))):
-        raise FormatError(
-            f'{place}: "entities" is {_values.shown(given)}; expected [[start, end, label], ...]'
-            + ("; json.loads reads it" if isinstance(given, (str, bytes)) else "")
-        )
-    entities = [_entity(e, place, i + 1) for i, e in enumerate(given if given is not None else ())]
-    spans = (_library.Span * len(entities))(*(_library.Span(*e) for e in entities))
-    text = _library.encode_text(annotation["text"], place)
+    if keys is None or not all(isinstance(key, str) for key in keys):
+        raise FormatError(f"{place}: expected {_FORM} or a text, not {_values.shown(annotation)}")
+    row = {key: annotation[key] for key in keys}
+    if "entities" in row:
+        row["entities"] = _entities(row["entities"], place)
+    plain = not any(isinstance(e, Mapping) for e in row.get("entities", ()))
+    data = _library.encode_text(row["text"], place) if isinstance(row.get("text"), str) else None
+    if data is None or not plain or not set(keys) <= {"text", "entities"}:
+        _add_json(corpus, row, place, "auto")  # whatever a line of JSON may hold
+        return
+    given = [_entity(e, place, i + 1) for i, e in enumerate(row.get("entities", ()))]
+    spans = (_library.Span * len(given))(*(_library.Span(*e) for e in given))
     _library.call(
-        "corpus_add", corpus.address, text, len(text), spans, len(spans), place.encode(), 0
+        "corpus_add", corpus.address, data, len(data), spans, len(spans), place.encode(), 0
     )
 
 

@@ -6,7 +6,7 @@ import ctypes
 import numpy
 import pytest
 
-from nerfit import Trainer, TrainingArguments, _data
+from nerfit import Entity, Trainer, TrainingArguments, _data
 from nerfit.errors import ArgumentError, FileError, FormatError, NerfitError
 
 from conftest import ANNOTATIONS, DESCRIPTIONS, EMBEDDINGS
@@ -124,11 +124,11 @@ def None_log():
     "annotation, message",  # which follows "train_annotations[1]"
     [
         (3, ': expected {"text": ..., "entities": [[start, end, label], ...]} or a text, not 3'),
-        ({"txt": "a"}, ": expected"),
+        ({"txt": "a"}, ':1:1: has no "text"'),
         ({"text": "a", "entities": [[0, 1]]}, ": entity 1 is [0, 1]; expected [start, end, "),
         ({"text": "a", "entities": [[0, 1, 2]]}, ": entity 1 is [0, 1, 2]"),
         ({"text": "a", "entities": [["0", 1, "x"]]}, ": entity 1 is ['0', 1, 'x']"),
-        ({"text": "a", "entities": [{"start": 0, "label": "x"}]}, ": entity 1 is {'start'"),
+        ({"text": "a", "entities": [{"start": 0, "label": "x"}]}, ":1:28: entity 1: its end is missing"),
         ({"text": "a", "entities": [[0, 5, "x"]]}, ': entity 1 ("x", 0..5) ends past the text '),
         ({"text": "a", "entities": [[0, 2**63, "x"]]}, ": entity 1 ('x', 0..9223372036854775808) is not in the text"),
         ({"text": "a", "entities": [[0, 1, ""]]}, ": entity 1 (\"\", 0..1) has an empty label"),
@@ -209,3 +209,33 @@ def test_files(options, tmp_path):
     path.write_bytes(b"\xff")
     with pytest.raises(FormatError, match="is not valid UTF-8 at byte 1"):
         Own(TrainingArguments(**{**options, "train_annotations": path}))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"text": "wake me at nine", "label": [[11, 15, "time"]]},  # doccano
+        {"text": "wake me at nine", "spans": [{"start": 11, "end": 15, "label": "time"}]},  # Prodigy
+        {"tokenized_text": ["wake", "me", "at", "nine"], "ner": [[3, 3, "time"]]},  # GLiNER
+        ("wake me at nine", {"entities": [(11, 15, "time")]}),  # spaCy
+        {"tokens": ["wake", "me", "at", "nine"], "ner_tags": ["O", "O", "O", "B-time"]},
+        {"text": "wake me at nine", "entities": [Entity(11, 15, "time", "nine", 0.5)]},
+        '{"text": "wake me at nine", "label": [[11, 15, "time"]]}',
+    ],
+)
+def test_rows_of_other_tools(row):
+    """Rows in memory are read as the program reads them from a file."""
+    (read,) = _data.fill([row], "x", list, None_log())
+    assert read["text"] == "wake me at nine"
+    entity = read["entities"][0]
+    start, end, label = entity[:3] if isinstance(entity, list) else list(entity.values())[:3]
+    assert (start, end, label) == (11, 15, "time")
+
+
+def test_what_entities_have_beside_is_kept():
+    """Also their own text, which is compared with what stands at their place."""
+    given = {"start": 0, "end": 1, "label": "x", "weight": 0.5, "by": "me"}
+    (read,) = _data.fill([{"text": "a b", "entities": [given]}], "x", list, None_log())
+    assert read["entities"] == [given]
+    with pytest.raises(FormatError, match='"a" in the text, but says of itself that it is "b"'):
+        _data.fill([{"text": "a b", "entities": [{**given, "text": "b"}]}], "x", list, None_log())

@@ -9,11 +9,14 @@ Standard library only.
 
 import gzip
 import http.client
+import io
+import json
 import random
 import resource
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import threading
 import unittest
@@ -302,7 +305,8 @@ class Exchange(Case):
         p.fine("POST", "/import?name=x.jsonl", '{"text": "call Anna at nine .", "entities": [[5, 9, "person"], [13, 17, "time"]]}\n'
                                                '{"text": "Ben at ten .", "entities": [[0, 3, "person"]]}\n')
         texts = [(t["text"], [(e["start"], e["end"], e["label"]) for e in t["entities"]]) for t in p.state()[0]]
-        written = [f["name"] for f in p.fine("GET", "/formats")["written"]]
+        formats = p.fine("GET", "/formats")["written"]
+        written = [f["name"] for f in formats if not f["folder"]]
         self.assertGreater(len(written), 8)
         for name in written:
             with self.subTest(format=name):
@@ -313,7 +317,17 @@ class Exchange(Case):
                 got = [(t["text"], [(e["start"], e["end"], e["label"]) for e in t["entities"]]) for t in back.state()[0]]
                 self.assertEqual(got, texts if name != "text" else [(t, []) for t, _ in texts])
                 back.service.end()
-        for query in ("format=brat", "format=none", "status=good"):
+        self.assertEqual({f["name"] for f in formats if f["folder"]}, {"brat", "seq"})
+        for name, files in (("brat", [".ann", ".txt"]), ("seq", [".in", ".out"])):
+            with tarfile.open(fileobj=io.BytesIO(p.fine("GET", f"/export?format={name}"))) as tar:
+                self.assertEqual({Path(n).parts[0] for n in tar.getnames()}, {"project"})
+                self.assertEqual(sorted({Path(n).suffix for n in tar.getnames()}), files)
+                tar.extractall(Path(self.root) / name)
+            done = subprocess.run([NERFIT, "data", "convert", Path(self.root) / name / "project"], capture_output=True,
+                                  text=True, timeout=PATIENCE)
+            self.assertEqual([(t["text"], [tuple(e) for e in t["entities"]]) for t in map(json.loads, done.stdout.splitlines())],
+                             texts)
+        for query in ("format=none", "status=good"):
             self.assertEqual(p.ask("GET", "/export?" + query)[0], 422, query)
         self.assertEqual(p.fine("GET", "/export?status=open"), b"")
 
@@ -581,6 +595,7 @@ class Training(Case):
         p = self.taught()
         self.assertEqual(p.ask("GET", "/texts?filter=disagreement")[0], 409)
         self.assertEqual(p.ask("GET", "/thresholds")[0], 404)
+        self.assertEqual(p.ask("GET", "/use")[0], 404)
         for _ in range(2):
             p.fine("POST", "/train", {})
             self.assertEqual(self.finish(p)["state"], "done")
@@ -593,6 +608,14 @@ class Training(Case):
         page = p.fine("GET", "/runs/0002/report.html").decode()
         self.assertIn("<html", page)
         self.assertIn("sandbox", p.headers["Content-Security-Policy"])
+        best = p.folder / "runs/0002/model/best"
+        with tarfile.open(fileobj=io.BytesIO(p.fine("GET", "/runs/0002/model.tar"))) as tar:
+            self.assertEqual({n: tar.extractfile(n).read() for n in tar.getnames()},
+                             {f"project-0002/{f.name}": f.read_bytes() for f in best.iterdir()})
+        self.assertEqual(p.ask("GET", "/runs/0001/report.json")[0], 404)
+        self.wait_for_model(p, "0002")
+        self.assertEqual(p.fine("GET", "/use")["folder"], str(best))
+        self.assertEqual([f.name for f in p.folder.iterdir() if f.name.startswith(".")], [])
         mistakes = p.fine("GET", "/runs/0002/mistakes")["mistakes"]
         missed = sum(m["gold"] is not None for m in mistakes)
         self.assertEqual(missed, golds - run["scores"]["micro"]["correct"])

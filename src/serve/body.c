@@ -136,7 +136,9 @@ void nf_body_pack(nf_request *r, size_t least) {
     nf_reply *reply = &r->reply;
     z_stream z = {0};
     nf_str out = {0};
-    if (reply->packed || reply->fixed || !r->accepts_gzip || reply->body.length < least) return;
+    if (reply->packed || reply->fixed || reply->file || !r->accepts_gzip ||
+        reply->body.length < least)
+        return;
     if (deflateInit2(&z, LEVEL, Z_DEFLATED, GZIP_WINDOW, 8, Z_DEFAULT_STRATEGY) != Z_OK) return;
     uLong bound = deflateBound(&z, reply->body.length);
     if (nf_str_reserve(&out, bound)) {

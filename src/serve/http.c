@@ -68,6 +68,7 @@ void nf_request_unref(nf_request *r) {
     nf_body_end(r);
     nf_str_free(&r->body);
     nf_str_free(&r->reply.body);
+    if (r->reply.file) close(r->reply.file);
     free(r->path);
     free(r->model);
     pthread_mutex_destroy(&r->mutex);
@@ -145,6 +146,12 @@ static struct MHD_Response *make_response(nf_request *r) {
     if (reply->fixed)
         return mhd->create_response_from_buffer(reply->fixed_size, (void *)(uintptr_t)reply->fixed,
                                                 MHD_RESPMEM_PERSISTENT);
+    if (reply->file) {
+        struct MHD_Response *response =
+            mhd->create_response_from_fd64(reply->file_size, reply->file);
+        if (response) reply->file = 0;
+        return response;
+    }
     if (r->stream && !reply->status) return nf_stream_response(r);
     if (!reply->body.data && !nf_str_append(&reply->body, "", 0)) return NULL;
     struct MHD_Response *response = mhd->create_response_from_buffer(
@@ -156,7 +163,9 @@ static struct MHD_Response *make_response(nf_request *r) {
 static enum MHD_Result send_reply(nf_request *r) {
     nf_server *server = r->server;
     if (r->gone) return MHD_NO;
-    size_t bytes = r->reply.fixed ? r->reply.fixed_size : r->reply.body.length;
+    size_t bytes = r->reply.fixed  ? r->reply.fixed_size
+                   : r->reply.file ? (size_t)r->reply.file_size
+                                   : r->reply.body.length;
     int status = r->reply.status ? r->reply.status : 200;
     struct MHD_Response *response = make_response(r);
     if (!response) return MHD_NO;

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/number.h"
@@ -104,6 +105,7 @@ void nf_request_fail(nf_request *r, nf_failure failure, const char *format, ...)
     nf_print_list(text, sizeof text, format, arguments);
     va_end(arguments);
     nf_str_free(&r->reply.body);
+    if (r->reply.file) close(r->reply.file);
     r->reply = (nf_reply){.status = failures[failure].status};
     /* a message that was cut in the middle of a character */
     size_t size = strlen(text), bad;

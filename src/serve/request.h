@@ -76,6 +76,8 @@ typedef struct nf_reply {
     nf_str body;
     const char *fixed; /* [fixed_size] in the place of body: lives as long as the program */
     size_t fixed_size;
+    int file; /* a descriptor that is sent from its beginning, and closed; 0: none */
+    uint64_t file_size;
     nf_header headers[NF_REPLY_HEADERS];
     size_t n_headers;
     bool packed; /* the body is compressed */

@@ -3,10 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/ascii.h"
 #include "base/entity_look.h"
 #include "base/error.h"
 #include "base/number.h"
 #include "base/utf8.h"
+#include "serve/project/tar.h"
 #include "serve/server.h"
 
 /* ---------------------------------------------------------------- what was asked */
@@ -220,4 +222,27 @@ void nf_request_fail_change(nf_request *r, const nerfit_error *error) {
         nf_request_fail(r, NF_FAILURE_INTERNAL, "nothing was saved: %s", error->text);
     else
         nf_request_fail_as(r, error);
+}
+
+void nf_project_file_name(char *out, size_t size, const nf_project *p, const char *ending) {
+    size_t n = 0;
+    for (const char *at = p->name; *at && n + 1 < size; at++)
+        out[n++] = nf_ascii_is_alphanumeric(*at) || *at == '-' || *at == '_' ? *at : '_';
+    out[n] = '\0';
+    nf_print(out + n, size - n, "%s", ending);
+}
+
+void nf_request_reply_folder(nf_request *r, const nf_project *p, const char *folder,
+                             const char *name) {
+    int fd;
+    uint64_t size;
+    nerfit_error error;
+    if (nf_tar_folder(folder, name, p->folder, &fd, &size, &error) != NERFIT_OK) {
+        nf_request_fail_as(r, &error);
+        return;
+    }
+    r->reply.file = fd;
+    r->reply.file_size = size;
+    r->reply.content_type = "application/x-tar";
+    nf_request_set_header(r, "Content-Disposition", "attachment; filename=\"%s.tar\"", name);
 }

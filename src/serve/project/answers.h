@@ -37,6 +37,11 @@ json_t *nf_item_answer(const nf_item *text, nf_unit unit, size_t cut, bool with_
 json_t *nf_labels_answer(const nf_project *project);
 /* The reply is {"revision", "labels"} and what `more` has, whose reference is taken. */
 void nf_request_reply_labels(nf_request *request, const nf_project *project, json_t *more);
+/* The reply is a folder as a tar file, to be saved as NAME.tar. */
+void nf_request_reply_folder(nf_request *request, const nf_project *project, const char *folder,
+                             const char *name);
+/* What the project may be called in a file's name: letters, digits, "-", "_", and behind them `ending`. */
+void nf_project_file_name(char *out, size_t size, const nf_project *project, const char *ending);
 /* A change went wrong: what was asked for was wrong, or the disk is. */
 void nf_request_fail_change(nf_request *request, const nerfit_error *error);
 

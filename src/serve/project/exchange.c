@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/ascii.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/number.h"
 #include "base/utf8.h"
 #include "serve/project/answers.h"
@@ -17,9 +17,11 @@ enum { MOST_WARNINGS = 50, MOST_NAME = 200 };
 static void add_format(void *user, const nerfit_format *f) {
     json_t *const *lists = user;
     for (int i = 0; i < 2; i++)
-        if (!f->folder && (i ? f->is_written : f->is_read))
-            json_array_append_new(lists[i], json_pack("{s:s, s:s, s:s}", "name", f->name, "title",
-                                                      f->title, "endings", f->endings));
+        if (i ? f->is_written : f->is_read && !f->folder)
+            json_array_append_new(lists[i],
+                                  json_pack("{s:s, s:s, s:s, s:b}", "name", f->name, "title",
+                                            f->title, "endings", f->folder ? ".tar" : f->endings,
+                                            "folder", f->folder));
 }
 
 void nf_route_formats(nf_request *r) {
@@ -253,15 +255,6 @@ void nf_route_import(nf_request *r) {
 
 /* ---------------------------------------------------------------- a file that goes out */
 
-/* A file's name from the project's: letters, digits, "-", "_". */
-static void file_name(char *out, size_t size, const nf_project *p, const char *ending) {
-    size_t n = 0;
-    for (const char *at = p->name; *at && n + 1 < size; at++)
-        out[n++] = nf_ascii_is_alphanumeric(*at) || *at == '-' || *at == '_' ? *at : '_';
-    out[n] = '\0';
-    nf_print(out + n, size - n, "%s", ending);
-}
-
 /* The first of ".jsonl .ndjson" of a format. */
 typedef struct ending {
     const char *format;
@@ -299,6 +292,26 @@ nerfit_status nf_project_corpus(nerfit_corpus **corpus, const nf_project *p, nf_
     return status;
 }
 
+/* The same of a format that is a folder. */
+static void reply_folder(nf_request *r, const nf_project *p, const nerfit_corpus *corpus,
+                         const ending *format) {
+    nf_str folder = {0};
+    char name[256];
+    nerfit_error error;
+    nf_project_file_name(name, sizeof name, p, "");
+    nf_str_appendf(&folder, "%s/.export", p->folder);
+    nerfit_status status =
+        folder.failed ? nf_no_memory(&error, 0) : nf_directory_remove(folder.data, &error);
+    if (status == NERFIT_OK)
+        status = nerfit_corpus_write(corpus, folder.data, format->format, &error);
+    if (status == NERFIT_OK)
+        nf_request_reply_folder(r, p, folder.data, name);
+    else
+        nf_request_fail_as(r, &error);
+    if (!folder.failed) nf_directory_remove(folder.data, NULL);
+    nf_str_free(&folder);
+}
+
 /* The corpus as a download. */
 static void reply_file(nf_request *r, const nf_project *p, const nerfit_corpus *corpus,
                        const ending *format) {
@@ -309,7 +322,7 @@ static void reply_file(nf_request *r, const nf_project *p, const nerfit_corpus *
         nf_request_fail_as(r, &error);
         return;
     }
-    file_name(name, sizeof name, p, format->text);
+    nf_project_file_name(name, sizeof name, p, format->text);
     nf_str_append(&r->reply.body, text, size);
     nerfit_free(text);
     r->reply.content_type = "application/octet-stream";
@@ -334,11 +347,13 @@ void nf_route_export(nf_request *r) {
     else if (nerfit_formats(find_ending, &found, &error) != NERFIT_OK ||
              nf_project_corpus(&corpus, p, only, &error) != NERFIT_OK)
         nf_request_fail_as(r, &error);
-    else if (!found.found || found.folder)
+    else if (!found.found)
         nf_request_fail(r, NF_FAILURE_VALIDATION,
-                        "format: \"%.40s\" is not one that is written as one file; GET "
-                        "/project/formats lists them",
+                        "format: \"%.40s\" is not one that is written; GET /project/formats lists "
+                        "them",
                         found.format);
+    else if (found.folder)
+        reply_folder(r, p, corpus, &found);
     else
         reply_file(r, p, corpus, &found);
     nerfit_corpus_free(corpus);

@@ -40,6 +40,7 @@ const nf_route nf_project_routes[] = {
     {"GET", "/project/compare", NF_ROUTE_ASIDE, nf_route_compare},
     {"GET", "/project/thresholds", NF_ROUTE_ASIDE, nf_route_thresholds},
     {"GET", "/project/check", NF_ROUTE_ASIDE, nf_route_check},
+    {"GET", "/project/use", NF_ROUTE_ASIDE, nf_route_use},
     {NULL, NULL, 0, NULL},
 };
 

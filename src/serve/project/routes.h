@@ -25,6 +25,7 @@ void nf_route_next(nf_request *request);
 void nf_route_suggest(nf_request *request);
 void nf_route_project_predict(nf_request *request);
 
+void nf_route_use(nf_request *request);
 void nf_route_run(nf_request *request);
 void nf_route_compare(nf_request *request);
 void nf_route_check(nf_request *request);

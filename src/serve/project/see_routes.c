@@ -64,6 +64,21 @@ static void reply_page(nf_request *r, const nf_project *p, const json_t *run) {
     nf_str_free(&path);
 }
 
+/* The model's folder, under the project's name and the run's. */
+static void reply_model(nf_request *r, const nf_project *p, const json_t *run) {
+    char name[80], ending[40];
+    nf_str best = {0};
+    const char *number = json_string_value(json_object_get(run, "run"));
+    nf_print(ending, sizeof ending, "-%s", number);
+    nf_project_file_name(name, 60, p, ending);
+    nf_str_appendf(&best, "%s/runs/%s/model/best", p->folder, number);
+    if (best.failed || !nf_directory_exists(best.data))
+        nf_request_fail(r, NF_FAILURE_NOT_FOUND, "this training has no model");
+    else
+        nf_request_reply_folder(r, p, best.data, name);
+    nf_str_free(&best);
+}
+
 /* ---------------------------------------------------------------- mistakes */
 
 /* An entity of the report, whose offsets are code points, as an answer has it; null if there is none. */
@@ -127,6 +142,8 @@ void nf_route_run(nf_request *r) {
         reply_page(r, p, run);
     else if (strcmp(slash, "/mistakes") == 0)
         reply_mistakes(r, p, run, unit);
+    else if (strcmp(slash, "/model.tar") == 0)
+        reply_model(r, p, run);
     else
         nf_request_fail(r, NF_FAILURE_NOT_FOUND, "a training has no %.40s", slash);
     json_decref(run);

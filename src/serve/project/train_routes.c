@@ -1,4 +1,5 @@
 /* /project/train and /project/runs: teaching the model, and what came of it. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -74,6 +75,36 @@ void nf_route_run_use(nf_request *r) {
     else if (run)
         nf_request_reply_json(r, nf_project_model_answer(p, r->server));
     json_decref(body);
+}
+
+/* How the model in use is used elsewhere: lines to copy. */
+void nf_route_use(nf_request *r) {
+    nf_project *p = nf_request_project(r);
+    if (!p) return;
+    nf_server *server = r->server;
+    nf_generation *g = nf_served_acquire(nf_models_of_project(&server->models));
+    if (!g || g->place.labels) {
+        nf_request_fail(r, NF_FAILURE_NOT_FOUND, "there is no trained model yet");
+    } else {
+        const char *folder = g->place.folder, *host = server->options.host;
+        bool v6 = strchr(host, ':') != NULL;
+        json_t *curl = json_sprintf(
+            "curl http://%s%s%s:%d/predict%s -d '{\"model\": \"" NF_PROJECT_MODEL
+            "\", \"inputs\": \"...\"}'",
+            v6 ? "[" : "", host, v6 ? "]" : "", server->port,
+            server->options.key ? " -H \"Authorization: Bearer $NERFIT_API_KEY\"" : "");
+        json_t *quoted = json_string(folder);
+        char *literal = nf_json_text(quoted, JSON_ENCODE_ANY); /* Python takes it, too */
+        nf_request_reply_json(r, json_pack("{s:s, s:o, s:o, s:o}", "folder", folder, "curl", curl,
+                                           "python",
+                                           json_sprintf("import nerfit\nmodel = nerfit.load(%s)\n"
+                                                        "print(model.predict(\"...\"))",
+                                                        literal ? literal : ""),
+                                           "command", json_sprintf("nerfit serve '%s'", folder)));
+        free(literal);
+        json_decref(quoted);
+    }
+    nf_generation_release(g);
 }
 
 /* Labels of which a model has seen too little. */

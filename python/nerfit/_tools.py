@@ -86,7 +86,8 @@ class Tokenizer(_library.Handle):
         super().__init__(os.fsencode(folder), create="load")
 
     def encode(self, text: str) -> dict[str, Any]:
-        """"ids", "tokens", "offsets" (indices of the ``str``), "special_tokens_mask", ... of a text."""
+        """The "ids", "tokens" and "offsets" (indices of the ``str``) of a text; special tokens, which have
+        no place, are there too."""
         data = _library.encode_text(text, "text")
         out = c_void_p()
         _library.call("tokenize", self.address, data, len(data), byref(out))

@@ -1,7 +1,9 @@
 /* The commands that use a finished model: predict, eval, score, embed, tokenize. */
 #include "number.h"
+#include "shard.h"
 #include "training.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,6 +146,8 @@ typedef struct tagging {
     cli_input file;
     cli_bar bar;
     int64_t size, done; /* bytes of the input; size 0: unknown */
+    int64_t most;       /* bytes to read at most; 0: all */
+    int output;         /* a piece's; 0: standard output */
     double began;
 } tagging;
 
@@ -160,14 +164,27 @@ static void draw_progress(tagging *t) {
 
 static ptrdiff_t read_input(void *user, char *buffer, size_t size) {
     tagging *t = user;
-    ptrdiff_t got = cli_read(&t->file, buffer, size);
+    if (t->most && (int64_t)size > t->most - t->done) size = (size_t)(t->most - t->done);
+    ptrdiff_t got = size ? cli_read(&t->file, buffer, size) : 0;
     if (got > 0) t->done += got;
     return got;
+}
+
+static bool write_all(int fd, const char *data, size_t size) {
+    while (size > 0) {
+        ssize_t done = write(fd, data, size);
+        if (done < 0 && errno == EINTR) continue;
+        if (done < 0) return false;
+        data += done;
+        size -= (size_t)done;
+    }
+    return true;
 }
 
 static bool write_output(void *user, const char *data, size_t size) {
     tagging *t = user;
     draw_progress(t);
+    if (t->output) return write_all(t->output, data, size);
     if (isatty(STDOUT_FILENO)) cli_bar_clear(&t->bar);
     return cli_write(NULL, data, size);
 }
@@ -179,6 +196,7 @@ static int predict(loaded *l, tagging *t, const nerfit_call_options *call, nerfi
     size_t count;
     t->bar.terminal = isatty(STDERR_FILENO) && !quiet;
     t->size = fstat(t->file.fd, &info) == 0 && S_ISREG(info.st_mode) ? (int64_t)info.st_size : 0;
+    if (t->most && t->size > t->most) t->size = t->most;
     t->began = cli_now();
     stream->read = read_input;
     stream->write = write_output;
@@ -238,14 +256,124 @@ static int choose_format(const command *self, output_choice *w, bool quiet) {
     return -1;
 }
 
+/* ---- in pieces */
+
+typedef struct shard_job {
+    loaded *loaded;
+    const nerfit_call_options *call;
+    const nerfit_stream *stream;
+    bool quiet;
+} shard_job;
+
+static int tag_piece(void *user, cli_piece *piece) {
+    const shard_job *job = user;
+    nerfit_stream stream = *job->stream;
+    tagging t = {.file = piece->file, .most = piece->size, .output = piece->output};
+    if (piece->size == 0) return DONE; /* no line begins there */
+    stream.name = piece->in;
+    return predict(job->loaded, &t, job->call, &stream, job->quiet);
+}
+
+/* What decides what is found and written, into text [size]. */
+static bool make_record(char *text, size_t size, const char *model, const output_choice *w,
+                        const machine *m, const char *threshold, const char *rules,
+                        const nerfit_stream *stream) {
+    const char *rows[][2] = {{"nerfit", nerfit_version()},
+                             {"model", model},
+                             {"format", w->format ? w->format : "jsonl"},
+                             {"from", stream->input ? stream->input : "text"},
+                             {"word_column", stream->word_column},
+                             {"label_column", stream->label_column},
+                             {"threshold", threshold},
+                             {"decoder", m->decoder},
+                             {"labels", m->labels},
+                             {"label_text", m->label_text},
+                             {"st_model_name", m->sentences},
+                             {"rules", rules},
+                             {"precision", m->precision},
+                             {"nested", m->nested ? "yes" : NULL},
+                             {"multi_label", m->multi_label ? "yes" : NULL}};
+    text[0] = '\0';
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (!cli_record_add(text, size, rows[i][0], rows[i][1])) return false;
+    return true;
+}
+
+/* "jsonl" has the ending ".jsonl"; redacted texts and brackets are texts. */
+static const char *ending_of(const char *format) {
+    static const char *const endings[][2] = {
+        {"conll", ".conll"}, {"html", ".html"}, {"redacted", ".txt"}, {"brackets", ".txt"}};
+    for (size_t i = 0; format && i < sizeof endings / sizeof *endings; i++)
+        if (strcmp(format, endings[i][0]) == 0) return endings[i][1];
+    return ".jsonl";
+}
+
+/* Of `nerfit predict`: all that run_predict has read. */
+typedef struct predict_call {
+    const command *self;
+    const char *model, *input, *shard, *threshold, *rules;
+    const output_choice *w;
+    machine *m;
+    loaded *loaded;
+    const nerfit_call_options *call;
+    const nerfit_stream *stream;
+} predict_call;
+
+/* -1: the call is for one stream. */
+static int check_shards(const predict_call *c, cli_shards *s) {
+    struct stat info;
+    bool folder = c->input && stat(c->input, &info) == 0 && S_ISDIR(info.st_mode);
+    int status = cli_shards_parse(c->self, c->shard, s);
+    if (status >= 0) return status;
+    if (!c->shard && !folder) return -1;
+    if (!c->input || strcmp(c->input, "-") == 0)
+        return cli_usage(c->self, "--shard takes a file or a folder, not standard input");
+    if (!c->w->output || strcmp(c->w->output, "-") == 0)
+        return cli_usage(c->self, "%s takes --output FOLDER, where the files go",
+                         c->shard ? "--shard" : "a folder of files");
+    if (c->w->pseudonyms)
+        return cli_usage(c->self, "--pseudonyms are one file's, which shards cannot share");
+    s->self = c->self;
+    s->input = c->input;
+    return DONE;
+}
+
+static int predict_shards(const predict_call *c, cli_shards *s) {
+    static char record[1 << 14];
+    nerfit_error error;
+    char *folder = NULL;
+    nerfit_model_options options = options_of(c->m);
+    if (nerfit_model_find(c->model, "model", &options, &folder, &error) != NERFIT_OK)
+        return cli_fail(&error);
+    bool made =
+        make_record(record, sizeof record, folder, c->w, c->m, c->threshold, c->rules, c->stream);
+    nerfit_free(folder);
+    if (!made) return cli_usage(c->self, "%s: its files cannot be read", c->model);
+    shard_job job = {c->loaded, c->call, c->stream, true};
+    const char *from = c->stream->input;
+    s->lines = !from || strcmp(from, "text") == 0 || strcmp(from, "jsonl") == 0;
+    s->output = c->w->output;
+    s->ending = ending_of(c->w->format);
+    s->record = record;
+    s->quiet = c->m->quiet;
+    s->tag = tag_piece;
+    s->user = &job;
+    return cli_shards_run(s);
+}
+
 static int run_predict(const command *self, int argc, char **argv) {
     machine m = {0};
     output_choice w = {0};
     const char *input = NULL, *threshold = NULL, *operands[2];
-    const char *word_column = NULL, *label_column = NULL, *rules = NULL;
+    const char *word_column = NULL, *label_column = NULL, *rules = NULL, *shard = NULL;
     size_t n;
     const cli_option options[] = {
         CLI_OUTPUT_OPTION(w.output),
+        {"--shard", "I/N",
+         "the I-th of N parts of a file of lines, or of a folder of files, into the folder "
+         "--output: whole "
+         "files, and those that are there are passed over",
+         &shard, NULL},
         {"--format", "NAME",
          "of what is written: jsonl, conll, brackets, tokens, redacted or html; else by --output's "
          "ending (.conll, .html), or jsonl",
@@ -274,23 +402,32 @@ static int run_predict(const command *self, int argc, char **argv) {
     if ((status = choose_format(self, &w, m.quiet)) >= 0) return status;
     if (!input && n > 1) cli_warn_of_text(operands[1]);
     tagging t = {0};
-    if ((status = cli_open(&t.file, n > 1 ? operands[1] : NULL)) != DONE) return status;
     nerfit_error error;
     loaded l;
     nerfit_call_options call = call_of(&m);
+    cli_shards shards = {0};
     nerfit_stream stream = {.size = sizeof stream,
-                            .name = t.file.name,
                             .input = input,
                             .output = w.format,
                             .word_column = word_column,
                             .label_column = label_column,
                             .pseudonyms = w.pseudonyms};
+    const predict_call c = {
+        self,  operands[0], n > 1 ? operands[1] : NULL, shard, threshold, rules, &w, &m, &l,
+        &call, &stream};
+    bool whole = (status = check_shards(&c, &shards)) < 0;
+    if (status > DONE) return status;
+    if (whole && (status = cli_open(&t.file, c.input)) != DONE) return status;
+    stream.name = t.file.name;
     if (load(&l, operands[0], &m, &error) != NERFIT_OK ||
         nerfit_session_set_rules(l.session, rules, &error) != NERFIT_OK)
         status = cli_fail(&error);
-    else if ((status = set_thresholds(self, l.session, threshold)) < 0 &&
-             (status = cli_output(w.output)) < 0)
-        status = predict(&l, &t, &call, &stream, m.quiet);
+    else if ((status = set_thresholds(self, l.session, threshold)) < 0) {
+        if (!whole)
+            status = predict_shards(&c, &shards);
+        else if ((status = cli_output(w.output)) < 0)
+            status = predict(&l, &t, &call, &stream, m.quiet);
+    }
     unload(&l);
     if (t.file.fd != STDIN_FILENO) close(t.file.fd);
     return status;
@@ -303,7 +440,8 @@ const command command_predict = {
     "Hugging Face's hub (owner/name).\n\n"
     "  nerfit predict runs/alarm/best texts.txt --output found.jsonl\n"
     "  echo 'wake me at nine' | nerfit predict runs/alarm/best --format brackets\n"
-    "  nerfit predict runs/alarm/best texts.txt --threshold 0.5,time=0.7",
+    "  nerfit predict runs/alarm/best texts.txt --threshold 0.5,time=0.7\n"
+    "  nerfit predict runs/alarm/best texts.txt --shard 3/8 --output found",
     run_predict};
 
 /* ---------------------------------------------------------------- eval, score */

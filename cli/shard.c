@@ -1,5 +1,7 @@
 #include "shard.h"
 
+#include "number.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <fts.h>
@@ -250,15 +252,13 @@ static int tag_folder(const cli_shards *s, tally *t) {
 int cli_shards_parse(const command *self, const char *text, cli_shards *s) {
     s->number = s->count = 1;
     if (!text) return -1;
-    char rest;
-    unsigned long long number, count;
-    if (text[0] < '0' || text[0] > '9' ||
-        sscanf(text, "%llu/%llu%c", &number, &count, &rest) != 2 || number < 1 || number > count ||
-        count > 1000000000)
+    char part[32], *slash;
+    int n = snprintf(part, sizeof part, "%s", text);
+    if (n >= (int)sizeof part || !(slash = strchr(part, '/')))
         return cli_usage(self, "--shard %s: expected I/N, I from 1 to N, such as 3/8", text);
-    s->number = number;
-    s->count = count;
-    return -1;
+    *slash = '\0';
+    int status = cli_whole(self, "--shard", slash + 1, 1, 1000000000, &s->count);
+    return status < 0 ? cli_whole(self, "--shard", part, 1, s->count, &s->number) : status;
 }
 
 int cli_shards_run(const cli_shards *s) {

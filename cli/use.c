@@ -361,6 +361,30 @@ static int predict_shards(const predict_call *c, cli_shards *s) {
     return cli_shards_run(s);
 }
 
+/* Loads the model and tags; an exit status. */
+static int predict_call_run(const predict_call *c, nerfit_stream *stream) {
+    tagging t = {0};
+    nerfit_error error;
+    cli_shards shards = {0};
+    int status = check_shards(c, &shards);
+    bool whole = status < 0;
+    if (status > DONE) return status;
+    if (whole && (status = cli_open(&t.file, c->input)) != DONE) return status;
+    stream->name = t.file.name;
+    if (load(c->loaded, c->model, c->m, &error) != NERFIT_OK ||
+        nerfit_session_set_rules(c->loaded->session, c->rules, &error) != NERFIT_OK)
+        status = cli_fail(&error);
+    else if ((status = set_thresholds(c->self, c->loaded->session, c->threshold)) < 0) {
+        if (!whole)
+            status = predict_shards(c, &shards);
+        else if ((status = cli_output(c->w->output)) < 0)
+            status = predict(c->loaded, &t, c->call, stream, c->m->quiet);
+    }
+    unload(c->loaded);
+    if (t.file.fd != STDIN_FILENO) close(t.file.fd);
+    return status;
+}
+
 static int run_predict(const command *self, int argc, char **argv) {
     machine m = {0};
     output_choice w = {0};
@@ -401,11 +425,8 @@ static int run_predict(const command *self, int argc, char **argv) {
     if (n == 0) return cli_usage(self, "MODEL is missing");
     if ((status = choose_format(self, &w, m.quiet)) >= 0) return status;
     if (!input && n > 1) cli_warn_of_text(operands[1]);
-    tagging t = {0};
-    nerfit_error error;
     loaded l;
     nerfit_call_options call = call_of(&m);
-    cli_shards shards = {0};
     nerfit_stream stream = {.size = sizeof stream,
                             .input = input,
                             .output = w.format,
@@ -415,22 +436,7 @@ static int run_predict(const command *self, int argc, char **argv) {
     const predict_call c = {
         self,  operands[0], n > 1 ? operands[1] : NULL, shard, threshold, rules, &w, &m, &l,
         &call, &stream};
-    bool whole = (status = check_shards(&c, &shards)) < 0;
-    if (status > DONE) return status;
-    if (whole && (status = cli_open(&t.file, c.input)) != DONE) return status;
-    stream.name = t.file.name;
-    if (load(&l, operands[0], &m, &error) != NERFIT_OK ||
-        nerfit_session_set_rules(l.session, rules, &error) != NERFIT_OK)
-        status = cli_fail(&error);
-    else if ((status = set_thresholds(self, l.session, threshold)) < 0) {
-        if (!whole)
-            status = predict_shards(&c, &shards);
-        else if ((status = cli_output(w.output)) < 0)
-            status = predict(&l, &t, &call, &stream, m.quiet);
-    }
-    unload(&l);
-    if (t.file.fd != STDIN_FILENO) close(t.file.fd);
-    return status;
+    return predict_call_run(&c, &stream);
 }
 
 const command command_predict = {

@@ -153,9 +153,10 @@ class Shards(unittest.TestCase):
     def test_wrong_calls(self):
         (self.root / "wide.txt").write_bytes("nine\n".encode("utf-16"))
         for arguments, message in (
-            (["texts.txt", "--shard", "0/2", "--output", "o"], "expected I/N, I from 1 to N"),
-            (["texts.txt", "--shard", "3/2", "--output", "o"], "expected I/N, I from 1 to N"),
-            (["texts.txt", "--shard", "1/2x", "--output", "o"], "expected I/N, I from 1 to N"),
+            (["texts.txt", "--shard", "3", "--output", "o"], "expected I/N, I from 1 to N"),
+            (["texts.txt", "--shard", "0/2", "--output", "o"], '--shard "0" is not a whole number from 1 to 2'),
+            (["texts.txt", "--shard", "3/2", "--output", "o"], '--shard "3" is not'),
+            (["texts.txt", "--shard", "1/2x", "--output", "o"], '--shard "2x" is not'),
             (["texts.txt", "--shard", "1/2"], "--shard takes --output FOLDER"),
             (["-", "--shard", "1/2", "--output", "o"], "not standard input"),
             (["texts.txt", "--from", "conll", "--shard", "1/2", "--output", "o"], "divides files of lines"),

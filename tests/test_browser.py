@@ -21,6 +21,7 @@ from webdriver import Browser, available  # noqa: E402
 
 AXE = os.environ.get("NERFIT_AXE")
 AXE = AXE if AXE and Path(AXE).is_file() else None
+ENCODER = Path(os.environ.get("NERFIT_TEST_ENCODER", ".cache/all-MiniLM-L6-v2")).resolve()
 # the box of a range of the text, in the window
 BOX = """
 const [from, to] = arguments, text = document.getElementById("text"), range = document.createRange();
@@ -117,7 +118,7 @@ class Annotating(Browsing):
         self.is_text(text)
         self.b.click(".settings summary")
         self.b.click("#snap")
-        self.b.js("""const t = document.querySelector('#text').firstChild;
+        self.b.js("""const t = document.querySelector('#text .line').firstChild;
             getSelection().setBaseAndExtent(t, arguments[0], t, arguments[1])""",
                   utf16(text, text.index("a\u0308")) + 1, utf16(text, text.index("\U0001F469")) + 1)
         self.b.wait(lambda: self.b.shown("#chosen"))
@@ -321,6 +322,122 @@ class Labels(Browsing):
         self.assertEqual(self.b.text("#name"), HOSTILE[0])
         requests = self.b.js("return performance.getEntriesByType('resource').map((e) => e.name)")
         self.assertEqual([r for r in requests if not r.startswith(f"http://127.0.0.1:{self.project.service.port}/")], [])
+
+
+class Learning(Browsing):
+    """From annotations to a model, and what it says; over the demo's encoder, since random weights find nothing."""
+
+    def setUp(self):
+        if not (ENCODER / "config.json").is_file():
+            self.skipTest("the encoder is not here")
+        Case.setUp(self)
+        self.b = self.browser
+        self.project = Project(self, "--project_model", ENCODER)
+        self.project.label("person", "time")
+        names, times = ("anna", "ben"), ("nine", "ten")
+        for i in range(12):
+            text = f"call {names[i % 2]} at {times[i // 2 % 2]}" + " now" * (i // 4)
+            number, = self.project.add(text)
+            self.project.accept(number, (names[i % 2], "person"), (times[i // 2 % 2], "time"))
+        self.open_text, = self.project.add("call ben at ten up")
+
+    def go(self, view):
+        self.b.click(f"nav a[href='#{view}']")
+        self.b.wait(lambda: self.b.shown(f"#{view}"))
+
+    def train(self):
+        self.go("train")
+        before = self.b.text("#runs tr:first-child th") if self.b.shown("#runs tr") else ""
+        self.b.click("#train-quick")
+        self.b.wait(lambda: self.b.shown("#training"))
+        self.b.wait(lambda: self.b.shown("#runs tr") and self.b.text("#runs tr:first-child th") != before
+                    and "in use" in self.b.text("#runs tr:first-child td:last-child"), "the training does not end", 240)
+
+    def mistakes(self, run):
+        return self.project.fine("GET", f"/runs/{run}/mistakes")["mistakes"]
+
+    def test_train_and_correct(self):
+        self.visit("#train")
+        self.train()
+        self.assertEqual(len(self.b.all("#curve circle")), 1)
+        self.assertRegex(self.b.text("#training-numbers"), r"step (\d+) of \1 · loss [0-9.]+ · \d+ s")
+        # one held-out text is annotated wrongly, and the next round finds it
+        held_out = self.project.fine("GET", "/runs/0001")["held_out"][0]
+        text = self.project.text(held_out)
+        self.project.put(text, entities=[])
+        self.train()
+        self.assertEqual(self.b.texts("#runs th"), ["0002", "0001"])
+        wrong = [m for m in self.mistakes("0002") if m["id"] == str(held_out) and m["predicted"]]
+        self.assertTrue(wrong, self.mistakes("0002"))
+        self.go("see")
+        self.b.find("#mistakes article")
+        self.assertEqual(len(self.b.all("#mistakes article")), len(self.mistakes("0002")))
+        at = self.mistakes("0002").index(wrong[0]) + 1
+        self.b.click(f"#mistakes article:nth-child({at}) button")
+        self.b.wait(lambda: self.project.text(held_out)["entities"] != [])
+        entity = self.project.text(held_out)["entities"][0]
+        self.assertEqual([entity[k] for k in ("start", "end", "label")],
+                         [wrong[0]["predicted"][k] for k in ("start", "end", "label")])
+        self.b.click(f"#mistakes article:nth-child({at}) a")
+        self.is_text(text["text"])
+        self.assertIn([entity["text"], entity["label"]], self.marks())
+        # the rest of the view
+        self.go("see")
+        self.b.find("#compared table")
+        self.assertEqual([self.b.js(f"return document.getElementById('{i}').value") for i in ("run-a", "run-b")], ["0001", "0002"])
+        self.assertIn("person", self.b.texts("#scores th"))
+        self.assertEqual(self.b.texts("#thresholds tbody th"), ["person", "time", "all"])
+        self.b.choose("#wanted", "50")
+        self.b.wait(lambda: self.b.text("#wanted-text") == "50 %")
+        self.b.type("#try-text", "call anna at nine")
+        self.b.click("#try-form button")
+        self.b.wait(lambda: self.b.js("return document.querySelector('#tried').textContent") == "call anna at nine")
+        self.b.click("#check-again")
+        self.assertNotIn("wrong", self.b.js("return document.getElementById('message').className"))
+
+    def test_suggestions(self):
+        """The model's are dashed, are no annotation, and become one when the text is accepted."""
+        self.visit(f"#annotate/{self.open_text}")
+        self.is_text("call ben at ten up")
+        self.project.fine("POST", "/train", {"round": "quick"})
+        self.b.wait(lambda: self.project.fine("GET", "")["model"]["run"] == "0001", "the training does not end", 240)
+        found = self.project.fine("POST", "/predict", {"ids": [self.open_text]})["texts"][0]["entities"]
+        self.assertIn(["ben", "person"], [[e["text"], e["label"]] for e in found])
+        self.b.wait(lambda: len(self.b.all("#text mark.suggested")) == len(found), "the suggestions do not come")
+        wanted = [[e["text"], e["label"]] for e in found]
+        self.assertEqual(self.marks(), wanted)
+        self.assertEqual(self.project.text(self.open_text)["entities"], [])
+        self.b.js("document.getElementById('text').focus()")
+        self.b.keys("Enter")
+        self.b.wait(lambda: self.project.text(self.open_text)["status"] == "accepted")
+        self.assertEqual([[e["text"], e["label"]] for e in self.project.text(self.open_text)["entities"]], wanted)
+
+    def test_in_and_out(self):
+        self.visit("#data")
+        self.b.wait(lambda: "conll" in self.b.js("return document.getElementById('export-format').textContent"))
+        self.b.choose("#export-format", "jsonl")
+        self.b.click("#export-form button")
+        file = self.b.wait(lambda: next(Path(self.b.downloads).glob("*.jsonl"), None), "nothing is downloaded")
+        lines = self.b.wait(lambda: [json.loads(line) for line in file.read_text().splitlines()])
+        self.assertEqual(len(lines), 12)
+        self.assertEqual(lines[0]["text"], "call anna at nine")
+        more = Path(self.root) / "more.txt"
+        more.write_text("wake [person : anna] at [hour : ten]\ncall anna at nine\n")
+        upload = "#file"
+        self.b.type(upload, str(more), clear=False)
+        self.assertIn("2 texts, 1 of them new", self.b.text("dialog[open]"))
+        self.assertIn("hour", self.b.text("dialog[open]"))
+        self.b.click("dialog[open] .main")
+        self.b.wait(lambda: self.project.fine("GET", "")["counts"]["texts"] == 14)
+        self.b.wait(lambda: "of 14 texts" in self.b.text("#progress-text"))
+        bad = Path(self.root) / "bad.jsonl"
+        bad.write_text('{"text": "a", "entities": [[0, 9, "x"]]}\n')
+        self.b.type(upload, str(bad), clear=False)
+        self.b.wait(lambda: "bad.jsonl:1" in self.b.text("#message"))
+        self.assertEqual([line for line in self.b.complaints() if "422" not in line], [])
+        self.b.type("#paste", "one\ntwo")
+        self.b.click("#paste-form button")
+        self.b.wait(lambda: self.project.fine("GET", "")["counts"]["texts"] == 16)
 
 
 class Safety(Browsing):

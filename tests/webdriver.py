@@ -139,9 +139,10 @@ class Browser:
         return [entry["message"] for entry in self._ask("POST", self.session + "/se/log", {"type": "browser"})
                 if entry["level"] in ("SEVERE", "WARNING")]
 
-    def screenshot(self, path):
+    def screenshot(self, path, **how):
+        """how: format="webp", quality=80; PNG if not given."""
         with open(path, "wb") as out:
-            out.write(base64.b64decode(self._ask("GET", self.session + "/screenshot")))
+            out.write(base64.b64decode(self._devtools("Page.captureScreenshot", how)["data"]))
 
     # ---------------------------------------------------------------- elements
 
@@ -158,10 +159,13 @@ class Browser:
         return self._ask("POST", self.session + "/elements", {"using": "css selector", "value": css})
 
     def shown(self, css):
-        return any(self._ask("GET", f"{self.session}/element/{e[ELEMENT]}/displayed") for e in self.all(css))
+        return self.js("return [...document.querySelectorAll(arguments[0])].some((e) => e.checkVisibility())", css)
 
     def text(self, css):
-        return self._ask("GET", f"{self.session}/element/{self.find(css)[ELEMENT]}/text")
+        """Of the first that is shown; waits for it."""
+        return self.wait(lambda: self.js(
+            "const found = [...document.querySelectorAll(arguments[0])].find((e) => e.checkVisibility());"
+            "return found ? [found.innerText] : null", css), f"nothing shown for {css}")[0]
 
     def texts(self, css):
         return self.js("return [...document.querySelectorAll(arguments[0])].map((e) => e.innerText)", css)

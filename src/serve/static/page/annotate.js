@@ -4,7 +4,7 @@ import { $, ask, count, make, say, setting, tell } from "./dom.js";
 import { Editor } from "./editor.js";
 import { Labels } from "./labels.js";
 import { List } from "./list.js";
-import { on, store } from "./store.js";
+import { on, store, threshold } from "./store.js";
 import { inOrder, overlap, same, shown } from "./text.js";
 
 let doc = null; // {id, text, status, revision, notes, marks, version, saved}: of the service, but for marks and versions
@@ -127,7 +127,7 @@ async function suggestionsFor(d) {
     const disagreeing = $("filter").value === "filter=disagreement";
     if (!wanted || (d.status !== "open" && d.status !== "skipped" && !disagreeing)) return;
     try {
-        const { texts } = await call("POST", "/project/predict", { ids: [d.id] });
+        const { texts } = await call("POST", "/project/predict", { ids: [d.id], threshold: threshold() });
         const found = (texts[0]?.entities ?? []).filter((e) => !d.marks.some((mark) =>
             store.project.nested ? same(mark, e) : overlap(mark, e)));
         if (d !== doc || d.version || !found.length) return; // the user was faster
@@ -137,6 +137,13 @@ async function suggestionsFor(d) {
     } catch (error) {
         if (error.status !== 424) say(error.message, true);
     }
+}
+
+/* Another model is there: what the one before suggested goes. */
+function renewSuggestions() {
+    doc.marks = doc.marks.filter((mark) => mark.score === undefined);
+    editor.show(doc.marks);
+    suggestionsFor(doc);
 }
 
 function begin(text) {
@@ -302,7 +309,13 @@ export function start() {
         doc.notes = $("notes").value;
         touch(doc);
     });
-    on("project", showProgress);
+    let generation = 0;
+    on("project", () => {
+        showProgress();
+        const newest = store.project.model.generation;
+        if (newest !== generation && doc && !doc.version) renewSuggestions();
+        generation = newest;
+    });
     on("texts", (changes) => changedElsewhere(changes).catch(() => {}));
     addEventListener("beforeunload", (event) => {
         if (unsaved.size) event.preventDefault();

@@ -1,7 +1,7 @@
 /* Curves as SVG: one or two lines over numbers, with what each point says. */
 import { make } from "./dom.js";
 
-const WIDTH = 480, HEIGHT = 220, LEFT = 40, RIGHT = 14, TOP = 14, BOTTOM = 34;
+const WIDTH = 480, HEIGHT = 220, LEFT = 40, RIGHT = 14, TOP = 26, BOTTOM = 34;
 
 function steps(low, high, wanted) {
     const rough = (high - low) / wanted || 1, power = 10 ** Math.floor(Math.log10(rough));
@@ -25,7 +25,7 @@ export function chart({ title, x, y, most, series }) {
             label(String(v), { x: LEFT - 6, y: atY(v) + 4, "text-anchor": "end" })]),
         ...steps(low, high, 5).map((v) => label(String(v), { x: atX(v), y: HEIGHT - BOTTOM + 16, "text-anchor": "middle" })),
         label(x, { x: WIDTH - RIGHT, y: HEIGHT - 3, "text-anchor": "end", class: "axis" }),
-        label(y, { x: 2, y: 10, class: "axis" }),
+        label(y, { x: LEFT - 6, y: 11, "text-anchor": y.length < 5 ? "end" : "start", class: "axis" }),
     ];
     const lines = series.filter((s) => s.points.length).map((s, i) => make("g", { class: `line${i}` },
         make("path", { class: "line", d: `M${s.points.map(([a, b]) => `${atX(a).toFixed(1)} ${atY(b).toFixed(1)}`).join("L")}` }),

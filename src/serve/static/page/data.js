@@ -3,7 +3,10 @@ import { call, file, keyed, query } from "./api.js";
 import { $, ask, count, make, options, save, say, working } from "./dom.js";
 import { refresh, store } from "./store.js";
 
+const MOST = 64e6; // bytes that the service takes
+
 async function take(given) {
+    if (given.size > MOST) throw new Error(`${given.name} has ${Math.ceil(given.size / 1e6)} MB; at most 64 come in by the page`);
     const path = (preview) => query("/project/import", { name: given.name, format: $("import-format").value, preview,
         annotations: $("import-annotations").value, overlap: $("import-overlap").value });
     const seen = await call("POST", path(true), given);
@@ -31,11 +34,12 @@ async function paste() {
 }
 
 async function showUse() {
-    const use = await call("GET", "/project/use").catch((error) => ({ error }));
-    $("use-box").hidden = Boolean(use.error);
-    $("no-model").hidden = !use.error;
+    const trained = store.project.model.run !== null && store.project.model.run !== undefined;
+    $("use-box").hidden = !trained;
+    $("no-model").hidden = trained;
+    if (!trained) return;
+    const use = await call("GET", "/project/use");
     for (const name of ["curl", "python", "command"]) $(`use-${name}`).textContent = use[name] ?? "";
-    $("get-model").hidden = !store.project.model.run;
 }
 
 export async function enter() {

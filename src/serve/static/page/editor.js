@@ -15,6 +15,10 @@ export class Editor {
 
     load(text, marks) {
         Object.assign(this, { text, marks, range: null, picked: null, anchor: null, head: null });
+        let start = 0;
+        this.lines = (text.match(/[^\n]*\n|[^\n]+$/g) ?? [""]).map((line) => ({ start, end: start += line.length, marks: null,
+            node: make("div", { class: "line" }) }));
+        this.place.replaceChildren(...this.lines.map(({ node }) => node));
         this.#draw();
         this.place.scrollTop = 0;
     }
@@ -27,16 +31,31 @@ export class Editor {
         this.#draw();
     }
 
+    /* Only lines whose marks are others than before, so that long texts stay quick. */
     #draw() {
-        draw(this.place, this.text, this.marks, (mark) => this.#element(mark));
-        this.selected();
+        const { lines } = this, of = lines.map(() => []);
+        for (const mark of this.marks) {
+            let low = 0, high = lines.length - 1;
+            while (low < high) {
+                const middle = (low + high) >> 1;
+                if (lines[middle].end <= mark.start) low = middle + 1;
+                else high = middle;
+            }
+            for (let i = low; i < lines.length && lines[i].start < mark.end; i++) of[i].push(mark);
+        }
+        lines.forEach((line, i) => {
+            if (line.marks?.length === of[i].length && line.marks.every((mark, k) => mark === of[i][k])) return;
+            line.marks = of[i];
+            draw(line.node, this.text, of[i], (mark) => this.#element(mark), line.start, line.end);
+        });
+        this.#pick(this.picked);
     }
 
     #element(mark) {
         const suggested = mark.score !== undefined;
         const sure = suggested ? ` suggested sure${Math.min(4, Math.floor(mark.score * 5))}` : "";
         const made = make("mark", {
-            class: `entity${sure}${mark === this.picked ? " picked" : ""}`, "data-label": mark.label,
+            class: `entity${sure}`, "data-label": mark.label,
             title: suggested ? `${mark.label}, suggested, ${mark.score.toFixed(2)}` : mark.label,
         });
         made.mark = mark;

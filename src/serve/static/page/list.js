@@ -38,6 +38,7 @@ export class List {
             if (!found.texts.length && found.total && asked.offset) return void this.load(Math.floor((found.total - 1) / PAGE) * PAGE);
             Object.assign(this, { offset: asked.offset, total: found.total, items: found.texts });
             this.#show();
+            this.#point();
         } catch (error) {
             say(error.message, true);
         }
@@ -45,8 +46,7 @@ export class List {
 
     #show() {
         $("list").replaceChildren(...this.items.map((text) => make("li", {},
-            make("button", { type: "button", "data-id": text.id, onclick: () => this.open(text.id),
-                "aria-current": text.id === this.current ? "true" : null },
+            make("button", { type: "button", "data-id": text.id, onclick: () => this.open(text.id) },
             make("span", { class: `state ${text.status}`, "aria-hidden": "true" }, marks[text.status]),
             make("span", { class: "hidden" }, `${text.status}: `),
             make("bdi", {}, text.text.slice(0, 160) || "(empty)"),
@@ -57,13 +57,23 @@ export class List {
         $("list-on").disabled = last >= this.total;
     }
 
+    /* Shows which text is worked on, and the page that it is likely to be on: texts are numbered in order. */
     mark(id) {
+        const strange = id !== this.current && !this.filtered && !this.items.some((text) => text.id === id);
         this.current = id;
+        if (strange) this.load(Math.floor((Number(id) - 1) / PAGE) * PAGE);
+        this.#point();
+    }
+
+    #point() {
         for (const node of $("list").querySelectorAll("button")) {
-            if (node.dataset.id === id) node.setAttribute("aria-current", "true");
+            if (node.dataset.id === this.current) node.setAttribute("aria-current", "true");
             else node.removeAttribute("aria-current");
         }
-        $("list").querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
+        const now = $("list").querySelector("[aria-current]"), list = $("list").getBoundingClientRect();
+        if (!now || list.height === 0) return;
+        const box = now.getBoundingClientRect();
+        if (box.top < list.top || box.bottom > list.bottom) $("list").scrollTop += box.top - list.top - list.height / 3;
     }
 
     /* The text behind or before one in the list as it is filtered; null at the end. */

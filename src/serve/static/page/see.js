@@ -1,8 +1,8 @@
 /* See: what a run's model gets right and wrong, and what is wrong with the annotations. */
-import { call, query } from "./api.js";
-import { $, button, count, make, options, percent, say, tell, working } from "./dom.js";
+import { call, file, keyed, query } from "./api.js";
+import { $, button, count, make, options, percent, save, say, setting, tell, working } from "./dom.js";
 import { chart } from "./charts.js";
-import { on, store } from "./store.js";
+import { on, store, threshold } from "./store.js";
 import { overlap, same, shown } from "./text.js";
 
 let runs = [];
@@ -52,7 +52,7 @@ function mistake(one) {
     const near = gold ?? predicted, from = text.length > 600 ? Math.max(0, text.lastIndexOf(" ", near.start - 150) + 1) : 0;
     const part = text.slice(from, text.length > 600 ? near.end + 200 : undefined);
     const moved = (e) => e && e.start >= from && e.end <= from + part.length ? [{ ...e, start: e.start - from, end: e.end - from }] : [];
-    const row = make("article", {}, make("header", {}, make("b", {}, kind)),
+    const row = make("article", { class: one.changed ? "corrected" : "" }, make("header", {}, make("b", {}, kind), one.changed ? " (changed since)" : ""),
         make("div", { class: "side" }, make("span", {}, "annotated"), shown(part, moved(gold))),
         make("div", { class: "side" }, make("span", {}, "found"), shown(part, moved(predicted))));
     if (id !== null) row.append(make("div", { class: "row" }, button(predicted ? "The model is right: annotate so" : "The model is right: remove it", async () => {
@@ -85,25 +85,29 @@ function showMistakes() {
 
 /* ---------------------------------------------------------------- thresholds, checks, comparing, trying */
 
+let chosen = {};
+
 async function showThresholds() {
     const wanted = Number($("wanted").value) / 100;
     $("wanted-text").textContent = `${$("wanted").value} %`;
-    const { labels, all } = await call("GET", query("/project/thresholds", { precision: wanted }));
+    const { labels, all } = await call("GET", query("/project/thresholds", { run: $("see-run").value, precision: wanted }));
+    chosen = Object.fromEntries(Object.entries(labels).filter(([, one]) => one.chosen !== null).map(([label, one]) => [label, one.chosen]));
+    if ($("use-thresholds").checked) setting("thresholds", chosen);
     const at = ({ points, chosen }) => points.find(({ threshold }) => threshold === chosen) ?? points.filter(({ threshold }) => threshold <= chosen).at(-1);
     const row = ([label, one]) => {
         const point = one.chosen === null ? null : at(one);
-        return make("tr", {}, head(label), cells(one.chosen === null ? "not reached" : one.chosen.toFixed(2), percent(point?.precision), percent(point?.recall)));
+        return make("tr", {}, head(label), cells(one.annotated ?? "", one.chosen === null ? "not reached" : one.chosen.toFixed(2), percent(point?.precision), percent(point?.recall)));
     };
     const rows = [...Object.entries(labels), ...(all ? [["all", all]] : [])];
-    const line = (name, key) => ({ name, points: (all?.points ?? []).filter((p) => p[key] !== null).map((p) => [p.threshold, 100 * p[key]]) });
-    $("thresholds").replaceChildren(table(["label", "threshold", "precision", "recall"], rows.map(row)),
+    const line = (name, key) => ({ name, points: (all?.points ?? []).filter((p) => p.found > 0).map((p) => [p.threshold, 100 * p[key]]) });
+    $("thresholds").replaceChildren(table(["label", "annotated", "threshold", "precision", "recall"], rows.map(row)),
         chart({ title: "All labels", x: "threshold", y: "%", most: 100, series: [line("precision", "precision"), line("recall", "recall")] }));
 }
 
 async function showFindings() {
     const { findings } = await call("GET", "/project/check");
     $("findings").replaceChildren(...findings.slice(0, 200).map(({ kind, message, is_error, id }) => make("li", {},
-        make("b", { class: is_error ? "wrong" : "" }, kind), " ", make("bdi", {}, message), " ",
+        make("b", { class: is_error ? "wrong" : "" }, kind), " ", make("bdi", {}, message.replace(/^texts\.jsonl:\S+: /, "")), " ",
         id === null || id === undefined ? null : make("a", { href: `#annotate/${encodeURIComponent(id)}` }, "open"))));
     $("findings-said").textContent = findings.length ? count(findings.length, "finding") : "Nothing was found.";
 }
@@ -117,6 +121,7 @@ async function compare() {
         const points = 100 * (y.f1 - x.f1);
         return `${points > 0 ? "+" : points < 0 ? "−" : "±"}${Math.abs(points).toFixed(1)}`;
     };
+    $("compared-said").textContent = found.same_texts === false ? "They were measured on different texts, so that figures differ for that reason too." : "";
     $("compared").replaceChildren(table(["label", `F1 of ${a}`, `F1 of ${b}`, "change"],
         [...found.types, { label: "all", a: found.a, b: found.b }].map(({ label, a: x, b: y }) =>
             make("tr", {}, head(label), cells(percent(x?.f1), percent(y?.f1), gain(x, y))))));
@@ -125,7 +130,7 @@ async function compare() {
 async function tryText() {
     const text = $("try-text").value;
     if (!text.trim()) return;
-    const found = await call("POST", "/predict", { model: "project", inputs: text, offsets: "utf16" });
+    const found = await call("POST", "/predict", { model: "project", inputs: text, offsets: "utf16", threshold: threshold() });
     $("tried").replaceChildren(shown(text, found));
     tell(found.length ? found.map(({ start, end, label }) => `${text.slice(start, end)}: ${label}`).join(", ") : "nothing was found");
 }
@@ -138,6 +143,8 @@ async function showRun(name) {
     $("report").hidden = !run.has_report;
     mistakes = (await call("GET", `/project/runs/${name}/mistakes`)).mistakes;
     showMistakes();
+    $("threshold-box").hidden = !run.held_out?.length;
+    if (run.held_out?.length) await showThresholds();
 }
 
 export async function enter() {
@@ -151,7 +158,6 @@ export async function enter() {
     await showFindings();
     if (!runs.length) return;
     await showRun($("see-run").value);
-    await showThresholds();
     if (runs.length > 1) await compare();
 }
 
@@ -168,6 +174,16 @@ export function start() {
     act("run-b", "change", compare);
     act("try-form", "submit", tryText);
     act("check-again", "click", showFindings);
+    $("report").addEventListener("click", (event) => {
+        if (!keyed()) return;
+        event.preventDefault(); // a window of its own has no key
+        working($("report"), async () => {
+            const { blob } = await file($("report").getAttribute("href"));
+            save(blob, "report.html");
+        });
+    });
+    $("use-thresholds").checked = setting("thresholds") !== null;
+    $("use-thresholds").addEventListener("change", () => setting("thresholds", $("use-thresholds").checked ? chosen : null));
     let seen = null;
     on("project", () => {
         const newest = store.project.model.run;

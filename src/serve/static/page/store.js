@@ -1,6 +1,6 @@
 /* The project as the service has it, and word of what changed: by this page, by another window, by a training. */
 import { call } from "./api.js";
-import { say } from "./dom.js";
+import { percent, say, setting } from "./dom.js";
 import { setLooks } from "./text.js";
 
 export const store = { project: null, training: null };
@@ -22,11 +22,17 @@ export function setLabels(labels) {
 }
 
 export async function refresh() {
-    store.project = { model: { state: "none" }, training: { state: "idle" }, ...await call("GET", "/project") };
+    store.project = await call("GET", "/project");
     setTraining(store.project.training);
     setLooks(store.project.labels);
     emit("labels");
     emit("project");
+}
+
+/* The thresholds by label that the user has chosen, as the service takes them. */
+export function threshold() {
+    const chosen = setting("thresholds"), known = new Set(store.project.labels.map(({ name }) => name));
+    return chosen ? Object.fromEntries(Object.entries(chosen).filter(([label]) => known.has(label))) : undefined;
 }
 
 export const busy = () => ["starting", "running", "stopping"].includes(store.training?.state);
@@ -39,11 +45,15 @@ export function setTraining(training) {
     wasBusy = busy();
     emit("training");
     if (ended && !wasBusy) {
-        const f1 = training.f1?.at(-1)?.[1];
-        if (training.state === "done") say(`Training is done${f1 === undefined ? "" : `: F1 ${(100 * f1).toFixed(1)}`}.`);
-        else if (training.error) say(training.error, true);
-        refresh().catch(() => {});
+        if (training.state === "failed") say(training.error ?? "The training failed.", true);
+        else sayEnd(training).catch(() => {});
     }
+}
+
+async function sayEnd({ state, run }) {
+    await refresh();
+    const { runs } = await call("GET", "/project/runs"), { f1 } = runs.find((r) => r.run === run) ?? {};
+    if (state === "done") say(`Training is done${f1 === null || f1 === undefined ? "" : `: F1 ${percent(f1)}`}.`);
 }
 
 let revision = 0;

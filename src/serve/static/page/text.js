@@ -56,41 +56,42 @@ export const overlap = (a, b) => a.start < b.end && b.start < a.end;
 export const same = (a, b) => a.start === b.start && a.end === b.end && a.label === b.label;
 export const inOrder = (a, b) => a.start - b.start || b.end - a.end || (a.label < b.label ? -1 : a.label > b.label ? 1 : 0);
 
-/* Draws a text with marks {start, end, label}: element(mark) makes a mark's element, which shows its label by CSS
- * (data-label), so that the text nodes inside `place` are the text and nothing else. Marks nest; where two cross,
- * one is drawn in pieces (src/base/entity_look.c does the same for files). */
-export function draw(place, text, marks, element) {
-    const sorted = [...marks].sort(inOrder);
-    const open = []; // {mark, node}
+/* Draws a text's part from .. to with marks {start, end, label}: element(mark) makes a mark's element, which shows its
+ * label by CSS (data-label), so that the text nodes inside `place` are the text and nothing else. Marks nest; where two
+ * cross, or one goes on behind the part, it is drawn in pieces, whose last has the label (src/base/entity_look.c does
+ * the same for files). */
+export function draw(place, text, marks, element, from = 0, to = text.length) {
+    const sorted = [...marks].sort(inOrder), open = []; // {mark, node}
     const root = document.createDocumentFragment();
-    let at = 0, next = 0;
+    let at = from, next = 0;
     const top = () => open.length ? open[open.length - 1].node : root;
-    const put = (to) => {
-        if (to > at) top().append(text.slice(at, to));
-        at = to;
+    const put = (end) => {
+        if (end > at) top().append(text.slice(at, end));
+        at = end;
     };
     const begin = (mark) => {
         const node = element(mark);
+        if (mark.end > to) node.removeAttribute("data-label");
         top().append(node);
         open.push({ mark, node });
     };
     while (open.length || next < sorted.length) {
-        const start = next < sorted.length ? sorted[next].start : Infinity;
-        const end = Math.min(...open.map(({ mark }) => mark.end));
-        if (end > start) {
+        const start = next < sorted.length ? Math.max(from, sorted[next].start) : Infinity;
+        const end = Math.min(to, ...open.map(({ mark }) => mark.end));
+        if (start < end || !open.length) {
             put(start);
             begin(sorted[next++]);
             continue;
         }
         put(end);
-        const closed = open.splice(open.findIndex(({ mark }) => mark.end <= end));
+        const closed = open.splice(end === to ? 0 : open.findIndex(({ mark }) => mark.end <= end));
         for (const { mark, node } of closed) {
-            if (mark.end <= end) continue;
+            if (mark.end <= end || end === to) continue;
             node.removeAttribute("data-label"); // the piece behind shows it
             begin(mark);
         }
     }
-    put(text.length);
+    put(to);
     place.replaceChildren(root);
 }
 

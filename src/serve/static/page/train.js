@@ -45,7 +45,7 @@ function runRow(run) {
         say(`The model of run ${run.run} is in use.`);
     }) : null;
     return make("tr", {}, make("th", { scope: "row" }, run.run), make("td", {}, run.round), make("td", {}, run.annotations),
-        make("td", { title: run.f1_of ?? "" }, percent(run.f1)), make("td", {}, percent(run.precision)), make("td", {}, percent(run.recall)),
+        make("td", { title: run.n_held_out ? `on ${count(run.n_held_out, "text")} held out` : "" }, percent(run.f1)), make("td", {}, percent(run.precision)), make("td", {}, percent(run.recall)),
         make("td", {}, run.seconds ? `${run.seconds.toFixed(0)} s` : ""),
         make("td", {}, run.current ? make("span", { class: "badge accepted" }, "in use") : use ?? run.error ?? run.state));
 }
@@ -53,8 +53,8 @@ function runRow(run) {
 export async function enter() {
     const { runs, curve, scarce } = await call("GET", "/project/runs");
     const scored = curve.filter(({ f1 }) => f1 !== null);
-    $("curve").replaceChildren(chart({ title: "F1 over annotated texts", x: "annotated texts", y: "F1, %", most: 100, series: [{ name: "F1",
-        points: scored.map((p) => [p.annotations, 100 * p.f1, `run ${p.run}: F1 ${percent(p.f1)} with ${count(p.annotations, "text")} (${p.f1_of})`]) }] }));
+    $("curve").replaceChildren(chart({ title: "F1 over annotated texts", x: "annotated texts", y: "%", most: 100, series: [{ name: "F1",
+        points: scored.map((p) => [p.annotations, 100 * p.f1, `run ${p.run}: F1 ${percent(p.f1)} with ${count(p.annotations, "text")} (on ${p.n_held_out} held out)`]) }] }));
     $("scarce").replaceChildren(...scarce.map(scarceRow));
     $("scarce-box").hidden = !scarce.length;
     $("runs").replaceChildren(...[...runs].reverse().map(runRow));

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-from ctypes import byref, c_float, c_size_t, c_void_p
+from ctypes import byref, c_float, c_size_t, c_void_p, sizeof
 from typing import Any, Union, overload
 from collections.abc import Iterable
 
 from . import _data, _library, _transfer, _values
 from ._corpus import log_function
+from ._interrupt import Interrupt
 from ._model import Report, make_report
 from .errors import ArgumentError, FileError, FormatError
 
@@ -25,6 +26,10 @@ def _options(transfers: _transfer.Transfers, backend: Any, precision: Any, threa
         log=log_function,
         transfer=transfers.function,
     )
+
+
+#: Texts that the library embeds at a time; Ctrl-C counts between two of them.
+_BATCH = 32
 
 
 class Encoder(_library.Handle):
@@ -63,12 +68,21 @@ class Encoder(_library.Handle):
         many, alone = _values.texts(texts)
         data = [_library.encode(text, f"texts[{i}]") for i, text in enumerate(many)]
         out = (c_float * (len(data) * self.size))()
-        cut = c_size_t()
-        _library.call(
-            "encode", self.address, _library.texts_array(data), len(data), out, byref(cut)
-        )
-        if cut.value:
-            log_function(None, 1, b"%d texts are longer than the encoder takes, and were cut" % cut.value)
+        n_cut = 0
+        with Interrupt() as interrupt:
+            for first in range(0, len(data), _BATCH):
+                batch, cut = data[first : first + _BATCH], c_size_t()
+                numbers, place = c_float * (len(batch) * self.size), first * self.size
+                vectors_of = numbers.from_buffer(out, place * sizeof(c_float))
+                given = _library.texts_array(batch)
+                _library.call("encode", self.address, given, len(batch), vectors_of, byref(cut))
+                n_cut += cut.value
+                if interrupt.interrupted:
+                    break
+        if interrupt.interrupted:
+            raise KeyboardInterrupt
+        if n_cut:
+            log_function(None, 1, b"%d texts are longer than the encoder takes, and were cut" % n_cut)
         vectors = [list(out[i * self.size : (i + 1) * self.size]) for i in range(len(data))]
         return vectors[0] if alone else vectors
 

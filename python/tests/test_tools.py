@@ -1,7 +1,10 @@
 """What the program's other commands do, from Python, held against the program."""
 
 import json
+import os
+import signal
 import subprocess
+import threading
 
 import pytest
 
@@ -82,3 +85,17 @@ def test_fewshot(options, tmp_path):
     with pytest.raises(KeyError):
         nerfit.fewshot(args, k=[2], seeds=1, recipes=["plain:max_steps=4"],
                        callback=lambda p: {}["stop"])  # fmt: skip
+
+
+def test_an_encoding_can_be_interrupted(encoder):
+    """And a list that is divided into batches has the vectors of its texts."""
+    encoder_ = nerfit.Encoder(encoder, precision="f32", threads=1)
+    texts = ["wake me at nine"] * 40 + ["play jazz"]
+    vectors = encoder_.encode(texts)
+    assert vectors[0] == vectors[39] and vectors[40] != vectors[0] and encoder_.encode([]) == []
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        pytest.skip("SIGINT is ignored here")
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        while True:  # also where a machine is so fast that one call ends before
+            encoder_.encode(["wake me at nine " * 40] * 2000)

@@ -329,7 +329,7 @@ static int run_annotate(const command *self, int argc, char **argv) {
 }
 
 const command command_annotate = {
-    "annotate", "TEXTS --model MODEL|--llm NAME|--rules FILE [-o FILE] [options]",
+    "annotate", "TEXTS --model MODEL|--llm NAME|--rules FILE [options]",
     "entities for texts that have none",
     "Texts in, annotated texts out, to look through and to train with: by models, and by lists "
     "and\n"
@@ -338,6 +338,7 @@ const command command_annotate = {
     "over it, and --review shows it.\n\n"
     "  nerfit annotate texts.txt --model sentence-transformers/all-MiniLM-L6-v2 \\\n"
     "    --labels 'person, city' --output silver.jsonl\n"
-    "  nerfit annotate texts.txt --rules lists.yaml --model runs/a/best,runs/b/best -o "
+    "  nerfit annotate texts.txt --rules lists.yaml \\\n"
+    "    --model runs/a/best,runs/b/best -o "
     "silver.jsonl",
     run_annotate};

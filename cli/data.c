@@ -186,13 +186,15 @@ static int run_check(const command *self, int argc, char **argv) {
 
 static int run_stats(const command *self, int argc, char **argv) {
     input in = {0};
-    const char *paths[MOST_FILES];
+    const char *paths[MOST_FILES], *output = NULL;
     bool json = false;
     size_t n;
-    const cli_option options[] = {{"--json", NULL, "as JSON", NULL, &json}, INPUT_OPTIONS(in)};
+    const cli_option options[] = {
+        {"--json", NULL, "as JSON", NULL, &json}, CLI_OUTPUT_OPTION(output), INPUT_OPTIONS(in)};
     int status = cli_parse(self, argc, argv, options, COUNT(options), paths, MOST_FILES, &n);
     if (status >= 0) return status;
     if (n == 0) return cli_usage(self, "FILE is missing");
+    if ((status = cli_output(output)) >= 0) return status;
     nerfit_corpus *corpora[MOST_FILES] = {0};
     nerfit_error error;
     nerfit_status result = NERFIT_OK;
@@ -480,6 +482,12 @@ static int run_data(const command *self, int argc, char **argv) {
     for (size_t i = 0; i < COUNT(parts); i++)
         if (strcmp(parts[i].name + strlen("data "), name) == 0)
             return parts[i].run(&parts[i], argc - 1, argv + 1);
+    const char *names[COUNT(parts)];
+    for (size_t i = 0; i < COUNT(parts); i++) names[i] = parts[i].name + strlen("data ");
+    const char *nearest = nerfit_nearest(name, names, COUNT(parts));
+    if (nearest)
+        return cli_usage(self, "unknown command \"data %s\"; did you mean \"data %s\"?", name,
+                         nearest);
     return cli_usage(self, "\"%s\" is not one of convert, check, stats, split, sample, formats",
                      name);
 }

@@ -331,8 +331,9 @@ static int run(int argc, char **argv) {
     }
     const command *chosen = find_command(argv[help ? 2 : 1]);
     if (!chosen) return unknown_command(argv[help ? 2 : 1]);
-    char *only_help[] = {(char *)(uintptr_t) "--help"};
-    return help ? chosen->run(chosen, 1, only_help) : chosen->run(chosen, argc - 2, argv + 2);
+    if (!help) return chosen->run(chosen, argc - 2, argv + 2);
+    char *of_help[] = {argc > 3 ? argv[3] : NULL, (char *)(uintptr_t) "--help"}; /* data's parts */
+    return chosen->run(chosen, argc > 3 ? 2 : 1, argc > 3 ? of_help : of_help + 1);
 }
 
 int main(int argc, char **argv) {

@@ -130,6 +130,8 @@ const command command_suggest = {
     "Ranks texts by what a person's annotation would teach the model: what it is unsure of, labels "
     "that are rare in what is known, texts unlike each other and unlike those known; without "
     "repeated ones. They are written with the model's own entities, to be corrected.\n\n"
-    "  nerfit suggest texts.txt --model runs/a/best --known train.jsonl --texts 20 -o next.jsonl\n"
-    "  nerfit suggest texts.txt --model all-MiniLM-L6-v2 --labels 'person, city' --words 500",
+    "  nerfit suggest texts.txt --model runs/a/best --known train.jsonl \\\n"
+    "    --texts 20 -o next.jsonl\n"
+    "  nerfit suggest texts.txt --model all-MiniLM-L6-v2 \\\n"
+    "    --labels 'person, city' --words 500",
     run_suggest};

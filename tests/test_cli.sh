@@ -43,7 +43,8 @@ expect "unknown command" 2 'unknown command "trian"' "$nerfit" trian
 for command in train predict eval score embed tokenize fewshot pretrain describe download bench quantize data 'data check' 'data sample'; do
     expect "$command --help" 0 "usage: nerfit ${command% *}" "$nerfit" $command --help
 done
-for command in '' train pretrain predict eval score embed tokenize fewshot describe download bench quantize completion data \
+for command in '' train pretrain predict eval score embed tokenize fewshot describe download bench quantize annotate suggest \
+    serve completion data \
     'data convert' 'data check' 'data stats' 'data split' 'data sample' 'data formats'; do
     # shellcheck disable=SC2086
     wide=$("$nerfit" $command --help | awk 'length($0) > 80')
@@ -55,6 +56,8 @@ first=$("$nerfit" help train | grep -m 5 -oE '^  --[a-z0-9_]+' | tr -d ' \n')
 expect "help of pretrain" 1 'train_annotations' bash -c "'$nerfit' help pretrain | grep -E '^  --(train|val)_annotations'; echo \${PIPESTATUS[1]} | grep -q 0 || { echo no train_annotations; exit 1; }"
 expect "-V" 0 '^nerfit [0-9]' "$nerfit" -V
 expect "a near command" 2 'unknown command "predcit"; did you mean "predict"\?' "$nerfit" predcit
+expect "a near command of data" 2 'unknown command "data convrt"; did you mean "data convert"\?' "$nerfit" data convrt
+expect "help of a part" 0 'usage: nerfit data convert FILE' "$nerfit" help data convert
 expect "no near command" 2 'unknown command "xylophone"$' "$nerfit" xylophone
 expect "a near option" 2 'unknown option "--outptu"; did you mean "--output"\?' "$nerfit" predict m --outptu x
 expect "a near option of training" 2 'did you mean "max_steps"' "$nerfit" train --max_step 3

@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -24,6 +25,8 @@ __attribute__((constructor)) static void begin(void) {
     const char *fault = getenv("FAULT"), *number = fault ? strchr(fault, ':') : NULL;
     for (int i = 0; number && i < KINDS; i++)
         if (strncmp(fault, names[i], (size_t)(number - fault)) == 0) kind = i;
+    void *frame;
+    backtrace(&frame, 1); /* its library is loaded now, not at the fault */
     if (!number) return;
     fail_at = strtol(number + 1, NULL, 10);
     kills = strstr(number, ":kill") != NULL;
@@ -45,14 +48,30 @@ __attribute__((destructor)) static void end(void) {
     if (fd >= 0 && put(fd, text, (size_t)length) == length) close(fd);
 }
 
-/* Who asked for the memory, on standard error: the program, or one of its libraries. */
+static const char *file_of(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* Who asked for the memory, on standard error: the program, or one of its libraries; and where the
+ * program is, as an offset for addr2line. */
 static void tell_caller(const void *address) {
-    Dl_info info;
+    enum { DEEP = 64 };
+    Dl_info info, program, at;
+    void *frames[DEEP];
     char text[400] = "";
-    if (dladdr(address, &info) && info.dli_fname) {
-        const char *slash = strrchr(info.dli_fname, '/');
-        snprintf(text, sizeof text, "fault in %s\n", slash ? slash + 1 : info.dli_fname);
+    const char *where = "";
+    unsigned long offset = 0;
+    if (!dladdr(address, &info) || !info.dli_fname) return;
+    /* the outermost frame but libc's is main's */
+    for (int i = 0, n = backtrace(frames, DEEP); i < n && !offset; i++) {
+        if (!dladdr(frames[i], &at) || !at.dli_fname || strstr(at.dli_fname, ".so")) continue;
+        program = at;
+        where = file_of(program.dli_fname);
+        offset = (unsigned long)((const char *)frames[i] - (const char *)program.dli_fbase);
     }
+    snprintf(text, sizeof text, "fault in %s at %s+0x%lx\n", file_of(info.dli_fname), where,
+             offset);
     ssize_t (*put)(int, const void *, size_t) =
         (ssize_t(*)(int, const void *, size_t))dlsym(RTLD_NEXT, "write");
     if (put(2, text, strlen(text)) < 0) return;

@@ -1,16 +1,24 @@
 #!/usr/bin/env python3
 """Faults in the program's commands that write a file: the n-th open, write, fsync, rename, unlink or
 allocation fails, or the process is killed there. The file of before, or the new one, is there and whole;
-a failure is told, and nothing is left beside it. A library that ends the program where memory runs out is
-listed by its name. (Trainings: tests/test_io_faults.c.)
+a failure is told, and nothing is left beside it. And trainings whose n-th allocation fails: an error, or the
+same model. A library that ends the program where memory runs out is listed by its name. (Trainings whose files
+fail: tests/test_io_faults.c.)
 
-Usage: test_faults.py NERFIT [--long]      --long: every call instead of some of each kind
+Usage: test_faults.py NERFIT [--long] [--every N] [--backend NAME] [--only NAME]
+    --long      every call instead of some of each kind
+    --every N   every N-th allocation of a training (1)
+    --backend   ref, or cpu: to see where oneDNN ends the program
+    --only      convert, predict or train
 """
+
+import argparse
 
 import collections
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,6 +27,10 @@ TESTS = pathlib.Path(__file__).resolve().parent
 GOLDEN = TESTS / "golden/bert/token-classification"
 KINDS = ("open", "write", "fsync", "rename", "unlink")
 SHORT = {"malloc": 25}  # calls a command and kind without --long; else 6
+TRAIN = ("train --model_name encoder --train_annotations data.txt --val_annotations data.txt --max_steps 2,3 --quiet "
+         "--ent2emb labels.yaml --st_model_name encoder --calibration none --pretrained none --threads 1 "
+         "--per_device_train_batch_size 2 --eval_steps 2 --save_steps 2 --peft_lora true --lora_r 2 --use_dora true "
+         "--recipe original --warmup_steps 0").split()
 
 
 def make_files(root):
@@ -29,6 +41,10 @@ def make_files(root):
     words = "[PAD] [UNK] [CLS] [SEP] [MASK] wake me up at nine".split()
     words += [f"[unused{i}]" for i in range(100 - len(words))]
     (model / "vocab.txt").write_text("\n".join(words) + "\n")
+    shutil.copytree(model, root / "encoder")
+    for name in ("config.json", "model.safetensors"):
+        (root / "encoder" / name).write_bytes((GOLDEN.parent / name).read_bytes())
+    (root / "labels.yaml").write_text("a: the first\nb: the second\nc: the last\n")
     (root / "texts.txt").write_text("wake me up at nine\n" * 50)
     (root / "data.txt").write_text("wake [b : me] up\n[a : nine] at [c : nine]\n" * 20)
     shim = root / "shim.so"
@@ -46,12 +62,12 @@ class Sweep:
         self.wrong, self.tried = [], collections.Counter()
         self.aborted = collections.Counter()
 
-    def run(self, arguments, fault):
+    def run(self, arguments, fault, output="--output"):
         counts = self.root / "counts"
         counts.unlink(missing_ok=True)
         environment = {**os.environ, "LD_PRELOAD": str(self.shim), "FAULT": fault, "FAULT_COUNTS": str(counts),
                        "HF_HUB_OFFLINE": "1", "LC_ALL": "C.UTF-8"}
-        done = subprocess.run([self.program, *arguments, "--output", self.target], env=environment, cwd=self.root,
+        done = subprocess.run([self.program, *arguments, output, self.target], env=environment, cwd=self.root,
                               capture_output=True, timeout=300)
         found = dict(line.split() for line in counts.read_text().splitlines()) if counts.exists() else {}
         return done, {kind: int(n) for kind, n in found.items()}
@@ -70,11 +86,7 @@ class Sweep:
         if mode == "kill":
             return None
         if done.returncode < 0 and kind == "malloc":
-            caller = re.search(rb"fault in (\S+)", done.stderr)
-            if caller and caller[1] != os.path.basename(self.program).encode():
-                self.aborted[f"{name}, signal {-done.returncode} in {caller[1].decode()}"] += 1
-                return None  # not ours to mend: listed
-            return f"ended by signal {-done.returncode}"
+            return self.judge_end(name, done)
         if done.returncode not in (0, 1):
             return f"exit status {done.returncode}"
         if done.returncode == 1 and b"error" not in done.stderr:
@@ -84,6 +96,45 @@ class Sweep:
         if len(list(self.folder.iterdir())) != 1 and kind != "unlink":
             return "something is left beside the file"
         return None
+
+    def judge_end(self, name, done):
+        """Of a process that a signal ended: a library's end is not ours to mend, and listed."""
+        caller = re.search(rb"fault in (\S+) at \S*\+(0x\w+)", done.stderr)
+        if not caller or caller[1] == os.path.basename(self.program).encode():
+            return f"ended by signal {-done.returncode}"
+        found = subprocess.run(["addr2line", "-f", "-e", self.program, caller[2]], capture_output=True, text=True)
+        function = found.stdout.split("\n")[0] if found.returncode == 0 else "?"
+        self.aborted[f"{name}, signal {-done.returncode} in {caller[1].decode()}, called by {function}"] += 1
+        return None
+
+    def training(self, arguments, step):
+        """The n-th allocation of a training fails."""
+        model = self.target / "best/model.safetensors"
+        done, counts = self.run(arguments, "none:0:fail", "--output_dir")
+        assert done.returncode == 0, done.stderr
+        new, count = model.read_bytes(), counts["malloc"]
+        print(f"a training allocates {count} times", flush=True)
+        step = step if self.every else max(step, count // SHORT["malloc"])
+        for n in range(1, count + 1, step):
+            shutil.rmtree(self.target)
+            done, _ = self.run(arguments, f"malloc:{n}:fail", "--output_dir")
+            whole = model.read_bytes() if model.exists() else None
+            problem = None
+            if done.returncode < 0:
+                problem = self.judge_end("train", done)
+            elif done.returncode == 0 and whole != new:
+                problem = "exit status 0, and another model"
+            elif done.returncode == 1 and b"error" not in done.stderr:
+                problem = "fails without a word"
+            elif done.returncode not in (0, 1):
+                problem = f"exit status {done.returncode}"
+            elif whole not in (None, new):
+                problem = "best/ is neither absent nor whole"
+            self.tried[f"train, malloc fail, {'an error' if done.returncode else 'no effect'}"] += 1
+            if problem:
+                self.wrong.append(f"train, malloc:{n}: {problem}: {done.stderr.decode(errors='replace')[-300:]}")
+            self.target.mkdir(exist_ok=True)
+        shutil.rmtree(self.target)
 
     def command(self, name, arguments, with_memory):
         self.put_old()
@@ -107,11 +158,23 @@ class Sweep:
 
 
 def main():
-    program, every = os.path.realpath(sys.argv[1]), "--long" in sys.argv
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("program")
+    parser.add_argument("--long", action="store_true")
+    parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--backend", default="ref")
+    parser.add_argument("--only", choices=("convert", "predict", "train"))
+    given = parser.parse_args()
+    chosen = [given.only] if given.only else ["convert", "predict", "train"]
+    backend = ["--backend", given.backend]
     with tempfile.TemporaryDirectory() as root:
-        sweep = Sweep(program, pathlib.Path(root), every)
-        sweep.command("convert", ["data", "convert", "data.txt", "--to", "jsonl"], True)
-        sweep.command("predict", ["predict", "model", "texts.txt", "--backend", "ref", "--threads", "1"], True)
+        sweep = Sweep(os.path.realpath(given.program), pathlib.Path(root), given.long)
+        if "convert" in chosen:
+            sweep.command("convert", ["data", "convert", "data.txt", "--to", "jsonl"], True)
+        if "predict" in chosen:
+            sweep.command("predict", ["predict", "model", "texts.txt", *backend, "--threads", "1"], True)
+        if "train" in chosen:
+            sweep.training([*TRAIN, *backend], given.every)
     for what, count in sweep.tried.items():
         print(f"{count:6} {what}")
     for what, count in sweep.aborted.most_common():

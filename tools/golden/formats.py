@@ -2,7 +2,11 @@
 """Annotated texts in the formats of other tools, written by the tools themselves, and what they must
 be read as, for tests/test_formats.py.
 
-    python tools/golden/formats.py tests/golden/formats
+    python tools/golden/formats.py tests/golden/formats [TOOL ...]
+
+TOOL is a name of WRITERS below, whose packages alone are needed then: gliner and doccano (of which the parts
+that export are enough: pip install --no-deps doccano, with its Django, django-polymorphic, django-drf-filepond
+and pandas) do not go together with the others.
 
 NAME.expected holds the texts and entities of the file NAME, one JSON object a line, made from the
 same documents by this script: as they are where the tool keeps the text, as words joined by blanks
@@ -13,15 +17,6 @@ import shutil
 import sys
 from importlib.metadata import version
 
-import bioc
-import cassis
-import datasets
-import pandas
-import spacy
-from bioc import biocjson, biocxml
-from label_studio_sdk.converter import Converter
-from spacy.tokens import Doc, DocBin, Span
-from spacy.training import docs_to_json
 
 # words with the blank behind each, and entities as (first word, word behind the last, label)
 DOCUMENTS = [
@@ -68,6 +63,9 @@ def save(folder, name, content, expected):
 
 
 def spacy_docs():
+    import spacy
+    from spacy.tokens import Doc, Span
+
     nlp = spacy.blank("en")
     docs = []
     for words, blanks, entities in DOCUMENTS:
@@ -80,6 +78,9 @@ def spacy_docs():
 
 
 def write_spacy(folder):
+    from spacy.tokens import DocBin
+    from spacy.training import docs_to_json
+
     docs = spacy_docs()
     dump = lambda value: json.dumps(value, ensure_ascii=False, indent=1)
     save(folder, "spacy/to_json.json", dump([d.to_json() for d in docs]), AS_IT_IS)
@@ -95,6 +96,9 @@ def write_spacy(folder):
 
 
 def write_bioc(folder):
+    import bioc
+    from bioc import biocjson, biocxml
+
     collection = bioc.BioCCollection()
     for number, document in enumerate(AS_IT_IS):
         d, p = bioc.BioCDocument(), bioc.BioCPassage()
@@ -111,6 +115,8 @@ def write_bioc(folder):
 
 
 def write_cassis(folder):
+    import cassis
+
     types = cassis.TypeSystem()
     entity = types.create_type("de.tudarmstadt.ukp.dkpro.core.api.ner.type.NamedEntity", "uima.tcas.Annotation")
     types.create_feature(entity, "value", "uima.cas.String")
@@ -122,6 +128,8 @@ def write_cassis(folder):
 
 
 def write_datasets(folder):
+    import datasets
+
     names = ["O"] + [f"{p}-{t}" for t in ("PERSON", "LOC", "GPE") for p in "BI"]
     rows = {"id": [str(i) for i in range(len(DOCUMENTS))], "tokens": [w for w, _, _ in DOCUMENTS],
             "ner_tags": [labels_of(w, e) for w, _, e in DOCUMENTS]}
@@ -145,6 +153,8 @@ def write_datasets(folder):
 
 
 def write_pandas(folder):
+    import pandas
+
     rows = [(i, w, l) for i, (words, _, e) in enumerate(DOCUMENTS) for w, l in zip(words, labels_of(words, e))]
     frame = pandas.DataFrame(rows, columns=["sentence_id", "words", "labels"])
     save(folder, "pandas/table.csv", frame.to_csv(index=False), JOINED)
@@ -158,6 +168,8 @@ def utf16(text, index):
 
 
 def write_label_studio(folder):
+    from label_studio_sdk.converter import Converter
+
     tasks = []
     for number, document in enumerate(AS_IT_IS):
         text = document["text"]
@@ -184,14 +196,118 @@ def write_label_studio(folder):
     save(folder, "label-studio/json-min.json", json.dumps(rows, ensure_ascii=False, indent=1), AS_IT_IS)
 
 
+def lower(documents):
+    return [dict(d, entities=[(s, e, label.lower()) for s, e, label in d["entities"]]) for d in documents]
+
+
+def write_gliner(folder):
+    """Its two makers of training data: of the benchmark's files, and of predictions."""
+    from gliner.evaluation.evaluate_ner import process
+    from gliner import model
+
+    sentences = [{"sentence": d["text"], "entities": [
+        {"name": d["text"][s:e], "type": label, "pos": [s, e]} for s, e, label in d["entities"]]} for d in JOINED]
+    dump = lambda value: json.dumps(value, ensure_ascii=False, indent=1)
+    save(folder, "gliner/benchmark.json", dump(sentences), JOINED)
+    save(folder, "gliner/training.json", dump([process(s) for s in sentences]), lower(JOINED))
+    predicted = [{"start": s, "end": e, "text": d["text"][s:e], "label": label, "score": 0.75}
+                 for d in JOINED for s, e, label in d["entities"]]
+    rows, at = [], 0
+    to_words = next(vars(c)["_predictions_to_word_level"].__func__ for c in vars(model).values()
+                    if isinstance(c, type) and "_predictions_to_word_level" in vars(c))
+    for d in JOINED:
+        n = len(d["entities"])
+        rows.append(to_words(d["text"], predicted[at : at + n]))
+        at += n
+    save(folder, "gliner/from-predictions.json", dump(rows), lower(JOINED))
+
+
+class Unmigrated:
+    """Tables are made from the models as they are."""
+
+    def __contains__(self, app):
+        return True
+
+    def __getitem__(self, app):
+        return None
+
+
+def start_doccano():
+    """Its models over a database in memory: no server, no queue."""
+    import site
+    import tempfile
+
+    import django
+    from django.conf import settings
+    from django.core.management import call_command
+
+    sys.path.insert(0, next(p for s in site.getsitepackages() if os.path.isdir(p := os.path.join(s, "backend"))))
+    files = tempfile.mkdtemp()
+    settings.configure(
+        INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", "polymorphic", "django_drf_filepond",
+                        "roles", "users", "projects", "examples", "label_types", "labels", "data_export"],
+        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+        MIGRATION_MODULES=Unmigrated(), USE_TZ=True, SECRET_KEY="none", MEDIA_ROOT=files,
+        DJANGO_DRF_FILEPOND_UPLOAD_TMP=files, DJANGO_DRF_FILEPOND_FILE_STORE_PATH=files,
+        ROLE_PROJECT_ADMIN="project_admin", ROLE_ANNOTATOR="annotator",
+        ROLE_ANNOTATION_APPROVER="annotation_approver", DEFAULT_AUTO_FIELD="django.db.models.AutoField")
+    django.setup()
+    call_command("migrate", run_syncdb=True, verbosity=0)
+    return files
+
+
+def write_doccano(folder):
+    files = start_doccano()
+    from data_export.models import ExportedExample
+    from data_export.pipeline.dataset import Dataset
+    from data_export.pipeline.factories import create_comment, create_formatter, create_labels, create_writer
+    from data_export.pipeline.services import ExportApplicationService
+    from django.contrib.auth.models import User
+    from examples.models import Example
+    from label_types.models import RelationType, SpanType
+    from labels.models import Relation, Span
+    from projects.models import ProjectType, SequenceLabelingProject
+
+    user = User.objects.create(username="ada")
+    for name, relations in (("spans", False), ("relations", True)):
+        project = SequenceLabelingProject.objects.create(
+            name=name, description="-", created_by=user, use_relation=relations, allow_overlapping=True,
+            collaborative_annotation=True, project_type=ProjectType.SEQUENCE_LABELING)
+        types = {label: SpanType.objects.create(project=project, text=label, background_color=color)
+                 for label, color in (("PERSON", "#000001"), ("LOC", "#000002"), ("GPE", "#000003"))}
+        lives = RelationType.objects.create(project=project, text="lives in")
+        for number, document in enumerate(AS_IT_IS):
+            example = Example.objects.create(project=project, text=document["text"], meta={"page": number})
+            spans = [Span.objects.create(example=example, user=user, label=types[label], start_offset=s, end_offset=e)
+                     for s, e, label in document["entities"]]
+            if relations and len(spans) > 1:
+                Relation.objects.create(example=example, user=user, type=lives, from_id=spans[0], to_id=spans[1])
+        examples = ExportedExample.objects.filter(project=project)
+        dataset = Dataset(examples, create_labels(project, examples), create_comment(examples), True)
+        path = os.path.join(files, "all.jsonl")
+        ExportApplicationService(dataset, create_formatter(project, "JSONL"), create_writer("JSONL")).export(path)
+        with open(path, "rb") as file:
+            save(folder, f"doccano/{name}.jsonl", file.read(), AS_IT_IS)
+    shutil.rmtree(files)
+
+
+WRITERS = {"spacy": write_spacy, "bioc": write_bioc, "dkpro-cassis": write_cassis, "datasets": write_datasets,
+           "pandas": write_pandas, "label-studio-sdk": write_label_studio, "gliner": write_gliner,
+           "doccano": write_doccano}
+
+
 def main():
-    folder = sys.argv[1]
+    folder, tools = sys.argv[1], sys.argv[2:] or list(WRITERS)
     os.makedirs(folder, exist_ok=True)
-    for write in (write_spacy, write_bioc, write_cassis, write_datasets, write_pandas, write_label_studio):
-        write(folder)
-    names = ["spacy", "bioc", "dkpro-cassis", "datasets", "pandas", "label-studio-sdk"]
-    with open(os.path.join(folder, "VERSIONS"), "w") as file:
-        file.writelines(f"{name} {version(name)}\n" for name in names)
+    for tool in tools:
+        WRITERS[tool](folder)
+    path = os.path.join(folder, "VERSIONS")
+    with open(path, "a+") as file:
+        file.seek(0)
+        versions = dict(line.split() for line in file)
+    versions.update((tool, version(tool)) for tool in tools)
+    with open(path, "w") as file:
+        file.writelines(f"{tool} {versions[tool]}\n" for tool in WRITERS if tool in versions)
 
 
 main()

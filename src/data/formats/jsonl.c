@@ -13,10 +13,10 @@
 
 /* An entity may be spelled in the ways of other tools: under "entities" they are not ambiguous. */
 static const nf_span_shape own_shape = {
-    .text = "text",
+    .text = "text|sentence",
     .list = "entities",
-    .start = "start|span.0|start_offset|startOffset|start_char|begin|offset",
-    .end = "end|span.1|end_offset|endOffset|end_char",
+    .start = "start|span.0|pos.0|start_offset|startOffset|start_char|begin|offset",
+    .end = "end|span.1|pos.1|end_offset|endOffset|end_char",
     .length = "length",
     .label = "label|type|entity_group|entity_type|entity|category|class|tag|labels.0",
     .own = "text",
@@ -63,8 +63,8 @@ static const char *column_key(const json_t *object) {
 
 /* Another key that may hold the text. */
 static const char *other_text_key(const json_t *object) {
-    static const char *const keys[] = {"sentence", "content",  "data",    "raw_text",  "body",
-                                       "document", "sentText", "context", "utterance", "input"};
+    static const char *const keys[] = {"content",  "data",    "raw_text",  "body", "document",
+                                       "sentText", "context", "utterance", "input"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (json_is_string(json_object_get(object, keys[i]))) return keys[i];
     return NULL;
@@ -103,7 +103,8 @@ static nerfit_status read_own(const nf_json_value *v) {
     }
     if (!json_is_object(v->json))
         return nf_json_value_error(v, 0, 0, "expected an object with \"text\" and \"entities\"");
-    if (!json_object_get(v->json, "text") || column_key(v->json)) return refuse_textless(v);
+    if (!nf_json_get(v->json, own_shape.text, NULL) || column_key(v->json))
+        return refuse_textless(v);
     const json_t *first = nf_json_get(v->json, "entities.0.entity", NULL);
     if (json_is_string(first) && json_string_length(first) > 1 && !v->reading->texts_only &&
         nf_is_tag(json_string_value(first), json_string_length(first)))
@@ -299,8 +300,8 @@ const nf_format nf_format_jsonl = {
     .holds = NF_HOLDS_ALL,
     .recognised = "the ending, or a `{` that is closed on its line; each object is then read by the "
                   "format of JSON that it is like, and is nerfit's own if it has `text`",
-    .kept = "text, entities (lists, or objects with `start`, `end`, `label` by any of their usual "
-            "names, or `span` and `type`), `weight` and `source` of texts and entities, `labels` and "
+    .kept = "text (also as `sentence`), entities (lists, or objects with `start`, `end`, `label` by any "
+            "of their usual names, or `span` or `pos` and `type`), `weight` and `source` of texts and entities, `labels` and "
             "`unknown` of texts, all other fields as they are spelled",
     .lost = "texts whose `answer` (Prodigy's) is `reject` or `ignore` are left out, with a warning; "
             "annotations under another key are an error that names it",

@@ -107,6 +107,35 @@ static void resumes(void **state) {
                      in_root("parts/best/description_head.safetensors"));
 }
 
+/* More types than a step has columns: it learns, and a resumed run draws the same. */
+static void many_types(void **state) {
+    (void)state;
+    char words[8192] = "", types[8192] = "";
+    static const char *const kinds[] = {"time", "song", "name"};
+    for (int i = 0; i < 300; i++) {
+        size_t n = strlen(words), m = strlen(types);
+        snprintf(words + n, sizeof words - n, "wake [%s%d : me] up\n", kinds[i % 3], i);
+        snprintf(types + m, sizeof types - m, "%s%d: a %s\n", kinds[i % 3], i, kinds[i % 3]);
+    }
+    write_text(in_root("many.txt"), words);
+    write_text(in_root("many.yaml"), types);
+    const char *extra[] = {"pretrain_annotations",
+                           in_root("many.txt"),
+                           "pretrain_ent2emb",
+                           in_root("many.yaml"),
+                           NULL,
+                           "true",
+                           NULL};
+    watcher whole = {0}, stop = {.stop_step = 5}, rest = {0};
+    assert_ok(run(nerfit_pretrain, "many", extra, &whole), &error);
+    assert_true(whole.last < whole.first);
+    assert_int_equal(run(nerfit_pretrain, "many-parts", extra, &stop), NERFIT_CANCELLED);
+    extra[4] = "resume_from_checkpoint";
+    assert_ok(run(nerfit_pretrain, "many-parts", extra, &rest), &error);
+    assert_same_file(in_root("many/best/description_head.safetensors"),
+                     in_root("many-parts/best/description_head.safetensors"));
+}
+
 /* A finished one does nothing more, without checkpoints too; other settings and texts are another
  * one. */
 static void finished(void **state) {
@@ -493,17 +522,12 @@ static void builtin(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(resumes),
-        cmocka_unit_test(finished),
-        cmocka_unit_test(folder_and_manifest),
-        cmocka_unit_test(zero_shot),
-        cmocka_unit_test(label_texts),
-        cmocka_unit_test(begins_with_it),
-        cmocka_unit_test(adapter_on_top),
-        cmocka_unit_test(adapter_below),
-        cmocka_unit_test(embeddings_of_another),
-        cmocka_unit_test(nothing_is_left),
-        cmocka_unit_test(messages),
+        cmocka_unit_test(resumes),         cmocka_unit_test(many_types),
+        cmocka_unit_test(finished),        cmocka_unit_test(folder_and_manifest),
+        cmocka_unit_test(zero_shot),       cmocka_unit_test(label_texts),
+        cmocka_unit_test(begins_with_it),  cmocka_unit_test(adapter_on_top),
+        cmocka_unit_test(adapter_below),   cmocka_unit_test(embeddings_of_another),
+        cmocka_unit_test(nothing_is_left), cmocka_unit_test(messages),
         cmocka_unit_test(builtin),
     };
     return cmocka_run_group_tests(tests, make_root, remove_root);

@@ -9,6 +9,7 @@
 #include "data/annotations.h"
 #include "data/manifest.h"
 #include "data/weights.h"
+#include "recipe/drawn_columns.h"
 #include "recipe/fingerprint.h"
 
 /* How a type is described in a step. */
@@ -45,7 +46,11 @@ struct nf_pretraining {
     size_t n_types;
     nf_examples all; /* only items and count: the sets' one after another */
     nf_backend *be;  /* of the columns */
-    float *mixed;    /* [most types, size] the forms of a step */
+    float *mixed;    /* [most columns, size] the forms of a step */
+    size_t n_mixed;  /* most columns */
+    /* of the batch at hand: */
+    set *drawn;               /* its set */
+    nf_drawn_columns columns; /* if that has too many types */
 };
 
 typedef struct pretraining_task {
@@ -64,6 +69,7 @@ void nf_pretraining_free(nf_pretraining *p) {
         nf_descriptions_free(&s->descriptions);
         nf_corpus_free(&s->corpus);
     }
+    nf_drawn_columns_free(&p->columns);
     nf_embeddings_free(&p->embeddings);
     nf_manifest_free(&p->manifest);
     nf_arena_free(&p->arena);
@@ -329,32 +335,58 @@ static const float *draw_form(const nf_pretraining *p, const type_texts *type, n
     return p->embeddings.vectors + at * p->size;
 }
 
-/* Describes each type of the set in a form drawn for this step. */
+/* Describes each type of the set, or each that was drawn of it, in a form drawn for this step. */
 static void choose_forms(nf_pretraining *p, const set *s, const nf_pass *pass) {
     nf_rng rng = nf_rng_new(pass->seed, STREAM_FORMS + (pass->step << 8));
-    size_t n = s->labels.n_types, size = p->size;
-    for (size_t k = 0; k < n; k++)
-        memcpy(p->mixed + k * size, draw_form(p, &p->types[s->first_type + k], &rng),
-               size * sizeof *p->mixed);
+    bool drawn = s->labels.n_types > NF_MOST_COLUMNS;
+    size_t n = s->columns.n_types, size = p->size;
+    for (size_t k = 0; k < n; k++) {
+        size_t type = s->first_type + (drawn ? (size_t)p->columns.types[k] : k);
+        memcpy(p->mixed + k * size, draw_form(p, &p->types[type], &rng), size * sizeof *p->mixed);
+    }
     pass->be->from_f32(pass->be, s->columns.vectors, p->mixed, n * size);
 }
 
 /* The set that a batch was drawn from. */
-static set *set_of(const nf_task *task, const nf_example *text) {
-    nf_pretraining *p = ((const pretraining_task *)task)->p;
+static set *set_of(nf_pretraining *p, const nf_example *text) {
     size_t index = (size_t)(text - p->all.items), i = 0;
     while (i + 1 < p->n_sets && index >= p->sets[i + 1].first) i++;
     return &p->sets[i];
 }
 
+/* Columns of another number than the last batch had. */
+static nerfit_status fit_columns(nf_pretraining *p, set *s, size_t n, nerfit_error *err) {
+    if (n == s->columns.n_types) return NERFIT_OK;
+    if (n > p->n_mixed) {
+        p->mixed = nf_arena_calloc(&p->arena, n * p->size, sizeof *p->mixed);
+        if (!p->mixed) return nf_no_memory(err, n * p->size * sizeof *p->mixed);
+        p->n_mixed = n;
+    }
+    nf_type_columns_free(&s->columns, p->be);
+    return nf_type_columns_make(&s->columns, p->be, p->mixed, n, p->size, err);
+}
+
+/* Before a step, of the whole batch. */
+static nerfit_status dress(void *dresser, uint64_t seed, uint64_t step, const nf_example **batch,
+                           size_t count, nerfit_error *err) {
+    nf_pretraining *p = dresser;
+    if (count == 0) return NERFIT_OK;
+    set *s = p->drawn = set_of(p, batch[0]);
+    if (s->labels.n_types <= NF_MOST_COLUMNS) return NERFIT_OK;
+    NF_TRY(nf_columns_draw(&p->columns, &s->examples, s->labels.n_types, seed, step, batch, count,
+                           err));
+    return fit_columns(p, s, p->columns.count, err);
+}
+
 static double task_measure(const nf_task *task, const nf_example *const *texts, size_t count) {
-    const nf_task *of_set = count ? set_of(task, texts[0])->task : NULL;
+    const nf_pretraining *p = ((const pretraining_task *)task)->p;
+    const nf_task *of_set = count ? p->drawn->task : NULL;
     return of_set ? of_set->measure(of_set, texts, count) : 0.0;
 }
 
 static nerfit_status task_run(nf_task *task, nf_pass *pass, const nf_head_batch *batch,
                               double *loss, nerfit_error *err) {
-    set *s = set_of(task, batch->texts[0]);
+    set *s = ((pretraining_task *)task)->p->drawn;
     choose_forms(((pretraining_task *)task)->p, s, pass);
     nf_description_head_of(task->model->learner)->columns = &s->columns;
     return s->task->run(s->task, pass, batch, loss, err);
@@ -372,11 +404,13 @@ nerfit_status nf_task_pretraining(nf_task **out, nf_pretraining *p, nf_model *mo
     for (size_t i = 0; i < p->n_sets; i++) {
         set *s = &p->sets[i];
         size_t n = s->labels.n_types;
+        if (n > NF_MOST_COLUMNS) n = NF_MOST_COLUMNS; /* the first ones, until some are drawn */
         if (n > most) most = n;
         NF_TRY(nf_type_columns_make(&s->columns, p->be, p->types[s->first_type].mean, n, p->size,
                                     err));
         NF_TRY(nf_task_new(&s->task, model, &s->labels, &s->examples, NULL, label_smoothing, err));
     }
+    p->n_mixed = most;
     p->mixed = nf_arena_alloc(&p->arena, most * p->size * sizeof *p->mixed + 1);
     pretraining_task *task = calloc(1, sizeof *task);
     if (!task || !p->mixed) {
@@ -388,6 +422,8 @@ nerfit_status nf_task_pretraining(nf_task **out, nf_pretraining *p, nf_model *mo
                            .model = model,
                            .train = &p->all,
                            .draw = draw,
+                           .dress = dress,
+                           .dresser = p,
                            .measure = task_measure,
                            .run = task_run,
                            .free = task_free};

@@ -1,7 +1,8 @@
 /* Pre-training on other label sets: NuNER's idea (Bogdanov et al. 2024) with annotated corpora. The
  * description head without a label set's own part learns, together with the encoder, to find what a
  * description says. Each step draws a corpus, with a probability that goes with the square root of
- * its size, and a batch of its texts; its types are the columns, and each type is described anew by
+ * its size, and a batch of its texts; its types are the columns (of many, some are drawn: drawn_columns.h),
+ * and each type is described anew by
  * its description, by its bare name, or by "name: description".
  *
  * Both draws are functions of seed and step: a resumed run draws the same. */

@@ -125,7 +125,7 @@ static nerfit_status load_model(void *user, const char *folder, nerfit_error *er
     if (labels)
         NF_TRY(nf_pretrained_label(model->model, folder, labels, in->label_text, in->sentences,
                                    &model->log, error));
-    NF_TRY(nf_network_prepare(&model->model->net, false, error));
+    NF_TRY(nf_model_prepare_use(model->model, error));
     return warn_of_int8(model, folder, &model->log, error);
 }
 

@@ -440,6 +440,43 @@ static void test_attention(void **state) {
     }
 }
 
+/* The tables given by columns, some of which stand before those that are meant: `expected` [n]. */
+static void attention_by_columns(const nf_attention_operands *given, const float *expected,
+                                 size_t n, size_t rows, const shape *s) {
+    enum { BEFORE = 3 };
+    const nf_relative *relative = given->shape->relative;
+    if (!relative || (!relative->keys && !relative->queries)) return;
+    size_t width = (size_t)(given->shape->n_heads * given->shape->head_size);
+    size_t stride = BEFORE + rows;
+    const float *tables[] = {(const float *)relative->keys, (const float *)relative->queries};
+    float *columns[2];
+    for (size_t i = 0; i < 2; i++) {
+        columns[i] = values(stride * width + 32);
+        for (size_t k = 0; k < rows * width && tables[i]; k++)
+            columns[i][k % width * stride + BEFORE + k / width] = tables[i][k];
+    }
+    nf_relative own = *relative;
+    own.keys = own.queries = NULL;
+    own.key_columns = relative->keys ? V(columns[0] + BEFORE) : NULL;
+    own.query_columns = relative->queries ? V(columns[1] + BEFORE) : NULL;
+    own.columns_stride = stride;
+    for (int i = 0; i < 2; i++) {
+        nf_backend *be = i ? cpu : ref;
+        float *y = values(n);
+        nf_attention_shape attention = *given->shape;
+        nf_attention_operands o = *given;
+        attention.relative = &own;
+        o.shape = &attention;
+        o.out = V(y);
+        o.lse = NULL;
+        be->attention_forward(be, &o);
+        compare(i ? "attention_forward, columns" : "attention_forward, columns in ref", expected, y,
+                n, 2e-5, s);
+        free(y);
+    }
+    for (size_t i = 0; i < 2; i++) free(columns[i]);
+}
+
 /* The optional terms, each alone and all together, over texts longer and shorter than a block of
  * queries, with rows of the tables that distances share, skip, and meet in no order. */
 static void test_attention_terms(void **state) {
@@ -488,6 +525,7 @@ static void test_attention_terms(void **state) {
             own.lse = V(y + N * width);
             be->attention_forward(be, &own);
         });
+        attention_by_columns(&o, out, N * width, ROWS, &s);
         BOTH("attention_backward, terms", all, 3e-5, &s, {
             float *g[3], *dtables = y + 3 * N * width, *given = same(y, all);
             for (int i = 0; i < 3; i++) g[i] = values(N * stride);

@@ -30,7 +30,7 @@ static nf_model *load(const char *name, nf_backend *be) {
     nf_model *model;
     snprintf(path, sizeof path, "tests/golden/gliner/%s", name);
     assert_ok(nf_model_load(&model, path, be, NULL, &error), &error);
-    assert_ok(nf_network_prepare(&model->net, false, &error), &error);
+    assert_ok(nf_model_prepare_use(model, &error), &error);
     return model;
 }
 

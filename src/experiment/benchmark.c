@@ -290,11 +290,12 @@ nerfit_status nf_benchmark_run(nf_benchmark *out, nf_model *model, double second
     *out = (nf_benchmark){0};
     if (reads_labels) NF_TRY(name_labels(model, err));
     if (!model->head) NF_TRY(nf_model_add_classifier(model, labels, 3, 1, err));
-    NF_TRY(nf_network_prepare(&model->net, false, err));
+    NF_TRY(nf_model_prepare_use(model, err));
     NF_TRY(measure_peak(out, model, err));
     NF_TRY(measure_tagging(out, model, "tagging, short texts", 0, seconds, err));
     NF_TRY(measure_tagging(out, model, "tagging, long texts", LONG_TEXT, seconds, err));
     if (model->net.be->precision == NF_PRECISION_INT8 || reads_labels) return NERFIT_OK;
+    nf_encoder_forget_positions(&model->encoder);
     nf_model_train_encoder(model, true);
     NF_TRY(measure_training(out, model, "training, all weights", 3.0, seconds, err));
     nf_adapter_config adapter = {.r = 16, .lora_alpha = 16, .lora_dropout = 0.1, .use_dora = true};

@@ -10,8 +10,9 @@
 #include "text/word_starts.h"
 
 /* What a thread takes through the model at once: enough for its products, and little enough that
- * what one layer leaves is still in the cache when the next one reads it. */
-enum { TOKENS_A_BATCH = 256, TEXTS_A_BATCH = 64 };
+ * what one layer leaves is still in the cache when the next one reads it. The weights of large models
+ * do not stay there, and are read again for every batch: theirs have more tokens. */
+enum { TOKENS_A_BATCH = 256, TOKENS_OF_LARGE = 512, LARGE_HIDDEN = 768, TEXTS_A_BATCH = 64 };
 
 /* ---------------------------------------------------------------- workers */
 
@@ -217,7 +218,7 @@ nerfit_status nf_tagger_plan(nf_tagger *t, nf_portion_run *run, nerfit_error *er
         all->capacity = all->items && run->batches ? all->count : 0;
         if (!all->items || !run->batches) return nf_no_memory(err, all->count * sizeof *all->items);
     }
-    size_t n = 0;
+    size_t most = t->model->encoder.hidden < LARGE_HIDDEN ? TOKENS_A_BATCH : TOKENS_OF_LARGE, n = 0;
     for (int i = 0; i < lists; i++) {
         if (run->lists[i].count)
             memcpy(all->items + n, run->lists[i].items, run->lists[i].count * sizeof *all->items);
@@ -228,7 +229,7 @@ nerfit_status nf_tagger_plan(nf_tagger *t, nf_portion_run *run, nerfit_error *er
     for (size_t first = 0; first < n; first += run->batches[run->n_batches++].count) {
         size_t count = 0, tokens = 0;
         while (first + count < n && count < TEXTS_A_BATCH &&
-               (count == 0 || tokens + all->items[first + count].length <= TOKENS_A_BATCH))
+               (count == 0 || tokens + all->items[first + count].length <= most))
             tokens += all->items[first + count++].length;
         run->batches[run->n_batches] = (nf_piece_batch){first, count};
     }

@@ -98,21 +98,94 @@ nerfit_status nf_gliner_run_logits(nf_gliner_run *run) {
     return run->gliner->token ? nf_gliner_word_logits(run) : nf_gliner_span_logits(run);
 }
 
-/* The encoder, whose layers' outputs are kept where they are fused. */
-static nerfit_status run_encoder(nf_gliner_run *run) {
+/* A batch's texts as they are read behind the encoder: without the sub-words that no word and no label is
+ * read from, which end before the last layer's feed-forward block. */
+typedef struct read_texts {
+    nf_gliner_text *texts; /* [count] their ids are not used */
+    int32_t *rows;         /* [n] of the batch */
+    size_t n;
+} read_texts;
+
+/* The sub-words `from` .. `to` of a text that begins at row `first`; *place: where they are read then. */
+static void read_piece(read_texts *read, nf_gliner_text *text, size_t first, int32_t from,
+                       int32_t to, int32_t *place) {
+    *place = (int32_t)text->length;
+    for (int32_t i = from; i < to; i++, text->length++) read->rows[read->n++] = (int32_t)first + i;
+}
+
+static nerfit_status read_text(read_texts *read, const nf_gliner *g, const nf_gliner_text *text,
+                               nf_gliner_text *out, size_t first, nf_arena *arena) {
+    size_t labels = text->label_places ? text->n_labels : 0;
+    nf_word_pooling kind = g->config.word_pooling;
+    int32_t *places = nf_arena_alloc(arena, labels * sizeof *places + 1);
+    int32_t *starts = nf_arena_alloc(arena, text->n_words * sizeof *starts + 1);
+    int32_t *ends = nf_arena_alloc(arena, text->n_words * sizeof *ends + 1);
+    if (!places || !starts || !ends) return NERFIT_NO_MEMORY;
+    *out = *text;
+    out->length = 0;
+    for (size_t c = 0; c < labels; c++)
+        read_piece(read, out, first, text->label_places[c], text->label_places[c] + 1, &places[c]);
+    for (size_t w = 0; w < text->n_words; w++) {
+        int32_t from = text->word_starts[w], to = text->word_ends[w];
+        if (kind == NF_WORD_FIRST && from < to) to = from + 1;
+        if (kind == NF_WORD_LAST && from < to) from = to - 1;
+        read_piece(read, out, first, from, to, &starts[w]);
+        ends[w] = (int32_t)out->length;
+    }
+    if (text->label_places) out->label_places = places;
+    out->word_starts = starts;
+    out->word_ends = ends;
+    return NERFIT_OK;
+}
+
+static nerfit_status read_texts_of(read_texts *read, const nf_gliner *g,
+                                   const nf_gliner_text *texts, size_t count, nf_arena *arena) {
+    size_t first = 0, tokens = 0;
+    for (size_t t = 0; t < count; t++) tokens += texts[t].length;
+    *read = (read_texts){.texts = nf_arena_calloc(arena, count + 1, sizeof *read->texts),
+                         .rows = nf_arena_alloc(arena, tokens * sizeof *read->rows + 1)};
+    if (!read->texts || !read->rows) return NERFIT_NO_MEMORY;
+    for (size_t t = 0; t < count; first += texts[t++].length)
+        NF_TRY(read_text(read, g, &texts[t], &read->texts[t], first, arena));
+    return NERFIT_OK;
+}
+
+/* run->hidden, of the rows that are read, or, where layers are fused, of all, with the layers'. */
+static nerfit_status run_encoder(nf_gliner_run *run, const nf_pass *pass) {
     const nf_encoder *encoder = &run->model->encoder;
-    nf_values *x = nf_workspace_reals(run->pass->ws, run->n_tokens * encoder->hidden);
-    if (run->gliner->fuser) run->layers = nf_gliner_layers(encoder, run->pass, false, run->arena);
-    if (nf_workspace_failed(run->pass->ws) || (run->gliner->fuser && !run->layers))
+    nf_values *x = nf_workspace_reals(pass->ws, run->n_tokens * encoder->hidden);
+    if (run->gliner->fuser) run->layers = nf_gliner_layers(encoder, pass, false, run->arena);
+    if (nf_workspace_failed(pass->ws) || (run->gliner->fuser && !run->layers))
         return NERFIT_NO_MEMORY;
     run->hidden = x;
-    return nf_encoder_forward(encoder, run->pass, x, NULL, run->layers);
+    return nf_encoder_forward(encoder, pass, x, NULL, run->layers);
+}
+
+static nerfit_status forward(const nf_model *model, const nf_pass *pass,
+                             const nf_gliner_text *texts, size_t count, double threshold,
+                             nf_arena *arena, nf_gliner_logits *logits) {
+    nf_gliner_run run;
+    read_texts read = {0};
+    nf_pass whole = *pass, behind = *pass;
+    if (!model->gliner->fuser) NF_TRY(read_texts_of(&read, model->gliner, texts, count, arena));
+    if (read.n) {
+        texts = read.texts;
+        whole.rows = nf_workspace_ints(pass->ws, read.rows, read.n);
+        whole.n_rows = read.n;
+        if (!whole.rows) return NERFIT_NO_MEMORY;
+        behind.sequences.n_tokens = (int32_t)read.n;
+    }
+    nf_gliner_run_begin(&run, model, &behind, texts, count, arena);
+    run.threshold = threshold;
+    run.logits = logits;
+    NF_TRY(run_encoder(&run, &whole));
+    NF_TRY(nf_gliner_represent(&run));
+    return nf_gliner_run_logits(&run);
 }
 
 nerfit_status nf_gliner_forward(const nf_model *model, nf_pass *pass, const nf_gliner_text *texts,
                                 size_t count, double threshold, nf_arena *arena,
                                 nf_gliner_logits *logits, nerfit_error *err) {
-    nf_gliner_run run;
     nf_tokens *tokens = calloc(count + 1, sizeof *tokens);
     if (!tokens) return nf_no_memory(err, count * sizeof *tokens);
     for (size_t t = 0; t < count; t++)
@@ -120,13 +193,8 @@ nerfit_status nf_gliner_forward(const nf_model *model, nf_pass *pass, const nf_g
     nerfit_status status = nf_batch_load(pass, &model->encoder, tokens, count, err);
     free(tokens);
     NF_TRY(status);
-    nf_gliner_run_begin(&run, model, pass, texts, count, arena);
-    run.threshold = threshold;
-    run.logits = logits;
-    status = run_encoder(&run);
-    if (status == NERFIT_OK) status = nf_gliner_represent(&run);
-    if (status == NERFIT_OK) status = nf_gliner_run_logits(&run);
-    if (status != NERFIT_OK) return nf_pass_failed(pass, err);
+    if (forward(model, pass, texts, count, threshold, arena, logits) != NERFIT_OK)
+        return nf_pass_failed(pass, err);
     return nf_network_check_pass(&model->net, pass->be, err);
 }
 

@@ -61,10 +61,12 @@ const nf_model_kind *nf_model_kind_of(const char *folder);
 /* Loads config.json, the weights and the tokenizer. A folder of a token-classification model comes
  * with its head and labels; a PEFT adapter folder (adapter_config.json) loads its base model
  * (`base_model_name_or_path`, a path that counts from the adapter's folder if relative) and the
- * adapter. The weights are not yet prepared for products: nf_network_prepare does it. The backend
- * is borrowed. */
+ * adapter. The weights are not yet prepared for products: nf_network_prepare does it, or, for use alone,
+ * nf_model_prepare_use. The backend is borrowed. */
 nerfit_status nf_model_load(nf_model **out, const char *folder, nf_backend *be, const nf_log *log,
                             nerfit_error *err);
+/* Prepares the weights of a model that is from here on only used. */
+nerfit_status nf_model_prepare_use(nf_model *model, nerfit_error *err);
 /* Where a model comes from. */
 typedef struct nf_model_source {
     const char *folder;

@@ -257,8 +257,14 @@ nerfit_status nf_model_load_from(nf_model **out, const nf_model_source *source, 
     return status;
 }
 
+nerfit_status nf_model_prepare_use(nf_model *model, nerfit_error *err) {
+    NF_TRY(nf_network_prepare(&model->net, false, err));
+    return nf_encoder_keep_positions(&model->encoder, model->net.be, err);
+}
+
 void nf_model_free(nf_model *model) {
     if (!model) return;
+    nf_encoder_forget_positions(&model->encoder);
     if (model->net.be) nf_model_remove_learner(model);
     for (size_t i = 0; i < NF_COUNT(model_kinds); i++) model_kinds[i]->free(model);
     nf_safetensors *own = model->net.shared ? NULL : model->weights;

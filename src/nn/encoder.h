@@ -110,14 +110,20 @@ typedef struct nf_relative_positions {
     nf_parameter *bias;       /* [rows, H], added to the scores (MPNet); or NULL */
     nf_parameter *embeddings; /* [rows, C], of which layers make keys and queries; or NULL */
     nf_norm norm;             /* of the embeddings; may be none */
+    struct nf_position_tables *tables; /* what is kept of them; NULL: nothing */
 } nf_relative_positions;
+
+/* See position_tables.c. */
+typedef struct nf_position_table nf_position_table;
+typedef struct nf_position_tables nf_position_tables;
 
 /* What a batch needs of positions inside attention: placement.c. */
 typedef struct nf_placement {
-    nf_relative relative;        /* rows, reach, n_rows and bias */
-    size_t first_row;            /* of the tables, which `relative` counts from */
-    const nf_values *embeddings; /* [n_rows, C], normed */
-    nf_values *dembeddings;      /* backward gathers them here; NULL: not wanted */
+    nf_relative relative;           /* rows, reach, n_rows and bias */
+    size_t first_row;               /* of the tables, which `relative` counts from */
+    const nf_values *embeddings;    /* [n_rows, C], normed */
+    nf_values *dembeddings;         /* backward gathers them here; NULL: not wanted */
+    const nf_position_table *table; /* instead of embeddings, if they are kept */
     nf_norm_kept norm;
     const nf_values *turns[2]; /* of each theta: see backend.h's rotate */
 } nf_placement;
@@ -208,6 +214,19 @@ nerfit_status nf_position_terms_again(const nf_encoder *encoder, const nf_attent
 nerfit_status nf_position_terms_backward(const nf_encoder *encoder, const nf_attention *attention,
                                          const nf_pass *pass, const nf_attention_kept *kept,
                                          const nf_relative *relative);
+/* The table's rows [n, from low on] for the distances -reach .. reach, in memory that the caller frees. */
+nerfit_status nf_relative_rows(const nf_relative_positions *r, int32_t reach, int32_t **rows,
+                               int32_t *low, int32_t *n);
+/* From here on the encoder keeps what relative positions give in every layer, for passes without
+ * backward: its weights may not change any more. To be forgotten before its network is freed. */
+nerfit_status nf_encoder_keep_positions(nf_encoder *encoder, nf_backend *be, nerfit_error *err);
+void nf_encoder_forget_positions(nf_encoder *encoder);
+/* A table for distances up to `reach`, made by this pass if there is none yet; NULL: out of memory. */
+const nf_position_table *nf_position_tables_find(const nf_encoder *encoder, const nf_pass *pass,
+                                                 int32_t reach);
+/* Puts a layer's part of it into `out`. */
+void nf_position_table_give(const nf_position_table *table, const nf_encoder *encoder,
+                            const nf_attention *attention, const nf_pass *pass, nf_relative *out);
 bool nf_norm_trained(const nf_norm *norm);
 bool nf_relative_trained(const nf_encoder *encoder);
 

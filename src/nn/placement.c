@@ -39,23 +39,33 @@ static int32_t row_log(const nf_relative_positions *r, int32_t distance) {
     return row < 0 ? 0 : row < 2 * span ? row : 2 * span - 1;
 }
 
-static nerfit_status set_rows(const nf_encoder *encoder, const nf_pass *pass,
-                              nf_placement *placement) {
-    const nf_relative_positions *r = encoder->relative;
-    int32_t reach = pass->sequences.longest > 0 ? pass->sequences.longest - 1 : 0;
+nerfit_status nf_relative_rows(const nf_relative_positions *r, int32_t reach, int32_t **out,
+                               int32_t *low, int32_t *n) {
     size_t count = 2 * (size_t)reach + 1;
-    int32_t *rows = malloc(count * sizeof *rows), low = INT32_MAX, high = 0;
+    int32_t *rows = *out = malloc(count * sizeof *rows), high = 0;
     if (!rows) return NERFIT_NO_MEMORY;
+    *low = INT32_MAX;
     for (size_t i = 0; i < count; i++) {
         int32_t distance = (int32_t)i - reach;
         rows[i] = r->bucketing == NF_BUCKETS_T5 ? row_t5(r, distance) : row_log(r, distance);
-        if (rows[i] < low) low = rows[i];
+        if (rows[i] < *low) *low = rows[i];
         if (rows[i] > high) high = rows[i];
     }
-    for (size_t i = 0; i < count; i++) rows[i] -= low;
+    for (size_t i = 0; i < count; i++) rows[i] -= *low;
+    *n = high - *low + 1;
+    return NERFIT_OK;
+}
+
+static nerfit_status set_rows(const nf_encoder *encoder, const nf_pass *pass,
+                              nf_placement *placement) {
+    int32_t reach = pass->sequences.longest > 0 ? pass->sequences.longest - 1 : 0;
+    int32_t *rows, low, n;
+    NF_TRY(nf_relative_rows(encoder->relative, reach, &rows, &low, &n));
     placement->first_row = (size_t)low;
-    placement->relative = (nf_relative){
-        .rows = nf_workspace_ints(pass->ws, rows, count), .reach = reach, .n_rows = high - low + 1};
+    placement->relative =
+        (nf_relative){.rows = nf_workspace_ints(pass->ws, rows, 2 * (size_t)reach + 1),
+                      .reach = reach,
+                      .n_rows = n};
     free(rows);
     return nf_workspace_failed(pass->ws) ? NERFIT_NO_MEMORY : NERFIT_OK;
 }
@@ -120,7 +130,10 @@ nerfit_status nf_placement_forward(const nf_encoder *encoder, const nf_pass *pas
     if (r->bias)
         placement->relative.bias =
             nf_at_const(pass->be, r->bias->values, placement->first_row * encoder->n_heads);
-    return r->embeddings ? set_embeddings(encoder, pass, placement) : NERFIT_OK;
+    if (!r->embeddings) return NERFIT_OK;
+    if (!r->tables || pass->keep || pass->training) return set_embeddings(encoder, pass, placement);
+    placement->table = nf_position_tables_find(encoder, pass, placement->relative.reach);
+    return placement->table ? NERFIT_OK : NERFIT_NO_MEMORY;
 }
 
 nerfit_status nf_placement_start_backward(const nf_encoder *encoder, const nf_pass *pass,
@@ -155,6 +168,7 @@ nerfit_status nf_position_terms_forward(const nf_encoder *encoder, const nf_atte
     const nf_placement *placement = pass->placement;
     nf_backend *be = pass->be;
     *out = placement->relative;
+    if (placement->table) nf_position_table_give(placement->table, encoder, attention, pass, out);
     if (!placement->embeddings) return NERFIT_OK;
     size_t count = (size_t)out->n_rows * encoder->hidden;
     nf_pass rows = rows_pass(pass, placement);

@@ -51,7 +51,7 @@ static nerfit_status load(loaded *l, const char *folder, const nf_review *review
     *l = (loaded){0};
     nerfit_status status = nf_model_load(&l->model, folder, be, review->log, err);
     if (status == NERFIT_OK) l->model->net.precision = review->precision;
-    if (status == NERFIT_OK) status = nf_network_prepare(&l->model->net, false, err);
+    if (status == NERFIT_OK) status = nf_model_prepare_use(l->model, err);
     if (status == NERFIT_OK) status = nf_tagger_new(&l->tagger, l->model, be, err);
     if (status == NERFIT_OK) status = nf_rules_make(&l->rules, l->model, NF_DECODE_AUTO, err);
     if (status != NERFIT_OK) unload(l);

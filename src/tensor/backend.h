@@ -197,8 +197,12 @@ typedef struct nf_relative {
     int32_t n_rows;
     const nf_values *bias;           /* [n_rows, H] */
     const nf_values *keys, *queries; /* [n_rows, H*D] */
-    nf_values *dbias;                /* backward adds to it; NULL: not wanted */
-    nf_values *dkeys, *dqueries;     /* backward overwrites them; NULL: not wanted */
+    /* forward takes them by columns as well [H*D, columns_stride], if keys and queries are NULL; 32
+     * numbers behind the last one may be read */
+    const nf_values *key_columns, *query_columns;
+    size_t columns_stride;
+    nf_values *dbias;            /* backward adds to it; NULL: not wanted */
+    nf_values *dkeys, *dqueries; /* backward overwrites them; NULL: not wanted */
 } nf_relative;
 
 typedef struct nf_attention_shape {

@@ -11,7 +11,7 @@
 #define JOIN2(a, b) a##b
 #define JOIN(a, b) JOIN2(a, b)
 
-enum { QUERIES = 64 }; /* of a block */
+enum { QUERIES = 64, TERM_ROWS = 16 }; /* of a block; those for which a table's rows are chosen */
 
 static size_t up16(size_t n) {
     return (n + 15) & ~(size_t)15;
@@ -38,12 +38,13 @@ typedef struct work {
     size_t block_width;
     /* relative terms: rows low .. low + n of the tables are met */
     int32_t low, n;
-    const float *keys, *queries; /* [n, up16(d)]: of this head */
+    const float *keys, *queries; /* [n, up16(d)]: of this head; NULL: given by columns */
     size_t table_stride, part;
-    float *keys_t, *queries_t; /* [d, relative_width] */
-    float *c2p, *dc2p;         /* [QUERIES, relative_width] */
-    float *p2c, *dp2c;         /* [length, relative_width] */
-    float *bias, *dbias;       /* [2 length - 1], by distance */
+    const float *keys_t, *queries_t; /* [d, columns_stride] */
+    size_t columns_stride;
+    float *c2p, *dc2p;   /* [QUERIES, relative_width] */
+    float *p2c, *dp2c;   /* [length, relative_width] */
+    float *bias, *dbias; /* [2 length - 1], by distance */
     size_t relative_width;
 } work;
 
@@ -94,47 +95,78 @@ static void find_rows(work *w) {
     w->n = high - low + 1;
 }
 
+static void set_bias(work *w, bool backward, float **scratch) {
+    const nf_relative *r = w->relative;
+    size_t length = (size_t)w->length;
+    w->bias = take(scratch, 2 * length);
+    w->dbias = take(scratch, 2 * length);
+    for (int32_t i = 0; i < 2 * w->length - 1; i++) {
+        int32_t row = r->rows[r->reach + i - w->length + 1];
+        w->bias[i] = ((const float *)r->bias)[row * w->heads + w->head];
+    }
+    if (backward) memset(w->dbias, 0, 2 * length * sizeof *w->dbias);
+}
+
+/* This head's part of a table by columns [d, columns_stride]: as it is given, or made of its rows. */
+static const float *by_columns(work *w, const nf_values *columns, const nf_values *rows,
+                               const float **own_rows, float **scratch) {
+    const nf_relative *r = w->relative;
+    if (columns) {
+        w->columns_stride = r->columns_stride;
+        return (const float *)columns + (size_t)w->head * (size_t)w->d * r->columns_stride + w->low;
+    }
+    float *made = take(scratch, (size_t)w->d * w->relative_width);
+    *own_rows = readable(scratch, (const float *)rows + w->part, (ptrdiff_t)w->heads * w->d, w->n,
+                         w->d, &w->table_stride);
+    transpose(made, w->relative_width, *own_rows, w->table_stride, w->n, w->d);
+    w->columns_stride = w->relative_width;
+    return made;
+}
+
+/* terms [rows, relative_width] = scale x table, for rows first .. first + rows of the text, which are
+ * keys or queries; of the table only those rows that their distances meet. */
+static void relative_product(const work *w, float *terms, const float *x, size_t stride,
+                             const float *table, int32_t first, int32_t rows, bool keys) {
+    for (int32_t i = 0; i < rows; i += TERM_ROWS) {
+        int32_t n = rows - i < TERM_ROWS ? rows - i : TERM_ROWS, at = first + i;
+        /* a key's distance from a query is the key's place less the query's */
+        int32_t nearest = keys ? at - w->length + 1 : 1 - at - n;
+        int32_t low = w->n, high = -1;
+        const int32_t *met = w->relative->rows + w->relative->reach + nearest;
+        for (int32_t k = 0; k < w->length + n - 1; k++) {
+            int32_t row = met[k] - w->low;
+            low = row < low ? row : low;
+            high = row > high ? row : high;
+        }
+        w->kernels->thin_product(terms + (size_t)i * w->relative_width + low,
+                                 x + (size_t)i * stride, table + low,
+                                 &(nf_thin){.m = (size_t)n,
+                                            .n = up16((size_t)(high - low + 1)),
+                                            .k = (size_t)w->d,
+                                            .c_stride = w->relative_width,
+                                            .a_row = stride,
+                                            .a_col = 1,
+                                            .b_stride = w->columns_stride,
+                                            .alpha = w->scale});
+    }
+}
+
 static void set_relative(work *w, bool backward, float **scratch) {
     const nf_relative *r = w->relative;
-    const nf_kernels *k = w->kernels;
-    size_t rw = w->relative_width = up16((size_t)r->n_rows) + 16;
-    size_t length = (size_t)w->length, d = (size_t)w->d;
+    size_t rw = w->relative_width = up16((size_t)r->n_rows) + 16, length = (size_t)w->length;
     find_rows(w);
-    w->part = ((size_t)w->low * (size_t)w->heads + (size_t)w->head) * d;
-    ptrdiff_t table = (ptrdiff_t)w->heads * w->d;
-    if (r->bias) {
-        w->bias = take(scratch, 2 * length);
-        w->dbias = take(scratch, 2 * length);
-        for (int32_t i = 0; i < 2 * w->length - 1; i++) {
-            int32_t row = r->rows[r->reach + i - w->length + 1];
-            w->bias[i] = ((const float *)r->bias)[row * w->heads + w->head];
-        }
-        if (backward) memset(w->dbias, 0, 2 * length * sizeof *w->dbias);
-    }
-    if (r->keys) {
-        w->keys = readable(scratch, (const float *)r->keys + w->part, table, w->n, w->d,
-                           &w->table_stride);
-        w->keys_t = take(scratch, d * rw);
+    w->part = ((size_t)w->low * (size_t)w->heads + (size_t)w->head) * (size_t)w->d;
+    if (r->bias) set_bias(w, backward, scratch);
+    if (r->keys || r->key_columns) {
+        w->keys_t = by_columns(w, r->key_columns, r->keys, &w->keys, scratch);
         w->c2p = take(scratch, QUERIES * rw);
         w->dc2p = take(scratch, QUERIES * rw);
-        transpose(w->keys_t, rw, w->keys, w->table_stride, w->n, w->d);
     }
-    if (r->queries) {
-        w->queries = readable(scratch, (const float *)r->queries + w->part, table, w->n, w->d,
-                              &w->table_stride);
-        w->queries_t = take(scratch, d * rw);
+    if (r->queries || r->query_columns) {
+        w->queries_t = by_columns(w, r->query_columns, r->queries, &w->queries, scratch);
         w->p2c = take(scratch, length * rw);
         w->dp2c = take(scratch, length * rw);
-        transpose(w->queries_t, rw, w->queries, w->table_stride, w->n, w->d);
-        k->thin_product(w->p2c, w->k, w->queries_t,
-                        &(nf_thin){.m = length,
-                                   .n = (size_t)w->n,
-                                   .k = d,
-                                   .c_stride = rw,
-                                   .a_row = w->k_stride,
-                                   .a_col = 1,
-                                   .b_stride = rw,
-                                   .alpha = w->scale});
+        relative_product(w, w->p2c, w->k, w->k_stride, w->queries_t, 0, w->length, true);
         if (backward) memset(w->dp2c, 0, length * rw * sizeof *w->dp2c);
     }
 }
@@ -219,16 +251,9 @@ static void add_relative(const work *w, const block *b) {
     const nf_relative *r = w->relative;
     size_t rw = w->relative_width;
     int32_t count = b->to - b->from;
-    if (w->keys)
-        w->kernels->thin_product(w->c2p, w->q + (size_t)b->i * w->q_stride, w->keys_t,
-                                 &(nf_thin){.m = (size_t)b->rows,
-                                            .n = (size_t)w->n,
-                                            .k = (size_t)w->d,
-                                            .c_stride = rw,
-                                            .a_row = w->q_stride,
-                                            .a_col = 1,
-                                            .b_stride = rw,
-                                            .alpha = w->scale});
+    if (w->keys_t)
+        relative_product(w, w->c2p, w->q + (size_t)b->i * w->q_stride, w->q_stride, w->keys_t, b->i,
+                         b->rows, false);
     for (int32_t t = 0; t < b->rows; t++) {
         float *row = w->p + (size_t)t * w->block_width;
         int32_t distance = b->from - b->i - t;
@@ -237,11 +262,11 @@ static void add_relative(const work *w, const block *b) {
             const float *bias = w->bias + w->length - 1 + distance;
             for (int32_t j = 0; j < count; j++) row[j] += bias[j];
         }
-        if (w->keys) {
+        if (w->keys_t) {
             const float *terms = w->c2p + (size_t)t * rw;
             for (int32_t j = 0; j < count; j++) row[j] += terms[rows[j] - w->low];
         }
-        if (w->queries) {
+        if (w->queries_t) {
             const float *terms = w->p2c + (size_t)b->from * rw;
             for (int32_t j = 0; j < count; j++)
                 row[j] += terms[(size_t)j * rw + (size_t)(rows[j] - w->low)];
@@ -252,7 +277,7 @@ static void add_relative(const work *w, const block *b) {
 static void scores(const work *w, const block *b) {
     w->kernels->thin_product(w->p, w->q + (size_t)b->i * w->q_stride, w->kt + b->from,
                              &(nf_thin){.m = (size_t)b->rows,
-                                        .n = (size_t)(b->to - b->from),
+                                        .n = up16((size_t)(b->to - b->from)),
                                         .k = (size_t)w->d,
                                         .c_stride = w->block_width,
                                         .a_row = w->q_stride,

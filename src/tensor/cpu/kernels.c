@@ -353,6 +353,8 @@ static void thin_product(float *c, const float *a, const float *b, const nf_thin
     for (size_t j = 0; j < n; j += 16)
         for (size_t i = 0; i < m; i += TILE_ROWS) {
             v16 sums[TILE_ROWS] = {0};
+            /* the last rows' tile begins earlier: a whole one is no dearer than a part of one */
+            if (m - i < TILE_ROWS && m >= TILE_ROWS && !accumulate) i = m - TILE_ROWS;
             const float *x = a + i * a_row, *row = b + j;
             float *y = c + i * c_stride + j;
             size_t rows = m - i < TILE_ROWS ? m - i : TILE_ROWS;

@@ -471,17 +471,27 @@ static size_t relative_part(const unit *u, size_t row) {
     return (row * (size_t)u->shape->n_heads + (size_t)u->head) * (size_t)u->shape->head_size;
 }
 
+/* x times a row of a table, which is given by rows or by columns; 0, if there is none. */
+static double relative_term(const unit *u, const real *x, size_t row, const nf_values *rows,
+                            const nf_values *columns) {
+    size_t d = (size_t)u->shape->head_size, stride = u->relative->columns_stride;
+    double sum = 0.0;
+    if (rows) return u->shape->scale * dot(x, CR(rows) + relative_part(u, row), d);
+    for (size_t l = 0; l < d && columns; l++)
+        sum += (double)x[l] * (double)CR(columns)[((size_t)u->head * d + l) * stride + row];
+    return u->shape->scale * sum;
+}
+
 static double score(const unit *u, int32_t i, int32_t j) {
     size_t d = (size_t)u->shape->head_size;
     const real *q = u->q + i * u->shape->q_stride, *k = u->k + j * u->shape->kv_stride;
     double sum = u->shape->scale * dot(q, k, d);
     const nf_relative *r = u->relative;
     if (!r) return sum;
-    size_t row = relative_row(u, i, j), part = relative_part(u, row);
+    size_t row = relative_row(u, i, j);
     if (r->bias) sum += (double)CR(r->bias)[row * (size_t)u->shape->n_heads + (size_t)u->head];
-    if (r->keys) sum += u->shape->scale * dot(q, CR(r->keys) + part, d);
-    if (r->queries) sum += u->shape->scale * dot(k, CR(r->queries) + part, d);
-    return sum;
+    return sum + relative_term(u, q, row, r->keys, r->key_columns) +
+           relative_term(u, k, row, r->queries, r->query_columns);
 }
 
 static double row_lse(const unit *u, int32_t i) {

@@ -36,6 +36,7 @@ class Project:
 
     def __init__(self, test, *arguments, folder=None, **options):
         self.folder = folder or Path(test.root) / "project"
+        options = {"HF_HUB_OFFLINE": "1", "HF_HOME": test.root, **options}
         self.service = Service(test, "--project", self.folder, *arguments, models=[], **options)
         self.token = self.service.ask("GET", "/token")[2]["token"]
 
@@ -519,6 +520,42 @@ class Safety(Case):
         self.assertEqual(p.ask("POST", "/texts", b'{"texts": ["\xff\xfe"]}')[0], 400)
         self.assertEqual(p.ask("POST", "/texts", '{"texts": ["a\\u0000b"]}')[0], 400)
         self.assertEqual(p.fine("GET", "")["counts"]["texts"], 1)
+
+    def test_hostile_requests(self):
+        """Whatever is asked, the answer is one of the documented ones, and what was saved is what is there."""
+        p = self.project()
+        rng = random.Random(7)
+        p.label("person", *HOSTILE)
+        p.add("call Anna", "😀 at nine", *HOSTILE)
+        routes = [("PUT", ""), ("POST", "/labels"), ("POST", "/labels/order"), ("POST", "/labels/rename"),
+                  ("POST", "/labels/delete"), ("POST", "/texts"), ("PUT", "/texts/{}"), ("DELETE", "/texts/{}"),
+                  ("GET", "/texts/{}"), ("GET", "/texts/{}/history"), ("GET", "/texts"), ("GET", "/next"), ("POST", "/predict"),
+                  ("POST", "/train/cancel"), ("POST", "/train/resume"), ("POST", "/runs/use"), ("GET", "/runs/{}"),
+                  ("GET", "/compare"), ("GET", "/thresholds"), ("GET", "/check"), ("POST", "/import"), ("GET", "/export"),
+                  ("GET", "/changes"), ("POST", "/suggest")]
+        values = [None, True, 0, 1, -1, 2**53, 1.5, "", "1", "person", "open", "accepted", "jsonl", [], {}, ["person"], [[0, 4, "person"]],
+                  [{"start": 0, "end": 4, "label": "person"}], [{"start": 3, "end": 7, "label": "person"}], "\ud800", "x" * 300,
+                  *HOSTILE]
+        names = ["revision", "status", "entities", "notes", "by", "name", "description", "color", "shortcut", "create", "names",
+                 "from", "to", "merge", "preview", "texts", "ids", "threshold", "run", "nested", "text"]
+        queries = ["offset", "limit", "status", "label", "search", "filter", "order", "offsets", "revision", "since", "a", "b", "run",
+                   "precision", "format", "overlap", "annotations", "preview", "name", "after"]
+        connection = p.service.connect()
+        self.addCleanup(connection.close)
+        for i in range(20000 if LONG else 1500):
+            method, path = rng.choice(routes)
+            path = path.format(rng.choice(["1", "2", "3", "99", "0", "-1", "x", "%00", "..%2f", "1%2f..", "0001"]))
+            query = urlencode({rng.choice(queries): rng.choice([v for v in values if isinstance(v, (str, int)) and v != "\ud800"])
+                               for _ in range(rng.randrange(3))})
+            body = json.dumps({rng.choice(names): rng.choice(values) for _ in range(rng.randrange(6))}).encode()
+            if rng.random() < 0.1:
+                body = rng.randbytes(rng.randrange(100))
+            status, _, answer = p.service.ask(method, f"/project{path}?{query}", body if method != "GET" else None,
+                                              {"X-Nerfit-Token": p.token}, connection)
+            self.assertIn(status, (200, 400, 404, 409, 422, 424), (method, path, query, body, answer))
+        before = p.state()
+        p.service.end()
+        self.assertEqual(self.project().state(), before)
 
     def test_without_a_project(self):
         make_model(Path(self.root) / "model")

@@ -111,7 +111,8 @@ static bool collect(nf_request *r, const nf_project *p, const json_t *ids, json_
     return true;
 }
 
-/* Starts the texts' tagging; `texts` is taken over. */
+/* Starts the texts' tagging; `heads` and `texts` are taken over: a worker may be done with them before
+ * this returns. */
 static void start(nf_request *r, nf_project *p, nf_asked asked, json_t *heads, json_t *texts) {
     size_t count = json_array_size(texts);
     prediction *user = calloc(1, sizeof *user);
@@ -123,11 +124,12 @@ static void start(nf_request *r, nf_project *p, nf_asked asked, json_t *heads, j
     }
     if (!g) {
         free(user);
+        json_decref(heads);
         nf_request_done(r);
         return;
     }
     user->model = nf_project_model_answer(p, r->server);
-    user->heads = json_incref(heads);
+    user->heads = heads;
     user->names = names_of(p, asked.call->model, user->model);
     g->user = user;
     g->release = prediction_free;
@@ -178,8 +180,8 @@ void nf_route_project_predict(nf_request *r) {
     if (fine) {
         start(r, p, asked, heads, texts);
     } else {
+        json_decref(heads);
         json_decref(texts);
         nf_request_done(r);
     }
-    json_decref(heads);
 }

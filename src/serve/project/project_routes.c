@@ -41,6 +41,7 @@ const nf_route nf_project_routes[] = {
     {"GET", "/project/thresholds", NF_ROUTE_ASIDE, nf_route_thresholds},
     {"GET", "/project/check", NF_ROUTE_ASIDE, nf_route_check},
     {"GET", "/project/use", NF_ROUTE_ASIDE, nf_route_use},
+    {"POST", "/project/runs/forget", NF_ROUTE_ASIDE | NF_ROUTE_TOKEN, nf_route_run_forget},
     {NULL, NULL, 0, NULL},
 };
 

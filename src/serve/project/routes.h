@@ -41,5 +41,6 @@ void nf_route_train_cancel(nf_request *request);
 void nf_route_train_resume(nf_request *request);
 void nf_route_runs(nf_request *request);
 void nf_route_run_use(nf_request *request);
+void nf_route_run_forget(nf_request *request);
 
 #endif

@@ -77,6 +77,21 @@ void nf_route_run_use(nf_request *r) {
     json_decref(body);
 }
 
+void nf_route_run_forget(nf_request *r) {
+    nf_project *p = nf_request_project(r);
+    json_t *body = p ? nf_request_object(r) : NULL;
+    const char *run = run_of(r, body);
+    nerfit_error error;
+    nerfit_status status = run ? nf_trainer_forget(p->trainer, run, &error) : NERFIT_OK;
+    if (status == NERFIT_UNSUPPORTED)
+        nf_request_fail(r, NF_FAILURE_CONFLICT, "%s", error.text);
+    else if (status != NERFIT_OK)
+        nf_request_fail_change(r, &error);
+    else if (run)
+        nf_route_runs(r);
+    json_decref(body);
+}
+
 /* How the model in use is used elsewhere: lines to copy. */
 void nf_route_use(nf_request *r) {
     nf_project *p = nf_request_project(r);

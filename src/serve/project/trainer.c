@@ -120,6 +120,10 @@ bool nf_run_is_done(const json_t *run) {
     return state && strcmp(state, "done") == 0;
 }
 
+static bool has_model(const json_t *run) {
+    return nf_run_is_done(run) && !json_object_get(run, "forgotten");
+}
+
 json_t *nf_trainer_find(const nf_trainer *t, const char *name) {
     size_t i;
     json_t *run;
@@ -134,7 +138,7 @@ static json_t *current(const nf_trainer *t) {
     double since = -1.0;
     json_array_foreach(t->runs, i, run) {
         double at = json_number_value(json_object_get(run, "in_use_since"));
-        if (nf_run_is_done(run) && at > since) found = run, since = at;
+        if (has_model(run) && at > since) found = run, since = at;
     }
     return found;
 }
@@ -161,12 +165,32 @@ nerfit_status nf_trainer_place_model(nf_trainer *t, const nf_project *p, nerfit_
     return status;
 }
 
+nerfit_status nf_trainer_forget(nf_trainer *t, const char *name, nerfit_error *err) {
+    pthread_mutex_lock(&t->mutex);
+    json_t *run = nf_trainer_find(t, name);
+    nerfit_status status = NERFIT_OK;
+    if (!run || !has_model(run))
+        status = nf_fail(err, NERFIT_ARGUMENT, "the training \"%.40s\" has no model", name);
+    else if (run == current(t))
+        status = nf_fail(err, NERFIT_UNSUPPORTED, "the model of training %s is in use", name);
+    if (status == NERFIT_OK) {
+        nf_str best = nf_trainer_path(t, run, "model/best");
+        json_object_set_new(run, "forgotten", json_true());
+        status = nf_trainer_save(t, run, err);
+        if (status == NERFIT_OK)
+            status = best.failed ? nf_no_memory(err, 0) : nf_directory_remove(best.data, err);
+        nf_str_free(&best);
+    }
+    pthread_mutex_unlock(&t->mutex);
+    return status;
+}
+
 nerfit_status nf_trainer_use(nf_trainer *t, const nf_project *p, const char *name,
                              nerfit_error *err) {
     pthread_mutex_lock(&t->mutex);
     json_t *run = nf_trainer_find(t, name);
     nerfit_status status =
-        run && nf_run_is_done(run)
+        run && has_model(run)
             ? NERFIT_OK
             : nf_fail(err, NERFIT_ARGUMENT, "the training \"%.40s\" has no model", name);
     if (status == NERFIT_OK) {
@@ -201,6 +225,7 @@ static json_t *without_texts(const nf_trainer *t, const json_t *run, bool with_t
     if (!copy) return NULL;
     size_t held_out = json_array_size(json_object_get(run, "held_out"));
     json_object_set_new(copy, "current", json_boolean(current(t) == run));
+    json_object_set_new(copy, "has_model", json_boolean(has_model(run)));
     json_object_set_new(copy, "n_held_out", json_integer((json_int_t)held_out));
     if (!with_texts) {
         json_object_del(copy, "texts");

@@ -29,6 +29,9 @@ nerfit_status nf_trainer_resume(nf_trainer *trainer, const nf_project *project, 
                                 nerfit_error *err);
 void nf_trainer_cancel(nf_trainer *trainer);
 bool nf_trainer_is_busy(nf_trainer *trainer);
+/* Removes a run's model, which takes up room; its record and report stay. NERFIT_UNSUPPORTED: it is in
+ * use. */
+nerfit_status nf_trainer_forget(nf_trainer *trainer, const char *run, nerfit_error *err);
 /* From now on this run's model is the one in use. */
 nerfit_status nf_trainer_use(nf_trainer *trainer, const nf_project *project, const char *run,
                              nerfit_error *err);

@@ -99,6 +99,8 @@ def main():
 
 def pictures(service, ids):
     OUT.mkdir(exist_ok=True)
+    found = service.ask("POST", "/project/predict", {"ids": ids[70:170]})["texts"]
+    rich = [t["id"] for t in sorted(found, key=lambda t: -len(t["entities"]))]  # most entities first
     with Browser(1280, 960) as b:
         b.size(1280, 800)
 
@@ -115,14 +117,21 @@ def pictures(service, ids):
 
         def pick():
             b.js("document.getElementById('text').focus()")
-            b.keys("Right", "Right", "Right")
+            for _ in range(12):
+                b.keys("Right")
+                if b.js("return document.querySelector('#text .picked') !== null"):
+                    break
 
-        take("annotate", f"annotate/{ids[84]}", before=pick)
+        def tag():
+            b.type("#try-text", "Tell Doctor Patel that lunch in Rome is at half past one on Friday")
+            b.click("#try-form button")
+
+        take("annotate", f"annotate/{rich[0]}", before=pick)
         b.dark()
-        take("annotate-dark", f"annotate/{ids[91]}", before=pick)
+        take("annotate-dark", f"annotate/{rich[1]}", before=pick)
         b.dark(False)
-        take("train", "train", height=1000)
-        take("see", "see", height=1000)
+        take("train", "train", height=720)
+        take("see", "see", height=1000, before=tag)
 
 
 if __name__ == "__main__":

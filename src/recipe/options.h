@@ -38,6 +38,7 @@ typedef struct nf_train_options {
     uint64_t given[2]; /* a bit for each row of the table: set by the user */
     /* data and models */
     char *model_name, *train_annotations, *val_annotations, *test_annotations;
+    char *unlabelled_annotations;
     char *annotation_format, *overlap, *tagging, *offsets, *word_column, *label_column;
     nf_names source_weights; /* "source=weight" */
     char *ent2emb, *st_model_name, *llm, *output_dir;

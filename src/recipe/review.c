@@ -32,35 +32,33 @@ nerfit_status nf_review_check(const nf_train_options *o, const nf_corpus *train,
 
 /* ---------------------------------------------------------------- a loaded model */
 
-typedef struct loaded {
-    nf_model *model;
-    nf_tagger *tagger;
-    nf_rules rules;
-} loaded;
-
-static void unload(loaded *l) {
+void nf_loaded_close(nf_loaded *l) {
     nf_tagger_free(l->tagger);
     nf_rules_free(&l->rules);
     nf_model_free(l->model);
-    *l = (loaded){0};
+    *l = (nf_loaded){0};
 }
 
-static nerfit_status load(loaded *l, const char *folder, const nf_review *review,
-                          nerfit_error *err) {
-    nf_backend *be = review->be;
-    *l = (loaded){0};
-    nerfit_status status = nf_model_load(&l->model, folder, be, review->log, err);
-    if (status == NERFIT_OK) l->model->net.precision = review->precision;
+nerfit_status nf_loaded_open(nf_loaded *l, const char *folder, nf_backend *be,
+                             nf_precision precision, const nf_log *log, nerfit_error *err) {
+    *l = (nf_loaded){0};
+    nerfit_status status = nf_model_load(&l->model, folder, be, log, err);
+    if (status == NERFIT_OK) l->model->net.precision = precision;
     if (status == NERFIT_OK) status = nf_model_prepare_use(l->model, err);
     if (status == NERFIT_OK) status = nf_tagger_new(&l->tagger, l->model, be, err);
     if (status == NERFIT_OK) status = nf_rules_make(&l->rules, l->model, NF_DECODE_AUTO, err);
-    if (status != NERFIT_OK) unload(l);
+    if (status != NERFIT_OK) nf_loaded_close(l);
     return status;
+}
+
+static nerfit_status load(nf_loaded *l, const char *folder, const nf_review *review,
+                          nerfit_error *err) {
+    return nf_loaded_open(l, folder, review->be, review->precision, review->log, err);
 }
 
 /* The entities found, with raw scores; those too that the model's own limit leaves out: whoever
  * sets a threshold sees them. */
-static nerfit_status collect(nf_analysis *found, loaded *l, const nf_corpus *corpus,
+static nerfit_status collect(nf_analysis *found, nf_loaded *l, const nf_corpus *corpus,
                              nerfit_error *err) {
     /* of models that score every span there is a limit below which nothing is worth a look */
     NF_TRY(nf_rules_set_threshold(&l->rules, NULL, l->rules.own_threshold / 10.0, err));
@@ -108,6 +106,7 @@ static nf_train_options options_of(fold *f) {
     o.output_dir = f->folder;
     o.model_name = (char *)(uintptr_t)f->review->encoder;
     o.val_annotations = o.test_annotations = o.resume_from_checkpoint = NULL;
+    o.unlabelled_annotations = NULL; /* so that what is tagged took no part in the training at all */
     o.calibration = NF_CALIBRATION_OFF;
     o.overwrite_output_dir = true;
     for (int s = 0; s < 2; s++) {
@@ -147,7 +146,7 @@ static nerfit_status run_fold(fold *f, const uint32_t *part_of, nf_analysis *fou
                               nerfit_error *err) {
     nf_review *review = f->review;
     char *model_folder = NULL;
-    loaded l = {0};
+    nf_loaded l = {0};
     nf_log_info(review->log, "calibration: training %u of %u", f->part + 1, f->n_parts);
     nerfit_status status = divide(f, part_of, err);
     if (status == NERFIT_OK && f->train.n_spans && f->held_out.n_documents) {
@@ -155,7 +154,7 @@ static nerfit_status run_fold(fold *f, const uint32_t *part_of, nf_analysis *fou
         if (status == NERFIT_OK) status = load(&l, model_folder, review, err);
         if (status == NERFIT_OK) status = collect(found, &l, &f->held_out, err);
     }
-    unload(&l);
+    nf_loaded_close(&l);
     free(model_folder);
     nf_corpus_free(&f->train);
     nf_corpus_free(&f->held_out);
@@ -260,7 +259,7 @@ static size_t count_golds(const nf_corpus *corpus, const char *label) {
 
 /* Models whose limit was set for other labels (GLiNER's 0.5) get one for each label, where F1 on the
  * validation texts is best. */
-static nerfit_status find_limits(nf_review *review, const nf_analysis *found, loaded *l,
+static nerfit_status find_limits(nf_review *review, const nf_analysis *found, nf_loaded *l,
                                  nerfit_error *err) {
     size_t n = l->rules.tags.n_types;
     const char *const *types = l->rules.tags.types;
@@ -287,7 +286,7 @@ static nerfit_status find_limits(nf_review *review, const nf_analysis *found, lo
     return status;
 }
 
-static nerfit_status calibrate_on_validation(nf_review *review, loaded *l, nerfit_error *err) {
+static nerfit_status calibrate_on_validation(nf_review *review, nf_loaded *l, nerfit_error *err) {
     nf_analysis found = {0};
     nerfit_status status = collect(&found, l, review->validation, err);
     if (status == NERFIT_OK) status = calibrate(review, &found, "validation", err);
@@ -303,7 +302,7 @@ nerfit_status nf_review_run(nf_review *review, nerfit_error *err) {
                    (how == NF_CALIBRATION_AUTO && !review->validation && review->is_short &&
                     review->train->n_documents >= LEAST_TEXTS);
     bool validated = !crossed && how != NF_CALIBRATION_OFF && review->validation;
-    loaded l;
+    nf_loaded l;
     review->calibration = NF_CALIBRATION_NONE;
     NF_TRY(save(review, "", err)); /* a run that is resumed may have an earlier one there */
     if (crossed && how == NF_CALIBRATION_AUTO)
@@ -319,6 +318,6 @@ nerfit_status nf_review_run(nf_review *review, nerfit_error *err) {
     if (status == NERFIT_OK && review->shown)
         status = nf_analysis_add_corpus(&review->analysis, l.tagger,
                                         &(nf_tagging_call){.rules = &l.rules}, review->shown, err);
-    unload(&l);
+    nf_loaded_close(&l);
     return status;
 }

@@ -8,6 +8,16 @@
 #include "recipe/options.h"
 #include "recipe/train_data.h"
 
+/* A model in its folder, ready to tag. */
+typedef struct nf_loaded {
+    nf_model *model;
+    nf_tagger *tagger;
+    nf_rules rules;
+} nf_loaded;
+nerfit_status nf_loaded_open(nf_loaded *loaded, const char *folder, nf_backend *be,
+                             nf_precision precision, const nf_log *log, nerfit_error *err);
+void nf_loaded_close(nf_loaded *loaded);
+
 typedef struct nf_review {
     const nf_train_options *options;
     const char *folder;         /* the model's */

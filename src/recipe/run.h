@@ -39,6 +39,9 @@ typedef struct nf_run {
     nf_corpus own[NF_SPLITS];
     nf_corpus weighed; /* the training texts, where weights or sources leave some out */
     const nf_corpus *corpora[NF_SPLITS]; /* NULL: none */
+    nf_corpus unlabelled, taught;        /* self-training's texts; with the teacher's entities */
+    const nf_corpus *learned; /* the training texts with those that a teacher tagged; NULL: there are
+                                 none */
     nf_examples examples[NF_SPLITS];
     nf_workspace *ws;
     json_t *history;              /* of both stages */
@@ -69,11 +72,20 @@ nerfit_status nf_run_need_sentence_encoder(nf_run *r);
 bool nf_run_same_encoder(nf_run *r, const char *a, const char *b);
 /* The entity types: ent2emb's, in its order; without it the data's. */
 nerfit_status nf_run_make_labels(nf_run *r);
+/* What the stages learn from. */
+static inline const nf_corpus *nf_run_learned(const nf_run *r) {
+    return r->learned ? r->learned : r->corpora[NF_SPLIT_TRAIN];
+}
 /* Tokens of the longest example. */
 nerfit_status nf_run_length_limit(nf_run *r, size_t *limit);
 nerfit_status nf_run_make_examples(nf_run *r);
 /* The labels that the annotations use, as r->labels. */
 nerfit_status nf_run_labels_of_corpora(nf_run *r);
+
+/* ---- run_self_training.c: texts without annotations */
+nerfit_status nf_run_read_unlabelled(nf_run *r);
+/* Trains the teacher and sets r->learned; labels are made. Nothing, without such texts. */
+nerfit_status nf_run_self_training(nf_run *r);
 
 /* ---- run_prompted.c: the recipe gliner */
 /* Where none is given: gliner for GLiNER models. Another one is an error for them. */

@@ -328,14 +328,16 @@ nerfit_status nf_run_length_limit(nf_run *r, size_t *limit) {
     return NERFIT_OK;
 }
 
-/* Validation texts weigh in the loss and in the scores while training; reports count all of them. */
+/* Validation texts weigh in the loss and in the scores while training; reports count all of them. Of
+ * training texts those that a teacher tagged are still to be weighed. */
 static nerfit_status make_split(nf_run *r, int split, size_t limit) {
-    const nf_corpus *corpus = r->corpora[split];
+    const nf_corpus *corpus = split == NF_SPLIT_TRAIN ? nf_run_learned(r) : r->corpora[split];
     nf_corpus weighed = {0};
     nf_source_weights sources;
     NF_TRY(nf_train_options_sources(r->options, &sources, &r->arena, r->err));
     nerfit_status status = NERFIT_OK;
-    if (split == NF_SPLIT_VALIDATION && nf_corpus_is_weighted(corpus, &sources)) {
+    bool now = split == NF_SPLIT_VALIDATION || (split == NF_SPLIT_TRAIN && r->learned);
+    if (now && nf_corpus_is_weighted(corpus, &sources)) {
         status = nf_corpus_weigh(&weighed, corpus, &sources, r->log, r->err);
         corpus = &weighed;
     }

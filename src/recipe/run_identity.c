@@ -33,6 +33,7 @@ static const char *const unlike[] = {
     "train_annotations",
     "val_annotations",
     "test_annotations",
+    "unlabelled_annotations",
     "ent2emb",
     "annotation_format",
     "llm",
@@ -58,9 +59,10 @@ static json_t *fingerprint_text(uint64_t fingerprint) {
 static nerfit_status add_corpora(nf_run *r, json_t *out) {
     static const char *const names[] = {"train_annotations", "val_annotations"};
     for (int i = 0; i < 2; i++) {
+        const nf_corpus *corpus = i == NF_SPLIT_TRAIN ? nf_run_learned(r) : r->corpora[i];
         uint64_t fingerprint = NF_HASH_START;
-        if (!r->corpora[i]) continue;
-        NF_TRY(nf_fingerprint_corpus(&fingerprint, r->corpora[i], r->err));
+        if (!corpus) continue;
+        NF_TRY(nf_fingerprint_corpus(&fingerprint, corpus, r->err));
         json_object_set_new(out, names[i], fingerprint_text(fingerprint));
     }
     return NERFIT_OK;

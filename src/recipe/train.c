@@ -145,6 +145,8 @@ static nerfit_status take_fingerprint(nf_run *r) {
         r->fingerprint = nf_fingerprint_bytes(r->fingerprint, &split, 1);
         if (r->corpora[i]) NF_TRY(nf_fingerprint_corpus(&r->fingerprint, r->corpora[i], r->err));
     }
+    if (r->unlabelled.n_documents)
+        NF_TRY(nf_fingerprint_corpus(&r->fingerprint, &r->unlabelled, r->err));
     NF_TRY(nf_fingerprint_models(&r->fingerprint, r->options, r->err));
     return nf_fingerprint_descriptions(&r->fingerprint, r->data, r->options->ent2emb, r->err);
 }
@@ -153,11 +155,12 @@ static nerfit_status train(nf_run *r, nf_train_result *result) {
     NF_TRY(nf_train_options_check_needed(r->options, r->err));
     NF_TRY(nf_run_read_corpora(r));
     NF_TRY(nf_run_read_types(r));
-    const nf_train_size size = {r->corpora[NF_SPLIT_TRAIN]->n_documents,
-                                r->corpora[NF_SPLIT_VALIDATION] != NULL};
     nf_train_options chosen = *r->options; /* borrowed, but for the recipe */
     NF_TRY(nf_run_choose_recipe(r, &chosen));
     r->options = &chosen;
+    NF_TRY(nf_run_read_unlabelled(r));
+    const nf_train_size size = {r->corpora[NF_SPLIT_TRAIN]->n_documents + r->unlabelled.n_documents,
+                                r->corpora[NF_SPLIT_VALIDATION] != NULL};
     r->is_short = nf_train_is_short(r->options, &size);
     NF_TRY(nf_train_defaults(&r->own_options, r->options, &size, r->log, r->err));
     NF_TRY(nf_run_keep_label_text(r));
@@ -173,6 +176,7 @@ static nerfit_status train(nf_run *r, nf_train_result *result) {
     NF_TRY(nf_train_backend(o, &r->be, r->err));
     NF_TRY(nf_run_find_models(r));
     NF_TRY(nf_run_make_labels(r));
+    if (!r->finished) NF_TRY(nf_run_self_training(r));
     NF_TRY(r->finished ? take_model(r, result) : train_model(r, result));
     NF_TRY(nf_run_review(r, result));
     NF_TRY(nf_run_save_record(r, "trainer_state.json", trainer_state(r)));
@@ -284,6 +288,8 @@ static nerfit_status run_all(nerfit_status (*work)(nf_run *r, nf_train_result *r
         nf_corpus_free(&r.own[i]);
     }
     nf_corpus_free(&r.weighed);
+    nf_corpus_free(&r.unlabelled);
+    nf_corpus_free(&r.taught);
     nf_label_set_free(&r.labels);
     nf_prompter_free(r.prompter);
     nf_embeddings_free(&r.own_embeddings);

@@ -136,6 +136,17 @@ nerfit_status nf_description_head_add_types(nf_description_head *head, size_t n_
     return nf_parameter_constant(net, head->transitions, 0.0f, err);
 }
 
+nerfit_status nf_description_head_weigh_outside(nf_description_head *head, nerfit_error *err) {
+    enum { USUAL = 16 };
+    double bias[SHARED];
+    nf_backend *be = head->head.net->be;
+    if (head->own.n_types == 0) return NERFIT_OK;
+    be->to_f64(be, bias, head->shared_bias->values, SHARED);
+    bias[OUTSIDE] -= log((double)head->own.n_types / USUAL);
+    be->from_f64(be, head->shared_bias->values, bias, SHARED);
+    return nf_backend_check(be, err);
+}
+
 static void description_release(nf_head *head) {
     nf_description_head *self = (nf_description_head *)head;
     nf_type_columns_free(&self->own, head->net->be);

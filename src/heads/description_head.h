@@ -62,6 +62,10 @@ nerfit_status nf_description_head_new(nf_head **out, nf_network *net, size_t hid
 nerfit_status nf_description_head_add_types(nf_description_head *head, size_t n_types,
                                             const float *vectors, const nf_features *features,
                                             uint64_t seed, nerfit_error *err);
+/* Of types that nobody trained: each takes some of O's probability, whatever a word is, and shares that of
+ * entities with those like it. So O counts for less where there are many types, and for more where there are
+ * few: b_O becomes b_O - log(T / 16). */
+nerfit_status nf_description_head_weigh_outside(nf_description_head *head, nerfit_error *err);
 /* ---- rows of the table that lie in other files */
 
 /* description_file.c: writes a description head's shared part, in f32; files in bf16 are read as well. */

@@ -41,7 +41,8 @@ const nf_option nf_options[] = {
     {"test_annotations", PATH, false, AT(test_annotations), NULL, 0, 0, NULL, DATA,
      "File of annotated texts to score the final model on."},
     {"unlabelled_annotations", PATH, false, AT(unlabelled_annotations), NULL, 0, 0, NULL, DATA,
-     "Self-training of the recipe nerfit: texts like the training texts that nobody annotated, a text "
+     "Self-training of the recipe nerfit: texts like the training texts that nobody annotated, a "
+     "text "
      "a line (of other formats, by the file's ending, the texts alone are read). A first model, in "
      "teacher/, tags at most 1000 of them; the run's model then learns from these, too."},
     {"annotation_format", TEXT, false, AT(annotation_format), "auto", 0, 0, NULL, DATA,

@@ -9,6 +9,7 @@
 #include "data/labels.h"
 #include "model/adapter.h"
 #include "heads/description_file.h"
+#include "heads/description_head.h"
 #include "recipe/embeddings.h"
 
 static nerfit_status open_folder(nf_pretrained *out, const char *folder, nerfit_error *err) {
@@ -101,6 +102,8 @@ static nerfit_status put_labels(nf_model *model, const nf_pretrained *p,
     if (status == NERFIT_OK)
         status =
             nf_model_add_types(model, labels.labels, labels.n_types, embeddings->vectors, 0, err);
+    if (status == NERFIT_OK)
+        status = nf_description_head_weigh_outside(nf_description_head_of(model->learner), err);
     model->decoding.least = ZERO_SHOT_LEAST;
     if (status == NERFIT_OK) status = nf_model_fold(model, err);
     nf_model_remove_learner(model);

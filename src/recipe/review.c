@@ -106,7 +106,8 @@ static nf_train_options options_of(fold *f) {
     o.output_dir = f->folder;
     o.model_name = (char *)(uintptr_t)f->review->encoder;
     o.val_annotations = o.test_annotations = o.resume_from_checkpoint = NULL;
-    o.unlabelled_annotations = NULL; /* so that what is tagged took no part in the training at all */
+    o.unlabelled_annotations =
+        NULL; /* so that what is tagged took no part in the training at all */
     o.calibration = NF_CALIBRATION_OFF;
     o.overwrite_output_dir = true;
     for (int s = 0; s < 2; s++) {

@@ -40,7 +40,8 @@ typedef struct nf_run {
     nf_corpus weighed; /* the training texts, where weights or sources leave some out */
     const nf_corpus *corpora[NF_SPLITS]; /* NULL: none */
     nf_corpus unlabelled, taught;        /* self-training's texts; with the teacher's entities */
-    const nf_corpus *learned; /* the training texts with those that a teacher tagged; NULL: there are
+    const nf_corpus
+        *learned; /* the training texts with those that a teacher tagged; NULL: there are
                                  none */
     nf_examples examples[NF_SPLITS];
     nf_workspace *ws;

@@ -262,13 +262,16 @@ class Exchange(Case):
         shown = p.fine("POST", "/import?name=x.jsonl&preview=true", self.FILE)
         self.assertEqual([shown[k] for k in ("texts", "added", "repeated", "entities", "labels", "applied")],
                          [2, 2, 0, 2, ["time"], False])
-        self.assertIn("id", shown["warnings"][0])
+        self.assertEqual(shown["warnings"], [])
         self.assertEqual(p.fine("GET", "")["counts"]["texts"], 0)
         got = p.fine("POST", "/import?name=" + quote("../../etc/ä<b>.jsonl"), self.FILE)
         self.assertEqual((got["added"], got["annotated"], got["applied"]), (2, 2, True))
         text = p.text(1)
         self.assertEqual((text["status"], text["file"], text["line"]), ("accepted", "ä<b>.jsonl", 1))
         self.assertEqual([(e["start"], e["end"], e["text"]) for e in text["entities"]], [(8, 12, "Anna"), (16, 20, "nine")])
+        # what the texts came with goes out with them
+        self.assertEqual(text["beside"], {"id": 7})
+        self.assertEqual(p.fine("GET", "/export").decode(), self.FILE)
         # again: nothing is added, and what somebody has done since stays
         p.put(text, entities=[], status="skipped")
         again = p.fine("POST", "/import?name=x.jsonl", self.FILE)
@@ -284,6 +287,9 @@ class Exchange(Case):
         self.assertEqual((got["added"], p.text(1)["status"]), (2, "open"))
         p.fine("POST", "/import?name=b.jsonl&annotations=draft", self.FILE)
         self.assertEqual((p.text(3)["status"], p.text(3)["n_entities"]), ("open", 2))
+        got = p.fine("POST", "/import?name=d.jsonl&preview=true",
+                     '{"text": "a b", "entities": [{"start": 0, "end": 1, "label": "x", "weight": 0.5}]}')
+        self.assertEqual(got["warnings"], ['the entities\' "weight" is not kept'])
         p.fine("POST", "/import?name=c.txt&annotations=none", "[person : Anna] came\n")
         self.assertEqual((p.text(5)["text"], p.text(5)["n_entities"]), ("Anna came", 0))
 
@@ -721,6 +727,19 @@ class Training(Case):
             p.put(p.text(t["id"]), status="skipped")
         self.assertIsNone(p.fine("GET", "/next?order=suggest")["id"])
         self.assertEqual(p.ask("POST", "/suggest", {})[0], 422)
+
+    def test_gliner(self):
+        """A model that reads labels finds them before anything is trained, and is trained further."""
+        self.encoder = TESTS / "golden/gliner/markerv0"
+        p = self.taught()
+        self.assertTrue(p.service.wait_for(lambda: p.fine("GET", "")["model"]["state"] == "ready"))
+        found = p.fine("POST", "/predict", {"ids": ["13"], "threshold": 0})["texts"][0]["entities"]
+        self.assertLessEqual({e["label"] for e in found}, {"person", "time"})
+        self.assertTrue(found)
+        p.fine("POST", "/train", {})
+        self.assertEqual(self.finish(p)["state"], "done")
+        self.wait_for_model(p, "0001")
+        self.assertEqual(p.ask("POST", "/predict", {"ids": ["13"]})[0], 200)
 
     def test_cancel_and_resume(self):
         p = self.taught()

@@ -172,6 +172,7 @@ json_t *nf_item_answer(const nf_item *text, nf_unit unit, size_t cut, bool with_
                        "changed", text->changed> 0
                       ? json_real(text->changed)
                       : json_null());
+    if (answer && text->beside) json_object_set(answer, "beside", text->beside);
     if (answer && with_entities)
         json_object_set_new(answer, "entities", nf_marks_answer(text, &text->marks, unit));
     return answer;

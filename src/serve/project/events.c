@@ -232,6 +232,7 @@ static nf_item *text_new(size_t id, const nf_new_text *given) {
     text->length = nf_utf8_count(given->text, given->size);
     text->file = strdup(given->file ? given->file : "");
     text->line = given->line;
+    text->beside = json_incref(given->beside);
     text->notes = strdup("");
     if (text->text && text->file && text->notes) return text;
     nf_item_free(text);
@@ -257,7 +258,8 @@ nerfit_status nf_project_replay_text(void *project, const json_t *line, long num
                        p->n_texts + 1);
     const nf_new_text text = {json_string_value(given), json_string_length(given),
                               json_string_value(json_object_get(line, "file")),
-                              json_integer_value(json_object_get(line, "line"))};
+                              json_integer_value(json_object_get(line, "line")),
+                              json_object_get(line, "beside")};
     if (!nf_array_reserve(&p->texts, &p->texts_capacity, p->n_texts + 1, sizeof(nf_item *)))
         return nf_no_memory(err, 0);
     nf_item *fresh = text_new(p->n_texts + 1, &text);
@@ -276,6 +278,7 @@ static void append_text(nf_str *lines, const nf_item *text) {
                              (json_int_t)text->id, "text", text->text, text->size);
     if (line && *text->file) json_object_set_new(line, "file", json_string(text->file));
     if (line && text->line) json_object_set_new(line, "line", json_integer(text->line));
+    if (line && text->beside) json_object_set(line, "beside", text->beside);
     nf_journal_line(lines, line);
     json_decref(line);
 }

@@ -43,7 +43,8 @@ typedef struct intake {
     json_t *warnings;
     size_t n_warnings;
     nerfit_corpus *corpus;
-    json_t *values; /* [count] its texts, as jsonl has them */
+    json_t *values;  /* [count] its texts, as jsonl has them */
+    json_t *besides; /* what texts have beside text and entities */
     nf_new_text *texts;
     nf_marks *marks;
     size_t *ids;
@@ -58,6 +59,7 @@ static void intake_free(intake *in) {
     free(in->ids);
     nerfit_corpus_free(in->corpus);
     json_decref(in->values);
+    json_decref(in->besides);
     json_decref(in->warnings);
     json_decref(in->labels);
 }
@@ -124,7 +126,19 @@ static const char *label_of(const json_t *entity) {
                                                    : json_object_get(entity, "label"));
 }
 
-/* Labels that the project has not, and members of texts that it has no place for. */
+/* What of an entity the project has no place for; `lost` collects the names. */
+static void see_members(json_t *lost, json_t *entity) {
+    static const char *const kept[] = {"start", "end", "label", "text"};
+    const char *key;
+    json_t *member;
+    json_object_foreach(entity, key, member) {
+        bool known = false;
+        for (size_t i = 0; i < NF_COUNT(kept); i++) known = known || strcmp(kept[i], key) == 0;
+        if (!known) json_object_set_new(lost, key, json_true());
+    }
+}
+
+/* Labels that the project has not, and members of entities that it has no place for. */
 static nerfit_status look_over(intake *in, const nf_project *p, nerfit_error *err) {
     json_t *labels = json_object(), *lost = json_object(), *value, *entity, *member;
     size_t i, k;
@@ -134,25 +148,35 @@ static nerfit_status look_over(intake *in, const nf_project *p, nerfit_error *er
         json_array_foreach(json_object_get(value, "entities"), k, entity) {
             const char *label = label_of(entity);
             in->entities++;
+            see_members(lost, entity);
             if (!label || nf_project_label(p, label) || json_object_get(labels, label)) continue;
             json_object_set_new(labels, label, json_true());
             json_array_append_new(in->labels, json_string(label));
-        }
-        json_object_foreach(value, key, member) {
-            if (strcmp(key, "text") != 0 && strcmp(key, "entities") != 0)
-                json_object_set_new(lost, key, json_true());
         }
         const json_t *text = json_object_get(value, "text");
         in->n_new += !nf_project_same_text(p, json_string_value(text), json_string_length(text));
     }
     json_object_foreach(lost, key, member) {
         char message[300];
-        nf_print(message, sizeof message, "the texts' \"%.200s\" is not kept", key);
+        nf_print(message, sizeof message, "the entities' \"%.200s\" is not kept", key);
         warn(in, message);
     }
     json_decref(labels);
     json_decref(lost);
     return NERFIT_OK;
+}
+
+/* The other fields of a text; NULL: it has none. */
+static json_t *beside_of(intake *in, json_t *value) {
+    json_t *beside = json_copy(value);
+    json_object_del(beside, "text");
+    json_object_del(beside, "entities");
+    if (json_object_size(beside) && json_array_append(in->besides, beside) == 0) {
+        json_decref(beside); /* the list has it */
+        return beside;
+    }
+    json_decref(beside);
+    return NULL;
 }
 
 /* The values as texts and marks; the labels are there by now. */
@@ -165,10 +189,10 @@ static nerfit_status make_texts(intake *in, const nf_project *p, bool with_marks
     if (!in->texts || !in->marks || !in->ids) return nf_no_memory(err, n);
     for (; in->count < n; in->count++) {
         size_t i = in->count;
-        const json_t *value = json_array_get(in->values, i);
+        json_t *value = json_array_get(in->values, i);
         const json_t *text = json_object_get(value, "text");
         in->texts[i] = (nf_new_text){json_string_value(text), json_string_length(text), in->name,
-                                     nerfit_corpus_line(in->corpus, i)};
+                                     nerfit_corpus_line(in->corpus, i), beside_of(in, value)};
         if (!with_marks) continue;
         const nf_item item = {.text = (char *)(uintptr_t)in->texts[i].text,
                               .size = in->texts[i].size,
@@ -230,7 +254,7 @@ static bool read_purpose(nf_request *r, bool *with_marks, nf_item_status *status
 
 void nf_route_import(nf_request *r) {
     nf_project *p = nf_request_project(r);
-    intake in = {.warnings = json_array()};
+    intake in = {.warnings = json_array(), .besides = json_array()};
     const char *preview = nf_request_argument(r, "preview");
     bool with_marks, shown = preview && strcmp(preview, "true") == 0;
     nf_item_status status_of;
@@ -279,7 +303,7 @@ nerfit_status nf_project_corpus(nerfit_corpus **corpus, const nf_project *p, nf_
     for (size_t i = 0; i < p->n_texts; i++) {
         const nf_item *text = p->texts[i];
         if (!text->deleted && (only == NF_TEXT_STATUSES || text->status == only))
-            nf_item_line(&lines, text);
+            nf_item_line(&lines, text, false);
         else
             nf_str_append_char(&lines, '\n');
     }

@@ -100,6 +100,7 @@ void nf_item_free(nf_item *text) {
     free(text->file);
     free(text->marks.items);
     free(text->notes);
+    json_decref(text->beside);
     free(text);
 }
 

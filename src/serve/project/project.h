@@ -1,6 +1,7 @@
 /* A project: texts, labels and annotations, in a folder.
  *
- *     DIR/texts.jsonl        {"revision": 1, "id": 1, "text": "...", "file": "a.jsonl", "line": 3}
+ *     DIR/texts.jsonl        {"revision": 1, "id": 1, "text": "...", "file": "a.jsonl", "line": 3,
+ *                             "beside": {...}}
  *     DIR/annotations.jsonl  {"revision": 2, "time": ..., "id": 1, "status": "accepted",
  *                             "entities": [[0, 4, "person"]], "notes": "..."}
  *     DIR/labels.json        made of the latter: label -> description
@@ -52,6 +53,7 @@ typedef struct nf_item {
     size_t size, length; /* bytes, code points */
     char *file;          /* it was imported from; "" if none */
     long line;
+    json_t *beside; /* other fields that it came with, an object; or NULL */
     uint64_t revision;
     double changed; /* seconds since 1970; 0: never */
     nf_item_status status;
@@ -105,6 +107,7 @@ typedef struct nf_new_text {
     size_t size;
     const char *file;
     long line;
+    json_t *beside; /* an object, or NULL; the caller's */
 } nf_new_text;
 /* Adds texts that are not there yet; ids [count] receives those of all, the ones that are there
  * included. */

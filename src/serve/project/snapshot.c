@@ -8,9 +8,13 @@
 /* Below so many accepted texts all are learned from. */
 enum { LEAST_TEXTS = 5, PARTS = 5 };
 
-void nf_item_line(nf_str *lines, const nf_item *text) {
-    json_t *line = json_pack("{s:I, s:s%, s:o*}", "id", (json_int_t)text->id, "text", text->text,
-                             text->size, "entities", nf_marks_json(&text->marks));
+void nf_item_line(nf_str *lines, const nf_item *text, bool with_id) {
+    json_t *line = json_pack("{s:s%, s:o*}", "text", text->text, text->size, "entities",
+                             nf_marks_json(&text->marks));
+    if (line && with_id)
+        json_object_set_new(line, "id", json_integer((json_int_t)text->id));
+    else if (line && text->beside)
+        json_object_update_missing(line, text->beside);
     nf_journal_line(lines, line);
     json_decref(line);
 }
@@ -58,8 +62,8 @@ static bool divide(division *d, const nf_project *p, uint64_t limit) {
         const nf_item *text = p->texts[i];
         if (!is_taken(text)) continue;
         bool held = rank_of(text) < limit;
-        nf_item_line(&d->all, text);
-        nf_item_line(held ? &d->held_out : &d->train, text);
+        nf_item_line(&d->all, text, true);
+        nf_item_line(held ? &d->held_out : &d->train, text, true);
         d->entities += text->marks.count;
         if (!held) d->to_learn += text->marks.count;
         if (json_array_append_new(d->texts, json_integer((json_int_t)text->id)) != 0 ||

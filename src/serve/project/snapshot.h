@@ -9,7 +9,8 @@
  * fifth is held out, the same texts whenever it is asked. NERFIT_ARGUMENT: there is too little. */
 nerfit_status nf_snapshot_write(const nf_project *project, const char *folder, json_t *run,
                                 nerfit_error *err);
-/* Appends texts as JSON lines with "id", "text", "entities" in code points. */
-void nf_item_line(nf_str *lines, const nf_item *text);
+/* Appends a JSON line with "text" and "entities" in code points, and with "id", or with the fields that the
+ * text came with. */
+void nf_item_line(nf_str *lines, const nf_item *text, bool with_id);
 
 #endif

@@ -151,8 +151,8 @@ static nerfit_status write_texts(const nf_suggester *s, const nf_project *p, boo
     for (size_t i = 0; i < p->n_texts; i++) {
         const nf_item *text = p->texts[i];
         if (text->deleted) continue;
-        if (text->status == NF_TEXT_OPEN && n++ < MOST_CANDIDATES) nf_item_line(&open, text);
-        if (text->status == NF_TEXT_ACCEPTED) nf_item_line(&done, text);
+        if (text->status == NF_TEXT_OPEN && n++ < MOST_CANDIDATES) nf_item_line(&open, text, true);
+        if (text->status == NF_TEXT_ACCEPTED) nf_item_line(&done, text, true);
     }
     nerfit_status status = NERFIT_OK;
     *known = done.length > 0;

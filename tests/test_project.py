@@ -566,6 +566,15 @@ class Safety(Case):
         p.service.end()
         self.assertEqual(self.project().state(), before)
 
+    def test_what_is_documented(self):
+        p = self.project()
+        paths = p.service.ask("GET", "/openapi.json")[2]["paths"]
+        for path, methods in paths.items():
+            for method, route in methods.items() if path.startswith("/project") else ():
+                status, answer = p.ask(method.upper(), path[len("/project"):], None if method == "get" else {})
+                self.assertIn(str(status), route["responses"], (method, path, answer))
+        self.assertGreater(sum(path.startswith("/project") for path in paths), 20)
+
     def test_without_a_project(self):
         make_model(Path(self.root) / "model")
         service = Service(self)

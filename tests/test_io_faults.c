@@ -140,43 +140,11 @@ static void test_links(void **state) {
 /* ---------------------------------------------------------------- a training */
 
 static nerfit_status train(const char *output, const char *name, const char *value) {
-    const char *const settings[] = {"model_name",
-                                    in_root("encoder"),
-                                    "st_model_name",
-                                    in_root("encoder"),
-                                    "train_annotations",
-                                    in_root("train.txt"),
-                                    "val_annotations",
-                                    in_root("train.txt"),
-                                    "ent2emb",
-                                    in_root("labels.yaml"),
-                                    "output_dir",
-                                    in_root(output),
-                                    "recipe",
-                                    "original",
-                                    "max_steps",
-                                    "2,4",
-                                    "learning_rate",
-                                    "5e-3",
-                                    "eval_steps",
-                                    "2",
-                                    "logging_steps",
-                                    "1",
-                                    "save_strategy",
-                                    "steps",
-                                    "save_steps",
-                                    "2",
-                                    "per_device_train_batch_size",
-                                    "3",
-                                    "precision",
-                                    "f32",
-                                    "threads",
-                                    "1",
-                                    "backend",
-                                    "ref",
-                                    NULL};
+    const char *const settings[] = {
+        "recipe", "original",      "max_steps", "2,4",     "eval_steps", "2", "save_steps",
+        "2",      "logging_steps", "1",         "backend", "ref",        NULL};
     const char *const extra[] = {name, value, NULL};
-    nerfit_config *config = config_of(settings, name ? extra : NULL);
+    nerfit_config *config = tiny_config(output, settings, name ? extra : NULL);
     nerfit_train_result result;
     nerfit_status status = nerfit_train(config, NULL, &result, &error);
     if (status == NERFIT_OK) nerfit_train_result_free(&result);

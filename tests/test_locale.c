@@ -173,38 +173,8 @@ static const char *const results[] = {"best/nerfit.json",
                                       "stage1/finished/description_head.safetensors"};
 
 static void train(const char *output) {
-    const char *const settings[] = {"model_name",
-                                    in_root("encoder"),
-                                    "st_model_name",
-                                    in_root("encoder"),
-                                    "train_annotations",
-                                    in_root("train.txt"),
-                                    "val_annotations",
-                                    in_root("train.txt"),
-                                    "ent2emb",
-                                    in_root("labels.yaml"),
-                                    "output_dir",
-                                    in_root(output),
-                                    "max_steps",
-                                    "4,4",
-                                    "learning_rate",
-                                    "5e-3",
-                                    "eval_steps",
-                                    "4",
-                                    "logging_steps",
-                                    "2",
-                                    "save_strategy",
-                                    "steps",
-                                    "save_steps",
-                                    "4",
-                                    "per_device_train_batch_size",
-                                    "3",
-                                    "precision",
-                                    "f32",
-                                    "threads",
-                                    "1",
-                                    NULL};
-    nerfit_config *config = config_of(settings, NULL);
+    const char *const settings[] = {"max_steps", "4,4", "eval_steps", "4", "save_steps", "4", NULL};
+    nerfit_config *config = tiny_config(output, settings, NULL);
     nerfit_train_result result;
     assert_ok(nerfit_train(config, NULL, &result, &error), &error);
     nerfit_train_result_free(&result);

@@ -28,44 +28,11 @@ static int make_root(void **state) {
 
 /* A config of the tiny run; `extra` are NULL-terminated name, value pairs. */
 static nerfit_config *configure(const char *output, const char *const *extra) {
-    const char *const settings[] = {"model_name",
-                                    in_root("encoder"),
-                                    "st_model_name",
-                                    in_root("encoder"),
-                                    "train_annotations",
-                                    in_root("train.txt"),
-                                    "val_annotations",
-                                    in_root("train.txt"),
-                                    "ent2emb",
-                                    in_root("labels.yaml"),
-                                    "output_dir",
-                                    in_root(output),
-                                    "recipe",
-                                    "original",
-                                    "max_steps",
-                                    "6,8",
-                                    "warmup_steps",
-                                    "2",
-                                    "learning_rate",
-                                    "5e-3",
-                                    "eval_steps",
-                                    "4",
-                                    "logging_steps",
-                                    "2",
-                                    "save_strategy",
-                                    "steps",
-                                    "save_steps",
-                                    "4",
-                                    "per_device_train_batch_size",
-                                    "3",
-                                    "save_total_limit",
-                                    "0",
-                                    "precision",
-                                    "f32",
-                                    "threads",
-                                    "1",
-                                    NULL};
-    return config_of(settings, extra);
+    const char *const settings[] = {
+        "recipe",     "original", "max_steps",  "6,8", "warmup_steps",     "2",
+        "eval_steps", "4",        "save_steps", "4",   "save_total_limit", "0",
+        NULL};
+    return tiny_config(output, settings, extra);
 }
 
 typedef struct watcher {

@@ -33,6 +33,43 @@ static inline nerfit_config *config_of(const char *const *settings, const char *
     return config;
 }
 
+/* A run over root/encoder, root/train.txt and root/labels.yaml, with what all tiny runs share;
+ * `settings`, and `extra` (may be NULL), as in config_of, stand last. */
+static inline nerfit_config *tiny_config(const char *output, const char *const *settings,
+                                         const char *const *extra) {
+    const char *encoder = in_root("encoder"), *texts = in_root("train.txt");
+    const char *const shared[] = {"model_name",
+                                  encoder,
+                                  "st_model_name",
+                                  encoder,
+                                  "train_annotations",
+                                  texts,
+                                  "val_annotations",
+                                  texts,
+                                  "ent2emb",
+                                  in_root("labels.yaml"),
+                                  "output_dir",
+                                  in_root(output),
+                                  "learning_rate",
+                                  "5e-3",
+                                  "logging_steps",
+                                  "2",
+                                  "save_strategy",
+                                  "steps",
+                                  "per_device_train_batch_size",
+                                  "3",
+                                  "precision",
+                                  "f32",
+                                  "threads",
+                                  "1",
+                                  NULL};
+    nerfit_error error;
+    nerfit_config *config = config_of(shared, settings);
+    for (const char *const *s = extra; s && *s; s += 2)
+        assert_ok(nerfit_config_set(config, s[0], s[1], &error), &error);
+    return config;
+}
+
 static inline void assert_same_file(const char *a, const char *b) {
     nf_file x, y;
     nerfit_error error;

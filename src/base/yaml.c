@@ -1,5 +1,7 @@
 #include "base/yaml.h"
 
+#include "base/utf8.h"
+
 nerfit_status nf_yaml_check_depth(const char *text, size_t size, const char *name,
                                   nerfit_error *err) {
     long line = 1, column = 0;
@@ -16,11 +18,38 @@ nerfit_status nf_yaml_check_depth(const char *text, size_t size, const char *nam
     return NERFIT_OK;
 }
 
+/* Where the parser stopped; of bytes that are no text libyaml knows the offset alone. */
+static nerfit_status yaml_fail(const yaml_parser_t *parser, const char *name, nerfit_error *err) {
+    const char *problem = parser->problem ? parser->problem : "cannot be read";
+    long line = (long)parser->problem_mark.line + 1, column = (long)parser->problem_mark.column + 1;
+    if (parser->error == YAML_MEMORY_ERROR) return nf_no_memory(err, 0);
+    if (parser->error == YAML_READER_ERROR) {
+        const char *text = (const char *)parser->input.string.start, *start = text;
+        size_t size = (size_t)(parser->input.string.end - parser->input.string.start);
+        const char *at = text + (parser->problem_offset < size ? parser->problem_offset : size);
+        line = 1;
+        for (const char *c = text; c < at; c++)
+            if (*c == '\n') start = c + 1, line++;
+        column = (long)nf_utf8_count(start, (size_t)(at - start)) + 1;
+    }
+    return nf_fail_at(err, NERFIT_FORMAT, name, line, column, "is not valid YAML: %s", problem);
+}
+
 nerfit_status nf_yaml_load(yaml_document_t *document, yaml_parser_t *parser, const char *name,
                            nerfit_error *err) {
-    if (yaml_parser_load(parser, document)) return NERFIT_OK;
-    if (parser->error == YAML_MEMORY_ERROR) return nf_no_memory(err, 0);
-    return nf_fail_at(err, NERFIT_FORMAT, name, (long)parser->problem_mark.line + 1,
-                      (long)parser->problem_mark.column + 1, "is not valid YAML: %s",
-                      parser->problem ? parser->problem : "cannot be read");
+    yaml_document_t second;
+    if (!yaml_parser_load(parser, document)) return yaml_fail(parser, name, err);
+    nerfit_status status = NERFIT_OK;
+    if (!yaml_document_get_root_node(document)) return NERFIT_OK; /* the parser is at its end */
+    if (!yaml_parser_load(parser, &second)) {
+        status = yaml_fail(parser, name, err);
+    } else {
+        const yaml_node_t *node = yaml_document_get_root_node(&second);
+        if (node)
+            status = nf_fail_at(err, NERFIT_FORMAT, name, (long)node->start_mark.line + 1, 0,
+                                "holds a second YAML document; expected one");
+        yaml_document_delete(&second);
+    }
+    if (status != NERFIT_OK) yaml_document_delete(document);
+    return status;
 }

@@ -14,7 +14,8 @@
 enum { NF_YAML_DEPTH = 1000 };
 nerfit_status nf_yaml_check_depth(const char *text, size_t size, const char *name,
                                   nerfit_error *err);
-/* The parser's next document, freed with yaml_document_delete; an error has its place in `name`. */
+/* The document of a parser over a text (yaml_parser_set_input_string), freed with
+ * yaml_document_delete; an error has its place in `name`, and so has a second document. */
 nerfit_status nf_yaml_load(yaml_document_t *document, yaml_parser_t *parser, const char *name,
                            nerfit_error *err);
 

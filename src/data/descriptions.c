@@ -326,40 +326,13 @@ static nerfit_status parse_json(reader *r, source *s) {
     return status;
 }
 
-static nerfit_status yaml_error(const reader *r, const yaml_parser_t *parser) {
-    if (parser->error == YAML_MEMORY_ERROR) return nf_no_memory(r->err, r->source->size);
-    const char *problem = parser->problem ? parser->problem : "cannot be read";
-    if (parser->error != YAML_READER_ERROR)
-        return nf_fail_at(r->err, NERFIT_FORMAT, r->source->name,
-                          (long)parser->problem_mark.line + 1,
-                          (long)parser->problem_mark.column + 1, "is not valid YAML: %s", problem);
-    long line, column; /* the reader knows only the byte */
-    size_t at = parser->problem_offset < r->source->size ? parser->problem_offset : r->source->size;
-    nf_json_line_column(r->source->text, at, 1, &line, &column);
-    return nf_fail_at(r->err, NERFIT_FORMAT, r->source->name, line, column, "is not valid YAML: %s",
-                      problem);
-}
-
-static nerfit_status check_no_second(reader *r, yaml_parser_t *parser) {
-    yaml_document_t second;
-    if (!yaml_parser_load(parser, &second)) return yaml_error(r, parser);
-    const yaml_node_t *node = yaml_document_get_root_node(&second);
-    nerfit_status status = NERFIT_OK;
-    if (node)
-        status = nf_fail_at(r->err, NERFIT_FORMAT, r->source->name, (long)node->start_mark.line + 1,
-                            0, "holds a second YAML document; expected one");
-    yaml_document_delete(&second);
-    return status;
-}
-
-static nerfit_status parse_yaml_documents(reader *r, source *s, yaml_parser_t *parser) {
+static nerfit_status parse_yaml_document(reader *r, source *s, yaml_parser_t *parser) {
     yaml_document_t document;
-    if (!yaml_parser_load(parser, &document)) return yaml_error(r, parser);
+    NF_TRY(nf_yaml_load(&document, parser, s->name, r->err));
     s->yaml = &document;
     const yaml_node_t *node = yaml_document_get_root_node(&document);
     value root = node ? yaml_value(node) : (value){.kind = KIND_OTHER, .at = {.line = 1}};
     nerfit_status status = read_root(r, &root);
-    if (status == NERFIT_OK) status = check_no_second(r, parser);
     yaml_document_delete(&document);
     return status;
 }
@@ -369,7 +342,7 @@ static nerfit_status parse_yaml(reader *r, source *s) {
     NF_TRY(nf_yaml_check_depth(s->text, s->size, s->name, r->err));
     if (!yaml_parser_initialize(&parser)) return nf_no_memory(r->err, sizeof parser);
     yaml_parser_set_input_string(&parser, (const unsigned char *)s->text, s->size);
-    nerfit_status status = parse_yaml_documents(r, s, &parser);
+    nerfit_status status = parse_yaml_document(r, s, &parser);
     yaml_parser_delete(&parser);
     return status;
 }

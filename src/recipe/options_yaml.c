@@ -172,14 +172,9 @@ nerfit_status nf_train_options_load(nf_train_options *options, const char *path,
     yaml_parser_set_input_string(&parser, (const unsigned char *)file.data, file.size);
     yaml_reader in = {.options = options, .path = path, .err = err};
     in.folder = nf_path_parent(&options->arena, path);
-    nerfit_status status = NERFIT_OK;
-    if (!in.folder) {
-        status = nf_no_memory(err, 0);
-    } else if (!yaml_parser_load(&parser, &in.document)) {
-        status = nf_fail_at(err, NERFIT_FORMAT, path, (long)parser.problem_mark.line + 1,
-                            (long)parser.problem_mark.column + 1, "is not valid YAML: %s",
-                            parser.problem ? parser.problem : "cannot be read");
-    } else {
+    nerfit_status status =
+        in.folder ? nf_yaml_load(&in.document, &parser, path, err) : nf_no_memory(err, 0);
+    if (status == NERFIT_OK) {
         yaml_node_t *root = yaml_document_get_root_node(&in.document);
         if (!root)
             status = nf_fail_at(err, NERFIT_FORMAT, path, 1, 0, "is empty");

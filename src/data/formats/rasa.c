@@ -227,16 +227,11 @@ static nerfit_status read_yaml(nf_reading *reading, const char *text, size_t siz
     NF_TRY(nf_yaml_check_depth(text, size, reading->name, reading->err));
     if (!yaml_parser_initialize(&parser)) return nf_no_memory(reading->err, size);
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
-    nerfit_status status = NERFIT_OK;
-    if (!yaml_parser_load(&parser, &document)) {
-        status = parser.error == YAML_MEMORY_ERROR
-                     ? nf_no_memory(reading->err, size)
-                     : nf_reading_malformed(reading, (long)parser.problem_mark.line + 1,
-                                            (long)parser.problem_mark.column + 1,
-                                            "is not valid YAML: %s",
-                                            parser.problem ? parser.problem : "");
+    nerfit_error error;
+    nerfit_status status = nf_yaml_load(&document, &parser, reading->name, &error);
+    if (status != NERFIT_OK) {
         yaml_parser_delete(&parser);
-        return status;
+        return nf_reading_take(reading, &error);
     }
     yaml_node_t *nlu = yaml_member(&document, yaml_document_get_root_node(&document), "nlu");
     if (!nlu || nlu->type != YAML_SEQUENCE_NODE)

@@ -29,9 +29,9 @@ static int set_option(const command *self, nerfit_config *config, const char *ar
     nerfit_error error;
     char name[128];
     snprintf(name, sizeof name, "%.*s", (int)size - 2, argument + 2);
-    return nerfit_config_set(config, name, value, &error) == NERFIT_OK
-               ? -1
-               : cli_usage(self, "%s", error.text);
+    nerfit_status status = nerfit_config_set(config, name, value, &error);
+    if (status == NERFIT_OK) return -1;
+    return status == NERFIT_NO_MEMORY ? cli_fail(&error) : cli_usage(self, "%s", error.text);
 }
 
 static int load_config(const command *self, nerfit_config *config, const char *path, bool *had) {

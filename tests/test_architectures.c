@@ -15,19 +15,12 @@ static char root[64];
 static const char *changed(const char *name, const char *key, const char *value) {
     static char folder[200];
     char path[300], from[300];
-    json_t *config;
     snprintf(folder, sizeof folder, "%s/%s-%s", root, name, key);
     assert_ok(nf_directory_make(folder, &error), &error);
     snprintf(from, sizeof from, "tests/golden/%s/token-classification/config.json", name);
     snprintf(path, sizeof path, "%s/config.json", folder);
-    config = json_load_file(from, 0, NULL);
-    assert_non_null(config);
-    if (value)
-        json_object_set_new(config, key, json_loads(value, JSON_DECODE_ANY, NULL));
-    else
-        json_object_del(config, key);
-    assert_int_equal(json_dump_file(config, path, 0), 0);
-    json_decref(config);
+    copy_file(from, path);
+    change_json(path, key, value);
     snprintf(from, sizeof from, "tests/golden/%s/token-classification/model.safetensors", name);
     snprintf(path, sizeof path, "%s/model.safetensors", folder);
     copy_file(from, path);

@@ -2,8 +2,6 @@
  * is used or named, and what is missing is an error that says so. */
 #include "tiny_model.h"
 
-#include <jansson.h>
-
 #include "model/gliner_prompt.h"
 #include "tensor/backends.h"
 
@@ -46,14 +44,7 @@ static const char *changed(const char *name, const char *file, const char *key, 
     }
     if (!file) return folder;
     snprintf(to, sizeof to, "%s/%s", folder, file);
-    json_t *json = json_load_file(to, 0, NULL);
-    assert_non_null(json);
-    if (value)
-        json_object_set_new(json, key, json_loads(value, JSON_DECODE_ANY, NULL));
-    else
-        json_object_del(json, key);
-    assert_int_equal(json_dump_file(json, to, 0), 0);
-    json_decref(json);
+    change_json(to, key, value);
     return folder;
 }
 

@@ -5,6 +5,7 @@
 
 #include "test.h"
 
+#include <jansson.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -15,6 +16,18 @@ static inline void copy_file(const char *from, const char *to) {
     assert_ok(nf_file_open(&file, from, &error), &error);
     assert_ok(nf_file_write(to, file.data, file.size, &error), &error);
     nf_file_close(&file);
+}
+
+/* A field of an object's file becomes `value`, as JSON (NULL: it is taken out). */
+static inline void change_json(const char *path, const char *key, const char *value) {
+    json_t *json = json_load_file(path, 0, NULL);
+    assert_non_null(json);
+    if (value)
+        json_object_set_new(json, key, json_loads(value, JSON_DECODE_ANY, NULL));
+    else
+        json_object_del(json, key);
+    assert_int_equal(json_dump_file(json, path, 0), 0);
+    json_decref(json);
 }
 
 static const char *const tiny_words[] = {"wake",   "me",     "up",   "at",   "nine",

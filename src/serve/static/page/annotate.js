@@ -28,11 +28,12 @@ async function settle(d, current) {
     const equal = d.status === current.status && d.notes === current.notes && JSON.stringify(mine) === JSON.stringify(theirs);
     const side = (name, status, entities, notes) => make("section", {}, make("h3", {}, `${name}: ${status}`),
         shown(d.text.slice(0, 2000), entities.filter(({ end }) => end <= 2000)), notes ? make("p", { dir: "auto" }, notes) : null);
+    // closed without an answer: yours, since the project's log keeps the other
     const answer = equal ? "theirs" : await ask("This text was changed in another window",
         [side("Yours", d.status, mine, d.notes), side("The other", current.status, theirs, current.notes)],
         [["mine", "Keep yours"], ["theirs", "Take the other"]]);
     d.revision = current.revision;
-    if (answer === "mine") return;
+    if (answer !== "theirs") return;
     Object.assign(d, { status: current.status, notes: current.notes, marks: current.entities.map(bare), saved: d.version });
     if (d === doc) show();
 }
@@ -151,7 +152,10 @@ function begin(text) {
         doc = null;
         $("work").hidden = true;
         $("no-work").hidden = false;
-        $("no-work-why").textContent = store.project.counts.texts ? "No open text is left." : "There are no texts yet.";
+        const none = store.project.counts.texts === 0;
+        $("no-work-why").textContent = none ? "How to begin" : "No open text is left.";
+        $("first-steps").hidden = !none;
+        $("all-done").hidden = none;
         return;
     }
     const inside = $("work").contains(document.activeElement) || document.activeElement === document.body;
@@ -165,10 +169,20 @@ function begin(text) {
     suggestionsFor(doc);
 }
 
+let trips = 0;
+
+/* Begins with the text that `load` brings, unless another was asked for meanwhile. */
+async function goTo(load) {
+    const trip = ++trips, text = await load();
+    if (trip === trips) begin(text);
+}
+
 export async function open(id) {
     if (doc?.id === id) return;
-    for (const d of unsaved) if (d.id === id) await flush(d);
-    begin(await call("GET", `/project/texts/${encodeURIComponent(id)}`));
+    await goTo(async () => {
+        for (const d of unsaved) if (d.id === id) await flush(d);
+        return call("GET", `/project/texts/${encodeURIComponent(id)}`);
+    });
 }
 
 async function next() {
@@ -178,7 +192,7 @@ async function next() {
         say("That was the last of this list.");
         return;
     }
-    begin(await call("GET", query("/project/next", { order: $("order").value, after: doc?.id })));
+    await goTo(() => call("GET", query("/project/next", { order: $("order").value, after: doc?.id })));
 }
 
 async function turn(direction) {
@@ -189,8 +203,19 @@ async function turn(direction) {
     else await open(id);
 }
 
+let deciding = false;
+
 async function decide(status) {
-    if (!doc) return;
+    if (!doc || deciding) return;
+    deciding = true;
+    try {
+        await decideNow(status);
+    } finally {
+        deciding = false;
+    }
+}
+
+async function decideNow(status) {
     const marks = status === "accepted" ? doc.marks.map(bare) : doc.marks;
     const id = status === "accepted" || !list.filtered ? null : doc.id;
     const onward = list.filtered ? await list.neighbour(id ?? doc.id, 1) : undefined;
@@ -315,6 +340,14 @@ export function start() {
         const newest = store.project.model.generation;
         if (newest !== generation && doc && !doc.version) renewSuggestions();
         generation = newest;
+    });
+    let names = new Set();
+    on("labels", () => {
+        const now = new Set(store.project.labels.map(({ name }) => name));
+        // what is undone may have no label that is gone
+        if ([...names].some((name) => !now.has(name))) history.done.length = history.undone.length = 0;
+        names = now;
+        if (doc) showState();
     });
     on("texts", (changes) => changedElsewhere(changes).catch(() => {}));
     addEventListener("beforeunload", (event) => {

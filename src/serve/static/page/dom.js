@@ -71,6 +71,13 @@ export function ask(title, content, answers) {
     });
 }
 
+/* Other children; the focus stays on the one with the same data-keep. */
+export function refill(place, children) {
+    const keep = place.contains(document.activeElement) ? document.activeElement.dataset.keep : undefined;
+    place.replaceChildren(...children);
+    if (keep !== undefined) [...place.querySelectorAll("[data-keep]")].find((node) => node.dataset.keep === keep)?.focus({ preventScroll: true });
+}
+
 export function options(select, pairs) {
     const chosen = select.value;
     select.replaceChildren(...pairs.map(([value, text]) => make("option", { value }, text)));

@@ -1,6 +1,6 @@
 /* The labels: buttons with their keys, and each one's form. */
 import { call } from "./api.js";
-import { $, ask, button, count, make, say, working } from "./dom.js";
+import { $, ask, button, count, make, refill, say, working } from "./dom.js";
 import { on, setLabels, store } from "./store.js";
 import { paint } from "./text.js";
 
@@ -36,12 +36,13 @@ export class Labels {
         for (const { name, shortcut } of labels) if (!shortcut && free.length) this.keys.set(free.shift(), name);
     }
 
-    show() {
+    /* Anew; a form that is open stays as it is, with what was typed there. */
+    show(anew = false) {
         const { labels } = store.project;
-        if (this.open && $("labels").contains(document.activeElement)) return this.#mark(); // somebody types there
+        if (!anew && this.open !== null && $("labels").querySelector(".form")) return this.#mark();
         this.#giveKeys(labels);
         const keyOf = new Map([...this.keys].map(([key, name]) => [name, key]));
-        $("labels").replaceChildren(...labels.map((label) => this.#row(label, keyOf.get(label.name))));
+        refill($("labels"), labels.map((label) => this.#row(label, keyOf.get(label.name))));
         $("no-labels").hidden = labels.length > 0;
         this.#mark();
     }
@@ -51,13 +52,13 @@ export class Labels {
     }
 
     #row(label, key) {
-        const use = make("button", { type: "button", class: "use", "data-label": label.name, title: label.description,
+        const use = make("button", { type: "button", class: "use", "data-label": label.name, "data-keep": `use ${label.name}`, title: label.description,
             "aria-keyshortcuts": key, onclick: () => this.use(label.name),
             onmousedown: (event) => event.preventDefault() /* the text keeps its selection */ },
         key ? make("kbd", { "aria-hidden": "true" }, key) : null, make("bdi", { class: "name" }, label.name),
         make("span", { class: "count" }, label.entities.toLocaleString("en")));
         paint(use, label.name);
-        const row = make("li", {}, make("div", { class: "row" }, use, make("button", { type: "button", class: "plain",
+        const row = make("li", {}, make("div", { class: "row" }, use, make("button", { type: "button", class: "plain", "data-keep": `edit ${label.name}`,
             "aria-expanded": String(this.open === label.name), "aria-label": `Edit the label ${label.name}`,
             onclick: () => this.#toggle(label.name) }, "⋯")),
         label.description ? make("p", { class: "about", dir: "auto" }, label.description) : null);
@@ -67,8 +68,7 @@ export class Labels {
 
     #toggle(name) {
         this.open = this.open === name ? null : name;
-        document.activeElement.blur();
-        this.show();
+        this.show(true);
         const row = [...$("labels").querySelectorAll(".use")].find((node) => node.dataset.label === name).closest("li");
         (row.querySelector("textarea") ?? row.querySelector(".plain")).focus();
     }
@@ -97,8 +97,8 @@ export class Labels {
     }
 
     #done(labels, text) {
-        document.activeElement.blur();
         setLabels(labels);
+        this.show(true);
         say(text);
     }
 

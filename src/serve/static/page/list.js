@@ -1,6 +1,6 @@
 /* The list of texts beside the one that is annotated: filter, search, a page of fifty. */
 import { call, query } from "./api.js";
-import { $, count, make, options, say } from "./dom.js";
+import { $, count, make, options, refill, say } from "./dom.js";
 import { on, store } from "./store.js";
 
 const PAGE = 50;
@@ -45,14 +45,14 @@ export class List {
     }
 
     #show() {
-        $("list").replaceChildren(...this.items.map((text) => make("li", {},
-            make("button", { type: "button", "data-id": text.id, onclick: () => this.open(text.id) },
+        refill($("list"), this.items.map((text) => make("li", {},
+            make("button", { type: "button", "data-id": text.id, "data-keep": text.id, onclick: () => this.open(text.id) },
             make("span", { class: `state ${text.status}`, "aria-hidden": "true" }, marks[text.status]),
             make("span", { class: "hidden" }, `${text.status}: `),
             make("bdi", {}, text.text.slice(0, 160) || "(empty)"),
             text.notes ? make("span", { class: "state", title: text.notes }, "✎") : null))));
         const last = this.offset + this.items.length;
-        $("list-place").textContent = this.total ? `${(this.offset + 1).toLocaleString("en")}–${last.toLocaleString("en")} of ${count(this.total, "text")}` : "no such texts";
+        $("list-place").textContent = this.total ? `${(this.offset + 1).toLocaleString("en")}–${last.toLocaleString("en")} of ${count(this.total, "text")}` : this.filtered ? "no such texts" : "no texts yet";
         $("list-back").disabled = this.offset === 0;
         $("list-on").disabled = last >= this.total;
     }

@@ -7,7 +7,7 @@ import { overlap, same, shown } from "./text.js";
 
 let runs = [];
 
-const table = (heads, rows, attributes = {}) => make("div", { class: "wide", tabindex: "0", role: "region", "aria-label": attributes["aria-label"] ?? heads[0] },
+const table = (name, heads, rows, attributes = {}) => make("div", { class: "wide", tabindex: "0", role: "region", "aria-label": name },
     make("table", attributes, make("thead", {}, make("tr", {}, heads.map((text) => make("th", { scope: "col" }, text)))), make("tbody", {}, rows)));
 const head = (text) => make("th", { scope: "row" }, make("bdi", {}, text));
 const cells = (...values) => values.map((value) => make("td", {}, value));
@@ -15,7 +15,7 @@ const cells = (...values) => values.map((value) => make("td", {}, value));
 function showScores(run) {
     const rows = Object.entries(run.scores?.types ?? {}).sort((a, b) => b[1].support - a[1].support);
     if (run.scores?.micro) rows.push(["all", run.scores.micro]);
-    $("scores").replaceChildren(rows.length ? table(["label", "F1", "precision", "recall", "entities"], rows.map(([label, score]) =>
+    $("scores").replaceChildren(rows.length ? table("Scores by label", ["label", "F1", "precision", "recall", "entities"], rows.map(([label, score]) =>
         make("tr", {}, head(label), make("td", {}, make("meter", { max: 1, value: score.f1, "aria-hidden": "true" }), ` ${percent(score.f1)}`),
             cells(percent(score.precision), percent(score.recall), score.support)))) : make("p", { class: "muted" }, "This run has no scores."));
 }
@@ -27,8 +27,8 @@ function showConfusion({ types = [], table: counts = [] } = {}) {
         const sum = counts[i].reduce((a, b) => a + b, 0), share = sum ? counts[i][j] / sum : 0;
         return make("td", { class: counts[i][j] ? `${i === j ? "right" : "mistaken"} share${Math.ceil(4 * share)}` : "" }, counts[i][j] || "");
     };
-    $("confusion").replaceChildren(used.length ? table(["annotated \\ found", ...used.map(name)],
-        used.map((i) => make("tr", {}, head(name(i)), used.map((j) => cell(i, j)))), { class: "confusion", "aria-label": "Confusion" })
+    $("confusion").replaceChildren(used.length ? table("Confusion", ["annotated \\ found", ...used.map(name)],
+        used.map((i) => make("tr", {}, head(name(i)), used.map((j) => cell(i, j)))), { class: "confusion" })
         : make("p", { class: "muted" }, "Nothing was confused."));
 }
 
@@ -100,7 +100,7 @@ async function showThresholds() {
     };
     const rows = [...Object.entries(labels), ...(all ? [["all", all]] : [])];
     const line = (name, key) => ({ name, points: (all?.points ?? []).filter((p) => p.found > 0).map((p) => [p.threshold, 100 * p[key]]) });
-    $("thresholds").replaceChildren(table(["label", "annotated", "threshold", "precision", "recall"], rows.map(row)),
+    $("thresholds").replaceChildren(table("Thresholds by label", ["label", "annotated", "threshold", "precision", "recall"], rows.map(row)),
         chart({ title: "All labels", x: "threshold", y: "%", most: 100, series: [line("precision", "precision"), line("recall", "recall")] }));
 }
 
@@ -122,7 +122,7 @@ async function compare() {
         return `${points > 0 ? "+" : points < 0 ? "−" : "±"}${Math.abs(points).toFixed(1)}`;
     };
     $("compared-said").textContent = found.same_texts === false ? "They were measured on different texts, so that figures differ for that reason too." : "";
-    $("compared").replaceChildren(table(["label", `F1 of ${a}`, `F1 of ${b}`, "change"],
+    $("compared").replaceChildren(table("F1 of two runs", ["label", `F1 of ${a}`, `F1 of ${b}`, "change"],
         [...found.types, { label: "all", a: found.a, b: found.b }].map(({ label, a: x, b: y }) =>
             make("tr", {}, head(label), cells(percent(x?.f1), percent(y?.f1), gain(x, y))))));
 }

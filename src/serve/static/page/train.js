@@ -1,6 +1,6 @@
 /* Train: a round in the background, the scores of the rounds so far, and which labels lack examples. */
 import { call } from "./api.js";
-import { $, button, count, make, percent, say, working } from "./dom.js";
+import { $, button, count, make, percent, refill, say, working } from "./dom.js";
 import { chart } from "./charts.js";
 import { busy, on, refresh, setTraining, store } from "./store.js";
 
@@ -43,7 +43,7 @@ function runRow(run) {
         await refresh();
         await enter();
         say(`The model of run ${run.run} is in use.`);
-    }) : null;
+    }, { "data-keep": run.run }) : null;
     return make("tr", {}, make("th", { scope: "row" }, run.run), make("td", {}, run.round), make("td", {}, run.annotations),
         make("td", { title: run.n_held_out ? `on ${count(run.n_held_out, "text")} held out` : "" }, percent(run.f1)), make("td", {}, percent(run.precision)), make("td", {}, percent(run.recall)),
         make("td", {}, run.seconds ? `${run.seconds.toFixed(0)} s` : ""),
@@ -57,7 +57,7 @@ export async function enter() {
         points: scored.map((p) => [p.annotations, 100 * p.f1, `run ${p.run}: F1 ${percent(p.f1)} with ${count(p.annotations, "text")} (on ${p.n_held_out} held out)`]) }] }));
     $("scarce").replaceChildren(...scarce.map(scarceRow));
     $("scarce-box").hidden = !scarce.length;
-    $("runs").replaceChildren(...[...runs].reverse().map(runRow));
+    refill($("runs"), [...runs].reverse().map(runRow));
     $("runs-box").hidden = !runs.length;
 }
 

@@ -81,6 +81,7 @@ static int run_serve(const command *self, int argc, char **argv) {
         CLIENT_TIMEOUT,
         TIMEOUT,
         DRAIN,
+        IDLE,
         N_LIMITS
     };
     limit limits[N_LIMITS] = {[PORT] = {"--port", NULL, 0, 65535, 3000},
@@ -94,7 +95,8 @@ static int run_serve(const command *self, int argc, char **argv) {
                               [CONNECTIONS] = {"--max_connections", NULL, 1, 1e6, 4096},
                               [CLIENT_TIMEOUT] = {"--client_timeout", NULL, 0.001, 86400, 20},
                               [TIMEOUT] = {"--request_timeout", NULL, 0.001, 86400, 60},
-                              [DRAIN] = {"--drain_timeout", NULL, 0, 86400, 30}};
+                              [DRAIN] = {"--drain_timeout", NULL, 0, 86400, 30},
+                              [IDLE] = {"--idle_seconds", NULL, 0, 1e9, 120}};
     const cli_option options[] = {
         {"--model", "[NAME=]MODEL", "one more model; may be given several times", &model, NULL},
         {"--host", "NAME", "to listen on; 127.0.0.1 (this machine alone) if not given", &host,
@@ -107,6 +109,10 @@ static int run_serve(const command *self, int argc, char **argv) {
         {"--project_model", "MODEL",
          "what the project's models begin with: an encoder or a GLiNER model; all-MiniLM-L6-v2",
          &project_model, NULL},
+        {"--idle_seconds", "SECONDS",
+         "without a change, after which a page that is open has its project trained thoroughly; "
+         "120; 0: never",
+         &limits[IDLE].text, NULL},
         {"--access_log", "PATH", "a line of JSON for each request, without texts; -: on stdout",
          &access_log, NULL},
         {"--threads", "N", "workers; all cores if not given", &threads, NULL},
@@ -176,6 +182,7 @@ static int run_serve(const command *self, int argc, char **argv) {
     o.client_timeout = limits[CLIENT_TIMEOUT].value;
     o.request_timeout = limits[TIMEOUT].value;
     o.drain_timeout = limits[DRAIN].value;
+    o.idle_seconds = limits[IDLE].value;
     return serve(&o);
 }
 

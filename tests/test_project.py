@@ -20,6 +20,7 @@ import sys
 import tarfile
 import tempfile
 import threading
+import time
 import unittest
 from pathlib import Path
 from urllib.parse import quote, urlencode
@@ -177,7 +178,7 @@ class Texts(Case):
         self.assertEqual(found(order="changed", limit=2)[1], ["8", "7"])
         self.assertEqual(found(offset=10**6), (21, []))
         for query, status in [("status=good", 422), ("limit=501", 422), ("offset=-1", 422), ("label=x", 404),
-                              ("filter=x", 422), ("search=" + "x" * 1001, 422), ("offsets=byte", 422)]:
+                              ("filter=x", 422), ("order=x", 422), ("search=" + "x" * 1001, 422), ("offsets=byte", 422)]:
             self.assertEqual(p.ask("GET", "/texts?" + query)[0], status, query)
 
     def test_deleted_text_comes_again(self):
@@ -596,8 +597,8 @@ class Training(Case):
         self.encoder = Path(self.root) / "encoder"
         make_encoder(self.encoder)
 
-    def taught(self):
-        p = self.project("--project_model", self.encoder)
+    def taught(self, p=None):
+        p = p or self.project("--project_model", self.encoder)
         p.label("person", "time")
         names, times = ("anna", "ben"), ("nine", "ten")
         for i in range(12):
@@ -736,6 +737,29 @@ class Training(Case):
             p.put(p.text(t["id"]), status="skipped")
         self.assertIsNone(p.fine("GET", "/next?order=suggest")["id"])
         self.assertEqual(p.ask("POST", "/suggest", {})[0], 422)
+
+    def test_idle(self):
+        p = self.project("--project_model", self.encoder, "--idle_seconds", "0.3")
+        p = self.taught(p)
+        time.sleep(0.5)
+        p.fine("GET", "/changes")
+        self.assertEqual(p.fine("GET", "/training")["state"], "idle")  # the first one is a person's
+        p.fine("POST", "/train", {})
+        self.finish(p)
+        self.assertTrue(p.service.wait_for(
+            lambda: p.fine("GET", "/changes") and len(p.fine("GET", "/runs")["runs"]) == 2))
+        self.finish(p)
+        time.sleep(0.5)
+        p.fine("GET", "/changes")
+        self.assertEqual([r["round"] for r in p.fine("GET", "/runs")["runs"]], ["quick", "thorough"])  # once is enough
+
+    def test_a_training_that_is_killed(self):
+        p = self.taught()
+        p.fine("POST", "/train", {"round": "thorough"})
+        self.assertTrue(p.service.wait_for(lambda: p.fine("GET", "/training")["loss"]))
+        children = Path(f"/proc/{p.service.process.pid}/task").glob("*/children")
+        os.kill(int(next(c for c in (f.read_text().split() for f in children) if c)[0]), 9)
+        self.assertIn("signal 9", self.finish(p)["error"])
 
     def test_gliner(self):
         """A model that reads labels finds them before anything is trained, and is trained further."""

@@ -37,6 +37,7 @@ typedef struct nf_serve_options {
         client_timeout; /* seconds for a head, and for a body and a reply, one more for 5,000 bytes */
     double request_timeout; /* seconds from a request's last byte to its reply */
     double drain_timeout;   /* seconds that requests have after SIGTERM */
+    double idle_seconds;    /* after which a project is trained thoroughly by itself; 0: never */
     const char *access_log; /* a file; "-": standard output; NULL: none */
     nerfit_log_function log;
     void *log_user;

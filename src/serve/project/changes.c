@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "serve/project/project.h"
@@ -55,6 +56,7 @@ static nerfit_status commit(nf_project *p, json_t **events, size_t count, nerfit
     for (size_t i = 0; i < count && status == NERFIT_OK; i++)
         if ((status = nf_project_replay(p, events[i], 0, err)) != NERFIT_OK) p->stale = true;
     if (status == NERFIT_OK && p->labels_revision > before) tell_labels(p);
+    if (status == NERFIT_OK) p->changed = nf_clock_now();
     for (size_t i = 0; i < count; i++) json_decref(events[i]);
     nf_str_free(&lines);
     return status;

@@ -75,6 +75,7 @@ typedef struct nf_project {
     nf_label **labels; /* [n_labels] in the order to show */
     size_t n_labels, labels_capacity;
     uint64_t revision;
+    double changed; /* nf_clock_now of the last change since it was opened */
     uint64_t labels_revision, settings_revision; /* of their last events */
     bool stale;                     /* an event was written that there was no memory to make true */
     json_t *renames;                /* [[revision, from, to], ...] */

@@ -118,6 +118,7 @@ void nf_route_changes(nf_request *r) {
     nf_project *p = nf_request_project(r);
     uint64_t since;
     if (!p || !nf_request_number(r, "since", 0, INT64_MAX, &since)) return;
+    nf_project_use_idleness(p, r->server); /* a page that is open asks this every few seconds */
     json_t *texts = json_array();
     for (size_t i = 0; i < p->n_texts && texts; i++) {
         const nf_item *text = p->texts[i];

@@ -41,6 +41,15 @@ static bool read_statuses(nf_request *r, filter *f) {
     return true;
 }
 
+/* "?order=" is the first one (if it is not given) or the second; false: the reply says what is wrong. */
+static bool read_order(nf_request *r, const char *first, const char *second, bool *is_second) {
+    const char *given = nf_request_argument(r, "order");
+    *is_second = given && strcmp(given, second) == 0;
+    if (!given || *is_second || strcmp(given, first) == 0) return true;
+    nf_request_fail(r, NF_FAILURE_VALIDATION, "order: expected %s or %s", first, second);
+    return false;
+}
+
 static bool read_filter(nf_request *r, nf_project *p, filter *f) {
     const char *label = nf_request_argument(r, "label");
     const char *search = nf_request_argument(r, "search");
@@ -123,15 +132,16 @@ void nf_route_texts(nf_request *r) {
     uint64_t offset, limit;
     nf_unit unit;
     filter f;
-    if (!p || !nf_request_unit(r, &unit) || !nf_request_number(r, "offset", 0, SIZE_MAX, &offset) ||
+    bool changed_first;
+    if (!p || !nf_request_unit(r, &unit) || !read_order(r, "file", "changed", &changed_first) ||
+        !nf_request_number(r, "offset", 0, SIZE_MAX, &offset) ||
         !nf_request_number(r, "limit", 50, MOST_LISTED, &limit) || !read_filter(r, p, &f))
         return;
     nf_item **found = calloc(p->n_texts + 1, sizeof *found);
     size_t n = 0;
     for (size_t i = 0; i < p->n_texts && found; i++)
         if (passes(&f, p->texts[i])) found[n++] = p->texts[i];
-    if (found && is_argument(r, "order", "changed") && n > 1)
-        qsort(found, n, sizeof(nf_item *), by_change);
+    if (found && changed_first && n > 1) qsort(found, n, sizeof(nf_item *), by_change);
     if (offset > n) offset = n;
     if (limit > n - offset) limit = n - offset;
     json_t *list = found ? json_array() : NULL, *answer = NULL;
@@ -344,8 +354,9 @@ void nf_route_next(nf_request *r) {
     nf_unit unit;
     uint64_t after;
     filter f;
-    if (!p || !nf_request_unit(r, &unit) || !nf_request_number(r, "after", 0, SIZE_MAX, &after) ||
-        !read_filter(r, p, &f))
+    bool by_suggestion;
+    if (!p || !nf_request_unit(r, &unit) || !read_order(r, "file", "suggest", &by_suggestion) ||
+        !nf_request_number(r, "after", 0, SIZE_MAX, &after) || !read_filter(r, p, &f))
         return;
     if (!nf_request_argument(r, "status")) {
         memset(f.status, 0, sizeof f.status);
@@ -353,7 +364,7 @@ void nf_route_next(nf_request *r) {
     }
     json_t *more = json_object(), *why = NULL;
     const nf_item *found = NULL;
-    if (is_argument(r, "order", "suggest")) {
+    if (by_suggestion) {
         nf_project_suggest(p, r->server, false,
                            NULL); /* what fails there is told in GET /project */
         found = suggested(p, &f, after, &why);

@@ -123,6 +123,9 @@ static void take_scores(nf_trainer *t, json_t *run) {
 static void conclude(nf_trainer *t, json_t *run, int ended) {
     nerfit_error error;
     pthread_mutex_lock(&t->mutex);
+    if (ended < 0 && ended != -SIGINT)
+        nf_print(t->message, sizeof t->message, "nerfit train was ended by signal %d%s", -ended,
+                 ended == -SIGKILL ? " (was there too little memory?)" : "");
     const char *state = ended == 0                               ? "done"
                         : ended == CANCELLED || ended == -SIGINT ? "cancelled"
                                                                  : "failed";

@@ -3,11 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "serve/project/suggester.h"
 #include "serve/project/trainer.h"
 
+/* So many accepted texts more make a thorough training worth its time. */
+enum { LEAST_NEW = 10 };
 static const char FIRST_MODEL[] = "sentence-transformers/all-MiniLM-L6-v2";
 
 /* A folder is remembered wherever the next service is started. */
@@ -44,6 +47,47 @@ nerfit_status nf_project_suggest(nf_project *p, const struct nf_server *server, 
         status = nf_suggester_start(p->suggester, p, g->place.folder, g->place.labels, err);
     nf_generation_release(g);
     return status;
+}
+
+/* Accepted texts of a run; of all that there are. */
+static size_t annotations_of(const json_t *run) {
+    return (size_t)json_integer_value(json_object_get(run, "annotations"));
+}
+
+static size_t count_accepted(const nf_project *p) {
+    size_t count = 0;
+    for (size_t i = 0; i < p->n_texts; i++)
+        count += !p->texts[i]->deleted && p->texts[i]->status == NF_TEXT_ACCEPTED;
+    return count;
+}
+
+/* Whether some other training has begun already, and how many texts the last thorough one has seen, whatever
+ * became of it. */
+static bool look_back(const nf_project *p, size_t *seen) {
+    json_t *runs = nf_trainer_runs(p->trainer, false);
+    size_t i, n = json_array_size(runs);
+    const json_t *run;
+    *seen = 0;
+    json_array_foreach(runs, i, run) {
+        const char *round = json_string_value(json_object_get(run, "round"));
+        if (round && strcmp(round, "thorough") == 0) *seen = annotations_of(run);
+    }
+    json_decref(runs);
+    return n > 0;
+}
+
+void nf_project_use_idleness(nf_project *p, const struct nf_server *server) {
+    size_t seen;
+    nerfit_error error;
+    double wait = server->options.idle_seconds;
+    if (wait <= 0.0 || p->changed <= 0.0 || nf_clock_now() - p->changed < wait ||
+        nf_trainer_is_busy(p->trainer) || !look_back(p, &seen) ||
+        count_accepted(p) < seen + LEAST_NEW)
+        return;
+    if (nf_trainer_start(p->trainer, p, true, &error) != NERFIT_OK) {
+        nf_log_warning(&p->log, "%s", error.text);
+        p->changed = 0.0; /* until somebody changes something again */
+    }
 }
 
 /* The run whose best/ this is; NULL: none. */

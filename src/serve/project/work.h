@@ -12,6 +12,9 @@ void nf_project_rest(nf_project *project);
 /* Ranks texts with the model that is loaded, if that is due or `always`; none is loaded: nothing. */
 nerfit_status nf_project_suggest(nf_project *project, const struct nf_server *server, bool always,
                                  nerfit_error *err);
+/* Trains thoroughly if nobody has changed anything for a while and there is enough that the last thorough
+ * training has not seen; the first training is always a person's. */
+void nf_project_use_idleness(nf_project *project, const struct nf_server *server);
 /* {"state", "kind", "run", ...} of the project's model. */
 json_t *nf_project_model_answer(const nf_project *project, const struct nf_server *server);
 

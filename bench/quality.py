@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 """F1 over the number of examples, for the tables of docs/evaluation.md: `./run quality [SET...]`; and what
-the parts of the recipe nerfit bring: `./run quality parts`.
+the parts of the recipe nerfit bring: `./run quality parts`; and what one adapter of open types alone
+brings, without examples, with few, and with unlabelled texts beside: `./run quality open-types`.
 
 Every set is a folder of the data's fewshot/ with samples (kK-sS.jsonl), test.jsonl and
 descriptions.json. The columns are `nerfit fewshot`'s recipes; what a set's pre-trained column begins
-with must not have seen that set, so that an adapter is pre-trained for each, on the other sets.
+with must not have seen that set: an adapter of corpora/open-types, which has no text of any of them,
+or, with --others, one for each set that has seen the other sets, too (`tools/pretrain/general_adapter.py`
+makes them).
 Runs that are finished are not run again (build/quality/SET/runs.jsonl), so that an interrupted call
 goes on where it was. Every run has one thread, so that its digits do not depend on how many cores there
 are; sets run beside each other, one a core. The whole protocol of a set rewrites its tables in
@@ -14,8 +17,10 @@ import argparse
 import json
 import math
 import os
+import random
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 SETS = ["slurp", "mit-movie", "wnut17", "ncbi", "snips"]
@@ -43,16 +48,19 @@ CHANGES = {  # title: recipe
     "LoRA (r = 16, all linear layers)": "nerfit:peft_lora=true",
     "word_shape": "nerfit:word_shape=true",
 }
-# what the encoders of the column with pre-training learn from: all of these but the set itself (and the
-# Spanish sample of MASSIVE, whose labels are slurp's, if that is the set)
-CORPORA = {
-    "slurp": ("ner/slurp/train.txt", "fewshot/slurp/descriptions.json"),
-    "snips": ("ner/snips/data/snips/train", "fewshot/snips/descriptions.json"),
-    "wnut17": ("ner/wnut17/train.conll", "fewshot/wnut17/descriptions.json"),
-    "ncbi": ("ner/bio-NCBI-disease-IOB/train.tsv", "fewshot/ncbi/descriptions.json"),
-    "mit-movie": ("ner/mit-movie/train.txt", "fewshot/mit-movie/descriptions.json"),
-    "massive": ("ner/nerfit-artifacts/sample_data.txt", "ner/nerfit-artifacts/ent2desc.json"),
+# `open-types`: with an adapter that knows none of the sets; and with texts of the set's training part,
+# without their entities, beside the sample
+OPEN_TYPES = "open-types"
+PRETRAINED, SELF_TRAINING = "nerfit+pretrained", "nerfit+pretrained:unlabelled_annotations="
+TEXTS = {
+    "slurp": "ner/slurp/train.txt",
+    "snips": "ner/snips/data/snips/train",
+    "wnut17": "ner/wnut17/train.conll",
+    "ncbi": "ner/bio-NCBI-disease-IOB/train.tsv",
+    "mit-movie": "ner/mit-movie/train.txt",
 }
+MOST_TEXTS = 1000
+ADAPTER = "all-MiniLM-L6-v2-general"
 DOCUMENT = "docs/evaluation.md"
 STEP, START = 0.06, 3  # seconds of a step and around a run on one core: for the first estimate
 
@@ -72,21 +80,24 @@ def config(args, name, study):
     return path, source
 
 
+ADAPTERS = threading.Lock()
+
+
 def pretrained(args, name):
-    """The folder of an adapter that never saw the set; made here, in some minutes, if it is missing."""
+    """The folder of an adapter that never saw the set; made here, in ten minutes, if it is missing."""
     if args.pretrained:
         return args.pretrained.replace("{set}", name)
-    output = os.path.join(args.output, "pretrained", f"without-{name}")
-    folder = os.path.join(output, "best")
-    if not os.path.exists(os.path.join(folder, "description_head.safetensors")):
-        used = [c for c in CORPORA if c != name and not (c == "massive" and name == "slurp")]
-        print(f"{name}: pre-training on {', '.join(used)}", file=sys.stderr)
-        files = [",".join(os.path.join(args.data, CORPORA[c][i]) for c in used) for i in (0, 1)]
-        subprocess.run([args.nerfit, "pretrain", "--model_name", args.encoder,
-                        "--pretrain_annotations", files[0], "--pretrain_ent2emb", files[1],
-                        "--peft_lora", "true", "--seed", "1", "--threads", "1", "--quiet",
-                        "--output_dir", output, "--overwrite_output_dir", "true"],
-                       check=True, stdout=subprocess.DEVNULL)
+    which = f"without-{name}" if args.others else OPEN_TYPES
+    work = os.path.join(args.output, "pretrained", which)
+    folder = os.path.join(work, "best")
+    with ADAPTERS:
+        if not os.path.exists(os.path.join(folder, "description_head.safetensors")):
+            print(f"{name}: pre-training, {which}", file=sys.stderr)
+            subprocess.run([sys.executable, "tools/pretrain/general_adapter.py", ADAPTER,
+                            "--data", args.data, "--nerfit", args.nerfit, "--encoder", args.encoder,
+                            "--work", work, "--output", os.path.join(work, "bf16"),
+                            *(["--without", name] if args.others else ["--corpus-alone"])],
+                           check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return folder
 
 
@@ -117,6 +128,125 @@ def run_set(args, name, ks, recipes, study=""):
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     with open(result) as file:
         return json.load(file)
+
+
+# ---------------------------------------------------------------- open types
+
+FORMS = {"mean": "name and description", "description": "descriptions alone", "name": "names alone"}
+
+
+def score(args, adapter, source, form, labels):
+    """`nerfit eval --json` of an adapter without examples."""
+    command = [args.nerfit, "eval", adapter, os.path.join(source, "test.jsonl"), "--labels",
+               os.path.join(source, "descriptions.json"), "--label_text", form, "--words", "--json",
+               "--threads", "1", "--quiet"]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def unseen(source):
+    """The set's labels whose names corpora/open-types has not, synonyms counted."""
+    sys.path.insert(0, "tools/pretrain")
+    import label_overlap
+    known = {label_overlap.name_words(label)
+             for _, label, _ in label_overlap.read_corpus("corpora/open-types", True)}
+    with open(os.path.join(source, "descriptions.json")) as file:
+        return {label for label in json.load(file) if label_overlap.name_words(label) not in known}
+
+
+def f1_of(report, types):
+    """Micro-averaged over some types; None: nothing of them is there or found."""
+    chosen = [t for name, t in report["types"].items() if name in types]
+    total = sum(t["support"] + t["predicted"] for t in chosen)
+    return 200 * sum(t["correct"] for t in chosen) / total if total else None
+
+
+def zero_shot(args, name):
+    """Rows of the table for a set: {title: value}."""
+    source = os.path.join(args.data, "fewshot", name)
+    adapter, new = pretrained(args, name), unseen(source)
+    rows = {}
+    for form, title in FORMS.items():
+        report = score(args, adapter, source, form, new)
+        rows[f"zero-shot, {title}"] = 100 * report["micro"]["f1"]
+        if form == "mean":
+            edges = report["semeval"]["overall"]["exact"]
+            rows["zero-shot, precision"] = 100 * report["micro"]["precision"]
+            rows["zero-shot, recall"] = 100 * report["micro"]["recall"]
+            rows["zero-shot, edges alone"] = 100 * edges["f1"]
+            rows[f"zero-shot, of labels with new names"] = f1_of(report, new)
+            rows["zero-shot, calibration error"] = 100 * report["calibration"]["error"]
+    return rows
+
+
+def unlabelled(args, name):
+    """Texts of the set's training part that the test has not, drawn, in a file."""
+    folder = os.path.join(args.output, OPEN_TYPES, name)
+    path = os.path.join(folder, "unlabelled.txt")
+    os.makedirs(folder, exist_ok=True)
+    if not os.path.exists(path):
+        converted = os.path.join(folder, "train.jsonl")
+        subprocess.run([args.nerfit, "data", "convert", os.path.join(args.data, TEXTS[name]),
+                        "--output", converted], check=True, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL)
+        texts = []
+        for file in converted, os.path.join(args.data, "fewshot", name, "test.jsonl"):
+            with open(file, encoding="utf-8") as lines:
+                texts.append({" ".join(json.loads(line)["text"].split()) for line in lines})
+        chosen = sorted(texts[0] - texts[1] - {""})
+        random.Random(7).shuffle(chosen)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("\n".join(chosen[:MOST_TEXTS]) + "\n")
+    return os.path.abspath(path)
+
+
+def before(name):
+    """F1 by k of the column with pre-training in the set's own table, whose adapters knew the others."""
+    with open(DOCUMENT) as file:
+        part = file.read().split(f"<!-- {name}: begin -->")[1].split("Seconds")[0]
+    rows = [[c.strip() for c in line.split("|")[1:-1]] for line in part.split("\n") if line[:1] == "|"]
+    return {row[0]: row[-1] for row in rows}
+
+
+def open_types(args):
+    """The table: zero-shot, then F1 for each k, before and now, and with unlabelled texts."""
+    sets = SETS
+
+    def one(name):
+        rows = zero_shot(args, name) if args.zero else {}
+        if args.k:
+            recipes = [PRETRAINED]
+            if args.unlabelled:
+                recipes.append(SELF_TRAINING + unlabelled(args, name))
+            result = run_set(args, name, args.k, recipes, OPEN_TYPES)
+            cells = {(c["k"], c["recipe"]): c for c in result["table"]}
+            for k in args.k:
+                rows[f"k = {k}, before"] = before(name)[str(k)]
+                titles = ["now", "now, with unlabelled texts"]
+                for title, recipe in zip(titles, recipes):
+                    rows[f"k = {k}, {title}"] = cells[k, recipe]["f1"]
+                    rows[f"k = {k}, {title}, seconds"] = cells[k, recipe]["seconds"]
+        return rows
+
+    with ThreadPoolExecutor(args.jobs) as pool:
+        rows = list(pool.map(one, sets))
+    lines = ["| | " + " | ".join(sets) + " | mean |", "|---" * (len(sets) + 2) + "|"]
+    for title in rows[0]:
+        values, cells = [], []
+        for row in rows:
+            value = row[title]
+            if isinstance(value, dict):
+                scale = 1 if title.endswith("seconds") else 100
+                values.append(scale * value["mean"])
+                cells.append(shown(value, scale))
+            elif isinstance(value, str):
+                values.append(float(value.split()[0]))
+                cells.append(value)
+            else:
+                values.append(value)
+                cells.append("–" if value is None else f"{value:.1f}")
+        mean = "–" if None in values else f"{sum(values) / len(values):.1f}"
+        lines.append(f"| {title} | " + " | ".join(cells) + f" | {mean} |")
+    return "\n".join(lines)
 
 
 def shown(value, scale):
@@ -185,13 +315,19 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", nargs="*", metavar="SET", default=[],
-                        help=", ".join(SETS) + "; or " + PARTS)
+                        help=", ".join(SETS) + "; or " + PARTS + ", " + OPEN_TYPES)
     parser.add_argument("--k", type=numbers, default=KS)
     parser.add_argument("--seeds", type=numbers, default=SEEDS)
     parser.add_argument("--columns", help="some of: " + "; ".join(COLUMNS) + " (divided by \";\")")
     parser.add_argument("--pretrained", metavar="PATTERN",
                         help="folders of nerfit pretrain; {set} stands for the set that was left out; "
                              "without it they are made")
+    parser.add_argument("--others", action="store_true",
+                        help="adapters that have seen the other sets beside the open types")
+    parser.add_argument("--no-zero", dest="zero", action="store_false",
+                        help=OPEN_TYPES + " without the rows without examples")
+    parser.add_argument("--no-unlabelled", dest="unlabelled", action="store_false",
+                        help=OPEN_TYPES + " without self-training")
     parser.add_argument("--write", action="store_true",
                         help="write the tables of a part of the protocol, too")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)),
@@ -201,18 +337,19 @@ def main():
     parser.add_argument("--data", default=os.environ.get("NERFIT_TEST_DATA", "../shared/data"))
     parser.add_argument("--output", default="build/quality")
     args = parser.parse_args()
-    unknown = [s for s in args.sets if s not in SETS and args.sets != [PARTS]]
+    studies = {PARTS: parts, OPEN_TYPES: open_types}
+    unknown = [s for s in args.sets if s not in SETS and args.sets not in ([PARTS], [OPEN_TYPES])]
     columns = args.columns.split(";") if args.columns else list(COLUMNS)
     unknown += [c for c in columns if c not in COLUMNS]
     if unknown:
         parser.error(f"unknown: {', '.join(unknown)}")
     if not os.path.isdir(os.path.join(args.data, "fewshot")):
         raise SystemExit(f"the data is not here: {args.data}/fewshot (see docs/testing.md)")
-    if args.sets == [PARTS]:
-        text = parts(args)
+    if args.sets and args.sets[0] in studies:
+        text = studies[args.sets[0]](args)
         print(text)
-        if args.seeds == SEEDS or args.write:
-            write(PARTS, text)
+        if (args.seeds == SEEDS and args.k == KS) or args.write:
+            write(args.sets[0], text)
         return
     whole = (args.k == KS and args.seeds == SEEDS and not args.columns) or args.write
     sets = args.sets or SETS

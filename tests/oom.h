@@ -35,15 +35,16 @@ static struct {
     size_t fail_at; /* the call that fails, from 1; 0: none */
     bool stays;     /* and all after it */
     size_t failed;  /* how many did */
+    size_t bytes;   /* what the first of them asked for */
     bool failed_in_jansson, in_jansson, spares_jansson;
     long live; /* allocated and not freed */
 } oom;
 
-static bool oom_fails(void) {
+static bool oom_fails(size_t bytes) {
     oom.calls++;
     if (!oom.fail_at || oom.calls < oom.fail_at) return false;
     if (oom.calls > oom.fail_at && !oom.stays) return false;
-    oom.failed++;
+    if (!oom.failed++) oom.bytes = bytes;
     if (oom.in_jansson) oom.failed_in_jansson = true;
     return true;
 }
@@ -61,25 +62,25 @@ char *__wrap_strdup(const char *text);
 void __wrap_free(void *memory);
 
 void *__wrap_malloc(size_t size) {
-    return oom_fails() ? NULL : oom_count(__real_malloc(size));
+    return oom_fails(size) ? NULL : oom_count(__real_malloc(size));
 }
 
 void *__wrap_calloc(size_t count, size_t size) {
-    return oom_fails() ? NULL : oom_count(__real_calloc(count, size));
+    return oom_fails(count * size) ? NULL : oom_count(__real_calloc(count, size));
 }
 
 void *__wrap_realloc(void *memory, size_t size) {
-    if (oom_fails()) return NULL;
+    if (oom_fails(size)) return NULL;
     void *grown = __real_realloc(memory, size);
     return memory ? grown : oom_count(grown);
 }
 
 void *__wrap_aligned_alloc(size_t alignment, size_t size) {
-    return oom_fails() ? NULL : oom_count(__real_aligned_alloc(alignment, size));
+    return oom_fails(size) ? NULL : oom_count(__real_aligned_alloc(alignment, size));
 }
 
 char *__wrap_strdup(const char *text) {
-    return oom_fails() ? NULL : oom_count(__real_strdup(text));
+    return oom_fails(strlen(text) + 1) ? NULL : oom_count(__real_strdup(text));
 }
 
 void __wrap_free(void *memory) {
@@ -136,6 +137,11 @@ static size_t oom_try_all(const char *name, nerfit_status (*work)(nerfit_error *
                 fail_msg("%s: allocation %zu failed: status %d, %s", name, n, status, err.text);
             if (status != NERFIT_OK && !err.text[0])
                 fail_msg("%s: allocation %zu failed: no message", name, n);
+            bool much = oom.bytes >= 64; /* less may be the room that nothing needs */
+            if (status == NERFIT_NO_MEMORY && much && !oom.failed_in_jansson &&
+                !strstr(err.text, "(asked for "))
+                fail_msg("%s: allocation %zu, of %zu bytes, failed: \"%s\"", name, n, oom.bytes,
+                         err.text);
         }
     }
     return n_allocations;

@@ -1,6 +1,8 @@
 /* A list of blocks, newest first; the newest serves requests until it is full. */
 #include "base/arena.h"
 
+#include "base/error.h"
+
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,14 +15,20 @@ struct nf_arena_block {
 
 enum { HEADER = 64, FIRST_BLOCK = 4096, LARGEST_STEP = 1 << 22 };
 
+/* NULL, with a note of how much was asked for. */
+static void *none(size_t size) {
+    nf_no_room(size);
+    return NULL;
+}
+
 static nf_arena_block *block_new(nf_arena *arena, size_t need) {
     size_t size = arena->head ? arena->head->size * 2 : FIRST_BLOCK;
     if (size > LARGEST_STEP) size = LARGEST_STEP;
     if (size < need) size = need;
-    if (size > SIZE_MAX - HEADER - 64) return NULL;
+    if (size > SIZE_MAX - HEADER - 64) return none(size);
     size = (size + 63) & ~(size_t)63;
     nf_arena_block *block = aligned_alloc(64, HEADER + size);
-    if (!block) return NULL;
+    if (!block) return none(HEADER + size);
     block->next = arena->head;
     block->size = size;
     block->used = 0;
@@ -33,7 +41,7 @@ void *nf_arena_alloc(nf_arena *arena, size_t size) {
     nf_arena_block *block = arena->head;
     size_t at = block ? (block->used + align - 1) & ~(align - 1) : 0;
     if (!block || at > block->size || block->size - at < size) {
-        if (size > SIZE_MAX - 128) return NULL;
+        if (size > SIZE_MAX - 128) return none(size);
         block = block_new(arena, size);
         if (!block) return NULL;
         at = 0;
@@ -44,7 +52,7 @@ void *nf_arena_alloc(nf_arena *arena, size_t size) {
 
 void *nf_arena_calloc(nf_arena *arena, size_t count, size_t size) {
     size_t bytes;
-    if (__builtin_mul_overflow(count, size, &bytes)) return NULL;
+    if (__builtin_mul_overflow(count, size, &bytes)) return none(SIZE_MAX);
     void *memory = nf_arena_alloc(arena, bytes);
     if (memory) memset(memory, 0, bytes);
     return memory;
@@ -52,7 +60,7 @@ void *nf_arena_calloc(nf_arena *arena, size_t count, size_t size) {
 
 char *nf_arena_copy(nf_arena *arena, const char *text, size_t length) {
     char *copy = length < SIZE_MAX ? nf_arena_alloc(arena, length + 1) : NULL;
-    if (!copy) return NULL;
+    if (!copy) return length < SIZE_MAX ? NULL : none(length);
     if (length) memcpy(copy, text, length);
     copy[length] = '\0';
     return copy;

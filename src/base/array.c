@@ -1,5 +1,8 @@
 #include "base/array.h"
 
+#include "base/error.h"
+
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,10 +11,13 @@ enum { FIRST = 16 };
 bool nf_array_resize(void *array, size_t count, size_t size) {
     void *items;
     size_t bytes;
-    if (__builtin_mul_overflow(count, size, &bytes)) return false;
+    if (__builtin_mul_overflow(count, size, &bytes)) bytes = SIZE_MAX;
     memcpy(&items, array, sizeof items); /* a pointer of whatever type */
-    void *grown = realloc(items, bytes ? bytes : 1);
-    if (!grown) return false;
+    void *grown = bytes < SIZE_MAX ? realloc(items, bytes ? bytes : 1) : NULL;
+    if (!grown) {
+        nf_no_room(bytes);
+        return false;
+    }
     memcpy(array, &grown, sizeof grown);
     return true;
 }

@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/number.h"
@@ -74,7 +75,29 @@ nerfit_status nf_fail_within(nerfit_error *err, nerfit_status code, const char *
     return code;
 }
 
+static _Thread_local size_t no_room;
+
+void nf_no_room(size_t bytes) {
+    no_room = bytes;
+}
+
+void *nf_malloc(size_t bytes) {
+    void *memory = malloc(bytes);
+    if (!memory) nf_no_room(bytes);
+    return memory;
+}
+
+void *nf_calloc(size_t count, size_t size) {
+    void *memory = calloc(count, size);
+    if (!memory) nf_no_room(count * size);
+    return memory;
+}
+
 nerfit_status nf_no_memory(nerfit_error *err, size_t bytes) {
+    if (bytes)
+        no_room = bytes; /* who adds a view of their own says the same */
+    else
+        bytes = no_room;
     if (bytes == 0) return nf_fail(err, NERFIT_NO_MEMORY, "out of memory");
     return nf_fail(err, NERFIT_NO_MEMORY, "out of memory (asked for %zu bytes)", bytes);
 }

@@ -19,8 +19,15 @@ nerfit_status nf_fail_at(nerfit_error *err, nerfit_status code, const char *file
 nerfit_status nf_fail_within(nerfit_error *err, nerfit_status code, const char *format, ...)
     NERFIT_PRINTF(3, 4);
 
-/* bytes: how many were asked for; 0: that is not known here. */
+/* bytes: how many were asked for; 0: as many as what failed last in this thread has noted. */
 nerfit_status nf_no_memory(nerfit_error *err, size_t bytes);
+
+/* Notes how many bytes there was no room for, as errno would: for allocators whose callers see no more than
+ * that it failed (arenas, strings, arrays, paths). */
+void nf_no_room(size_t bytes);
+/* malloc and calloc that note it. */
+void *nf_malloc(size_t bytes);
+void *nf_calloc(size_t count, size_t size);
 
 /* Returns from the calling function if the expression is not NERFIT_OK. */
 #define NF_TRY(expression)                                                                         \

@@ -6,34 +6,34 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "base/number.h"
+
+/* false, with a note of how much was asked for. */
+static bool str_fails(nf_str *s, size_t size) {
+    s->failed = true;
+    nf_no_room(size);
+    return false;
+}
 
 bool nf_str_reserve(nf_str *s, size_t length) {
     if (s->failed) return false;
     if (length < s->capacity) return true;
     size_t capacity = s->capacity ? s->capacity : 64;
     while (capacity <= length) {
-        if (capacity > SIZE_MAX / 2) {
-            s->failed = true;
-            return false;
-        }
+        if (capacity > SIZE_MAX / 2) return str_fails(s, length);
         capacity *= 2;
     }
     char *data = realloc(s->data, capacity);
-    if (!data) {
-        s->failed = true;
-        return false;
-    }
+    if (!data) return str_fails(s, capacity);
     s->data = data;
     s->capacity = capacity;
     return true;
 }
 
 bool nf_str_append(nf_str *s, const char *bytes, size_t length) {
-    if (length > SIZE_MAX - s->length - 1 || !nf_str_reserve(s, s->length + length)) {
-        s->failed = true;
-        return false;
-    }
+    if (length > SIZE_MAX - s->length - 1) return str_fails(s, length);
+    if (!nf_str_reserve(s, s->length + length)) return false;
     if (length) memcpy(s->data + s->length, bytes, length);
     s->length += length;
     s->data[s->length] = '\0';

@@ -13,8 +13,8 @@ static nerfit_status fuse_sum(const nf_encoder *encoder, const nf_pass *pass, nf
                               nf_values *const *layers, const nf_values *weights) {
     nf_backend *be = pass->be;
     size_t n = encoder->n_layers, c = encoder->hidden, s = (size_t)pass->sequences.n_sequences;
-    double *factors = malloc(s * n * sizeof *factors + 1);
-    int32_t *cu = malloc((s + 1) * sizeof *cu);
+    double *factors = nf_malloc(s * n * sizeof *factors + 1);
+    int32_t *cu = nf_malloc((s + 1) * sizeof *cu);
     if (factors && cu) {
         be->to_f64(be, factors, weights, s * n);
         be->ints_out(be, cu, pass->sequences.cu_seqlens, s + 1);
@@ -74,8 +74,8 @@ static nerfit_status fuse_sum_backward(const nf_encoder *encoder, const nf_pass 
                                        const nf_values *weights) {
     nf_backend *be = pass->be;
     size_t n = encoder->n_layers, c = encoder->hidden, s = (size_t)pass->sequences.n_sequences;
-    double *factors = malloc(2 * s * n * sizeof *factors + 1), *dots = factors + s * n;
-    int32_t *cu = malloc((s + 1) * sizeof *cu);
+    double *factors = nf_malloc(2 * s * n * sizeof *factors + 1), *dots = factors + s * n;
+    int32_t *cu = nf_malloc((s + 1) * sizeof *cu);
     if (factors && cu) {
         be->to_f64(be, factors, weights, s * n);
         be->ints_out(be, cu, pass->sequences.cu_seqlens, s + 1);
@@ -244,8 +244,8 @@ static nf_pooling_shape pooling_of(const nf_gliner_run *run) {
 static nerfit_status find_words(nf_gliner_run *run) {
     nf_backend *be = run->pass->be;
     size_t d = run->gliner->config.size;
-    int32_t *places = calloc(run->n_tokens + run->n_words + 1, sizeof *places);
-    int32_t *cu = calloc(run->n_words + 1, sizeof *cu);
+    int32_t *places = nf_calloc(run->n_tokens + run->n_words + 1, sizeof *places);
+    int32_t *cu = nf_calloc(run->n_words + 1, sizeof *cu);
     nerfit_status status = places && cu ? list_pieces(run, places, cu) : NERFIT_NO_MEMORY;
     free(places);
     free(cu);
@@ -275,7 +275,7 @@ static nerfit_status find_words_backward(nf_gliner_run *run, nf_values *dh) {
 
 /* The pass over the words: the same texts, counted in words. */
 static nerfit_status start_words(nf_gliner_run *run) {
-    int32_t *cu = calloc(run->count + 1, sizeof *cu);
+    int32_t *cu = nf_calloc(run->count + 1, sizeof *cu);
     size_t longest = 0;
     if (!cu) return NERFIT_NO_MEMORY;
     for (size_t t = 0; t < run->count; t++) {

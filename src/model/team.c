@@ -137,7 +137,10 @@ static nerfit_status divide(nf_team *team, const nf_pass *pass) {
     size_t texts = (size_t)all->n_sequences, needed = texts + 1;
     if (needed > team->capacity) {
         int32_t *grown = realloc(team->ends, needed * sizeof *grown);
-        if (!grown) return NERFIT_NO_MEMORY;
+        if (!grown) {
+            nf_no_room(needed * sizeof *grown);
+            return NERFIT_NO_MEMORY;
+        }
         team->ends = grown;
         team->capacity = needed;
     }
@@ -172,7 +175,7 @@ static nerfit_status divide(nf_team *team, const nf_pass *pass) {
 static nerfit_status start(member *m) {
     size_t count = (size_t)m->pass.sequences.n_sequences + 1;
     const int32_t *ends = m->pass.sequences.cu_seqlens;
-    int32_t *own = malloc(count * sizeof *own);
+    int32_t *own = nf_malloc(count * sizeof *own);
     if (!own) return NERFIT_NO_MEMORY;
     for (size_t i = 0; i < count; i++) own[i] = ends[i] - (int32_t)m->first;
     nf_workspace_reset(m->ws);
@@ -192,8 +195,8 @@ static nerfit_status together(nf_team *team, void (*work)(void *user, int index)
         member *m = &team->members[i];
         if (m->status != NERFIT_OK) status = m->status;
         nf_workspace_blame(team->pass->ws, m->ws);
-        if (m->be->failed) team->pass->be->failed = true;
-        m->be->failed = false;
+        if (m->be->failed) team->pass->be->failed = m->be->failed;
+        m->be->failed = 0;
     }
     return status;
 }

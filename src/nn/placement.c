@@ -42,7 +42,7 @@ static int32_t row_log(const nf_relative_positions *r, int32_t distance) {
 nerfit_status nf_relative_rows(const nf_relative_positions *r, int32_t reach, int32_t **out,
                                int32_t *low, int32_t *n) {
     size_t count = 2 * (size_t)reach + 1;
-    int32_t *rows = *out = malloc(count * sizeof *rows), high = 0;
+    int32_t *rows = *out = nf_malloc(count * sizeof *rows), high = 0;
     if (!rows) return NERFIT_NO_MEMORY;
     *low = INT32_MAX;
     for (size_t i = 0; i < count; i++) {
@@ -101,7 +101,7 @@ static nerfit_status set_turns(const nf_encoder *encoder, const nf_pass *pass, d
                                const nf_values **out) {
     size_t d = encoder->hidden / encoder->n_heads, half = d / 2;
     size_t positions = (size_t)pass->sequences.longest + (size_t)encoder->first_position;
-    double *turns = malloc(positions * d * sizeof *turns + 1);
+    double *turns = nf_malloc(positions * d * sizeof *turns + 1);
     if (!turns) return NERFIT_NO_MEMORY;
     for (size_t l = 0; l < half; l++) {
         float step = 1.0f / (float)pow(theta, (double)((float)(2 * l) / (float)d));

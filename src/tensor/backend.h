@@ -267,7 +267,8 @@ struct nf_backend {
     nf_precision precision; /* of products with weights, where a plan says AUTO; never AUTO */
     int threads;            /* that `parallel` has */
     bool is_host; /* its memory is the host's: the texts' limits, say, can be read where they lie */
-    bool failed;  /* an operation ran out of memory: results are void; see nf_backend_check */
+    size_t
+        failed; /* bytes that an operation had no memory for: results are void (nf_backend_check) */
     void *state;
 
 #define NF_HANDLE(result, name, parameters) result(*name) parameters;
@@ -323,9 +324,9 @@ static inline void nf_targets_assert(const nf_backend *be, const nf_targets *tar
 
 /* After a pass: NERFIT_NO_MEMORY if an operation ran out of memory since the last check. */
 static inline nerfit_status nf_backend_check(nf_backend *be, nerfit_error *err) {
-    bool failed = be->failed;
-    be->failed = false;
-    return failed ? nf_no_memory(err, 0) : NERFIT_OK;
+    size_t failed = be->failed;
+    be->failed = 0;
+    return failed ? nf_no_memory(err, failed) : NERFIT_OK;
 }
 
 /* x + index, in elements. */

@@ -175,7 +175,8 @@ static nerfit_status read_doc(docbin *b, size_t first, size_t count, long number
     nf_str text = {0};
     nf_word *words = malloc((count + 1) * sizeof *words);
     nf_given_span *spans = malloc((count + 1) * sizeof *spans);
-    nerfit_status status = words && spans ? NERFIT_OK : nf_no_memory(b->reading->err, count);
+    nerfit_status status =
+        words && spans ? NERFIT_OK : nf_no_memory(b->reading->err, (count + 1) * sizeof *spans);
     size_t n_spans = 0, n_words = 0;
     uint32_t at = 0;
     bool good = true;

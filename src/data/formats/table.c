@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/ascii.h"
 #include "base/file.h"
 #include "data/formats/format.h"
@@ -146,9 +147,7 @@ nf_part *nf_parts_get(nf_parts *parts, const char *name) {
     if (found) return found;
     if (parts->count == parts->capacity) {
         size_t capacity = parts->capacity ? 2 * parts->capacity : 4;
-        nf_part *grown = realloc(parts->items, capacity * sizeof *grown);
-        if (!grown) return NULL;
-        parts->items = grown;
+        if (!nf_array_resize(&parts->items, capacity, sizeof *parts->items)) return NULL;
         parts->capacity = capacity;
     }
     const char *copy = nf_arena_strdup(&parts->arena, name);

@@ -58,7 +58,7 @@ static float *scratch_of(nf_backend *be, size_t count) {
         free(c->scratch);
         c->scratch = aligned_alloc(64, (count * sizeof(float) + 127) & ~(size_t)63);
         c->scratch_size = c->scratch ? count : 0;
-        if (!c->scratch) be->failed = true;
+        if (!c->scratch) be->failed = count * sizeof(float);
     }
     return c->scratch;
 }

@@ -729,7 +729,7 @@ static void lstm_backward(nf_backend *be, nf_values *dgates, nf_values *dw, cons
     size_t h = o->hidden;
     double *dh = calloc(2 * h, sizeof *dh), *dc = dh + h;
     if (!dh) {
-        be->failed = true;
+        be->failed = 2 * h * sizeof *dh;
         return;
     }
     for (int32_t s = 0; s < o->sequences->n_sequences; s++) {

@@ -255,7 +255,8 @@ static void test_refused(void **state) {
          "\"rope_scaling\" is not supported; expected that it is left out"},
         {"modernbert",
          {"hidden_activation", "\"mish\""},
-         "\"hidden_activation\" should be one of gelu, gelu_new, gelu_pytorch_tanh, relu, tanh, "
+         "\"hidden_activation\" is \"mish\", expected one of gelu, gelu_new, gelu_pytorch_tanh, "
+         "relu, tanh, "
          "silu"},
         {"modernbert",
          {"norm_bias", "true"},

@@ -5,13 +5,11 @@
 #include <string.h>
 
 #include "base/ascii.h"
+#include "base/config_reader.h"
 
 typedef struct reader {
-    const char *path;
-    const json_t *json;
-    nf_arena *arena;
-    nerfit_error *err;
-    nerfit_status status;
+    nf_config_reader fields;
+    nf_arena *arena; /* of names and lists */
 } reader;
 
 /* What becomes of a key. */
@@ -72,55 +70,33 @@ static const struct {
 };
 enum { N_KEYS = sizeof keys / sizeof *keys };
 
-static void reader_wrong(reader *in, const char *key, const char *expected) {
-    if (in->status == NERFIT_OK)
-        in->status = nf_fail_at(in->err, NERFIT_FORMAT, in->path, 0, 0, "\"%s\" should be %s", key,
-                                expected);
-}
-
 static void *reader_memory(reader *in, size_t count, size_t size) {
-    void *memory = in->status == NERFIT_OK ? nf_arena_calloc(in->arena, count + 1, size) : NULL;
-    if (!memory && in->status == NERFIT_OK) in->status = nf_no_memory(in->err, count * size);
+    void *memory =
+        in->fields.status == NERFIT_OK ? nf_arena_calloc(in->arena, count + 1, size) : NULL;
+    if (!memory && in->fields.status == NERFIT_OK)
+        in->fields.status = nf_no_memory(in->fields.err, count * size);
     return memory;
 }
 
 static char *reader_text(reader *in, const char *text) {
     char *copy = nf_arena_strdup(in->arena, text);
-    if (!copy && in->status == NERFIT_OK) in->status = nf_no_memory(in->err, strlen(text));
+    if (!copy && in->fields.status == NERFIT_OK)
+        in->fields.status = nf_no_memory(in->fields.err, strlen(text));
     return copy;
-}
-
-/* null counts as absent. */
-static const json_t *reader_value(const reader *in, const char *key) {
-    const json_t *value = json_object_get(in->json, key);
-    return json_is_null(value) ? NULL : value;
-}
-
-static double read_number(reader *in, const char *key, double fallback) {
-    const json_t *value = reader_value(in, key);
-    if (!value) return fallback;
-    if (!json_is_number(value)) reader_wrong(in, key, "a number");
-    return json_number_value(value);
-}
-
-static bool read_flag(reader *in, const char *key) {
-    const json_t *value = reader_value(in, key);
-    if (value && !json_is_boolean(value)) reader_wrong(in, key, "true or false");
-    return json_is_true(value);
 }
 
 /* A list of names, or one name. */
 static void read_names(reader *in, const char *key, char ***names, size_t *count) {
-    const json_t *value = reader_value(in, key);
+    const json_t *value = nf_config_get(&in->fields, key);
     *names = NULL;
     *count = 0;
     if (!value) return;
     size_t n = json_is_array(value) ? json_array_size(value) : 1;
     *names = reader_memory(in, n, sizeof **names);
-    for (size_t i = 0; i < n && in->status == NERFIT_OK; i++) {
+    for (size_t i = 0; i < n && in->fields.status == NERFIT_OK; i++) {
         const json_t *item = json_is_array(value) ? json_array_get(value, i) : value;
         if (!json_is_string(item))
-            reader_wrong(in, key, "a name or a list of names");
+            nf_config_wrong(&in->fields, key, "a name or a list of names");
         else
             (*names)[(*count)++] = reader_text(in, json_string_value(item));
     }
@@ -129,55 +105,58 @@ static void read_names(reader *in, const char *key, char ***names, size_t *count
 /* Names, of which a single text is a regular expression. */
 static void read_modules(reader *in, const char *key, char ***names, size_t *count, bool *regex) {
     read_names(in, key, names, count);
-    *regex = json_is_string(reader_value(in, key)) && *count == 1 &&
+    *regex = json_is_string(nf_config_get(&in->fields, key)) && *count == 1 &&
              !nf_ascii_same((*names)[0], "all-linear");
 }
 
 /* {"pattern": number}; whole: a rank. */
 static void read_patterns(reader *in, const char *key, bool whole, nf_adapter_pattern **patterns,
                           size_t *count) {
-    json_t *value = json_object_get(in->json, key), *number;
+    json_t *value = json_object_get(in->fields.config, key), *number;
     const char *pattern;
     *patterns = NULL;
     *count = 0;
     if (!value || json_is_null(value)) return;
-    if (!json_is_object(value)) reader_wrong(in, key, "an object of patterns and numbers");
+    if (!json_is_object(value))
+        nf_config_wrong(&in->fields, key, "an object of patterns and numbers");
     *patterns = reader_memory(in, json_object_size(value), sizeof **patterns);
     json_object_foreach(value, pattern, number) {
         double n = json_number_value(number);
         if (!json_is_number(number) || (whole && (n < 1 || n > 65536 || n != floor(n))))
-            reader_wrong(in, key,
-                         whole ? "an object of patterns and ranks, whole numbers from 1"
-                               : "an object of patterns and numbers");
-        if (in->status != NERFIT_OK) return;
+            nf_config_wrong(&in->fields, key,
+                            whole ? "an object of patterns and ranks, whole numbers from 1"
+                                  : "an object of patterns and numbers");
+        if (in->fields.status != NERFIT_OK) return;
         (*patterns)[*count].pattern = reader_text(in, pattern);
         (*patterns)[(*count)++].value = n;
     }
 }
 
 static void read_layers(reader *in, nf_adapter_config *config) {
-    const json_t *value = reader_value(in, "layers_to_transform");
+    const json_t *value = nf_config_get(&in->fields, "layers_to_transform");
     if (!value) return;
     size_t n = json_is_array(value) ? json_array_size(value) : 1;
     config->layers = reader_memory(in, n, sizeof *config->layers);
-    for (size_t i = 0; i < n && in->status == NERFIT_OK; i++) {
+    for (size_t i = 0; i < n && in->fields.status == NERFIT_OK; i++) {
         const json_t *item = json_is_array(value) ? json_array_get(value, i) : value;
         json_int_t layer = json_integer_value(item);
         if (!json_is_integer(item) || layer < -1000000 || layer > 1000000)
-            reader_wrong(in, "layers_to_transform", "a layer's number or a list of them");
+            nf_config_wrong(&in->fields, "layers_to_transform",
+                            "a layer's number or a list of them");
         config->layers[config->n_layers++] = (int)layer;
     }
     if (config->n_layers && config->target_regex)
-        reader_wrong(in, "target_modules", "a list where there is \"layers_to_transform\"");
+        nf_config_wrong(&in->fields, "target_modules",
+                        "a list where there is \"layers_to_transform\"");
 }
 
 static nf_adapter_bias read_bias(reader *in) {
     static const char *const names[] = {"none", "all", "lora_only"};
-    const json_t *value = reader_value(in, "bias");
+    const json_t *value = nf_config_get(&in->fields, "bias");
     const char *given = value ? json_string_value(value) : names[0];
     for (int i = 0; i < 3; i++)
         if (given && strcmp(given, names[i]) == 0) return (nf_adapter_bias)i;
-    reader_wrong(in, "bias", "\"none\", \"all\" or \"lora_only\"");
+    nf_config_wrong(&in->fields, "bias", "\"none\", \"all\" or \"lora_only\"");
     return NF_ADAPTER_BIAS_NONE;
 }
 
@@ -192,12 +171,12 @@ static nf_adapter_init read_init(reader *in) {
         {"orthogonal", NF_ADAPTER_INIT_PLAIN}, {"mica", NF_ADAPTER_INIT_PLAIN},
         {"pissa", NF_ADAPTER_INIT_PISSA},      {"olora", NF_ADAPTER_INIT_OLORA},
     };
-    const json_t *value = reader_value(in, "init_lora_weights");
+    const json_t *value = nf_config_get(&in->fields, "init_lora_weights");
     const char *name = json_string_value(value);
     if (!value || json_is_boolean(value)) return NF_ADAPTER_INIT_PLAIN;
     for (size_t i = 0; name && i < sizeof known / sizeof *known; i++)
         if (nf_ascii_same(name, known[i].name)) return known[i].init;
-    if (in->status != NERFIT_OK) return NF_ADAPTER_INIT_PLAIN;
+    if (in->fields.status != NERFIT_OK) return NF_ADAPTER_INIT_PLAIN;
     static const struct {
         const char *name, *why;
     } changed[] = {
@@ -211,12 +190,12 @@ static nf_adapter_init read_init(reader *in) {
     const char *why = NULL;
     for (size_t i = 0; name && i < sizeof changed / sizeof *changed; i++)
         if (nf_ascii_same_n(name, changed[i].name, strlen(changed[i].name))) why = changed[i].why;
-    in->status = nf_fail_at(in->err, NERFIT_UNSUPPORTED, in->path, 0, 0,
-                            "\"init_lora_weights\": \"%s\" is not supported%s%s%s",
-                            name ? name : "(not text)", why ? ": " : "", why ? why : "",
-                            why ? "; PEFT makes a plain adapter of it (save_pretrained with "
-                                  "path_initial_model_for_weight_conversion)"
-                                : "");
+    in->fields.status = nf_fail_at(in->fields.err, NERFIT_UNSUPPORTED, in->fields.path, 0, 0,
+                                   "\"init_lora_weights\": \"%s\" is not supported%s%s%s",
+                                   name ? name : "(not text)", why ? ": " : "", why ? why : "",
+                                   why ? "; PEFT makes a plain adapter of it (save_pretrained with "
+                                         "path_initial_model_for_weight_conversion)"
+                                       : "");
     return NF_ADAPTER_INIT_PLAIN;
 }
 
@@ -235,48 +214,48 @@ static int key_find(const char *name) {
 }
 
 static void check_keys(reader *in, const nf_log *log) {
-    const char *type = json_string_value(json_object_get(in->json, "peft_type")), *name;
+    const char *type = json_string_value(json_object_get(in->fields.config, "peft_type")), *name;
     if (!type || strcmp(type, "LORA") != 0)
-        in->status =
-            nf_fail_at(in->err, NERFIT_UNSUPPORTED, in->path, 0, 0,
+        in->fields.status =
+            nf_fail_at(in->fields.err, NERFIT_UNSUPPORTED, in->fields.path, 0, 0,
                        "\"peft_type\" is %s; only LORA is supported", type ? type : "missing");
     json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)in->json, name, value) {
+    json_object_foreach((json_t *)(uintptr_t)in->fields.config, name, value) {
         int key = key_find(name);
-        if (in->status != NERFIT_OK || says_nothing(value)) continue;
+        if (in->fields.status != NERFIT_OK || says_nothing(value)) continue;
         if (key == KEY_UNKNOWN)
             nf_log_warning(log,
                            "%s: \"%s\" is no setting of PEFT 0.21's LoRA; the adapter is computed "
                            "without it",
-                           in->path, name);
+                           in->fields.path, name);
         else if (keys[key].use == REFUSED)
-            in->status = nf_fail_at(in->err, NERFIT_UNSUPPORTED, in->path, 0, 0,
-                                    json_is_true(value) ? "\"%s\": true is not supported"
-                                                        : "\"%s\" is not supported",
-                                    name);
+            in->fields.status = nf_fail_at(
+                in->fields.err, NERFIT_UNSUPPORTED, in->fields.path, 0, 0,
+                json_is_true(value) ? "\"%s\": true is not supported" : "\"%s\" is not supported",
+                name);
     }
 }
 
 nerfit_status nf_adapter_config_read(nf_adapter_config *config, const json_t *json,
                                      const char *path, nf_arena *arena, const nf_log *log,
                                      nerfit_error *err) {
-    reader in = {path, json, arena, err, NERFIT_OK};
+    reader in = {{json, path, err, NERFIT_OK}, arena};
     check_keys(&in, log);
-    double r = read_number(&in, "r", 8);
+    double r = nf_config_number(&in.fields, "r", 8);
     if (r < 1 || r > 65536 || r != floor(r))
-        reader_wrong(&in, "r", "a whole number from 1 to 65536");
+        nf_config_wrong(&in.fields, "r", "a whole number from 1 to 65536");
     *config = (nf_adapter_config){
         .r = r >= 1 && r <= 65536 ? (size_t)r : 1,
-        .lora_alpha = read_number(&in, "lora_alpha", 8),
-        .lora_dropout = read_number(&in, "lora_dropout", 0),
-        .use_dora = read_flag(&in, "use_dora"),
-        .use_rslora = read_flag(&in, "use_rslora"),
-        .inference_mode = read_flag(&in, "inference_mode"),
+        .lora_alpha = nf_config_number(&in.fields, "lora_alpha", 8),
+        .lora_dropout = nf_config_number(&in.fields, "lora_dropout", 0),
+        .use_dora = nf_config_bool(&in.fields, "use_dora", false),
+        .use_rslora = nf_config_bool(&in.fields, "use_rslora", false),
+        .inference_mode = nf_config_bool(&in.fields, "inference_mode", false),
         .bias = read_bias(&in),
         .init = read_init(&in),
     };
     if (!(config->lora_dropout >= 0.0 && config->lora_dropout < 1.0))
-        reader_wrong(&in, "lora_dropout", "a number from 0 to below 1");
+        nf_config_wrong(&in.fields, "lora_dropout", "a number from 0 to below 1");
     read_modules(&in, "target_modules", &config->target_modules, &config->n_target_modules,
                  &config->target_regex);
     read_modules(&in, "exclude_modules", &config->exclude_modules, &config->n_exclude_modules,
@@ -286,7 +265,7 @@ nerfit_status nf_adapter_config_read(nf_adapter_config *config, const json_t *js
     read_patterns(&in, "rank_pattern", true, &config->ranks, &config->n_ranks);
     read_patterns(&in, "alpha_pattern", false, &config->alphas, &config->n_alphas);
     read_layers(&in, config);
-    return in.status;
+    return in.fields.status;
 }
 
 /* ---------------------------------------------------------------- writing */

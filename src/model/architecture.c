@@ -38,53 +38,6 @@ nerfit_status nf_architecture_find(const nf_architecture **out, const json_t *co
     return status;
 }
 
-static void fail(nf_config_reader *in, const char *key, const char *expected) {
-    if (in->status != NERFIT_OK) return;
-    in->status =
-        nf_fail_at(in->err, NERFIT_FORMAT, in->path, 0, 0, "\"%s\" should be %s", key, expected);
-}
-
-static const json_t *field(const nf_config_reader *in, const char *key) {
-    const json_t *value = json_object_get(in->config, key);
-    return json_is_null(value) ? NULL : value;
-}
-
-size_t nf_config_size(nf_config_reader *in, const char *key, size_t fallback) {
-    const json_t *value = field(in, key);
-    if (!value && fallback) return fallback;
-    json_int_t size = json_integer_value(value);
-    /* the limit keeps products of two sizes far from overflow */
-    if (size <= 0 || size > 100000000) fail(in, key, "a whole number from 1 to 100,000,000");
-    return size > 0 ? (size_t)size : 1;
-}
-
-double nf_config_number(nf_config_reader *in, const char *key, double fallback) {
-    const json_t *value = field(in, key);
-    if (!value) return fallback;
-    if (!json_is_number(value)) fail(in, key, "a number");
-    return json_number_value(value);
-}
-
-static double below_one(nf_config_reader *in, const char *key, double fallback,
-                        const char *expected) {
-    double value = nf_config_number(in, key, fallback);
-    if (!(value >= 0.0 && value < 1.0)) fail(in, key, expected);
-    return value;
-}
-
-double nf_config_dropout(nf_config_reader *in, const char *key, double fallback) {
-    return below_one(in, key, fallback, "a probability, from 0 to below 1");
-}
-
-double nf_config_epsilon(nf_config_reader *in, const char *key, double fallback) {
-    return below_one(in, key, fallback, "a small number, from 0 to below 1");
-}
-
-bool nf_config_is_true(const json_t *config, const char *key, bool fallback) {
-    const json_t *value = json_object_get(config, key);
-    return value && !json_is_null(value) ? json_is_true(value) : fallback;
-}
-
 nf_activation nf_config_activation(nf_config_reader *in, const char *key, const char *fallback) {
     static const struct {
         const char *name;
@@ -96,26 +49,10 @@ nf_activation nf_config_activation(nf_config_reader *in, const char *key, const 
         {"tanh", NF_ACTIVATION_TANH},           {"silu", NF_ACTIVATION_SILU},
         {"swish", NF_ACTIVATION_SILU},
     };
-    const json_t *value = field(in, key);
+    const json_t *value = nf_config_get(in, key);
     const char *name = value ? json_string_value(value) : fallback;
     for (size_t i = 0; name && i < sizeof names / sizeof *names; i++)
         if (strcmp(name, names[i].name) == 0) return names[i].kind;
-    fail(in, key, "one of gelu, gelu_new, gelu_pytorch_tanh, relu, tanh, silu");
+    nf_config_wrong(in, key, "one of gelu, gelu_new, gelu_pytorch_tanh, relu, tanh, silu");
     return NF_ACTIVATION_NONE;
-}
-
-void nf_config_expect(nf_config_reader *in, const char *key, const char *value) {
-    const json_t *given = field(in, key);
-    if (!given || in->status != NERFIT_OK) return;
-    const char *text = json_string_value(given);
-    if (!text || strcmp(text, value) != 0)
-        in->status = nf_fail_at(in->err, NERFIT_UNSUPPORTED, in->path, 0, 0,
-                                "\"%s\": \"%s\" is not supported; expected \"%s\"", key,
-                                text ? text : "(not text)", value);
-}
-
-void nf_config_expect_false(nf_config_reader *in, const char *key) {
-    if (json_is_true(json_object_get(in->config, key)) && in->status == NERFIT_OK)
-        in->status = nf_fail_at(in->err, NERFIT_UNSUPPORTED, in->path, 0, 0,
-                                "\"%s\": true is not supported", key);
 }

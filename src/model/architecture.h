@@ -3,8 +3,7 @@
 #ifndef NF_MODEL_ARCHITECTURE_H
 #define NF_MODEL_ARCHITECTURE_H
 
-#include <jansson.h>
-
+#include "base/config_reader.h"
 #include "nn/encoder.h"
 
 typedef struct nf_features nf_features;
@@ -31,25 +30,7 @@ typedef struct nf_architecture {
 nerfit_status nf_architecture_find(const nf_architecture **out, const json_t *config,
                                    const char *path, nerfit_error *err);
 
-/* Reads fields of config.json; the first error stays in `status`. */
-typedef struct nf_config_reader {
-    const json_t *config;
-    const char *path;
-    nerfit_error *err;
-    nerfit_status status;
-} nf_config_reader;
-
-/* A positive whole number; fallback 0 means that it must be there. null counts as absent. */
-size_t nf_config_size(nf_config_reader *in, const char *key, size_t fallback);
-double nf_config_number(nf_config_reader *in, const char *key, double fallback);
-/* A dropout's probability, from 0 to below 1, and a norm's epsilon, from 0 to below 1. */
-double nf_config_dropout(nf_config_reader *in, const char *key, double fallback);
-double nf_config_epsilon(nf_config_reader *in, const char *key, double fallback);
-/* true or false; what is neither is false, as transformers' `is True`-less reading of it. */
-bool nf_config_is_true(const json_t *config, const char *key, bool fallback);
+/* One of transformers' names of an activation. */
 nf_activation nf_config_activation(nf_config_reader *in, const char *key, const char *fallback);
-/* An error if the field is there with another value: it asks for what is not implemented. */
-void nf_config_expect(nf_config_reader *in, const char *key, const char *value);
-void nf_config_expect_false(nf_config_reader *in, const char *key);
 
 #endif

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/config_reader.h"
 #include "base/file.h"
-#include "base/json.h"
 #include "base/str.h"
 
 /* Fields that other code does not ask for: of training, of saving, of Hugging Face's base class. */
@@ -68,125 +68,53 @@ static const config_choice span_modes[] = {{"marker", NF_SPAN_MARKER},
 static const config_choice poolings[] = {
     {"first", NF_WORD_FIRST}, {"last", NF_WORD_LAST}, {"mean", NF_WORD_MEAN}, {"max", NF_WORD_MAX}};
 
-/* Reads fields; the first error stays. */
-typedef struct field_reader {
-    const json_t *json;
-    const char *path;
-    nerfit_error *err;
-    nerfit_status status;
-} field_reader;
-
-static const json_t *field_get(const field_reader *in, const char *key) {
-    const json_t *value = json_object_get(in->json, key);
-    return json_is_null(value) ? NULL : value;
-}
-
-static void field_fail(field_reader *in, const char *key, const char *expected) {
-    if (in->status != NERFIT_OK) return;
-    char *given = nf_json_text(json_object_get(in->json, key), JSON_COMPACT);
-    in->status = nf_fail_at(in->err, NERFIT_FORMAT, in->path, 0, 0, "\"%s\" is %.60s, expected %s",
-                            key, given ? given : "something else", expected);
-    free(given);
-}
-
-static void field_refuse(field_reader *in, const char *key, const char *why) {
-    if (in->status != NERFIT_OK) return;
-    char *given = nf_json_text(json_object_get(in->json, key), JSON_COMPACT);
-    in->status = nf_fail_at(in->err, NERFIT_UNSUPPORTED, in->path, 0, 0,
-                            "\"%s\": %.60s is not supported; %s", key, given ? given : "?", why);
-    free(given);
-}
-
-static size_t field_size(field_reader *in, const char *key, size_t fallback, size_t least) {
-    const json_t *value = field_get(in, key);
-    if (!value) return fallback;
-    json_int_t size = json_integer_value(value);
-    if (!json_is_integer(value) || size < (json_int_t)least || size > 1000000) {
-        field_fail(in, key,
-                   least ? "a whole number from 1 to 1,000,000"
-                         : "a whole number from 0 to 1,000,000");
-        return fallback;
-    }
-    return (size_t)size;
-}
-
-/* From 0 to `most`. The first releases wrote some as texts. */
-static double field_number(field_reader *in, const char *key, double fallback, double most) {
-    const json_t *value = field_get(in, key);
-    double number = json_number_value(value);
-    if (!value) return fallback;
-    if (json_is_number(value) && number >= 0.0 && number <= most) return number;
-    field_fail(in, key, most < 1.0 ? "a number from 0 to below 1" : "a number of at least 0");
+/* From 0 to `most`. */
+static double config_number(nf_config_reader *in, const char *key, double fallback, double most) {
+    double number = nf_config_number(in, key, fallback);
+    if (number >= 0.0 && number <= most) return number;
+    nf_config_wrong(in, key, most < 1.0 ? "a number from 0 to below 1" : "a number of at least 0");
     return fallback;
 }
 
-static bool field_bool(field_reader *in, const char *key, bool fallback) {
-    const json_t *value = field_get(in, key);
-    if (value && !json_is_boolean(value)) field_fail(in, key, "true or false");
-    return value ? json_is_true(value) : fallback;
-}
-
-static const char *field_text(field_reader *in, const char *key, const char *fallback) {
-    const json_t *value = field_get(in, key);
-    if (value && !json_is_string(value)) field_fail(in, key, "a text");
-    return value ? json_string_value(value) : fallback;
-}
-
-static const json_t *field_object(field_reader *in, const char *key) {
-    const json_t *value = field_get(in, key);
-    if (value && !json_is_object(value)) field_fail(in, key, "an object");
-    return value;
-}
-
-/* -1 or a token's number. */
-static int64_t field_index(field_reader *in, const char *key) {
-    const json_t *value = field_get(in, key);
-    if (!value) return -1;
-    json_int_t index = json_integer_value(value);
-    if (!json_is_integer(value) || index < -1 || index > INT32_MAX)
-        field_fail(in, key, "-1 or a token's number");
-    return index;
-}
-
-static int field_choice(field_reader *in, const char *key, const char *fallback,
-                        const config_choice *choices, size_t count) {
-    const char *name = field_text(in, key, fallback);
+static int config_choose(nf_config_reader *in, const char *key, const char *fallback,
+                         const config_choice *choices, size_t count) {
+    const char *name = nf_config_text(in, key, fallback);
     for (size_t i = 0; name && i < count; i++)
         if (strcmp(choices[i].name, name) == 0) return choices[i].value;
     nf_str known = {0};
     nf_str_append_text(&known, "known are: ");
     for (size_t i = 0; i < count; i++)
         nf_str_appendf(&known, "%s%s", i ? ", " : "", choices[i].name);
-    field_refuse(in, key, nf_str_text(&known));
+    nf_config_refuse(in, key, nf_str_text(&known));
     nf_str_free(&known);
     return 0;
 }
 
 /* Whether a field holds something: not null, not "", as Python's truth has it. */
-static bool field_is_set(const field_reader *in, const char *key) {
-    const json_t *value = field_get(in, key);
+static bool config_is_set(const nf_config_reader *in, const char *key) {
+    const json_t *value = nf_config_get(in, key);
     return value && !(json_is_string(value) && json_string_length(value) == 0) &&
            !json_is_false(value);
 }
 
 /* What would change the numbers and is not there. */
-static void refuse_unsupported(field_reader *in, const nf_gliner_config *config) {
-    const char *type = json_string_value(json_object_get(in->json, "model_type"));
-    const char *splitter = field_text(in, "words_splitter_type", "whitespace");
+static void refuse_unsupported(nf_config_reader *in, const nf_gliner_config *config) {
+    const char *type = json_string_value(json_object_get(in->config, "model_type"));
+    const char *splitter = nf_config_text(in, "words_splitter_type", "whitespace");
     if (type && strcmp(type, "gliner_streaming_span") == 0)
-        field_refuse(in, "model_type", "its backbone is a causal language model");
+        nf_config_refuse(in, "model_type", "its backbone is a causal language model");
     if (splitter && strcmp(splitter, "whitespace") != 0)
-        field_refuse(in, "words_splitter_type", "known is: whitespace");
-    if (field_is_set(in, "span_encoder_config"))
-        field_refuse(in, "span_encoder_config", "expected null, no encoder before the spans");
-    if (config->labels_encoder && field_is_set(in, "post_fusion_schema"))
-        field_refuse(in, "post_fusion_schema", "expected \"\", no fusing of texts and labels");
+        nf_config_refuse(in, "words_splitter_type", "known is: whitespace");
+    if (config_is_set(in, "span_encoder_config"))
+        nf_config_refuse(in, "span_encoder_config", "expected null, no encoder before the spans");
+    if (config->labels_encoder && config_is_set(in, "post_fusion_schema"))
+        nf_config_refuse(in, "post_fusion_schema", "expected \"\", no fusing of texts and labels");
     if (config->rnn_layers && config->size % 2)
-        field_refuse(in, "hidden_size", "with an LSTM of two directions it should be even");
+        nf_config_refuse(in, "hidden_size", "with an LSTM of two directions it should be even");
     if (config->represent_spans && config->span_mode != NF_SPAN_TOKEN_LEVEL)
-        field_refuse(in, "represent_spans", "known for the span_mode token_level");
+        nf_config_refuse(in, "represent_spans", "known for the span_mode token_level");
     if (config->precomputed && config->labels_encoder)
-        field_refuse(in, "precomputed_prompts_mode", "expected false with a labels_encoder");
+        nf_config_refuse(in, "precomputed_prompts_mode", "expected false with a labels_encoder");
 }
 
 static bool is_listed(const char *key, const char *const *list, size_t count) {
@@ -195,10 +123,10 @@ static bool is_listed(const char *key, const char *const *list, size_t count) {
     return false;
 }
 
-static void warn_of_unknown(const field_reader *in, const nf_log *log) {
+static void warn_of_unknown(const nf_config_reader *in, const nf_log *log) {
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)in->json, key, value) {
+    json_object_foreach((json_t *)(uintptr_t)in->config, key, value) {
         if (!is_listed(key, fields_read, NF_COUNT(fields_read)) &&
             !is_listed(key, fields_without_effect, NF_COUNT(fields_without_effect)))
             nf_log_warning(log, "%s: \"%s\" is not known and has no effect", in->path, key);
@@ -209,37 +137,37 @@ nerfit_status nf_gliner_config_read(nf_gliner_config *config, const json_t *json
                                     const nf_log *log, nerfit_error *err) {
     if (!json_is_object(json))
         return nf_fail_at(err, NERFIT_FORMAT, path, 0, 0, "is not an object");
-    field_reader in = {json, path, err, NERFIT_OK};
-    bool decodes = field_is_set(&in, "labels_decoder");
+    nf_config_reader in = {json, path, err, NERFIT_OK};
+    bool decodes = config_is_set(&in, "labels_decoder");
     *config = (nf_gliner_config){
         .json = json,
         .path = path,
-        .model_name = field_text(&in, "model_name", "microsoft/deberta-v3-small"),
-        .labels_encoder = decodes ? NULL : field_text(&in, "labels_encoder", NULL),
-        .encoder_config = field_object(&in, "encoder_config"),
-        .labels_encoder_config = field_object(&in, "labels_encoder_config"),
-        .size = field_size(&in, "hidden_size", 512, 1),
-        .span_mode = (nf_span_mode)field_choice(&in, "span_mode", "markerV0", span_modes,
-                                                NF_COUNT(span_modes)),
-        .word_pooling = (nf_word_pooling)field_choice(&in, "subtoken_pooling", "first", poolings,
-                                                      NF_COUNT(poolings)),
-        .max_width = field_size(&in, "max_width", 12, 1),
-        .max_words = field_size(&in, "max_len", 384, 1),
-        .rnn_layers = field_size(&in, "num_rnn_layers", 1, 0),
-        .fuse_layers = field_bool(&in, "fuse_layers", false),
-        .embed_ent_token = field_bool(&in, "embed_ent_token", true),
-        .represent_spans = field_bool(&in, "represent_spans", false),
-        .relations = field_get(&in, "relations_layer") != NULL,
-        .precomputed = field_bool(&in, "precomputed_prompts_mode", false),
-        .dropout = field_number(&in, "dropout", 0.4, 0.999),
-        .span_coef = field_number(&in, "span_loss_coef", 1.0, 1e6),
-        .token_coef = field_number(&in, "token_loss_coef", 1.0, 1e6),
-        .negative_spans = field_number(&in, "neg_spans_ratio", 1.0, 1e6),
-        .ent_token = field_text(&in, "ent_token", "<<ENT>>"),
-        .sep_token = field_text(&in, "sep_token", "<<SEP>>"),
-        .rel_token = field_text(&in, "rel_token", "<<REL>>"),
-        .class_token_index = field_index(&in, "class_token_index"),
-        .vocab_size = field_index(&in, "vocab_size"),
+        .model_name = nf_config_text(&in, "model_name", "microsoft/deberta-v3-small"),
+        .labels_encoder = decodes ? NULL : nf_config_text(&in, "labels_encoder", NULL),
+        .encoder_config = nf_config_object(&in, "encoder_config"),
+        .labels_encoder_config = nf_config_object(&in, "labels_encoder_config"),
+        .size = nf_config_size(&in, "hidden_size", 512),
+        .span_mode = (nf_span_mode)config_choose(&in, "span_mode", "markerV0", span_modes,
+                                                 NF_COUNT(span_modes)),
+        .word_pooling = (nf_word_pooling)config_choose(&in, "subtoken_pooling", "first", poolings,
+                                                       NF_COUNT(poolings)),
+        .max_width = nf_config_size(&in, "max_width", 12),
+        .max_words = nf_config_size(&in, "max_len", 384),
+        .rnn_layers = (size_t)nf_config_whole(&in, "num_rnn_layers", 1, 0, 1000),
+        .fuse_layers = nf_config_bool(&in, "fuse_layers", false),
+        .embed_ent_token = nf_config_bool(&in, "embed_ent_token", true),
+        .represent_spans = nf_config_bool(&in, "represent_spans", false),
+        .relations = nf_config_get(&in, "relations_layer") != NULL,
+        .precomputed = nf_config_bool(&in, "precomputed_prompts_mode", false),
+        .dropout = config_number(&in, "dropout", 0.4, 0.999),
+        .span_coef = config_number(&in, "span_loss_coef", 1.0, 1e6),
+        .token_coef = config_number(&in, "token_loss_coef", 1.0, 1e6),
+        .negative_spans = config_number(&in, "neg_spans_ratio", 1.0, 1e6),
+        .ent_token = nf_config_text(&in, "ent_token", "<<ENT>>"),
+        .sep_token = nf_config_text(&in, "sep_token", "<<SEP>>"),
+        .rel_token = nf_config_text(&in, "rel_token", "<<REL>>"),
+        .class_token_index = nf_config_whole(&in, "class_token_index", -1, -1, INT32_MAX),
+        .vocab_size = nf_config_whole(&in, "vocab_size", -1, -1, INT32_MAX),
     };
     /* the package makes a token decoder represent spans whatever the file says */
     if (decodes && config->span_mode == NF_SPAN_TOKEN_LEVEL) config->represent_spans = true;

@@ -44,7 +44,7 @@ nerfit_status nf_model_load_labelled(nerfit_model **out, const char *folder,
     nerfit_status status = nerfit_model_load(out, folder, &options, error);
     if (status != NERFIT_OK || !labels) return status;
     const nf_model *model = (*out)->model;
-    if (model->n_labels && !model->gliner) return NERFIT_OK;
+    if (model->n_labels && !nf_model_reads_labels(model->kind)) return NERFIT_OK;
     nerfit_model_free(*out); /* a bare encoder, or a model of any labels */
     options.labels = labels;
     return nerfit_model_load(out, folder, &options, error);
@@ -100,7 +100,7 @@ static nerfit_status annotating_open_model(nf_annotating *a, size_t i, nerfit_er
         if (t->label && nf_tag_set_type(&session->rules.tags, t->label) < 0) continue;
         NF_TRY(nerfit_session_set_threshold(session, t->label, t->threshold, error));
     }
-    session->rules.spans.nested = o->nested && session->rules.gliner;
+    session->rules.spans.nested = o->nested && nf_rules_read_labels(&session->rules);
     a->by_model[i] = (nf_model_annotator){
         session->tagger,
         {.rules = &session->rules, .go_on = annotating_go_on, .user = a, .log = &a->log}};

@@ -17,6 +17,7 @@
 
 struct nerfit_weights {
     nf_shared_weights *shared;
+    nf_shared_tokenizers *tokenizers;
     const char *backend; /* "cpu", "ref-f32" */
     nf_precision precision;
     int threads;
@@ -116,8 +117,9 @@ static nerfit_status load_model(void *user, const char *folder, nerfit_error *er
     const model_loading *in = user;
     nerfit_model *model = in->model;
     const char *labels = in->options->labels;
-    nf_shared_weights *share = in->options->weights ? in->options->weights->shared : NULL;
-    const nf_model_source source = {folder, in->base, share};
+    const nerfit_weights *weights = in->options->weights;
+    nf_shared_weights *share = weights ? weights->shared : NULL;
+    const nf_model_source source = {folder, in->base, share, weights ? weights->tokenizers : NULL};
     NF_TRY(refuse_run(folder, error));
     NF_TRY(nf_model_load_from(&model->model, &source, model->be, &model->log, error));
     NF_TRY(nf_calibration_load(&model->calibration, folder, error));
@@ -153,6 +155,7 @@ nerfit_status nerfit_weights_new(nerfit_weights **out, const nerfit_model_option
         weights->backend = be->name;
         be->free(be);
     }
+    if (status == NERFIT_OK) status = nf_shared_tokenizers_new(&weights->tokenizers, error);
     if (status == NERFIT_OK)
         *out = weights;
     else
@@ -163,6 +166,7 @@ nerfit_status nerfit_weights_new(nerfit_weights **out, const nerfit_model_option
 void nerfit_weights_free(nerfit_weights *weights) {
     if (!weights) return;
     nf_shared_weights_drop(weights->shared);
+    nf_shared_tokenizers_free(weights->tokenizers);
     free(weights);
 }
 

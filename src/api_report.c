@@ -36,42 +36,30 @@ void nf_file_evaluation_end(nf_file_evaluation *e) {
 
 /* ---------------------------------------------------------------- the report */
 
-/* Labels are copied once each: the confusion table, which owns them, is freed. */
-typedef struct labels {
-    const nf_confusion *table;
-    const char **copies; /* [n_types], or NULL where not yet copied */
-} labels;
-
-static const char *own_label(nf_arena *arena, labels *l, const char *label) {
-    size_t i = 0;
-    while (l->table->types[i] != label) i++;
-    if (!l->copies[i]) l->copies[i] = nf_arena_strdup(arena, label);
-    return l->copies[i];
-}
-
-static bool hand_out_entity(nf_arena *arena, labels *l, const nf_mention *m, nerfit_entity *out) {
-    *out = (nerfit_entity){.score = -1};
-    if (!m->label) return true;
-    *out = (nerfit_entity){
-        m->start, m->end, m->byte_start, m->byte_end, own_label(arena, l, m->label), m->score};
-    return out->label;
+static nerfit_entity hand_out_entity(const nf_shown_entity *shown, const char *const *labels) {
+    const nf_entity *e = &shown->entity;
+    if (e->type < 0) return (nerfit_entity){.score = -1};
+    return (nerfit_entity){e->start,        e->end,          shown->byte_start,
+                           shown->byte_end, labels[e->type], e->score};
 }
 
 /* The analysis's arena, which has the texts, becomes the report's. */
 static nerfit_status hand_out_mistakes(nf_analysis *a, nerfit_report *report, nerfit_error *error) {
     nf_arena *arena = &a->arena;
     nerfit_mistake *out = nf_arena_calloc(arena, a->n_mistakes + 1, sizeof *out);
-    labels l = {&a->confusion, nf_arena_calloc(arena, a->confusion.n_types + 1, sizeof(char *))};
-    bool made = out && l.copies;
+    const char **labels = nf_arena_calloc(arena, a->types.count + 1, sizeof *labels);
+    bool made = out && labels;
+    for (size_t i = 0; i < a->types.count && made; i++)
+        made = (labels[i] = nf_arena_strdup(arena, a->types.names[i])) != NULL;
     for (size_t i = 0; i < a->n_mistakes && made; i++) {
         const nf_mistake *m = &a->mistakes[i];
         out[i] = (nerfit_mistake){.kind = (nerfit_mistake_kind)m->kind,
                                   .file = m->file ? m->file : "",
                                   .line = m->line,
                                   .text = m->text,
-                                  .text_size = m->text_size};
-        made = hand_out_entity(arena, &l, &m->gold, &out[i].gold) &&
-               hand_out_entity(arena, &l, &m->predicted, &out[i].predicted);
+                                  .text_size = m->text_size,
+                                  .gold = hand_out_entity(&m->gold, labels),
+                                  .predicted = hand_out_entity(&m->predicted, labels)};
     }
     if (!made) return nf_no_memory(error, a->n_mistakes * sizeof *out);
     report->mistakes = out;
@@ -110,23 +98,19 @@ nerfit_status nf_file_evaluation_report(nf_file_evaluation *e, nerfit_report *ou
 
 /* ---------------------------------------------------------------- words */
 
-/* The entities of labels, in words; byte_starts, byte_ends [n]: of the words in the text. */
-static nerfit_status mentions_of(nf_arena *arena, const char *const *word_labels, size_t n,
-                                 nf_scheme scheme, const size_t *byte_starts,
-                                 const size_t *byte_ends, nf_mention **out, size_t *count,
+/* The entities of words' labels, with types of the analysis. */
+static nerfit_status entities_of(nf_arena *arena, nf_analysis *analysis, const char *const *labels,
+                                 size_t n, nf_scheme scheme, nf_entity **out, size_t *count,
                                  nerfit_error *error) {
-    nf_entity *spans = nf_arena_calloc(arena, n + 1, sizeof *spans);
+    nf_entity *spans = *out = nf_arena_calloc(arena, n + 1, sizeof *spans);
     if (!spans) return nf_no_memory(error, n * sizeof *spans);
-    NF_TRY(nf_spans_from_labels(word_labels, n, scheme, spans, count, error));
-    nf_mention *mentions = *out = nf_arena_calloc(arena, *count + 1, sizeof *mentions);
-    if (!mentions) return nf_no_memory(error, *count * sizeof *mentions);
+    NF_TRY(nf_spans_from_labels(labels, n, scheme, spans, count, error));
     for (size_t i = 0; i < *count; i++) {
-        const nf_entity *s = &spans[i];
-        nf_type_name type = nf_label_type_name(word_labels[s->type], scheme);
-        const char *label = nf_arena_copy(arena, type.text, type.size);
-        if (!label) return nf_no_memory(error, type.size);
-        mentions[i] =
-            (nf_mention){s->start, s->end, byte_starts[s->start], byte_ends[s->end - 1], label, -1};
+        nf_type_name type = nf_label_type_name(labels[spans[i].type], scheme);
+        const char *name = nf_arena_copy(arena, type.text, type.size);
+        if (!name) return nf_no_memory(error, type.size);
+        NF_TRY(nf_type_names_add(&analysis->types, name, &spans[i].type, error));
+        spans[i].score = -1;
     }
     return NERFIT_OK;
 }
@@ -135,7 +119,7 @@ static nerfit_status add_words(nf_arena *arena, nf_analysis *analysis, const nf_
                                nf_scheme scheme, nf_str *text, nerfit_error *error) {
     size_t *starts = nf_arena_calloc(arena, w->n + 1, sizeof *starts), n_gold, n_predicted;
     size_t *ends = nf_arena_calloc(arena, w->n + 1, sizeof *ends);
-    nf_mention *gold, *predicted;
+    nf_entity *gold, *predicted;
     if (!starts || !ends) return nf_no_memory(error, w->n * sizeof *starts);
     for (size_t i = 0; i < w->n; i++) {
         if (i) nf_str_append_char(text, ' ');
@@ -144,10 +128,10 @@ static nerfit_status add_words(nf_arena *arena, nf_analysis *analysis, const nf_
         ends[i] = text->length;
     }
     if (text->failed) return nf_no_memory(error, 0);
-    NF_TRY(mentions_of(arena, w->gold, w->n, scheme, starts, ends, &gold, &n_gold, error));
-    NF_TRY(mentions_of(arena, w->predicted, w->n, scheme, starts, ends, &predicted, &n_predicted,
-                       error));
-    nf_analysed_text at = {w->file, nf_str_text(text), w->line, text->length};
+    NF_TRY(entities_of(arena, analysis, w->gold, w->n, scheme, &gold, &n_gold, error));
+    NF_TRY(
+        entities_of(arena, analysis, w->predicted, w->n, scheme, &predicted, &n_predicted, error));
+    const nf_analysed_text at = {w->file, nf_str_text(text), w->line, text->length, starts, ends};
     return nf_analysis_add(analysis, &at, gold, n_gold, predicted, n_predicted, error);
 }
 

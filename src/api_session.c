@@ -94,7 +94,8 @@ static nerfit_status session_own_rules(session_call *c, nerfit_session *session,
     if (options->decoder && !nf_decode_find(options->decoder, &decode))
         return nf_fail(error, NERFIT_ARGUMENT,
                        "decoder \"%s\" is not one of auto, labels, viterbi, crf", options->decoder);
-    if ((options->nested || options->multi_label) && !session->model->model->gliner)
+    if ((options->nested || options->multi_label) &&
+        !nf_model_reads_labels(session->model->model->kind))
         return nf_fail_at(error, NERFIT_ARGUMENT, session->model->model->folder, 0, 0,
                           "labels words, so that its entities neither overlap nor have several "
                           "labels; nested and multi_label are for GLiNER models");
@@ -334,7 +335,7 @@ static nerfit_status session_labels_of_data(session_call *c, nerfit_session *ses
         return nf_fail(error, NERFIT_UNSUPPORTED,
                        "nested and multi_label: scores by labels of words have no place for "
                        "entities that overlap; evaluate without them");
-    if (!given->gliner || given->gliner->count || !corpus->n_labels) return NERFIT_OK;
+    if (!nf_rules_lack_labels(given) || !corpus->n_labels) return NERFIT_OK;
     nf_log_info(&c->log, "no labels are named: those of the data are looked for (%zu)",
                 corpus->n_labels);
     c->labelled =

@@ -54,7 +54,7 @@ static nerfit_status suggesting_open(suggesting *s, nerfit_error *error) {
     if (!s->thresholds) return nf_no_memory(error, rules->tags.n_types);
     for (size_t t = 0; t < rules->tags.n_types; t++)
         s->thresholds[t] = nf_rules_threshold(rules, (int32_t)t);
-    NF_TRY(nf_rules_set_threshold(rules, NULL, rules->gliner ? 0.05 : 0.0, error));
+    NF_TRY(nf_rules_set_threshold(rules, NULL, nf_rules_read_labels(rules) ? 0.05 : 0.0, error));
     if (!o->sentence_encoder) return NERFIT_OK;
     return nerfit_encoder_load(&s->encoder, o->sentence_encoder, &options, error);
 }

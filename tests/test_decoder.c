@@ -16,6 +16,8 @@ typedef struct problem {
     nf_transitions transitions;
     double logits[WORDS * LABELS];
 } problem;
+#define INPUT_OF(p)                                                                                \
+    (&(const nf_decoder_input){&(p)->transitions, (p)->logits, (p)->words, (p)->types})
 
 static problem make_problem(nf_rng *rng, double scale) {
     problem p = {.words = nf_rng_below(rng, WORDS + 1), .types = nf_rng_below(rng, TYPES + 1)};
@@ -112,15 +114,11 @@ static void test_brute_force(void **state) {
         int32_t path[WORDS];
         double best, log_z;
         enumerate(&p, &t);
-        assert_ok(
-            nf_decoder_best(d, &p.transitions, p.logits, p.words, p.types, path, &best, &error),
-            &error);
+        assert_ok(nf_decoder_best(d, INPUT_OF(&p), path, &best, &error), &error);
         near(best, t.best, 1e-12, "best score", i);
         near(score_of(&p, path), t.best, 1e-12, "score of the best path", i);
-        near(nf_decoder_path_score(&p.transitions, p.logits, p.words, p.types, path), t.best, 1e-12,
-             "path score", i);
-        assert_ok(nf_decoder_sum(d, &p.transitions, p.logits, p.words, p.types, &log_z, &error),
-                  &error);
+        near(nf_decoder_path_score(INPUT_OF(&p), path), t.best, 1e-12, "path score", i);
+        assert_ok(nf_decoder_sum(d, INPUT_OF(&p), &log_z, &error), &error);
         near(log_z, t.log_z, 1e-12, "log Z", i);
         for (size_t w = 0; w < p.words; w++)
             for (size_t k = 0; k < p.labels; k++)
@@ -137,9 +135,8 @@ static void test_brute_force(void **state) {
 /* log Z - score of a gold path, as training has it. */
 static double loss_of(nf_decoder *d, const problem *p, const int32_t *gold) {
     double log_z;
-    assert_ok(nf_decoder_sum(d, &p->transitions, p->logits, p->words, p->types, &log_z, &error),
-              &error);
-    return log_z - nf_decoder_path_score(&p->transitions, p->logits, p->words, p->types, gold);
+    assert_ok(nf_decoder_sum(d, INPUT_OF(p), &log_z, &error), &error);
+    return log_z - nf_decoder_path_score(INPUT_OF(p), gold);
 }
 
 static void check_derivative(nf_decoder *d, problem *p, const int32_t *gold, double *value,
@@ -165,8 +162,7 @@ static void test_gradients(void **state) {
         int32_t gold[WORDS];
         other.words = p.words, other.types = p.types;
         for (size_t k = 0; k < WORDS * LABELS; k++) other.logits[k] = nf_rng_normal(&rng);
-        assert_ok(nf_decoder_best(d, &other.transitions, other.logits, p.words, p.types, gold, NULL,
-                                  &error),
+        assert_ok(nf_decoder_best(d, INPUT_OF(&other), gold, NULL, &error),
                   &error); /* some legal path */
         double dlogits[WORDS * LABELS] = {0};
         nf_transitions dt = {0};
@@ -187,21 +183,22 @@ static void test_extremes(void **state) {
     nf_decoder *d;
     const nf_transitions zero = {0};
     const double logits[] = {0, -2000, 9000, -5000, 8000, 5000, 5000, 5000, 5000, 9000};
+    const nf_decoder_input no_transitions = {&zero, logits, 2, 2};
     int32_t path[2];
     double log_z;
     const int32_t forbidden[] = {1, 4};
     assert_ok(nf_decoder_new(&d, &error), &error);
-    assert_ok(nf_decoder_best(d, &zero, logits, 2, 2, path, NULL, &error), &error);
+    assert_ok(nf_decoder_best(d, &no_transitions, path, NULL, &error), &error);
     assert_int_equal(path[0], 0); /* the B that the I of 9000 needs costs more than that */
-    assert_true(nf_decoder_path_score(&zero, logits, 2, 2, forbidden) == -HUGE_VAL);
-    assert_ok(nf_decoder_sum(d, &zero, logits, 2, 2, &log_z, &error), &error);
+    assert_true(nf_decoder_path_score(&no_transitions, forbidden) == -HUGE_VAL);
+    assert_ok(nf_decoder_sum(d, &no_transitions, &log_z, &error), &error);
     near(log_z, 5000 + log(3), 1e-14, "log Z", 0); /* O, then O, B of either type */
     near(nf_decoder_span(d, 1, 1, 2), 1.0 / 3, 1e-12, "span", 0);
     assert_true(nf_decoder_span(d, 1, 0, 2) == 0.0);
     nf_decoder_free(d);
 }
 
-/* nf_decoder_keep: of the best path's entities just the improbable ones become O. */
+/* nf_decoder_labels: of the best path's entities just the improbable ones become O. */
 static void test_keep(void **state) {
     (void)state;
     nf_decoder *d;
@@ -211,14 +208,8 @@ static void test_keep(void **state) {
     for (int i = 0; i < TRIES; i++) {
         problem p = make_problem(&rng, 1.0);
         int32_t path[WORDS], left[WORDS];
-        double log_z;
-        assert_ok(
-            nf_decoder_best(d, &p.transitions, p.logits, p.words, p.types, path, NULL, &error),
-            &error);
-        assert_ok(nf_decoder_sum(d, &p.transitions, p.logits, p.words, p.types, &log_z, &error),
-                  &error);
-        memcpy(left, path, sizeof left);
-        nf_decoder_keep(d, 0.5, left);
+        assert_ok(nf_decoder_best(d, INPUT_OF(&p), path, NULL, &error), &error);
+        assert_ok(nf_decoder_labels(d, INPUT_OF(&p), 0.5, i % 2 == 0, left, &error), &error);
         for (size_t w = 0; w < p.words; w++) {
             if (path[w] == 0) assert_int_equal(left[w], 0);
             if (path[w] % 2 == 0) continue; /* not a beginning */
@@ -257,9 +248,7 @@ static partial make_partial(nf_decoder *d, nf_rng *rng, int at) {
         other.logits[k] = nf_rng_normal(rng);
         if (!out.allowed[k % out.p.labels]) other.logits[k] = -HUGE_VAL;
     }
-    assert_ok(nf_decoder_best(d, &other.transitions, other.logits, other.words, other.types,
-                              out.gold, NULL, &error),
-              &error);
+    assert_ok(nf_decoder_best(d, INPUT_OF(&other), out.gold, NULL, &error), &error);
     for (size_t w = 0; w < WORDS; w++)
         out.weights[w] = at % 5 == 4 ? 0.75f : values[nf_rng_below(rng, 7)];
     return out;

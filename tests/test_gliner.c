@@ -279,15 +279,15 @@ static void compare_entities(const char *name, size_t call, const char *text, co
         assert_int_equal(
             json_unpack(json_array_get(entities, i), "[IIsF]", &start, &end, &label, &score), 0);
         if (repeats(entities, i)) continue;
-        const nf_scored_span *s = k < list->count ? &list->items[k++] : NULL;
+        const nf_entity *s = k < list->count ? &list->items[k++] : NULL;
         const nf_pattern_word *words = t->words.words.items;
-        if (!s || words[s->start].start != start || words[s->end].end != end ||
-            strcmp(names[s->label], label) != 0 || fabs((double)s->score - score) > 1e-4)
+        if (!s || words[s->start].start != start || words[s->end - 1].end != end ||
+            strcmp(names[s->type], label) != 0 || fabs(s->score - score) > 1e-4)
             fail_msg("%s, call %zu, \"%s\": entity %zu is %u..%u %s %.6f, gliner has %lld..%lld %s "
                      "%.6f",
-                     name, call, text, i, s ? words[s->start].start : 0, s ? words[s->end].end : 0,
-                     s ? names[s->label] : "-", s ? (double)s->score : 0.0, start, end, label,
-                     score);
+                     name, call, text, i, s ? words[s->start].start : 0,
+                     s ? words[s->end - 1].end : 0, s ? names[s->type] : "-", s ? s->score : 0.0,
+                     start, end, label, score);
     }
     if (k != list->count)
         fail_msg("%s, call %zu, \"%s\": %zu entities, gliner has %zu", name, call, text,

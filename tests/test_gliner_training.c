@@ -26,7 +26,7 @@ typedef struct lesson {
     nf_gliner_prompt prompts[TEXTS];
     nf_gliner_text texts[TEXTS];
     nf_gliner_golds golds[TEXTS];
-    nf_gliner_gold items[TEXTS][8];
+    nf_entity items[TEXTS][8];
     nf_encoding label_encodings[LABELS];
     nf_tokens label_tokens[LABELS];
     const char *label_names[LABELS];
@@ -89,8 +89,9 @@ static void add_text(lesson *l, size_t t) {
         const char *name = json_string_value(json_array_get(entity, 2));
         int32_t label = 0;
         while (strcmp(names[label], name) != 0) label++;
-        nf_gliner_gold gold = {(int32_t)json_integer_value(json_array_get(entity, 0)),
-                               (int32_t)json_integer_value(json_array_get(entity, 1)), label};
+        nf_entity gold = {.start = (uint32_t)json_integer_value(json_array_get(entity, 0)),
+                          .end = (uint32_t)json_integer_value(json_array_get(entity, 1)) + 1,
+                          .type = label};
         l->items[t][i] = gold;
     }
     l->golds[t] = (nf_gliner_golds){.items = l->items[t], .count = json_array_size(entities)};

@@ -75,7 +75,7 @@ static void check_adapter(nf_backend *be, const char *kind, check_way way) {
     bool merge = way == MERGED;
     nf_model *model;
     snprintf(folder, sizeof folder, "tests/golden/%s/adapter-%s", model_name, kind);
-    const nf_model_source source = {folder, NULL, way == BESIDE ? shared : NULL};
+    const nf_model_source source = {.folder = folder, .share = way == BESIDE ? shared : NULL};
     assert_ok(nf_model_load_from(&model, &source, be, NULL, &error), &error);
     if (way == AGAIN) model = load_again(model, be);
     if (way == BESIDE) assert_ok(nf_adapter_settle(model, &error), &error);

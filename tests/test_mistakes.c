@@ -7,27 +7,25 @@ static nerfit_error error;
 
 enum { MOST = 16 };
 
-/* "0-2:a 3-5:b@0.75": entities over bytes, with a score if they have one. Labels lie in `text`. */
-static size_t read_mentions(char *text, nf_mention *out) {
+/* "0-2:a 3-5:b@0.75": entities, with a score if they have one. */
+static size_t read_entities(nf_type_names *types, char *text, nf_entity *out) {
     size_t n = 0;
     char *save;
     for (char *part = strtok_r(text, " ", &save); part; part = strtok_r(NULL, " ", &save), n++) {
         char *colon = strchr(part, ':'), *at = strchr(part, '@');
         assert_true(n < MOST && colon);
-        out[n] = (nf_mention){.start = (uint32_t)atoi(part),
-                              .end = (uint32_t)atoi(strchr(part, '-') + 1),
-                              .label = colon + 1,
-                              .score = at ? atof(at + 1) : -1};
-        out[n].byte_start = out[n].start;
-        out[n].byte_end = out[n].end;
+        out[n] = (nf_entity){.start = (uint32_t)atoi(part),
+                             .end = (uint32_t)atoi(strchr(part, '-') + 1),
+                             .score = at ? atof(at + 1) : -1};
         if (at) *at = '\0';
+        assert_ok(nf_type_names_add(types, colon + 1, &out[n].type, &error), &error);
     }
     return n;
 }
 
 /* ---------------------------------------------------------------- matching */
 
-static void describe(const nf_match *m, const nf_mention *gold, const nf_mention *predicted,
+static void describe(const nf_match *m, const nf_entity *gold, const nf_entity *predicted,
                      nf_str *out) {
     if (out->length) nf_str_append_text(out, "; ");
     nf_str_append_text(out, nf_match_name(m->kind));
@@ -59,21 +57,23 @@ static void check_matches(void **state) {
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char gold_text[64], predicted_text[64];
-        nf_mention gold[MOST], predicted[MOST];
+        nf_entity gold[MOST], predicted[MOST];
         nf_match matches[2 * MOST];
         nf_str got = {0};
         size_t count;
         strcpy(gold_text, cases[i].gold);
         strcpy(predicted_text, cases[i].predicted);
-        size_t n_gold = read_mentions(gold_text, gold);
-        size_t n_predicted = read_mentions(predicted_text, predicted);
-        assert_ok(nf_mentions_match(gold, n_gold, predicted, n_predicted, matches, &count, &error),
+        nf_type_names types = {0};
+        size_t n_gold = read_entities(&types, gold_text, gold);
+        size_t n_predicted = read_entities(&types, predicted_text, predicted);
+        assert_ok(nf_entities_match(gold, n_gold, predicted, n_predicted, matches, &count, &error),
                   &error);
         for (size_t k = 0; k < count; k++) describe(&matches[k], gold, predicted, &got);
         if (strcmp(nf_str_text(&got), cases[i].expected) != 0)
             fail_msg("gold %s, predicted %s:\n%s\nexpected\n%s", cases[i].gold, cases[i].predicted,
                      nf_str_text(&got), cases[i].expected);
         nf_str_free(&got);
+        nf_type_names_free(&types);
     }
 }
 
@@ -84,13 +84,10 @@ static void check_confusion(void **state) {
     (void)state;
     enum { TYPES = 40 };
     nf_confusion c = {0};
-    char labels[TYPES][8];
-    size_t order[TYPES];
     assert_int_equal(nf_confusion_at(&c, 0, 0), 0);
-    for (size_t i = 0; i < TYPES; i++) snprintf(labels[i], sizeof labels[i], "t%02zu", TYPES - i);
     for (size_t i = 0; i < TYPES; i++)
         for (size_t k = 0; k <= i; k++) {
-            nf_mention gold = {.label = labels[i]}, found = {.label = labels[k]};
+            nf_entity gold = {.type = (int32_t)i}, found = {.type = (int32_t)k};
             nf_match match = {NF_WRONG_TYPE, &gold, &found}, missed = {NF_MISSED, &gold, NULL},
                      spurious = {NF_SPURIOUS, NULL, &found};
             for (size_t n = 0; n <= k; n++) assert_ok(nf_confusion_add(&c, &match, &error), &error);
@@ -104,11 +101,25 @@ static void check_confusion(void **state) {
         assert_int_equal(nf_confusion_at(&c, i, TYPES), i + 1);
         assert_int_equal(nf_confusion_at(&c, TYPES, i), TYPES - i);
     }
-    nf_confusion_sort(&c, order);
-    for (size_t i = 0; i < TYPES; i++) assert_int_equal(order[i], TYPES - 1 - i);
-    assert_string_equal(nf_confusion_label(&c, "t07"), "t07");
-    assert_null(nf_confusion_label(&c, NULL));
     nf_confusion_free(&c);
+}
+
+static void check_type_names(void **state) {
+    (void)state;
+    enum { TYPES = 40 };
+    nf_type_names types = {0};
+    size_t order[TYPES];
+    char name[8];
+    for (size_t i = 0; i < 2 * TYPES; i++) {
+        int32_t type;
+        snprintf(name, sizeof name, "t%02zu", TYPES - i % TYPES);
+        assert_ok(nf_type_names_add(&types, name, &type, &error), &error);
+        assert_int_equal(type, i % TYPES);
+    }
+    assert_int_equal(types.count, TYPES);
+    nf_type_names_sort(&types, order);
+    for (size_t i = 0; i < TYPES; i++) assert_int_equal(order[i], TYPES - 1 - i);
+    nf_type_names_free(&types);
 }
 
 /* ---------------------------------------------------------------- the analysis */
@@ -116,12 +127,12 @@ static void check_confusion(void **state) {
 static void add(nf_analysis *a, const char *text, long line, const char *gold_text,
                 const char *predicted_text) {
     char gold_copy[64], predicted_copy[64];
-    nf_mention gold[MOST], predicted[MOST];
+    nf_entity gold[MOST], predicted[MOST];
     strcpy(gold_copy, gold_text);
     strcpy(predicted_copy, predicted_text);
-    size_t n_gold = read_mentions(gold_copy, gold);
-    size_t n_predicted = read_mentions(predicted_copy, predicted);
-    nf_analysed_text at = {"f.txt", text, line, strlen(text)};
+    size_t n_gold = read_entities(&a->types, gold_copy, gold);
+    size_t n_predicted = read_entities(&a->types, predicted_copy, predicted);
+    const nf_analysed_text at = {.file = "f.txt", .text = text, .line = line, .size = strlen(text)};
     assert_ok(nf_analysis_add(a, &at, gold, n_gold, predicted, n_predicted, &error), &error);
 }
 
@@ -229,7 +240,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(check_matches), cmocka_unit_test(check_confusion),
         cmocka_unit_test(check_text),    cmocka_unit_test(check_many_types),
-        cmocka_unit_test(check_json),
+        cmocka_unit_test(check_json),    cmocka_unit_test(check_type_names),
     };
     return cmocka_run_group_tests_name("mistakes", tests, NULL, NULL);
 }

@@ -11,9 +11,14 @@
 static nerfit_status collect(nf_analysis *a, nerfit_error *error) {
     static const char *const labels[] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"};
     for (size_t i = 0; i < 10; i++) {
-        const nf_mention gold[] = {{0, 2, 0, 2, labels[i], -1}, {3, 5, 3, 5, "a", -1}};
-        const nf_mention found[] = {{0, 2, 0, 2, labels[9 - i], 0.5}, {4, 6, 4, 6, "a", 0.75}};
-        const nf_analysed_text text = {i % 2 ? "f.txt" : NULL, "ab cd ef", (long)i, 8};
+        nf_entity gold[] = {{0, 2, 0, -1}, {3, 5, 0, -1}};
+        nf_entity found[] = {{0, 2, 0, 0.5}, {4, 6, 0, 0.75}};
+        NF_TRY(nf_type_names_add(&a->types, labels[i], &gold[0].type, error));
+        NF_TRY(nf_type_names_add(&a->types, labels[9 - i], &found[0].type, error));
+        NF_TRY(nf_type_names_add(&a->types, "a", &gold[1].type, error));
+        found[1].type = gold[1].type;
+        const nf_analysed_text text = {
+            .file = i % 2 ? "f.txt" : NULL, .text = "ab cd ef", .line = (long)i, .size = 8};
         NF_TRY(nf_analysis_add(a, &text, gold, 2, found, i % 3, error));
     }
     return NERFIT_OK;

@@ -17,9 +17,9 @@ static nf_model *load(const char *folder, nf_shared_weights *shared) {
     nf_backend *be;
     nf_model *model;
     assert_ok(nf_shared_weights_backend(shared, &be, &error), &error);
-    assert_ok(
-        nf_model_load_from(&model, &(nf_model_source){folder, NULL, shared}, be, NULL, &error),
-        &error);
+    assert_ok(nf_model_load_from(&model, &(nf_model_source){.folder = folder, .share = shared}, be,
+                                 NULL, &error),
+              &error);
     assert_ok(nf_adapter_settle(model, &error), &error);
     assert_ok(nf_network_prepare(&model->net, false, &error), &error);
     return model;
@@ -94,6 +94,39 @@ static void test_which_file(void **state) {
     unload(copy);
     unload(other);
     nf_shared_weights_drop(shared);
+    nf_directory_remove(parent, NULL);
+}
+
+/* Tokenizers are shared by what their files hold, and live as long as one who holds them. */
+static void test_tokenizers(void **state) {
+    (void)state;
+    char parent[64], folder[2][128], path[256];
+    nf_shared_tokenizers *shared;
+    nf_tokenizer *first, *copy, *other, *again;
+    temporary_folder(parent);
+    for (int i = 0; i < 2; i++) {
+        snprintf(folder[i], sizeof folder[i], "%s/%d", parent, i);
+        make_tiny_model(folder[i], true);
+    }
+    assert_ok(nf_shared_tokenizers_new(&shared, &error), &error);
+    assert_ok(nf_shared_tokenizers_load(shared, &first, folder[0], &error), &error);
+    assert_ok(nf_shared_tokenizers_load(shared, &copy, folder[1], &error), &error);
+    assert_ptr_equal(first, copy);
+    snprintf(path, sizeof path, "%s/tokenizer_config.json", folder[1]);
+    write_text(path, "{\"do_lower_case\": false}");
+    assert_ok(nf_shared_tokenizers_load(shared, &other, folder[1], &error), &error);
+    assert_ptr_not_equal(first, other);
+    nf_tokenizer_free(first);
+    nf_tokenizer_free(other);
+    assert_ok(nf_shared_tokenizers_load(shared, &again, folder[0], &error), &error);
+    assert_ptr_equal(copy, again); /* one still held it */
+    snprintf(path, sizeof path, "%s/none", parent);
+    assert_int_equal(nf_shared_tokenizers_load(shared, &other, path, &error), NERFIT_IO);
+    assert_null(other);
+    nf_tokenizer_free(copy);
+    nf_shared_tokenizers_free(shared);
+    assert_int_equal(nf_tokenizer_vocabulary_size(again), 100); /* and holds it still */
+    nf_tokenizer_free(again);
     nf_directory_remove(parent, NULL);
 }
 
@@ -191,9 +224,9 @@ static void test_threads(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_held_once), cmocka_unit_test(test_which_file),
-        cmocka_unit_test(test_outputs),   cmocka_unit_test(test_other_settings),
-        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_held_once),      cmocka_unit_test(test_which_file),
+        cmocka_unit_test(test_tokenizers),     cmocka_unit_test(test_outputs),
+        cmocka_unit_test(test_other_settings), cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

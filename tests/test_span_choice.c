@@ -8,28 +8,28 @@
 static nerfit_error error;
 
 /* gliner/decoding/utils.py: has_overlapping and has_overlapping_nested */
-static bool overlap(const nf_scored_span *a, const nf_scored_span *b, const nf_span_rules *rules) {
+static bool overlap(const nf_entity *a, const nf_entity *b, const nf_span_rules *rules) {
     if (a->start == b->start && a->end == b->end) return !rules->multi_label;
-    bool apart = a->start > b->end || b->start > a->end;
+    bool apart = a->start >= b->end || b->start >= a->end;
     bool nested =
         (a->start <= b->start && a->end >= b->end) || (b->start <= a->start && b->end >= a->end);
     return rules->nested ? !(apart || nested) : !apart;
 }
 
 /* Moves the greatest of the rest to the front, again and again: a stable sort. */
-static void sort(nf_scored_span *spans, size_t n, bool by_score) {
+static void sort(nf_entity *spans, size_t n, bool by_score) {
     for (size_t i = 0; i < n; i++) {
         size_t best = i;
         for (size_t k = i + 1; k < n; k++)
             if (by_score ? spans[k].score > spans[best].score : spans[k].start < spans[best].start)
                 best = k;
-        nf_scored_span kept = spans[best];
+        nf_entity kept = spans[best];
         memmove(spans + i + 1, spans + i, (best - i) * sizeof *spans);
         spans[i] = kept;
     }
 }
 
-static size_t choose(nf_scored_span *spans, size_t n, const nf_span_rules *rules) {
+static size_t choose(nf_entity *spans, size_t n, const nf_span_rules *rules) {
     size_t taken = 0;
     sort(spans, n, true);
     for (size_t i = 0; i < n; i++) {
@@ -45,16 +45,15 @@ static size_t choose(nf_scored_span *spans, size_t n, const nf_span_rules *rules
 static void test_random(void **state) {
     (void)state;
     nf_rng rng = nf_rng_new(3, 1);
-    nf_scored_span ours[60], plain[60];
+    nf_entity ours[60], plain[60];
     for (int round = 0; round < 2000; round++) {
         size_t count = nf_rng_below(&rng, 60), n_words = 1 + nf_rng_below(&rng, 20);
         nf_span_rules rules = {round & 1, round & 2};
         for (size_t i = 0; i < count; i++) {
-            int32_t start = (int32_t)nf_rng_below(&rng, (uint32_t)n_words);
-            int32_t end =
-                start + (int32_t)nf_rng_below(&rng, (uint32_t)(n_words) - (uint32_t)start);
-            ours[i] = (nf_scored_span){start, end, (int32_t)nf_rng_below(&rng, 3),
-                                       (float)nf_rng_below(&rng, 8) / 8.0f};
+            uint32_t start = nf_rng_below(&rng, (uint32_t)n_words);
+            uint32_t end = start + 1 + nf_rng_below(&rng, (uint32_t)n_words - start);
+            ours[i] = (nf_entity){start, end, (int32_t)nf_rng_below(&rng, 3),
+                                  nf_rng_below(&rng, 8) / 8.0};
         }
         memcpy(plain, ours, sizeof ours);
         size_t expected = choose(plain, count, &rules);
@@ -62,10 +61,10 @@ static void test_random(void **state) {
         assert_int_equal(count, expected);
         for (size_t i = 0; i < count; i++)
             if (ours[i].start != plain[i].start || ours[i].end != plain[i].end ||
-                ours[i].label != plain[i].label)
-                fail_msg("round %d, span %zu: %d..%d label %d, expected %d..%d label %d", round, i,
-                         ours[i].start, ours[i].end, ours[i].label, plain[i].start, plain[i].end,
-                         plain[i].label);
+                ours[i].type != plain[i].type)
+                fail_msg("round %d, span %zu: %u..%u type %d, expected %u..%u type %d", round, i,
+                         ours[i].start, ours[i].end, ours[i].type, plain[i].start, plain[i].end,
+                         plain[i].type);
     }
 }
 

@@ -8,6 +8,7 @@
 
 void nf_analysis_free(nf_analysis *a) {
     nf_arena_free(&a->arena);
+    nf_type_names_free(&a->types);
     nf_semeval_free(&a->semeval);
     nf_confusion_free(&a->confusion);
     free(a->mistakes);
@@ -25,11 +26,20 @@ static nerfit_status reserve(void *items, size_t count, size_t *capacity, size_t
 
 /* ---------------------------------------------------------------- adding */
 
-static nf_mention own_mention(const nf_analysis *a, const nf_mention *mention) {
-    if (!mention) return (nf_mention){.score = -1};
-    nf_mention own = *mention;
-    own.label = nf_confusion_label(&a->confusion, mention->label);
-    return own;
+static nf_shown_entity show(const nf_analysed_text *text, const nf_entity *entity) {
+    if (!entity) return (nf_shown_entity){.entity = {.type = -1, .score = -1}};
+    nf_shown_entity shown = {.entity = *entity};
+    if (text->word_starts) {
+        shown.byte_start = text->word_starts[entity->start];
+        shown.byte_end = text->word_ends[entity->end - 1];
+    } else {
+        nf_utf8_place at = {text->text, text->size, 0, 0};
+        nf_utf8_go_to(&at, entity->start);
+        shown.byte_start = at.byte;
+        nf_utf8_go_to(&at, entity->end);
+        shown.byte_end = at.byte;
+    }
+    return shown;
 }
 
 static nerfit_status keep_mistakes(nf_analysis *a, const nf_analysed_text *text,
@@ -45,8 +55,8 @@ static nerfit_status keep_mistakes(nf_analysis *a, const nf_analysed_text *text,
                              .text = copy,
                              .line = text->line,
                              .text_size = text->size,
-                             .gold = own_mention(a, matches[i].gold),
-                             .predicted = own_mention(a, matches[i].predicted)};
+                             .gold = show(text, matches[i].gold),
+                             .predicted = show(text, matches[i].predicted)};
     a->n_wrong_texts++;
     return NERFIT_OK;
 }
@@ -66,20 +76,20 @@ static nerfit_status add_matches(nf_analysis *a, const nf_analysed_text *text,
         const nf_match *m = &matches[i];
         a->counts[m->kind]++;
         if (m->predicted && m->predicted->score >= 0)
-            a->scored[a->n_scored++] =
-                (nf_scored){m->predicted->score, m->kind == NF_CORRECT, m->predicted->label};
+            a->scored[a->n_scored++] = (nf_scored){m->predicted->score, m->kind == NF_CORRECT,
+                                                   a->types.names[m->predicted->type]};
     }
     return NERFIT_OK;
 }
 
-nerfit_status nf_analysis_add(nf_analysis *a, const nf_analysed_text *text, const nf_mention *gold,
-                              size_t n_gold, const nf_mention *predicted, size_t n_predicted,
+nerfit_status nf_analysis_add(nf_analysis *a, const nf_analysed_text *text, const nf_entity *gold,
+                              size_t n_gold, const nf_entity *predicted, size_t n_predicted,
                               nerfit_error *err) {
     size_t count;
     nf_match *matches = malloc((n_gold + n_predicted) * sizeof *matches + 1);
     if (!matches) return nf_no_memory(err, n_gold + n_predicted);
     nerfit_status status =
-        nf_mentions_match(gold, n_gold, predicted, n_predicted, matches, &count, err);
+        nf_entities_match(gold, n_gold, predicted, n_predicted, matches, &count, err);
     if (status == NERFIT_OK) status = add_matches(a, text, matches, count, err);
     if (status == NERFIT_OK)
         status = nf_semeval_add(&a->semeval, gold, n_gold, predicted, n_predicted, err);
@@ -89,31 +99,24 @@ nerfit_status nf_analysis_add(nf_analysis *a, const nf_analysed_text *text, cons
     return status;
 }
 
-/* Where code points start .. end-1 lie, which `at` walks to. */
-static nf_mention mention_at(nf_utf8_place *at, uint32_t start, uint32_t end, const char *label,
-                             double score) {
-    nf_utf8_go_to(at, start);
-    size_t byte = at->byte;
-    nf_utf8_go_to(at, end);
-    return (nf_mention){start, end, byte, at->byte, label, score};
-}
-
 nerfit_status nf_analysis_add_tagged(nf_analysis *a, const nf_document *d, const nf_tag_set *tags,
                                      const nf_tagged *tagged, nerfit_error *err) {
-    nf_mention *gold = calloc(d->n_spans + tagged->n_entities + 1, sizeof *gold);
-    if (!gold) return nf_no_memory(err, d->n_spans * sizeof *gold);
-    nf_mention *predicted = gold + d->n_spans;
-    nf_utf8_place at = {d->text, d->text_size, 0, 0};
-    for (size_t i = 0; i < d->n_spans; i++)
-        gold[i] = mention_at(&at, d->spans[i].start, d->spans[i].end, d->spans[i].label, -1);
-    at.byte = at.index = 0;
-    for (size_t i = 0; i < tagged->n_entities; i++) {
-        const nf_entity *e = &tagged->entities[i];
-        predicted[i] = mention_at(&at, e->start, e->end, tags->types[e->type], e->score);
+    size_t n = d->n_spans + tagged->n_entities;
+    nf_entity *gold = calloc(n + 1, sizeof *gold), *predicted = gold + d->n_spans;
+    nerfit_status status = gold ? NERFIT_OK : nf_no_memory(err, (n + 1) * sizeof *gold);
+    for (size_t i = 0; i < d->n_spans && status == NERFIT_OK; i++) {
+        gold[i] = (nf_entity){.start = d->spans[i].start, .end = d->spans[i].end, .score = -1};
+        status = nf_type_names_add(&a->types, d->spans[i].label, &gold[i].type, err);
     }
-    nf_analysed_text text = {d->file, d->text, d->line, d->text_size};
-    nerfit_status status =
-        nf_analysis_add(a, &text, gold, d->n_spans, predicted, tagged->n_entities, err);
+    for (size_t i = 0; i < tagged->n_entities && status == NERFIT_OK; i++) {
+        predicted[i] = tagged->entities[i];
+        status =
+            nf_type_names_add(&a->types, tags->types[predicted[i].type], &predicted[i].type, err);
+    }
+    const nf_analysed_text text = {
+        .file = d->file, .text = d->text, .line = d->line, .size = d->text_size};
+    if (status == NERFIT_OK)
+        status = nf_analysis_add(a, &text, gold, d->n_spans, predicted, tagged->n_entities, err);
     free(gold);
     return status;
 }

@@ -10,7 +10,14 @@
 #include "eval/reliability.h"
 #include "eval/mistakes.h"
 #include "eval/semeval.h"
+#include "eval/type_names.h"
 #include "infer/tagger.h"
+
+/* An entity to be shown, with its bytes of the text. */
+typedef struct nf_shown_entity {
+    nf_entity entity; /* type -1: there is none */
+    size_t byte_start, byte_end;
+} nf_shown_entity;
 
 /* One match that is not correct. Everything it points to belongs to the analysis. */
 typedef struct nf_mistake {
@@ -18,12 +25,13 @@ typedef struct nf_mistake {
     const char *file, *text; /* the file may be NULL */
     long line;
     size_t text_size;
-    nf_mention gold, predicted; /* label NULL: there is none */
+    nf_shown_entity gold, predicted;
 } nf_mistake;
 
 /* Zero-initialise. */
 typedef struct nf_analysis {
     nf_arena arena;
+    nf_type_names types; /* of all entities */
     nf_semeval semeval;
     nf_confusion confusion;
     size_t n_texts, n_wrong_texts, n_gold;
@@ -34,15 +42,18 @@ typedef struct nf_analysis {
     size_t n_scored, scored_capacity;
 } nf_analysis;
 
-/* A text with where it stands; nothing of it is kept but by copy. */
+/* A text with where it stands; nothing of it is kept but by copy. Its entities are ranges of code
+ * points, or of words, whose bytes are then given. */
 typedef struct nf_analysed_text {
     const char *file, *text;
     long line;
     size_t size;
+    const size_t *word_starts, *word_ends; /* [words]; NULL: code points */
 } nf_analysed_text;
 
+/* Types are numbers of analysis->types. */
 nerfit_status nf_analysis_add(nf_analysis *analysis, const nf_analysed_text *text,
-                              const nf_mention *gold, size_t n_gold, const nf_mention *predicted,
+                              const nf_entity *gold, size_t n_gold, const nf_entity *predicted,
                               size_t n_predicted, nerfit_error *err);
 /* The same for a document and what the tagger says of it. */
 nerfit_status nf_analysis_add_tagged(nf_analysis *analysis, const nf_document *document,

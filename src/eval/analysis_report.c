@@ -1,5 +1,6 @@
 /* The analysis as text and as JSON. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/json.h"
 #include "base/utf8.h"
@@ -60,14 +61,26 @@ static size_t choose_types(const nf_confusion *c, size_t *order) {
     return n;
 }
 
-static const char *type_name(const nf_confusion *c, size_t type) {
-    return type == c->n_types ? "(none)" : c->types[type];
+/* The types of the entities that were added, by name; NULL: out of memory. */
+static size_t *sorted_types(const nf_analysis *a) {
+    size_t *order = nf_malloc((a->types.count + 1) * sizeof *order), n = 0;
+    if (!order) return NULL;
+    nf_type_names_sort(&a->types, order);
+    for (size_t i = 0; i < a->types.count; i++)
+        if (order[i] < a->confusion.n_types) order[n++] = order[i];
+    order[n] = n; /* none */
+    return order;
 }
 
-static void confusion_row(const nf_confusion *c, const size_t *columns, size_t n, size_t row,
+static const char *type_name(const nf_analysis *a, size_t type) {
+    return type == a->confusion.n_types ? "(none)" : a->types.names[type];
+}
+
+static void confusion_row(const nf_analysis *a, const size_t *columns, size_t n, size_t row,
                           int name_width, int cell_width, nf_str *out) {
+    const nf_confusion *c = &a->confusion;
     size_t type = columns[row];
-    const char *name = type_name(c, type);
+    const char *name = type_name(a, type);
     nf_str_appendf(out, "%2zu %s%*s", row + 1, name, name_width - width_of(name), "");
     for (size_t i = 0; i < n; i++) {
         size_t count = nf_confusion_at(c, type, columns[i]);
@@ -81,18 +94,18 @@ static void confusion_row(const nf_confusion *c, const size_t *columns, size_t n
     nf_str_append_char(out, '\n');
 }
 
-static void confusion_text(const nf_confusion *c, nf_str *out) {
-    size_t *columns = malloc((c->n_types + 1) * sizeof *columns), most = 0;
+static void confusion_text(const nf_analysis *a, nf_str *out) {
+    const nf_confusion *c = &a->confusion;
+    size_t *columns = sorted_types(a), most = 0;
     if (!columns) {
         out->failed = true;
         return;
     }
-    nf_confusion_sort(c, columns);
     size_t n = choose_types(c, columns);
     columns[n++] = c->n_types;
     int name_width = 0, cell_width = 2;
     for (size_t i = 0; i < n; i++) {
-        int width = width_of(type_name(c, columns[i]));
+        int width = width_of(type_name(a, columns[i]));
         if (width > name_width) name_width = width;
         for (size_t k = 0; k < n; k++)
             if (nf_confusion_at(c, columns[i], columns[k]) > most)
@@ -106,7 +119,7 @@ static void confusion_text(const nf_confusion *c, nf_str *out) {
     nf_str_appendf(out, ":\n\n%*s", name_width + 3, "");
     for (size_t i = 0; i < n; i++) nf_str_appendf(out, " %*zu", cell_width, i + 1);
     nf_str_append_char(out, '\n');
-    for (size_t i = 0; i < n; i++) confusion_row(c, columns, n, i, name_width, cell_width, out);
+    for (size_t i = 0; i < n; i++) confusion_row(a, columns, n, i, name_width, cell_width, out);
     free(columns);
 }
 
@@ -129,7 +142,7 @@ void nf_analysis_text(const nf_analysis *a, nf_str *out) {
     for (nf_match_kind kind = 0; kind < NF_CORRECT; kind++)
         nf_str_appendf(out, "%s %zu %s", kind ? "," : "", a->counts[kind], nf_match_name(kind));
     nf_str_appendf(out, "; %zu correct.\n\n", a->counts[NF_CORRECT]);
-    confusion_text(&a->confusion, out);
+    confusion_text(a, out);
     nf_str_append_char(out, '\n');
     semeval_text(&a->semeval, out);
 }
@@ -154,28 +167,29 @@ static json_t *semeval_scores(const nf_semeval_score *scores) {
     return out;
 }
 
-static json_t *semeval_json(const nf_semeval *s) {
+static json_t *semeval_json(const nf_analysis *a) {
+    const nf_semeval *s = &a->semeval;
+    size_t *order = sorted_types(a);
     json_t *types = json_object();
-    int failed = !types;
+    int failed = !types || !order;
     for (size_t i = 0; i < s->n_types && !failed; i++)
-        failed = json_object_set_new(types, s->types[i].label, semeval_scores(s->types[i].scores));
+        failed = json_object_set_new(types, a->types.names[order[i]],
+                                     semeval_scores(s->types[order[i]].scores));
+    free(order);
     json_t *overall = failed ? NULL : semeval_scores(s->overall);
     if (overall) return json_pack("{s:o, s:o}", "overall", overall, "types", types);
     json_decref(types);
     return NULL;
 }
 
-static json_t *confusion_json(const nf_confusion *c) {
-    size_t n = c->n_types, *order = malloc((n + 1) * sizeof *order);
+static json_t *confusion_json(const nf_analysis *a) {
+    const nf_confusion *c = &a->confusion;
+    size_t n = c->n_types, *order = sorted_types(a);
     json_t *labels = json_array(), *table = json_array();
     int failed = !order || !labels || !table;
-    if (!failed) {
-        nf_confusion_sort(c, order);
-        order[n] = n;
-    }
     for (size_t i = 0; i <= n && !failed; i++) {
         json_t *row = json_array();
-        if (i < n) failed |= json_array_append_new(labels, json_string(c->types[order[i]]));
+        if (i < n) failed |= json_array_append_new(labels, json_string(a->types.names[order[i]]));
         failed |= json_array_append_new(table, row);
         for (size_t k = 0; k <= n && !failed; k++)
             failed |= json_array_append_new(
@@ -189,12 +203,13 @@ static json_t *confusion_json(const nf_confusion *c) {
 }
 
 /* {"start", "end", "label", "text", "score"}, or null. */
-static json_t *mention_json(const nf_mention *m, const char *text) {
-    if (!m->label) return json_null();
-    json_t *out =
-        json_pack("{s:I, s:I, s:s, s:s%}", "start", (json_int_t)m->start, "end", (json_int_t)m->end,
-                  "label", m->label, "text", text + m->byte_start, m->byte_end - m->byte_start);
-    if (out && m->score >= 0 && json_object_set_new(out, "score", json_real(m->score)) != 0) {
+static json_t *entity_json(const nf_analysis *a, const nf_shown_entity *shown, const char *text) {
+    const nf_entity *e = &shown->entity;
+    if (e->type < 0) return json_null();
+    json_t *out = json_pack("{s:I, s:I, s:s, s:s%}", "start", (json_int_t)e->start, "end",
+                            (json_int_t)e->end, "label", a->types.names[e->type], "text",
+                            text + shown->byte_start, shown->byte_end - shown->byte_start);
+    if (out && e->score >= 0 && json_object_set_new(out, "score", json_real(e->score)) != 0) {
         json_decref(out);
         return NULL;
     }
@@ -205,8 +220,8 @@ static json_t *mistakes_json(const nf_analysis *a) {
     json_t *list = json_array();
     for (size_t i = 0; i < a->n_mistakes && list; i++) {
         const nf_mistake *m = &a->mistakes[i];
-        json_t *gold = mention_json(&m->gold, m->text),
-               *found = mention_json(&m->predicted, m->text);
+        json_t *gold = entity_json(a, &m->gold, m->text),
+               *found = entity_json(a, &m->predicted, m->text);
         json_t *one = json_pack("{s:s, s:s?, s:I, s:s%, s:o, s:o}", "kind", nf_match_name(m->kind),
                                 "file", m->file, "line", (json_int_t)m->line, "text", m->text,
                                 m->text_size, "gold", gold, "predicted", found);
@@ -278,8 +293,8 @@ static int add_scores(nf_analysis *a, json_t *report) {
 }
 
 nerfit_status nf_analysis_json(nf_analysis *a, json_t *report, nerfit_error *err) {
-    int failed = json_object_set_new(report, "semeval", semeval_json(&a->semeval));
-    failed |= json_object_set_new(report, "confusion", confusion_json(&a->confusion));
+    int failed = json_object_set_new(report, "semeval", semeval_json(a));
+    failed |= json_object_set_new(report, "confusion", confusion_json(a));
     failed |= json_object_set_new(report, "errors", errors_json(a));
     if (a->n_scored) failed |= add_scores(a, report);
     return failed ? nf_no_memory(err, 0) : NERFIT_OK;

@@ -1,6 +1,7 @@
 #include "eval/mistakes.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 const char *nf_match_name(nf_match_kind kind) {
     static const char *const names[] = {
@@ -33,31 +34,31 @@ static int by_rank(const void *a, const void *b) {
     return x->match.predicted < y->match.predicted ? -1 : x->match.predicted > y->match.predicted;
 }
 
-static const nf_mention *first_of(const nf_match *m) {
+static const nf_entity *first_of(const nf_match *m) {
     if (!m->gold || !m->predicted) return m->gold ? m->gold : m->predicted;
     return m->predicted->start < m->gold->start ? m->predicted : m->gold;
 }
 
 static int by_place(const void *a, const void *b) {
-    const nf_mention *x = first_of(a), *y = first_of(b);
+    const nf_entity *x = first_of(a), *y = first_of(b);
     if (x->start != y->start) return x->start < y->start ? -1 : 1;
     if (x->end != y->end) return x->end < y->end ? -1 : 1;
     return (int)((const nf_match *)a)->kind - (int)((const nf_match *)b)->kind;
 }
 
-static nf_match_kind kind_of(const nf_mention *gold, const nf_mention *predicted) {
-    bool type = nf_mention_same_type(gold, predicted);
-    if (nf_mention_same_place(gold, predicted)) return type ? NF_CORRECT : NF_WRONG_TYPE;
+static nf_match_kind kind_of(const nf_entity *gold, const nf_entity *predicted) {
+    bool type = gold->type == predicted->type;
+    if (nf_entity_same_place(gold, predicted)) return type ? NF_CORRECT : NF_WRONG_TYPE;
     return type ? NF_WRONG_BOUNDARY : NF_WRONG_TYPE_AND_BOUNDARY;
 }
 
 /* Every two that overlap. candidates may be NULL: then they are only counted. */
-static size_t find_candidates(const nf_mention *gold, size_t n_gold, const nf_mention *predicted,
+static size_t find_candidates(const nf_entity *gold, size_t n_gold, const nf_entity *predicted,
                               size_t n_predicted, candidate *candidates) {
     size_t count = 0;
     for (size_t g = 0; g < n_gold; g++)
         for (size_t p = 0; p < n_predicted; p++) {
-            uint32_t overlap = nf_mention_overlap(&gold[g], &predicted[p]);
+            uint32_t overlap = nf_entity_overlap(&gold[g], &predicted[p]);
             if (!overlap) continue;
             if (candidates)
                 candidates[count] = (candidate){
@@ -67,7 +68,7 @@ static size_t find_candidates(const nf_mention *gold, size_t n_gold, const nf_me
     return count;
 }
 
-nerfit_status nf_mentions_match(const nf_mention *gold, size_t n_gold, const nf_mention *predicted,
+nerfit_status nf_entities_match(const nf_entity *gold, size_t n_gold, const nf_entity *predicted,
                                 size_t n_predicted, nf_match *matches, size_t *count,
                                 nerfit_error *err) {
     size_t n = find_candidates(gold, n_gold, predicted, n_predicted, NULL);
@@ -100,8 +101,6 @@ nerfit_status nf_mentions_match(const nf_mention *gold, size_t n_gold, const nf_
 /* ---------------------------------------------------------------- confusion */
 
 void nf_confusion_free(nf_confusion *c) {
-    for (size_t i = 0; i < c->n_types; i++) free(c->types[i]);
-    free(c->types);
     free(c->counts);
     *c = (nf_confusion){0};
 }
@@ -117,11 +116,9 @@ size_t nf_confusion_at(const nf_confusion *c, size_t gold, size_t predicted) {
     return c->counts ? *cell(c, gold, predicted) : 0;
 }
 
-static nerfit_status grow(nf_confusion *c, nerfit_error *err) {
-    size_t capacity = 2 * c->capacity + 8, width = capacity + 1, old = c->capacity + 1;
-    char **types = realloc(c->types, capacity * sizeof *types);
-    if (types) c->types = types;
-    size_t *counts = types ? calloc(width * width, sizeof *counts) : NULL;
+static nerfit_status grow(nf_confusion *c, size_t n_types, nerfit_error *err) {
+    size_t capacity = 2 * n_types + 8, width = capacity + 1, old = c->capacity + 1;
+    size_t *counts = calloc(width * width, sizeof *counts);
     if (!counts) return nf_no_memory(err, width * width * sizeof *counts);
     for (size_t row = 0; c->counts && row < old; row++)
         memcpy(&counts[row * width], &c->counts[row * old], old * sizeof *counts);
@@ -131,39 +128,13 @@ static nerfit_status grow(nf_confusion *c, nerfit_error *err) {
     return NERFIT_OK;
 }
 
-static size_t index_of(const nf_confusion *c, const char *label) {
-    size_t i = 0;
-    while (i < c->n_types && strcmp(c->types[i], label) != 0) i++;
-    return i;
-}
-
-static nerfit_status add_type(nf_confusion *c, const nf_mention *mention, nerfit_error *err) {
-    if (!mention || index_of(c, mention->label) < c->n_types) return NERFIT_OK;
-    if (c->n_types == c->capacity) NF_TRY(grow(c, err));
-    char *copy = strdup(mention->label);
-    if (!copy) return nf_no_memory(err, strlen(mention->label));
-    c->types[c->n_types++] = copy;
-    return NERFIT_OK;
-}
-
 nerfit_status nf_confusion_add(nf_confusion *c, const nf_match *match, nerfit_error *err) {
-    if (!c->counts) NF_TRY(grow(c, err));
-    NF_TRY(add_type(c, match->gold, err));
-    NF_TRY(add_type(c, match->predicted, err));
-    ++*cell(c, match->gold ? index_of(c, match->gold->label) : c->n_types,
-            match->predicted ? index_of(c, match->predicted->label) : c->n_types);
+    const nf_entity *gold = match->gold, *predicted = match->predicted;
+    size_t n = c->n_types;
+    if (gold && (size_t)gold->type >= n) n = (size_t)gold->type + 1;
+    if (predicted && (size_t)predicted->type >= n) n = (size_t)predicted->type + 1;
+    if (n > c->capacity || !c->counts) NF_TRY(grow(c, n, err));
+    c->n_types = n;
+    ++*cell(c, gold ? (size_t)gold->type : n, predicted ? (size_t)predicted->type : n);
     return NERFIT_OK;
-}
-
-const char *nf_confusion_label(const nf_confusion *c, const char *label) {
-    return label ? c->types[index_of(c, label)] : NULL;
-}
-
-void nf_confusion_sort(const nf_confusion *c, size_t *order) {
-    for (size_t i = 0; i < c->n_types; i++) {
-        size_t at = i;
-        for (; at > 0 && strcmp(c->types[order[at - 1]], c->types[i]) > 0; at--)
-            order[at] = order[at - 1];
-        order[at] = i;
-    }
 }

@@ -11,7 +11,7 @@
 #define NF_EVAL_MISTAKES_H
 
 #include "base/error.h"
-#include "eval/mention.h"
+#include "labels/entity.h"
 
 /* As nerfit.h's nerfit_mistake_kind, but for NF_CORRECT. */
 typedef enum nf_match_kind {
@@ -26,31 +26,26 @@ typedef enum nf_match_kind {
 
 typedef struct nf_match {
     nf_match_kind kind;
-    const nf_mention *gold, *predicted; /* NULL: none */
+    const nf_entity *gold, *predicted; /* NULL: none */
 } nf_match;
 
 /* "missed", "wrong boundary", ... */
 const char *nf_match_name(nf_match_kind kind);
 /* matches [n_gold + n_predicted] in the order of the text; *count: how many. */
-nerfit_status nf_mentions_match(const nf_mention *gold, size_t n_gold, const nf_mention *predicted,
+nerfit_status nf_entities_match(const nf_entity *gold, size_t n_gold, const nf_entity *predicted,
                                 size_t n_predicted, nf_match *matches, size_t *count,
                                 nerfit_error *err);
 
 /* Which types were taken for which: counts of matches by gold and predicted type. The last row
  * holds what is spurious, the last column what is missed. Zero-initialise. */
 typedef struct nf_confusion {
-    char **types; /* in order of first appearance */
-    size_t n_types, capacity;
-    size_t *counts; /* [capacity + 1, capacity + 1]; see nf_confusion_at */
+    size_t n_types, capacity; /* types: 0 to the largest that was met */
+    size_t *counts;           /* [capacity + 1, capacity + 1]; see nf_confusion_at */
 } nf_confusion;
 
 nerfit_status nf_confusion_add(nf_confusion *confusion, const nf_match *match, nerfit_error *err);
-/* The table's own copy of a label that it holds; NULL for NULL. */
-const char *nf_confusion_label(const nf_confusion *confusion, const char *label);
-/* Types are indices; n_types stands for none. */
+/* n_types stands for none. */
 size_t nf_confusion_at(const nf_confusion *confusion, size_t gold, size_t predicted);
-/* Sorts types by label; order [n_types] receives their indices. */
-void nf_confusion_sort(const nf_confusion *confusion, size_t *order);
 void nf_confusion_free(nf_confusion *confusion);
 
 #endif

@@ -13,9 +13,8 @@
 #ifndef NF_EVAL_SEMEVAL_H
 #define NF_EVAL_SEMEVAL_H
 
-#include "base/arena.h"
 #include "base/error.h"
-#include "eval/mention.h"
+#include "labels/entity.h"
 
 typedef enum nf_semeval_measure {
     NF_SEMEVAL_STRICT,
@@ -33,23 +32,21 @@ typedef struct nf_semeval_score {
 } nf_semeval_score;
 
 typedef struct nf_semeval_type {
-    const char *label;
     nf_semeval_score scores[NF_SEMEVAL_MEASURES];
 } nf_semeval_type;
 
 /* Zero-initialise. All numbers are up to date after every call. */
 typedef struct nf_semeval {
-    nf_arena arena;
     nf_semeval_score overall[NF_SEMEVAL_MEASURES];
-    nf_semeval_type *types; /* sorted by label */
+    nf_semeval_type *types; /* [n_types], 0 to the largest that was met */
     size_t n_types, capacity;
 } nf_semeval;
 
 /* "strict", "exact", "partial", "type" */
 const char *nf_semeval_name(nf_semeval_measure measure);
 /* Adds the entities of one text. After an error the text does not count. */
-nerfit_status nf_semeval_add(nf_semeval *semeval, const nf_mention *gold, size_t n_gold,
-                             const nf_mention *predicted, size_t n_predicted, nerfit_error *err);
+nerfit_status nf_semeval_add(nf_semeval *semeval, const nf_entity *gold, size_t n_gold,
+                             const nf_entity *predicted, size_t n_predicted, nerfit_error *err);
 void nf_semeval_free(nf_semeval *semeval);
 
 #endif

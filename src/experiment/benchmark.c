@@ -6,7 +6,6 @@
 
 #include "base/clock.h"
 #include "base/rng.h"
-#include "model/gliner.h"
 #include "model/adapter.h"
 #include "infer/tagger.h"
 #include "train/stage.h"
@@ -279,14 +278,14 @@ static nerfit_status measure_training(nf_benchmark *out, nf_model *model, const 
 static nerfit_status name_labels(nf_model *model, nerfit_error *err) {
     static const char *const labels[] = {"person", "organization", "city", "date",  "time",
                                          "song",   "food",         "shop", "money", "event"};
-    return nf_gliner_set_labels(model, labels, labels, NF_COUNT(labels), err);
+    return model->kind->set_labels(model, labels, labels, NF_COUNT(labels), err);
 }
 
 nerfit_status nf_benchmark_run(nf_benchmark *out, nf_model *model, double seconds,
                                nerfit_error *err) {
     static const char *const labels[] = {"O", "B-entity", "I-entity"};
     static const size_t LONG_TEXT = 1500;
-    bool reads_labels = model->kind && model->kind->reads_labels;
+    bool reads_labels = nf_model_reads_labels(model->kind);
     *out = (nf_benchmark){0};
     if (reads_labels) NF_TRY(name_labels(model, err));
     if (!model->head) NF_TRY(nf_model_add_classifier(model, labels, 3, 1, err));

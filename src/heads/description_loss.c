@@ -127,12 +127,11 @@ nerfit_status nf_description_decode(const nf_head *base, const nf_pass *pass, nf
     for (size_t s = 0; s < step->batch->count; s++) {
         const nf_example *text = step->batch->texts[s];
         size_t n = text->n_words;
-        double *x = logits + at * l, log_z;
+        double *x = logits + at * l;
         int32_t *gold = known->labels + at;
         nf_decoder_restrict(x, n, types, nf_label_rows_allowed(known, at));
-        NF_TRY(nf_decoder_best(head->decoder, &transitions, x, n, types, path, NULL, err));
-        NF_TRY(nf_decoder_sum(head->decoder, &transitions, x, n, types, &log_z, err));
-        nf_decoder_keep(head->decoder, step->decoding->least, path);
+        const nf_decoder_input in = {&transitions, x, n, types};
+        NF_TRY(nf_decoder_labels(head->decoder, &in, step->decoding->least, false, path, err));
         at += n;
         n = keep_known(text, gold, path);
         if (!nf_head_found_labels(&found[s], step->arena, gold, path, n))

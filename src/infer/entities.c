@@ -38,12 +38,6 @@ static nerfit_status finder_reserve(nf_entity_finder *f, size_t words, nerfit_er
 
 /* ---------------------------------------------------------------- the decoder over words */
 
-static bool path_has_entity(const int32_t *path, size_t n) {
-    for (size_t w = 0; w < n; w++)
-        if (path[w] != NF_LABEL_O) return true;
-    return false;
-}
-
 /* Gives a word's label to its tokens: I- to all but the first; blanks behind an entity are not in
  * it. */
 static void label_word(const nf_rules *rules, nf_tagged *tagged, size_t w, const int32_t *path,
@@ -75,18 +69,14 @@ static double decoded_entropy(const nf_entity_finder *f, size_t n, size_t types)
     return sum;
 }
 
-/* Labels all tokens by the best path over the words. What needs the sums over all paths, which cost
- * the most, is left undone where nothing asks for it: no entity, no scores of tokens. */
+/* Labels all tokens by the best path over the words. */
 static nerfit_status decode_words(nf_entity_finder *f, const nf_rules *rules, nf_tagged *tagged,
                                   const double *logits, bool token_scores, nerfit_error *err) {
     size_t n = tagged->n_words, types = rules->tags.n_types;
     int32_t *path = f->labels;
-    NF_TRY(nf_decoder_best(f->decoder, &rules->transitions, logits, n, types, path, NULL, err));
-    if (token_scores || f->entropy || path_has_entity(path, n)) {
-        double log_z;
-        NF_TRY(nf_decoder_sum(f->decoder, &rules->transitions, logits, n, types, &log_z, err));
-        nf_decoder_keep(f->decoder, rules->least, path);
-    }
+    const nf_decoder_input in = {&rules->transitions, logits, n, types};
+    bool sums = token_scores || f->entropy;
+    NF_TRY(nf_decoder_labels(f->decoder, &in, rules->least, sums, path, err));
     if (f->entropy) tagged->entropy = decoded_entropy(f, n, types);
     for (size_t w = 0; w < n; w++)
         label_word(rules, tagged, w, path,

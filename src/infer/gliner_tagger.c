@@ -19,9 +19,9 @@ struct nf_gliner_state {
 };
 
 /* Those of the text's labels, or the call's. */
-static const nf_rules *rules_of(const nf_tagging_job *job, const nf_portion_run *run, size_t text) {
-    const nf_rules *own = run->portion.texts[text].rules;
-    return own ? own : job->call.rules;
+static const nf_rules *rules_of(const nf_tagging_work *in, size_t text) {
+    const nf_rules *own = in->run->portion.texts[text].rules;
+    return own ? own : in->job->call.rules;
 }
 
 /* ---------------------------------------------------------------- encoding */
@@ -52,29 +52,33 @@ static nerfit_status copy_words(const nf_gliner_words *words, struct nf_gliner_s
     return NERFIT_OK;
 }
 
-static nerfit_status add_window(nf_tagging_worker *w, const nf_gliner_labels *labels,
-                                nf_pieces_list *out, nf_arena *arena, size_t text,
-                                const nf_word_window *window, size_t index, nerfit_error *err) {
+static nerfit_status add_window(const nf_tagging_work *in, size_t text, size_t index,
+                                nerfit_error *err) {
+    const nf_gliner_labels *labels = rules_of(in, text)->gliner;
+    const nf_word_window *window = &in->run->states[text].gliner->windows[index];
+    nf_arena *arena = &in->run->arenas[in->index];
     nf_gliner_text *sequence = nf_arena_calloc(arena, 1, sizeof *sequence);
     if (!sequence) return nf_no_memory(err, sizeof *sequence);
-    NF_TRY(nf_gliner_sequence(sequence, &labels->prompt, &w->words, window->start, window->end,
-                              labels->room, arena, err));
+    NF_TRY(nf_gliner_sequence(sequence, &labels->prompt, &in->worker->words, window->start,
+                              window->end, labels->room, arena, err));
     sequence->label_vectors = labels->vectors;
     nf_piece piece = {.text = text,
                       .window = {window->start, window->end, window->start, window->end},
                       .length = sequence->length,
                       .sequence = sequence,
                       .index = index};
-    return nf_pieces_add(out, &piece) ? NERFIT_OK : nf_no_memory(err, sizeof piece);
+    return nf_pieces_add(&in->run->lists[in->index], &piece) ? NERFIT_OK
+                                                             : nf_no_memory(err, sizeof piece);
 }
 
-nerfit_status nf_gliner_encode(nf_tagger *t, nf_tagging_worker *w, int index,
-                               const nf_tagging_job *job, nf_portion_run *run, size_t text,
-                               nerfit_error *err) {
+nerfit_status nf_gliner_encode(const nf_tagging_work *in, size_t text, nerfit_error *err) {
+    const nf_tagger *t = in->tagger;
+    nf_tagging_worker *w = in->worker;
+    nf_portion_run *run = in->run;
     const nf_gliner_config *config = &t->model->gliner->config;
-    const nf_gliner_labels *labels = rules_of(job, run, text)->gliner;
+    const nf_gliner_labels *labels = rules_of(in, text)->gliner;
     const nf_text *given = &run->portion.texts[text];
-    nf_arena *arena = &run->arenas[index];
+    nf_arena *arena = &run->arenas[in->index];
     struct nf_gliner_state *state = nf_arena_calloc(arena, 1, sizeof *state);
     if (!labels->room) return nf_gliner_labels_missing(t->model, err);
     if (!state) return nf_no_memory(err, sizeof *state);
@@ -101,21 +105,20 @@ nerfit_status nf_gliner_encode(nf_tagger *t, nf_tagging_worker *w, int index,
     }
     atomic_init(&run->states[text].pieces_left, state->n_windows);
     for (size_t i = 0; i < state->n_windows && status == NERFIT_OK; i++)
-        status = add_window(w, labels, &run->lists[index], arena, text, &state->windows[i], i, err);
-    if (status == NERFIT_OK && state->n_windows == 0)
-        status = nf_tagger_finish(w, index, job, run, text, err);
+        status = add_window(in, text, i, err);
+    if (status == NERFIT_OK && state->n_windows == 0) status = nf_tagger_finish(in, text, err);
     return status;
 }
 
 /* ---------------------------------------------------------------- entities */
 
 /* Words get the labels of entities that share none with a better one. */
-static void label_words(nf_tagged *result, const nf_scored_span *span) {
-    for (int32_t i = span->start; i <= span->end; i++)
+static void label_words(nf_tagged *result, const nf_entity *span) {
+    for (uint32_t i = span->start; i < span->end; i++)
         if (result->tokens[i].label && result->tokens[i].score >= span->score) return;
-    for (int32_t i = span->start; i <= span->end; i++) {
-        result->tokens[i].label = 1 + 2 * span->label + (i > span->start);
-        result->tokens[i].score = span->score;
+    for (uint32_t i = span->start; i < span->end; i++) {
+        result->tokens[i].label = 1 + 2 * span->type + (i > span->start);
+        result->tokens[i].score = (float)span->score;
     }
 }
 
@@ -128,10 +131,10 @@ static nerfit_status choose_entities(const nf_rules *rules, const struct nf_glin
     result->n_entities = all->count;
     result->entropy = 0; /* of the spans above the threshold: is it one, or not */
     for (size_t i = 0; i < all->count; i++) {
-        const nf_scored_span *span = &all->items[i];
+        const nf_entity *span = &all->items[i];
         result->entities[i] =
-            (nf_entity){state->words[span->start][0], state->words[span->end][1], span->label,
-                        nf_calibration_apply(&rules->calibration, (double)span->score)};
+            (nf_entity){state->words[span->start][0], state->words[span->end - 1][1], span->type,
+                        nf_calibration_apply(&rules->calibration, span->score)};
         double p = result->entities[i].score;
         if (p > 0 && p < 1) result->entropy -= p * log(p) + (1 - p) * log(1 - p);
         label_words(result, span);
@@ -150,21 +153,21 @@ static double *label_thresholds(const nf_rules *rules, nf_arena *arena) {
 }
 
 /* All windows of the text are read. */
-static nerfit_status finish_text(nf_tagging_worker *w, int index, const nf_tagging_job *job,
-                                 nf_portion_run *run, size_t text, const double *thresholds,
+static nerfit_status finish_text(const nf_tagging_work *in, size_t text, const double *thresholds,
                                  nerfit_error *err) {
-    const nf_rules *rules = rules_of(job, run, text);
+    const nf_rules *rules = rules_of(in, text);
+    nf_portion_run *run = in->run;
     struct nf_gliner_state *state = run->states[text].gliner;
-    nf_span_list *all = &w->spans;
+    nf_span_list *all = &in->worker->spans;
     all->count = 0;
     if (state->logits)
         NF_TRY(nf_gliner_add_word_spans(all, state->logits, state->n_words, rules->gliner->count,
                                         thresholds, err));
     for (size_t i = 0; i < state->n_windows; i++)
         NF_TRY(nf_span_list_append(all, &state->found[i], err));
-    NF_TRY(
-        choose_entities(rules, state, all, &run->portion.results[text], &run->arenas[index], err));
-    return nf_tagger_finish(w, index, job, run, text, err);
+    NF_TRY(choose_entities(rules, state, all, &run->portion.results[text], &run->arenas[in->index],
+                           err));
+    return nf_tagger_finish(in, text, err);
 }
 
 /* ---------------------------------------------------------------- batches */
@@ -184,14 +187,16 @@ static nerfit_status check_numbers(const nf_model *model, const nf_gliner_logits
 }
 
 /* What a window's logits say, into its place of the text. */
-static nerfit_status read_window(nf_tagger *t, nf_tagging_worker *w, nf_portion_run *run, int index,
-                                 const nf_piece *p, const nf_gliner_logits *logits,
-                                 const double *thresholds, nerfit_error *err) {
-    const nf_gliner *g = t->model->gliner;
-    struct nf_gliner_state *state = run->states[p->text].gliner;
+static nerfit_status read_window(const nf_tagging_work *in, const nf_piece *p,
+                                 const nf_gliner_logits *logits, const double *thresholds,
+                                 nerfit_error *err) {
+    const nf_model *model = in->tagger->model;
+    const nf_gliner *g = model->gliner;
+    nf_tagging_worker *w = in->worker;
+    struct nf_gliner_state *state = in->run->states[p->text].gliner;
     const nf_word_window *window = &state->windows[p->index];
     size_t c = p->sequence->n_labels, n = window->end - window->start;
-    NF_TRY(check_numbers(t->model, logits, n * c * (g->token ? 3 : g->config.max_width), err));
+    NF_TRY(check_numbers(model, logits, n * c * (g->token ? 3 : g->config.max_width), err));
     for (size_t i = 0; i < n && state->logits; i++)
         if (nf_word_window_owns(state->windows, state->n_windows, p->index, window->start + i,
                                 window->start + i))
@@ -203,18 +208,19 @@ static nerfit_status read_window(nf_tagger *t, nf_tagging_worker *w, nf_portion_
     NF_TRY(nf_gliner_add_spans(&w->spans, g, &at, thresholds, err));
     nf_span_list *found = &state->found[p->index];
     found->count = w->spans.count;
-    found->items = nf_arena_alloc(&run->arenas[index], found->count * sizeof *found->items + 1);
+    found->items =
+        nf_arena_alloc(&in->run->arenas[in->index], found->count * sizeof *found->items + 1);
     if (!found->items) return nf_no_memory(err, found->count * sizeof *found->items);
     if (found->count) memcpy(found->items, w->spans.items, found->count * sizeof *found->items);
     return NERFIT_OK;
 }
 
 /* The texts of a batch, and the least of their labels' thresholds: at which words make spans. */
-static double take_texts(const nf_tagging_job *job, const nf_portion_run *run,
-                         const nf_piece *pieces, size_t count, nf_gliner_text *texts) {
+static double take_texts(const nf_tagging_work *in, const nf_piece *pieces, size_t count,
+                         nf_gliner_text *texts) {
     double least = 1.0;
     for (size_t i = 0; i < count; i++) {
-        const nf_rules *rules = rules_of(job, run, pieces[i].text);
+        const nf_rules *rules = rules_of(in, pieces[i].text);
         texts[i] = *pieces[i].sequence;
         for (size_t c = 0; c < rules->gliner->count; c++)
             least = fmin(least, nf_calibration_invert(&rules->calibration,
@@ -223,36 +229,35 @@ static double take_texts(const nf_tagging_job *job, const nf_portion_run *run,
     return least;
 }
 
-static nerfit_status run_windows(nf_tagger *t, nf_tagging_worker *w, int index,
-                                 const nf_tagging_job *job, nf_portion_run *run,
-                                 const nf_piece_batch *batch, nf_arena *arena, size_t *failed,
-                                 nerfit_error *err) {
-    const nf_piece *pieces = run->pieces.items + batch->first;
+static nerfit_status run_windows(const nf_tagging_work *in, const nf_piece_batch *batch,
+                                 nf_arena *arena, size_t *failed, nerfit_error *err) {
+    nf_tagging_worker *w = in->worker;
+    const nf_piece *pieces = in->run->pieces.items + batch->first;
     nf_gliner_text *texts = nf_arena_calloc(arena, batch->count, sizeof *texts);
     nf_gliner_logits *logits = nf_arena_calloc(arena, batch->count, sizeof *logits);
     if (!texts || !logits) return nf_no_memory(err, batch->count * sizeof *texts);
-    double least = take_texts(job, run, pieces, batch->count, texts);
+    double least = take_texts(in, pieces, batch->count, texts);
     nf_pass pass = {.be = w->be, .ws = w->ws};
     nf_workspace_reset(w->ws);
-    NF_TRY(nf_gliner_forward(t->model, &pass, texts, batch->count, least, arena, logits, err));
+    NF_TRY(nf_gliner_forward(in->tagger->model, &pass, texts, batch->count, least, arena, logits,
+                             err));
     for (size_t i = 0; i < batch->count; i++) {
         size_t text = *failed = pieces[i].text;
-        const double *thresholds = label_thresholds(rules_of(job, run, text), arena);
+        const double *thresholds = label_thresholds(rules_of(in, text), arena);
         if (!thresholds) return nf_no_memory(err, 0);
-        NF_TRY(read_window(t, w, run, index, &pieces[i], &logits[i], thresholds, err));
-        if (atomic_fetch_sub(&run->states[text].pieces_left, 1) == 1)
-            NF_TRY(finish_text(w, index, job, run, text, thresholds, err));
+        NF_TRY(read_window(in, &pieces[i], &logits[i], thresholds, err));
+        if (atomic_fetch_sub(&in->run->states[text].pieces_left, 1) == 1)
+            NF_TRY(finish_text(in, text, thresholds, err));
     }
     return NERFIT_OK;
 }
 
-nerfit_status nf_gliner_batch(nf_tagger *t, nf_tagging_worker *w, int index,
-                              const nf_tagging_job *job, nf_portion_run *run, size_t batch,
-                              size_t *failed, nerfit_error *err) {
+nerfit_status nf_gliner_batch(const nf_tagging_work *in, size_t batch, size_t *failed,
+                              nerfit_error *err) {
+    const nf_piece_batch *own = &in->run->batches[batch];
     nf_arena arena = {0};
-    *failed = run->pieces.items[run->batches[batch].first].text;
-    nerfit_status status =
-        run_windows(t, w, index, job, run, &run->batches[batch], &arena, failed, err);
+    *failed = in->run->pieces.items[own->first].text;
+    nerfit_status status = run_windows(in, own, &arena, failed, err);
     nf_arena_free(&arena);
     return status;
 }

@@ -77,23 +77,19 @@ static bool take_task(pipeline *p, task *out) {
 /* What is done with a text and with a batch, by models that label words and by those that score
  * spans. */
 typedef struct tagging_kind {
-    nerfit_status (*encode)(nf_tagger *tagger, nf_tagging_worker *worker, int index,
-                            const nf_tagging_job *job, nf_portion_run *run, size_t text,
-                            nerfit_error *err);
-    nerfit_status (*batch)(nf_tagger *tagger, nf_tagging_worker *worker, int index,
-                           const nf_tagging_job *job, nf_portion_run *run, size_t batch,
-                           size_t *failed, nerfit_error *err);
+    nerfit_status (*encode)(const nf_tagging_work *in, size_t text, nerfit_error *err);
+    nerfit_status (*batch)(const nf_tagging_work *in, size_t batch, size_t *failed,
+                           nerfit_error *err);
 } tagging_kind;
 static const tagging_kind kinds[] = {{nf_tagger_encode, nf_tagger_batch},
                                      {nf_gliner_encode, nf_gliner_batch}};
 
 static nerfit_status run_task(pipeline *p, nf_tagging_worker *w, int index, const task *t,
                               size_t *failed, nerfit_error *err) {
-    nf_portion_run *run = &p->tagger->runs[t->place];
-    const tagging_kind *kind = &kinds[p->tagger->model->gliner != NULL];
-    if (t->batch) return kind->batch(p->tagger, w, index, p->job, run, t->first, failed, err);
-    for (*failed = t->first; *failed < t->end; ++*failed)
-        NF_TRY(kind->encode(p->tagger, w, index, p->job, run, *failed, err));
+    const nf_tagging_work in = {p->tagger, w, index, p->job, &p->tagger->runs[t->place]};
+    const tagging_kind *kind = &kinds[nf_model_reads_labels(p->tagger->model->kind)];
+    if (t->batch) return kind->batch(&in, t->first, failed, err);
+    for (*failed = t->first; *failed < t->end; ++*failed) NF_TRY(kind->encode(&in, *failed, err));
     return NERFIT_OK;
 }
 
@@ -313,9 +309,7 @@ static bool is_one_batch(pipeline *p) {
 
 nerfit_status nf_tagger_run(nf_tagger *t, const nf_tagging_job *job, nerfit_error *err) {
     pipeline p = {.tagger = t, .job = job, .more = true, .err = err};
-    /* without labels every text has to bring some */
-    if (job->call.rules->gliner && job->call.rules->gliner->count)
-        NF_TRY(nf_gliner_labels_prepare(job->call.rules->gliner, t->model, t->be, err));
+    NF_TRY(nf_rules_prepare(job->call.rules, t->model, t->be, err));
     pthread_mutex_init(&p.mutex, NULL);
     pthread_cond_init(&p.changed, NULL);
     pthread_mutex_lock(&p.mutex);
@@ -346,7 +340,7 @@ static nerfit_status make_runs(nf_tagger *t, nerfit_error *err) {
 nerfit_status nf_tagger_new(nf_tagger **out, const nf_model *model, nf_backend *be,
                             nerfit_error *err) {
     *out = NULL;
-    if (!model->head && !model->gliner)
+    if (!model->head && !nf_model_reads_labels(model->kind))
         return nf_fail_at(err, NERFIT_ARGUMENT, model->folder, 0, 0,
                           "is a bare encoder; expected a token-classification model (train one "
                           "first)");

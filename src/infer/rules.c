@@ -92,24 +92,31 @@ static nerfit_status rules_make(nf_rules *rules, const nf_model *model, nf_decod
 nerfit_status nf_rules_make(nf_rules *rules, const nf_model *model, nf_decode decode,
                             nerfit_error *err) {
     nf_label_names own = {0};
-    if (model->gliner)
+    bool reads = nf_model_reads_labels(model->kind);
+    if (reads)
         own =
             (nf_label_names){model->gliner->names, model->gliner->prompts, model->gliner->n_labels};
-    return rules_make(rules, model, decode, model->labels, model->n_labels,
-                      model->gliner ? &own : NULL, err);
+    return rules_make(rules, model, decode, model->labels, model->n_labels, reads ? &own : NULL,
+                      err);
 }
 
 nerfit_status nf_rules_make_labels(nf_rules *rules, const nf_model *model, nf_decode decode,
                                    const nf_label_names *labels, nf_arena *arena,
                                    nerfit_error *err) {
     *rules = (nf_rules){0};
-    if (!model->gliner)
+    if (!nf_model_reads_labels(model->kind))
         return nf_fail_at(err, NERFIT_ARGUMENT, model->folder, 0, 0,
                           "has labels of its own, or takes others when it is loaded; labels of a "
                           "call are for GLiNER models");
     char **tags = nf_gliner_tags(labels->names, labels->count, arena);
     if (!tags) return nf_no_memory(err, labels->count);
     return rules_make(rules, model, decode, tags, 2 * labels->count + 1, labels, err);
+}
+
+nerfit_status nf_rules_prepare(const nf_rules *rules, const nf_model *model, nf_backend *be,
+                               nerfit_error *err) {
+    if (!nf_rules_read_labels(rules) || nf_rules_lack_labels(rules)) return NERFIT_OK;
+    return nf_gliner_labels_prepare(rules->gliner, model, be, err);
 }
 
 void nf_rules_free(nf_rules *rules) {

@@ -74,6 +74,17 @@ nerfit_status nf_rules_make_labels(nf_rules *rules, const nf_model *model, nf_de
                                    const nf_label_names *labels, nf_arena *arena,
                                    nerfit_error *err);
 void nf_rules_free(nf_rules *rules);
+/* Whether the model reads the labels that a call names, and whether none is named yet: then every text
+ * has to bring some. */
+static inline bool nf_rules_read_labels(const nf_rules *rules) {
+    return rules->gliner != NULL;
+}
+static inline bool nf_rules_lack_labels(const nf_rules *rules) {
+    return rules->gliner && rules->gliner->count == 0;
+}
+/* Makes what the model reads for the labels, once; before it tags by the rules. */
+nerfit_status nf_rules_prepare(const nf_rules *rules, const nf_model *model, nf_backend *be,
+                               nerfit_error *err);
 /* Calibration and thresholds of another call with the same model, whose labels may be others. */
 nerfit_status nf_rules_take(nf_rules *rules, const nf_rules *from, nerfit_error *err);
 /* Gives the rules of a call lists of the user with their labels [count] (borrowed): those that the model

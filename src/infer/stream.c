@@ -47,7 +47,7 @@ static void stream_release(void *user, nf_portion *portion) {
 static nerfit_status stream_text_rules(stream_job *job, const nf_document *d, const nf_rules **out,
                                        nerfit_error *err) {
     *out = NULL;
-    const nf_beside *beside = job->call->rules->gliner ? d->beside : NULL;
+    const nf_beside *beside = nf_rules_read_labels(job->call->rules) ? d->beside : NULL;
     if (!beside) return NERFIT_OK;
     if ((beside->labels && beside->n_labels == 0) || nf_fields_have(beside->fields, "labels"))
         return nf_fail_at(err, NERFIT_FORMAT, d->file, d->line, 0,

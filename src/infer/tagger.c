@@ -128,9 +128,13 @@ static nerfit_status make_tokens(const nf_tagger *t, nf_tagging_worker *w, const
 }
 
 /* The text's windows as pieces. */
-static nerfit_status divide_text(const nf_tagger *t, nf_tagging_worker *w, nf_arena *arena,
-                                 nf_pieces_list *out, size_t text, size_t n, const int32_t *shapes,
+static nerfit_status divide_text(const nf_tagging_work *in, size_t text, const int32_t *shapes,
                                  size_t *count, nerfit_error *err) {
+    const nf_tagger *t = in->tagger;
+    const nf_tagging_worker *w = in->worker;
+    nf_arena *arena = &in->run->arenas[in->index];
+    nf_pieces_list *out = &in->run->lists[in->index];
+    size_t n = in->run->portion.results[text].n_tokens;
     size_t capacity = nf_model_max_length(t->model) - t->before - t->after;
     nf_piece piece = {.text = text, .window = {0, n, 0, n}};
     nf_window *windows = NULL;
@@ -147,51 +151,54 @@ static nerfit_status divide_text(const nf_tagger *t, nf_tagging_worker *w, nf_ar
     return status;
 }
 
-nerfit_status nf_tagger_finish(nf_tagging_worker *w, int index, const nf_tagging_job *job,
-                               nf_portion_run *run, size_t text, nerfit_error *err) {
+nerfit_status nf_tagger_finish(const nf_tagging_work *in, size_t text, nerfit_error *err) {
+    const nf_tagging_job *job = in->job;
+    nf_portion_run *run = in->run;
     const nf_text *given = &run->portion.texts[text];
     const nf_rules *rules = given->rules ? given->rules : job->call.rules;
     if (rules->lists)
-        NF_TRY(nf_lists_amend(rules, &w->lists, given, &run->portion.results[text],
-                              &run->arenas[index], err));
+        NF_TRY(nf_lists_amend(rules, &in->worker->lists, given, &run->portion.results[text],
+                              &run->arenas[in->index], err));
     return job->tagged ? job->tagged(job->user, &run->portion, text, err) : NERFIT_OK;
 }
 
 /* A text without sub-words goes through no batch. */
-static nerfit_status finish_text(nf_tagging_worker *w, int index, const nf_tagging_job *job,
-                                 nf_portion_run *run, size_t text, const double *logits,
+static nerfit_status finish_text(const nf_tagging_work *in, size_t text, const double *logits,
                                  nerfit_error *err) {
-    w->finder.entropy = job->call.entropy;
-    NF_TRY(nf_entities_find(&w->finder, job->call.rules, &run->portion.texts[text],
+    const nf_tagging_job *job = in->job;
+    nf_portion_run *run = in->run;
+    in->worker->finder.entropy = job->call.entropy;
+    NF_TRY(nf_entities_find(&in->worker->finder, job->call.rules, &run->portion.texts[text],
                             &run->portion.results[text], logits, job->token_scores,
-                            &run->arenas[index], err));
-    return nf_tagger_finish(w, index, job, run, text, err);
+                            &run->arenas[in->index], err));
+    return nf_tagger_finish(in, text, err);
 }
 
-nerfit_status nf_tagger_encode(nf_tagger *t, nf_tagging_worker *w, int index,
-                               const nf_tagging_job *job, nf_portion_run *run, size_t text,
-                               nerfit_error *err) {
+nerfit_status nf_tagger_encode(const nf_tagging_work *in, size_t text, nerfit_error *err) {
+    const nf_tagger *t = in->tagger;
+    nf_tagging_worker *w = in->worker;
+    const nf_rules *rules = in->job->call.rules;
+    nf_portion_run *run = in->run;
     const nf_text *given = &run->portion.texts[text];
     nf_tagged *result = &run->portion.results[text];
     nf_text_state *state = &run->states[text];
-    nf_arena *arena = &run->arenas[index];
+    nf_arena *arena = &run->arenas[in->index];
     int32_t *shapes = NULL;
     size_t count;
     NF_TRY(nf_tokenizer_encode_with(t->model->tokenizer, w->scratch, given->text, given->size, true,
                                     &w->encoding, err));
-    NF_TRY(make_tokens(t, w, job->call.rules, arena, given, result, err));
+    NF_TRY(make_tokens(t, w, rules, arena, given, result, err));
     if (t->model->encoder.embedding.shapes) {
         shapes = w->shapes;
         nf_word_shapes(&w->encoding, t->before, t->after, given->text, given->size, w->starts_word,
                        shapes);
     }
-    NF_TRY(
-        divide_text(t, w, arena, &run->lists[index], text, result->n_tokens, shapes, &count, err));
+    NF_TRY(divide_text(in, text, shapes, &count, err));
     atomic_init(&state->pieces_left, count);
     state->divided = count > 1;
-    if (count == 0) return finish_text(w, index, job, run, text, NULL, err);
-    if (!state->divided || !job->call.rules->by_words) return NERFIT_OK;
-    size_t cells = result->n_words * (2 * job->call.rules->tags.n_types + 1);
+    if (count == 0) return finish_text(in, text, NULL, err);
+    if (!state->divided || !rules->by_words) return NERFIT_OK;
+    size_t cells = result->n_words * (2 * rules->tags.n_types + 1);
     state->logits = nf_arena_alloc(arena, cells * sizeof *state->logits);
     return state->logits ? NERFIT_OK : nf_no_memory(err, cells * sizeof *state->logits);
 }
@@ -288,23 +295,24 @@ static void label_tokens(const nf_tagger *t, const nf_piece *p, nf_tagged *resul
 }
 
 /* A piece's logits [n_rows, labels] into its text, and the text to its end if it was the last. */
-static nerfit_status read_piece(const nf_tagger *t, nf_tagging_worker *w, int index,
-                                const nf_tagging_job *job, nf_portion_run *run, const nf_piece *p,
-                                const float *logits, size_t n_rows, nerfit_error *err) {
-    nf_tagged *result = &run->portion.results[p->text];
-    nf_text_state *state = &run->states[p->text];
+static nerfit_status read_piece(const nf_tagging_work *in, const nf_piece *p, const float *logits,
+                                size_t n_rows, nerfit_error *err) {
+    const nf_tagger *t = in->tagger;
+    const nf_rules *rules = in->job->call.rules;
+    nf_tagged *result = &in->run->portion.results[p->text];
+    nf_text_state *state = &in->run->states[p->text];
     double *words = state->logits;
     NF_TRY(check_finite(t, logits, n_rows * t->model->n_labels, err));
-    if (job->call.rules->by_words) {
-        size_t cells = result->n_words * (2 * job->call.rules->tags.n_types + 1);
-        if (!state->divided) words = nf_entity_finder_logits(&w->finder, cells);
+    if (rules->by_words) {
+        size_t cells = result->n_words * (2 * rules->tags.n_types + 1);
+        if (!state->divided) words = nf_entity_finder_logits(&in->worker->finder, cells);
         if (!words) return nf_no_memory(err, cells * sizeof *words);
-        take_word_logits(t, job->call.rules, p, result, logits, words);
+        take_word_logits(t, rules, p, result, logits, words);
     } else {
         label_tokens(t, p, result, logits);
     }
     if (atomic_fetch_sub(&state->pieces_left, 1) != 1) return NERFIT_OK;
-    return finish_text(w, index, job, run, p->text, words, err);
+    return finish_text(in, p->text, words, err);
 }
 
 /* The logits of the batch's wanted rows into the worker's values. */
@@ -324,9 +332,11 @@ static nerfit_status run_model(const nf_tagger *t, nf_tagging_worker *w, const n
     return NERFIT_OK;
 }
 
-nerfit_status nf_tagger_batch(nf_tagger *t, nf_tagging_worker *w, int index,
-                              const nf_tagging_job *job, nf_portion_run *run, size_t batch,
-                              size_t *failed, nerfit_error *err) {
+nerfit_status nf_tagger_batch(const nf_tagging_work *in, size_t batch, size_t *failed,
+                              nerfit_error *err) {
+    const nf_tagger *t = in->tagger;
+    nf_tagging_worker *w = in->worker;
+    nf_portion_run *run = in->run;
     const nf_piece *pieces = run->pieces.items + run->batches[batch].first;
     size_t count = run->batches[batch].count, n = 0, l = t->model->n_labels;
     nf_tokens texts[TEXTS_A_BATCH];
@@ -337,7 +347,7 @@ nerfit_status nf_tagger_batch(nf_tagger *t, nf_tagging_worker *w, int index,
     n = 0;
     for (size_t i = 0; i < count; i++) {
         texts[i] = (nf_tokens){pieces[i].ids, pieces[i].length, pieces[i].shapes};
-        n_rows[i] = wanted_rows(t, job->call.rules, &pieces[i],
+        n_rows[i] = wanted_rows(t, in->job->call.rules, &pieces[i],
                                 &run->portion.results[pieces[i].text], n, w->rows + all_rows);
         all_rows += n_rows[i];
         n += pieces[i].length;
@@ -346,7 +356,7 @@ nerfit_status nf_tagger_batch(nf_tagger *t, nf_tagging_worker *w, int index,
     const float *at = w->values;
     for (size_t i = 0; i < count; i++) {
         *failed = pieces[i].text;
-        NF_TRY(read_piece(t, w, index, job, run, &pieces[i], at, n_rows[i], err));
+        NF_TRY(read_piece(in, &pieces[i], at, n_rows[i], err));
         at += n_rows[i] * l;
     }
     return NERFIT_OK;

@@ -85,6 +85,15 @@ struct nf_tagger {
     nf_portion_run runs[NF_PORTIONS];
 };
 
+/* Who works on what: a worker, with its number, on a portion of a job. */
+typedef struct nf_tagging_work {
+    const nf_tagger *tagger;
+    nf_tagging_worker *worker;
+    int index; /* the worker's */
+    const nf_tagging_job *job;
+    nf_portion_run *run;
+} nf_tagging_work;
+
 /* False: out of memory. */
 bool nf_pieces_add(nf_pieces_list *list, const nf_piece *piece);
 
@@ -92,28 +101,21 @@ nerfit_status nf_tagging_worker_make(nf_tagging_worker *worker, nf_backend *be, 
                                      nerfit_error *err);
 void nf_tagging_worker_free(nf_tagging_worker *worker);
 
-/* Encodes a text into `tagged` and pieces; `index` is the worker's. */
-nerfit_status nf_tagger_encode(nf_tagger *tagger, nf_tagging_worker *worker, int index,
-                               const nf_tagging_job *job, nf_portion_run *run, size_t text,
-                               nerfit_error *err);
+/* Encodes a text into `tagged` and pieces. */
+nerfit_status nf_tagger_encode(const nf_tagging_work *in, size_t text, nerfit_error *err);
 /* Makes batches of the pieces of all texts. */
 nerfit_status nf_tagger_plan(nf_tagger *tagger, nf_portion_run *run, nerfit_error *err);
 /* Takes a batch through the model, and the texts that are complete with it through the decoder.
  * *failed: the text an error is about. */
-nerfit_status nf_tagger_batch(nf_tagger *tagger, nf_tagging_worker *worker, int index,
-                              const nf_tagging_job *job, nf_portion_run *run, size_t batch,
-                              size_t *failed, nerfit_error *err);
+nerfit_status nf_tagger_batch(const nf_tagging_work *in, size_t batch, size_t *failed,
+                              nerfit_error *err);
 
 /* A text has its entities: puts in what lists find, and tells the job. */
-nerfit_status nf_tagger_finish(nf_tagging_worker *worker, int index, const nf_tagging_job *job,
-                               nf_portion_run *run, size_t text, nerfit_error *err);
+nerfit_status nf_tagger_finish(const nf_tagging_work *in, size_t text, nerfit_error *err);
 
 /* Both for a GLiNER model. */
-nerfit_status nf_gliner_encode(nf_tagger *tagger, nf_tagging_worker *worker, int index,
-                               const nf_tagging_job *job, nf_portion_run *run, size_t text,
-                               nerfit_error *err);
-nerfit_status nf_gliner_batch(nf_tagger *tagger, nf_tagging_worker *worker, int index,
-                              const nf_tagging_job *job, nf_portion_run *run, size_t batch,
-                              size_t *failed, nerfit_error *err);
+nerfit_status nf_gliner_encode(const nf_tagging_work *in, size_t text, nerfit_error *err);
+nerfit_status nf_gliner_batch(const nf_tagging_work *in, size_t batch, size_t *failed,
+                              nerfit_error *err);
 
 #endif

@@ -88,17 +88,17 @@ static const double *step_of(const nf_transitions *t, int32_t from, int32_t to) 
     return same ? &row[NF_STEP_I] : NULL;
 }
 
-double nf_decoder_path_score(const nf_transitions *t, const double *logits, size_t words,
-                             size_t types, const int32_t *path) {
-    size_t l = 2 * types + 1;
+double nf_decoder_path_score(const nf_decoder_input *in, const int32_t *path) {
+    const nf_transitions *t = in->transitions;
+    size_t l = 2 * in->types + 1;
     double score = 0.0;
-    for (size_t w = 0; w < words; w++) {
+    for (size_t w = 0; w < in->words; w++) {
         const double *step = w ? step_of(t, path[w - 1], path[w])
                              : nf_label_kind(path[0]) == NF_KIND_I
                                  ? NULL
                                  : &t->first[nf_label_kind(path[0])];
         if (!step) return -HUGE_VAL;
-        score += *step + logits[w * l + (size_t)path[w]];
+        score += *step + in->logits[w * l + (size_t)path[w]];
     }
     return score;
 }
@@ -181,17 +181,16 @@ static void first_word(const nf_transitions *t, const double *logits, size_t typ
     }
 }
 
-nerfit_status nf_decoder_best(nf_decoder *d, const nf_transitions *t, const double *logits,
-                              size_t words, size_t types, int32_t *path, double *score,
-                              nerfit_error *err) {
-    size_t l = 2 * types + 1;
+nerfit_status nf_decoder_best(nf_decoder *d, const nf_decoder_input *in, int32_t *path,
+                              double *score, nerfit_error *err) {
+    size_t words = in->words, types = in->types, l = 2 * types + 1;
     if (score) *score = 0.0;
     if (words == 0) return NERFIT_OK;
     NF_TRY(reserve(d, words, types, err));
-    first_word(t, logits, types, d->forward);
+    first_word(in->transitions, in->logits, types, d->forward);
     for (size_t w = 1; w < words; w++)
-        best_step(t, logits + w * l, types, d->forward + (w - 1) * l, d->forward + w * l,
-                  d->from + w * l);
+        best_step(in->transitions, in->logits + w * l, types, d->forward + (w - 1) * l,
+                  d->forward + w * l, d->from + w * l);
     const double *last = d->forward + (words - 1) * l;
     size_t best = 0;
     for (size_t k = 1; k < l; k++)
@@ -276,17 +275,17 @@ static void backward_step(nf_decoder *d, size_t w) {
     for (size_t k = 0; k < l; k++) d->ahead[w * l + k] = out[k] + d->logits[w * l + k];
 }
 
-nerfit_status nf_decoder_sum(nf_decoder *d, const nf_transitions *t, const double *logits,
-                             size_t words, size_t types, double *log_z, nerfit_error *err) {
-    size_t l = 2 * types + 1;
-    NF_TRY(reserve(d, words, types, err));
-    d->transitions = t;
-    d->logits = logits;
+nerfit_status nf_decoder_sum(nf_decoder *d, const nf_decoder_input *in, double *log_z,
+                             nerfit_error *err) {
+    size_t words = in->words, l = 2 * in->types + 1;
+    NF_TRY(reserve(d, words, in->types, err));
+    d->transitions = in->transitions;
+    d->logits = in->logits;
     d->words = words;
-    d->types = types;
+    d->types = in->types;
     d->log_z = *log_z = 0.0;
     if (words == 0) return NERFIT_OK;
-    first_word(t, logits, types, d->forward);
+    first_word(in->transitions, in->logits, in->types, d->forward);
     for (size_t w = 1; w < words; w++) forward_step(d, w);
     for (size_t w = words; w-- > 0;) backward_step(d, w);
     const double *last = d->forward + (words - 1) * l;
@@ -311,7 +310,7 @@ double nf_decoder_span(const nf_decoder *d, size_t type, size_t start, size_t en
     return exp(sum - d->log_z);
 }
 
-void nf_decoder_keep(const nf_decoder *d, double least, int32_t *path) {
+static void take_out_improbable(const nf_decoder *d, double least, int32_t *path) {
     for (size_t start = 0; start < d->words;) {
         size_t end = start + 1;
         if (nf_label_kind(path[start]) == NF_KIND_B) {
@@ -321,6 +320,17 @@ void nf_decoder_keep(const nf_decoder *d, double least, int32_t *path) {
         }
         start = end;
     }
+}
+
+nerfit_status nf_decoder_labels(nf_decoder *d, const nf_decoder_input *in, double least, bool sums,
+                                int32_t *path, nerfit_error *err) {
+    double log_z;
+    NF_TRY(nf_decoder_best(d, in, path, NULL, err));
+    for (size_t w = 0; w < in->words && !sums; w++) sums = path[w] != NF_LABEL_O;
+    if (!sums) return NERFIT_OK;
+    NF_TRY(nf_decoder_sum(d, in, &log_z, err));
+    take_out_improbable(d, least, path);
+    return NERFIT_OK;
 }
 
 /* Expected counts of the steps from word w to the next one. */

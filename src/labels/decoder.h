@@ -18,6 +18,7 @@
 #ifndef NF_LABELS_DECODER_H
 #define NF_LABELS_DECODER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,22 +28,26 @@
 /* Scratch, and the sums of the last nf_decoder_sum. One thread's; grows as needed. */
 typedef struct nf_decoder nf_decoder;
 
+/* A text. */
+typedef struct nf_decoder_input {
+    const nf_transitions *transitions;
+    const double *logits; /* [words, 2 types + 1] */
+    size_t words, types;
+} nf_decoder_input;
+
 nerfit_status nf_decoder_new(nf_decoder **out, nerfit_error *err);
 void nf_decoder_free(nf_decoder *decoder);
 
-/* The score of a legal path [words]; -HUGE_VAL of a forbidden one. logits [words, 2 types + 1]. */
-double nf_decoder_path_score(const nf_transitions *transitions, const double *logits, size_t words,
-                             size_t types, const int32_t *path);
+/* The score of a legal path [words]; -HUGE_VAL of a forbidden one. */
+double nf_decoder_path_score(const nf_decoder_input *in, const int32_t *path);
 /* The best path (of equal ones, a smaller label earlier in the search), and its score (may be
  * NULL). */
-nerfit_status nf_decoder_best(nf_decoder *decoder, const nf_transitions *transitions,
-                              const double *logits, size_t words, size_t types, int32_t *path,
+nerfit_status nf_decoder_best(nf_decoder *decoder, const nf_decoder_input *in, int32_t *path,
                               double *score, nerfit_error *err);
 /* Log of the sum of exp(score) over all legal paths, by forward and backward sums, which the
- * functions below then use. `transitions` and `logits` must live as long. A text without words has
+ * functions below then use; what `in` points to must live as long. A text without words has
  * log Z = 0. */
-nerfit_status nf_decoder_sum(nf_decoder *decoder, const nf_transitions *transitions,
-                             const double *logits, size_t words, size_t types, double *log_z,
+nerfit_status nf_decoder_sum(nf_decoder *decoder, const nf_decoder_input *in, double *log_z,
                              nerfit_error *err);
 /* Adds scale times the gradient of log Z: by the logits [words, L] (the labels' marginals) and by
  * the transitions (their expected counts). */
@@ -54,10 +59,12 @@ void nf_decoder_path_gradient(const int32_t *path, size_t words, size_t types, d
 /* The probability that exactly the words start .. end-1 are an entity of this type: that it begins
  * and ends there. */
 double nf_decoder_span(const nf_decoder *decoder, size_t type, size_t start, size_t end);
-/* Takes out of a path [words] the entities that are less probable than `least`: their words become
- * O. Where an entity's being right counts as much as its being found, one half is the natural
- * limit. */
-void nf_decoder_keep(const nf_decoder *decoder, double least, int32_t *path);
+/* The labels that are told of a text [words]: the best path, in which the words of entities that are
+ * less probable than `least` become O. Where an entity's being right counts as much as its being found,
+ * one half is the natural limit. The sums over all paths, which cost the most, are made where the path has an entity or
+ * `sums` asks for them; then the functions above may follow. */
+nerfit_status nf_decoder_labels(nf_decoder *decoder, const nf_decoder_input *in, double least,
+                                bool sums, int32_t *path, nerfit_error *err);
 /* The probability that a word has a label. */
 double nf_decoder_marginal(const nf_decoder *decoder, size_t word, int32_t label);
 

@@ -29,18 +29,17 @@ static double next_weight(const nf_decoder_text *text, double than) {
 }
 
 /* Adds `weight` times the log of the sum over the paths that are left. */
-static nerfit_status add_sum(nf_decoder *d, const nf_transitions *t, const double *logits,
-                             const nf_decoder_text *text, double weight,
+static nerfit_status add_sum(nf_decoder *d, const nf_decoder_input *in, double weight,
                              const nf_decoder_gradient *g, double *loss, nerfit_error *err) {
     double log_z;
-    NF_TRY(nf_decoder_sum(d, t, logits, text->words, text->types, &log_z, err));
+    NF_TRY(nf_decoder_sum(d, in, &log_z, err));
     *loss += weight * log_z;
     nf_decoder_sum_gradient(d, g->scale * weight, g->logits, g->transitions);
     return NERFIT_OK;
 }
 
 /* The known words' part: for each step of the weights, what agrees with the words above it. */
-static nerfit_status subtract_known(nf_decoder *d, const nf_transitions *t, const double *logits,
+static nerfit_status subtract_known(nf_decoder *d, const nf_decoder_input *in,
                                     const nf_decoder_text *text, const nf_decoder_gradient *g,
                                     double *loss, nerfit_error *err) {
     size_t cells = text->words * (2 * text->types + 1);
@@ -50,8 +49,7 @@ static nerfit_status subtract_known(nf_decoder *d, const nf_transitions *t, cons
     for (size_t w = 0; text->weights && w < text->words; w++)
         least = fmin(least, (double)text->weights[w]);
     if (status == NERFIT_OK && least > 0.0) { /* all words are known: one path */
-        *loss -=
-            least * nf_decoder_path_score(t, text->logits, text->words, text->types, text->gold);
+        *loss -= least * nf_decoder_path_score(in, text->gold);
         nf_decoder_path_gradient(text->gold, text->words, text->types, -g->scale * least, g->logits,
                                  g->transitions);
         before = least;
@@ -59,8 +57,9 @@ static nerfit_status subtract_known(nf_decoder *d, const nf_transitions *t, cons
     for (double now; text->weights && status == NERFIT_OK; before = now) {
         now = next_weight(text, before);
         if (now == HUGE_VAL) break;
-        fix(some, logits, text, now);
-        status = add_sum(d, t, some, text, before - now, g, loss, err);
+        fix(some, in->logits, text, now);
+        const nf_decoder_input left = {in->transitions, some, in->words, in->types};
+        status = add_sum(d, &left, before - now, g, loss, err);
     }
     free(some);
     return status;
@@ -80,9 +79,9 @@ nerfit_status nf_decoder_loss(nf_decoder *d, const nf_transitions *t, const nf_d
         memcpy(among, text->logits, cells * sizeof *among);
         nf_decoder_restrict(among, text->words, text->types, text->allowed);
     }
-    const double *logits = among ? among : text->logits;
-    nerfit_status status = add_sum(d, t, logits, text, most, g, loss, err);
-    if (status == NERFIT_OK) status = subtract_known(d, t, logits, text, g, loss, err);
+    const nf_decoder_input in = {t, among ? among : text->logits, text->words, text->types};
+    nerfit_status status = add_sum(d, &in, most, g, loss, err);
+    if (status == NERFIT_OK) status = subtract_known(d, &in, text, g, loss, err);
     free(among);
     return status;
 }

@@ -4,6 +4,7 @@
 #ifndef NF_LABELS_ENTITY_H
 #define NF_LABELS_ENTITY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct nf_entity {
@@ -11,6 +12,10 @@ typedef struct nf_entity {
     int32_t type;
     double score; /* of a predicted one; negative: it has none */
 } nf_entity;
+
+static inline bool nf_entity_same_place(const nf_entity *a, const nf_entity *b) {
+    return a->start == b->start && a->end == b->end;
+}
 
 /* How many units two entities share. */
 static inline uint32_t nf_entity_overlap(const nf_entity *a, const nf_entity *b) {

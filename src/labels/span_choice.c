@@ -7,33 +7,32 @@
 
 /* What is taken, and where it begins. */
 typedef struct span_index {
-    const nf_scored_span *spans;
+    const nf_entity *spans;
     const nf_span_rules *rules;
     int32_t *first; /* [n_words] the last taken span that begins there, -1: none */
     int32_t *next;  /* [count] the one before it with the same start */
-    int32_t longest;
+    uint32_t longest;
 } span_index;
 
-static bool spans_conflict(const nf_scored_span *a, const nf_scored_span *b,
-                           const nf_span_rules *rules) {
+static bool spans_conflict(const nf_entity *a, const nf_entity *b, const nf_span_rules *rules) {
     if (a->start == b->start && a->end == b->end) return !rules->multi_label;
-    if (a->start > b->end || b->start > a->end) return false;
+    if (nf_entity_overlap(a, b) == 0) return false;
     bool inside =
         (a->start <= b->start && a->end >= b->end) || (b->start <= a->start && b->end >= a->end);
     return !(rules->nested && inside);
 }
 
-static bool span_index_conflicts(const span_index *index, const nf_scored_span *span) {
-    int32_t from = span->start - index->longest + 1;
-    for (int32_t w = from > 0 ? from : 0; w <= span->end; w++)
+static bool span_index_conflicts(const span_index *index, const nf_entity *span) {
+    uint32_t back = index->longest > 0 ? index->longest - 1 : 0;
+    for (uint32_t w = span->start > back ? span->start - back : 0; w < span->end; w++)
         for (int32_t i = index->first[w]; i >= 0; i = index->next[i])
             if (spans_conflict(span, &index->spans[i], index->rules)) return true;
     return false;
 }
 
 static void span_index_take(span_index *index, int32_t i) {
-    const nf_scored_span *span = &index->spans[i];
-    int32_t length = span->end - span->start + 1;
+    const nf_entity *span = &index->spans[i];
+    uint32_t length = span->end - span->start;
     index->next[i] = index->first[span->start];
     index->first[span->start] = i;
     if (length > index->longest) index->longest = length;
@@ -41,7 +40,7 @@ static void span_index_take(span_index *index, int32_t i) {
 
 /* A span with its place in the caller's list: qsort is not stable. */
 typedef struct span_entry {
-    nf_scored_span span;
+    nf_entity span;
     size_t place;
 } span_entry;
 
@@ -57,14 +56,14 @@ static int span_by_start(const void *a, const void *b) {
     return x->place < y->place ? -1 : x->place > y->place;
 }
 
-static void spans_sort(nf_scored_span *spans, span_entry *entries, size_t count,
+static void spans_sort(nf_entity *spans, span_entry *entries, size_t count,
                        int (*order)(const void *, const void *)) {
     for (size_t i = 0; i < count; i++) entries[i] = (span_entry){spans[i], i};
     qsort(entries, count, sizeof *entries, order);
     for (size_t i = 0; i < count; i++) spans[i] = entries[i].span;
 }
 
-nerfit_status nf_spans_choose(nf_scored_span *spans, size_t *count, size_t n_words,
+nerfit_status nf_spans_choose(nf_entity *spans, size_t *count, size_t n_words,
                               const nf_span_rules *rules, nerfit_error *err) {
     span_index index = {.spans = spans, .rules = rules};
     span_entry *entries = malloc(*count * sizeof *entries + 1);

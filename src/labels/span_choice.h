@@ -14,22 +14,17 @@
 #include <stdint.h>
 
 #include "base/error.h"
-
-typedef struct nf_scored_span {
-    int32_t start, end; /* words, the last one included */
-    int32_t label;
-    float score;
-} nf_scored_span;
+#include "labels/entity.h"
 
 typedef struct nf_span_rules {
     bool nested;      /* spans may lie inside others */
     bool multi_label; /* a span may have several labels */
 } nf_span_rules;
 
-/* Chooses among spans [*count] of a text of n_words; those that are chosen come first afterwards, by
- * their start and then their score, and *count is their number. Of equal scores the earlier span in
+/* Chooses among spans [*count] of a text of n_words, with a label as their type; those that are chosen
+ * come first afterwards, by their start and then their score, and *count is their number. Of equal scores the earlier span in
  * the list counts as the higher one. */
-nerfit_status nf_spans_choose(nf_scored_span *spans, size_t *count, size_t n_words,
+nerfit_status nf_spans_choose(nf_entity *spans, size_t *count, size_t n_words,
                               const nf_span_rules *rules, nerfit_error *err);
 
 #endif

@@ -20,6 +20,10 @@ typedef struct gliner_builder {
     nf_gliner *gliner;
     nf_network *net;
     nerfit_error *err;
+    struct {
+        size_t first, end;
+    } encoders[2]; /* parameters of the encoders of texts and of labels */
+    size_t n_encoders;
 } gliner_builder;
 
 static nf_linear *gliner_linear(gliner_builder *b, const char *prefix, const char *name, size_t in,
@@ -149,6 +153,8 @@ static nerfit_status gliner_encoder(gliner_builder *b, nf_encoder *encoder,
         status = (*architecture)->build(encoder, net, config, path, b->err);
     }
     json_decref(config);
+    b->encoders[b->n_encoders].first = first;
+    b->encoders[b->n_encoders++].end = net->n_parameters;
     for (size_t i = first; i < net->n_parameters && status == NERFIT_OK; i++)
         status = gliner_prefix(net, &net->parameters[i]->name, prefix, b->err);
     for (size_t i = first_linear; i < net->n_linears && status == NERFIT_OK; i++)
@@ -223,16 +229,14 @@ static nerfit_status gliner_build(gliner_builder *b, const json_t *encoder_confi
 }
 
 /* What stands on the encoders is the head's. */
-static nerfit_status gliner_own(nf_model *model, nerfit_error *err) {
-    nf_head *head = model->head = nf_gliner_head_new(model);
-    if (!head) return nf_no_memory(err, 0);
-    for (size_t i = 0; i < model->net.n_parameters; i++) {
-        nf_parameter *p = model->net.parameters[i];
-        if (strncmp(p->name, TEXT_ENCODER, sizeof TEXT_ENCODER - 1) == 0 ||
-            strncmp(p->name, LABELS_ENCODER, sizeof LABELS_ENCODER - 1) == 0)
-            continue;
-        nf_head_own(head, p);
-        p->group = NF_GROUP_HEAD;
+static nerfit_status gliner_own(const gliner_builder *b) {
+    nf_head *head = b->model->head = nf_gliner_head_new(b->model);
+    if (!head) return nf_no_memory(b->err, 0);
+    for (size_t i = 0, e = 0; i < b->net->n_parameters; i++) {
+        while (e < b->n_encoders && i >= b->encoders[e].end) e++;
+        if (e < b->n_encoders && i >= b->encoders[e].first) continue;
+        nf_head_own(head, b->net->parameters[i]);
+        b->net->parameters[i]->group = NF_GROUP_HEAD;
     }
     return NERFIT_OK;
 }
@@ -570,9 +574,9 @@ static nerfit_status gliner_load(nf_model *model, const char *folder, const char
     NF_TRY(gliner_encoder_config(&model->config, &text, model, arena, err));
     if (c->labels_encoder)
         NF_TRY(gliner_encoder_config(&g->labels_config, &label, model, arena, err));
-    gliner_builder builder = {model, g, &model->net, err};
+    gliner_builder builder = {.model = model, .gliner = g, .net = &model->net, .err = err};
     nerfit_status status = gliner_build(&builder, model->config, g->labels_config);
-    if (status == NERFIT_OK) status = gliner_own(model, err);
+    if (status == NERFIT_OK) status = gliner_own(&builder);
     if (status == NERFIT_OK) status = gliner_load_weights(model, log, err);
     if (status == NERFIT_OK) status = gliner_tokenizers(model, base, arena, err);
     if (status == NERFIT_OK && g->precomputed)
@@ -591,8 +595,8 @@ static void gliner_free(nf_model *model) {
     free(model->gliner);
 }
 
-const nf_model_kind nf_model_kind_gliner = {.reads_labels = true,
-                                            .found = nf_gliner_config_exists,
+const nf_model_kind nf_model_kind_gliner = {.found = nf_gliner_config_exists,
                                             .load = gliner_load,
                                             .save = nf_gliner_save,
+                                            .set_labels = nf_gliner_set_labels,
                                             .free = gliner_free};

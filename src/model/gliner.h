@@ -130,16 +130,12 @@ typedef struct nf_gliner_logits {
 
 /* ---- learning */
 
-/* An entity of a text: its words, the last one included, and its label among the text's. */
-typedef struct nf_gliner_gold {
-    int32_t start, end, label;
-} nf_gliner_gold;
-
+/* What is there in a text: entities of words, with their label among the text's as type. */
 typedef struct nf_gliner_golds {
-    const nf_gliner_gold *items;
+    const nf_entity *items;
     size_t count;
-    const nf_gliner_gold *unknown; /* [n_unknown] words of which nobody knows what they are: what
-                                    * overlaps them and is no entity has no loss */
+    const nf_entity *unknown; /* [n_unknown] words of which nobody knows what they are: what
+                               * overlaps them and is no entity has no loss */
     size_t n_unknown;
     double weight; /* of the text's loss; 0: 1 */
 } nf_gliner_golds;

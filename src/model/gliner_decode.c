@@ -8,10 +8,10 @@ void nf_span_list_free(nf_span_list *list) {
     *list = (nf_span_list){0};
 }
 
-static nerfit_status span_list_push(nf_span_list *list, nf_scored_span span, nerfit_error *err) {
+static nerfit_status span_list_push(nf_span_list *list, nf_entity span, nerfit_error *err) {
     if (list->count == list->capacity) {
         size_t capacity = list->capacity ? 2 * list->capacity : 64;
-        nf_scored_span *grown = realloc(list->items, capacity * sizeof *grown);
+        nf_entity *grown = realloc(list->items, capacity * sizeof *grown);
         if (!grown) return nf_no_memory(err, capacity * sizeof *grown);
         list->items = grown;
         list->capacity = capacity;
@@ -43,10 +43,10 @@ static nerfit_status add_span(nf_span_list *list, const nf_gliner_window *window
                                            offset + first, offset + last))
             return NERFIT_OK;
         known = true;
-        NF_TRY(span_list_push(
-            list,
-            (nf_scored_span){(int32_t)(offset + first), (int32_t)(offset + last), (int32_t)c, p},
-            err));
+        NF_TRY(span_list_push(list,
+                              (nf_entity){(uint32_t)(offset + first), (uint32_t)(offset + last) + 1,
+                                          (int32_t)c, (double)p},
+                              err));
     }
     return NERFIT_OK;
 }
@@ -86,10 +86,10 @@ nerfit_status nf_gliner_add_word_spans(nf_span_list *list, const float *logits, 
                 if ((double)inside < thresholds[c]) break;
                 least = inside < least ? inside : least;
                 if (!(end > limit)) continue;
-                NF_TRY(span_list_push(
-                    list,
-                    (nf_scored_span){(int32_t)i, (int32_t)j, (int32_t)c, end < least ? end : least},
-                    err));
+                NF_TRY(span_list_push(list,
+                                      (nf_entity){(uint32_t)i, (uint32_t)j + 1, (int32_t)c,
+                                                  (double)(end < least ? end : least)},
+                                      err));
             }
         }
     return NERFIT_OK;

@@ -9,7 +9,7 @@
 
 /* The spans found in a text. Zero-initialise. */
 typedef struct nf_span_list {
-    nf_scored_span *items;
+    nf_entity *items; /* of words, with the index of a label as their type */
     size_t count, capacity;
 } nf_span_list;
 

@@ -176,14 +176,12 @@ static nerfit_status find_entities(const gliner_step *own, nf_head_step *step, s
     nf_entity *entities = nf_arena_calloc(step->arena, spans->count + 1, sizeof *entities);
     if (!gold || !entities) return nf_no_memory(err, spans->count * sizeof *entities);
     for (size_t i = 0; i < n_gold; i++) {
-        const nf_gliner_gold *g = &prompted->golds.items[i];
-        gold[i] =
-            (nf_entity){(uint32_t)g->start, (uint32_t)g->end + 1, prompted->types[g->label], 1.0};
+        gold[i] = prompted->golds.items[i];
+        gold[i].type = prompted->types[gold[i].type];
     }
     for (size_t i = 0; i < spans->count; i++) {
-        const nf_scored_span *span = &spans->items[i];
-        entities[i] = (nf_entity){(uint32_t)span->start, (uint32_t)span->end + 1,
-                                  prompted->types[span->label], (double)span->score};
+        entities[i] = spans->items[i];
+        entities[i].type = prompted->types[entities[i].type];
     }
     if (n_gold) qsort(gold, n_gold, sizeof *gold, by_start);
     if (spans->count) qsort(entities, spans->count, sizeof *entities, by_start);

@@ -420,8 +420,8 @@ static nerfit_status text_logits(const nf_gliner_run *run, const span_sides *sid
     size_t n = run->texts[t].n_words, c = run->texts[t].n_labels, k = run->gliner->config.max_width;
     size_t cells = n * k * c;
     float *values = nf_arena_alloc(run->arena, cells * sizeof *values + 1);
-    float *packed = malloc(cells * sizeof *packed + 1);
-    struct nf_gliner_span *spans = malloc(n * k * sizeof *spans + 1);
+    float *packed = nf_malloc(cells * sizeof *packed + 1);
+    struct nf_gliner_span *spans = nf_malloc(n * k * sizeof *spans + 1);
     nerfit_status status = values && packed && spans ? NERFIT_OK : NERFIT_NO_MEMORY;
     span_list list = list_of(run, sides, t, first_word, first_label);
     span_work work = {.logits = packed};
@@ -497,6 +497,10 @@ static void mask_negatives(const nf_gliner_run *run, nf_rng rng, int32_t *labels
     }
 }
 
+static struct nf_gliner_span span_of(const nf_entity *e) {
+    return (struct nf_gliner_span){(int32_t)e->start, (int32_t)e->end - 1};
+}
+
 /* The spans that a token model's span head learns: the entities, and others that overlap none. */
 static size_t lesson_spans(const nf_gliner_run *run, size_t t, nf_rng rng,
                            struct nf_gliner_span *spans) {
@@ -504,8 +508,7 @@ static size_t lesson_spans(const nf_gliner_run *run, size_t t, nf_rng rng,
     const nf_gliner_config *config = &run->gliner->config;
     size_t n = run->texts[t].n_words, count = 0;
     size_t wanted = (size_t)(config->negative_spans * (double)golds->count), tries = 20 * wanted;
-    for (size_t i = 0; i < golds->count; i++)
-        spans[count++] = (struct nf_gliner_span){golds->items[i].start, golds->items[i].end};
+    for (size_t i = 0; i < golds->count; i++) spans[count++] = span_of(&golds->items[i]);
     for (; tries > 0 && wanted > 0; tries--) {
         uint32_t start = nf_rng_below(&rng, (uint32_t)n);
         size_t most = n - start < config->max_width ? n - start : config->max_width;
@@ -530,13 +533,14 @@ static void mark_golds(const nf_gliner_run *run, size_t t, const struct nf_gline
     size_t c = run->texts[t].n_labels;
     memset(labels, 0, count * c * sizeof *labels);
     for (size_t i = 0; i < golds->count; i++) {
-        const nf_gliner_gold *gold = &golds->items[i];
+        const struct nf_gliner_span gold = span_of(&golds->items[i]);
+        size_t label = (size_t)golds->items[i].type;
         if (run->gliner->token)
-            labels[i * c + (size_t)gold->label] = 1;
+            labels[i * c + label] = 1;
         else
             for (size_t s = 0; s < count; s++)
-                if (spans[s].start == gold->start && spans[s].end == gold->end)
-                    labels[s * c + (size_t)gold->label] = 1;
+                if (spans[s].start == gold.start && spans[s].end == gold.end)
+                    labels[s * c + label] = 1;
     }
 }
 
@@ -547,9 +551,10 @@ static void mask_unknown(const nf_gliner_run *run, size_t t, const struct nf_gli
     size_t c = run->texts[t].n_labels;
     for (size_t s = 0; s < count && golds->n_unknown; s++) {
         bool unknown = false;
-        for (size_t u = 0; u < golds->n_unknown && !unknown; u++)
-            unknown =
-                spans[s].start <= golds->unknown[u].end && spans[s].end >= golds->unknown[u].start;
+        for (size_t u = 0; u < golds->n_unknown && !unknown; u++) {
+            const struct nf_gliner_span words = span_of(&golds->unknown[u]);
+            unknown = spans[s].start <= words.end && spans[s].end >= words.start;
+        }
         for (size_t l = s * c; unknown && l < (s + 1) * c; l++)
             if (labels[l] == 0) labels[l] = -1;
     }
@@ -563,8 +568,8 @@ static nerfit_status text_learn(const nf_gliner_run *run, const span_sides *side
     size_t most = run->gliner->token
                       ? golds + (size_t)(run->gliner->config.negative_spans * (double)golds)
                       : n * run->gliner->config.max_width;
-    struct nf_gliner_span *spans = malloc(most * sizeof *spans + 1);
-    int32_t *labels = malloc(most * c * sizeof *labels + 1);
+    struct nf_gliner_span *spans = nf_malloc(most * sizeof *spans + 1);
+    int32_t *labels = nf_malloc(most * c * sizeof *labels + 1);
     nerfit_status status = spans && labels ? NERFIT_OK : NERFIT_NO_MEMORY;
     if (status == NERFIT_OK) {
         list->spans = spans;

@@ -129,7 +129,7 @@ static nerfit_status text_logits(const nf_gliner_run *run, const token_sides *si
                                  float *logits) {
     const nf_pass *pass = run->pass;
     nf_workspace_mark mark = nf_workspace_here(pass->ws);
-    float *host = malloc(n * 3 * sizeof *host + 1);
+    float *host = nf_malloc(n * 3 * sizeof *host + 1);
     nerfit_status status = host ? NERFIT_OK : NERFIT_NO_MEMORY;
     for (size_t l = 0; l < c && n && status == NERFIT_OK; l++) {
         pair p = {.first_word = first_word, .n = n, .label = first_label + l};
@@ -168,6 +168,7 @@ static nerfit_status find_token_spans(nf_gliner_run *run, size_t t) {
                     capacity = capacity ? 2 * capacity : 64;
                     struct nf_gliner_span *grown = realloc(spans, capacity * sizeof *grown);
                     if (!grown) {
+                        nf_no_room(capacity * sizeof *grown);
                         free(spans);
                         return NERFIT_NO_MEMORY;
                     }
@@ -206,13 +207,13 @@ nerfit_status nf_gliner_word_logits(nf_gliner_run *run) {
 static void mark_golds(const nf_gliner_golds *golds, size_t label, size_t n, int32_t *targets) {
     memset(targets, 0, n * 3 * sizeof *targets);
     for (size_t i = 0; i < golds->count; i++) {
-        const nf_gliner_gold *gold = &golds->items[i];
-        if ((size_t)gold->label != label) continue;
-        targets[gold->start * 3] = targets[gold->end * 3 + 1] = 1;
-        for (int32_t k = gold->start; k <= gold->end; k++) targets[k * 3 + 2] = 1;
+        const nf_entity *gold = &golds->items[i];
+        if ((size_t)gold->type != label) continue;
+        targets[gold->start * 3] = targets[(gold->end - 1) * 3 + 1] = 1;
+        for (uint32_t k = gold->start; k < gold->end; k++) targets[k * 3 + 2] = 1;
     }
     for (size_t u = 0; u < golds->n_unknown; u++)
-        for (int32_t k = golds->unknown[u].start * 3; k < (golds->unknown[u].end + 1) * 3; k++)
+        for (uint32_t k = golds->unknown[u].start * 3; k < golds->unknown[u].end * 3; k++)
             if (targets[k] == 0) targets[k] = -1;
 }
 
@@ -242,7 +243,7 @@ static nerfit_status text_learn(nf_gliner_run *run, const token_sides *sides, si
                                 size_t first_word, size_t first_label) {
     size_t n = run->texts[t].n_words, d = run->gliner->config.size;
     uint64_t block = ((uint64_t)run->words.sequences.longest * 4 * d + 7) & ~(uint64_t)7;
-    int32_t *targets = malloc(n * 3 * sizeof *targets + 1);
+    int32_t *targets = nf_malloc(n * 3 * sizeof *targets + 1);
     nerfit_status status = targets ? NERFIT_OK : NERFIT_NO_MEMORY;
     for (size_t l = 0; l < run->texts[t].n_labels && n && status == NERFIT_OK; l++) {
         nf_workspace_mark mark = nf_workspace_here(run->pass->ws);

@@ -8,7 +8,7 @@
 #include "heads/token_classifier.h"
 #include "model/architecture.h"
 #include "nn/batch.h"
-#include "text/tokenizer.h"
+#include "text/shared_tokenizers.h"
 
 typedef struct nf_adapter nf_adapter;
 typedef struct nf_gliner nf_gliner;
@@ -25,8 +25,9 @@ typedef struct nf_model {
         *weights; /* stays open: values may lie in its mapping. The network's shared file's,
                               * if it has one */
     nf_shared_weights
-        *share;         /* where such files are looked for, borrowed while it is loaded; or NULL */
-    const char *folder; /* where it was loaded from */
+        *share; /* where such files are looked for, borrowed while it is loaded; or NULL */
+    nf_shared_tokenizers *tokenizers; /* the same for its tokenizer */
+    const char *folder;               /* where it was loaded from */
 
     /* What gives its labels, and is saved with it; NULL: bare encoder. */
     nf_head *head;
@@ -43,15 +44,22 @@ typedef struct nf_model {
 
 /* Folders in another form than transformers': a row of model.c's table. */
 struct nf_model_kind {
-    bool reads_labels; /* they are given as texts with each call */
     bool (*found)(const char *folder);
     /* base: of nf_model_source. */
     nerfit_status (*load)(nf_model *model, const char *folder, const char *base, const nf_log *log,
                           nerfit_error *err);
     /* Writes its files into a folder that is there; beside them stand nerfit's own. */
     nerfit_status (*save)(const nf_model *model, const char *folder, nerfit_error *err);
+    /* Labels [count] for calls that name none, and the texts that describe them to the model, both
+     * copied. NULL: labels are not given as texts with each call, but are the head's. */
+    nerfit_status (*set_labels)(nf_model *model, const char *const *names, const char *const *texts,
+                                size_t count, nerfit_error *err);
     void (*free)(nf_model *model); /* what is the kind's own; of every model */
 };
+/* Whether labels are given as texts with each call (kind: NULL of most models). */
+static inline bool nf_model_reads_labels(const nf_model_kind *kind) {
+    return kind && kind->set_labels;
+}
 
 /* Whether a tokenizer's files are there. */
 bool nf_model_has_tokenizer(const char *folder);
@@ -73,7 +81,8 @@ typedef struct nf_model_source {
     /* of an adapter's base model, whatever the adapter calls it, or of what a GLiNER folder's encoder has
      * that it lacks (tokenizer, config.json); or NULL */
     const char *base;
-    nf_shared_weights *share; /* whose files are not loaded again; or NULL */
+    nf_shared_weights *share;         /* whose files are not loaded again; or NULL */
+    nf_shared_tokenizers *tokenizers; /* nor are these; or NULL */
 } nf_model_source;
 nerfit_status nf_model_load_from(nf_model **out, const nf_model_source *source, nf_backend *be,
                                  const nf_log *log, nerfit_error *err);

@@ -197,7 +197,9 @@ static nerfit_status load_tokenizer(nf_model *model, const char *folder, const c
     const char *const folders[] = {folder, base};
     for (size_t i = 0; i < 2; i++)
         if (folders[i] && nf_model_has_tokenizer(folders[i]))
-            return nf_tokenizer_load(&model->tokenizer, folders[i], err);
+            return model->tokenizers ? nf_shared_tokenizers_load(model->tokenizers,
+                                                                 &model->tokenizer, folders[i], err)
+                                     : nf_tokenizer_load(&model->tokenizer, folders[i], err);
     nf_log_warning(log,
                    "%s has no tokenizer (tokenizer.json, vocab.txt, vocab.json or a "
                    "SentencePiece model)",
@@ -248,8 +250,10 @@ nerfit_status nf_model_load_from(nf_model **out, const nf_model_source *source, 
     if (!model) return nf_no_memory(err, sizeof *model);
     nf_network_init(&model->net, be);
     model->share = source->share;
+    model->tokenizers = source->tokenizers;
     nerfit_status status = load(model, source->folder, source->base, log, err);
     model->share = NULL;
+    model->tokenizers = NULL;
     if (status == NERFIT_OK)
         *out = model;
     else

@@ -4,7 +4,6 @@
 
 #include "base/ascii.h"
 #include "base/file.h"
-#include "model/gliner_prompt.h"
 #include "data/label_list.h"
 #include "data/labels.h"
 #include "model/adapter.h"
@@ -139,14 +138,14 @@ static nerfit_status label(nf_model *model, const nf_pretrained *p, const char *
 }
 
 /* A GLiNER model reads the labels themselves, or a file's descriptions of them. */
-static nerfit_status label_gliner(nf_model *model, const char *labels, nerfit_error *err) {
+static nerfit_status label_by_name(nf_model *model, const char *labels, nerfit_error *err) {
     nf_descriptions descriptions = {0};
     bool named;
     nerfit_status status = nf_label_list_read(&descriptions, labels, &named, err);
     if (status == NERFIT_OK)
-        status = nf_gliner_set_labels(model, descriptions.labels,
-                                      named ? descriptions.labels : descriptions.texts,
-                                      descriptions.count, err);
+        status = model->kind->set_labels(model, descriptions.labels,
+                                         named ? descriptions.labels : descriptions.texts,
+                                         descriptions.count, err);
     nf_descriptions_free(&descriptions);
     return status;
 }
@@ -154,7 +153,7 @@ static nerfit_status label_gliner(nf_model *model, const char *labels, nerfit_er
 nerfit_status nf_pretrained_label(nf_model *model, const char *encoder, const char *labels,
                                   nf_label_text rule, const char *sentence_encoder,
                                   const nf_log *log, nerfit_error *err) {
-    if (model->gliner) return label_gliner(model, labels, err);
+    if (nf_model_reads_labels(model->kind)) return label_by_name(model, labels, err);
     nf_pretrained p;
     nerfit_status status = nf_pretrained_find(&p, encoder, NULL, NULL, NULL, err);
     if (status == NERFIT_OK)

@@ -13,7 +13,7 @@ nerfit_status nf_run_choose_recipe(nf_run *r, nf_train_options *options) {
     if (!nf_directory_exists(folder) && s && !nf_train_options_given(options, "recipe"))
         NF_TRY(s->find_model(s->user, &r->arena, folder, false, &folder, &base, r->err));
     const nf_model_kind *kind = nf_model_kind_of(folder);
-    bool prompted = kind && kind->reads_labels, given = nf_train_options_given(options, "recipe");
+    bool prompted = nf_model_reads_labels(kind), given = nf_train_options_given(options, "recipe");
     if (prompted && !given) {
         nf_log_info(r->log, "%s is a GLiNER model: recipe gliner", folder);
         options->recipe = NF_RECIPE_GLINER;
@@ -84,8 +84,8 @@ nerfit_status nf_run_prompted(nf_run *r, nf_task **task) {
     const nf_train_options *o = r->options;
     *nf_gliner_head_loss(r->model->head) = loss_of(o);
     nf_head_train(r->model->head, true);
-    NF_TRY(nf_gliner_set_labels(r->model, r->labels.types, (const char *const *)r->prompts,
-                                r->labels.n_types, r->err));
+    NF_TRY(r->model->kind->set_labels(r->model, r->labels.types, (const char *const *)r->prompts,
+                                      r->labels.n_types, r->err));
     NF_TRY(nf_run_start_training(r, 1, true));
     NF_TRY(nf_task_new(task, r->model, &r->labels, &r->examples[NF_SPLIT_TRAIN],
                        r->corpora[NF_SPLIT_VALIDATION] ? &r->examples[NF_SPLIT_VALIDATION] : NULL,

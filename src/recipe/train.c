@@ -90,7 +90,7 @@ static nerfit_status save_model(nf_run *r, nf_train_result *result) {
 
 /* Unless it is there already, because it embedded the descriptions. */
 static nerfit_status load_model(nf_run *r) {
-    const nf_model_source source = {r->model_folder, r->model_base, NULL};
+    const nf_model_source source = {.folder = r->model_folder, .base = r->model_base};
     return r->model ? NERFIT_OK : nf_model_load_from(&r->model, &source, r->be, r->log, r->err);
 }
 
@@ -211,7 +211,8 @@ static nerfit_status pretrain_with(nf_run *r, nf_pretraining *p, nf_train_result
             "pre-training takes a sentence encoder for the descriptions: give its folder in "
             "st_model_name");
     NF_TRY(nf_pretraining_embed(p, sentences, r->be, r->log, &size, r->err));
-    NF_TRY(nf_model_load_from(&r->model, &(nf_model_source){r->model_folder, r->model_base, NULL},
+    NF_TRY(nf_model_load_from(&r->model,
+                              &(nf_model_source){.folder = r->model_folder, .base = r->model_base},
                               r->be, r->log, r->err));
     bool changed;
     NF_TRY(nf_pretrained_apply(&r->pretrained, r->model, &changed, r->err));

@@ -235,8 +235,17 @@ nerfit_status nf_tokenizer_add_special(nf_tokenizer *t, const char *const *token
     return index_tokens(t, err);
 }
 
+nf_tokenizer *nf_tokenizer_hold(nf_tokenizer *tokenizer) {
+    atomic_fetch_add(&tokenizer->holders, 1);
+    return tokenizer;
+}
+
+bool nf_tokenizer_held_once(const nf_tokenizer *tokenizer) {
+    return atomic_load(&tokenizer->holders) == 0;
+}
+
 void nf_tokenizer_free(nf_tokenizer *tokenizer) {
-    if (!tokenizer) return;
+    if (!tokenizer || atomic_fetch_sub(&tokenizer->holders, 1) > 0) return;
     nf_arena_free(&tokenizer->arena);
     free(tokenizer);
 }

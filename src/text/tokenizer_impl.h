@@ -2,6 +2,8 @@
 #ifndef NF_TEXT_TOKENIZER_IMPL_H
 #define NF_TEXT_TOKENIZER_IMPL_H
 
+#include <stdatomic.h>
+
 #include "text/added_tokens.h"
 #include "text/component.h"
 
@@ -18,7 +20,16 @@ struct nf_tokenizer {
     int32_t pad;                            /* -1: none */
     const char *folder;                     /* where its files lie */
     const char *file;                       /* its tokenizer.json; NULL if it has none */
+    atomic_size_t holders;                  /* but the first */
 };
+
+/* For another holder, who ends with nf_tokenizer_free, too. */
+nf_tokenizer *nf_tokenizer_hold(nf_tokenizer *tokenizer);
+bool nf_tokenizer_held_once(const nf_tokenizer *tokenizer);
+
+/* The files that it may be made of, in a folder. */
+enum { NF_TOKENIZER_FILES = 11 };
+extern const char *const nf_tokenizer_files[NF_TOKENIZER_FILES];
 
 /* Builds all parts from a description in tokenizer.json's layout and the tables of its model, then
  * the tokens of `extra` (in the layout of "added_tokens"; may be NULL) as if they were added to the

@@ -100,20 +100,21 @@ static nerfit_status copy_file(const char *from, const char *to, nerfit_error *e
     return status;
 }
 
+const char *const nf_tokenizer_files[NF_TOKENIZER_FILES] = {
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "sentencepiece.bpe.model",
+    "spm.model",
+    "spiece.model",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "added_tokens.json",
+    "special_tokens_map.json",
+};
+
 nerfit_status nf_tokenizer_save(const nf_tokenizer *t, const char *folder, nerfit_error *err) {
-    static const char *const names[] = {
-        "tokenizer.json",
-        "vocab.txt",
-        "vocab.json",
-        "merges.txt",
-        "sentencepiece.bpe.model",
-        "spm.model",
-        "spiece.model",
-        "tokenizer.model",
-        "tokenizer_config.json",
-        "added_tokens.json",
-        "special_tokens_map.json",
-    };
     NF_TRY(nf_directory_make(folder, err));
     nf_arena arena = {0};
     nerfit_status status = NERFIT_OK;
@@ -121,9 +122,9 @@ nerfit_status nf_tokenizer_save(const nf_tokenizer *t, const char *folder, nerfi
         const char *to = nf_path_join(&arena, folder, "tokenizer.json");
         status = to ? copy_file(t->file, to, err) : nf_no_memory(err, strlen(folder));
     } else {
-        for (size_t i = 0; i < NF_COUNT(names) && status == NERFIT_OK; i++) {
-            const char *from = nf_path_join(&arena, t->folder, names[i]);
-            const char *to = nf_path_join(&arena, folder, names[i]);
+        for (size_t i = 0; i < NF_TOKENIZER_FILES && status == NERFIT_OK; i++) {
+            const char *from = nf_path_join(&arena, t->folder, nf_tokenizer_files[i]);
+            const char *to = nf_path_join(&arena, folder, nf_tokenizer_files[i]);
             if (!from || !to)
                 status = nf_no_memory(err, strlen(folder));
             else if (nf_file_exists(from))

@@ -23,12 +23,12 @@ struct nf_prompter {
 
 /* A piece of a text, before labels are put to it. */
 typedef struct source {
-    struct nf_prompted all;      /* first: nf_example.prompted points to it */
-    nf_gliner_words words;       /* of the whole text; in the examples' arena */
-    size_t first, end;           /* the piece's words */
-    const nf_gliner_gold *golds; /* [n_golds] whose labels are types */
+    struct nf_prompted all; /* first: nf_example.prompted points to it */
+    nf_gliner_words words;  /* of the whole text; in the examples' arena */
+    size_t first, end;      /* the piece's words */
+    const nf_entity *golds; /* [n_golds] of the types that there are */
     size_t n_golds;
-    const nf_gliner_gold *unknown; /* [n_unknown] words */
+    const nf_entity *unknown; /* [n_unknown] words */
     size_t n_unknown;
     const uint32_t *types; /* [n_types] those that were looked for */
     size_t n_types;
@@ -116,13 +116,15 @@ static nerfit_status keep_places(nf_gliner_text *text, size_t n, nf_arena *arena
 /* The entities whose labels the prompt names. */
 static nerfit_status take_golds(struct nf_prompted *out, const source *s, const uint32_t *types,
                                 size_t n, nf_arena *arena, nerfit_error *err) {
-    nf_gliner_gold *golds = nf_arena_alloc(arena, s->n_golds * sizeof *golds + 1);
+    nf_entity *golds = nf_arena_alloc(arena, s->n_golds * sizeof *golds + 1);
     size_t count = 0;
     if (!golds) return nf_no_memory(err, s->n_golds * sizeof *golds);
     for (size_t i = 0; i < s->n_golds; i++)
         for (size_t c = 0; c < n; c++)
-            if (types[c] == (uint32_t)s->golds[i].label)
-                golds[count++] = (nf_gliner_gold){s->golds[i].start, s->golds[i].end, (int32_t)c};
+            if (types[c] == (uint32_t)s->golds[i].type) {
+                golds[count] = s->golds[i];
+                golds[count++].type = (int32_t)c;
+            }
     out->golds = (nf_gliner_golds){golds, count, s->unknown, s->n_unknown, s->weight};
     return NERFIT_OK;
 }
@@ -166,7 +168,7 @@ static size_t draw_types(const nf_prompter *p, const source *s, nf_rng *rng, uin
     for (size_t i = 0; i < all; i++) {
         bool found = false;
         for (size_t g = 0; g < s->n_golds && !found; g++)
-            found = (uint32_t)s->golds[g].label == types[i];
+            found = (uint32_t)s->golds[g].type == types[i];
         if (!found) continue;
         uint32_t type = types[i];
         types[i] = types[own];
@@ -225,8 +227,7 @@ static void report(maker *m, size_t *counter, const nf_document *d, const nf_spa
 }
 
 /* The document's entities as words of the whole text. */
-static nerfit_status find_golds(maker *m, const nf_document *d, nf_gliner_gold *golds,
-                                size_t *count) {
+static nerfit_status find_golds(maker *m, const nf_document *d, nf_entity *golds, size_t *count) {
     const nf_pattern_word *words = m->words.words.items;
     const nf_gliner_config *config = &m->p->model->gliner->config;
     size_t n = m->words.words.count, at = 0;
@@ -254,7 +255,8 @@ static nerfit_status find_golds(maker *m, const nf_document *d, nf_gliner_gold *
                    "has more words than the model's spans: it cannot be learned");
             continue;
         }
-        golds[(*count)++] = (nf_gliner_gold){(int32_t)at, (int32_t)last, type};
+        golds[(*count)++] =
+            (nf_entity){.start = (uint32_t)at, .end = (uint32_t)last + 1, .type = type, .score = 1};
     }
     return NERFIT_OK;
 }
@@ -273,29 +275,29 @@ static nerfit_status keep_words(maker *m, nf_gliner_words *out) {
     return NERFIT_OK;
 }
 
-/* Words from .. to of a range of the text; false: it has none. */
-static bool words_of(const maker *m, uint32_t start, uint32_t end, nf_gliner_gold *out) {
+/* The words of a range of the text; false: it has none. */
+static bool words_of(const maker *m, uint32_t start, uint32_t end, nf_entity *out) {
     const nf_pattern_word *words = m->words.words.items;
     size_t n = m->words.words.count, first = 0;
     while (first < n && words[first].end <= start) first++;
     size_t last = first;
     while (last < n && words[last].start < end) last++;
-    *out = (nf_gliner_gold){(int32_t)first, (int32_t)last - 1, 0};
+    *out = (nf_entity){.start = (uint32_t)first, .end = (uint32_t)last};
     return last > first;
 }
 
 /* The parts of the unknown places that lie in the piece, counted from its first word. */
 static nerfit_status add_unknown(maker *m, source *s, const nf_beside *beside) {
     size_t n = beside ? beside->n_unknown : 0;
-    int32_t first = (int32_t)s->first, end = (int32_t)s->end;
-    nf_gliner_gold *unknown = nf_arena_alloc(&m->out->arena, n * sizeof *unknown + 1), range;
+    uint32_t first = (uint32_t)s->first, end = (uint32_t)s->end;
+    nf_entity *unknown = nf_arena_alloc(&m->out->arena, n * sizeof *unknown + 1), range;
     if (!unknown) return nf_no_memory(m->err, n * sizeof *unknown);
     s->unknown = unknown;
     for (size_t i = 0; i < n; i++) {
         if (!words_of(m, beside->unknown[i].start, beside->unknown[i].end, &range)) continue;
-        if (range.end < first || range.start >= end) continue;
+        if (range.end <= first || range.start >= end) continue;
         range.start = range.start < first ? 0 : range.start - first;
-        range.end = (range.end < end ? range.end : end - 1) - first;
+        range.end = (range.end < end ? range.end : end) - first;
         unknown[s->n_unknown++] = range;
     }
     return NERFIT_OK;
@@ -320,20 +322,21 @@ static nerfit_status add_types(maker *m, source *s, const nf_document *d) {
 
 /* Entities within the window, counted from its first word; `cut`: those that lie in no window. */
 static nerfit_status add_piece(maker *m, const nf_gliner_words *words, const nf_word_window *window,
-                               const nf_gliner_gold *golds, size_t n_golds, bool *whole,
+                               const nf_entity *golds, size_t n_golds, bool *whole,
                                size_t document) {
     nf_arena *arena = &m->out->arena;
     source *s = nf_arena_calloc(arena, 1, sizeof *s);
-    nf_gliner_gold *own = nf_arena_alloc(arena, n_golds * sizeof *own + 1);
+    nf_entity *own = nf_arena_alloc(arena, n_golds * sizeof *own + 1);
     nf_example *example = nf_examples_add(m->out);
     if (!s || !own || !example) return nf_no_memory(m->err, sizeof *s);
     *s = (source){.words = *words, .first = window->start, .end = window->end, .golds = own};
     for (size_t i = 0; i < n_golds; i++) {
-        const nf_gliner_gold *g = &golds[i];
-        if ((size_t)g->start < window->start || (size_t)g->end >= window->end) continue;
+        nf_entity gold = golds[i];
+        if (gold.start < window->start || gold.end > window->end) continue;
         whole[i] = true;
-        own[s->n_golds++] = (nf_gliner_gold){g->start - (int32_t)window->start,
-                                             g->end - (int32_t)window->start, g->label};
+        gold.start -= (uint32_t)window->start;
+        gold.end -= (uint32_t)window->start;
+        own[s->n_golds++] = gold;
     }
     s->weight = nf_weight_of(m->corpus->documents[document].beside);
     NF_TRY(add_unknown(m, s, m->corpus->documents[document].beside));
@@ -348,8 +351,8 @@ static nerfit_status add_piece(maker *m, const nf_gliner_words *words, const nf_
     return NERFIT_OK;
 }
 
-static nerfit_status add_pieces(maker *m, size_t document, const nf_gliner_gold *golds,
-                                size_t n_golds, const nf_word_window *windows, size_t n_windows) {
+static nerfit_status add_pieces(maker *m, size_t document, const nf_entity *golds, size_t n_golds,
+                                const nf_word_window *windows, size_t n_windows) {
     nf_gliner_words words;
     bool *whole = nf_arena_calloc(&m->out->arena, n_golds + 1, sizeof *whole);
     if (!whole) return nf_no_memory(m->err, n_golds);
@@ -367,7 +370,7 @@ static nerfit_status add_document(maker *m, size_t index) {
     const nf_word_limits limits = {config->max_words, m->p->room, config->max_width};
     nf_word_window *windows = NULL;
     size_t n_windows = 0, n_golds = 0;
-    nf_gliner_gold *golds = malloc(d->n_spans * sizeof *golds + 1);
+    nf_entity *golds = malloc(d->n_spans * sizeof *golds + 1);
     if (!golds) return nf_no_memory(m->err, d->n_spans * sizeof *golds);
     nerfit_status status = nf_gliner_words_encode(&m->words, m->p->model->tokenizer, m->p->scratch,
                                                   d->text, d->text_size, m->err);

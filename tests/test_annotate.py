@@ -351,6 +351,15 @@ class WaysTest(Case):
         self.assertEqual(self.found(texts)[TEXTS[0]], [("London", "city")])
         self.assertEqual(self.found(texts[1:]), self.right(TEXTS[1:]))
 
+    def test_labels_that_find_the_same_place(self):
+        say = lambda word: net.says(net.openai(json.dumps([word])))  # noqa: E731
+        (self.root / "texts.txt").write_text(TEXTS[0] + "\n" + TEXTS[2] + "\n")
+        self.server.script += [say("Ada"), say("Ada Lovelace"), say("Paris"), say("Paris")]
+        texts = self.annotate("--one_label_at_a_time", "--concurrency", 1)
+        # the longer stays; of equal ones that of the first label
+        self.assertEqual(self.found(texts)[TEXTS[0]], [("Ada Lovelace", "city")])
+        self.assertEqual(self.found(texts)[TEXTS[2]], [("Paris", "person"), ("Paris", "person")])
+
     def test_passes_vote(self):
         answers = [["London"], ["London", "Ada Lovelace"], ["London", "Ada Lovelace"]]
         (self.root / "texts.txt").write_text(TEXTS[0] + "\n")

@@ -481,6 +481,8 @@ class Hostile(Case):
                 self.assert_error(a, 429, "overloaded", "overloaded")
                 self.assertGreaterEqual(int(a[1]["Retry-After"]), 1)
         self.assertEqual(service.metric("request_overloaded"), [a[0] for a in answers].count(429))
+        refused = f'nerfit_reply_status{{status="429"}} {[a[0] for a in answers].count(429)}\n'
+        self.assertTrue(service.wait_for(lambda: refused in service.ask("GET", "/metrics")[2].decode()))
         self.assert_alive(service)
 
     def test_keep_alive_and_pipelining(self):

@@ -45,7 +45,7 @@ class Coverage:
                 {"digest": same, "tests": self.tests, "code": self.code}))
 
     def build(self):
-        self.copy.make_or_end(f"BUILD={BUILD}", "OPT=-O1", "CFLAGS=-g0 --coverage", "LDFLAGS=--coverage",
+        self.copy.make(f"BUILD={BUILD}", "OPT=-O1", "CFLAGS=-g0 --coverage", "LDFLAGS=--coverage",
                               f"{BUILD}/nerfit", *(f"{BUILD}/tests/{n}" for n in self.copy.plain))
 
     def measure(self, name, command):

@@ -1,14 +1,15 @@
 """The tables of faults, and where their lines stand in the sources of today.
 
-A row is: file, which of the file's equal lines (from 1), operator, the line, the line with the fault;
-leading white space is left out. A line is found by what it says, so that code above it may change, and
+A row is: file, which of the file's equal lines (from 1), operator, the line, the line with the fault,
+and the test that noticed it when it was last tried (run.py --write; nothing where none is known);
+leading white space of lines is left out. A line is found by what it says, so that code above it may change, and
 where its file was renamed or divided it is looked for in all of src/.
 """
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-COLUMNS = ("file", "nth", "operator", "old", "new")
+COLUMNS = ("file", "nth", "operator", "old", "new", "by")
 
 
 def read_table(path):
@@ -16,12 +17,27 @@ def read_table(path):
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if line and not line.startswith("#"):
             parts = line.split("\t")
+            parts += [""] * (len(parts) == len(COLUMNS) - 1)
             if len(parts) != len(COLUMNS):
                 sys.exit(f"{path}:{number}: {len(parts)} columns, expected {len(COLUMNS)}")
             row = dict(zip(COLUMNS, parts), at=f"{path.name}:{number}")
             row["nth"] = int(row["nth"])
             rows.append(row)
     return rows
+
+
+def row_text(row):
+    return "\t".join(str(row[column]) for column in COLUMNS).rstrip("\t")
+
+
+def write_tests(path, rows):
+    """Puts the rows' tests (`by`) into their lines of the table."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for row in rows:
+        name, _, number = row["at"].partition(":")
+        if name == path.name:
+            lines[int(number) - 1] = row_text(row)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def line_number(text, row):

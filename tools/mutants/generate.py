@@ -16,7 +16,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from faults import COLUMNS, ROOT, locate, mutate, read_table
+from faults import COLUMNS, ROOT, locate, mutate, read_table, row_text
 
 TABLE = Path(__file__).resolve().parent / "table.tsv"
 SHARE, LINES, PER_FILE = 3, 1000, 2
@@ -48,7 +48,7 @@ OPERATORS = [
 ]
 # lines that are not drawn
 SKIP = re.compile(
-    r"no_memory|alloc|capacity|free\(|_free|fclose|closedir|memset|prefetch|omp |assert|goto |errno|"
+    r"no_memory|alloc|capacity|free\(|_free|free_|fclose|closedir|memset|prefetch|omp |assert|goto |errno|"
     r"NF_FAIL|nf_fail|nf_warn|nf_log|printf|fputs|nf_str_(add|put|format)|^static const|^\"|^\{|\};$|^/|^\*|"
     r"^#|^enum|^typedef|extern|\\$|madvise|posix_fadvise|thread|stack_size|static inline|"
     r"NERFIT_NO_MEMORY|now\(\)|flops|_close\(|decref|qsort|failed\(|_failed|finish_error|return NULL;$|^\w+ \*?\w+(, \*?\w+)*;$")
@@ -65,7 +65,8 @@ def compiles(path, text):
 def code_lines(path):
     """(line, which of the file's equal lines) of whole statements inside functions."""
     seen, inside, comment, out, before = {}, 0, False, [], ";"
-    for line in path.read_text(encoding="utf-8").split("\n"):
+    lines = path.read_text(encoding="utf-8").split("\n")
+    for line, after in zip(lines, lines[1:] + [""]):
         bare = line.strip()
         seen[bare] = seen.get(bare, 0) + 1
         if comment or bare.startswith("/*"):
@@ -79,7 +80,8 @@ def code_lines(path):
             inside = 1
             continue
         whole = before.endswith((";", "{", "}", ":", "*/")) or before.startswith(("if ", "else"))
-        if inside == 1 and whole and line.startswith("    ") and not SKIP.search(bare):
+        memory = (bare.startswith("if (!") and "no_memory" in after) or after.strip().startswith("free(")
+        if inside == 1 and whole and line.startswith("    ") and not memory and not SKIP.search(bare):
             out.append((bare, seen[bare]))
         before = bare or before
     return out
@@ -121,7 +123,7 @@ def draw(rng, lines, kept, wanted):
         # operators that a folder has had less often come first, so that all are met
         least = min(names.get(n, 0) for n, _ in found)
         operator, new = rng.choice([f for f in found if names.get(f[0], 0) == least])
-        row = dict(zip(COLUMNS, (name, nth, operator, line, new)))
+        row = dict(zip(COLUMNS, (name, nth, operator, line, new, "")))
         if not compiles(path, mutate(path.read_text(encoding="utf-8"), row)):
             continue
         used[name] = used.get(name, 0) + 1
@@ -140,14 +142,15 @@ def main():
     for path in sorted((ROOT / "src").rglob("*.c")):
         if "_data.c" not in path.name:
             folders.setdefault(path.parent, []).append(path)
-    out = ["# drawn by generate.py: file, which of equal lines, operator, line, line with the fault"]
+    out = ["# drawn by generate.py: file, which of equal lines, operator, line, line with the fault, and"
+           " the test that noticed (run.py --write)"]
     for folder in sorted(folders):
         lines = [(p, line, nth) for p in folders[folder] for line, nth in code_lines(p)]
         of_folder = [row for row in kept if (ROOT / row["file"]).parent == folder]
         # a generator for each folder: what one draws depends on no other
         rng = random.Random(f"{arguments.seed} {folder.relative_to(ROOT)}")
         for row in draw(rng, lines, of_folder, SHARE + len(lines) // LINES):
-            out.append("\t".join(str(row[column]) for column in COLUMNS))
+            out.append(row_text(row))
     text = "\n".join(out) + "\n"
     if arguments.write:
         TABLE.write_text(text, encoding="utf-8")

@@ -3,35 +3,49 @@
 
 The faults stand in table.tsv (drawn by generate.py) and named.tsv (by hand); faults.py has their form.
 A fault is "killed" when a test fails, crashes, or takes ten times as long as without it.
-Tests are linked with a shared library, so that a fault costs one compilation and one link. First come
-the tests that execute the fault's line (coverage.py), quick ones first, then, if it lives, those
-that execute lines of its file, and last those that make libc's functions fail, and the slow ones.
+First every fault meets the test that noticed it the last time, which its row names (a part of a test of
+the program after a blank: "test_cases gazetteer"): one compilation, one link, one test. Those that it
+does not kill, and rows that name none, go the long way. There the tests are linked with a shared
+library; first come those that execute the fault's line (coverage.py), quick ones first, then, if it
+lives, those that execute lines of its file, and last those that make libc's functions fail, and the
+slow ones.
 
-Usage: tools/mutants/run.py [--folder DIR] [--only REGEX] [--least PERCENT] [--list]
+Usage: tools/mutants/run.py [--folder DIR] [--only REGEX] [--least PERCENT] [--list] [--known] [--write]
+--known leaves the long way out: whoever is not killed by its own test counts as alive. --write puts into
+the tables which test killed what.
 The exit status is 1 if fewer than PERCENT (95) of the faults are killed, or if a line of the tables
 is not found any more (the others are tried all the same): then run generate.py again.
 """
 import argparse
+import atexit
 import os
 import re
 import resource
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 from coverage import Coverage
-from faults import ROOT, line_number, locate, mutate, read_table
+from faults import ROOT, line_number, locate, mutate, read_table, write_tests
 
 HERE = Path(__file__).resolve().parent
+TABLES = [HERE / "named.tsv", HERE / "table.tsv"]
 # the program's own tests, which come behind the others
 PROGRAM = {"test_cases": ["tests/test_cases.sh"], "test_cli": ["tests/test_cli.sh"],
            "test_formats": ["python3", "tests/test_formats.py"],
            "test_net.py": ["python3", "tests/test_net.py"],
+           "test_annotate.py": ["python3", "tests/test_annotate.py"],
+           "test_serve.py": ["python3", "tests/test_serve.py"],
+           "test_project.py": ["python3", "tests/test_project.py"],
            "test_compat": ["python3", "tests/test_compat.py"]}
 SLOW = ["test_gradients"]  # minutes, and what it sees the golden files see, too: it comes last
 MEMORY, FILE = 12 << 30, 4 << 30  # bytes that a test with a fault may take
+# what names the failing part of a program's test, in its output
+PARTS = [(r"^FAIL tests/cases/(\w+)", "{}"), (r"^(?:FAIL|ERROR): (\w+) \(__main__\.(\w+)", "{1}.{0}")]
+SHARED = "build-shared"
 
 
 def limit_resources():
@@ -44,12 +58,12 @@ class Copy:
     """A copy of the sources, in which faults are tried, and its tests."""
 
     def __init__(self, folder):
-        self.tree = folder / "tree"
-        scratch = folder / "scratch"
-        shutil.rmtree(scratch, ignore_errors=True)
-        scratch.mkdir(parents=True)
+        self.tree, self.output = folder / "tree", folder / "output"
+        folder.mkdir(parents=True, exist_ok=True)
+        scratch = tempfile.mkdtemp(prefix="m-")  # short: lines that name it are to fit a terminal
+        atexit.register(shutil.rmtree, scratch, ignore_errors=True)
         self.environment = {**os.environ, "OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "passive",
-                            "TMPDIR": str(scratch), "PYTHONDONTWRITEBYTECODE": "1",
+                            "TMPDIR": scratch, "PYTHONDONTWRITEBYTECODE": "1",
                             "NERFIT_TEST_DATA": os.environ.get(
                                 "NERFIT_TEST_DATA", str(ROOT.parent / "shared/data")),
                             "NERFIT_TEST_ENCODER": os.environ.get(
@@ -84,22 +98,25 @@ class Copy:
         return {re.search(r"tests/(test_\w+)\.c", line)[1] for line in out.splitlines()
                 if flag in line and "tests/test_" in line}
 
-    def make(self, *targets, limit=1800):
+    def make(self, *words):
+        """With a fault in place "WERROR=" belongs to the words, since it may leave something unused; sound
+        sources are compiled with everybody's flags, which a compiler's cache may know."""
         compiler = "ccache gcc" if shutil.which("ccache") else "gcc"
-        return subprocess.run(["make", "-s", f"-j{os.cpu_count()}", f"CC={compiler}", "WARN=-w",
-                               "VISIBILITY=default", *targets], cwd=self.tree, text=True,
-                              capture_output=True, timeout=limit)
-
-    def make_or_end(self, *targets):
-        done = self.make(*targets)
+        done = subprocess.run(["make", "-s", f"-j{os.cpu_count()}", f"CC={compiler}", *words],
+                              cwd=self.tree, text=True, capture_output=True, timeout=3600)
         if done.returncode:
             sys.exit(done.stderr)
 
+    def make_shared(self, *targets):
+        self.make(f"BUILD={SHARED}", "VISIBILITY=default", "WERROR=",
+                  *(f"{SHARED}/{name}" for name in targets))
+
     def build_tests(self):
-        library = self.tree / "build/libnerfit.so"
-        self.make_or_end("build/libnerfit.so", "build/nerfit")
-        self.make_or_end("TEST_LIBRARY=build/libnerfit.so", f"LDFLAGS=-Wl,-rpath,{library.parent}",
-                         *(f"build/tests/{name}" for name in self.plain))
+        library = self.tree / SHARED / "libnerfit.so"
+        self.make_shared("libnerfit.so", "nerfit")
+        self.make(f"BUILD={SHARED}", "VISIBILITY=default", f"TEST_LIBRARY={SHARED}/libnerfit.so",
+                  f"LDFLAGS=-Wl,-rpath,{library.parent}",
+                  *(f"{SHARED}/tests/{name}" for name in self.plain))
 
     def commands(self, build):
         """What runs each test but the last ones."""
@@ -109,47 +126,94 @@ class Copy:
     def run(self, command, limit, more=None):
         """(what came of it, seconds)"""
         started = time.time()
-        process = subprocess.Popen(command, cwd=self.tree, env={**self.environment, **(more or {})},
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                   stdin=subprocess.DEVNULL, start_new_session=True,
-                                   preexec_fn=limit_resources)
-        try:
-            code = process.wait(limit)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, 9)  # its children, too
-            process.wait()
-            code = "time"
+        with open(self.output, "wb") as output:
+            process = subprocess.Popen(command, cwd=self.tree, env={**self.environment, **(more or {})},
+                                       stdout=output, stderr=subprocess.STDOUT,
+                                       stdin=subprocess.DEVNULL, start_new_session=True,
+                                       preexec_fn=limit_resources)
+            try:
+                code = process.wait(limit)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, 9)  # its children, too
+                process.wait()
+                code = "time"
         return code, time.time() - started
+
+    def failing_part(self):
+        """Which part of a program's test failed in the last run: " data_reading", or nothing."""
+        text = self.output.read_text(encoding="utf-8", errors="replace")
+        for pattern, part in PARTS:
+            if match := re.search(pattern, text, re.MULTILINE):
+                return " " + part.format(*match.groups())
+        return ""
+
+
+def killer(copy, command, name, seconds):
+    """What kills the fault that is in the copy: the name with the part of the test that failed, or None."""
+    code, _ = copy.run(command, 10 * seconds + 20)
+    if not code or code == "time":
+        return f"{name} (time)" if code else None
+    return name + (copy.failing_part() if name in PROGRAM else "")
+
+
+class Known:
+    """The tests that rows name, each with what makes and runs it, and its seconds without a fault."""
+
+    def __init__(self, copy, rows):
+        self.copy, self.seconds = copy, {}
+        names = sorted({name_of(row) for row in rows if row["by"]})
+        copy.make(*sorted({self.target(name) for name in names}))
+        for name in names:
+            code, taken = copy.run(self.command(name), 1200)
+            if code:
+                print(f"without a fault {name} fails ({code}): it is left out", flush=True)
+            else:
+                self.seconds[name] = taken
+
+    def target(self, name):
+        return "build/nerfit" if name.split()[0] in PROGRAM else f"build/tests/{name}"
+
+    def command(self, name):
+        test, *part = name.split()
+        return [*PROGRAM.get(test, []), self.target(name), *part]
+
+    def judge(self, copy, name):
+        if name not in self.seconds:
+            return None
+        copy.make("WERROR=", self.target(name))
+        return name if killer(copy, self.command(name), name, self.seconds[name]) else None
+
+
+def name_of(row):
+    return row["by"].removesuffix(" (time)")
 
 
 def judge(copy, coverage, names):
     """Which of the tests kills the fault that is in the copy, or None."""
-    copy.make_or_end("build/libnerfit.so")
-    commands = copy.commands("build")
+    copy.make_shared("libnerfit.so")
+    commands = copy.commands(SHARED)
     built = False
     for name in sorted(names, key=lambda n: n in PROGRAM):  # else in the order given
         if name in PROGRAM and not built:
-            copy.make_or_end("build/nerfit")
+            copy.make_shared("nerfit")
             built = True
-        code, _ = copy.run(commands[name], 10 * coverage.tests[name]["seconds"] + 20)
-        if code:
-            return name if code != "time" else f"{name} (time)"
+        if by := killer(copy, commands[name], name, coverage.tests[name]["seconds"]):
+            return by
     return None
 
 
 def judge_last(copy, seconds):
     """The same with the tests that come last; each is linked with the whole library."""
     for name in sorted(seconds, key=seconds.get):
-        copy.make_or_end(f"build/tests/{name}")
-        code, _ = copy.run([f"build/tests/{name}"], 10 * seconds[name] + 20)
-        if code:
-            return name if code != "time" else f"{name} (time)"
+        copy.make("WERROR=", f"build/tests/{name}")
+        if by := killer(copy, [f"build/tests/{name}"], name, seconds[name]):
+            return by
     return None
 
 
 def measure_last(copy):
     """The seconds of each of these tests that passes without a fault."""
-    copy.make_or_end("build/libnerfit.so", *(f"build/tests/{name}" for name in copy.last))
+    copy.make(*(f"build/tests/{name}" for name in copy.last))
     seconds = {}
     for name in copy.last:
         code, taken = copy.run([f"build/tests/{name}"], 1200)
@@ -173,7 +237,35 @@ def attempt(copy, row, judged, *how):
     print(f"{'killed' if by else 'lives':8} {row['at']:14} {row['file']}: {row['operator']}"
           + (f" by {by}" if by else f"\n    - {row['old']}\n    + {row['new']}")
           + f" ({time.time() - started:.0f} s)", flush=True)
+    if by:
+        row["by"] = by
     return by is not None
+
+
+def try_known(copy, rows):
+    """The rows that their own tests do not kill."""
+    known = Known(copy, rows)
+    return [row for row in rows if not (row["by"] and attempt(copy, row, known.judge, name_of(row)))]
+
+
+def try_all(copy, rows):
+    """The rows that no test kills."""
+    copy.build_tests()
+    coverage = Coverage(copy, {row["file"] for row in rows})
+    for name, test in coverage.tests.items():
+        if test["failed"]:
+            print(f"without a fault {name} fails: it is left out", flush=True)
+    living = []
+    for row in rows:
+        number = line_number((copy.tree / row["file"]).read_text(encoding="utf-8"), row)
+        own, others = coverage.tests_of(row["file"], number)
+        if not attempt(copy, row, judge, coverage, own) and not (
+                others and attempt(copy, row, judge, coverage, others)):
+            living.append(row)
+    if living:
+        seconds = measure_last(copy)
+        living = [row for row in living if not attempt(copy, row, judge_last, seconds)]
+    return living
 
 
 def find(rows):
@@ -196,30 +288,22 @@ def main():
     parser.add_argument("--folder", type=Path, default=ROOT / "build/mutants")
     parser.add_argument("--only", default="")
     parser.add_argument("--least", type=float, default=95.0)
-    parser.add_argument("--list", action="store_true")
+    for flag in ("--list", "--known", "--write"):
+        parser.add_argument(flag, action="store_true")
     arguments = parser.parse_args()
-    rows = read_table(HERE / "named.tsv") + read_table(HERE / "table.tsv")
+    rows = [row for path in TABLES for row in read_table(path)]
     rows = [r for r in rows if re.search(arguments.only, f"{r['at']} {r['file']} {r['operator']}")]
     found = find(rows)
     lost = len(rows) - len(found)
     if arguments.list:
         return 1 if lost else 0
     copy = Copy(arguments.folder.resolve())
-    copy.build_tests()
-    coverage = Coverage(copy, {r["file"] for r in found})
-    for name, test in coverage.tests.items():
-        if test["failed"]:
-            print(f"without a fault {name} fails: it is left out", flush=True)
-    living = []
-    for row in found:
-        number = line_number((copy.tree / row["file"]).read_text(encoding="utf-8"), row)
-        own, others = coverage.tests_of(row["file"], number)
-        if not attempt(copy, row, judge, coverage, own) and not (
-                others and attempt(copy, row, judge, coverage, others)):
-            living.append(row)
-    if living:
-        seconds = measure_last(copy)
-        living = [row for row in living if not attempt(copy, row, judge_last, seconds)]
+    living = try_known(copy, found)
+    if living and not arguments.known:
+        living = try_all(copy, living)
+    if arguments.write:
+        for path in TABLES:
+            write_tests(path, found)
     killed = len(found) - len(living)
     for r in living:
         print(f"SURVIVED {r['at']} {r['file']}: {r['operator']}\n    - {r['old']}\n    + {r['new']}")

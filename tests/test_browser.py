@@ -10,6 +10,7 @@ test of accessibility. Where they are missing, tests are skipped.
 import json
 import os
 import sys
+import tarfile
 import time
 import unittest
 from pathlib import Path
@@ -405,6 +406,22 @@ class Learning(Browsing):
         self.b.wait(lambda: self.b.js("return document.querySelector('#tried').textContent") == "call anna at nine")
         self.accessible("see")
         self.b.click("#check-again")
+        # texts that the model sees otherwise, with what it sees
+        self.project.put(self.project.text(held_out), entities=[])
+        self.train()
+        self.go("annotate")
+        self.b.choose("#filter", "filter=disagreement")
+        self.b.wait(lambda: text["text"] in self.b.texts("#list bdi"), "the text is not in the list")
+        self.b.click(f"#list [data-id='{held_out}']")
+        self.b.wait(lambda: self.b.all("#text mark.suggested"), "what the model sees is not shown")
+        # the model, to take away
+        self.go("data")
+        self.b.wait(lambda: "curl" in self.b.text("#use-curl"))
+        self.assertIn("import nerfit", self.b.text("#use-python"))
+        self.b.click("#get-model")
+        model = self.b.wait(lambda: next(Path(self.b.downloads).glob("*.tar"), None), "the model is not downloaded")
+        with tarfile.open(model) as tar:
+            self.assertTrue(any(name.endswith("config.json") for name in tar.getnames()))
         self.assertNotIn("wrong", self.b.js("return document.getElementById('message').className"))
 
     def test_suggestions(self):
@@ -447,6 +464,14 @@ class Learning(Browsing):
         self.b.type(upload, str(bad), clear=False)
         self.b.wait(lambda: "bad.jsonl:1" in self.b.text("#message"))
         self.assertEqual([line for line in self.b.complaints() if "422" not in line], [])
+        self.b.js("""const given = new DataTransfer();
+            given.items.add(new File(["a dropped text\\n"], "dropped.txt"));
+            for (const what of ["dragover", "drop"]) document.querySelector("h1").dispatchEvent(new DragEvent(what,
+                { dataTransfer: given, bubbles: true, cancelable: true }))""")
+        self.assertIn("Take dropped.txt?", self.b.text("dialog[open]"))
+        self.b.click("dialog[open] button:last-child")
+        self.b.wait(lambda: not self.b.all("dialog[open]"))
+        self.assertEqual(self.project.fine("GET", "")["counts"]["texts"], 14)
         self.b.type("#paste", "one\ntwo")
         self.b.click("#paste-form button")
         self.b.wait(lambda: self.project.fine("GET", "")["counts"]["texts"] == 16)

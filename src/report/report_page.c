@@ -60,7 +60,7 @@ static const char STYLE[] =
     "color:var(--muted);margin-bottom:.2rem}article header b{color:var(--fg);font-weight:600;"
     "margin-left:.6rem}article div{display:grid;grid-template-columns:5.5rem 1fr}"
     "article div>span:first-child{color:var(--muted);font-size:.83rem;padding-top:.15rem}\n"
-    "article .entities{line-height:1.9}\n";
+    "article .entities{line-height:2.2}\n";
 
 void nf_page_head(nf_str *out, const char *title) {
     nf_str_append_text(out, HEAD);

@@ -18,6 +18,7 @@ async function go() {
         if (view === wanted) link.setAttribute("aria-current", "page");
         else link.removeAttribute("aria-current");
     }
+    scrollTo(0, 0);
     document.title = `${link(wanted)} – ${store.project.name} – nerfit`;
     try {
         await views[wanted].enter(id ? decodeURIComponent(id) : null);

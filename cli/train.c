@@ -9,6 +9,7 @@
 
 typedef struct progress {
     bool quiet, log_json;
+    size_t rank; /* in a job of several; rank 0 alone speaks, but of errors */
     cli_bar bar;
     cli_transfer transfer;
     double began; /* seconds */
@@ -63,6 +64,7 @@ static void print_entry(const nerfit_event *event) {
 
 static bool on_event(void *user, const nerfit_event *event) {
     progress *p = user;
+    if (p->rank > 0) return !cli_interrupted();
     if (event->kind == NERFIT_EVENT_BEGIN) {
         p->began = cli_now();
         p->first_step = event->step;
@@ -94,9 +96,12 @@ static void on_log(void *user, nerfit_log_level level, const char *message) {
     progress *p = user;
     cli_bar_clear(&p->bar);
     cli_bar_clear(&p->transfer.bar);
+    if (p->rank > 0) return;
     if (p->log_json && level == NERFIT_LOG_INFO) return;
     cli_log(&p->quiet, level, message);
 }
+
+enum { STOPPED = 130 };
 
 typedef nerfit_status work(const nerfit_config *config, const nerfit_callbacks *callbacks,
                            nerfit_train_result *result, nerfit_error *error);
@@ -112,10 +117,15 @@ static int train(work *run, nerfit_config *config, progress *p, bool json) {
     nerfit_status status = run(config, &callbacks, &result, &error);
     cli_bar_clear(&p->bar);
     cli_bar_clear(&p->transfer.bar);
+    if (p->rank > 0 && (status == NERFIT_OK || status == NERFIT_CANCELLED))
+        return status == NERFIT_OK ? DONE : STOPPED;
+    if (p->rank > 0) sleep(10); /* where rank 0 fails alike, it ends the job with its message */
+    if (p->rank > 0 && cli_interrupted()) return STOPPED;
     if (status == NERFIT_CANCELLED) {
         fprintf(stderr, "nerfit: %s (add --resume_from_checkpoint true)\n", error.text);
-        return 130;
+        return STOPPED;
     }
+    if (p->rank > 0) fprintf(stderr, "nerfit: rank %zu failed\n", p->rank);
     if (status != NERFIT_OK) return cli_fail(&error);
     if (result.report.text) {
         if (json)
@@ -135,6 +145,20 @@ static int train(work *run, nerfit_config *config, progress *p, bool json) {
     return DONE;
 }
 
+/* Where mpirun started several processes, the run is theirs. */
+static int join_job(nerfit_config *config, progress *p) {
+    nerfit_error error;
+    const char *size = getenv("OMPI_COMM_WORLD_SIZE");
+    size_t count;
+    if (!size || strcmp(size, "1") == 0) return -1;
+    if (nerfit_config_join_mpi(config, &p->rank, &count, &error) != NERFIT_OK)
+        return cli_fail(&error);
+    if (p->rank > 0) p->bar.terminal = false;
+    if (p->rank == 0 && !p->quiet && !p->log_json)
+        fprintf(stderr, "%zu processes train together\n", count);
+    return -1;
+}
+
 static int run_with(work *run, const command *self, int argc, char **argv) {
     nerfit_error error;
     nerfit_config *config;
@@ -149,6 +173,7 @@ static int run_with(work *run, const command *self, int argc, char **argv) {
     int status = cli_read_config(self, argc, argv, config, options, 3);
     p.bar.terminal = isatty(STDERR_FILENO) && !p.quiet && !p.log_json;
     cli_transfer_begin(&p.transfer, p.quiet || p.log_json);
+    if (status < 0) status = join_job(config, &p);
     if (status < 0) {
         cli_catch_interrupts();
         status = train(run, config, &p, json);
@@ -189,7 +214,9 @@ const command command_train = {
     "train", "[CONFIG.yaml] [--option value ...]", "train a model on annotated texts",
     "Runs both stages and prints the final scores. Options come from the config file, then from "
     "the\n"
-    "command line. Interrupted (Ctrl-C), it leaves a checkpoint to go on from.\n\n"
+    "command line. Interrupted (Ctrl-C), it leaves a checkpoint to go on from. Under mpirun (Open "
+    "MPI)\n"
+    "all processes train together: docs/scale.md.\n\n"
     "  nerfit train config.yaml --learning_rate 5e-5,1e-4\n"
     "  nerfit train --model_name MODEL --train_annotations a.jsonl \\\n"
     "    --ent2emb labels.yaml --output_dir OUT",

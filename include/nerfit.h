@@ -724,6 +724,14 @@ typedef struct nerfit_config nerfit_config;
 /* With the defaults. */
 NERFIT_API nerfit_status nerfit_config_new(nerfit_config **config, nerfit_error *error);
 NERFIT_API void nerfit_config_free(nerfit_config *config);
+/* Joins the job that Open MPI's mpirun started (libmpi.so.40, opened now): nerfit_train and
+ * nerfit_pretrain then train with all its processes, each with a rank from 0 and
+ * per_device_train_batch_size texts of a batch; all read the same files. Rank 0 writes output_dir and has
+ * the result; the others' result is empty. Call it in all of them, at most once in a process.
+ * nerfit_config_free waits for the others and leaves the job, or ends it if the training failed: tell of
+ * an error before. */
+NERFIT_API nerfit_status nerfit_config_join_mpi(nerfit_config *config, size_t *rank, size_t *size,
+                                                nerfit_error *error);
 /* Reads a YAML file; relative paths in it count from its folder. */
 NERFIT_API nerfit_status nerfit_config_load(nerfit_config *config, const char *path,
                                             nerfit_error *error);

@@ -7,6 +7,7 @@
 #include "api_train.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "train/comm_mpi.h"
 
 nerfit_status nerfit_output_open(nerfit_output **output, const char *path, nerfit_error *error) {
     nf_file_writer *writer;
@@ -47,8 +48,25 @@ nerfit_status nerfit_config_new(nerfit_config **out, nerfit_error *error) {
     return status;
 }
 
+nerfit_status nerfit_config_join_mpi(nerfit_config *config, size_t *rank, size_t *size,
+                                     nerfit_error *error) {
+    if (config->comm) return nf_fail(error, NERFIT_ARGUMENT, "the job was joined already");
+    NF_TRY(nf_comm_mpi(&config->comm, error));
+    *rank = config->comm->rank;
+    *size = config->comm->size;
+    return NERFIT_OK;
+}
+
+/* A run that was stopped is stopped on all ranks. */
+static nerfit_status end_of_job(const nerfit_config *config, nerfit_status status) {
+    if (config->comm && (status == NERFIT_OK || status == NERFIT_CANCELLED))
+        nf_comm_mpi_done(config->comm);
+    return status;
+}
+
 void nerfit_config_free(nerfit_config *config) {
     if (!config) return;
+    nf_comm_mpi_free(config->comm);
     nf_train_options_free(&config->options);
     nf_embeddings_free(&config->embeddings);
     nf_descriptions_free(&config->descriptions);
@@ -144,6 +162,7 @@ nf_train_data nf_config_data(const nerfit_config *config) {
         .test = c[2] ? &c[2]->corpus : NULL,
         .embeddings = config->embeddings.count ? &config->embeddings : NULL,
         .descriptions = config->descriptions.count ? &config->descriptions : NULL,
+        .comm = config->comm,
     };
 }
 
@@ -224,7 +243,7 @@ nerfit_status nerfit_train(const nerfit_config *config, const nerfit_callbacks *
     if (status == NERFIT_OK) status = hand_out(&inner, result, error);
     nf_train_result_free(&inner);
     for (int i = 0; i < 3; i++) nf_corpus_free(&parsed[i]);
-    return status;
+    return end_of_job(config, status);
 }
 
 nerfit_status nerfit_pretrain(const nerfit_config *config, const nerfit_callbacks *given,
@@ -235,11 +254,11 @@ nerfit_status nerfit_pretrain(const nerfit_config *config, const nerfit_callback
     nf_log log = {callbacks->log, callbacks->user};
     nf_net net = {callbacks->transfer, callbacks->user, log};
     nf_train_services services = nf_net_services(&net);
-    const nf_train_data data = {.services = &services};
+    const nf_train_data data = {.services = &services, .comm = config->comm};
     nf_train_result inner = {0};
     nerfit_status status = nf_pretrain_run(
         &config->options, &data, &log, callbacks->event ? observe : NULL, callbacks, &inner, error);
     if (status == NERFIT_OK) status = hand_out(&inner, result, error);
     nf_train_result_free(&inner);
-    return status;
+    return end_of_job(config, status);
 }

@@ -10,6 +10,7 @@ struct nerfit_config {
     const nerfit_corpus *corpora[3]; /* train, validation, test; NULL: the options' file */
     nf_embeddings embeddings;        /* count 0: none */
     nf_descriptions descriptions;    /* count 0: none */
+    nf_comm *comm;                   /* the job that was joined; NULL: none */
 };
 
 /* What the config has in memory. */

@@ -490,6 +490,10 @@ _FUNCTIONS = {
     ),
     "nerfit_report_free": (None, [POINTER(Report)]),
     "nerfit_config_new": (STATUS, [POINTER(c_void_p), _error]),
+    "nerfit_config_join_mpi": (
+        STATUS,
+        [c_void_p, POINTER(c_size_t), POINTER(c_size_t), _error],
+    ),
     "nerfit_config_free": (None, [c_void_p]),
     "nerfit_config_load": (STATUS, [c_void_p, c_char_p, _error]),
     "nerfit_config_set": (STATUS, [c_void_p, c_char_p, c_char_p, _error]),

@@ -58,6 +58,11 @@ typedef struct nf_run {
     json_t *best;         /* of the last stage: best_metric, best_model_checkpoint, ... */
 } nf_run;
 
+/* Whether this process writes: one alone, or rank 0. */
+static inline bool nf_run_writes(const nf_run *r) {
+    return nf_comm_rank(r->data->comm) == 0;
+}
+
 /* ---- run_data.c: what a run reads */
 nerfit_status nf_run_read_corpora(nf_run *r);
 /* r->descriptions, before any model is looked for. An error if the annotations use a label that

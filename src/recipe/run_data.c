@@ -184,6 +184,11 @@ static nf_embedder embedder_of(nf_run *r, nf_label_text rule) {
 
 /* Descriptions by the language model. */
 static nerfit_status describe_labels(nf_run *r) {
+    if (nf_comm_size(r->data->comm) > 1)
+        return nf_fail(
+            r->err, NERFIT_ARGUMENT,
+            "ranks cannot share what a language model writes while they begin: let nerfit "
+            "describe write it before, and give the file in ent2emb");
     const nf_train_options *o = r->options;
     const nf_train_services *s = r->data->services;
     const char *file = nf_path_join(&r->arena, o->output_dir, "descriptions.yaml");

@@ -143,6 +143,7 @@ nerfit_status nf_run_take_finished(nf_run *r, nf_train_result *result) {
 nerfit_status nf_run_save_finished(nf_run *r, int s, bool done, const nf_train_result *result) {
     char given[17];
     const char *folder = nf_run_stage_folder(r, s), *path = record_path(r, s);
+    if (!nf_run_writes(r)) return NERFIT_OK;
     if (!folder || !path) return nf_no_memory(r->err, 0);
     NF_TRY(print_fingerprint(r, given));
     NF_TRY(nf_directory_make(folder, r->err));

@@ -112,6 +112,8 @@ nerfit_status nf_run_make_identity(nf_run *r) {
     }
     remove_unlike(options);
     json_object_set_new(out, "labels", labels);
+    if (nf_comm_size(r->data->comm) > 1) /* a step has so many batches at once */
+        json_object_set_new(out, "ranks", json_integer((json_int_t)r->data->comm->size));
     if (!r->corpora[NF_SPLIT_TRAIN]) /* of pre-training: its texts and descriptions */
         json_object_set_new(out, "pretrain_annotations", fingerprint_text(r->fingerprint));
     nerfit_status status = add_corpora(r, out);

@@ -118,6 +118,10 @@ nerfit_status nf_run_end_folder(nf_run *r, const char *unfinished, const char *p
 }
 
 nerfit_status nf_run_save_record(nf_run *r, const char *name, json_t *value) {
+    if (!nf_run_writes(r)) {
+        json_decref(value);
+        return NERFIT_OK;
+    }
     const char *path = nf_path_join(&r->arena, r->options->output_dir, name);
     nerfit_status status =
         path && value ? nf_json_save(value, path, r->err) : nf_no_memory(r->err, 0);
@@ -227,6 +231,7 @@ static nerfit_status add_lines(nf_str *out, int stage, const json_t *history, ne
 nerfit_status nf_run_begin_metrics(nf_run *r, int stage, const json_t *history) {
     const char *path = metrics_path(r);
     nf_str before = {0};
+    if (!nf_run_writes(r)) return NERFIT_OK;
     if (!path) return nf_no_memory(r->err, 0);
     if (r->metrics) fclose(r->metrics);
     r->metrics = NULL;
@@ -251,11 +256,21 @@ static nerfit_status take_lock(nf_run *r) {
                              "wait for it");
 }
 
-nerfit_status nf_run_open_output(nf_run *r) {
+/* Goes on when all ranks have come. */
+static nerfit_status meet(nf_run *r) {
+    nf_comm *comm = r->data->comm;
+    const double none = 0.0;
+    if (!comm) return NERFIT_OK;
+    double *all = malloc(comm->size * sizeof *all);
+    if (!all) return nf_no_memory(r->err, comm->size * sizeof *all);
+    nerfit_status status = comm->all_gather(comm, &none, 1, all, r->err);
+    free(all);
+    return status;
+}
+
+/* Makes the folder the run's own. */
+static nerfit_status clear_output(nf_run *r) {
     const nf_train_options *o = r->options;
-    NF_TRY(nf_run_check_output(r));
-    NF_TRY(nf_run_make_identity(r));
-    NF_TRY(nf_run_check_resumed(r));
     NF_TRY(nf_directory_make(o->output_dir, r->err));
     NF_TRY(take_lock(r));
     NF_TRY(remove_unfinished(r));
@@ -266,4 +281,15 @@ nerfit_status nf_run_open_output(nf_run *r) {
     if (o->recipe == NF_RECIPE_NERFIT && r->corpora[NF_SPLIT_TRAIN])
         used.least_probability = nf_run_least_probability(r);
     return nf_run_save_record(r, ARGUMENTS, nf_train_options_record(&used, r->as_given));
+}
+
+/* Of several ranks all look at what is there before the one that writes changes it, and go on when it
+ * has. */
+nerfit_status nf_run_open_output(nf_run *r) {
+    NF_TRY(nf_run_check_output(r));
+    NF_TRY(nf_run_make_identity(r));
+    NF_TRY(nf_run_check_resumed(r));
+    NF_TRY(meet(r));
+    if (nf_run_writes(r)) NF_TRY(clear_output(r));
+    return meet(r);
 }

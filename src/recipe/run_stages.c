@@ -88,6 +88,7 @@ nerfit_status nf_run_stage(nf_run *r, int s, nf_task *task) {
                       .ws = r->ws,
                       .log = r->log,
                       .run = r->identity,
+                      .comm = r->data->comm,
                       .observer = observe,
                       .user = r};
     if (!stage.folder) return nf_no_memory(r->err, 0);
@@ -205,6 +206,7 @@ nerfit_status nf_run_save_head(nf_run *r, const char *folder) {
  * resumes. */
 static nerfit_status save_stage1(nf_run *r) {
     const char *parent = nf_run_stage_folder(r, 0), *unfinished;
+    if (!nf_run_writes(r)) return NERFIT_OK;
     NF_TRY(nf_run_begin_folder(r, parent, FINISHED, &unfinished));
     NF_TRY(nf_checkpoint_save_values(r->model, unfinished, false, r->err));
     if (r->model->adapter)
@@ -339,10 +341,11 @@ nerfit_status nf_run_keep_base(nf_run *r) {
                 base);
     nf_model_remove_classifier(r->model);
     const char *output = r->options->output_dir, *unfinished;
+    r->model->folder = base;
+    if (!nf_run_writes(r)) return NERFIT_OK;
     NF_TRY(nf_run_begin_folder(r, output, "base", &unfinished));
     NF_TRY(nf_model_save(r->model, unfinished, r->err));
     NF_TRY(nf_run_end_folder(r, unfinished, output, "base"));
-    r->model->folder = base;
     return NERFIT_OK;
 }
 

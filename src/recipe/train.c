@@ -115,10 +115,10 @@ static nerfit_status train_model(nf_run *r, nf_train_result *result) {
         if (o->max_steps[0] != 0) NF_TRY(nf_run_contrastive(r));
         status = nf_run_classification(r, &task);
     }
-    if (status == NERFIT_OK) status = final_report(r, task, result);
+    if (status == NERFIT_OK && nf_run_writes(r)) status = final_report(r, task, result);
     if (task) task->free(task);
     NF_TRY(status);
-    return save_model(r, result);
+    return nf_run_writes(r) ? save_model(r, result) : NERFIT_OK;
 }
 
 /* The model that is finished already; what follows computes with it as if the stages had just
@@ -178,6 +178,7 @@ static nerfit_status train(nf_run *r, nf_train_result *result) {
     NF_TRY(nf_run_make_labels(r));
     if (!r->finished) NF_TRY(nf_run_self_training(r));
     NF_TRY(r->finished ? take_model(r, result) : train_model(r, result));
+    if (!nf_run_writes(r)) return NERFIT_OK;
     NF_TRY(nf_run_review(r, result));
     NF_TRY(nf_run_save_record(r, "trainer_state.json", trainer_state(r)));
     return nf_run_save_finished(r, 1, true, result);
@@ -235,6 +236,7 @@ static nerfit_status pretrain_with(nf_run *r, nf_pretraining *p, nf_train_result
     nerfit_status status = nf_run_stage(r, 0, task);
     task->free(task);
     NF_TRY(status);
+    if (!nf_run_writes(r)) return NERFIT_OK;
     NF_TRY(save_pretrained(r, result));
     NF_TRY(nf_run_save_record(r, "trainer_state.json", trainer_state(r)));
     return nf_run_save_finished(r, 0, true, result);

@@ -38,6 +38,8 @@ typedef struct nf_train_data {
     const struct nf_pretrained *pretrained; /* what a run found for this model_name; not freed */
     const nf_train_services
         *services; /* NULL: models are folders, and there is no language model */
+    nf_comm *
+        comm; /* the ranks that train; rank 0 writes, and does what follows the stages. NULL: one */
 } nf_train_data;
 
 /* nf_train_run, for those that train within a run (review.h). */

@@ -5,8 +5,9 @@
  *
  *     NULL               one process
  *     nf_comm_threads    threads of a process, each of them a rank
+ *     nf_comm_mpi        processes of an MPI job (comm_mpi.h)
  *
- * Another way to talk (MPI) is another constructor that fills the table. Collective calls are made
+ * Another way to talk is another constructor that fills the table. Collective calls are made
  * by all ranks in the same order. A rank that fails says so by `leave`: the others' calls then fail
  * with NERFIT_CANCELLED instead of waiting for it. Inside a rank, a team (model/team.h) may divide
  * its texts further. */
@@ -38,6 +39,9 @@ static inline size_t nf_comm_size(const nf_comm *comm) {
 static inline size_t nf_comm_rank(const nf_comm *comm) {
     return comm ? comm->rank : 0;
 }
+
+/* Sorts the rows of all ranks [n] and leaves each once; how many. */
+size_t nf_comm_rows_union(int32_t *rows, size_t n);
 
 /* `size` communicators out [size], one for each thread. */
 nerfit_status nf_comm_threads(nf_comm **out, size_t size, nerfit_error *err);

@@ -78,23 +78,28 @@ static int by_row(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+size_t nf_comm_rows_union(int32_t *rows, size_t n) {
+    size_t kept = 0;
+    if (n) qsort(rows, n, sizeof *rows, by_row);
+    for (size_t i = 0; i < n; i++)
+        if (i == 0 || rows[i] != rows[i - 1]) rows[kept++] = rows[i];
+    return kept;
+}
+
 static nerfit_status threads_gather_rows(nf_comm *comm, const int32_t *rows, size_t n,
                                          int32_t **out, size_t *n_out, nerfit_error *err) {
     meeting *m = ((thread_comm *)comm)->meeting;
     m->shown[comm->rank] = rows;
     m->counts[comm->rank] = n;
     NF_TRY(meet(m, err));
-    size_t count = 0, kept = 0;
+    size_t count = 0;
     for (size_t r = 0; r < comm->size; r++) count += m->counts[r];
     int32_t *all = malloc(count * sizeof *all + 1);
     if (!all) return nf_no_memory(err, count * sizeof *all);
     for (size_t r = 0, at = 0; r < comm->size; at += m->counts[r++])
         if (m->counts[r]) memcpy(all + at, m->shown[r], m->counts[r] * sizeof *all);
-    qsort(all, count, sizeof *all, by_row);
-    for (size_t i = 0; i < count; i++)
-        if (i == 0 || all[i] != all[i - 1]) all[kept++] = all[i];
     *out = all;
-    *n_out = kept;
+    *n_out = nf_comm_rows_union(all, count);
     return meet(m, err);
 }
 

@@ -343,24 +343,32 @@ static bool due(nf_strategy strategy, int64_t every, const nf_stage *stage) {
     return false;
 }
 
+/* One rank's observer stops all. */
+static nerfit_status agree(nf_stage *stage, bool *go_on, nerfit_error *err) {
+    double stops = *go_on ? 0.0 : 1.0;
+    NF_TRY(add_up(stage->comm, &stops, err));
+    *go_on = stops == 0.0;
+    return NERFIT_OK;
+}
+
 static nerfit_status after_step(nf_stage *stage, double loss, double grad_norm, bool *go_on,
                                 nerfit_error *err) {
     const nf_stage_options *o = &stage->options;
     bool has_validation = stage->task->validation && stage->task->validation->count > 0;
     if (!tell(stage, NF_STAGE_STEP, loss, NULL, NULL)) *go_on = false;
-    double stops = *go_on ? 0.0 : 1.0; /* one rank's observer stops all */
-    NF_TRY(add_up(stage->comm, &stops, err));
-    *go_on = stops == 0.0;
     if (due(o->logging_strategy, o->logging_steps, stage))
         NF_TRY(log_step(stage, grad_norm, go_on, err));
     if (has_validation && due(o->eval_strategy, o->eval_steps, stage))
         NF_TRY(evaluate_step(stage, go_on, err));
+    NF_TRY(agree(stage, go_on, err));
     /* A cancelled run leaves a checkpoint whatever the strategy, to go on from; the best model is
      * kept where save_steps would pass over it, for the end loads it. */
     bool best = o->load_best_model_at_end && stage->state.has_best &&
                 stage->state.best_step == stage->state.step;
-    if (!*go_on || best || due(o->save_strategy, o->save_steps, stage))
+    if (!*go_on || best || due(o->save_strategy, o->save_steps, stage)) {
         NF_TRY(save_step(stage, go_on, err));
+        NF_TRY(agree(stage, go_on, err));
+    }
     return NERFIT_OK;
 }
 
@@ -369,6 +377,7 @@ static nerfit_status loop(nf_stage *stage, uint32_t *order, const nf_example **b
     nf_stage_state *state = &stage->state;
     int64_t ordered = -1;
     bool go_on = tell(stage, NF_STAGE_BEGIN, 0.0, NULL, NULL);
+    NF_TRY(agree(stage, &go_on, err));
     while (go_on && state->step < stage->total_steps && !state->stopped_early) {
         int64_t epoch = state->step / stage->steps_per_epoch;
         if (epoch != ordered)

@@ -8,6 +8,7 @@
 #include <execinfo.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -63,9 +64,13 @@ static void tell_caller(const void *address) {
     const char *where = "";
     unsigned long offset = 0;
     if (!dladdr(address, &info) || !info.dli_fname) return;
-    /* the outermost frame but libc's is main's */
     for (int i = 0, n = backtrace(frames, DEEP); i < n && !offset; i++) {
-        if (!dladdr(frames[i], &at) || !at.dli_fname || strstr(at.dli_fname, ".so")) continue;
+        if (!dladdr(frames[i], &at) || !at.dli_fname) continue;
+        bool library = strstr(at.dli_fname, ".so");
+        /* operator new asks for somebody else */
+        if (library && strstr(info.dli_fname, "libstdc++") && !strstr(at.dli_fname, "shim"))
+            info = at;
+        if (library) continue;
         program = at;
         where = file_of(program.dli_fname);
         offset = (unsigned long)((const char *)frames[i] - (const char *)program.dli_fbase);

@@ -562,7 +562,8 @@ static int run_score(const command *self, int argc, char **argv) {
         cli_parse(self, argc, argv, options, sizeof options / sizeof *options, operands, 2, &n);
     if (status >= 0) return status;
     if (n < 2 && !(n == 1 && predicted.label_column))
-        return cli_usage(self, "%s is missing", n ? "PRED" : "GOLD");
+        return cli_usage(self, n ? "PRED is missing; a file that holds both takes --pred_column"
+                                 : "GOLD is missing");
     if (n == 1) operands[1] = operands[0]; /* both in one file */
     if ((status = cli_output(output)) >= 0) return status;
     predicted.word_column = gold.word_column;
@@ -575,9 +576,11 @@ static int run_score(const command *self, int argc, char **argv) {
     return print_report(&report, &show);
 }
 
-const command command_score = {"score", "GOLD PRED [options]",
-                               "score the labels of one CoNLL file against another's",
-                               "Both files must have the same words.", run_score};
+const command command_score = {
+    "score", "GOLD PRED [options]", "score the labels of one CoNLL file against another's",
+    "Both files must have the same words. One file may hold both labels, as\n"
+    "conlleval's input does: nerfit score FILE --pred_column -1.",
+    run_score};
 
 /* ---------------------------------------------------------------- embed */
 

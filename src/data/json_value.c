@@ -110,7 +110,20 @@ nf_json_value nf_json_value_part(const nf_json_value *v, const json_t *json, siz
     return (nf_json_value){v->reading, json, v->text + at, end - at, place.line, place.column};
 }
 
+/* Prodigy's judgement of a text, which travels through all formats of JSON. */
+static nerfit_status leave_out_rejected(const nf_json_value *v, bool *rejected) {
+    const char *answer = json_string_value(json_object_get(v->json, "answer"));
+    *rejected = answer && !v->reading->texts_only &&
+                (strcmp(answer, "reject") == 0 || strcmp(answer, "ignore") == 0);
+    if (!*rejected) return NERFIT_OK;
+    return nf_json_value_warning(v, NF_FINDING_PASSED_OVER,
+                                 "has the answer \"%s\": left out, as not annotated", answer);
+}
+
 nerfit_status nf_json_value_read(const nf_json_value *value) {
+    bool rejected;
+    NF_TRY(leave_out_rejected(value, &rejected));
+    if (rejected) return NERFIT_OK;
     const nf_format *format = value->reading->format;
     if (!format || !format->read_value) format = nf_format_of_value(value->json);
     if (!format) format = &nf_format_jsonl;
@@ -383,16 +396,6 @@ static nerfit_status read_spans(span_reader *r, const json_t *list, nf_given_doc
     return all_good ? nf_reading_add(r->value->reading, given) : NERFIT_OK;
 }
 
-/* Prodigy's judgement of a text, which also travels in other formats. */
-static nerfit_status leave_out_rejected(const nf_json_value *v, bool *rejected) {
-    const char *answer = json_string_value(json_object_get(v->json, "answer"));
-    *rejected = answer && !v->reading->texts_only &&
-                (strcmp(answer, "reject") == 0 || strcmp(answer, "ignore") == 0);
-    if (!*rejected) return NERFIT_OK;
-    return nf_json_value_warning(v, NF_FINDING_PASSED_OVER,
-                                 "has the answer \"%s\": left out, as not annotated", answer);
-}
-
 static nerfit_status read_shape(span_reader *r) {
     const nf_json_value *v = r->value;
     const nf_span_shape *shape = r->shape;
@@ -400,9 +403,6 @@ static nerfit_status read_shape(span_reader *r) {
     if (!json_is_object(v->json))
         return nf_json_value_error(v, 0, 0, "expected an object, not %s",
                                    nf_json_type_name(v->json));
-    bool rejected;
-    NF_TRY(leave_out_rejected(v, &rejected));
-    if (rejected) return NERFIT_OK;
     const json_t *text = nf_json_get(v->json, shape->text, text_key);
     const json_t *list = nf_json_get(v->json, shape->list, list_key);
     if (!text)
@@ -460,8 +460,8 @@ static bool looks_like_span(const json_t *json) {
     }
     return json_is_integer(
         nf_json_get(json,
-                    "start|start_offset|startOffset|start_char|token_start|begin|"
-                    "span.begin|span.start|span.0|offset",
+                    "start|start_offset|startOffset|start_char|char_start|start_index|startIndex|"
+                    "token_start|begin|from|span.begin|span.start|span.0|pos.0|position.0|offset",
                     NULL));
 }
 
@@ -470,6 +470,29 @@ static bool looks_like_printed_list(const char *text) {
     text += strspn(text, " ");
     return (text[0] == '[' && strspn(text + 1, " [({\"'0123456789-") > 1) ||
            (text[0] == '{' && strspn(text + 1, " \"'") > 0);
+}
+
+/* The labels of several words in one text: "B-PER I-PER O". */
+static bool looks_like_tags(const char *text) {
+    size_t labels = 0, words = 0;
+    for (size_t size; *text; text += size) {
+        text += strspn(text, " ,");
+        size = strcspn(text, " ,");
+        if (!size) break;
+        if (!nf_is_tag(text, size)) return false;
+        labels += size > 1;
+        words++;
+    }
+    return labels > 0 && words > 1;
+}
+
+/* {"PER": ["Ada"], ...}, under a key that means annotations. */
+static bool looks_like_lists_by_label(const char *key, const json_t *json) {
+    static const char *const keys[] = {"ner",    "ents",  "annotations", "annotation", "entity",
+                                       "labels", "spans", "denotations", NULL};
+    void *first = json_object_iter((json_t *)json);
+    return first && json_array_size(json_object_iter_value(first)) > 0 &&
+           is_taken(keys, key, strlen(key));
 }
 
 static bool looks_like_spans(const json_t *json) {
@@ -517,7 +540,10 @@ const char *nf_json_annotation_key(const json_t *object, bool deep) {
     }
     json_object_foreach((json_t *)object, key, value) {
         if (strcmp(key, "entities") == 0 || strcmp(key, "tokens") == 0) continue;
-        if (looks_like_spans(value)) return key;
+        const char *text = json_string_value(value);
+        if (looks_like_spans(value) || looks_like_lists_by_label(key, value) ||
+            (text && strcmp(key, "text") != 0 && looks_like_tags(text)))
+            return key;
     }
     if (!deep) return NULL;
     json_object_foreach((json_t *)object, key, value) if (holds_spans(value, LEVELS)) return key;

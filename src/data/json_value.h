@@ -67,8 +67,8 @@ typedef struct nf_span_shape {
 nerfit_status nf_span_shape_read(const nf_json_value *value, const nf_span_shape *shape);
 
 /* A key of the object but "entities" and "tokens" that holds what looks like annotations: a list of
- * what could be entities, or of words' labels; with `deep` also one that has such a list some levels
- * down. NULL if there is none. */
+ * what could be entities, or of words' labels (also in one text), or lists by label; with `deep` also
+ * one that has such a list some levels down. NULL if there is none. */
 const char *nf_json_annotation_key(const json_t *object, bool deep);
 
 /* ---------------------------------------------------------------- writing */

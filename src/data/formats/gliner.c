@@ -46,6 +46,11 @@ static nerfit_status read_span(const nf_json_value *v, size_t index, const json_
     return NERFIT_OK;
 }
 
+static const char *foreign_key(const json_t *row) {
+    return json_array_size(json_object_get(row, "entities")) ? "entities"
+                                                             : nf_json_annotation_key(row, false);
+}
+
 static nerfit_status read_row(const nf_json_value *v, nf_arena *arena, nf_str *text) {
     static const char *const taken[] = {"tokenized_text", "ner", NULL};
     const json_t *list = json_object_get(v->json, "tokenized_text"),
@@ -56,6 +61,12 @@ static nerfit_status read_row(const nf_json_value *v, nf_arena *arena, nf_str *t
     if (ner && !json_is_array(ner))
         return nf_json_value_error(v, nf_json_member(v->text, v->size, 0, "ner"), 0,
                                    "\"ner\" is %s; expected an array", nf_json_type_name(ner));
+    const char *foreign = ner || v->reading->texts_only ? NULL : foreign_key(v->json);
+    if (foreign)
+        return nf_json_value_error(v, nf_json_member(v->text, v->size, 0, foreign), 0,
+                                   "has no \"ner\", but \"%s\" holds what looks like annotations; "
+                                   "expected \"ner\": [[first word, last word, label], ...]",
+                                   foreign);
     NF_TRY(nf_json_words(v, list, "tokenized_text", arena, &rows));
     if (!rows) return NERFIT_OK;
     size_t count = json_array_size(list), n_spans = json_array_size(ner);

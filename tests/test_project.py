@@ -181,6 +181,20 @@ class Texts(Case):
                               ("filter=x", 422), ("order=x", 422), ("search=" + "x" * 1001, 422), ("offsets=byte", 422)]:
             self.assertEqual(p.ask("GET", "/texts?" + query)[0], status, query)
 
+    def test_opened_again(self):
+        """Texts lie in a file of their own: what came between them keeps its number."""
+        p = self.project()
+        p.label("a")
+        for i in range(3):
+            p.add(f"text {i}")
+            p.put(p.text(1), notes=str(i))
+            p.fine("POST", "/labels/rename", {"from": "abc"[i], "to": "abcd"[i + 1]})
+        before, changes = p.state(), [p.fine("GET", f"/changes?since={i}") for i in range(12)]
+        p.service.end()
+        again = self.project()
+        self.assertEqual(again.state(), before)
+        self.assertEqual([again.fine("GET", f"/changes?since={i}") for i in range(12)], changes)
+
     def test_deleted_text_comes_again(self):
         p = self.project()
         p.add("one", "two")

@@ -70,7 +70,7 @@ static nerfit_status decide(nf_project *p, const json_t *event, nerfit_error *er
     free(text->marks.items);
     text->marks = marks;
     text->status = (nf_item_status)s;
-    text->revision = p->revision;
+    text->revision = p->at;
     text->changed = json_number_value(json_object_get(event, "time"));
     return NERFIT_OK;
 }
@@ -82,7 +82,7 @@ static nerfit_status delete_text(nf_project *p, const json_t *id, nerfit_error *
     if (nf_project_same_text(p, text->text, text->size) == text) HASH_DELETE(hh, p->by_text, text);
     text->deleted = true;
     text->marks.count = 0;
-    text->revision = p->revision;
+    text->revision = p->at;
     return NERFIT_OK;
 }
 
@@ -142,7 +142,7 @@ static void drop_label(nf_project *p, nf_label *label, const nf_label *to) {
         for (size_t k = 0; k < text->marks.count; k++)
             if (text->marks.items[k].label == label) {
                 nf_marks_relabel(&text->marks, label, to);
-                text->revision = p->revision;
+                text->revision = p->at;
                 break;
             }
     }
@@ -159,8 +159,7 @@ static nerfit_status rename_label(nf_project *p, const json_t *names, nerfit_err
     nf_label *label = from ? nf_project_label(p, from) : NULL;
     nf_label *into = to ? nf_project_label(p, to) : NULL;
     if (!label || !to || label == into) return wrong(err, "\"renamed\"");
-    if (json_array_append_new(p->renames,
-                              json_pack("[I, s, s]", (json_int_t)p->revision, from, to)) != 0)
+    if (json_array_append_new(p->renames, json_pack("[I, s, s]", (json_int_t)p->at, from, to)) != 0)
         return nf_no_memory(err, 0);
     if (into) {
         drop_label(p, label, into);
@@ -170,8 +169,8 @@ static nerfit_status rename_label(nf_project *p, const json_t *names, nerfit_err
     for (size_t i = 0; i < p->n_texts; i++) {
         nf_item *text = p->texts[i];
         for (size_t k = 0; k < text->marks.count; k++)
-            if (text->marks.items[k].label == label) text->revision = p->revision;
-        if (text->revision == p->revision) nf_marks_sort(&text->marks);
+            if (text->marks.items[k].label == label) text->revision = p->at;
+        if (text->revision == p->at) nf_marks_sort(&text->marks);
     }
     return NERFIT_OK;
 }
@@ -209,13 +208,14 @@ nerfit_status nf_project_replay(void *project, const json_t *event, long number,
     (void)number;
     json_int_t revision = json_integer_value(json_object_get(event, "revision"));
     if (revision <= 0) return wrong(err, "\"revision\"");
-    if ((uint64_t)revision > p->revision) p->revision = (uint64_t)revision;
+    p->at = (uint64_t)revision;
+    if (p->at > p->revision) p->revision = p->at; /* texts that came later are there already */
     if (json_object_get(event, "id")) return decide(p, event, err);
     for (size_t i = 0; i < NF_COUNT(kinds); i++) {
         const json_t *value = json_object_get(event, kinds[i].member);
         if (!value) continue;
-        if (kinds[i].labels) p->labels_revision = p->revision;
-        if (kinds[i].settings) p->settings_revision = p->revision;
+        if (kinds[i].labels) p->labels_revision = p->at;
+        if (kinds[i].settings) p->settings_revision = p->at;
         return kinds[i].apply(p, value, err);
     }
     return nf_fail(err, NERFIT_FORMAT, "an event of an unknown kind; a later nerfit wrote it?");

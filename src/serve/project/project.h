@@ -55,6 +55,7 @@ typedef struct nf_item {
     long line;
     json_t *beside; /* other fields that it came with, an object; or NULL */
     uint64_t revision;
+    uint64_t at;    /* the revision of the event that happens */
     double changed; /* seconds since 1970; 0: never */
     nf_item_status status;
     nf_marks marks;
@@ -74,8 +75,8 @@ typedef struct nf_project {
     nf_item *by_text;  /* hash map, of texts that are not deleted */
     nf_label **labels; /* [n_labels] in the order to show */
     size_t n_labels, labels_capacity;
-    uint64_t revision;
-    double changed; /* nf_clock_now of the last change since it was opened */
+    uint64_t revision, at; /* of the last event; of the one that happens */
+    double changed;        /* nf_clock_now of the last change since it was opened */
     uint64_t labels_revision, settings_revision; /* of their last events */
     bool stale;                     /* an event was written that there was no memory to make true */
     json_t *renames;                /* [[revision, from, to], ...] */

@@ -1,6 +1,8 @@
 /* Several opinions of one text, merged: by votes, with variants of boundaries, disputed ones marked. */
 #include "documents.h"
 
+#include <time.h>
+
 #include "annotate/merge.h"
 
 static nerfit_error error;
@@ -79,7 +81,33 @@ static void test_merge(void **state) {
     assert_int_equal(wrong, 0);
 }
 
+/* A text of a megabyte has some 50,000 entities: not every pair of them is compared. */
+static void test_many_spans(void **state) {
+    enum { MANY = 60000 };
+    nf_arena arena = {0};
+    nf_entity *spans = calloc(MANY, sizeof *spans);
+    (void)state;
+    assert_non_null(spans);
+    for (uint32_t i = 0; i < MANY; i++) spans[i] = (nf_entity){20 * i, 20 * i + 9, i % 3, 1.0};
+    nf_opinion one = {.spans = spans, .n_spans = MANY, .given = true},
+               other = {.spans = spans, .n_spans = MANY - 1, .given = true};
+    const nf_opinion *const list[] = {&one, &other};
+    nf_merged m;
+    clock_t began = clock();
+    assert_ok(nf_merge(&m, list, 2, 3, 0, false, &arena, &error), &error);
+    double seconds = (double)(clock() - began) / CLOCKS_PER_SEC;
+    assert_int_equal(m.n_spans, MANY);
+    for (size_t i = 0; i < MANY; i++) {
+        assert_int_equal(m.spans[i].span.start, 20 * i);
+        assert_int_equal(m.spans[i].accepted, i < MANY - 1);
+    }
+    assert_true(seconds < 5); /* 10 milliseconds; every pair would be a minute */
+    nf_arena_free(&arena);
+    free(spans);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_merge)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_merge),
+                                       cmocka_unit_test(test_many_spans)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

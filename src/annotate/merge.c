@@ -1,31 +1,54 @@
 #include "annotate/merge.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-/* Distinct spans of all opinions. */
+/* A span of an opinion. */
+typedef struct merge_vote {
+    nf_entity span;
+    uint32_t opinion;
+} merge_vote;
+
+static int compare_spans(const nf_entity *x, const nf_entity *y) {
+    if (x->type != y->type) return x->type < y->type ? -1 : 1;
+    if (x->start != y->start) return x->start < y->start ? -1 : 1;
+    return x->end < y->end ? -1 : x->end > y->end;
+}
+
+static int merge_alike_together(const void *a, const void *b) {
+    const merge_vote *x = a, *y = b;
+    int order = compare_spans(&x->span, &y->span);
+    if (order) return order;
+    if (x->opinion != y->opinion) return x->opinion < y->opinion ? -1 : 1;
+    return x->span.score > y->span.score ? -1 : x->span.score < y->span.score;
+}
+
+/* Distinct spans of all opinions, by type and place; of one that an opinion has twice the better score
+ * counts. Their scores are sums for now. */
 static nerfit_status merge_collect(nf_merged *out, const nf_opinion *const *opinions,
                                    size_t n_opinions, nf_arena *arena, nerfit_error *err) {
-    size_t most = 0;
+    size_t most = 0, n = 0;
     for (size_t k = 0; k < n_opinions; k++) most += opinions[k]->n_spans;
     out->spans = nf_arena_calloc(arena, most + 1, sizeof *out->spans);
-    if (!out->spans) return nf_no_memory(err, most * sizeof *out->spans);
+    merge_vote *votes = nf_arena_calloc(arena, most + 1, sizeof *votes);
+    if (!out->spans || !votes) return nf_no_memory(err, most * sizeof *out->spans);
     for (size_t k = 0; k < n_opinions; k++)
-        for (size_t i = 0; i < opinions[k]->n_spans; i++) {
-            const nf_entity *e = &opinions[k]->spans[i];
-            size_t at = 0;
-            for (; at < out->n_spans; at++) {
-                const nf_entity *o = &out->spans[at].span;
-                if (o->start == e->start && o->end == e->end && o->type == e->type) break;
-            }
-            nf_merged_span *span = &out->spans[at];
-            if (at == out->n_spans) {
-                out->n_spans++;
-                span->span = (nf_entity){e->start, e->end, e->type, 0};
-            }
-            if (span->voters & UINT64_C(1) << k) continue; /* the same one twice */
-            span->voters |= UINT64_C(1) << k;
-            span->span.score += e->score; /* a sum for now */
+        for (size_t i = 0; i < opinions[k]->n_spans; i++)
+            votes[n++] = (merge_vote){opinions[k]->spans[i], (uint32_t)k};
+    if (n) qsort(votes, n, sizeof *votes, merge_alike_together);
+    for (size_t i = 0; i < n; i++) {
+        const nf_entity *e = &votes[i].span;
+        bool again = i > 0 && compare_spans(e, &votes[i - 1].span) == 0;
+        nf_merged_span *span = &out->spans[again ? out->n_spans - 1 : out->n_spans];
+        uint64_t voter = UINT64_C(1) << votes[i].opinion;
+        if (!again) {
+            span->span = (nf_entity){e->start, e->end, e->type, 0};
+            out->n_spans++;
         }
+        if (span->voters & voter) continue;
+        span->voters |= voter;
+        span->span.score += e->score;
+    }
     return NERFIT_OK;
 }
 
@@ -35,16 +58,23 @@ static size_t count_bits(uint64_t bits) {
     return n;
 }
 
-/* How many opinions have a variant of each span. */
-static void merge_count_votes(nf_merged *m) {
+/* How many opinions have a variant of each span: of spans by type and place those that overlap one from
+ * behind begin before its end. */
+static nerfit_status merge_count_votes(nf_merged *m, nf_arena *arena, nerfit_error *err) {
+    uint64_t *voters = nf_arena_calloc(arena, m->n_spans + 1, sizeof *voters);
+    if (!voters) return nf_no_memory(err, m->n_spans * sizeof *voters);
     for (size_t i = 0; i < m->n_spans; i++) {
-        uint64_t voters = 0;
-        for (size_t k = 0; k < m->n_spans; k++)
-            if (m->spans[k].span.type == m->spans[i].span.type &&
-                nf_entity_overlap(&m->spans[k].span, &m->spans[i].span))
-                voters |= m->spans[k].voters;
-        m->spans[i].votes = count_bits(voters);
+        const nf_entity *e = &m->spans[i].span;
+        voters[i] |= m->spans[i].voters;
+        for (size_t k = i + 1; k < m->n_spans; k++) {
+            const nf_entity *o = &m->spans[k].span;
+            if (o->type != e->type || o->start >= e->end) break;
+            voters[i] |= m->spans[k].voters;
+            voters[k] |= m->spans[i].voters;
+        }
     }
+    for (size_t i = 0; i < m->n_spans; i++) m->spans[i].votes = count_bits(voters[i]);
+    return NERFIT_OK;
 }
 
 static int merge_best_first(const void *a, const void *b) {
@@ -67,17 +97,37 @@ static int merge_by_place(const void *a, const void *b) {
     return x->type < y->type ? -1 : x->type > y->type;
 }
 
-/* Whether an accepted span stands in the way: any that overlaps, or in nested ones of one label a
- * variant (one that lies inside is another entity only for another label). */
+/* Whether an accepted span among the first `count` stands in the way: any that overlaps, told by `cover`
+ * (1 for each code point of those); of nested ones (cover is NULL) a variant: what lies inside is another
+ * entity only for another label. */
 static bool merge_blocked(const nf_merged *m, size_t count, const nf_merged_span *span,
-                          bool nested) {
+                          const uint8_t *cover) {
+    if (cover) return memchr(cover + span->span.start, 1, span->span.end - span->span.start);
     for (size_t i = 0; i < count; i++) {
         const nf_merged_span *o = &m->spans[i];
-        if (o->accepted && nf_entity_overlap(&o->span, &span->span) &&
-            (!nested || o->span.type == span->span.type))
+        if (o->accepted && o->span.type == span->span.type &&
+            nf_entity_overlap(&o->span, &span->span))
             return true;
     }
     return false;
+}
+
+/* Accepts spans, the best first. */
+static nerfit_status merge_accept(nf_merged *m, const size_t *n_asked, size_t votes, bool nested,
+                                  nf_arena *arena, nerfit_error *err) {
+    size_t length = 0;
+    for (size_t i = 0; i < m->n_spans; i++)
+        if (m->spans[i].span.end > length) length = m->spans[i].span.end;
+    uint8_t *cover = nested ? NULL : nf_arena_calloc(arena, length + 1, sizeof *cover);
+    if (!nested && !cover) return nf_no_memory(err, length);
+    for (size_t i = 0; i < m->n_spans; i++) {
+        nf_merged_span *s = &m->spans[i];
+        size_t n = n_asked[s->span.type], need = votes ? votes : n / 2 + 1;
+        s->accepted = s->votes >= need && !merge_blocked(m, i, s, cover);
+        if (s->accepted && cover) memset(cover + s->span.start, 1, s->span.end - s->span.start);
+        if (n) s->span.score *= (double)count_bits(s->voters) / (double)n;
+    }
+    return NERFIT_OK;
 }
 
 nerfit_status nf_merge(nf_merged *out, const nf_opinion *const *opinions, size_t n_opinions,
@@ -92,16 +142,11 @@ nerfit_status nf_merge(nf_merged *out, const nf_opinion *const *opinions, size_t
             n_asked[l] += opinions[k]->given && (!opinions[k]->asked || opinions[k]->asked[l]);
     for (size_t l = 0; l < n_labels; l++) out->asked[l] = n_asked[l] > 0;
     NF_TRY(merge_collect(out, opinions, n_opinions, arena, err));
-    merge_count_votes(out);
+    NF_TRY(merge_count_votes(out, arena, err));
     for (size_t i = 0; i < out->n_spans; i++) /* from a sum to a mean */
         out->spans[i].span.score /= (double)count_bits(out->spans[i].voters);
     if (out->n_spans) qsort(out->spans, out->n_spans, sizeof *out->spans, merge_best_first);
-    for (size_t i = 0; i < out->n_spans; i++) {
-        nf_merged_span *s = &out->spans[i];
-        size_t n = n_asked[s->span.type], need = votes ? votes : n / 2 + 1;
-        s->accepted = s->votes >= need && !merge_blocked(out, i, s, nested);
-        if (n) s->span.score *= (double)count_bits(s->voters) / (double)n;
-    }
+    NF_TRY(merge_accept(out, n_asked, votes, nested, arena, err));
     if (out->n_spans) qsort(out->spans, out->n_spans, sizeof *out->spans, merge_by_place);
     return NERFIT_OK;
 }

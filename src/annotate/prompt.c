@@ -96,11 +96,14 @@ static void append_example(nf_str *out, const nf_prompt *p, const nf_document *d
     append_fenced(out, d->text, d->text_size);
     nf_str_append_text(out, "Answer: {\"entities\": [");
     bool any = false;
+    nf_utf8_place at = {d->text, d->text_size, 0, 0};
     for (size_t i = 0; i < d->n_spans; i++) {
         const nf_span *s = &d->spans[i];
         if (!is_shown(p, s->label)) continue;
-        size_t from = nf_utf8_offset(d->text, d->text_size, s->start);
-        size_t to = nf_utf8_offset(d->text, d->text_size, s->end);
+        nf_utf8_go_to(&at, s->start);
+        size_t from = at.byte;
+        nf_utf8_go_to(&at, s->end);
+        size_t to = at.byte;
         nf_str_append_text(out, any ? ", {\"text\": " : "{\"text\": ");
         nf_str_append_json(out, d->text + from, to - from);
         nf_str_append_text(out, ", \"label\": ");

@@ -50,11 +50,13 @@ static nerfit_status mentions_collect(summary_mentions *m, const nf_corpus *corp
                                       nerfit_error *err) {
     for (size_t d = 0; d < corpus->n_documents; d++) {
         const nf_document *document = &corpus->documents[d];
+        nf_utf8_place at = {document->text, document->text_size, 0, 0};
         for (size_t i = 0; i < document->n_spans; i++) {
             const nf_span *span = &document->spans[i];
-            size_t from = nf_utf8_offset(document->text, document->text_size, span->start);
-            size_t to = nf_utf8_offset(document->text, document->text_size, span->end);
-            NF_TRY(mentions_see(m, span->label, document->text + from, to - from, err));
+            nf_utf8_go_to(&at, span->start);
+            size_t from = at.byte;
+            nf_utf8_go_to(&at, span->end);
+            NF_TRY(mentions_see(m, span->label, document->text + from, at.byte - from, err));
         }
     }
     HASH_SORT(m->map, mentions_order);

@@ -230,11 +230,21 @@ typedef struct span_reader {
     const nf_json_value *value;
     const nf_span_shape *shape;
     nf_arena arena;
-    size_t list; /* byte of the list */
+    size_t list;         /* byte of the list */
+    size_t index, place; /* the item that was asked for last, and its byte; 0: none */
 } span_reader;
 
-static size_t entity_place(const span_reader *r, size_t index) {
-    return nf_json_item(r->value->text, r->value->size, r->list, index);
+/* Items are read in their order: from the last one it is a step, from the list's start a walk. */
+static size_t entity_place(span_reader *r, size_t index) {
+    const char *text = r->value->text;
+    size_t size = r->value->size;
+    if (!r->place || r->place == SIZE_MAX || index < r->index) {
+        r->place = nf_json_item(text, size, r->list, 0);
+        r->index = 0;
+    }
+    for (; r->index < index && r->place < size; r->index++)
+        r->place = nf_json_next_part(text, size, r->place);
+    return r->place;
 }
 
 /* "unknown": [[start, end], ...]. *good becomes false with an error that does not end the reading. */
@@ -324,7 +334,7 @@ static nerfit_status read_beside(const nf_json_value *v, const json_t *json, siz
     return NERFIT_OK;
 }
 
-static nerfit_status bad_part(const span_reader *r, size_t index, int part, const json_t *got,
+static nerfit_status bad_part(span_reader *r, size_t index, int part, const json_t *got,
                               const char *key) {
     static const char *const names[] = {"start", "end", "label"};
     const nf_json_value *v = r->value;

@@ -18,6 +18,9 @@
 EMBED(minilm_config, "adapters/all-MiniLM-L6-v2-general/adapter_config.json");
 EMBED(minilm_adapter, "adapters/all-MiniLM-L6-v2-general/adapter_model.safetensors");
 EMBED(minilm_head, "adapters/all-MiniLM-L6-v2-general/description_head.safetensors");
+EMBED(e5_config, "adapters/multilingual-e5-small-general/adapter_config.json");
+EMBED(e5_adapter, "adapters/multilingual-e5-small-general/adapter_model.safetensors");
+EMBED(e5_head, "adapters/multilingual-e5-small-general/description_head.safetensors");
 
 struct nf_builtin {
     const char *name;
@@ -29,6 +32,8 @@ struct nf_builtin {
 static const nf_builtin builtins[] = {
     {"all-MiniLM-L6-v2-general", 90868376, 0xE14E1E98DF430188u, minilm_config_data,
      minilm_config_end, minilm_adapter_data, minilm_adapter_end, minilm_head_data, minilm_head_end},
+    {"multilingual-e5-small-general", 470045904, 0xE3D38750ECA05BFAu, e5_config_data, e5_config_end,
+     e5_adapter_data, e5_adapter_end, e5_head_data, e5_head_end},
 };
 enum { N_BUILTINS = sizeof builtins / sizeof *builtins };
 

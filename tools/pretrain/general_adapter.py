@@ -31,7 +31,7 @@ ADAPTERS = {  # rank: what fits into 8 MB
         "languages": False, "rank": 64, "steps": 2000},
     "multilingual-e5-small-general": {
         "base": "intfloat/multilingual-e5-small", "encoder": ".cache/multilingual-e5-small",
-        "languages": True, "rank": 40, "steps": 2000},
+        "languages": True, "rank": 40, "steps": 800},
 }
 
 

@@ -116,6 +116,10 @@ class Annotating(Browsing):
         self.assertEqual(self.b.js("return document.querySelector('.use[aria-pressed=true]').dataset.label"), "time")
         self.drag("wake", 1)
         self.assertEqual(self.saved(one), [("wake", "time"), ("half past nine", "time"), ("Rome", "place")])
+        left, _, y = self.b.js(BOX, text.index("at half"), text.index("at half") + 2)
+        self.b.pointer((left + 3, y, "down"), (left + 20, y + 20, "move"), (left - 5, y + 150, "move"), (left - 5, y + 150, "up"))
+        self.assertEqual(self.saved(one), [("wake", "time"), ("at half past nine in Rome", "time")])
+        self.b.keys("Control+z")
         self.b.click("#accept")
         self.is_text("nothing")
         self.assertEqual(self.project.text(one)["status"], "accepted")
@@ -478,6 +482,17 @@ class Learning(Browsing):
 
 
 class Safety(Browsing):
+    def test_addresses(self):
+        """What stands behind # is a view, or a text, or nothing that breaks the page."""
+        self.make(["time"], "first", "second")
+        for place, text in (("#constructor", "first"), ("#annotate/2", "second"), ("#", "first")):
+            self.visit(f"?{place[1:]}{place}")
+            self.is_text(text)
+        for place in ("#annotate/%", "#annotate/9", "#annotate/..%2F..%2Flabels"):
+            self.visit(f"?{ord(place[-1])}{place}")
+            self.b.wait(lambda: "wrong" in self.b.js("return document.getElementById('message').className"))
+        self.assertEqual([line for line in self.b.complaints() if "404" not in line], [])
+
     def test_killed(self):
         """kill -9 while somebody works: what was saved is there, what was not is saved once the service is back."""
         one, two = self.make(["time"], "call at nine", "call at ten")

@@ -148,12 +148,9 @@ class Browser:
 
     def find(self, css):
         """The first that is shown; waits for it."""
-        def shown():
-            for found in self.all(css):
-                if self._ask("GET", f"{self.session}/element/{found[ELEMENT]}/displayed"):
-                    return found
-            return None
-        return self.wait(shown, f"nothing shown for {css}")
+        return self.wait(lambda: self.js(
+            "return [...document.querySelectorAll(arguments[0])].find((e) => e.checkVisibility()) ?? null", css),
+            f"nothing shown for {css}")
 
     def all(self, css):
         return self._ask("POST", self.session + "/elements", {"using": "css selector", "value": css})

@@ -125,13 +125,13 @@ function changeTo(marks, status = doc.status) {
 
 async function suggestionsFor(d) {
     const wanted = setting("suggestions") !== false && store.project.model.state === "ready";
-    const disagreeing = $("filter").value === "filter=disagreement";
+    const disagreeing = $("filter").value === "filter=disagreement", { version } = d;
     if (!wanted || (d.status !== "open" && d.status !== "skipped" && !disagreeing)) return;
     try {
         const { texts } = await call("POST", "/project/predict", { ids: [d.id], threshold: threshold() });
         const found = (texts[0]?.entities ?? []).filter((e) => !d.marks.some((mark) =>
             store.project.nested ? same(mark, e) : overlap(mark, e)));
-        if (d !== doc || d.version || !found.length) return; // the user was faster
+        if (d !== doc || d.version !== version || !found.length) return; // the user was faster
         d.marks = [...d.marks, ...found.map(({ start, end, label, score }) => ({ start, end, label, score }))].sort(inOrder);
         editor.show(d.marks);
         tell(`${count(found.length, "suggestion")}`);
@@ -140,8 +140,9 @@ async function suggestionsFor(d) {
     }
 }
 
-/* Another model is there: what the one before suggested goes. */
+/* For another model, or other texts that have some: what was suggested before goes. */
 function renewSuggestions() {
+    if (!doc || unsaved.has(doc)) return;
     doc.marks = doc.marks.filter((mark) => mark.score === undefined);
     editor.show(doc.marks);
     suggestionsFor(doc);
@@ -334,11 +335,12 @@ export function start() {
         doc.notes = $("notes").value;
         touch(doc);
     });
+    $("filter").addEventListener("change", renewSuggestions);
     let generation = 0;
     on("project", () => {
         showProgress();
         const newest = store.project.model.generation;
-        if (newest !== generation && doc && !doc.version) renewSuggestions();
+        if (newest !== generation) renewSuggestions();
         generation = newest;
     });
     let names = new Set();

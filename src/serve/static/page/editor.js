@@ -9,7 +9,12 @@ export class Editor {
         Object.assign(this, { place, changed, selected, byWords: true, nested: false, active: null });
         Object.assign(this, { text: "", marks: [], range: null, picked: null, anchor: null, head: null });
         document.addEventListener("selectionchange", () => this.#followSelection());
-        place.addEventListener("pointerup", (event) => this.#released(event));
+        let begun = false; // a drag may end beside the text
+        place.addEventListener("pointerdown", (event) => { begun = event.button === 0; });
+        document.addEventListener("pointerup", (event) => {
+            if (begun) this.#released(event);
+            begun = false;
+        });
         place.addEventListener("keydown", (event) => this.#key(event));
     }
 
@@ -64,12 +69,13 @@ export class Editor {
 
     /* ------------------------------------------------------------ selection */
 
+    /* Of the browser's selection, if it begins in the text; as far as it is in the text. */
     #offsets() {
-        const chosen = getSelection();
-        if (!chosen.rangeCount || !this.place.contains(chosen.anchorNode) || !this.place.contains(chosen.focusNode)) return null;
-        const range = chosen.getRangeAt(0);
-        return [offsetOf(this.place, range.startContainer, range.startOffset),
-            offsetOf(this.place, range.endContainer, range.endOffset)];
+        const chosen = getSelection(), { place } = this;
+        if (!chosen.rangeCount || !place.contains(chosen.anchorNode)) return null;
+        const { startContainer, startOffset, endContainer, endOffset } = chosen.getRangeAt(0);
+        return [place.contains(startContainer) ? offsetOf(place, startContainer, startOffset) : 0,
+            place.contains(endContainer) ? offsetOf(place, endContainer, endOffset) : this.text.length];
     }
 
     #followSelection() {
@@ -84,7 +90,7 @@ export class Editor {
 
     #released(event) {
         const offsets = this.#offsets();
-        const mark = event.target.closest("mark")?.mark;
+        const mark = event.target.closest?.("#text mark")?.mark;
         if (offsets && offsets[0] !== offsets[1]) {
             const range = snap(this.text, ...offsets, this.byWords);
             if (!range) return;

@@ -11,7 +11,7 @@ const views = { annotate, train, see, data };
 
 async function go() {
     const [name, id] = location.hash.slice(1).split("/");
-    const wanted = name in views ? name : "annotate";
+    const wanted = Object.hasOwn(views, name) ? name : "annotate";
     for (const view of Object.keys(views)) {
         $(view).hidden = view !== wanted;
         const link = document.querySelector(`nav a[href="#${view}"]`);
@@ -21,7 +21,7 @@ async function go() {
     scrollTo(0, 0);
     document.title = `${link(wanted)} – ${store.project.name} – nerfit`;
     try {
-        await views[wanted].enter(id ? decodeURIComponent(id) : null);
+        await views[wanted].enter(id ? decodeURIComponent(id) : null); // malformed: said as any error
     } catch (error) {
         say(error.message, true);
     }
@@ -29,13 +29,16 @@ async function go() {
 
 const link = (view) => document.querySelector(`nav a[href="#${view}"]`).firstChild.textContent.trim();
 
-/* The service asks for its key. */
+let asked = null;
+
+/* The service asks for its key; several calls that wait for it get one answer. */
 function askForKey() {
-    return new Promise((resolve) => {
+    asked ??= new Promise((resolve) => {
         $("key-form").onsubmit = () => resolve($("key").value);
         $("key-dialog").oncancel = () => resolve(null);
         $("key-dialog").showModal();
-    });
+    }).finally(() => { asked = null; });
+    return asked;
 }
 
 function showProject() {

@@ -1,8 +1,8 @@
 /* See: what a run's model gets right and wrong, and what is wrong with the annotations. */
 import { call, file, keyed, query } from "./api.js";
-import { $, button, count, make, options, percent, save, say, setting, tell, working } from "./dom.js";
+import { $, button, count, make, options, percent, save, say, tell, working } from "./dom.js";
 import { chart } from "./charts.js";
-import { on, store, threshold } from "./store.js";
+import { chosenThresholds, on, store, threshold } from "./store.js";
 import { overlap, same, shown } from "./text.js";
 
 let runs = [];
@@ -92,7 +92,7 @@ async function showThresholds() {
     $("wanted-text").textContent = `${$("wanted").value} %`;
     const { labels, all } = await call("GET", query("/project/thresholds", { run: $("see-run").value, precision: wanted }));
     chosen = Object.fromEntries(Object.entries(labels).filter(([, one]) => one.chosen !== null).map(([label, one]) => [label, one.chosen]));
-    if ($("use-thresholds").checked) setting("thresholds", chosen);
+    if ($("use-thresholds").checked) chosenThresholds(chosen);
     const at = ({ points, chosen }) => points.find(({ threshold }) => threshold === chosen) ?? points.filter(({ threshold }) => threshold <= chosen).at(-1);
     const row = ([label, one]) => {
         const point = one.chosen === null ? null : at(one);
@@ -148,6 +148,7 @@ async function showRun(name) {
 }
 
 export async function enter() {
+    $("use-thresholds").checked = chosenThresholds() !== null;
     runs = (await call("GET", "/project/runs")).runs.filter(({ state }) => state === "done").reverse();
     const pairs = runs.map(({ run, f1 }) => [run, `${run}${f1 === null ? "" : ` (F1 ${percent(f1)})`}`]);
     $("see-run-box").hidden = !runs.length;
@@ -182,8 +183,7 @@ export function start() {
             save(blob, "report.html");
         });
     });
-    $("use-thresholds").checked = setting("thresholds") !== null;
-    $("use-thresholds").addEventListener("change", () => setting("thresholds", $("use-thresholds").checked ? chosen : null));
+    $("use-thresholds").addEventListener("change", () => chosenThresholds($("use-thresholds").checked ? chosen : null));
     let seen = null;
     on("project", () => {
         const newest = store.project.model.run;

@@ -29,9 +29,14 @@ export async function refresh() {
     emit("project");
 }
 
-/* The thresholds by label that the user has chosen, as the service takes them. */
+/* The thresholds by label that the user has chosen for this project, or null; with a value they are set. */
+export function chosenThresholds(value) {
+    return setting(`thresholds-${store.project.folder}`, value);
+}
+
+/* They, as the service takes them. */
 export function threshold() {
-    const chosen = setting("thresholds"), known = new Set(store.project.labels.map(({ name }) => name));
+    const chosen = chosenThresholds(), known = new Set(store.project.labels.map(({ name }) => name));
     return chosen ? Object.fromEntries(Object.entries(chosen).filter(([label]) => known.has(label))) : undefined;
 }
 

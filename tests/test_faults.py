@@ -89,8 +89,8 @@ class Sweep:
             return self.judge_end(name, done)
         if done.returncode not in (0, 1):
             return f"exit status {done.returncode}"
-        if done.returncode == 1 and b"error" not in done.stderr:
-            return "fails without a word"
+        if done.returncode == 1 and b"error" not in done.stderr and b"Out of memory" not in done.stderr:
+            return "fails without a word"  # libgomp says the latter
         if done.returncode == 0 and content != new:
             return "exit status 0, and the old file is there"
         if len(list(self.folder.iterdir())) != 1 and kind != "unlink":
@@ -124,7 +124,7 @@ class Sweep:
                 problem = self.judge_end("train", done)
             elif done.returncode == 0 and whole != new:
                 problem = "exit status 0, and another model"
-            elif done.returncode == 1 and b"error" not in done.stderr:
+            elif done.returncode == 1 and b"error" not in done.stderr and b"Out of memory" not in done.stderr:
                 problem = "fails without a word"
             elif done.returncode not in (0, 1):
                 problem = f"exit status {done.returncode}"

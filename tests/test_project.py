@@ -668,6 +668,7 @@ class Training(Case):
         self.assertEqual(p.ask("GET", "/use")[0], 404)
         for _ in range(2):
             p.fine("POST", "/train", {})
+            self.assertLess(p.fine("GET", "/training")["step"], 60)  # the one before is not counted
             self.assertEqual(self.finish(p)["state"], "done")
         run = p.fine("GET", "/runs/0002")
         self.assertEqual(run["held_out"], sorted(run["held_out"]))

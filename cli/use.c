@@ -15,7 +15,7 @@ typedef struct machine {
     const char *precision, *threads, *backend, *decoder, *labels, *label_text, *sentences;
     int n_threads;
     bool quiet;
-    bool nested, multi_label;
+    bool nested, multi_label, characters;
     cli_transfer transfer;
 } machine;
 
@@ -56,6 +56,10 @@ typedef struct machine {
          &(m).nested},                                                                             \
         {"--multi_label", NULL, "of a GLiNER model: an entity may have several labels", NULL,      \
          &(m).multi_label},                                                                        \
+        {"--characters", NULL,                                                                     \
+         "of a GLiNER model: each character of a script without spaces (Han, kana, Thai, Lao, "    \
+         "Khmer, Myanmar) is a word",                                                              \
+         NULL, &(m).characters},                                                                   \
     {                                                                                              \
         "--st_model_name", "FOLDER",                                                               \
             "with --labels: the sentence encoder, if not the one of "                              \
@@ -93,6 +97,7 @@ static nerfit_call_options call_of(const machine *m) {
     nerfit_call_options call = NERFIT_CALL_OPTIONS_INIT;
     call.nested = m->nested;
     call.multi_label = m->multi_label;
+    call.characters = m->characters;
     return call;
 }
 
@@ -292,7 +297,8 @@ static bool make_record(char *text, size_t size, const char *model, const output
                              {"rules", rules},
                              {"precision", m->precision},
                              {"nested", m->nested ? "yes" : NULL},
-                             {"multi_label", m->multi_label ? "yes" : NULL}};
+                             {"multi_label", m->multi_label ? "yes" : NULL},
+                             {"characters", m->characters ? "yes" : NULL}};
     text[0] = '\0';
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (!cli_record_add(text, size, rows[i][0], rows[i][1])) return false;

@@ -263,9 +263,13 @@ typedef struct nerfit_call_options {
     /* One list a text, of nerfit_predict_with; an empty one: the call's labels. NULL: no text has its
      * own. In a stream of jsonl a text's "labels" are its own. */
     const nerfit_label_list *text_labels;
+    /* Of GLiNER models: each character of a script without spaces (Han, kana, Thai, Lao, Khmer, Myanmar)
+     * is a word, with the marks behind it. GLiNER takes a whole run of them as one, in which it finds
+     * nothing. */
+    bool characters;
 } nerfit_call_options;
 #define NERFIT_CALL_OPTIONS_INIT                                                                   \
-    { sizeof(nerfit_call_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    { sizeof(nerfit_call_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /* Tags `count` texts (UTF-8; sizes in bytes, or sizes NULL for NUL-terminated texts). Texts longer
  * than the model takes are covered by overlapping windows: nothing is cut off. *predictions points

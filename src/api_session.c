@@ -99,9 +99,14 @@ static nerfit_status session_own_rules(session_call *c, nerfit_session *session,
         return nf_fail_at(error, NERFIT_ARGUMENT, session->model->model->folder, 0, 0,
                           "labels words, so that its entities neither overlap nor have several "
                           "labels; nested and multi_label are for GLiNER models");
+    if (options->characters && !session->model->model->gliner)
+        return nf_fail_at(error, NERFIT_ARGUMENT, session->model->model->folder, 0, 0,
+                          "finds words by its tokenizer; characters is for GLiNER models, which "
+                          "take a run of a script without spaces as one word");
     NF_TRY(session_make_rules(c, session, decode, options, error));
     NF_TRY(nf_rules_take(&c->rules, &session->rules, error));
     c->rules.spans = (nf_span_rules){options->nested, options->multi_label};
+    c->rules.characters = options->characters;
     if (options->n_thresholds) nf_rules_reset_thresholds(&c->rules);
     for (size_t i = 0; i < options->n_thresholds; i++)
         NF_TRY(nf_rules_set_threshold(&c->rules, options->thresholds[i].label,
@@ -122,7 +127,7 @@ static nerfit_status session_call_begin(session_call *c, nerfit_session *session
     if (options.log) c->log = (nf_log){options.log, options.user};
     c->text_labels = options.text_labels;
     bool own = options.decoder || options.n_thresholds || options.n_labels || options.nested ||
-               options.multi_label;
+               options.multi_label || options.characters;
     return own ? session_own_rules(c, session, &options, error) : NERFIT_OK;
 }
 

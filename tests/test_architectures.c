@@ -36,6 +36,8 @@ static void test_errors(void **state) {
          "model_type \"xlnet\" is not supported; known are: "
          "bert, roberta, xlm-roberta, camembert, distilbert, "
          "electra, albert"},
+        {"bert", "model_type", "\"extractor\"",
+         "model_type \"extractor\" (this is a model of the package gliner2, "},
         {"bert", "model_type", NULL, "has no \"model_type\"; expected one of: bert, roberta, "},
         {"albert", "num_hidden_groups", "2",
          "\"num_hidden_groups\": 2 is not supported; expected "

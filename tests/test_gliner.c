@@ -10,6 +10,7 @@
 #include "model/gliner_decode.h"
 #include "model/gliner_prompt.h"
 #include "tensor/backends.h"
+#include "tensor/profile.h"
 
 enum { MODELS = 40 };
 
@@ -216,7 +217,7 @@ static void tag(tagging *t, const char *text, const char *const *names, size_t n
     nf_arena_free(&t->arena);
     for (size_t i = 0; i < n_labels; i++) thresholds[i] = threshold;
     assert_ok(nf_gliner_words_encode(&t->words, t->model->tokenizer, t->scratch, text, strlen(text),
-                                     &error),
+                                     false, &error),
               &error);
     assert_ok(nf_gliner_prompt_make(&prompt, t->model, names, n_labels, &error), &error);
     assert_ok(nf_word_windows_plan(&windows, &n_windows, t->words.firsts, t->words.words.count,
@@ -324,6 +325,46 @@ static void check_entities(const char *name, nf_backend *be) {
     json_decref(golden);
 }
 
+/* A bi-encoder's labels are encoded when they first come: not again by later calls, and with what comes
+ * new. */
+static void test_labels_are_kept(void **state) {
+    (void)state;
+    static const char *const names[] = {"person", "city", "drug", "dose of a drug"};
+    static const struct {
+        size_t first, count;
+        bool encodes;
+    } calls[] = {{0, 2, true}, {1, 2, true}, {0, 3, false}, {0, 4, true}, {0, 4, false}};
+    nf_backend *be;
+    nf_profile profile;
+    assert_ok(nf_backend_cpu(&be, NF_PRECISION_F32, 1, &error), &error);
+    nf_model *model = load("bi", be);
+    nf_profile_init(&profile, be);
+    size_t d = model->gliner->config.size, encoded = 0;
+    float *expected = calloc(4 * d, sizeof *expected);
+    nf_pass pass = {.be = be};
+    assert_ok(nf_workspace_new(&pass.ws, be, &error), &error);
+    assert_ok(nf_gliner_encode_labels(model, &pass, names, 4, expected, &error), &error);
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        nf_gliner_labels labels = {.names = names + calls[i].first,
+                                   .prompts = names + calls[i].first,
+                                   .count = calls[i].count};
+        assert_ok(nf_gliner_labels_prepare(&labels, model, &profile.be, &error), &error);
+        assert_int_equal(profile.calls[NF_CALL_attention_forward] > encoded, calls[i].encodes);
+        encoded = profile.calls[NF_CALL_attention_forward];
+        for (size_t k = 0; k < calls[i].count * d; k++)
+            assert_true(fabsf(labels.vectors[k] - expected[calls[i].first * d + k]) < 1e-5f);
+        nf_gliner_labels_free(&labels);
+    }
+    static const char *const twice[] = {"person", "city", "person"};
+    nf_gliner_labels labels = {.names = twice, .prompts = twice, .count = 3};
+    assert_int_equal(nf_gliner_labels_prepare(&labels, model, be, &error), NERFIT_ARGUMENT);
+    assert_string_equal(error.text, "label \"person\" comes twice");
+    nf_workspace_free(pass.ws);
+    nf_model_free(model);
+    be->free(be);
+    free(expected);
+}
+
 static void test_entities(void **state) {
     (void)state;
     nf_backend *be;
@@ -351,7 +392,7 @@ static void test_sequences(void **state) {
             const json_t *words = json_object_get(row, "words"), *ids = json_object_get(row, "ids");
             nf_gliner_text sequence;
             assert_ok(nf_gliner_words_encode(&t.words, t.model->tokenizer, t.scratch, text,
-                                             strlen(text), &error),
+                                             strlen(text), false, &error),
                       &error);
             assert_int_equal(t.words.words.count, json_array_size(words));
             for (size_t w = 0; w < t.words.words.count; w++) {
@@ -397,6 +438,7 @@ static int free_models(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_logits_ref), cmocka_unit_test(test_logits_cpu),
-        cmocka_unit_test(test_sequences), cmocka_unit_test(test_entities)};
+        cmocka_unit_test(test_sequences), cmocka_unit_test(test_labels_are_kept),
+        cmocka_unit_test(test_entities)};
     return cmocka_run_group_tests(tests, find_models, free_models);
 }

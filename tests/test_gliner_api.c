@@ -186,6 +186,71 @@ static void test_labels(void **state) {
     nerfit_model_free(model);
 }
 
+/* A run of a script without spaces, in which GLiNER finds nothing, by characters. */
+static void test_characters(void **state) {
+    (void)state;
+    nerfit_model *model;
+    nerfit_session *session;
+    const nerfit_prediction *predictions;
+    const char *texts[] = {"\u6771\u4eac\u306b in"}, *labels[] = {"person"};
+    nerfit_model_options plain = {.size = sizeof plain, .precision = "f32"};
+    nerfit_call_options options = NERFIT_CALL_OPTIONS_INIT;
+    const nerfit_threshold all = {NULL, 0.0};
+    options.labels = labels;
+    options.n_labels = 1;
+    options.thresholds = &all;
+    options.n_thresholds = 1;
+    options.nested = true;
+    assert_ok(nerfit_model_load(&model, "tests/golden/gliner/markerv0", &plain, &error), &error);
+    assert_ok(nerfit_session_new(&session, model, &error), &error);
+    for (int i = 0; i < 2; i++) {
+        options.characters = i;
+        assert_ok(nerfit_predict_with(session, &options, texts, NULL, 1, &predictions, &error),
+                  &error);
+        assert_int_equal(predictions[0].n_tokens, i ? 4 : 2);
+        /* spans that can be nested: all that do not cut one another */
+        bool inside = false;
+        for (size_t k = 0; k < predictions[0].n_entities; k++)
+            inside |= predictions[0].entities[k].end < 3;
+        assert_int_equal(inside, i);
+    }
+    nerfit_session_free(session);
+    nerfit_model_free(model);
+}
+
+/* A bi-encoder's labels are encoded once, whichever calls name them. */
+static void test_label_vectors(void **state) {
+    (void)state;
+    static const char *const names[] = {"person", "city", "drug", "dose of a drug"};
+    nerfit_model_options plain = {.size = sizeof plain, .precision = "f32", .threads = 1};
+    double scores[4][2] = {
+        {0}}; /* of the first entity by the first two calls that name the label */
+    const char *texts[] = {text};
+    nerfit_model *model;
+    nerfit_session *session;
+    const nerfit_prediction *predictions;
+    assert_ok(nerfit_model_load(&model, "tests/golden/gliner/bi", &plain, &error), &error);
+    assert_ok(nerfit_session_new(&session, model, &error), &error);
+    for (size_t i = 0; i < 8; i++) {
+        const char *label = names[i % 4];
+        const nerfit_threshold all = {NULL, 0.0};
+        nerfit_call_options options = NERFIT_CALL_OPTIONS_INIT;
+        options.labels = &label;
+        options.n_labels = 1;
+        options.thresholds = &all;
+        options.n_thresholds = 1;
+        assert_ok(nerfit_predict_with(session, &options, texts, NULL, 1, &predictions, &error),
+                  &error);
+        assert_true(predictions[0].n_entities > 0);
+        assert_string_equal(predictions[0].entities[0].label, label);
+        scores[i % 4][i / 4] = predictions[0].entities[0].score;
+    }
+    for (size_t i = 0; i < 4; i++) assert_true(scores[i][0] == scores[i][1]);
+    assert_true(scores[0][0] != scores[1][0] && scores[1][0] != scores[2][0]);
+    nerfit_session_free(session);
+    nerfit_model_free(model);
+}
+
 /* What is said of other models. */
 static void test_others(void **state) {
     (void)state;
@@ -209,12 +274,19 @@ static void test_others(void **state) {
     assert_int_equal(nerfit_predict_with(session, &options, texts, NULL, 1, &predictions, &error),
                      NERFIT_ARGUMENT);
     assert_non_null(strstr(error.text, "nested and multi_label are for GLiNER models"));
+    options.nested = false;
+    options.characters = true;
+    assert_int_equal(nerfit_predict_with(session, &options, texts, NULL, 1, &predictions, &error),
+                     NERFIT_ARGUMENT);
+    assert_non_null(strstr(error.text, "characters is for GLiNER models"));
     nerfit_session_free(session);
     nerfit_model_free(model);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_models), cmocka_unit_test(test_labels),
+                                       cmocka_unit_test(test_characters),
+                                       cmocka_unit_test(test_label_vectors),
                                        cmocka_unit_test(test_others)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -77,7 +77,7 @@ static void add_text(lesson *l, size_t t) {
         for (size_t i = 0; i < n; i++) l->label_rows[t][i] = (int32_t)i;
     }
     assert_ok(nf_gliner_words_encode(&l->words[t], l->model->tokenizer, l->scratch, text,
-                                     strlen(text), &error),
+                                     strlen(text), false, &error),
               &error);
     assert_ok(nf_gliner_prompt_make(&l->prompts[t], l->model, names, n, &error), &error);
     assert_ok(nf_gliner_sequence(&l->texts[t], &l->prompts[t], &l->words[t], 0,

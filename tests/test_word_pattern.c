@@ -47,7 +47,8 @@ static void test_splits(void **state) {
     json_array_foreach(json_object_get(golden, "splits"), i, row) {
         const json_t *text = json_array_get(row, 0), *spans = json_array_get(row, 1);
         const char *bytes = json_string_value(text);
-        assert_ok(nf_word_pattern_split(&words, bytes, json_string_length(text), &error), &error);
+        assert_ok(nf_word_pattern_split(&words, bytes, json_string_length(text), false, &error),
+                  &error);
         if (words.count != json_array_size(spans))
             fail_msg("\"%s\": %zu words, Python has %zu", bytes, words.count,
                      json_array_size(spans));
@@ -69,11 +70,41 @@ static void test_splits(void **state) {
     nf_pattern_words_free(&words);
 }
 
+/* Scripts without spaces by characters, as an option; the words in between as Python has them. */
+static void test_characters(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        uint32_t ends[8]; /* of the words, as long as they rise */
+    } cases[] = {{"\u6771\u4eac\u306b\u3002", {1, 2, 3, 4}},    /* three characters, a full stop */
+                 {"\u6771\u4eacTower-2 \u99c5", {1, 2, 9, 11}}, /* words of other scripts beside */
+                 {"\u0e17\u0e35\u0e48\u0e19\u0e35\u0e48", {3, 6}}, /* Thai vowels, tones: marks */
+                 {"\u0e19\u0e49\u0e33", {3}},                      /* SARA AM, of category Lo */
+                 {"a-\u6771", {1, 2, 3}},                  /* which a hyphen does not join */
+                 {"caf\u00e9 \ud55c\uad6d\uc5b4", {4, 8}}, /* Hangul has spaces */
+                 {"\u1019\u103c\u1014\u103a\u1019\u102c", {2, 4, 6}}}; /* Myanmar */
+    nerfit_error error;
+    nf_pattern_words words = {0};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *text = cases[i].text;
+        assert_ok(nf_word_pattern_split(&words, text, strlen(text), true, &error), &error);
+        size_t n = 1;
+        while (n < 8 && cases[i].ends[n] > cases[i].ends[n - 1]) n++;
+        if (words.count != n) fail_msg("\"%s\": %zu words, expected %zu", text, words.count, n);
+        for (size_t k = 0; k < n; k++)
+            if (words.items[k].end != cases[i].ends[k])
+                fail_msg("\"%s\": word %zu ends at %u, expected %u", text, k, words.items[k].end,
+                         cases[i].ends[k]);
+        assert_int_equal(words.items[n - 1].byte_end, strlen(text));
+    }
+    nf_pattern_words_free(&words);
+}
+
 static void test_invalid(void **state) {
     (void)state;
     nerfit_error error;
     nf_pattern_words words = {0};
-    assert_int_equal(nf_word_pattern_split(&words, "ab\xff", 3, &error), NERFIT_FORMAT);
+    assert_int_equal(nf_word_pattern_split(&words, "ab\xff", 3, false, &error), NERFIT_FORMAT);
     assert_string_equal(error.text, "the text is not valid UTF-8 (byte 3)");
     nf_pattern_words_free(&words);
 }
@@ -91,8 +122,8 @@ static int free_golden(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_code_points),
-                                       cmocka_unit_test(test_splits),
-                                       cmocka_unit_test(test_invalid)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_code_points), cmocka_unit_test(test_splits),
+        cmocka_unit_test(test_characters), cmocka_unit_test(test_invalid)};
     return cmocka_run_group_tests(tests, load_golden, free_golden);
 }

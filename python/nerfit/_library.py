@@ -110,6 +110,7 @@ class CallOptions(Options):
         ("nested", c_bool),
         ("multi_label", c_bool),
         ("text_labels", POINTER(LabelList)),
+        ("characters", c_bool),
     ]
 
 

@@ -261,8 +261,11 @@ def _labels_file(labels: Any) -> Iterator[bytes | None]:
 class _Call:
     """What belongs to one call with a GLiNER model: labels, for all texts or for each."""
 
-    def __init__(self, labels: Any, nested: bool, multi_label: bool, count: int) -> None:
+    def __init__(
+        self, labels: Any, nested: bool, multi_label: bool, characters: bool, count: int
+    ) -> None:
         self.nested, self.multi_label = bool(nested), bool(multi_label)
+        self.characters = bool(characters)
         self.names: dict[str, str] = {}  # of descriptions that are read in place of names
         if isinstance(labels, Mapping):
             labels = self._described(labels)
@@ -323,6 +326,7 @@ class _Call:
         out.labels = _library.texts_array(self.labels)
         out.n_labels = len(self.labels)
         out.nested, out.multi_label = self.nested, self.multi_label
+        out.characters = self.characters
         if self.per_text is not None:
             own = self.per_text[first : first + count]
             lists = (_library.LabelList * len(own))()
@@ -465,6 +469,7 @@ class Model:
         labels: Any = ...,
         nested: bool = ...,
         multi_label: bool = ...,
+        characters: bool = ...,
         rules: Rules = ...,
     ) -> Entities: ...
     @overload
@@ -476,6 +481,7 @@ class Model:
         labels: Any = ...,
         nested: bool = ...,
         multi_label: bool = ...,
+        characters: bool = ...,
         rules: Rules = ...,
     ) -> Predictions: ...
     def predict(
@@ -486,6 +492,7 @@ class Model:
         labels: Any = None,
         nested: bool = False,
         multi_label: bool = False,
+        characters: bool = False,
         rules: Rules = None,
     ) -> Entities | Predictions:
         """The entities of one text, or a list of them for every text of a list. (The lists show
@@ -505,7 +512,8 @@ class Model:
         A GLiNER model looks for the ``labels`` of the call: a list, a dictionary of descriptions,
         which it then reads in place of the names, or a list for every text; its thresholds are 0.5
         unless given. ``nested``: entities may lie inside others; ``multi_label``: one may have
-        several labels. A model that was loaded with labels tags others, too: it is loaded with them
+        several labels; ``characters``: each character of a script without spaces is a word, where
+        GLiNER takes a whole run of them as one. A model that was loaded with labels tags others, too: it is loaded with them
         when they first come, and the last few are kept.
 
         ``rules``: a file of lists and patterns (docs/annotate.md): what they add is found beside the
@@ -513,11 +521,16 @@ class Model:
         """
         if labels is not None and self._loaded_with_labels and not self._reads_labels():
             return self._tagging(labels).predict(  # type: ignore[no-any-return]
-                texts, threshold, nested=nested, multi_label=multi_label, rules=rules
+                texts,
+                threshold,
+                nested=nested,
+                multi_label=multi_label,
+                characters=characters,
+                rules=rules,
             )
         many, alone = _values.texts(texts)
-        own = labels is not None or nested or multi_label
-        call = _Call(labels, nested, multi_label, len(many)) if own else None
+        own = labels is not None or nested or multi_label or characters
+        call = _Call(labels, nested, multi_label, characters, len(many)) if own else None
         types = call.types if call and call.types else self.types
         given = call.of_prompts(threshold) if call else threshold
         name = call.name if call else bytes.decode
@@ -541,7 +554,7 @@ class Model:
     def _reads_labels(self) -> bool:
         """Whether labels may come with a call (GLiNER)."""
         if self._calls_take_labels is None:
-            options = _Call(["x"], False, False, 0).options({}, 0, 0)
+            options = _Call(["x"], False, False, False, 0).options({}, 0, 0)
             out = POINTER(_library.Prediction)()
             given = None, None, 0, byref(out)
             try:
@@ -583,17 +596,24 @@ class Model:
         labels: Any = None,
         nested: bool = False,
         multi_label: bool = False,
+        characters: bool = False,
         rules: Rules = None,
     ) -> Iterator[Any]:
         """The entities of every text of a stream, one after another: texts are taken from it
         `batch_size` at a time, and no more of them are kept.
 
         as_tuples: the stream has (text, context), and so has the result: (entities, context).
-        labels, nested, multi_label, rules: as of :meth:`predict`, for all texts.
+        labels, nested, multi_label, characters, rules: as of :meth:`predict`, for all texts.
         """
         _checked_stream(texts, batch_size)
         source = iter(texts)
-        options = dict(labels=labels, nested=nested, multi_label=multi_label, rules=rules)
+        options = dict(
+            labels=labels,
+            nested=nested,
+            multi_label=multi_label,
+            characters=characters,
+            rules=rules,
+        )
         while many := list(itertools.islice(source, batch_size)):
             plain = [_first_of_two(pair) for pair in many] if as_tuples else many
             found = self.predict(plain, threshold, **options)

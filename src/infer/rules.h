@@ -52,6 +52,7 @@ typedef struct nf_rules {
     size_t n_limits;
     nf_gliner_labels *gliner;       /* a GLiNER model's labels of the call; else NULL */
     nf_span_rules spans;            /* how its spans are chosen */
+    bool characters;                /* of scripts without spaces are its words */
     const struct nf_lists *lists;   /* of the user (lists.h), borrowed; NULL: none */
     const char *const *list_labels; /* [n_list_labels] theirs */
     size_t n_list_labels;

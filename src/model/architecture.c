@@ -17,6 +17,14 @@ static const nf_architecture *const architectures[] = {
 };
 enum { N_ARCHITECTURES = sizeof architectures / sizeof *architectures };
 
+/* What else a folder's model_type tells of it. */
+static const char *further(const char *type) {
+    return strcmp(type, "extractor") == 0
+               ? " (this is a model of the package gliner2, whose heads count and structure what "
+                 "they find; of the package gliner's models all are known)"
+               : "";
+}
+
 nerfit_status nf_architecture_find(const nf_architecture **out, const json_t *config,
                                    const char *path, nerfit_error *err) {
     const char *type = json_string_value(json_object_get(config, "model_type"));
@@ -30,8 +38,8 @@ nerfit_status nf_architecture_find(const nf_architecture **out, const json_t *co
         nf_str_appendf(&known, "%s%s", i ? ", " : "", architectures[i]->model_type);
     nerfit_status status =
         type ? nf_fail_at(err, NERFIT_UNSUPPORTED, path, 0, 0,
-                          "model_type \"%s\" is not supported; known are: %s", type,
-                          nf_str_text(&known))
+                          "model_type \"%s\"%s is not supported; known are: %s", type,
+                          further(type), nf_str_text(&known))
              : nf_fail_at(err, NERFIT_FORMAT, path, 0, 0,
                           "has no \"model_type\"; expected one of: %s", nf_str_text(&known));
     nf_str_free(&known);

@@ -572,8 +572,10 @@ static nerfit_status gliner_load(nf_model *model, const char *folder, const char
     const encoder_source label = {c->labels_encoder_config, "labels_encoder_config",
                                   "labels_config.json", NULL, c->labels_encoder};
     NF_TRY(gliner_encoder_config(&model->config, &text, model, arena, err));
-    if (c->labels_encoder)
+    if (c->labels_encoder) {
         NF_TRY(gliner_encoder_config(&g->labels_config, &label, model, arena, err));
+        NF_TRY(nf_gliner_label_cache_new(&g->label_cache, err));
+    }
     gliner_builder builder = {.model = model, .gliner = g, .net = &model->net, .err = err};
     nerfit_status status = gliner_build(&builder, model->config, g->labels_config);
     if (status == NERFIT_OK) status = gliner_own(&builder);
@@ -590,6 +592,7 @@ static nerfit_status gliner_load(nf_model *model, const char *folder, const char
 static void gliner_free(nf_model *model) {
     if (!model->gliner) return;
     nf_tokenizer_free(model->gliner->labels_tokenizer);
+    nf_gliner_label_cache_free(model->gliner->label_cache);
     json_decref(model->gliner->json);
     json_decref(model->gliner->labels_config);
     free(model->gliner);

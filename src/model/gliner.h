@@ -57,6 +57,8 @@ typedef struct nf_gliner_part {
     size_t rows, cols, first_row, first_col;
 } nf_gliner_part;
 
+typedef struct nf_gliner_label_cache nf_gliner_label_cache;
+
 typedef struct nf_gliner {
     nf_gliner_config config;
     json_t *json;          /* gliner_config.json */
@@ -72,6 +74,7 @@ typedef struct nf_gliner {
     nf_encoder labels_encoder;       /* of a bi-encoder */
     nf_linear *labels_projection;
     nf_tokenizer *labels_tokenizer;
+    nf_gliner_label_cache *label_cache;
     nf_gliner_part parts[20];
     size_t n_parts;
     int32_t label_token; /* id of ent_token */
@@ -98,6 +101,11 @@ char **nf_gliner_tags(const char *const *names, size_t count, nf_arena *arena);
 /* The labels that are looked for unless a call names others; they are copied. */
 nerfit_status nf_gliner_set_labels(nf_model *model, const char *const *names,
                                    const char *const *prompts, size_t count, nerfit_error *err);
+
+/* ---- gliner_labels.c */
+/* Vectors of a bi-encoder's labels, kept from call to call; for any thread. */
+nerfit_status nf_gliner_label_cache_new(nf_gliner_label_cache **out, nerfit_error *err);
+void nf_gliner_label_cache_free(nf_gliner_label_cache *cache); /* may be NULL */
 
 /* ---- forward: gliner_forward.c */
 

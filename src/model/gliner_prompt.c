@@ -37,15 +37,30 @@ static nerfit_status check_label(const nf_gliner *g, const char *const *labels, 
                                  const nf_encoding *encoding, nerfit_error *err) {
     const char *label = labels[index];
     if (!*label) return nf_fail(err, NERFIT_ARGUMENT, "label %zu is empty", index + 1);
-    for (size_t i = 0; i < index; i++)
-        if (strcmp(labels[i], label) == 0)
-            return nf_fail(err, NERFIT_ARGUMENT, "label \"%s\" comes twice", label);
     for (size_t i = 0; encoding && i < encoding->length; i++)
         if (encoding->ids[i] == g->label_token)
             return nf_fail(err, NERFIT_ARGUMENT,
                            "label \"%s\" holds %s, by which the model knows where a label begins",
                            label, g->config.ent_token);
     return NERFIT_OK;
+}
+
+static int by_text(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static nerfit_status check_twice(const char *const *labels, size_t n, nerfit_error *err) {
+    const char **sorted = malloc(n * sizeof *sorted + 1);
+    nerfit_status status = sorted ? NERFIT_OK : nf_no_memory(err, n * sizeof *sorted);
+    if (sorted && n) {
+        memcpy(sorted, labels, n * sizeof *sorted);
+        qsort(sorted, n, sizeof *sorted, by_text);
+    }
+    for (size_t i = 1; i < n && status == NERFIT_OK; i++)
+        if (strcmp(sorted[i - 1], sorted[i]) == 0)
+            status = nf_fail(err, NERFIT_ARGUMENT, "label \"%s\" comes twice", sorted[i]);
+    free(sorted);
+    return status;
 }
 
 static nerfit_status append_labels(nf_gliner_prompt *prompt, id_list *list, const nf_model *model,
@@ -76,6 +91,7 @@ static nerfit_status fill_prompt(nf_gliner_prompt *prompt, id_list *list, const 
     prompt->n_after = after;
     prompt->after = malloc((after + 1) * sizeof *prompt->after);
     if (!prompt->after || !id_list_append(list, encoding->ids, before)) return nf_no_memory(err, 0);
+    NF_TRY(check_twice(labels, prompt->n_labels, err));
     memcpy(prompt->after, encoding->ids + before, after * sizeof *prompt->after);
     if (g->config.labels_encoder) {
         for (size_t i = 0; i < prompt->n_labels; i++) NF_TRY(check_label(g, labels, i, NULL, err));
@@ -124,73 +140,6 @@ nerfit_status nf_gliner_prompt_room(const nf_gliner_prompt *prompt, const nf_mod
     return NERFIT_OK;
 }
 
-/* ---------------------------------------------------------------- labels */
-
-enum { LABELS_AT_ONCE = 64 };
-
-static nerfit_status encode_labels(nf_gliner_labels *labels, const nf_model *model, nf_backend *be,
-                                   nerfit_error *err) {
-    size_t d = model->gliner->config.size;
-    nf_workspace *ws;
-    NF_TRY(nf_workspace_new(&ws, be, err));
-    nf_pass pass = {.be = be, .ws = ws};
-    nerfit_status status = NERFIT_OK;
-    for (size_t i = 0; i < labels->count && status == NERFIT_OK; i += LABELS_AT_ONCE) {
-        size_t left = labels->count - i, n = left < LABELS_AT_ONCE ? left : LABELS_AT_ONCE;
-        nf_workspace_reset(ws);
-        status = nf_gliner_encode_labels(model, &pass, labels->prompts + i, n,
-                                         labels->vectors + i * d, err);
-    }
-    nf_workspace_free(ws);
-    return status;
-}
-
-/* The rows of the stored vectors that the labels have. */
-static nerfit_status find_precomputed(nf_gliner_labels *labels, const nf_model *model,
-                                      nf_backend *be, nerfit_error *err) {
-    const nf_gliner *g = model->gliner;
-    size_t d = g->config.size, known = g->precomputed->rows;
-    for (size_t i = 0; i < labels->count; i++) {
-        size_t k = 0;
-        while (k < known && strcmp(g->precomputed_labels[k], labels->prompts[i]) != 0) k++;
-        if (k == known)
-            return nf_fail_at(err, NERFIT_ARGUMENT, model->folder, 0, 0,
-                              "has the vectors of its %zu labels alone, and \"%s\" is none of them",
-                              known, labels->prompts[i]);
-        be->to_f32(be, labels->vectors + i * d, nf_at(be, g->precomputed->values, k * d), d);
-    }
-    return NERFIT_OK;
-}
-
-nerfit_status nf_gliner_labels_missing(const nf_model *model, nerfit_error *err) {
-    return nf_fail_at(err, NERFIT_ARGUMENT, model->folder, 0, 0,
-                      "is a GLiNER model, which finds labels that are named; name some (labels, "
-                      "--labels \"person, place\", or \"labels\" of a text in jsonl)");
-}
-
-nerfit_status nf_gliner_labels_prepare(nf_gliner_labels *labels, const nf_model *model,
-                                       nf_backend *be, nerfit_error *err) {
-    const nf_gliner *g = model->gliner;
-    if (labels->room) return NERFIT_OK;
-    if (labels->count == 0) return nf_gliner_labels_missing(model, err);
-    NF_TRY(nf_gliner_prompt_make(&labels->prompt, model, labels->prompts, labels->count, err));
-    if (g->config.labels_encoder || g->precomputed) {
-        labels->vectors = malloc(labels->count * g->config.size * sizeof *labels->vectors);
-        if (!labels->vectors) return nf_no_memory(err, labels->count * g->config.size);
-        NF_TRY(g->precomputed ? find_precomputed(labels, model, be, err)
-                              : encode_labels(labels, model, be, err));
-    }
-    return nf_gliner_prompt_room(&labels->prompt, model, &labels->room, err);
-}
-
-void nf_gliner_labels_free(nf_gliner_labels *labels) {
-    if (!labels) return;
-    nf_gliner_prompt_free(&labels->prompt);
-    free(labels->vectors);
-    labels->vectors = NULL;
-    labels->room = 0;
-}
-
 /* ---------------------------------------------------------------- words */
 
 static nerfit_status words_reserve(nf_gliner_words *words, size_t ids, nerfit_error *err) {
@@ -206,8 +155,8 @@ static nerfit_status words_reserve(nf_gliner_words *words, size_t ids, nerfit_er
 
 nerfit_status nf_gliner_words_encode(nf_gliner_words *words, const nf_tokenizer *tokenizer,
                                      nf_tokenizer_scratch *scratch, const char *text, size_t size,
-                                     nerfit_error *err) {
-    NF_TRY(nf_word_pattern_split(&words->words, text, size, err));
+                                     bool characters, nerfit_error *err) {
+    NF_TRY(nf_word_pattern_split(&words->words, text, size, characters, err));
     size_t n = words->words.count;
     if (n + 1 > words->firsts_capacity) {
         size_t *grown = realloc(words->firsts, (2 * n + 1) * sizeof *grown);

@@ -56,9 +56,10 @@ typedef struct nf_gliner_words {
     nf_encoding encoding;
 } nf_gliner_words;
 
+/* `characters`: those of scripts without spaces are words. */
 nerfit_status nf_gliner_words_encode(nf_gliner_words *words, const nf_tokenizer *tokenizer,
                                      nf_tokenizer_scratch *scratch, const char *text, size_t size,
-                                     nerfit_error *err);
+                                     bool characters, nerfit_error *err);
 void nf_gliner_words_free(nf_gliner_words *words);
 
 /* The sequence of the words first .. end-1 behind a prompt, in memory of the arena; words of more

@@ -77,7 +77,8 @@ static bool read_threshold(nf_call *call, const json_t *threshold, nerfit_error 
 
 /* The members that make a call what it is, in an order that does not depend on the client's. */
 static json_t *members_of(const json_t *object, const nf_asked *before) {
-    static const char *const names[] = {"labels", "threshold", "nested", "multi_label"};
+    static const char *const names[] = {"labels", "threshold", "nested", "multi_label",
+                                        "characters"};
     json_t *members = json_object();
     for (size_t i = 0; i < NF_COUNT(names) && members; i++) {
         json_t *value = json_object_get(object, names[i]);
@@ -99,7 +100,8 @@ static bool call_read(nf_call *call, nerfit_error *error) {
     return read_labels(call, json_object_get(source, "labels"), error) &&
            read_threshold(call, json_object_get(source, "threshold"), error) &&
            read_flag(&call->options.nested, source, "nested", error) &&
-           read_flag(&call->options.multi_label, source, "multi_label", error);
+           read_flag(&call->options.multi_label, source, "multi_label", error) &&
+           read_flag(&call->options.characters, source, "characters", error);
 }
 
 static nf_served *model_of(const nf_request *r, const json_t *object, const nf_asked *before,
@@ -158,8 +160,8 @@ static json_t *query_value(const char *name, const char *text) {
 }
 
 bool nf_asked_of_query(nf_asked *asked, nf_request *r, nerfit_error *error) {
-    static const char *const names[] = {"model",  "labels",      "threshold",
-                                        "nested", "multi_label", "offsets"};
+    static const char *const names[] = {"model",       "labels",     "threshold", "nested",
+                                        "multi_label", "characters", "offsets"};
     json_t *object = json_object();
     for (size_t i = 0; i < NF_COUNT(names) && object; i++) {
         const char *text = nf_request_argument(r, names[i]);

@@ -2,8 +2,10 @@
 
 #include <stdlib.h>
 
+#include "base/script.h"
 #include "text/unicode.h"
 #include "text/unicode_class.h"
+#include "text/word_starts.h"
 
 bool nf_word_pattern_is_word(uint32_t c) {
     if (c == '_') return true;
@@ -28,6 +30,7 @@ typedef struct word_cursor {
     const char *text;
     size_t size, byte;
     uint32_t at; /* code points */
+    bool characters;
 } word_cursor;
 
 static bool word_cursor_peek(const word_cursor *cursor, uint32_t *c, size_t *size) {
@@ -41,13 +44,26 @@ static void word_cursor_advance(word_cursor *cursor, size_t size) {
     cursor->at++;
 }
 
+/* A character that is a word by itself. */
+static bool word_cursor_stands_alone(const word_cursor *cursor, uint32_t c) {
+    return cursor->characters && nf_is_spaceless(c);
+}
+
 /* \w*; returns whether there was one. */
 static bool word_cursor_skip_run(word_cursor *cursor) {
     uint32_t c, first = cursor->at;
     size_t size;
-    while (word_cursor_peek(cursor, &c, &size) && nf_word_pattern_is_word(c))
+    while (word_cursor_peek(cursor, &c, &size) && nf_word_pattern_is_word(c) &&
+           !word_cursor_stands_alone(cursor, c))
         word_cursor_advance(cursor, size);
     return cursor->at > first;
+}
+
+static void word_cursor_skip_character(word_cursor *cursor, size_t size) {
+    uint32_t c;
+    word_cursor_advance(cursor, size);
+    while (word_cursor_peek(cursor, &c, &size) && nf_belongs_to_previous(c))
+        word_cursor_advance(cursor, size);
 }
 
 /* (?:[-_]\w+)*, where the underscore is part of the run before it already. */
@@ -64,7 +80,7 @@ static void word_cursor_skip_joined(word_cursor *cursor) {
 }
 
 nerfit_status nf_word_pattern_split(nf_pattern_words *words, const char *text, size_t size,
-                                    nerfit_error *err) {
+                                    bool characters, nerfit_error *err) {
     size_t bad, length;
     uint32_t c;
     words->count = 0;
@@ -73,11 +89,13 @@ nerfit_status nf_word_pattern_split(nf_pattern_words *words, const char *text, s
                        size);
     if (!nf_utf8_valid(text, size, &bad))
         return nf_fail(err, NERFIT_FORMAT, "the text is not valid UTF-8 (byte %zu)", bad + 1);
-    word_cursor cursor = {.text = text, .size = size};
+    word_cursor cursor = {.text = text, .size = size, .characters = characters};
     while (word_cursor_peek(&cursor, &c, &length)) {
         nf_pattern_word word = {.start = cursor.at, .byte_start = cursor.byte};
         bool joins = nf_word_pattern_is_word(c), space = nf_is_space(c);
-        if (joins) {
+        if (word_cursor_stands_alone(&cursor, c)) {
+            word_cursor_skip_character(&cursor, length);
+        } else if (joins) {
             word_cursor_skip_run(&cursor);
             word_cursor_skip_joined(&cursor);
         } else {

@@ -26,9 +26,11 @@ typedef struct nf_pattern_words {
     size_t count, capacity;
 } nf_pattern_words;
 
-/* Fills `words` with those of valid UTF-8 (an error otherwise). */
+/* Fills `words` with those of valid UTF-8 (an error otherwise). `characters`, which Python's expression does
+ * not know: every character of a script without spaces (base/script.h) is a word of its own, with the marks
+ * and joiners behind it (nf_belongs_to_previous). */
 nerfit_status nf_word_pattern_split(nf_pattern_words *words, const char *text, size_t size,
-                                    nerfit_error *err);
+                                    bool characters, nerfit_error *err);
 void nf_pattern_words_free(nf_pattern_words *words);
 
 /* Python's \w; its \s is nf_is_space (base/utf8.h). */

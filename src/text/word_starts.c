@@ -7,9 +7,7 @@
 #include "text/grapheme.h"
 #include "text/unicode.h"
 
-/* Marks (Mn, Mc, Me), and what extends a grapheme cluster of UAX 29 besides: the vowels of Thai and
- * Lao that are letters, joiners, variation selectors, skin tones. */
-static bool belongs_to_previous(uint32_t c) {
+bool nf_belongs_to_previous(uint32_t c) {
     uint8_t class = nf_grapheme_class(c);
     return (nf_unicode_flags_of(c) & NF_UNICODE_COMBINING) ||
            (class >= NF_GRAPHEME_EXTEND && class <= NF_GRAPHEME_SPACING);
@@ -58,7 +56,7 @@ static bool divides(nf_utf8_place *p, uint32_t index, bool begins) {
     if (next >= p->size) return begins;
     nf_utf8_next(p->text + next, &now);
     if (nf_unicode_flags_of(before) & NF_UNICODE_SPACE) return begins;
-    if (belongs_to_previous(now)) return false;
+    if (nf_belongs_to_previous(now)) return false;
     if (nf_is_spaceless(before) || nf_is_spaceless(now)) return true;
     /* Byte-level patterns end a word at every mark, as in Hindi. */
     bool letter = nf_unicode_flags_of(now) & NF_UNICODE_LETTER;
@@ -140,7 +138,7 @@ static void number_words(const uint32_t *c, size_t n, uint32_t *words) {
         while (tail > core && closes(c[tail - 1])) tail--;
         if (tail > core) word++;
         for (bool first = true; core < tail; first = false) {
-            bool divided = !first && !belongs_to_previous(c[core]) &&
+            bool divided = !first && !nf_belongs_to_previous(c[core]) &&
                            (nf_is_spaceless(c[core - 1]) || nf_is_spaceless(c[core]));
             word += divided;
             words[core++] = word;
@@ -215,7 +213,7 @@ void nf_subword_ranges(const nf_encoding *e, size_t before, size_t after, const 
  * not there; *first receives where it begins. */
 static bool stray_marks_before(nf_utf8_place *p, uint32_t start, uint32_t *first) {
     uint32_t c = 0, at = start;
-    while (at > 0 && code_point_at(p, at - 1, &c) && belongs_to_previous(c)) at--;
+    while (at > 0 && code_point_at(p, at - 1, &c) && nf_belongs_to_previous(c)) at--;
     *first = at;
     return at < start && (at == 0 || nf_is_space(c));
 }
@@ -226,7 +224,7 @@ nf_text_range nf_word_range(nf_utf8_place *p, uint32_t start, uint32_t end, uint
     nf_text_range range = {.start = start, .end = end};
     if (start < end) {
         if (stray_marks_before(p, start, &first)) range.start = first;
-        while (range.end < next && code_point_at(p, range.end, &c) && belongs_to_previous(c))
+        while (range.end < next && code_point_at(p, range.end, &c) && nf_belongs_to_previous(c))
             range.end++;
     }
     nf_utf8_go_to(p, range.start);

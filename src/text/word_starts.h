@@ -40,6 +40,10 @@ nerfit_status nf_word_starts(const nf_encoding *encoding, size_t before, size_t 
 void nf_subword_ranges(const nf_encoding *encoding, size_t before, size_t after, const char *text,
                        size_t size, const bool *starts_word, uint32_t *starts, uint32_t *ends);
 
+/* Marks (Mn, Mc, Me), and what extends a grapheme cluster of UAX 29 besides: the vowels of Thai and
+ * Lao that are letters, joiners, variation selectors, skin tones. */
+bool nf_belongs_to_previous(uint32_t c);
+
 /* A range of a text, in code points and in bytes, end exclusive. */
 typedef struct nf_text_range {
     uint32_t start, end;

@@ -373,7 +373,7 @@ static nerfit_status add_document(maker *m, size_t index) {
     nf_entity *golds = malloc(d->n_spans * sizeof *golds + 1);
     if (!golds) return nf_no_memory(m->err, d->n_spans * sizeof *golds);
     nerfit_status status = nf_gliner_words_encode(&m->words, m->p->model->tokenizer, m->p->scratch,
-                                                  d->text, d->text_size, m->err);
+                                                  d->text, d->text_size, false, m->err);
     if (status != NERFIT_OK) nf_fail_within(m->err, status, "%s:%ld", d->file, d->line);
     if (status == NERFIT_OK) status = find_golds(m, d, golds, &n_golds);
     if (status == NERFIT_OK)

@@ -239,7 +239,10 @@ def annotate(
         )
         _library.call("annotate", corpus.address, byref(options), byref(result))
     try:
-        decode = lambda p: ctypes.string_at(p).decode("utf-8")  # noqa: E731
+
+        def decode(place: Any) -> str:
+            return ctypes.string_at(place).decode("utf-8")
+
         return Annotated(
             _rows(result.texts),
             _rows(result.failed),

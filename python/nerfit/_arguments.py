@@ -30,6 +30,9 @@ _FIRST = (
 _IN_MEMORY = ("train_annotations", "val_annotations", "test_annotations", "ent2emb")
 
 
+_Names = set[str]  # Config.set hides the type
+
+
 class Config(_library.Handle):
     """The library's options of one run."""
 
@@ -42,7 +45,7 @@ class Config(_library.Handle):
     def load(self, path: str | os.PathLike[str]) -> None:
         _library.call("config_load", self.address, os.fsencode(path))
 
-    def given(self) -> set[str]:
+    def given(self) -> _Names:
         """The names of the options that were set."""
         return set(json.loads(_library.take_text(_library.call("config_given", self.address))))
 
@@ -144,7 +147,7 @@ class TrainingArguments:
         **options: see below.
     """
 
-    _given: set[str]  # names; all else is the library's to choose
+    _given: _Names  # names; all else is the library's to choose
 
     def __init__(
         self,
@@ -232,7 +235,8 @@ class TrainingArguments:
         unknown ones are passed over. None is for what was not given."""
         if ignore_extra:
             arguments = {n: v for n, v in arguments.items() if _is_known(n)}
-        made = cls(**{name: arguments.get(name) for name in _FIRST[:2]})
+        first: dict[str, Any] = {name: arguments.get(name) for name in _FIRST[:2]}
+        made = cls(**first)
         # a default that is none of the recipe's choices is the same, given or not
         made._set({n: v for n, v in arguments.items() if n in _CHOSEN or not _is_default(n, v)})
         return made

@@ -212,7 +212,7 @@ def formats() -> list[dict[str, Any]]:
 
     def add(user: Any, given: Any) -> None:
         row: dict[str, Any] = {}
-        for name, _ in _library.Format._fields_:
+        for name in (field[0] for field in _library.Format._fields_):
             value = getattr(given.contents, name)
             row[name] = value.decode() if isinstance(value, bytes) else value
         row["endings"] = row["endings"].split()

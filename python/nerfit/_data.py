@@ -12,6 +12,19 @@ from . import _library, _values
 from ._corpus import Corpus, read_file as read
 from .errors import ArgumentError, FormatError
 
+__all__ = [
+    "Annotation",
+    "Annotations",
+    "Corpus",
+    "Ent2Emb",
+    "fill",
+    "items",
+    "lines_of",
+    "read",
+    "set_ent2emb",
+    "vector",
+]
+
 #: Bracket text or a line of JSON, or {"text": ..., "entities": [[start, end, label], ...]}.
 Annotation = Union[str, Mapping[str, Any]]
 #: A file, or annotations in memory.

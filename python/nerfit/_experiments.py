@@ -41,9 +41,10 @@ def pretrain(
         **options: those of :class:`TrainingArguments` that pre-training uses (``nerfit help
             pretrain``): ``output_dir``, ``max_steps``, ``peft_lora``, ...
     """
+    nothing: Any = None  # its texts are the label sets'
     args = TrainingArguments(
         model_name,
-        None,
+        nothing,
         pretrain_annotations=pretrain_annotations,
         pretrain_ent2emb=pretrain_ent2emb,
         **options,

@@ -318,7 +318,9 @@ class _Call:
         """For the texts from ``first`` on."""
         out = _library.CallOptions()
         pairs = [
-            (None if label is None else _library.encode(label, "threshold"), value)
+            _library.CallThreshold(
+                None if label is None else _library.encode(label, "threshold"), value
+            )
             for label, value in thresholds.items()
         ]
         out.thresholds = (_library.CallThreshold * len(pairs))(*pairs)
@@ -572,7 +574,7 @@ class Model:
         with self._lock:
             model = self._others.pop(key, None)
             if model is None:
-                arguments = list(self._arguments)
+                arguments: list[Any] = [*self._arguments]
                 arguments[5], arguments[7] = labels, self._weights
                 model = type(self)(*arguments)
             self._others[key] = model  # the youngest is last
@@ -622,7 +624,8 @@ class Model:
     async def predict_async(self, texts: Any, threshold: Threshold = None, **options: Any) -> Any:
         """As :meth:`predict`, on a thread of its own: the event loop goes on meanwhile. (A cancelled
         call ends there, not the work on the thread.)"""
-        return await asyncio.to_thread(self.predict, texts, threshold, **options)
+        predict: Any = self.predict
+        return await asyncio.to_thread(predict, texts, threshold, **options)
 
     async def pipe_async(
         self,

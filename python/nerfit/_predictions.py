@@ -28,7 +28,10 @@ _SHOWN = 50
 def _marked(text: str, entities: Sequence[Entity], types: Sequence[str]) -> str:
     """The text with its entities marked, as the program's pages have them."""
     data = _library.encode_text(text, "text")
-    given = [(e.start, e.end, 0, 0, _library.encode(e.label, "label"), e.score) for e in entities]
+    given = [
+        _library.Entity(e.start, e.end, 0, 0, _library.encode(e.label, "label"), e.score)
+        for e in entities
+    ]
     labels = [_library.encode(label, "label") for label in types]
     out = c_void_p()
     _library.call(

@@ -58,7 +58,7 @@ class Encoder(_library.Handle):
         """Numbers of a vector."""
 
     @overload
-    def encode(self, texts: str) -> list[float]: ...
+    def encode(self, texts: str) -> list[float]: ...  # type: ignore[overload-overlap]
     @overload
     def encode(self, texts: Iterable[str]) -> list[list[float]]: ...
     def encode(self, texts: Any) -> Any:
@@ -200,7 +200,7 @@ def _parquet_rows(path: _Path) -> list[dict[str, Any]]:
         raise FormatError(f"{os.fspath(path)}: {reason}") from None
     rows: list[dict[str, Any]] = table.to_pylist()
     for column in table.column_names:
-        names = _class_names(table.schema.metadata, column)
+        names = _class_names(table.schema.metadata, column) or []
         for i, row in enumerate(rows if names else ()):
             value = row[column]
             ids = value if isinstance(value, list) else [value]

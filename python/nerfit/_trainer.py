@@ -317,7 +317,7 @@ class Trainer:
         """
         config = self._configure(resume_from_checkpoint)
         trackers = Trackers(self.args)
-        callbacks = [*self.callbacks, trackers] if trackers.names else self.callbacks
+        callbacks: list[Callback] = [*self.callbacks, trackers] if trackers.names else self.callbacks
         try:
             self.result = run("train", config, callbacks, self.progress)
         finally:

@@ -56,7 +56,7 @@ class NerfitRecognizer(EntityRecognizer):
             if kind is None or (entities and kind not in entities):
                 continue
             explanation = AnalysisExplanation(
-                recognizer=self.name,
+                recognizer=self.name,  # type: ignore[has-type,unused-ignore]
                 original_score=entity.score,
                 textual_explanation=f"{entity.label}, by {self.model.folder}",
             )

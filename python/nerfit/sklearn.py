@@ -13,11 +13,12 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from ._arguments import TrainingArguments
-from ._model import Entity, Model
+from ._model import Model
+from ._predictions import Predictions
 from ._trainer import Trainer
 
 
-class NerfitTagger(BaseEstimator):
+class NerfitTagger(BaseEstimator):  # type: ignore[misc,unused-ignore]
     """Args:
     model_name: the encoder.
     ent2emb: descriptions (or embeddings) of the labels.
@@ -57,10 +58,11 @@ class NerfitTagger(BaseEstimator):
         self.classes_ = sorted(self.model_.types)
         return self
 
-    def predict(self, X: Sequence[str]) -> list[list[Entity]]:
+    def predict(self, X: Sequence[str]) -> Predictions:
         """The entities of every text."""
         check_is_fitted(self, "model_")
-        return self.model_.predict(list(X))
+        found: Predictions = self.model_.predict(list(X))
+        return found
 
     def score(self, X: Sequence[str], y: Sequence[Any]) -> float:
         """F1 of entities, micro-averaged, 0 to 1."""

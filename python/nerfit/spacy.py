@@ -21,6 +21,7 @@ from spacy.tokens import Doc, Span
 from spacy.util import filter_spans, minibatch
 
 from . import _model
+from ._predictions import Entity
 from .errors import ArgumentError
 
 if not Span.has_extension("nerfit_score"):
@@ -75,13 +76,13 @@ class NerfitComponent:
             raise ArgumentError(
                 f'{self.name}: there is no model; give config={{"model": "runs/alarm/best"}}'
             )
-        for docs in minibatch(stream, size=batch_size):
+        for docs in minibatch(stream, size=batch_size):  # type: ignore[no-untyped-call,unused-ignore]
             found = self.model.predict([doc.text for doc in docs], self.threshold)
             for doc, entities in zip(docs, found):
                 self._annotate(doc, entities)
                 yield doc
 
-    def _annotate(self, doc: Doc, entities: list[_model.Entity]) -> None:
+    def _annotate(self, doc: Doc, entities: list[Entity]) -> None:
         spans = []
         for entity in entities:
             span = doc.char_span(

@@ -9,7 +9,7 @@
 #include "base/utf8.h"
 
 const char *nerfit_entities_css(void) {
-    return nf_entity_look_css;
+    return nf_entity_look_css();
 }
 
 /* The labels of a set and of the entities, each once, names [n_labels + count]; how many. */

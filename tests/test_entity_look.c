@@ -158,7 +158,7 @@ static const char *value_of(const char *css, const char *key) {
 static void test_contrast(void **state) {
     (void)state;
     const double AA = 4.5;
-    const char *css = nf_entity_look_css, *dark = value_of(css, "(prefers-color-scheme: dark)");
+    const char *css = nf_entity_look_css(), *dark = value_of(css, "(prefers-color-scheme: dark)");
     colour ink = hex(value_of(css, "--ink: ")), dark_ink = hex(value_of(dark, "--ink: "));
     const char *mixed = value_of(dark, "color-mix(in srgb, var(--hue, #ddd) ");
     double part = atof(mixed) / 100;

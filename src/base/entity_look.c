@@ -1,5 +1,3 @@
-/* The style sheet is put into the object by the assembler's .incbin, whose path counts from the
- * repository's root, where make runs. */
 #include "base/entity_look.h"
 
 #include <stdlib.h>
@@ -7,12 +5,16 @@
 
 #include "base/array.h"
 #include "base/ascii.h"
+#include "base/embed.h"
 #include "base/error.h"
 #include "base/fnv.h"
 #include "base/number.h"
 
-__asm__(".pushsection .rodata\n.globl nf_entity_look_css\n.hidden nf_entity_look_css\n"
-        "nf_entity_look_css:\n.incbin \"src/base/entity_look.css\"\n.byte 0\n.popsection\n");
+NF_EMBED(entity_look_css, "src/base/entity_look.css");
+
+const char *nf_entity_look_css(void) {
+    return entity_look_css_data;
+}
 
 /* ---------------------------------------------------------------- colours */
 

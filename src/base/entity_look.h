@@ -14,7 +14,7 @@
 enum { NF_ENTITY_HUES = 12 };
 
 /* The style sheet, NUL-terminated: light and dark, without an address of anything. */
-extern const char nf_entity_look_css[];
+const char *nf_entity_look_css(void);
 
 /* Gives each of n labels its colour, hues [n]. A label prefers displaCy's colour for its name
  * (capitals or not), else one by the name's hash, and takes the next that is free: a function of the

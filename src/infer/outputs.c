@@ -160,7 +160,7 @@ static void html_head(nf_str *out) {
              "padding: 0 1rem; }\n"
              "@media (prefers-color-scheme: dark) { body { background: #14171a; color: #e6e8ea; } "
              "}\n");
-    nf_str_append_text(out, nf_entity_look_css);
+    nf_str_append_text(out, nf_entity_look_css());
     nf_str_append_text(out, "</style></head><body>\n");
 }
 

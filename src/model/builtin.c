@@ -1,26 +1,18 @@
-/* The files are put into the object by the assembler's .incbin, whose paths count from the
- * repository's root, where make runs. */
 #include "model/builtin.h"
 
 #include <string.h>
 
+#include "base/embed.h"
 #include "base/file.h"
 #include "base/fnv.h"
 #include "model/adapter.h"
 
-/* name_data, name_end: the file's bytes */
-#define EMBED(name, path)                                                                          \
-    __asm__(".pushsection .rodata\n.balign 64\n" #name "_data:\n.incbin \"" path "\"\n" #name      \
-            "_end:\n.byte 0\n.popsection\n");                                                      \
-    extern const char name##_data[] __attribute__((visibility("hidden")));                         \
-    extern const char name##_end[] __attribute__((visibility("hidden")))
-
-EMBED(minilm_config, "adapters/all-MiniLM-L6-v2-general/adapter_config.json");
-EMBED(minilm_adapter, "adapters/all-MiniLM-L6-v2-general/adapter_model.safetensors");
-EMBED(minilm_head, "adapters/all-MiniLM-L6-v2-general/description_head.safetensors");
-EMBED(e5_config, "adapters/multilingual-e5-small-general/adapter_config.json");
-EMBED(e5_adapter, "adapters/multilingual-e5-small-general/adapter_model.safetensors");
-EMBED(e5_head, "adapters/multilingual-e5-small-general/description_head.safetensors");
+NF_EMBED(minilm_config, "adapters/all-MiniLM-L6-v2-general/adapter_config.json");
+NF_EMBED(minilm_adapter, "adapters/all-MiniLM-L6-v2-general/adapter_model.safetensors");
+NF_EMBED(minilm_head, "adapters/all-MiniLM-L6-v2-general/description_head.safetensors");
+NF_EMBED(e5_config, "adapters/multilingual-e5-small-general/adapter_config.json");
+NF_EMBED(e5_adapter, "adapters/multilingual-e5-small-general/adapter_model.safetensors");
+NF_EMBED(e5_head, "adapters/multilingual-e5-small-general/description_head.safetensors");
 
 struct nf_builtin {
     const char *name;

@@ -66,7 +66,7 @@ void nf_page_head(nf_str *out, const char *title) {
     nf_str_append_text(out, HEAD);
     nf_str_append_text(out, title);
     nf_str_append_text(out, STYLE);
-    nf_str_append_text(out, nf_entity_look_css);
+    nf_str_append_text(out, nf_entity_look_css());
     nf_str_append_text(out, "</style></head><body>\n");
 }
 

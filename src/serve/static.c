@@ -1,18 +1,11 @@
-/* Files that are inside the program: the assembler's .incbin puts them there, whose paths count from
- * the repository's root, where make runs. A file more is an EMBED and a row of FILES. */
+/* Files for browsers, which are inside the program. A file more is a row of FILES. */
 #include <string.h>
 
 #include "base/ascii.h"
+#include "base/embed.h"
 #include "base/error.h"
 #include "serve/routes.h"
 #include "serve/server.h"
-
-/* name_data, name_end: the file's bytes */
-#define EMBED(name, path)                                                                          \
-    __asm__(".pushsection .rodata\n" #name "_data:\n.incbin \"src/" path "\"\n" #name              \
-            "_end:\n.byte 0\n.popsection\n");                                                      \
-    extern const char name##_data[] __attribute__((visibility("hidden")));                         \
-    extern const char name##_end[] __attribute__((visibility("hidden")))
 
 #define HTML "text/html; charset=utf-8"
 #define CSS "text/css; charset=utf-8"
@@ -42,7 +35,7 @@
     X("/docs.js", JS, docs_js, "serve/static/docs.js")                                             \
     X("/openapi.json", JSON, openapi, "serve/static/openapi.json")
 
-#define EMBED_FILE(path, type, name, file) EMBED(name, file);
+#define EMBED_FILE(path, type, name, file) NF_EMBED(name, "src/" file);
 FILES(EMBED_FILE)
 
 #define ROW(path, type, name, file) {path, type, name##_data, name##_end},

@@ -35,7 +35,6 @@ play me up in [place : rome] please now
 DESCRIPTIONS = {"time": "nine ten", "song": "jazz", "place": "madrid rome", "person": "bob"}
 
 
-@unittest.skipUnless(shutil.which("mpirun"), "skipped: mpirun is not here (Debian: openmpi-bin)")
 class Mpi(unittest.TestCase):
     def setUp(self):
         place = tempfile.TemporaryDirectory()
@@ -182,4 +181,7 @@ class Mpi(unittest.TestCase):
 
 
 if __name__ == "__main__":
+    if not shutil.which("mpirun"):
+        print("skipped: mpirun is not here (Debian: openmpi-bin)")
+        sys.exit(0)
     unittest.main(verbosity=0)

@@ -88,7 +88,7 @@ static void test_errors(void **state) {
          "\"class_token_index\" is 7, but the tokenizer's id of \"<<ENT>>\" is 134"},
         {"markerv0", "ent_token", "\"<<X>>\"", "the tokenizer's id of \"<<X>>\" is -1"},
         {"markerv0", "class_token_index", "\"134\"",
-         "\"class_token_index\" is \"134\", expected -1 or a token's number"},
+         "\"class_token_index\" is \"134\", expected a whole number from -1 to 2147483647"},
         {"bi", "post_fusion_schema", "\"l2l-l2t\"",
          "\"post_fusion_schema\": \"l2l-l2t\" is not supported"},
         {"bi", "labels_encoder_config", NULL, "has no \"labels_encoder_config\""},

@@ -74,7 +74,10 @@ static void test_error_clears_the_last_place(void **state) {
     nf_fail_at(&err, NERFIT_FORMAT, "f", 3, 4, "is bad");
     nf_no_memory(&err, 12);
     assert_string_equal(err.text, "out of memory (asked for 12 bytes)");
-    nf_no_memory(&err, 0); /* where how many is not known, nothing is claimed */
+    nf_no_memory(&err, 0); /* who does not know how many says what was said last */
+    assert_string_equal(err.text, "out of memory (asked for 12 bytes)");
+    nf_no_room(0);
+    nf_no_memory(&err, 0); /* where nobody knows, nothing is claimed */
     assert_string_equal(err.text, "out of memory");
     assert_string_equal(err.file, "");
     assert_int_equal(err.line, 0);

@@ -63,11 +63,11 @@ static void elementwise(const shape *s) {
     size_t n = s->n * s->c;
     float *x = values(n), *z = values(n), *column = values(s->c);
     const nf_dropout drop = {
-        .p = 0.3, .seed = 0x123456789abcull, .step = 0x100000007ull, .site = 5};
+        .p = 0.3, .seed = 0x123456789abcull, .step = 0x100000007ull, .stream = 5};
     const nf_dropout none = {0};
     BOTH("axpy", n, 1e-6, s, be->axpy(be, V(y), 0.7, V(x), n));
     BOTH("dropout", n, 1e-6, s, be->dropout(be, V(y), V(x), n, &drop));
-    nf_dropout part = drop; /* of a site whose first elements belong to another thread */
+    nf_dropout part = drop; /* of a stream whose first elements belong to another thread */
     part.first = 24;
     BOTH("dropout, a part", n, 1e-6, s, be->dropout(be, V(y), V(x), n, &part));
     BOTH("dropout 0", n, 0, s, be->dropout(be, V(y), V(x), n, &none));
@@ -233,7 +233,7 @@ static void norms(const shape *s) {
     size_t n = s->n, c = s->c;
     float *x = values(n * c), *residual = values(n * c), *gamma = values(c), *beta = values(c);
     float *dy = values(n * c), *mean = values(n), *rstd = values(n), *sum = values(n * c);
-    const nf_dropout drop = {.p = 0.2, .seed = 9, .step = 4, .site = 1}, none = {0};
+    const nf_dropout drop = {.p = 0.2, .seed = 9, .step = 4, .stream = 1}, none = {0};
     const nf_dropout *const drops[] = {&drop, &none};
     for (int k = 0; k < 8; k++) {
         const nf_dropout *d = drops[k & 1];
@@ -331,7 +331,7 @@ static void test_dropped(void **state) {
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
         size_t n = sizes[k][0], in = sizes[k][1], out = sizes[k][2], r = sizes[k][3];
         const shape s = {n, in};
-        const nf_dropout drop = {.p = 0.1, .seed = 77, .step = 3, .site = (uint32_t)k};
+        const nf_dropout drop = {.p = 0.1, .seed = 77, .step = 3, .stream = (uint32_t)k};
         float *w = values(out * in), *x = values(n * in), *bias = values(out);
         float *dy = values(n * out), *scaled = values(n * out), *low = values(n * r);
         float *a = values(r * in), *known = values(n * out), *dropped = values(n * in);
@@ -412,7 +412,7 @@ static void test_attention(void **state) {
                                  .q_stride = (ptrdiff_t)stride,
                                  .kv_stride = (ptrdiff_t)kv_stride,
                                  .window = terms ? 128 : 0};
-        nf_dropout drop = {.p = drops ? 0.25 : 0.0, .seed = 77, .step = 3, .site = 2};
+        nf_dropout drop = {.p = drops ? 0.25 : 0.0, .seed = 77, .step = 3, .stream = 2};
         size_t n_lse = (size_t)(N * all_heads);
         float *q = values(N * stride), *kk = values(N * kv_stride), *v = values(N * kv_stride);
         float *dout = values(N * width), *out = values(N * width), *lse = values(n_lse);
@@ -498,7 +498,7 @@ static void test_attention_terms(void **state) {
         size_t kind = k / 4 % KINDS, all = 3 * N * width + ROWS * 3 + 2 * table;
         shape s = {N, kind};
         nf_sequences sequences = {cu, SEQUENCES, N, LONGEST};
-        nf_dropout drop = {.p = k >= 4 * KINDS ? 0.25 : 0.0, .seed = 77, .step = 3, .site = 2};
+        nf_dropout drop = {.p = k >= 4 * KINDS ? 0.25 : 0.0, .seed = 77, .step = 3, .stream = 2};
         float *q = values(N * stride), *kk = values(N * stride), *v = values(N * stride);
         float *dout = values(N * width), *out = values(N * width), *lse = values(N * 3);
         float *bias = values(ROWS * 3), *keys = values(table), *queries = values(table);
@@ -614,20 +614,20 @@ static void test_gated_and_rotated(void **state) {
     for (size_t k = 0; k < 3; k++) {
         size_t d = (size_t)sizes[k], stride = HEADS * d + 7;
         shape s = {N, d};
-        float *turns = values(POSITIONS * d);
+        float *cos_sin = values(POSITIONS * d);
         for (size_t i = 0; i < POSITIONS * d; i++) { /* angles, so that there is a way back */
             size_t half = d / 2, l = i % d;
             double angle = (double)(i / d) * 0.37 * (double)(1 + l % half);
-            turns[i] = (float)(l < half ? cos(angle) : sin(angle));
+            cos_sin[i] = (float)(l < half ? cos(angle) : sin(angle));
         }
         float *x = values(N * stride), *back = same(x, N * stride);
-        const nf_rotation r = {V(turns), positions, HEADS, sizes[k], (ptrdiff_t)stride};
+        const nf_rotation r = {V(cos_sin), positions, HEADS, sizes[k], (ptrdiff_t)stride};
         BOTH("rotate", N * stride, 1e-6, &s, be->rotate(be, V(y), &r, N, false));
         cpu->rotate(cpu, V(back), &r, N, false);
         assert_memory_not_equal(back, x, N * stride * sizeof *x);
         cpu->rotate(cpu, V(back), &r, N, true);
         compare("rotate there and back", x, back, N * stride, 1e-6, &s);
-        float *all[] = {turns, x, back};
+        float *all[] = {cos_sin, x, back};
         for (size_t i = 0; i < 3; i++) free(all[i]);
     }
 }

@@ -332,17 +332,17 @@ static void test_gradients(void **state) {
 }
 
 /* Dropout of a layer that serves at every depth must not drop the same elements at each. That
- * backward's masks are forward's is what the gradients say; here the sites of backward are seen. */
-enum { MAX_SITES = 64 };
-static uint32_t sites[MAX_SITES];
+ * backward's masks are forward's is what the gradients say; here the streams of backward are seen. */
+enum { MAX_STREAMS = 64 };
+static uint32_t streams[MAX_STREAMS];
 static size_t n_sites;
 static nf_backend plain;
 
 static void note_dropout(nf_backend *be, nf_values *y, const nf_values *x, size_t n,
                          const nf_dropout *dropout) {
     size_t i = 0;
-    while (i < n_sites && sites[i] != dropout->site) i++;
-    if (i == n_sites && n_sites < MAX_SITES) sites[n_sites++] = dropout->site;
+    while (i < n_sites && streams[i] != dropout->stream) i++;
+    if (i == n_sites && n_sites < MAX_STREAMS) streams[n_sites++] = dropout->stream;
     plain.dropout(be, y, x, n, dropout);
 }
 

@@ -26,7 +26,7 @@ typedef struct probe {
 /* weights . y, and with `backward` all gradients. */
 static double run(probe *p, bool backward) {
     nf_backend *be = p->pass.be;
-    nf_lstm_layer_kept kept[LAYERS] = {0};
+    nf_lstm_layer_saved saved[LAYERS] = {0};
     double y[TOKENS * OUT], loss = 0.0;
     nf_workspace_reset(p->ws);
     nf_values *x = nf_workspace_reals(p->ws, TOKENS * IN);
@@ -34,12 +34,12 @@ static double run(probe *p, bool backward) {
     nf_values *dy = nf_workspace_reals(p->ws, TOKENS * OUT);
     nf_values *dx = nf_workspace_reals(p->ws, TOKENS * IN);
     be->from_f64(be, x, p->x, TOKENS * IN);
-    assert_int_equal(nf_lstm_forward(p->lstm, &p->pass, out, x, kept), NERFIT_OK);
+    assert_int_equal(nf_lstm_forward(p->lstm, &p->pass, out, x, saved), NERFIT_OK);
     be->to_f64(be, y, out, TOKENS * OUT);
     for (int i = 0; i < TOKENS * OUT; i++) loss += p->weights[i] * y[i];
     if (!backward) return loss;
     be->from_f64(be, dy, p->weights, TOKENS * OUT);
-    assert_int_equal(nf_lstm_backward(p->lstm, &p->pass, dx, dy, kept), NERFIT_OK);
+    assert_int_equal(nf_lstm_backward(p->lstm, &p->pass, dx, dy, saved), NERFIT_OK);
     be->to_f64(be, p->dx, dx, TOKENS * IN);
     return loss;
 }
@@ -57,14 +57,14 @@ static void check_parameter(probe *p, nf_parameter *parameter) {
     be->to_f64(be, gradient, parameter->grad, count);
     for (int i = 0; i < TRIES; i++) {
         size_t k = nf_rng_below(&rng, count);
-        double kept = values[k], step = 1e-5, losses[2];
+        double saved = values[k], step = 1e-5, losses[2];
         for (int side = 0; side < 2; side++) {
-            values[k] = kept + (side ? step : -step);
+            values[k] = saved + (side ? step : -step);
             be->from_f64(be, parameter->values, values, count);
             assert_ok(nf_network_refresh(&p->net, &error), &error);
             losses[side] = run(p, false);
         }
-        values[k] = kept;
+        values[k] = saved;
         be->from_f64(be, parameter->values, values, count);
         assert_ok(nf_network_refresh(&p->net, &error), &error);
         expect(parameter->name, k, gradient[k], (losses[1] - losses[0]) / (2 * step));
@@ -97,12 +97,12 @@ static void test_gradients(void **state) {
     assert_int_equal(p->net.n_parameters, 4 * 2 * LAYERS);
     for (size_t i = 0; i < p->net.n_parameters; i++) check_parameter(p, p->net.parameters[i]);
     for (int i = 0; i < TOKENS * IN; i += 3) {
-        double kept = p->x[i], losses[2];
+        double saved = p->x[i], losses[2];
         for (int side = 0; side < 2; side++) {
-            p->x[i] = kept + (side ? 1e-5 : -1e-5);
+            p->x[i] = saved + (side ? 1e-5 : -1e-5);
             losses[side] = run(p, false);
         }
-        p->x[i] = kept;
+        p->x[i] = saved;
         expect("x", (size_t)i, p->dx[i], (losses[1] - losses[0]) / 2e-5);
     }
     nf_workspace_free(p->ws);

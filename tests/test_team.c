@@ -70,24 +70,24 @@ static void check_team(int threads, bool shaped) {
     nf_network *net = &model->net;
     size_t c = model->encoder.hidden, n = 0;
     float *hidden[2], *grads[2];
-    nf_layer_kept *layers = calloc(model->encoder.n_layers + 1, sizeof *layers);
+    nf_layer_saved *layers = calloc(model->encoder.n_layers + 1, sizeof *layers);
     for (int k = 0; k < 2; k++) {
         nf_pass pass = {.be = be, .keep = true, .training = true, .seed = 7, .step = 3};
         assert_ok(nf_workspace_new(&pass.ws, be, &error), &error);
         load_batch(model, &pass);
         n = (size_t)pass.sequences.n_tokens;
         pass.team = k ? team : NULL;
-        nf_encoder_kept kept = {.layers = layers};
+        nf_encoder_saved saved = {.layers = layers};
         nf_values *y = nf_workspace_reals(pass.ws, n * c);
         be->zero(be, net->flat_grads, net->n_trained);
-        assert_int_equal(nf_team_encoder_forward(&model->encoder, &pass, y, &kept), NERFIT_OK);
+        assert_int_equal(nf_team_encoder_forward(&model->encoder, &pass, y, &saved), NERFIT_OK);
         hidden[k] = malloc(n * c * sizeof(float));
         be->to_f32(be, hidden[k], y, n * c);
         be->activation_forward(be, NF_ACTIVATION_TANH, y, y, n * c); /* some gradient */
         for (int again = 0; again < 2; again++) {                    /* gradients are added */
             nf_values *dy = nf_workspace_reals(pass.ws, n * c);
             be->copy(be, dy, y, n * c);
-            assert_int_equal(nf_team_encoder_backward(&model->encoder, &pass, dy, &kept),
+            assert_int_equal(nf_team_encoder_backward(&model->encoder, &pass, dy, &saved),
                              NERFIT_OK);
         }
         assert_ok(nf_backend_check(be, &error), &error);

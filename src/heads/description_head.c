@@ -99,7 +99,7 @@ nerfit_status nf_description_head_new(nf_head **out, nf_network *net, size_t c, 
                                            .net = net,
                                            .hidden = c,
                                            .dropout = dropout,
-                                           .site = nf_network_site(net),
+                                           .stream = nf_network_dropout_stream(net),
                                            .objective = "description contrastive"},
                                   .size = size};
     head->columns = &head->own;

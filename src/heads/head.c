@@ -81,7 +81,7 @@ double nf_head_label_loss(const nf_pass *pass, nf_head_step *step) {
 void nf_head_dropout(const nf_head *head, const nf_pass *pass, nf_values *y, const nf_values *x,
                      size_t n) {
     nf_dropout dropout =
-        nf_pass_dropout(pass, head->site, head->dropout ? *head->dropout : 0.0, head->hidden);
+        nf_pass_dropout(pass, head->stream, head->dropout ? *head->dropout : 0.0, head->hidden);
     pass->be->dropout(pass->be, y, x, n * head->hidden, &dropout);
 }
 

@@ -21,8 +21,8 @@
 
 /* What backward of any head needs besides the gradient. */
 typedef struct nf_head_saved {
-    nf_linear_kept dense, linear;
-    nf_norm_kept norm;
+    nf_linear_saved dense, linear;
+    nf_norm_saved norm;
     nf_values *pre;              /* [N,C] before the features' activation */
     const nf_values *h;          /* [N,C] */
     nf_values *vectors, *scores; /* of a description head */
@@ -98,7 +98,7 @@ struct nf_head {
     nf_network *net;
     size_t hidden;         /* C */
     const double *dropout; /* on what its last layer sees: the encoder's setting; NULL: none */
-    uint32_t site;         /* of that dropout */
+    uint32_t stream;       /* of that dropout */
     const char *objective; /* what its loss is called in logs; NULL: as its kind */
 };
 

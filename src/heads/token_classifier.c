@@ -100,7 +100,7 @@ static const nf_head_kind token_classifier = {.name = "token classification",
                                               .decode = classifier_decode};
 
 nf_head *nf_token_classifier_new(nf_network *net, size_t hidden, size_t n_labels,
-                                 nf_features *features, const double *dropout, uint32_t site) {
+                                 nf_features *features, const double *dropout, uint32_t stream) {
     nf_token_classifier *self = nf_arena_calloc(&net->arena, 1, sizeof *self);
     nf_linear *linear = nf_linear_new(net, "classifier", hidden, n_labels, true);
     if (!self || !linear) return NULL;
@@ -108,7 +108,7 @@ nf_head *nf_token_classifier_new(nf_network *net, size_t hidden, size_t n_labels
                                            .net = net,
                                            .hidden = hidden,
                                            .dropout = dropout,
-                                           .site = site},
+                                           .stream = stream},
                                   .linear = linear,
                                   .features = features};
     nf_head_own_linear(&self->head, linear);

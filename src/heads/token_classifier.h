@@ -12,10 +12,10 @@ typedef struct nf_token_classifier {
 } nf_token_classifier;
 
 /* Without values. `features` (may be NULL) are in the network already and become the head's. NULL when
- * out of memory. The dropout's site is given, since it is the encoder's and stays the same whatever
+ * out of memory. The dropout's stream is given, since it is the encoder's and stays the same whatever
  * head is put on. */
 nf_head *nf_token_classifier_new(nf_network *net, size_t hidden, size_t n_labels,
-                                 nf_features *features, const double *dropout, uint32_t site);
+                                 nf_features *features, const double *dropout, uint32_t stream);
 /* New values: features as nf_features_start, weights Normal(0, sd^2), bias 0 (transformers' rule). */
 nerfit_status nf_token_classifier_start(nf_head *head, const nf_safetensors *weights, double sd,
                                         uint64_t seed, nerfit_error *err);

@@ -85,7 +85,7 @@ static bool build_terms(nf_attention *attention, nf_network *net, const json_t *
     bool shared = nf_config_is_true(config, "share_att_key", false), ok = true;
     char prefix[64];
     snprintf(prefix, sizeof prefix, "encoder.layer.%zu.attention.self.", index);
-    attention->position_site = nf_network_site(net);
+    attention->position_stream = nf_network_dropout_stream(net);
     if (has_term(config, "c2p"))
         ok = (attention->position_key =
                   shared ? attention->key : nf_build_linear(net, prefix, "pos_key_proj", c, c)) !=

@@ -12,7 +12,7 @@ static bool rms_norm(nf_norm *out, nf_network *net, const char *name, size_t c, 
     *out = (nf_norm){.weight = nf_network_parameter(net, path, 1, 1, c, false),
                      .rms = true,
                      .epsilon = epsilon,
-                     .site = nf_network_site(net)};
+                     .stream = nf_network_dropout_stream(net)};
     return out->weight;
 }
 
@@ -90,7 +90,7 @@ static bool build_layer(const nf_encoder *encoder, size_t index, nf_network *net
     char path[256];
     a->n_heads = (int32_t)encoder->n_heads;
     a->n_kv_heads = (int32_t)o->n_kv_heads;
-    a->site = nf_network_site(net);
+    a->stream = nf_network_dropout_stream(net);
     a->rotation = 1;
     a->norm_before = ff->norm_before = ff->gated = true;
     ff->activation = o->activation;
@@ -115,7 +115,7 @@ static nerfit_status build(nf_encoder *encoder, nf_network *net, const json_t *c
     e->size = encoder->hidden;
     e->words =
         nf_network_parameter(net, "embed_tokens.weight", 2, encoder->vocabulary, e->size, true);
-    e->site = nf_network_site(net);
+    e->stream = nf_network_dropout_stream(net);
     encoder->layers = nf_arena_calloc(&net->arena, encoder->n_layers, sizeof(nf_layer));
     encoder->final_norm = nf_arena_calloc(&net->arena, 1, sizeof(nf_norm));
     if (!encoder->layers || !encoder->final_norm || !e->words)

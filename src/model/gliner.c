@@ -35,7 +35,7 @@ static nf_linear *gliner_linear(gliner_builder *b, const char *prefix, const cha
 
 static bool gliner_mlp(gliner_builder *b, nf_gliner_mlp *mlp, const char *name, size_t in,
                        size_t inner, size_t out) {
-    mlp->site = nf_network_site(b->net);
+    mlp->stream = nf_network_dropout_stream(b->net);
     return (mlp->in = gliner_linear(b, name, ".0", in, inner)) &&
            (mlp->out = gliner_linear(b, name, ".3", inner, out));
 }
@@ -73,7 +73,7 @@ static bool gliner_span_head(gliner_builder *b, nf_span_mode mode) {
     size_t inner = (marker ? 2 : 4) * d, out = marker ? d : 4 * d, cols = (mean ? 3 : 2) * d;
     nf_gliner_span_head *head = nf_arena_calloc(&b->net->arena, 1, sizeof *head);
     if (!(b->gliner->span = head)) return false;
-    head->site = nf_network_site(b->net);
+    head->stream = nf_network_dropout_stream(b->net);
     snprintf(name, sizeof name, "%sproject_start", prefix);
     if (!gliner_mlp(b, &head->start, name, d, inner, d)) return false;
     snprintf(name, sizeof name, "%sproject_end", prefix);
@@ -93,7 +93,7 @@ static bool gliner_token_head(gliner_builder *b) {
     size_t d = b->gliner->config.size;
     nf_gliner_token_head *head = nf_arena_calloc(&b->net->arena, 1, sizeof *head);
     if (!(b->gliner->token = head)) return false;
-    head->site = nf_network_site(b->net);
+    head->stream = nf_network_dropout_stream(b->net);
     for (size_t i = 0; i < 2; i++) {
         head->word[i] = gliner_part(b, token, 2 * d, d, i * d, 0, d, d, true);
         head->label[i] = gliner_part(b, label, 2 * d, d, i * d, 0, d, d, true);

@@ -27,7 +27,7 @@
 /* P: out(dropout(relu(in(x)))) */
 typedef struct nf_gliner_mlp {
     nf_linear *in, *out;
-    uint32_t site; /* of that dropout */
+    uint32_t stream; /* of that dropout */
 } nf_gliner_mlp;
 
 /* P_out's first layer (or only one), divided by the parts of its input. */
@@ -35,14 +35,14 @@ typedef struct nf_gliner_span_head {
     nf_gliner_mlp start, end;
     nf_linear *from_start, *from_end, *from_mean; /* from_mean: markerV1, else NULL */
     nf_linear *out;                               /* NULL: marker */
-    uint32_t site;                                /* of the dropout before `out` */
+    uint32_t stream;                              /* of the dropout before `out` */
 } nf_gliner_span_head;
 
 typedef struct nf_gliner_token_head {
     nf_linear *word[2], *label[2];                    /* t0, t1; l0, l1 */
     nf_linear *from_word, *from_label, *from_product; /* out_mlp.0 by the parts of its input */
     nf_linear *out;                                   /* [3, 4D] */
-    uint32_t site;                                    /* of the dropout before the relu */
+    uint32_t stream;                                  /* of the dropout before the relu */
 } nf_gliner_token_head;
 
 /* Squeeze and excitation over the layers' outputs (LayersFuser). */

@@ -37,7 +37,7 @@ static nerfit_status fuse_sum(const nf_encoder *encoder, const nf_pass *pass, nf
  * The package takes the mean over padding, too; here there is none. */
 static nerfit_status fuse_layers(const nf_layers_fuser *fuser, const nf_encoder *encoder,
                                  const nf_pass *pass, nf_values *y, nf_values **layers,
-                                 nf_gliner_top_kept *kept, nf_arena *arena) {
+                                 nf_gliner_top_saved *saved, nf_arena *arena) {
     nf_backend *be = pass->be;
     size_t n = encoder->n_layers, c = encoder->hidden, s = (size_t)pass->sequences.n_sequences;
     size_t tokens = (size_t)pass->sequences.n_tokens;
@@ -46,25 +46,25 @@ static nerfit_status fuse_layers(const nf_layers_fuser *fuser, const nf_encoder 
     nf_values *weights = nf_workspace_reals(pass->ws, s * n);
     nf_values *sum = nf_workspace_reals(pass->ws, tokens * c);
     if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
-    if (kept && !(kept->squeeze = nf_arena_calloc(arena, n, sizeof *kept->squeeze)))
+    if (saved && !(saved->squeeze = nf_arena_calloc(arena, n, sizeof *saved->squeeze)))
         return NERFIT_NO_MEMORY;
     for (size_t i = 0; i < n; i++) {
         NF_TRY(nf_gliner_linear(fuser->squeeze, pass, scores, layers[i + 1], tokens,
-                                NF_ACTIVATION_NONE, kept ? &kept->squeeze[i] : NULL));
+                                NF_ACTIVATION_NONE, saved ? &saved->squeeze[i] : NULL));
         be->pool(be, nf_at(be, z, i), scores, &pass->sequences,
                  &(nf_pooling_shape){NF_POOLING_MEAN, 1, n, 0});
     }
     NF_TRY(
-        nf_gliner_linear(fuser->w1, pass, zi, z, s, NF_ACTIVATION_RELU, kept ? &kept->w1 : NULL));
+        nf_gliner_linear(fuser->w1, pass, zi, z, s, NF_ACTIVATION_RELU, saved ? &saved->w1 : NULL));
     NF_TRY(nf_gliner_linear(fuser->w2, pass, weights, zi, s, NF_ACTIVATION_NONE,
-                            kept ? &kept->w2 : NULL));
-    if (kept) {
-        kept->weights = weights;
-        kept->layers = layers;
+                            saved ? &saved->w2 : NULL));
+    if (saved) {
+        saved->weights = weights;
+        saved->layers = layers;
     }
     NF_TRY(fuse_sum(encoder, pass, sum, layers, weights));
     return nf_gliner_linear(fuser->output, pass, y, sum, tokens, NF_ACTIVATION_NONE,
-                            kept ? &kept->output : NULL);
+                            saved ? &saved->output : NULL);
 }
 
 /* From dsum [tokens, C] to dlayers, and to dweights [texts, n_layers] before the sigmoid. */
@@ -103,7 +103,7 @@ static nerfit_status fuse_sum_backward(const nf_encoder *encoder, const nf_pass 
 /* dlayers [n_layers + 1], zero, receive the gradients by the layers' outputs; dy that of y. */
 static nerfit_status fuse_layers_backward(const nf_layers_fuser *fuser, const nf_encoder *encoder,
                                           const nf_pass *pass, nf_values *const *dlayers,
-                                          const nf_values *dy, const nf_gliner_top_kept *kept) {
+                                          const nf_values *dy, const nf_gliner_top_saved *saved) {
     nf_backend *be = pass->be;
     size_t n = encoder->n_layers, c = encoder->hidden, s = (size_t)pass->sequences.n_sequences;
     size_t tokens = (size_t)pass->sequences.n_tokens;
@@ -112,48 +112,49 @@ static nerfit_status fuse_layers_backward(const nf_layers_fuser *fuser, const nf
     nf_values *dzi = nf_workspace_reals(pass->ws, s * n), *dz = nf_workspace_reals(pass->ws, s * n);
     nf_values *dscores = nf_workspace_reals(pass->ws, tokens);
     if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
-    NF_TRY(nf_gliner_linear_backward(fuser->output, pass, dsum, dy, tokens, &kept->output, false));
-    NF_TRY(fuse_sum_backward(encoder, pass, dlayers, dweights, dsum, kept->layers, kept->weights));
-    NF_TRY(nf_gliner_linear_backward(fuser->w2, pass, dzi, dweights, s, &kept->w2, false));
-    be->activation_backward(be, NF_ACTIVATION_RELU, dzi, dzi, kept->w2.x, s * fuser->w1->out);
-    NF_TRY(nf_gliner_linear_backward(fuser->w1, pass, dz, dzi, s, &kept->w1, false));
+    NF_TRY(nf_gliner_linear_backward(fuser->output, pass, dsum, dy, tokens, &saved->output, false));
+    NF_TRY(
+        fuse_sum_backward(encoder, pass, dlayers, dweights, dsum, saved->layers, saved->weights));
+    NF_TRY(nf_gliner_linear_backward(fuser->w2, pass, dzi, dweights, s, &saved->w2, false));
+    be->activation_backward(be, NF_ACTIVATION_RELU, dzi, dzi, saved->w2.x, s * fuser->w1->out);
+    NF_TRY(nf_gliner_linear_backward(fuser->w1, pass, dz, dzi, s, &saved->w1, false));
     for (size_t i = 0; i < n; i++) {
         be->pool_backward(be, dscores, nf_at(be, dz, i), NULL, &pass->sequences,
                           &(nf_pooling_shape){NF_POOLING_MEAN, 1, n, 0});
         NF_TRY(nf_gliner_linear_backward(fuser->squeeze, pass, dlayers[i + 1], dscores, tokens,
-                                         &kept->squeeze[i], true));
+                                         &saved->squeeze[i], true));
     }
     return NERFIT_OK;
 }
 
 nerfit_status nf_gliner_top_forward(const nf_gliner_encoder *e, const nf_pass *pass, nf_values *y,
                                     const nf_values *x, nf_values **layers,
-                                    nf_gliner_top_kept *kept, nf_arena *arena) {
+                                    nf_gliner_top_saved *saved, nf_arena *arena) {
     size_t tokens = (size_t)pass->sequences.n_tokens, c = e->encoder->hidden;
     if (e->fuser) {
         nf_values *fused = e->projection ? nf_workspace_reals(pass->ws, tokens * c) : y;
         if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
-        NF_TRY(fuse_layers(e->fuser, e->encoder, pass, fused, layers, kept, arena));
+        NF_TRY(fuse_layers(e->fuser, e->encoder, pass, fused, layers, saved, arena));
         x = fused;
     }
     if (e->projection)
         return nf_gliner_linear(e->projection, pass, y, x, tokens, NF_ACTIVATION_NONE,
-                                kept ? &kept->projection : NULL);
+                                saved ? &saved->projection : NULL);
     if (x != y) pass->be->copy(pass->be, y, x, tokens * c);
     return NERFIT_OK;
 }
 
 nerfit_status nf_gliner_top_backward(const nf_gliner_encoder *e, const nf_pass *pass, nf_values *dx,
                                      nf_values *const *dlayers, nf_values *dy,
-                                     const nf_gliner_top_kept *kept) {
+                                     const nf_gliner_top_saved *saved) {
     size_t tokens = (size_t)pass->sequences.n_tokens, c = e->encoder->hidden;
     if (e->projection) {
-        NF_TRY(nf_gliner_linear_backward(e->projection, pass, dx, dy, tokens, &kept->projection,
+        NF_TRY(nf_gliner_linear_backward(e->projection, pass, dx, dy, tokens, &saved->projection,
                                          false));
         dy = dx;
     }
     if (e->fuser) {
-        NF_TRY(fuse_layers_backward(e->fuser, e->encoder, pass, dlayers, dy, kept));
+        NF_TRY(fuse_layers_backward(e->fuser, e->encoder, pass, dlayers, dy, saved));
         pass->be->copy(pass->be, dx, dlayers[e->encoder->n_layers], tokens * c);
     } else if (dy != dx) {
         pass->be->copy(pass->be, dx, dy, tokens * c);
@@ -172,27 +173,27 @@ nf_values **nf_gliner_layers(const nf_encoder *encoder, const nf_pass *pass, boo
 
 /* y [tokens, D] of a whole encoder: that of a bi-encoder's labels. kept: NULL without backward. */
 static nerfit_status encode(const nf_gliner_encoder *e, const nf_pass *pass, nf_values *y,
-                            nf_gliner_encoder_kept *kept, nf_arena *arena) {
+                            nf_gliner_encoder_saved *saved, nf_arena *arena) {
     const nf_encoder *encoder = e->encoder;
     nf_values *x = nf_workspace_reals(pass->ws, (size_t)pass->sequences.n_tokens * encoder->hidden);
     nf_values **layers = e->fuser ? nf_gliner_layers(encoder, pass, false, arena) : NULL;
     if (nf_workspace_failed(pass->ws) || (e->fuser && !layers)) return NERFIT_NO_MEMORY;
-    if (kept && !(kept->encoder.layers =
-                      nf_arena_calloc(arena, encoder->n_layers + 1, sizeof *kept->encoder.layers)))
+    if (saved && !(saved->encoder.layers = nf_arena_calloc(arena, encoder->n_layers + 1,
+                                                           sizeof *saved->encoder.layers)))
         return NERFIT_NO_MEMORY;
-    NF_TRY(nf_encoder_forward(encoder, pass, x, kept ? &kept->encoder : NULL, layers));
-    return nf_gliner_top_forward(e, pass, y, x, layers, kept ? &kept->top : NULL, arena);
+    NF_TRY(nf_encoder_forward(encoder, pass, x, saved ? &saved->encoder : NULL, layers));
+    return nf_gliner_top_forward(e, pass, y, x, layers, saved ? &saved->top : NULL, arena);
 }
 
 static nerfit_status encode_backward(const nf_gliner_encoder *e, const nf_pass *pass, nf_values *dy,
-                                     const nf_gliner_encoder_kept *kept, nf_arena *arena) {
+                                     const nf_gliner_encoder_saved *saved, nf_arena *arena) {
     const nf_encoder *encoder = e->encoder;
     nf_values *dx =
         nf_workspace_reals(pass->ws, (size_t)pass->sequences.n_tokens * encoder->hidden);
     nf_values **dlayers = e->fuser ? nf_gliner_layers(encoder, pass, true, arena) : NULL;
     if (nf_workspace_failed(pass->ws) || (e->fuser && !dlayers)) return NERFIT_NO_MEMORY;
-    NF_TRY(nf_gliner_top_backward(e, pass, dx, dlayers, dy, &kept->top));
-    return nf_encoder_backward(encoder, pass, dx, &kept->encoder, dlayers);
+    NF_TRY(nf_gliner_top_backward(e, pass, dx, dlayers, dy, &saved->top));
+    return nf_encoder_backward(encoder, pass, dx, &saved->encoder, dlayers);
 }
 
 nf_gliner_encoder nf_gliner_text_encoder(const nf_gliner_run *run) {
@@ -317,14 +318,14 @@ static nerfit_status run_lstm_backward(nf_gliner_run *run, nf_values **dh) {
 /* ---------------------------------------------------------------- labels */
 
 nerfit_status nf_gliner_label_vectors(const nf_model *model, const nf_pass *pass, nf_values *y,
-                                      nf_values **rows, nf_gliner_encoder_kept *kept,
+                                      nf_values **rows, nf_gliner_encoder_saved *saved,
                                       nf_arena *arena) {
     const nf_gliner *g = model->gliner;
     size_t d = g->config.size;
     const nf_gliner_encoder e = {&g->labels_encoder, g->labels_fuser, g->labels_projection};
     *rows = nf_workspace_reals(pass->ws, (size_t)pass->sequences.n_tokens * d);
     if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
-    NF_TRY(encode(&e, pass, *rows, kept, arena));
+    NF_TRY(encode(&e, pass, *rows, saved, arena));
     pass->be->pool(pass->be, y, *rows, &pass->sequences,
                    &(nf_pooling_shape){NF_POOLING_MEAN, d, d, 0});
     return NERFIT_OK;

@@ -20,58 +20,59 @@ nf_values *nf_gliner_zeros(const nf_pass *pass, size_t n) {
 
 nerfit_status nf_gliner_linear(const nf_linear *linear, const nf_pass *pass, nf_values *y,
                                const nf_values *x, size_t rows, nf_activation activation,
-                               nf_linear_kept *kept) {
+                               nf_linear_saved *saved) {
     if (rows == 0) return NERFIT_OK;
     nf_pass at = nf_gliner_rows(pass, rows);
-    return nf_linear_forward(linear, &at, y, NULL, x, activation, kept);
+    return nf_linear_forward(linear, &at, y, NULL, x, activation, saved);
 }
 
 nerfit_status nf_gliner_linear_backward(const nf_linear *linear, const nf_pass *pass, nf_values *dx,
                                         const nf_values *dy, size_t rows,
-                                        const nf_linear_kept *kept, bool accumulate) {
+                                        const nf_linear_saved *saved, bool accumulate) {
     if (rows == 0) return NERFIT_OK;
     nf_pass at = nf_gliner_rows(pass, rows);
-    return nf_linear_backward(linear, &at, dx, dy, kept, accumulate);
+    return nf_linear_backward(linear, &at, dx, dy, saved, accumulate);
 }
 
-nf_dropout nf_gliner_dropout(const nf_gliner_run *run, uint32_t site, uint64_t first) {
-    nf_dropout out = nf_pass_dropout(run->pass, site, run->gliner->config.dropout, 8);
+nf_dropout nf_gliner_dropout(const nf_gliner_run *run, uint32_t stream, uint64_t first) {
+    nf_dropout out = nf_pass_dropout(run->pass, stream, run->gliner->config.dropout, 8);
     out.first = first;
     return out;
 }
 
 nerfit_status nf_gliner_mlp_forward(const nf_gliner_run *run, const nf_gliner_mlp *mlp,
                                     nf_values *y, const nf_values *x, size_t rows,
-                                    nf_gliner_mlp_kept *kept) {
+                                    nf_gliner_mlp_saved *saved) {
     const nf_pass *pass = run->pass;
     size_t n = rows * mlp->in->out;
-    nf_dropout dropout = nf_gliner_dropout(run, mlp->site, 0);
+    nf_dropout dropout = nf_gliner_dropout(run, mlp->stream, 0);
     nf_workspace_mark mark = nf_workspace_here(pass->ws);
     nf_values *inner = nf_workspace_reals(pass->ws, n);
     if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
     NF_TRY(nf_gliner_linear(mlp->in, pass, inner, x, rows, NF_ACTIVATION_RELU,
-                            kept ? &kept->in : NULL));
+                            saved ? &saved->in : NULL));
     if (dropout.p > 0.0) pass->be->dropout(pass->be, inner, inner, n, &dropout);
     NF_TRY(nf_gliner_linear(mlp->out, pass, y, inner, rows, NF_ACTIVATION_NONE,
-                            kept ? &kept->out : NULL));
-    if (!kept) nf_workspace_return(pass->ws, mark);
+                            saved ? &saved->out : NULL));
+    if (!saved) nf_workspace_return(pass->ws, mark);
     return NERFIT_OK;
 }
 
 nerfit_status nf_gliner_mlp_backward(const nf_gliner_run *run, const nf_gliner_mlp *mlp,
                                      nf_values *dx, const nf_values *dy, size_t rows,
-                                     const nf_gliner_mlp_kept *kept) {
+                                     const nf_gliner_mlp_saved *saved) {
     const nf_pass *pass = run->pass;
     size_t n = rows * mlp->in->out;
-    nf_dropout dropout = nf_gliner_dropout(run, mlp->site, 0);
+    nf_dropout dropout = nf_gliner_dropout(run, mlp->stream, 0);
     nf_workspace_mark mark = nf_workspace_here(pass->ws);
     nf_values *dinner = nf_workspace_reals(pass->ws, n);
     if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
-    NF_TRY(nf_gliner_linear_backward(mlp->out, pass, dinner, dy, rows, &kept->out, false));
+    NF_TRY(nf_gliner_linear_backward(mlp->out, pass, dinner, dy, rows, &saved->out, false));
     if (dropout.p > 0.0) pass->be->dropout(pass->be, dinner, dinner, n, &dropout);
     if (rows)
-        pass->be->activation_backward(pass->be, NF_ACTIVATION_RELU, dinner, dinner, kept->out.x, n);
-    NF_TRY(nf_gliner_linear_backward(mlp->in, pass, dx, dinner, rows, &kept->in, true));
+        pass->be->activation_backward(pass->be, NF_ACTIVATION_RELU, dinner, dinner, saved->out.x,
+                                      n);
+    NF_TRY(nf_gliner_linear_backward(mlp->in, pass, dx, dinner, rows, &saved->in, true));
     nf_workspace_return(pass->ws, mark);
     return NERFIT_OK;
 }

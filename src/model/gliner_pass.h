@@ -13,21 +13,21 @@ typedef struct nf_gliner_encoder {
     const nf_linear *projection; /* NULL: none, as the fuser */
 } nf_gliner_encoder;
 
-typedef struct nf_gliner_top_kept {
-    nf_values **layers;      /* [n_layers + 1, tokens, C] outputs, of a fused one */
-    nf_linear_kept *squeeze; /* [n_layers] */
-    nf_linear_kept w1, w2, output, projection;
+typedef struct nf_gliner_top_saved {
+    nf_values **layers;       /* [n_layers + 1, tokens, C] outputs, of a fused one */
+    nf_linear_saved *squeeze; /* [n_layers] */
+    nf_linear_saved w1, w2, output, projection;
     nf_values *weights; /* [texts, n_layers] of the layers, before the sigmoid */
-} nf_gliner_top_kept;
+} nf_gliner_top_saved;
 
-typedef struct nf_gliner_encoder_kept {
-    nf_encoder_kept encoder;
-    nf_gliner_top_kept top;
-} nf_gliner_encoder_kept;
+typedef struct nf_gliner_encoder_saved {
+    nf_encoder_saved encoder;
+    nf_gliner_top_saved top;
+} nf_gliner_encoder_saved;
 
-typedef struct nf_gliner_mlp_kept {
-    nf_linear_kept in, out;
-} nf_gliner_mlp_kept;
+typedef struct nf_gliner_mlp_saved {
+    nf_linear_saved in, out;
+} nf_gliner_mlp_saved;
 
 typedef struct nf_gliner_run {
     const nf_model *model;
@@ -51,13 +51,13 @@ typedef struct nf_gliner_run {
     const nf_gliner_lesson *lesson; /* NULL: logits are wanted */
     double loss;
     nf_values *dtokens, *dh, *dq; /* of tokens, h, q; NULL: without backward */
-    nf_gliner_top_kept top;
-    nf_gliner_encoder_kept labels;
+    nf_gliner_top_saved top;
+    nf_gliner_encoder_saved labels;
     const int32_t *places; /* the sub-words that words are read from */
     size_t n_places;
     nf_sequences pieces;           /* and which of them are a word's, if they are pooled */
     nf_values *rows;               /* [n_places, D] likewise */
-    nf_lstm_layer_kept *lstm;      /* [layers] */
+    nf_lstm_layer_saved *lstm;     /* [layers] */
     nf_pass label_tokens;          /* over the labels of a bi-encoder */
     nf_values *label_rows;         /* [their tokens, D] */
     nf_values *vectors, *dvectors; /* [lesson->n_labels, D] */
@@ -79,30 +79,30 @@ nf_values *nf_gliner_zeros(const nf_pass *pass, size_t n);
 /* kept may be NULL. */
 nerfit_status nf_gliner_linear(const nf_linear *linear, const nf_pass *pass, nf_values *y,
                                const nf_values *x, size_t rows, nf_activation activation,
-                               nf_linear_kept *kept);
+                               nf_linear_saved *saved);
 nerfit_status nf_gliner_linear_backward(const nf_linear *linear, const nf_pass *pass, nf_values *dx,
                                         const nf_values *dy, size_t rows,
-                                        const nf_linear_kept *kept, bool accumulate);
+                                        const nf_linear_saved *saved, bool accumulate);
 nerfit_status nf_gliner_mlp_forward(const nf_gliner_run *run, const nf_gliner_mlp *mlp,
                                     nf_values *y, const nf_values *x, size_t rows,
-                                    nf_gliner_mlp_kept *kept);
+                                    nf_gliner_mlp_saved *saved);
 /* Adds to dx. */
 nerfit_status nf_gliner_mlp_backward(const nf_gliner_run *run, const nf_gliner_mlp *mlp,
                                      nf_values *dx, const nf_values *dy, size_t rows,
-                                     const nf_gliner_mlp_kept *kept);
-/* The model's dropout at a site, the elements counted from `first`, a multiple of 8. */
-nf_dropout nf_gliner_dropout(const nf_gliner_run *run, uint32_t site, uint64_t first);
+                                     const nf_gliner_mlp_saved *saved);
+/* The model's dropout at a stream, the elements counted from `first`, a multiple of 8. */
+nf_dropout nf_gliner_dropout(const nf_gliner_run *run, uint32_t stream, uint64_t first);
 
 /* ---- gliner_encode.c */
 /* y [tokens, D] of the encoder's output x, and of its layers', if they are fused: their fusing, the
  * projection. kept: NULL without backward. */
 nerfit_status nf_gliner_top_forward(const nf_gliner_encoder *e, const nf_pass *pass, nf_values *y,
                                     const nf_values *x, nf_values **layers,
-                                    nf_gliner_top_kept *kept, nf_arena *arena);
+                                    nf_gliner_top_saved *saved, nf_arena *arena);
 /* dx [tokens, C] may not be dy, which is overwritten. */
 nerfit_status nf_gliner_top_backward(const nf_gliner_encoder *e, const nf_pass *pass, nf_values *dx,
                                      nf_values *const *dlayers, nf_values *dy,
-                                     const nf_gliner_top_kept *kept);
+                                     const nf_gliner_top_saved *saved);
 /* [n_layers + 1] arrays of [tokens, C]; NULL: out of memory. */
 nf_values **nf_gliner_layers(const nf_encoder *encoder, const nf_pass *pass, bool zero,
                              nf_arena *arena);
@@ -110,7 +110,7 @@ nf_gliner_encoder nf_gliner_text_encoder(const nf_gliner_run *run);
 /* The vectors [texts, D] of the texts of a pass, by a bi-encoder's labels' encoder. `rows` receives
  * the tokens'; kept as above. */
 nerfit_status nf_gliner_label_vectors(const nf_model *model, const nf_pass *pass, nf_values *y,
-                                      nf_values **rows, nf_gliner_encoder_kept *kept,
+                                      nf_values **rows, nf_gliner_encoder_saved *saved,
                                       nf_arena *arena);
 /* run->tokens, h, q and words, from hidden and layers. */
 nerfit_status nf_gliner_represent(nf_gliner_run *run);

@@ -19,11 +19,11 @@ typedef struct span_sides {
     nf_values *bias;        /* [n_labels] */
     /* what backward needs, and makes */
     struct {
-        nf_gliner_mlp_kept mlp;
-        nf_linear_kept outer;
+        nf_gliner_mlp_saved mlp;
+        nf_linear_saved outer;
         nf_values *inner; /* [n_words, D] behind the relu */
-    } kept[2];
-    nf_linear_kept means_kept;
+    } saved[2];
+    nf_linear_saved means_kept;
     nf_values *means;         /* [texts, D] behind the relu */
     nf_values *dstart, *dend; /* as start, end */
     nf_values *dlabels[2], *dbias;
@@ -37,13 +37,13 @@ static nerfit_status side_forward(const nf_gliner_run *run, span_sides *sides, i
     bool keeps = nf_gliner_keeps(run);
     nf_values *inner = outer ? nf_workspace_reals(run->pass->ws, w * d) : y;
     if (nf_workspace_failed(run->pass->ws)) return NERFIT_NO_MEMORY;
-    sides->kept[which].inner = inner;
+    sides->saved[which].inner = inner;
     NF_TRY(
-        nf_gliner_mlp_forward(run, mlp, inner, run->h, w, keeps ? &sides->kept[which].mlp : NULL));
+        nf_gliner_mlp_forward(run, mlp, inner, run->h, w, keeps ? &sides->saved[which].mlp : NULL));
     run->pass->be->activation_forward(run->pass->be, NF_ACTIVATION_RELU, inner, inner, w * d);
     if (!outer) return NERFIT_OK;
     return nf_gliner_linear(outer, run->pass, y, inner, w, NF_ACTIVATION_NONE,
-                            keeps ? &sides->kept[which].outer : NULL);
+                            keeps ? &sides->saved[which].outer : NULL);
 }
 
 static nerfit_status side_backward(nf_gliner_run *run, span_sides *sides, int which,
@@ -54,11 +54,11 @@ static nerfit_status side_backward(nf_gliner_run *run, span_sides *sides, int wh
     nf_values *dinner = outer ? nf_workspace_reals(run->pass->ws, w * d) : dy;
     if (nf_workspace_failed(run->pass->ws)) return NERFIT_NO_MEMORY;
     if (outer)
-        NF_TRY(nf_gliner_linear_backward(outer, run->pass, dinner, dy, w, &sides->kept[which].outer,
-                                         false));
-    be->activation_backward(be, NF_ACTIVATION_RELU, dinner, dinner, sides->kept[which].inner,
+        NF_TRY(nf_gliner_linear_backward(outer, run->pass, dinner, dy, w,
+                                         &sides->saved[which].outer, false));
+    be->activation_backward(be, NF_ACTIVATION_RELU, dinner, dinner, sides->saved[which].inner,
                             w * d);
-    return nf_gliner_mlp_backward(run, mlp, run->dh, dinner, w, &sides->kept[which].mlp);
+    return nf_gliner_mlp_backward(run, mlp, run->dh, dinner, w, &sides->saved[which].mlp);
 }
 
 /* markerV1: the mean over the words of each text is a part of all its spans. */
@@ -190,13 +190,13 @@ static nerfit_status find_sides_backward(nf_gliner_run *run, span_sides *sides, 
 
 /* The labels as they are compared: of token models they are not projected. */
 static nerfit_status find_prompts(const nf_gliner_run *run, nf_values **p,
-                                  nf_gliner_mlp_kept *kept) {
+                                  nf_gliner_mlp_saved *saved) {
     *p = run->q;
     if (run->gliner->token) return NERFIT_OK;
     *p = nf_workspace_reals(run->pass->ws, run->n_labels * run->gliner->config.size);
     if (nf_workspace_failed(run->pass->ws)) return NERFIT_NO_MEMORY;
     return nf_gliner_mlp_forward(run, &run->gliner->prompt, *p, run->q, run->n_labels,
-                                 nf_gliner_keeps(run) ? kept : NULL);
+                                 nf_gliner_keeps(run) ? saved : NULL);
 }
 
 /* ---------------------------------------------------------------- portions of spans */
@@ -281,7 +281,7 @@ static nerfit_status run_portion(const nf_gliner_run *run, const span_list *list
     nf_workspace *ws = run->pass->ws;
     size_t c = list->n_labels, portion = list->first_portion + at / SPANS_AT_ONCE;
     const int32_t *from, *to;
-    nf_dropout dropout = nf_gliner_dropout(run, run->gliner->span->site,
+    nf_dropout dropout = nf_gliner_dropout(run, run->gliner->span->stream,
                                            (uint64_t)portion * SPANS_AT_ONCE * list->width);
     NF_TRY(portion_places(run->pass, list, at, n, &from, &to));
     portion_forward(run, list, from, to, n, &dropout, sums, dots);
@@ -603,7 +603,7 @@ static nerfit_status make_gradients(const nf_gliner_run *run, span_sides *sides)
 
 nerfit_status nf_gliner_span_learn(nf_gliner_run *run) {
     span_sides sides = {0};
-    nf_gliner_mlp_kept prompts = {0};
+    nf_gliner_mlp_saved prompts = {0};
     span_work work = {0};
     size_t first_word = 0, first_label = 0, first_token = 0, d = run->gliner->config.size;
     nf_values *p, *dp = run->dq;

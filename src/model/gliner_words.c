@@ -11,7 +11,7 @@
 typedef struct token_sides {
     nf_values *words, *factors; /* [n_words, 4D], [n_words, D] */
     nf_values *labels, *scales; /* [n_labels, 4D], [n_labels, D] */
-    nf_linear_kept word[2], label[2], from_word, from_label;
+    nf_linear_saved word[2], label[2], from_word, from_label;
     nf_values *dwords, *dfactors, *dlabels, *dscales; /* as above */
 } token_sides;
 
@@ -20,25 +20,26 @@ typedef struct token_sides {
 /* first = outer(in[0](x)), second = in[1](x). */
 static nerfit_status half_forward(const nf_gliner_run *run, nf_linear *const *in,
                                   const nf_linear *outer, nf_values *first, nf_values *second,
-                                  const nf_values *x, size_t rows, nf_linear_kept *kept,
-                                  nf_linear_kept *outer_kept) {
+                                  const nf_values *x, size_t rows, nf_linear_saved *saved,
+                                  nf_linear_saved *outer_kept) {
     nf_values *inner = nf_workspace_reals(run->pass->ws, rows * run->gliner->config.size);
     if (nf_workspace_failed(run->pass->ws)) return NERFIT_NO_MEMORY;
-    NF_TRY(nf_gliner_linear(in[0], run->pass, inner, x, rows, NF_ACTIVATION_NONE, &kept[0]));
+    NF_TRY(nf_gliner_linear(in[0], run->pass, inner, x, rows, NF_ACTIVATION_NONE, &saved[0]));
     NF_TRY(nf_gliner_linear(outer, run->pass, first, inner, rows, NF_ACTIVATION_NONE, outer_kept));
-    return nf_gliner_linear(in[1], run->pass, second, x, rows, NF_ACTIVATION_NONE, &kept[1]);
+    return nf_gliner_linear(in[1], run->pass, second, x, rows, NF_ACTIVATION_NONE, &saved[1]);
 }
 
 /* Adds to dx. */
 static nerfit_status half_backward(const nf_gliner_run *run, nf_linear *const *in,
                                    const nf_linear *outer, nf_values *dx, const nf_values *dfirst,
                                    const nf_values *dsecond, size_t rows,
-                                   const nf_linear_kept *kept, const nf_linear_kept *outer_kept) {
+                                   const nf_linear_saved *saved,
+                                   const nf_linear_saved *outer_kept) {
     nf_values *dinner = nf_workspace_reals(run->pass->ws, rows * run->gliner->config.size);
     if (nf_workspace_failed(run->pass->ws)) return NERFIT_NO_MEMORY;
     NF_TRY(nf_gliner_linear_backward(outer, run->pass, dinner, dfirst, rows, outer_kept, false));
-    NF_TRY(nf_gliner_linear_backward(in[0], run->pass, dx, dinner, rows, &kept[0], true));
-    return nf_gliner_linear_backward(in[1], run->pass, dx, dsecond, rows, &kept[1], true);
+    NF_TRY(nf_gliner_linear_backward(in[0], run->pass, dx, dinner, rows, &saved[0], true));
+    return nf_gliner_linear_backward(in[1], run->pass, dx, dsecond, rows, &saved[1], true);
 }
 
 static nerfit_status find_token_sides(const nf_gliner_run *run, token_sides *s) {
@@ -70,7 +71,7 @@ static nerfit_status find_token_sides_backward(nf_gliner_run *run, const token_s
 typedef struct pair {
     size_t first_word, n, label;
     nf_values *product, *sums, *three; /* [n, D], [n, 4D] behind the relu, [n, 3] */
-    nf_linear_kept from_product, out;
+    nf_linear_saved from_product, out;
     nf_dropout dropout;
 } pair;
 
@@ -248,7 +249,7 @@ static nerfit_status text_learn(nf_gliner_run *run, const token_sides *sides, si
     for (size_t l = 0; l < run->texts[t].n_labels && n && status == NERFIT_OK; l++) {
         nf_workspace_mark mark = nf_workspace_here(run->pass->ws);
         pair p = {.first_word = first_word, .n = n, .label = first_label + l};
-        p.dropout = nf_gliner_dropout(run, run->gliner->token->site, p.label * block);
+        p.dropout = nf_gliner_dropout(run, run->gliner->token->stream, p.label * block);
         mark_golds(&run->lesson->golds[t], l, n, targets);
         status = pair_learn(run, sides, &p, targets, nf_gliner_weight(&run->lesson->golds[t]));
         nf_workspace_return(run->pass->ws, mark);

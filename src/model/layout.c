@@ -61,7 +61,7 @@ bool nf_build_norm(nf_norm *norm, nf_network *net, const char *prefix, const cha
     norm->weight = vector(net, path, ".weight", c);
     norm->bias = vector(net, path, ".bias", c);
     norm->epsilon = epsilon;
-    norm->site = nf_network_site(net);
+    norm->stream = nf_network_dropout_stream(net);
     return norm->weight && norm->bias;
 }
 
@@ -74,7 +74,7 @@ static bool build_layer(const nf_layout *layout, const nf_encoder *encoder, nf_l
     nf_attention *a = &layer->attention;
     nf_feed_forward *ff = &layer->feed_forward;
     a->n_heads = (int32_t)encoder->n_heads;
-    a->site = nf_network_site(net);
+    a->stream = nf_network_dropout_stream(net);
     ff->activation = given->activation;
     return (a->query = nf_build_linear(net, prefix, names->query, c, c)) &&
            (a->key = nf_build_linear(net, prefix, names->key, c, c)) &&
@@ -98,7 +98,7 @@ static bool build_embedding(const nf_layout *layout, const nf_encoder *encoder, 
     e->types = given->types
                    ? nf_build_table(net, prefix, "token_type_embeddings.weight", given->types, c)
                    : NULL;
-    e->site = nf_network_site(net);
+    e->stream = nf_network_dropout_stream(net);
     if (!e->words || (!layout->no_positions && !e->positions) || (given->types && !e->types) ||
         !nf_build_norm(&e->norm, net, prefix, "LayerNorm", c, given->epsilon))
         return false;

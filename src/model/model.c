@@ -18,7 +18,7 @@ nerfit_status nf_model_new_classifier(nf_model *model, size_t n_labels, nerfit_e
         NF_TRY(architecture->build_features(features, encoder, net, model->config, path, err));
     }
     model->head = nf_token_classifier_new(net, encoder->hidden, n_labels, features,
-                                          &encoder->classifier_dropout, model->head_site);
+                                          &encoder->classifier_dropout, model->head_stream);
     return model->head ? NERFIT_OK : nf_no_memory(err, n_labels * encoder->hidden);
 }
 

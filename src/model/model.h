@@ -33,7 +33,7 @@ typedef struct nf_model {
     nf_head *head;
     char **labels; /* [n_labels] id2label, in the network's arena */
     size_t n_labels;
-    uint32_t head_site; /* of the dropout before such a head's last layer */
+    uint32_t head_stream; /* of the dropout before such a head's last layer */
     /* A head that is trained in its place or before it, and is not saved: what it learns it folds
      * into `head`, if that is there. NULL: none */
     nf_head *learner;

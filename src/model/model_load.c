@@ -167,7 +167,7 @@ static nerfit_status load_base(nf_model *model, const char *folder, const nf_log
                                   .first_position = model->architecture->first_position};
     NF_TRY(
         model->architecture->build(&model->encoder, &model->net, model->config, config_path, err));
-    model->head_site = nf_network_site(&model->net);
+    model->head_stream = nf_network_dropout_stream(&model->net);
     NF_TRY(nf_model_open_weights(model, folder, log, err));
     NF_TRY(load_weights(model, config_path, err));
     tell_left_over(model, log);

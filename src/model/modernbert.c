@@ -26,7 +26,7 @@ static bool norm(nf_norm *out, nf_network *net, const char *name, size_t c, cons
     snprintf(path, sizeof path, "%s.bias", name);
     if (o->norm_bias) out->bias = nf_network_parameter(net, path, 1, 1, c, false);
     out->epsilon = o->epsilon;
-    out->site = nf_network_site(net);
+    out->stream = nf_network_dropout_stream(net);
     return out->weight && (out->bias || !o->norm_bias);
 }
 
@@ -59,7 +59,7 @@ static bool build_layer(const nf_encoder *encoder, nf_layer *layer, nf_network *
     nf_feed_forward *ff = &layer->feed_forward;
     char name[64];
     a->n_heads = (int32_t)encoder->n_heads;
-    a->site = nf_network_site(net);
+    a->stream = nf_network_dropout_stream(net);
     a->norm_before = ff->norm_before = ff->gated = ff->drops_inside = true;
     a->window = global ? 0 : o->window;
     a->rotation = global ? 1 + GLOBAL : 1 + LOCAL;
@@ -67,7 +67,7 @@ static bool build_layer(const nf_encoder *encoder, nf_layer *layer, nf_network *
     snprintf(name, sizeof name, "layers.%zu.attn_norm", i);
     /* the first layer follows the embeddings' norm and has none */
     if (i == 0)
-        a->norm.site = nf_network_site(net);
+        a->norm.stream = nf_network_dropout_stream(net);
     else if (!norm(&a->norm, net, name, c, o))
         return false;
     snprintf(name, sizeof name, "layers.%zu.mlp_norm", i);
@@ -144,7 +144,7 @@ static nerfit_status build(nf_encoder *encoder, nf_network *net, const json_t *c
     e->position_padding_id = -1;
     e->words = nf_network_parameter(net, "embeddings.tok_embeddings.weight", 2, encoder->vocabulary,
                                     c, true);
-    e->site = nf_network_site(net);
+    e->stream = nf_network_dropout_stream(net);
     if (!encoder->layers || !encoder->final_norm || !e->words ||
         !norm(&e->norm, net, "embeddings.norm", c, &o))
         return nf_no_memory(err, 0);

@@ -7,8 +7,8 @@
 typedef struct member {
     nf_backend *be; /* the first member's too: one that works on its thread alone */
     nf_workspace *ws;
-    nf_layer_kept *layers; /* [n_layers] */
-    nf_encoder_kept kept;
+    nf_layer_saved *layers; /* [n_layers] */
+    nf_encoder_saved saved;
     nf_values *grads; /* laid out as the network's; NULL for the first member, which uses those */
     nf_pass pass;
     size_t first; /* token of the batch */
@@ -206,10 +206,10 @@ static nerfit_status together(nf_team *team, void (*work)(void *user, int index)
 static void forward_member(void *user, int index) {
     nf_team *team = user;
     member *m = &team->members[index];
-    m->kept.layers = m->layers;
+    m->saved.layers = m->layers;
     m->status = start(m);
     if (m->status == NERFIT_OK && m->pass.sequences.n_tokens > 0)
-        m->status = nf_encoder_forward(team->encoder, &m->pass, rows_of(team, m), &m->kept, NULL);
+        m->status = nf_encoder_forward(team->encoder, &m->pass, rows_of(team, m), &m->saved, NULL);
 }
 
 static void backward_member(void *user, int index) {
@@ -220,13 +220,13 @@ static void backward_member(void *user, int index) {
                     nf_parameter_count(team->shared[i]));
     m->status = NERFIT_OK;
     if (m->pass.sequences.n_tokens > 0)
-        m->status = nf_encoder_backward(team->encoder, &m->pass, rows_of(team, m), &m->kept, NULL);
+        m->status = nf_encoder_backward(team->encoder, &m->pass, rows_of(team, m), &m->saved, NULL);
 }
 
 nerfit_status nf_team_encoder_forward(const nf_encoder *encoder, const nf_pass *pass, nf_values *y,
-                                      nf_encoder_kept *kept) {
+                                      nf_encoder_saved *saved) {
     nf_team *team = pass->team;
-    if (!team) return nf_encoder_forward(encoder, pass, y, kept, NULL);
+    if (!team) return nf_encoder_forward(encoder, pass, y, saved, NULL);
     team->encoder = encoder;
     team->pass = pass;
     team->values = y;
@@ -235,9 +235,9 @@ nerfit_status nf_team_encoder_forward(const nf_encoder *encoder, const nf_pass *
 }
 
 nerfit_status nf_team_encoder_backward(const nf_encoder *encoder, const nf_pass *pass,
-                                       nf_values *dy, const nf_encoder_kept *kept) {
+                                       nf_values *dy, const nf_encoder_saved *saved) {
     nf_team *team = pass->team;
-    if (!team) return nf_encoder_backward(encoder, pass, dy, kept, NULL);
+    if (!team) return nf_encoder_backward(encoder, pass, dy, saved, NULL);
     team->encoder = encoder;
     team->pass = pass;
     team->values = dy;

@@ -26,8 +26,8 @@ void nf_team_arrange(const nf_team *team, const size_t *lengths, size_t count, s
 /* nf_encoder_forward and nf_encoder_backward, divided among the pass's team if it has one, which then
  * holds what backward needs. */
 nerfit_status nf_team_encoder_forward(const nf_encoder *encoder, const nf_pass *pass, nf_values *y,
-                                      nf_encoder_kept *kept);
+                                      nf_encoder_saved *saved);
 nerfit_status nf_team_encoder_backward(const nf_encoder *encoder, const nf_pass *pass,
-                                       nf_values *dy, const nf_encoder_kept *kept);
+                                       nf_values *dy, const nf_encoder_saved *saved);
 
 #endif

@@ -37,7 +37,7 @@ static void rotate(const nf_encoder *encoder, const nf_attention *attention, con
     nf_backend *be = pass->be;
     nf_attention_shape shape = shape_of(encoder, attention, NULL);
     if (!attention->rotation) return;
-    nf_rotation rotation = {.turns = pass->placement->turns[attention->rotation - 1],
+    nf_rotation rotation = {.cos_sin = pass->batch_positions->cos_sin[attention->rotation - 1],
                             .positions = pass->positions,
                             .n_heads = shape.n_heads,
                             .head_size = shape.head_size,
@@ -60,7 +60,7 @@ static void take_parts(const nf_encoder *encoder, const nf_attention *attention,
 }
 
 static nerfit_status project(const nf_attention *attention, const nf_pass *pass,
-                             nf_attention_kept *k, const nf_values *x) {
+                             nf_attention_saved *k, const nf_values *x) {
     if (attention->fused)
         return nf_linear_forward(attention->fused, pass, k->q, NULL, x, NF_ACTIVATION_NONE,
                                  &k->fused);
@@ -74,17 +74,17 @@ static nf_dropout probability_dropout(const nf_encoder *encoder, const nf_attent
                                       const nf_pass *pass) {
     size_t width =
         (size_t)nf_attention_element(1, 0, 0, attention->n_heads, pass->sequences.longest);
-    return nf_pass_dropout(pass, attention->site, encoder->attention_dropout, width);
+    return nf_pass_dropout(pass, attention->stream, encoder->attention_dropout, width);
 }
 
-static nf_attention_operands operands_of(const nf_pass *pass, const nf_attention_kept *kept,
+static nf_attention_operands operands_of(const nf_pass *pass, const nf_attention_saved *saved,
                                          const nf_attention_shape *shape,
                                          const nf_dropout *dropout) {
-    return (nf_attention_operands){.q = kept->q,
-                                   .k = kept->k,
-                                   .v = kept->v,
-                                   .out = kept->context,
-                                   .lse = kept->lse,
+    return (nf_attention_operands){.q = saved->q,
+                                   .k = saved->k,
+                                   .v = saved->v,
+                                   .out = saved->context,
+                                   .lse = saved->lse,
                                    .sequences = &pass->sequences,
                                    .shape = shape,
                                    .dropout = dropout};
@@ -106,11 +106,11 @@ static void assert_shapes(const nf_encoder *encoder, const nf_attention *a) {
 
 nerfit_status nf_attention_forward(const nf_encoder *encoder, const nf_attention *attention,
                                    const nf_pass *pass, nf_values *y, const nf_values *x,
-                                   nf_attention_kept *kept) {
+                                   nf_attention_saved *saved) {
     nf_backend *be = pass->be;
     size_t n = (size_t)pass->sequences.n_tokens, c = encoder->hidden;
     bool norm_before = attention->norm_before && attention->norm.weight;
-    nf_attention_kept k = {0};
+    nf_attention_saved k = {0};
     nf_relative relative;
     assert_shapes(encoder, attention);
     take_parts(encoder, attention, pass, &k.q, &k.k, &k.v);
@@ -136,7 +136,7 @@ nerfit_status nf_attention_forward(const nf_encoder *encoder, const nf_attention
     else
         NF_TRY(nf_norm_forward(&attention->norm, pass, y, projected, x, encoder->hidden_dropout, c,
                                &k.norm));
-    if (kept) *kept = k;
+    if (saved) *saved = k;
     return NERFIT_OK;
 }
 
@@ -150,18 +150,18 @@ static bool inputs_trained(const nf_attention *a) {
 /* dx (may be NULL) (+)= the gradient by what q, k and v were made of */
 static nerfit_status project_backward(const nf_attention *attention, const nf_pass *pass,
                                       nf_values *dx, const nf_values *dq, const nf_values *dk,
-                                      const nf_values *dv, const nf_attention_kept *kept,
+                                      const nf_values *dv, const nf_attention_saved *saved,
                                       bool accumulate) {
     if (attention->fused)
-        return nf_linear_backward(attention->fused, pass, dx, dq, &kept->fused, accumulate);
-    NF_TRY(nf_linear_backward(attention->query, pass, dx, dq, &kept->query, accumulate));
-    NF_TRY(nf_linear_backward(attention->key, pass, dx, dk, &kept->key, true));
-    return nf_linear_backward(attention->value, pass, dx, dv, &kept->value, true);
+        return nf_linear_backward(attention->fused, pass, dx, dq, &saved->fused, accumulate);
+    NF_TRY(nf_linear_backward(attention->query, pass, dx, dq, &saved->query, accumulate));
+    NF_TRY(nf_linear_backward(attention->key, pass, dx, dk, &saved->key, true));
+    return nf_linear_backward(attention->value, pass, dx, dv, &saved->value, true);
 }
 
 nerfit_status nf_attention_backward(const nf_encoder *encoder, const nf_attention *attention,
                                     const nf_pass *pass, nf_values *dx, const nf_values *dy,
-                                    const nf_attention_kept *kept) {
+                                    const nf_attention_saved *saved) {
     nf_backend *be = pass->be;
     size_t n = (size_t)pass->sequences.n_tokens, c = encoder->hidden;
     bool norm_before = attention->norm_before && attention->norm.weight;
@@ -175,35 +175,35 @@ nerfit_status nf_attention_backward(const nf_encoder *encoder, const nf_attentio
         nf_residual_backward(&attention->norm, pass, dprojected, dy, encoder->hidden_dropout, c);
     else
         nf_norm_backward(&attention->norm, pass, dsum, dprojected, dy, encoder->hidden_dropout, c,
-                         &kept->norm);
+                         &saved->norm);
     bool below = dx || (norm_before && nf_norm_trained(&attention->norm));
     bool inner = below || inputs_trained(attention) || nf_relative_trained(encoder);
-    NF_TRY(nf_linear_backward(attention->out, pass, inner ? dcontext : NULL, dprojected, &kept->out,
-                              false));
+    NF_TRY(nf_linear_backward(attention->out, pass, inner ? dcontext : NULL, dprojected,
+                              &saved->out, false));
     if (inner) {
         nf_relative relative;
         if (encoder->relative)
-            NF_TRY(nf_position_terms_again(encoder, attention, pass, kept, &relative));
+            NF_TRY(nf_position_terms_again(encoder, attention, pass, saved, &relative));
         nf_attention_shape shape = shape_of(encoder, attention, &relative);
         nf_dropout dropout = probability_dropout(encoder, attention, pass);
-        const nf_attention_operands operands = operands_of(pass, kept, &shape, &dropout);
+        const nf_attention_operands operands = operands_of(pass, saved, &shape, &dropout);
         be->attention_backward(be, dq, dk, dv, dcontext, &operands);
         if (encoder->relative)
-            NF_TRY(nf_position_terms_backward(encoder, attention, pass, kept, &relative));
+            NF_TRY(nf_position_terms_backward(encoder, attention, pass, saved, &relative));
         rotate(encoder, attention, pass, dq, dk, true);
         if (norm_before) { /* dprojected is free now: the gradient by the normed x */
-            NF_TRY(project_backward(attention, pass, below ? dprojected : NULL, dq, dk, dv, kept,
+            NF_TRY(project_backward(attention, pass, below ? dprojected : NULL, dq, dk, dv, saved,
                                     false));
             if (below)
                 nf_norm_backward(&attention->norm, pass, dprojected, NULL, dprojected, 0.0, c,
-                                 &kept->norm);
+                                 &saved->norm);
             if (dx) {
                 be->copy(be, dx, dy, n * c);
                 be->axpy(be, dx, 1.0, dprojected, n * c);
             }
         } else {
             if (dx) be->copy(be, dx, dsum ? dsum : dy, n * c);
-            NF_TRY(project_backward(attention, pass, dx, dq, dk, dv, kept, true));
+            NF_TRY(project_backward(attention, pass, dx, dq, dk, dv, saved, true));
         }
     }
     nf_workspace_return(pass->ws, mark);

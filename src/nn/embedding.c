@@ -3,12 +3,12 @@
 
 static nf_dropout dropout_of(const nf_encoder *encoder, const nf_pass *pass) {
     const nf_embedding *e = &encoder->embedding;
-    return nf_pass_dropout(pass, e->site, e->own_dropout ? e->dropout : encoder->hidden_dropout,
+    return nf_pass_dropout(pass, e->stream, e->own_dropout ? e->dropout : encoder->hidden_dropout,
                            e->size);
 }
 
 nerfit_status nf_embedding_forward(const nf_encoder *encoder, const nf_pass *pass, nf_values *y,
-                                   nf_embedding_kept *kept) {
+                                   nf_embedding_saved *saved) {
     nf_backend *be = pass->be;
     const nf_embedding *embedding = &encoder->embedding;
     size_t n = (size_t)pass->sequences.n_tokens, c = embedding->size;
@@ -34,20 +34,20 @@ nerfit_status nf_embedding_forward(const nf_encoder *encoder, const nf_pass *pas
         be->embedding_forward(be, sum, embedding->shapes->values, pass->shapes, n, c, true);
     if (embedding->norm.weight)
         NF_TRY(nf_norm_forward(&embedding->norm, pass, embedded, sum, NULL, 0.0, c,
-                               kept ? &kept->norm : NULL));
+                               saved ? &saved->norm : NULL));
     else
         be->copy(be, embedded, sum, n * c);
     nf_dropout dropout = dropout_of(encoder, pass);
     if (dropout.p > 0.0) be->dropout(be, embedded, embedded, n * c, &dropout);
     if (embedding->projection)
         NF_TRY(nf_linear_forward(embedding->projection, pass, y, NULL, embedded, NF_ACTIVATION_NONE,
-                                 kept ? &kept->projection : NULL));
+                                 saved ? &saved->projection : NULL));
     if (!pass->keep) nf_workspace_return(pass->ws, mark);
     return NERFIT_OK;
 }
 
 nerfit_status nf_embedding_backward(const nf_encoder *encoder, const nf_pass *pass,
-                                    const nf_values *dy, const nf_embedding_kept *kept) {
+                                    const nf_values *dy, const nf_embedding_saved *saved) {
     nf_backend *be = pass->be;
     const nf_embedding *embedding = &encoder->embedding;
     size_t n = (size_t)pass->sequences.n_tokens, c = embedding->size;
@@ -56,14 +56,14 @@ nerfit_status nf_embedding_backward(const nf_encoder *encoder, const nf_pass *pa
     nf_values *dembedded = embedding->projection ? nf_workspace_reals(pass->ws, n * c) : NULL;
     if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
     if (embedding->projection) {
-        NF_TRY(nf_linear_backward(embedding->projection, pass, dembedded, dy, &kept->projection,
+        NF_TRY(nf_linear_backward(embedding->projection, pass, dembedded, dy, &saved->projection,
                                   false));
         dy = dembedded;
     }
     nf_dropout dropout = dropout_of(encoder, pass);
     be->dropout(be, dsum, dy, n * c, &dropout);
     if (embedding->norm.weight)
-        nf_norm_backward(&embedding->norm, pass, dsum, NULL, dsum, 0.0, c, &kept->norm);
+        nf_norm_backward(&embedding->norm, pass, dsum, NULL, dsum, 0.0, c, &saved->norm);
     if (embedding->words->grad)
         be->embedding_backward(be, embedding->words->grad, dsum, pass->ids, n, c,
                                embedding->padding_id);

@@ -47,15 +47,16 @@ static nf_values *take_rows(nf_pass *layer, nf_pass *rest, const nf_values *x, s
 }
 
 nerfit_status nf_encoder_forward(const nf_encoder *encoder, const nf_pass *pass, nf_values *y,
-                                 nf_encoder_kept *kept, nf_values **hidden_states) {
+                                 nf_encoder_saved *saved, nf_values **hidden_states) {
     nf_backend *be = pass->be;
     size_t n = (size_t)pass->sequences.n_tokens, c = encoder->hidden;
     int lowest = pass->keep ? lowest_trained(encoder) : (int)encoder->n_layers;
     bool keeps_norm = pass->keep && final_norm_matters(encoder, lowest);
-    nf_placement placement;
+    nf_batch_positions batch_positions;
     nf_pass keep = *pass, forget;
-    keep.placement = kept ? &kept->placement : &placement;
-    NF_TRY(nf_placement_forward(encoder, pass, kept ? &kept->placement : &placement));
+    keep.batch_positions = saved ? &saved->batch_positions : &batch_positions;
+    NF_TRY(nf_batch_positions_forward(encoder, pass,
+                                      saved ? &saved->batch_positions : &batch_positions));
     pass = &keep;
     forget = keep;
     forget.keep = false;
@@ -67,7 +68,7 @@ nerfit_status nf_encoder_forward(const nf_encoder *encoder, const nf_pass *pass,
     if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
     nf_values *x = buffers[0];
     NF_TRY(nf_embedding_forward(encoder, lowest < 0 ? pass : &forget, x,
-                                lowest < 0 ? &kept->embedding : NULL));
+                                lowest < 0 ? &saved->embedding : NULL));
     if (hidden_states) be->copy(be, hidden_states[0], x, n * c);
     for (int i = 0; i < (int)encoder->n_layers; i++) {
         const nf_layer *layer = &encoder->layers[i];
@@ -75,7 +76,7 @@ nerfit_status nf_encoder_forward(const nf_encoder *encoder, const nf_pass *pass,
         nf_pass at = keeps ? *pass : forget;
         const nf_pass *p = &at;
         at.repeat = encoder->shares_layers ? (uint32_t)i : 0;
-        nf_layer_kept *k = keeps ? &kept->layers[i] : NULL;
+        nf_layer_saved *k = keeps ? &saved->layers[i] : NULL;
         nf_values *next = i + 1 == (int)encoder->n_layers ? y
                           : keeps                         ? nf_workspace_reals(pass->ws, n * c)
                                                           : buffers[x == buffers[0]];
@@ -98,38 +99,38 @@ nerfit_status nf_encoder_forward(const nf_encoder *encoder, const nf_pass *pass,
     if (encoder->n_layers == 0) be->copy(be, y, x, (size_t)keep.sequences.n_tokens * c);
     if (!encoder->final_norm) return NERFIT_OK;
     NF_TRY(nf_norm_forward(encoder->final_norm, keeps_norm ? pass : &forget, y, y, NULL, 0.0, c,
-                           keeps_norm ? &kept->final_norm : NULL));
+                           keeps_norm ? &saved->final_norm : NULL));
     if (hidden_states) be->copy(be, hidden_states[encoder->n_layers], y, n * c);
     return NERFIT_OK;
 }
 
 nerfit_status nf_encoder_backward(const nf_encoder *encoder, const nf_pass *pass, nf_values *dy,
-                                  const nf_encoder_kept *kept, nf_values *const *dhidden_states) {
+                                  const nf_encoder_saved *saved, nf_values *const *dhidden_states) {
     size_t n = (size_t)pass->sequences.n_tokens, c = encoder->hidden;
     int lowest = lowest_trained(encoder);
     nf_values *dmiddle = nf_workspace_reals(pass->ws, n * c);
-    nf_placement placement = kept->placement;
+    nf_batch_positions batch_positions = saved->batch_positions;
     nf_pass placed = *pass;
-    placed.placement = &placement;
+    placed.batch_positions = &batch_positions;
     pass = &placed;
     if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
-    NF_TRY(nf_placement_start_backward(encoder, pass, &placement));
+    NF_TRY(nf_batch_positions_start_backward(encoder, pass, &batch_positions));
     if (final_norm_matters(encoder, lowest))
-        nf_norm_backward(encoder->final_norm, pass, dy, NULL, dy, 0.0, c, &kept->final_norm);
+        nf_norm_backward(encoder->final_norm, pass, dy, NULL, dy, 0.0, c, &saved->final_norm);
     for (int i = (int)encoder->n_layers - 1; i >= lowest && i >= 0; i--) {
         const nf_layer *layer = &encoder->layers[i];
         bool deeper = i > lowest, middle = deeper || attention_trained(encoder, &layer->attention);
         nf_pass at = *pass;
         at.repeat = encoder->shares_layers ? (uint32_t)i : 0;
         NF_TRY(nf_feed_forward_backward(encoder, &layer->feed_forward, &at, middle ? dmiddle : NULL,
-                                        dy, &kept->layers[i].feed_forward));
+                                        dy, &saved->layers[i].feed_forward));
         if (!middle) break;
         NF_TRY(nf_attention_backward(encoder, &layer->attention, &at, deeper ? dy : NULL, dmiddle,
-                                     &kept->layers[i].attention));
+                                     &saved->layers[i].attention));
         if (deeper && dhidden_states && dhidden_states[i])
             pass->be->axpy(pass->be, dy, 1.0, dhidden_states[i], n * c);
     }
-    nf_placement_finish_backward(encoder, pass, &placement);
-    if (lowest < 0) return nf_embedding_backward(encoder, pass, dy, &kept->embedding);
+    nf_batch_positions_finish_backward(encoder, pass, &batch_positions);
+    if (lowest < 0) return nf_embedding_backward(encoder, pass, dy, &saved->embedding);
     return NERFIT_OK;
 }

@@ -8,11 +8,11 @@ static size_t inner_size(const nf_feed_forward *block) {
 }
 
 static nf_gated_operands gated_operands(const nf_feed_forward *block, const nf_pass *pass,
-                                        const nf_feed_forward_kept *kept) {
+                                        const nf_feed_forward_saved *saved) {
     size_t f = inner_size(block);
     return (nf_gated_operands){.activation = block->activation,
-                               .inputs = kept->pre,
-                               .gates = block->gate ? kept->gates : nf_at(pass->be, kept->pre, f),
+                               .inputs = saved->pre,
+                               .gates = block->gate ? saved->gates : nf_at(pass->be, saved->pre, f),
                                .n = (size_t)pass->sequences.n_tokens,
                                .f = f,
                                .stride = block->gate ? f : 2 * f};
@@ -20,7 +20,7 @@ static nf_gated_operands gated_operands(const nf_feed_forward *block, const nf_p
 
 static nf_dropout inner_dropout(const nf_encoder *encoder, const nf_feed_forward *block,
                                 const nf_pass *pass) {
-    return nf_pass_dropout(pass, block->norm.site,
+    return nf_pass_dropout(pass, block->norm.stream,
                            block->drops_inside ? encoder->inner_dropout : 0.0, inner_size(block));
 }
 
@@ -30,11 +30,11 @@ static double out_dropout(const nf_encoder *encoder, const nf_feed_forward *bloc
 
 nerfit_status nf_feed_forward_forward(const nf_encoder *encoder, const nf_feed_forward *block,
                                       const nf_pass *pass, nf_values *y, const nf_values *x,
-                                      nf_feed_forward_kept *kept) {
+                                      nf_feed_forward_saved *saved) {
     nf_backend *be = pass->be;
     size_t n = (size_t)pass->sequences.n_tokens, c = encoder->hidden, f = inner_size(block);
     double dropout = out_dropout(encoder, block);
-    nf_feed_forward_kept k = {0};
+    nf_feed_forward_saved k = {0};
     nf_linear_assert(block->up, c, block->gated && !block->gate ? 2 * f : f);
     if (block->gate) nf_linear_assert(block->gate, c, f);
     nf_linear_assert(block->down, f, c);
@@ -62,13 +62,13 @@ nerfit_status nf_feed_forward_forward(const nf_encoder *encoder, const nf_feed_f
         nf_residual_forward(&block->norm, pass, y, out, x, dropout, c);
     else
         NF_TRY(nf_norm_forward(&block->norm, pass, y, out, x, dropout, c, &k.norm));
-    if (kept) *kept = k;
+    if (saved) *saved = k;
     return NERFIT_OK;
 }
 
 nerfit_status nf_feed_forward_backward(const nf_encoder *encoder, const nf_feed_forward *block,
                                        const nf_pass *pass, nf_values *dx, const nf_values *dy,
-                                       const nf_feed_forward_kept *kept) {
+                                       const nf_feed_forward_saved *saved) {
     nf_backend *be = pass->be;
     size_t n = (size_t)pass->sequences.n_tokens, c = encoder->hidden, f = inner_size(block);
     double dropout = out_dropout(encoder, block);
@@ -83,35 +83,35 @@ nerfit_status nf_feed_forward_backward(const nf_encoder *encoder, const nf_feed_
     if (block->norm_before)
         nf_residual_backward(&block->norm, pass, dout, dy, dropout, c);
     else
-        nf_norm_backward(&block->norm, pass, dsum, dout, dy, dropout, c, &kept->norm);
+        nf_norm_backward(&block->norm, pass, dsum, dout, dy, dropout, c, &saved->norm);
     bool below = dx || (block->norm_before && nf_norm_trained(&block->norm));
     bool inner =
         below || nf_linear_trained(block->up) || (block->gate && nf_linear_trained(block->gate));
-    NF_TRY(nf_linear_backward(block->down, pass, inner ? dinner : NULL, dout, &kept->down, false));
+    NF_TRY(nf_linear_backward(block->down, pass, inner ? dinner : NULL, dout, &saved->down, false));
     if (inner) {
         nf_dropout inside = inner_dropout(encoder, block, pass);
         if (inside.p > 0.0) be->dropout(be, dinner, dinner, n * f, &inside);
         if (block->gated) {
-            const nf_gated_operands gated = gated_operands(block, pass, kept);
+            const nf_gated_operands gated = gated_operands(block, pass, saved);
             be->gated_backward(be, dpre, dgates, dinner, &gated);
         } else
-            be->activation_backward(be, block->activation, dpre, dinner, kept->pre, n * f);
+            be->activation_backward(be, block->activation, dpre, dinner, saved->pre, n * f);
     }
     if (inner && block->norm_before) { /* dout is free now: the gradient by the normed x */
-        NF_TRY(nf_linear_backward(block->up, pass, below ? dout : NULL, dpre, &kept->up, false));
+        NF_TRY(nf_linear_backward(block->up, pass, below ? dout : NULL, dpre, &saved->up, false));
         if (block->gate)
-            NF_TRY(nf_linear_backward(block->gate, pass, below ? dout : NULL, dgates, &kept->gate,
+            NF_TRY(nf_linear_backward(block->gate, pass, below ? dout : NULL, dgates, &saved->gate,
                                       true));
-        if (below) nf_norm_backward(&block->norm, pass, dout, NULL, dout, 0.0, c, &kept->norm);
+        if (below) nf_norm_backward(&block->norm, pass, dout, NULL, dout, 0.0, c, &saved->norm);
         if (dx) {
             be->copy(be, dx, dy, n * c);
             be->axpy(be, dx, 1.0, dout, n * c);
         }
     } else if (inner) {
         if (dx) be->copy(be, dx, dsum, n * c);
-        NF_TRY(nf_linear_backward(block->up, pass, dx, dpre, &kept->up, true));
+        NF_TRY(nf_linear_backward(block->up, pass, dx, dpre, &saved->up, true));
         if (block->gate)
-            NF_TRY(nf_linear_backward(block->gate, pass, dx, dgates, &kept->gate, true));
+            NF_TRY(nf_linear_backward(block->gate, pass, dx, dgates, &saved->gate, true));
     }
     nf_workspace_return(pass->ws, mark);
     return NERFIT_OK;

@@ -30,8 +30,10 @@ nerfit_status nf_linear_add_lora(nf_network *net, nf_linear *linear, size_t rank
     nf_lora *lora = nf_arena_calloc(&net->arena, 1, sizeof *lora);
     char path[512];
     if (!lora) return nf_no_memory(err, sizeof *lora);
-    *lora = (nf_lora){
-        .rank = rank, .scaling = scaling, .dropout = dropout, .site = nf_network_site(net)};
+    *lora = (nf_lora){.rank = rank,
+                      .scaling = scaling,
+                      .dropout = dropout,
+                      .stream = nf_network_dropout_stream(net)};
     snprintf(path, sizeof path, "%s.lora_A.weight", linear->name);
     lora->a = nf_network_parameter(net, path, 2, rank, linear->in, true);
     snprintf(path, sizeof path, "%s.lora_B.weight", linear->name);
@@ -40,7 +42,7 @@ nerfit_status nf_linear_add_lora(nf_network *net, nf_linear *linear, size_t rank
     lora->a->trained = lora->b->trained = true;
     lora->a->role = lora->b->role = NF_ROLE_ADAPTER;
     NF_TRY(nf_parameter_uniform(net, lora->a, 1.0 / sqrt((double)linear->in), seed,
-                                0x4c6f5241u + lora->site, err));
+                                0x4c6f5241u + lora->stream, err));
     NF_TRY(nf_parameter_constant(net, lora->b, 0.0f, err));
     linear->lora = lora;
     if (!dora) return NERFIT_OK;
@@ -155,7 +157,7 @@ static nerfit_status settled_forward(const nf_linear *linear, const nf_pass *pas
 }
 
 static nerfit_status lora_forward(const nf_linear *linear, const nf_pass *pass, nf_values *y,
-                                  const nf_values *x, nf_linear_kept *kept) {
+                                  const nf_values *x, nf_linear_saved *saved) {
     nf_backend *be = pass->be;
     const nf_lora *lora = linear->lora;
     size_t n = (size_t)pass->sequences.n_tokens, r = lora->rank, in = linear->in, out = linear->out;
@@ -164,26 +166,26 @@ static nerfit_status lora_forward(const nf_linear *linear, const nf_pass *pass, 
     const nf_product by_a = {.m = n, .n = r, .k = in, .trans_b = true, .alpha = 1.0};
     const nf_product by_b = {
         .m = n, .n = out, .k = r, .trans_b = true, .alpha = lora->scaling, .accumulate = true};
-    nf_dropout dropout = nf_pass_dropout(pass, lora->site, lora->dropout, in);
+    nf_dropout dropout = nf_pass_dropout(pass, lora->stream, lora->dropout, in);
     bool drops = dropout.p > 0.0, dora = lora->magnitude != NULL;
     nf_values *dropped = drops ? nf_workspace_reals(pass->ws, n * in) : NULL;
-    kept->low = nf_workspace_reals(pass->ws, n * r);
+    saved->low = nf_workspace_reals(pass->ws, n * r);
     if (dora) {
-        kept->sum = nf_workspace_reals(pass->ws, n * out);
-        kept->norms = nf_workspace_reals(pass->ws, out);
-        kept->gain = nf_workspace_reals(pass->ws, out);
+        saved->sum = nf_workspace_reals(pass->ws, n * out);
+        saved->norms = nf_workspace_reals(pass->ws, out);
+        saved->gain = nf_workspace_reals(pass->ws, out);
     }
     if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
     if (drops) be->dropout(be, dropped, x, n * in, &dropout);
-    kept->dropped = drops ? dropped : x;
+    saved->dropped = drops ? dropped : x;
 
-    be->matmul(be, kept->low, kept->dropped, lora->a->values, &by_a);
+    be->matmul(be, saved->low, saved->dropped, lora->a->values, &by_a);
     if (!dora) {
         be->linear_forward(be, y, x, linear->packed, n, &bias);
-        be->matmul(be, y, kept->low, lora->b->values, &by_b);
+        be->matmul(be, y, saved->low, lora->b->values, &by_b);
         return NERFIT_OK;
     }
-    NF_TRY(dora_gain(linear, pass, kept->norms, kept->gain));
+    NF_TRY(dora_gain(linear, pass, saved->norms, saved->gain));
     /* y = (W x + b) - W x' + g (W x' + s B A x'). Without dropout the two products are equal and
      * one could be saved; models are merged before they tag, so that this runs in evaluations of a
      * training run only, and one form is enough. */
@@ -191,24 +193,24 @@ static nerfit_status lora_forward(const nf_linear *linear, const nf_pass *pass, 
     const nf_dropped_forward_operands operands = {
         .n = n, .x = x, .known = y, .bias = bias.bias, .w = linear->packed, .dropout = &dropout};
     if (!drops || !be->linear_forward_dropped ||
-        !be->linear_forward_dropped(be, kept->sum, &operands))
-        be->linear_forward(be, kept->sum, kept->dropped, linear->packed, n, NULL);
-    be->axpy(be, y, -1.0, kept->sum, n * out);
-    be->matmul(be, kept->sum, kept->low, lora->b->values, &by_b);
-    be->scale_columns(be, y, kept->sum, kept->gain, n, out, true);
+        !be->linear_forward_dropped(be, saved->sum, &operands))
+        be->linear_forward(be, saved->sum, saved->dropped, linear->packed, n, NULL);
+    be->axpy(be, y, -1.0, saved->sum, n * out);
+    be->matmul(be, saved->sum, saved->low, lora->b->values, &by_b);
+    be->scale_columns(be, y, saved->sum, saved->gain, n, out, true);
     return NERFIT_OK;
 }
 
 nerfit_status nf_linear_forward(const nf_linear *linear, const nf_pass *pass, nf_values *y,
                                 nf_values *pre, const nf_values *x, nf_activation activation,
-                                nf_linear_kept *kept) {
+                                nf_linear_saved *saved) {
     nf_backend *be = pass->be;
     size_t n = (size_t)pass->sequences.n_tokens;
-    nf_linear_kept local;
+    nf_linear_saved local;
     nf_linear_assert(linear, linear->in, linear->out);
     nf_assert(linear->packed);
-    if (!kept) kept = &local;
-    *kept = (nf_linear_kept){.x = x};
+    if (!saved) saved = &local;
+    *saved = (nf_linear_saved){.x = x};
     if (!linear->lora) {
         const nf_epilogue epilogue = {.bias = linear->bias ? linear->bias->values : NULL,
                                       .activation = activation,
@@ -220,20 +222,20 @@ nerfit_status nf_linear_forward(const nf_linear *linear, const nf_pass *pass, nf
     if (linear->lora->settled)
         NF_TRY(settled_forward(linear, pass, linear_out, x));
     else
-        NF_TRY(lora_forward(linear, pass, linear_out, x, kept));
+        NF_TRY(lora_forward(linear, pass, linear_out, x, saved));
     if (activation != NF_ACTIVATION_NONE || pre)
         be->activation_forward(be, activation, y, linear_out, n * linear->out);
     return NERFIT_OK;
 }
 
 static nerfit_status lora_backward(const nf_linear *linear, const nf_pass *pass, nf_values *dx,
-                                   const nf_values *dy, const nf_linear_kept *kept,
+                                   const nf_values *dy, const nf_linear_saved *saved,
                                    bool accumulate) {
     nf_backend *be = pass->be;
     const nf_lora *lora = linear->lora;
     size_t n = (size_t)pass->sequences.n_tokens, r = lora->rank, in = linear->in, out = linear->out;
     double s = lora->scaling;
-    nf_dropout dropout = nf_pass_dropout(pass, lora->site, lora->dropout, in);
+    nf_dropout dropout = nf_pass_dropout(pass, lora->stream, lora->dropout, in);
     bool drops = dropout.p > 0.0, dora = lora->magnitude != NULL;
     nf_workspace_mark mark = nf_workspace_here(pass->ws);
     nf_values *scaled = dora ? nf_workspace_reals(pass->ws, n * out) : NULL;
@@ -244,12 +246,12 @@ static nerfit_status lora_backward(const nf_linear *linear, const nf_pass *pass,
 
     const nf_values *dz = dy; /* gradient by B A x' s, and in DoRA by W x' + s B A x' */
     if (dora) {
-        be->scale_columns(be, scaled, dy, kept->gain, n, out, false);
+        be->scale_columns(be, scaled, dy, saved->gain, n, out, false);
         dz = scaled;
         if (lora->magnitude->grad) {
             be->zero(be, dm, out);
-            be->column_dots(be, dm, dy, kept->sum, n, out);
-            be->divide(be, dm, dm, kept->norms, out);
+            be->column_dots(be, dm, dy, saved->sum, n, out);
+            be->divide(be, dm, dm, saved->norms, out);
             be->axpy(be, nf_pass_grad(pass, lora->magnitude), 1.0, dm, out);
         }
     }
@@ -260,8 +262,8 @@ static nerfit_status lora_backward(const nf_linear *linear, const nf_pass *pass,
         .m = r, .n = in, .k = n, .trans_a = true, .alpha = 1.0, .accumulate = true};
     nf_product by_a = {.m = n, .n = in, .k = r, .alpha = 1.0, .accumulate = true};
     be->matmul(be, dlow, dz, lora->b->values, &by_b);
-    if (lora->b->grad) be->matmul(be, nf_pass_grad(pass, lora->b), dz, kept->low, &for_b);
-    if (lora->a->grad) be->matmul(be, nf_pass_grad(pass, lora->a), dlow, kept->dropped, &for_a);
+    if (lora->b->grad) be->matmul(be, nf_pass_grad(pass, lora->b), dz, saved->low, &for_b);
+    if (lora->a->grad) be->matmul(be, nf_pass_grad(pass, lora->a), dlow, saved->dropped, &for_a);
     const nf_dropped_backward_operands operands = {.n = n,
                                                    .r = r,
                                                    .dy = dy,
@@ -293,17 +295,18 @@ static nerfit_status lora_backward(const nf_linear *linear, const nf_pass *pass,
 }
 
 nerfit_status nf_linear_backward(const nf_linear *linear, const nf_pass *pass, nf_values *dx,
-                                 const nf_values *dy, const nf_linear_kept *kept, bool accumulate) {
+                                 const nf_values *dy, const nf_linear_saved *saved,
+                                 bool accumulate) {
     nf_backend *be = pass->be;
     size_t n = (size_t)pass->sequences.n_tokens;
     if (linear->weight->grad) {
-        be->weight_gradient(be, nf_pass_grad(pass, linear->weight), dy, kept->x, linear->packed, n,
+        be->weight_gradient(be, nf_pass_grad(pass, linear->weight), dy, saved->x, linear->packed, n,
                             !linear->weight->fresh);
         linear->weight->fresh = false;
     }
     if (linear->bias && linear->bias->grad)
         be->column_sums(be, nf_pass_grad(pass, linear->bias), dy, n, linear->out);
-    if (linear->lora) return lora_backward(linear, pass, dx, dy, kept, accumulate);
+    if (linear->lora) return lora_backward(linear, pass, dx, dy, saved, accumulate);
     if (dx) be->linear_backward_input(be, dx, dy, linear->packed, n, accumulate);
     return NERFIT_OK;
 }

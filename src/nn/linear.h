@@ -17,7 +17,7 @@ typedef struct nf_lora {
     size_t rank;
     double scaling;
     double dropout;
-    uint32_t site;
+    uint32_t stream;
     nf_values *w_squares; /* [out] |W_i|^2, for DoRA's norms; in the backend's memory */
     /* of an adapter that is not trained any more and stays beside its weight: [out] DoRA's g */
     bool settled;
@@ -35,13 +35,13 @@ struct nf_linear {
 };
 
 /* What backward needs besides x; zero-initialised by forward. */
-typedef struct nf_linear_kept {
+typedef struct nf_linear_saved {
     const nf_values *x;       /* [N, in] */
     const nf_values *dropped; /* [N, in] x'; = x without dropout */
     nf_values *low;           /* [N, R] A x' */
     nf_values *sum;           /* [N, out] W x' + s B A x' (DoRA) */
     nf_values *norms, *gain;  /* [out] |W + s B A|_row and g (DoRA) */
-} nf_linear_kept;
+} nf_linear_saved;
 
 /* Registers weight "name.weight" and, if has_bias, "name.bias". NULL when out of memory. */
 nf_linear *nf_linear_new(nf_network *net, const char *name, size_t in, size_t out, bool has_bias);
@@ -76,9 +76,10 @@ static inline void nf_linear_assert(const nf_linear *linear, size_t in, size_t o
 /* y [N,out]; with pre (may be NULL) the values before the activation. kept may be NULL. */
 nerfit_status nf_linear_forward(const nf_linear *linear, const nf_pass *pass, nf_values *y,
                                 nf_values *pre, const nf_values *x, nf_activation activation,
-                                nf_linear_kept *kept);
+                                nf_linear_saved *saved);
 /* dy: the gradient before the activation. dx may be NULL (not needed). */
 nerfit_status nf_linear_backward(const nf_linear *linear, const nf_pass *pass, nf_values *dx,
-                                 const nf_values *dy, const nf_linear_kept *kept, bool accumulate);
+                                 const nf_values *dy, const nf_linear_saved *saved,
+                                 bool accumulate);
 
 #endif

@@ -37,7 +37,7 @@ nf_lstm *nf_lstm_new(nf_network *net, const char *prefix, size_t in, size_t hidd
 }
 
 static nf_lstm_operands lstm_operands(const nf_lstm *lstm, const nf_pass *pass, size_t layer, int d,
-                                      nf_lstm_layer_kept *kept) {
+                                      nf_lstm_layer_saved *saved) {
     const nf_lstm_direction *direction = &lstm->layers[layer][d];
     return (nf_lstm_operands){.hidden = lstm->hidden,
                               .stride = 2 * lstm->hidden,
@@ -45,16 +45,16 @@ static nf_lstm_operands lstm_operands(const nf_lstm *lstm, const nf_pass *pass, 
                               .sequences = &pass->sequences,
                               .recurrent = direction->recurrent->values,
                               .bias = direction->bias->values,
-                              .gates = kept->directions[d].gates,
-                              .cells = kept->directions[d].cells,
-                              .y = nf_at(pass->be, kept->y, (size_t)d * lstm->hidden)};
+                              .gates = saved->directions[d].gates,
+                              .cells = saved->directions[d].cells,
+                              .y = nf_at(pass->be, saved->y, (size_t)d * lstm->hidden)};
 }
 
 nerfit_status nf_lstm_forward(const nf_lstm *lstm, const nf_pass *pass, nf_values *y,
-                              const nf_values *x, nf_lstm_layer_kept *kept) {
+                              const nf_values *x, nf_lstm_layer_saved *saved) {
     size_t n = (size_t)pass->sequences.n_tokens, h = lstm->hidden;
     for (size_t i = 0; i < lstm->n_layers; i++) {
-        nf_lstm_layer_kept local = {0}, *k = kept ? &kept[i] : &local;
+        nf_lstm_layer_saved local = {0}, *k = saved ? &saved[i] : &local;
         k->y = i + 1 == lstm->n_layers ? y : nf_workspace_reals(pass->ws, n * 2 * h);
         for (int d = 0; d < 2; d++) {
             k->directions[d].gates = nf_workspace_reals(pass->ws, n * 4 * h);
@@ -71,11 +71,11 @@ nerfit_status nf_lstm_forward(const nf_lstm *lstm, const nf_pass *pass, nf_value
 }
 
 nerfit_status nf_lstm_backward(const nf_lstm *lstm, const nf_pass *pass, nf_values *dx,
-                               const nf_values *dy, const nf_lstm_layer_kept *kept) {
+                               const nf_values *dy, const nf_lstm_layer_saved *saved) {
     nf_backend *be = pass->be;
     size_t n = (size_t)pass->sequences.n_tokens, h = lstm->hidden;
     for (size_t i = lstm->n_layers; i-- > 0;) {
-        nf_lstm_layer_kept k = kept[i];
+        nf_lstm_layer_saved k = saved[i];
         nf_values *below = i ? nf_workspace_reals(pass->ws, n * 2 * h) : dx;
         nf_values *dgates = nf_workspace_reals(pass->ws, n * 4 * h);
         if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;

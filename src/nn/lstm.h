@@ -18,13 +18,13 @@ typedef struct nf_lstm {
     nf_lstm_direction (*layers)[2]; /* [n_layers]: from the first token to the last, and back */
 } nf_lstm;
 
-typedef struct nf_lstm_layer_kept {
+typedef struct nf_lstm_layer_saved {
     nf_values *y; /* [N, 2H] */
     struct {
-        nf_linear_kept input;
+        nf_linear_saved input;
         nf_values *gates, *cells; /* [N, 4H], [N, H] */
     } directions[2];
-} nf_lstm_layer_kept;
+} nf_lstm_layer_saved;
 
 /* Parameters "PREFIXweight_ih_l0", "PREFIXweight_hh_l0_reverse", ... as torch names them; `in`: the
  * first layer's input. NULL when out of memory. */
@@ -33,9 +33,9 @@ nf_lstm *nf_lstm_new(nf_network *net, const char *prefix, size_t in, size_t hidd
 /* y [N, 2H] from x [N, in], N tokens of the pass's sequences. kept (may be NULL if nothing is
  * kept): [n_layers]. */
 nerfit_status nf_lstm_forward(const nf_lstm *lstm, const nf_pass *pass, nf_values *y,
-                              const nf_values *x, nf_lstm_layer_kept *kept);
+                              const nf_values *x, nf_lstm_layer_saved *saved);
 /* dx [N, in] (may be NULL) from dy [N, 2H]. */
 nerfit_status nf_lstm_backward(const nf_lstm *lstm, const nf_pass *pass, nf_values *dx,
-                               const nf_values *dy, const nf_lstm_layer_kept *kept);
+                               const nf_values *dy, const nf_lstm_layer_saved *saved);
 
 #endif

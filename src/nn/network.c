@@ -164,8 +164,8 @@ void nf_parameter_remove(nf_network *net, nf_parameter *p) {
     p->trained = false;
 }
 
-uint32_t nf_network_site(nf_network *net) {
-    return net->n_sites++;
+uint32_t nf_network_dropout_stream(nf_network *net) {
+    return net->n_dropout_streams++;
 }
 
 /* Visits the trained parameters with their places in the flat buffers. */
@@ -251,10 +251,10 @@ nerfit_status nf_pass_failed(const nf_pass *pass, nerfit_error *err) {
     return nf_no_memory(err, 0); /* what a thread of its own had no memory for */
 }
 
-nf_dropout nf_pass_dropout(const nf_pass *pass, uint32_t site, double p, size_t width) {
+nf_dropout nf_pass_dropout(const nf_pass *pass, uint32_t stream, double p, size_t width) {
     return (nf_dropout){.p = pass->training ? p : 0.0,
                         .seed = pass->seed,
                         .step = pass->step,
-                        .site = site + pass->repeat * NF_SITES,
+                        .stream = stream + pass->repeat * NF_DROPOUT_STREAMS,
                         .first = (uint64_t)pass->first_row * width};
 }

@@ -69,7 +69,7 @@ typedef struct nf_network {
     size_t n_linears, linears_capacity;
     const nf_safetensors *source; /* the file whose mapping values lie in; NULL: none */
     nf_shared_file *shared; /* the same, if others use it, too; NULL: it is this network's own */
-    uint32_t n_sites;       /* dropout sites given out, below NF_SITES */
+    uint32_t n_dropout_streams; /* dropout streams given out, below NF_DROPOUT_STREAMS */
     /* while training: all trained parameters, group by group, in each the decayed ones first */
     nf_values *flat_values, *flat_grads, *flat_m, *flat_v;
     size_t n_trained; /* elements */
@@ -88,10 +88,10 @@ typedef struct nf_pass {
      * `keep`; the others end before the last layer's feed-forward block. NULL: all. */
     const int32_t *rows;
     size_t n_rows;
-    bool keep;                            /* keep what backward needs */
-    bool training;                        /* dropout acts */
-    uint64_t seed, step;                  /* of the dropout masks */
-    const struct nf_placement *placement; /* of the encoder that runs */
+    bool keep;                                        /* keep what backward needs */
+    bool training;                                    /* dropout acts */
+    uint64_t seed, step;                              /* of the dropout masks */
+    const struct nf_batch_positions *batch_positions; /* of the encoder that runs */
     uint32_t repeat;      /* which use of a shared layer this is: every use has its own masks */
     struct nf_team *team; /* divides the encoder's work; NULL: operations divide theirs */
     size_t first_row;     /* the first of its tokens in the batch that it is a part of */
@@ -133,9 +133,9 @@ void nf_parameter_give_back(nf_network *net, nf_parameter *p);
 void nf_parameter_remove(nf_network *net, nf_parameter *p);
 
 /* A number for a dropout that is this network's own; the further uses of a shared layer take those
- * from NF_SITES on. */
-enum { NF_SITES = 1 << 16 };
-uint32_t nf_network_site(nf_network *net);
+ * from NF_DROPOUT_STREAMS on. */
+enum { NF_DROPOUT_STREAMS = 1 << 16 };
+uint32_t nf_network_dropout_stream(nf_network *net);
 
 void nf_network_free_flat(nf_network *net);
 /* Moves all parameters with `trained` set into flat buffers with gradients and moments (zeroed). */
@@ -163,8 +163,8 @@ nerfit_status nf_network_check_finite(const nf_network *net, const char *where, 
 /* The error of a block that did not return NERFIT_OK: blocks fail where the pass's workspace has no more
  * memory, and nowhere else. */
 nerfit_status nf_pass_failed(const nf_pass *pass, nerfit_error *err);
-/* The dropout of a site in this pass, of `width` elements a token: p = 0 outside training. */
-nf_dropout nf_pass_dropout(const nf_pass *pass, uint32_t site, double p, size_t width);
+/* The dropout of a stream in this pass, of `width` elements a token: p = 0 outside training. */
+nf_dropout nf_pass_dropout(const nf_pass *pass, uint32_t stream, double p, size_t width);
 /* Where this pass adds a parameter's gradient; NULL: it is not trained. */
 static inline nf_values *nf_pass_grad(const nf_pass *pass, const nf_parameter *p) {
     return p->grad && pass->grads ? nf_at(pass->be, pass->grads, p->offset) : p->grad;

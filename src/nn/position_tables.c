@@ -130,7 +130,7 @@ const nf_position_table *nf_position_tables_find(const nf_encoder *encoder, cons
 void nf_position_table_give(const nf_position_table *table, const nf_encoder *encoder,
                             const nf_attention *attention, const nf_pass *pass, nf_relative *out) {
     nf_backend *be = pass->be;
-    size_t layer = 0, first = pass->placement->first_row - table->first_row;
+    size_t layer = 0, first = pass->batch_positions->first_row - table->first_row;
     while (&encoder->layers[layer].attention != attention) layer++;
     if (attention->position_key)
         out->key_columns = nf_at(be, columns_at(be, encoder, table, layer, 0), first);

@@ -81,8 +81,8 @@ typedef struct nf_product {
     bool accumulate;
 } nf_product;
 
-/* Dropout: element i of a site is dropped iff uniform(seed, step, site, i) < p, where uniform is
- * half i%2 (the lower one first) of word i%8/2 of nf_philox(i/8, site, step low, step high ^
+/* Dropout: element i of a stream is dropped iff uniform(seed, step, stream, i) < p, where uniform is
+ * half i%2 (the lower one first) of word i%8/2 of nf_philox(i/8, stream, step low, step high ^
  * (i/8 >> 32), seed low, seed high), divided by 2^16; p is rounded up to a multiple of 2^-16, and
  * kept elements are scaled by 1/(1-p). The mask is thus never stored, and is the same in every
  * backend. p = 0 copies. */
@@ -90,7 +90,7 @@ typedef struct nf_dropout {
     double p;
     uint64_t seed;
     uint64_t step;
-    uint32_t site;
+    uint32_t stream;
     uint64_t first; /* added to every element's number; a multiple of 8 (a part of a batch) */
 } nf_dropout;
 
@@ -227,7 +227,7 @@ typedef struct nf_attention_operands {
 
 /* Rotary positions: see rotate. */
 typedef struct nf_rotation {
-    const nf_values *turns;   /* [positions, D] */
+    const nf_values *cos_sin; /* [positions, D] */
     const int32_t *positions; /* [N], in the backend's memory */
     int32_t n_heads, head_size;
     ptrdiff_t stride; /* elements between rows */

@@ -227,7 +227,7 @@ NF_OPERATION(void, attention_backward, ATTENTION,
               const nf_attention_operands *operands),
              (be, dq, dk, dv, dout, operands))
 /* Rotary positions, in place: in each of the heads at the start of a row of x [N, stride], the pair
- * (x[l], x[l + D/2]) turns by the angle whose cosine and sine are turns[p,l] and turns[p,D/2+l],
+ * (x[l], x[l + D/2]) turns by the angle whose cosine and sine are cos_sin[p,l] and cos_sin[p,D/2+l],
  * p = positions[n]; back again with `inverse`, which is also the gradient. */
 NF_OPERATION(void, rotate, ATTENTION,
              (nf_backend *be, nf_values *x, const nf_rotation *rotation, size_t n, bool inverse),

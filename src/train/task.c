@@ -29,7 +29,7 @@ typedef struct head_task {
     nf_task task;
     const nf_label_set *labels;
     double smoothing;
-    nf_layer_kept *kept; /* [n_layers] */
+    nf_layer_saved *saved; /* [n_layers] */
     nf_evaluation evaluation;
 } head_task;
 
@@ -40,7 +40,7 @@ static nf_head *trained_head(const nf_model *model) {
 static void head_task_free(nf_task *task) {
     head_task *self = (head_task *)task;
     nf_evaluation_free(&self->evaluation);
-    free(self->kept);
+    free(self->saved);
     free(self);
 }
 
@@ -75,11 +75,12 @@ static nf_values **layer_places(const nf_encoder *encoder, const nf_pass *pass, 
 
 /* The encoder for a head that reads its layers' outputs, which a team does not keep. */
 static nerfit_status layers_forward(const nf_encoder *encoder, const nf_pass *pass,
-                                    nf_head_step *step, nf_values *hidden, nf_encoder_kept *kept) {
+                                    nf_head_step *step, nf_values *hidden,
+                                    nf_encoder_saved *saved) {
     step->layers = layer_places(encoder, pass, false, step->arena);
     step->dlayers = pass->keep ? layer_places(encoder, pass, true, step->arena) : NULL;
     if (!step->layers || (pass->keep && !step->dlayers)) return NERFIT_NO_MEMORY;
-    return nf_encoder_forward(encoder, pass, hidden, kept, step->layers);
+    return nf_encoder_forward(encoder, pass, hidden, saved, step->layers);
 }
 
 static nerfit_status run_head(head_task *self, nf_pass *pass, nf_head_step *step, double *loss,
@@ -91,19 +92,19 @@ static nerfit_status run_head(head_task *self, nf_pass *pass, nf_head_step *step
     if (step->batch->whole.counted == 0.0) return NERFIT_OK; /* nothing to learn */
     NF_TRY(head->kind->prepare(head, pass, step, err));
     if (step->n == 0) return NERFIT_OK;
-    nf_encoder_kept kept = {.layers = self->kept};
+    nf_encoder_saved saved = {.layers = self->saved};
     nf_values *hidden = nf_workspace_reals(pass->ws, cells);
     bool layers = head->kind->reads_layers && head->kind->reads_layers(head);
     nerfit_status status = nf_workspace_failed(pass->ws) ? NERFIT_NO_MEMORY : NERFIT_OK;
     if (status == NERFIT_OK)
-        status = layers ? layers_forward(&model->encoder, pass, step, hidden, &kept)
-                        : nf_team_encoder_forward(&model->encoder, pass, hidden, &kept);
+        status = layers ? layers_forward(&model->encoder, pass, step, hidden, &saved)
+                        : nf_team_encoder_forward(&model->encoder, pass, hidden, &saved);
     if (status != NERFIT_OK) return nf_pass_failed(pass, err);
     NF_TRY(head->kind->loss(head, pass, step, hidden, loss, err));
     if (!pass->keep) return head->kind->decode ? add_found(self, head, pass, step, err) : NERFIT_OK;
     NF_TRY(head->kind->gradient(head, pass, step, hidden, err));
-    status = layers ? nf_encoder_backward(&model->encoder, pass, hidden, &kept, step->dlayers)
-                    : nf_team_encoder_backward(&model->encoder, pass, hidden, &kept);
+    status = layers ? nf_encoder_backward(&model->encoder, pass, hidden, &saved, step->dlayers)
+                    : nf_team_encoder_backward(&model->encoder, pass, hidden, &saved);
     return status == NERFIT_OK ? NERFIT_OK : nf_pass_failed(pass, err);
 }
 
@@ -144,10 +145,10 @@ nerfit_status nf_task_new(nf_task **out, nf_model *model, const nf_label_set *la
     }
     self->labels = labels;
     self->smoothing = smoothing;
-    self->kept = calloc(model->encoder.n_layers + 1, sizeof *self->kept);
-    if (!self->kept) {
+    self->saved = calloc(model->encoder.n_layers + 1, sizeof *self->saved);
+    if (!self->saved) {
         head_task_free(&self->task);
-        return nf_no_memory(err, (model->encoder.n_layers + 1) * sizeof *self->kept);
+        return nf_no_memory(err, (model->encoder.n_layers + 1) * sizeof *self->saved);
     }
     *out = &self->task;
     return NERFIT_OK;

@@ -38,7 +38,7 @@ typedef uint64_t lanes __attribute__((vector_size(16)));
 #endif
 enum { WIDE = sizeof(lanes) / sizeof(uint64_t) };
 
-/* The random numbers of 16 blocks of a site, eight a block. Only the lower halves of the lanes
+/* The random numbers of 16 blocks of a stream, eight a block. Only the lower halves of the lanes
  * count; what the upper ones gather is never read. */
 static void philox_numbers(const nf_dropout *d, const uint64_t blocks[LANES],
                            uint16_t numbers[MASK]) {
@@ -46,7 +46,7 @@ static void philox_numbers(const nf_dropout *d, const uint64_t blocks[LANES],
     lanes c0[LANES / WIDE], c1[LANES / WIDE], c2[LANES / WIDE], c3[LANES / WIDE];
     for (int v = 0; v < LANES / WIDE; v++) {
         memcpy(&c0[v], blocks + v * WIDE, sizeof c0[v]);
-        c1[v] = zero + d->site;
+        c1[v] = zero + d->stream;
         c2[v] = zero + (uint32_t)d->step;
         c3[v] = c0[v] >> 32 ^ (zero + (uint32_t)(d->step >> 32));
     }
@@ -760,7 +760,7 @@ static void rotate(float *x, const nf_rotation *r, size_t from, size_t to, bool 
     float sign = inverse ? -1.0f : 1.0f;
     for (size_t t = from; t < to; t++) {
         const float *restrict cosines =
-            (const float *)r->turns + (ptrdiff_t)r->positions[t] * head_size;
+            (const float *)r->cos_sin + (ptrdiff_t)r->positions[t] * head_size;
         const float *restrict sines = cosines + half;
         for (int32_t h = 0; h < n_heads; h++) {
             float *restrict a = x + (ptrdiff_t)t * r->stride + h * head_size;

@@ -29,7 +29,7 @@ typedef struct nf_kernels {
     void (*from_sums)(float *y, const float *row_scales, const float *scales, const int32_t *sums,
                       const float *bias, size_t rows, size_t n);
     void (*axpy)(float *y, float alpha, const float *x, size_t n);
-    /* elements from .. to of a dropout site; `from` is a multiple of 8; y may be x */
+    /* elements from .. to of a dropout stream; `from` is a multiple of 8; y may be x */
     void (*dropout)(float *y, const float *x, size_t from, size_t to, const nf_dropout *d);
     /* x[i] times the factor of element first + i, first a multiple of 8 */
     void (*dropout_at)(float *x, uint64_t first, size_t n, const nf_dropout *d);

@@ -592,7 +592,7 @@ static void rotate(nf_backend *be, nf_values *x, const nf_rotation *r, size_t n,
     (void)be;
     int32_t half = r->head_size / 2;
     for (size_t t = 0; t < n; t++) {
-        const real *cosines = CR(r->turns) + (size_t)r->positions[t] * (size_t)r->head_size;
+        const real *cosines = CR(r->cos_sin) + (size_t)r->positions[t] * (size_t)r->head_size;
         for (int32_t h = 0; h < r->n_heads; h++) {
             real *a = R(x) + (ptrdiff_t)t * r->stride + h * r->head_size, *b = a + half;
             for (int32_t l = 0; l < half; l++) {

@@ -18,7 +18,7 @@ static inline double nf_dropout_factor(const nf_dropout *d, uint64_t i) {
     if (!threshold) return 1.0;
     i += d->first;
     uint64_t block = i / 8;
-    nf_philox((uint32_t)block, d->site, (uint32_t)d->step,
+    nf_philox((uint32_t)block, d->stream, (uint32_t)d->step,
               (uint32_t)(d->step >> 32) ^ (uint32_t)(block >> 32), (uint32_t)d->seed,
               (uint32_t)(d->seed >> 32), words);
     uint32_t number = words[i % 8 / 2] >> (i % 2 ? 16 : 0) & 0xFFFFu;

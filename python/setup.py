@@ -144,7 +144,7 @@ def stub(library: Path) -> str:
     # what transformers alone has is checked by value: nerfit/_transformers.py
     rows_of_transformers = (HERE / "nerfit" / "_transformers.py").read_text()
     for name in re.findall(r'^    "(\w+)": \(', rows_of_transformers, re.M):
-        attributes[name] = parameters[name] = "Any"
+        parameters[name] = "Any"
     return STUB.format(
         attributes="\n".join(f"    {n}: {t}" for n, t in attributes.items()),
         parameters="\n".join(f"        {n}: {t} = ...," for n, t in parameters.items()),

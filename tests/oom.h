@@ -31,19 +31,19 @@ typedef enum oom_rule {
 } oom_rule;
 
 static struct {
-    size_t calls;   /* allocations asked for since oom_arm */
-    size_t fail_at; /* the call that fails, from 1; 0: none */
-    bool stays;     /* and all after it */
-    size_t failed;  /* how many did */
-    size_t bytes;   /* what the first of them asked for */
+    _Atomic size_t calls;  /* allocations asked for since oom_arm */
+    size_t fail_at;        /* the call that fails, from 1; 0: none */
+    bool stays;            /* and all after it */
+    _Atomic size_t failed; /* how many did */
+    size_t bytes;          /* what the first of them asked for */
     bool failed_in_jansson, in_jansson, spares_jansson;
-    long live; /* allocated and not freed */
+    _Atomic long live; /* allocated and not freed */
 } oom;
 
 static bool oom_fails(size_t bytes) {
-    oom.calls++;
-    if (!oom.fail_at || oom.calls < oom.fail_at) return false;
-    if (oom.calls > oom.fail_at && !oom.stays) return false;
+    size_t call = ++oom.calls;
+    if (!oom.fail_at || call < oom.fail_at) return false;
+    if (call > oom.fail_at && !oom.stays) return false;
     if (!oom.failed++) oom.bytes = bytes;
     if (oom.in_jansson) oom.failed_in_jansson = true;
     return true;

@@ -110,6 +110,7 @@ class Sweep:
     def training(self, arguments, step):
         """The n-th allocation of a training fails."""
         model = self.target / "best/model.safetensors"
+        self.target.unlink(missing_ok=True)  # what a command before wrote
         done, counts = self.run(arguments, "none:0:fail", "--output_dir")
         assert done.returncode == 0, done.stderr
         new, count = model.read_bytes(), counts["malloc"]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import nerfit
+from nerfit._transformers import ARGUMENTS
 
 from conftest import ROOT
 
@@ -44,7 +45,7 @@ def test_types_of_the_options():
     methods = {n.name: n for n in stub.body if isinstance(n, ast.FunctionDef)}
     given = methods["__init__"].args
     parameters = [a.arg for a in given.args[1:] + given.kwonlyargs]
-    assert sorted(parameters) == sorted(attributes)
+    assert sorted(parameters) == sorted({*attributes, *ARGUMENTS})
     public = {n for n in vars(nerfit.TrainingArguments) if not n.startswith("_")}
     assert public == {n for n in methods if not n.startswith("_")}
 

@@ -18,7 +18,7 @@ TEST_LIBRARY ?= $(BUILD)/libnerfit.a
 # Debian 12 calls msgpack-c's package msgpack
 MSGPACK := $(shell pkg-config --exists msgpack-c && echo msgpack-c || echo msgpack)
 PACKAGES := jansson yaml-0.1 libutf8proc expat zlib $(MSGPACK)
-# not linked: src/net/curl.c and src/serve/mhd.c open them
+# not linked: opened when needed (src/base/library.h)
 OPENED := libcurl
 # asserts (src/base/assert.h): make DEBUG=1 BUILD=build-debug
 ifdef DEBUG

@@ -133,15 +133,8 @@ bool nf_answer_cache_get(nf_answer_cache *c, const char key[NF_DIGEST_HEX], nf_c
 
 static nerfit_status cache_write(nf_answer_cache *c, const char *line, size_t size,
                                  nerfit_error *err) {
-    while (size) {
-        ssize_t n = write(c->file, line, size);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0)
-            return nf_fail_at(err, NERFIT_IO, c->path, 0, 0, "cannot be written: %s",
-                              strerror(errno));
-        line += n;
-        size -= (size_t)n;
-    }
+    if (!nf_write_all(c->file, line, size))
+        return nf_fail_at(err, NERFIT_IO, c->path, 0, 0, "cannot be written: %s", strerror(errno));
     fdatasync(c->file);
     return NERFIT_OK;
 }

@@ -140,6 +140,17 @@ void nf_file_forget(const nf_file *file) {
     if (file->mapping) madvise(file->mapping, file->size, MADV_DONTNEED);
 }
 
+bool nf_write_all(int fd, const void *data, size_t size) {
+    for (const char *at = data; size;) {
+        ssize_t n = write(fd, at, size);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return false;
+        at += n;
+        size -= (size_t)n;
+    }
+    return true;
+}
+
 bool nf_file_exists(const char *path) {
     struct stat info;
     return stat(path, &info) == 0 && S_ISREG(info.st_mode);
@@ -230,14 +241,17 @@ void nf_directory_unlock(int lock) {
     if (lock >= 0) close(lock);
 }
 
+void nf_directory_sync(const char *path) {
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return;
+    fsync(fd);
+    close(fd);
+}
+
 static void sync_parent(const char *path) {
     nf_arena arena = {0};
     const char *parent = nf_path_parent(&arena, path);
-    int fd = parent ? open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    if (fd >= 0) {
-        fsync(fd); /* some file systems refuse to sync folders; the rename is still atomic */
-        close(fd);
-    }
+    if (parent) nf_directory_sync(parent);
     nf_arena_free(&arena);
 }
 

@@ -32,6 +32,9 @@ bool nf_file_same(const nf_file *a, const nf_file *b);
 /* Gives the mapping's pages back to the system; they are read again when they are used again. */
 void nf_file_forget(const nf_file *file);
 
+/* Writes all to a descriptor, in as many calls as it takes; false, with errno, at the first failure. */
+bool nf_write_all(int fd, const void *data, size_t size);
+
 bool nf_file_exists(const char *path);
 /* Whether the folder has a file of that name; takes no memory, so that "no" means no. */
 bool nf_file_exists_in(const char *folder, const char *name);
@@ -45,6 +48,9 @@ nerfit_status nf_directory_remove(const char *path, nerfit_error *err);
 nerfit_status nf_file_remove(const char *path, nerfit_error *err);
 /* Renames and syncs the parent folder. */
 nerfit_status nf_file_rename(const char *from, const char *to, nerfit_error *err);
+/* A file that is new in the folder is there for good afterwards; where a file system refuses to sync
+ * folders, nothing. */
+void nf_directory_sync(const char *path);
 /* Keeps others out of a folder that a process works in, until nf_directory_unlock or the process's
  * end; *held is false if another process, or another call in this one, has it. A file system without
  * locks lets everybody in. */

@@ -1,15 +1,10 @@
 #include "net/curl.h"
 
-#include <dlfcn.h>
 #include <stddef.h>
-#include <string.h>
 
-static const char library_name[] = "libcurl.so.4"; /* its interface's version since 2006 */
+#include "base/library.h"
 
-static const struct {
-    const char *name;
-    size_t at;
-} functions[] = {
+static const nf_symbol functions[] = {
     {"curl_easy_init", offsetof(nf_curl, easy_init)},
     {"curl_easy_setopt", offsetof(nf_curl, easy_setopt)},
     {"curl_easy_perform", offsetof(nf_curl, easy_perform)},
@@ -23,18 +18,11 @@ static const struct {
 };
 
 nerfit_status nf_curl_open(nf_curl *curl, nerfit_error *err) {
-    void *library = dlopen(library_name, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-    if (!library)
-        return nf_fail(err, NERFIT_UNSUPPORTED,
-                       "requests need libcurl, which cannot be loaded: %s; install it (Debian: "
-                       "libcurl4)",
-                       dlerror());
-    for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
-        void *function = dlsym(library, functions[i].name);
-        if (!function)
-            return nf_fail(err, NERFIT_UNSUPPORTED, "%s has no %s: it is too old", library_name,
-                           functions[i].name);
-        memcpy((char *)curl + functions[i].at, &function, sizeof function);
-    }
-    return NERFIT_OK;
+    static const nf_library library = {
+        .file = "libcurl.so.4", /* its interface's version since 2006 */
+        .need = "requests need libcurl",
+        .package = "libcurl4",
+        .unfit = "it is too old",
+    };
+    return nf_library_open(&library, functions, NF_COUNT(functions), curl, err);
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/ascii.h"
+#include "base/file.h"
 #include "base/number.h"
 #include "base/rng.h"
 #include "net/curl.h"
@@ -221,17 +222,6 @@ static bool begin_body(transfer *t) {
     return !t->not_written && status == 200;
 }
 
-static bool write_all(int fd, const char *data, size_t size) {
-    while (size > 0) {
-        ssize_t n = write(fd, data, size);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return false;
-        data += n;
-        size -= (size_t)n;
-    }
-    return true;
-}
-
 static size_t on_body(char *data, size_t unit, size_t count, void *user) {
     transfer *t = user;
     size_t size = unit * count;
@@ -241,7 +231,7 @@ static size_t on_body(char *data, size_t unit, size_t count, void *user) {
         t->overflows = t->request->most > 0 && t->had + t->received > t->request->most;
         t->response->overflowed = t->overflows;
         if (t->overflows) return 0;
-        t->not_written = !write_all(*t->request->file, data, size);
+        t->not_written = !nf_write_all(*t->request->file, data, size);
         return t->not_written ? 0 : size;
     }
     t->too_large = t->response->body.length + size > MOST_BODY;

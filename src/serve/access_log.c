@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "serve/connections.h"
 #include "serve/request.h"
 
@@ -25,16 +26,6 @@ struct nf_access_log {
     nf_metrics *metrics;
 };
 
-static void write_all(int fd, const char *data, size_t size) {
-    while (size) {
-        ssize_t n = write(fd, data, size);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return; /* nobody reads it any more */
-        data += n;
-        size -= (size_t)n;
-    }
-}
-
 static void *work(void *user) {
     nf_access_log *log = user;
     nf_str taken = {0};
@@ -47,7 +38,8 @@ static void *work(void *user) {
         log->waiting = spare;
         nf_str_clear(&log->waiting);
         pthread_mutex_unlock(&log->mutex);
-        write_all(log->fd, taken.data, taken.length);
+        /* a failure: nobody reads it any more */
+        (void)nf_write_all(log->fd, taken.data, taken.length);
         pthread_mutex_lock(&log->mutex);
     }
     pthread_mutex_unlock(&log->mutex);

@@ -1,14 +1,13 @@
 /* Values lie in the backend's memory, so they go through a buffer of the host's, a part at a time. */
 #include "train/comm_mpi.h"
 
-#include <dlfcn.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-static const char library_name[] = "libmpi.so.40";
+#include "base/library.h"
 
 enum { PART = 1 << 18 };
 enum { MPI_THREAD_FUNNELED = 1 };
@@ -32,10 +31,7 @@ typedef struct mpi_calls {
     void *world, *float_type, *double_type, *int32_type, *sum;
 } mpi_calls;
 
-static const struct {
-    const char *name;
-    size_t at;
-} symbols[] = {
+static const nf_symbol symbols[] = {
     {"MPI_Init_thread", offsetof(mpi_calls, Init_thread)},
     {"MPI_Finalize", offsetof(mpi_calls, Finalize)},
     {"MPI_Abort", offsetof(mpi_calls, Abort)},
@@ -145,21 +141,14 @@ static void mpi_leave(nf_comm *comm) {
 }
 
 static nerfit_status open_library(mpi_calls *calls, nerfit_error *err) {
-    /* its components look for its symbols among the program's */
-    void *library = dlopen(library_name, RTLD_NOW | RTLD_GLOBAL | RTLD_NODELETE);
-    if (!library)
-        return nf_fail(err, NERFIT_UNSUPPORTED,
-                       "a job of several processes needs Open MPI, which cannot be loaded: %s; "
-                       "install it (Debian: openmpi-bin)",
-                       dlerror());
-    for (size_t i = 0; i < sizeof symbols / sizeof *symbols; i++) {
-        void *found = dlsym(library, symbols[i].name);
-        if (!found)
-            return nf_fail(err, NERFIT_UNSUPPORTED, "%s has no %s: it is no Open MPI 4 or 5",
-                           library_name, symbols[i].name);
-        memcpy((char *)calls + symbols[i].at, &found, sizeof found);
-    }
-    return NERFIT_OK;
+    static const nf_library library = {
+        .file = "libmpi.so.40",
+        .need = "a job of several processes needs Open MPI",
+        .package = "openmpi-bin",
+        .unfit = "it is no Open MPI 4 or 5",
+        .global = true,
+    };
+    return nf_library_open(&library, symbols, NF_COUNT(symbols), calls, err);
 }
 
 static nerfit_status join(mpi_comm *m, nerfit_error *err) {

@@ -14,14 +14,6 @@ static nerfit_status failed(nerfit_error *err, const nf_journal *j, const char *
     return nf_fail_at(err, NERFIT_IO, j->path, 0, 0, "cannot be %s: %s", what, strerror(errno));
 }
 
-/* A file that is new is there for good when its folder has been synced. */
-static void sync_folder(const char *folder) {
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) return;
-    fsync(fd); /* some file systems refuse to */
-    close(fd);
-}
-
 static nerfit_status read_lines(const nf_journal *j, const char *data, size_t size,
                                 nf_journal_function *read, void *user, nerfit_error *err) {
     const char *at = data, *end = data + size, *stop;
@@ -61,7 +53,7 @@ static nerfit_status mend_tail(nf_journal *j, const char *data, size_t size, siz
     if (nf_json_parse(&line, data + whole, size - whole, j->path, 0, NULL) == NERFIT_OK &&
         json_is_object(line)) {
         json_decref(line);
-        return write(j->fd, "\n", 1) == 1 ? NERFIT_OK : failed(err, j, "written");
+        return nf_write_all(j->fd, "\n", 1) ? NERFIT_OK : failed(err, j, "written");
     }
     json_decref(line);
     *torn = size - whole;
@@ -86,7 +78,7 @@ nerfit_status nf_journal_open(nf_journal *j, const char *folder, const char *nam
     if (status != NERFIT_OK) return status;
     NF_TRY(nf_journal_read(j, read, user, err));
     if (fstat(j->fd, &info) != 0) return failed(err, j, "read");
-    if (!(j->size = info.st_size)) sync_folder(folder);
+    if (!(j->size = info.st_size)) nf_directory_sync(folder);
     return NERFIT_OK;
 }
 
@@ -96,17 +88,6 @@ void nf_journal_close(nf_journal *j) {
     *j = (nf_journal){.fd = -1};
 }
 
-static bool write_all(int fd, const char *data, size_t size) {
-    while (size) {
-        ssize_t n = write(fd, data, size);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return false;
-        data += n;
-        size -= (size_t)n;
-    }
-    return true;
-}
-
 nerfit_status nf_journal_append(nf_journal *j, const nf_str *lines, nerfit_error *err) {
     if (lines->failed) return nf_no_memory(err, 0);
     if (j->broken)
@@ -114,7 +95,7 @@ nerfit_status nf_journal_append(nf_journal *j, const nf_str *lines, nerfit_error
                           "a write failed half way; start the service again, which drops the "
                           "incomplete line");
     if (!lines->length) return NERFIT_OK;
-    if (write_all(j->fd, lines->data, lines->length) && fsync(j->fd) == 0) {
+    if (nf_write_all(j->fd, lines->data, lines->length) && fsync(j->fd) == 0) {
         j->size += (off_t)lines->length;
         return NERFIT_OK;
     }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/number.h"
 #include "base/str.h"
 
@@ -24,14 +25,7 @@ static nerfit_status failed(nerfit_error *err, const char *path, const char *wha
 }
 
 static nerfit_status write_all(int fd, const void *data, size_t size, nerfit_error *err) {
-    for (const char *at = data; size;) {
-        ssize_t n = write(fd, at, size);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return failed(err, "the tar file", "written");
-        at += n;
-        size -= (size_t)n;
-    }
-    return NERFIT_OK;
+    return nf_write_all(fd, data, size) ? NERFIT_OK : failed(err, "the tar file", "written");
 }
 
 static nerfit_status write_header(int fd, const char *name, const struct stat *info,

@@ -10,12 +10,10 @@ static nerfit_error error;
 
 static int make_root(void **state) {
     (void)state;
-    temporary_folder(root);
-    make_tiny_model(in_root("encoder"), false);
-    write_text(in_root("train.txt"), "wake me up at [time : nine]\nplay [song : jazz] now\n"
-                                     "call [person : bob] at [time : ten] please\nplease wake me\n"
-                                     "[person : bob] is in madrid\nplay [song : jazz] in rome\n");
-    write_text(in_root("labels.yaml"), "time: a time of day\nsong: music\nperson: a name\n");
+    make_tiny_root("wake me up at [time : nine]\nplay [song : jazz] now\n"
+                   "call [person : bob] at [time : ten] please\nplease wake me\n"
+                   "[person : bob] is in madrid\nplay [song : jazz] in rome\n",
+                   "time: a time of day\nsong: music\nperson: a name\n");
     return 0;
 }
 

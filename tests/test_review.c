@@ -23,9 +23,7 @@ static const char OTHER[] = "wake me up at [time : nine]\n[song : play jazz] in 
 
 static int make_root(void **state) {
     (void)state;
-    temporary_folder(root);
-    make_tiny_model(in_root("encoder"), false);
-    write_text(in_root("train.txt"), TRAIN);
+    make_tiny_root(TRAIN, NULL);
     write_text(in_root("other.txt"), OTHER);
     return 0;
 }

@@ -19,10 +19,7 @@ static const char DESCRIPTIONS[] = "time: a time of day\nsong: a song or kind of
 
 static int make_root(void **state) {
     (void)state;
-    temporary_folder(root);
-    make_tiny_model(in_root("encoder"), false);
-    write_text(in_root("train.txt"), TRAIN);
-    write_text(in_root("labels.yaml"), DESCRIPTIONS);
+    make_tiny_root(TRAIN, DESCRIPTIONS);
     return 0;
 }
 

@@ -18,12 +18,9 @@ static const char DESCRIPTIONS[] = "time: a time of day\nsong: a song or kind of
 
 static int make_root(void **state) {
     (void)state;
-    temporary_folder(root);
-    make_tiny_model(in_root("encoder"), false);
-    write_text(in_root("train.txt"), TRAIN);
+    make_tiny_root(TRAIN, DESCRIPTIONS);
     write_text(in_root("more.txt"), MORE);
     write_text(in_root("known.txt"), "please wake me up\n\n");
-    write_text(in_root("labels.yaml"), DESCRIPTIONS);
     return 0;
 }
 

@@ -20,9 +20,7 @@ static const char TEXTS[] =
 
 static int make_root(void **state) {
     (void)state;
-    temporary_folder(root);
-    make_tiny_model(in_root("encoder"), false);
-    write_text(in_root("train.txt"), TEXTS);
+    make_tiny_root(TEXTS, NULL);
     return 0;
 }
 

@@ -61,11 +61,7 @@ static const char TRAIN[] = "wake me up at [time : Nine]\nplay [song : JAZZ] in 
 
 static int make_root(void **state) {
     (void)state;
-    temporary_folder(root);
-    make_tiny_model(in_root("encoder"), false);
-    write_text(in_root("train.txt"), TRAIN);
-    write_text(in_root("labels.yaml"),
-               "time: a time of day\nsong: a song\nplace: a city\nperson: a name\n");
+    make_tiny_root(TRAIN, "time: a time of day\nsong: a song\nplace: a city\nperson: a name\n");
     return 0;
 }
 

@@ -15,6 +15,14 @@ static inline char *in_root(const char *name) {
     return path;
 }
 
+/* Makes root with the tiny encoder, train.txt and, unless it is NULL, labels.yaml. */
+static inline void make_tiny_root(const char *texts, const char *labels) {
+    temporary_folder(root);
+    make_tiny_model(in_root("encoder"), false);
+    write_text(in_root("train.txt"), texts);
+    if (labels) write_text(in_root("labels.yaml"), labels);
+}
+
 static inline int remove_root(void **state) {
     (void)state;
     nf_directory_remove(root, NULL);

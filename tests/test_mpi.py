@@ -160,6 +160,13 @@ class Mpi(unittest.TestCase):
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("rank 1 failed", done.stderr)
 
+    def test_self_training_is_refused(self):
+        more = ["--max_steps", "0,4", "--unlabelled_annotations", "few.txt"]
+        told = self.run_it(self.command("out", 2, "nerfit", *more), 2, code=None)
+        self.assertNotEqual(told.returncode, 0)
+        self.assertIn("unlabelled_annotations: the teacher is a run of one process", told.stderr)
+        self.assertFalse((self.root / "out" / "teacher").exists())
+
     def test_other_ranks_are_refused(self):
         self.run_it(self.command("out", 2, "original", "--max_steps", "0,4"), 2)
         shutil.rmtree(self.root / "out" / "best")

@@ -78,6 +78,10 @@ nerfit_status nf_run_read_unlabelled(nf_run *r) {
         return nf_fail(r->err, NERFIT_ARGUMENT,
                        "unlabelled_annotations: only the recipe nerfit learns from texts without "
                        "annotations");
+    if (nf_comm_size(r->data->comm) > 1)
+        return nf_fail(r->err, NERFIT_ARGUMENT,
+                       "unlabelled_annotations: the teacher is a run of one process; ranks cannot "
+                       "share it");
     nerfit_status status = read_texts(r, &texts, path);
     const nf_corpus *corpora[] = {r->corpora[NF_SPLIT_TRAIN], &texts};
     size_t total = corpora[0]->n_documents + texts.n_documents;

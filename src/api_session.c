@@ -99,7 +99,7 @@ static nerfit_status session_own_rules(session_call *c, nerfit_session *session,
         return nf_fail_at(error, NERFIT_ARGUMENT, session->model->model->folder, 0, 0,
                           "labels words, so that its entities neither overlap nor have several "
                           "labels; nested and multi_label are for GLiNER models");
-    if (options->characters && !session->model->model->gliner)
+    if (options->characters && !nf_model_reads_labels(session->model->model->kind))
         return nf_fail_at(error, NERFIT_ARGUMENT, session->model->model->folder, 0, 0,
                           "finds words by its tokenizer; characters is for GLiNER models, which "
                           "take a run of a script without spaces as one word");

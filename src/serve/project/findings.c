@@ -118,15 +118,18 @@ static bool disagrees(const nf_found_text *text) {
 }
 
 const json_t *nf_project_disagreements(nf_project *p) {
-    json_t *run = nf_trainer_current(p->trainer), *ids = json_object();
+    json_t *used = nf_trainer_current(p->trainer, false);
+    const json_t *name = json_object_get(used, "run");
     const json_t *kept = json_object_get(p->disagreements, "run");
     nf_findings f = {0};
     nerfit_error error;
-    if (run && kept && json_equal(kept, json_object_get(run, "run"))) {
-        json_decref(run);
-        json_decref(ids);
+    if (name && kept && json_equal(kept, name)) {
+        json_decref(used);
         return json_object_get(p->disagreements, "ids");
     }
+    json_t *run = used ? nf_trainer_run(p->trainer, json_string_value(name), true) : NULL;
+    json_t *ids = json_object();
+    json_decref(used);
     if (run && nf_findings_read(&f, p, run, &error) != NERFIT_OK)
         nf_log_warning(&p->log, "%s", error.text);
     for (size_t i = 0; i < f.count; i++) {

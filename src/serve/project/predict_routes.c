@@ -31,7 +31,7 @@ static void prediction_free(void *user) {
 static json_t *names_of(const nf_project *p, nf_served *served, const json_t *model) {
     json_t *names = json_object();
     const char *name = json_string_value(json_object_get(model, "run"));
-    json_t *run = name ? nf_trainer_run(p->trainer, name) : NULL;
+    json_t *run = name ? nf_trainer_run(p->trainer, name, false) : NULL;
     uint64_t since =
         run ? (uint64_t)json_integer_value(json_object_get(run, "revision")) : UINT64_MAX;
     nf_generation *g = nf_served_acquire(served);

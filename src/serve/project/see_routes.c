@@ -133,7 +133,7 @@ void nf_route_run(nf_request *r) {
     char name[32];
     nf_print(name, sizeof name, "%.*s", (int)(slash && slash - rest < 31 ? slash - rest : 31),
              rest);
-    json_t *run = nf_trainer_run(p->trainer, name);
+    json_t *run = nf_trainer_run(p->trainer, name, true);
     if (!run)
         nf_request_fail(r, NF_FAILURE_NOT_FOUND, "there is no training \"%.40s\"", name);
     else if (!slash)
@@ -160,7 +160,7 @@ void nf_route_compare(nf_request *r) {
     bool fine = true;
     for (int i = 0; i < 2; i++) {
         const char *name = nf_request_argument(r, i ? "b" : "a");
-        runs[i] = name ? nf_trainer_run(p->trainer, name) : NULL;
+        runs[i] = name ? nf_trainer_run(p->trainer, name, true) : NULL;
         fine = fine && runs[i];
         reports[i] = runs[i] ? report_of(p, runs[i]) : NULL;
         json_object_update(labels, json_object_get(reports[i], "types"));

@@ -78,7 +78,8 @@ void nf_route_thresholds(nf_request *r) {
     nerfit_error error;
     if (!p || !read_wanted(r, &wanted)) return;
     const char *name = nf_request_argument(r, "run");
-    json_t *run = name ? nf_trainer_run(p->trainer, name) : nf_trainer_current(p->trainer);
+    json_t *run =
+        name ? nf_trainer_run(p->trainer, name, true) : nf_trainer_current(p->trainer, true);
     if (!run) {
         nf_request_fail(r, NF_FAILURE_NOT_FOUND, "there is no trained model%s",
                         name ? " of it" : "");

@@ -162,7 +162,7 @@ static json_t *curve_of(const json_t *runs) {
 void nf_route_runs(nf_request *r) {
     nf_project *p = nf_request_project(r);
     if (!p) return;
-    json_t *runs = nf_trainer_runs(p->trainer, false);
+    json_t *runs = nf_trainer_runs(p->trainer);
     nf_request_reply_json(r, json_pack("{s:O, s:o, s:o}", "runs", runs, "curve", curve_of(runs),
                                        "scarce", scarce(p)));
     json_decref(runs);

@@ -220,17 +220,20 @@ bool nf_trainer_is_busy(nf_trainer *t) {
 
 /* ---------------------------------------------------------------- answers */
 
-static json_t *without_texts(const nf_trainer *t, const json_t *run, bool with_texts) {
-    json_t *copy = json_deep_copy(run);
+/* A run's record for others; the lists of its texts, which may be long, are copied if they are wanted. */
+static json_t *copy_of(json_t *run, bool is_current, bool with_texts) {
+    json_t *kept = with_texts ? json_incref(run) : json_copy(run);
+    if (kept && !with_texts) {
+        json_object_del(kept, "texts");
+        json_object_del(kept, "held_out");
+    }
+    json_t *copy = json_deep_copy(kept);
+    json_decref(kept);
     if (!copy) return NULL;
     size_t held_out = json_array_size(json_object_get(run, "held_out"));
-    json_object_set_new(copy, "current", json_boolean(current(t) == run));
+    json_object_set_new(copy, "current", json_boolean(is_current));
     json_object_set_new(copy, "has_model", json_boolean(has_model(run)));
     json_object_set_new(copy, "n_held_out", json_integer((json_int_t)held_out));
-    if (!with_texts) {
-        json_object_del(copy, "texts");
-        json_object_del(copy, "held_out");
-    }
     return copy;
 }
 
@@ -249,26 +252,28 @@ json_t *nf_trainer_progress(nf_trainer *t) {
     return progress;
 }
 
-json_t *nf_trainer_runs(nf_trainer *t, bool with_texts) {
+json_t *nf_trainer_runs(nf_trainer *t) {
     size_t i;
     json_t *run, *list = json_array();
     pthread_mutex_lock(&t->mutex);
+    const json_t *used = current(t);
     json_array_foreach(t->runs, i, run)
-        json_array_append_new(list, without_texts(t, run, with_texts));
+        json_array_append_new(list, copy_of(run, run == used, false));
     pthread_mutex_unlock(&t->mutex);
     return list;
 }
 
-json_t *nf_trainer_run(nf_trainer *t, const char *name) {
+json_t *nf_trainer_run(nf_trainer *t, const char *name, bool with_texts) {
     pthread_mutex_lock(&t->mutex);
-    json_t *run = nf_trainer_find(t, name), *copy = run ? without_texts(t, run, true) : NULL;
+    json_t *run = nf_trainer_find(t, name);
+    json_t *copy = run ? copy_of(run, run == current(t), with_texts) : NULL;
     pthread_mutex_unlock(&t->mutex);
     return copy;
 }
 
-json_t *nf_trainer_current(nf_trainer *t) {
+json_t *nf_trainer_current(nf_trainer *t, bool with_texts) {
     pthread_mutex_lock(&t->mutex);
-    json_t *run = current(t), *copy = run ? without_texts(t, run, true) : NULL;
+    json_t *run = current(t), *copy = run ? copy_of(run, true, with_texts) : NULL;
     pthread_mutex_unlock(&t->mutex);
     return copy;
 }

@@ -41,12 +41,11 @@ nerfit_status nf_trainer_place_model(nf_trainer *trainer, const nf_project *proj
 
 /* References of the caller. */
 json_t *nf_trainer_progress(nf_trainer *trainer);
-/* All runs, oldest first, each an object; with_texts: with the texts' numbers under "train" and
- * "held_out". */
-json_t *nf_trainer_runs(nf_trainer *trainer, bool with_texts);
-/* One of them, with its texts; NULL: there is none. */
-json_t *nf_trainer_run(nf_trainer *trainer, const char *run);
+/* All runs, oldest first, each an object, without its texts. */
+json_t *nf_trainer_runs(nf_trainer *trainer);
+/* One of them; with_texts: with the texts' numbers under "texts" and "held_out". NULL: there is none. */
+json_t *nf_trainer_run(nf_trainer *trainer, const char *run, bool with_texts);
 /* The run whose model is in use, likewise. */
-json_t *nf_trainer_current(nf_trainer *trainer);
+json_t *nf_trainer_current(nf_trainer *trainer, bool with_texts);
 
 #endif

@@ -64,7 +64,7 @@ static size_t count_accepted(const nf_project *p) {
 /* Whether some other training has begun already, and how many texts the last thorough one has seen, whatever
  * became of it. */
 static bool look_back(const nf_project *p, size_t *seen) {
-    json_t *runs = nf_trainer_runs(p->trainer, false);
+    json_t *runs = nf_trainer_runs(p->trainer);
     size_t i, n = json_array_size(runs);
     const json_t *run;
     *seen = 0;
@@ -81,9 +81,10 @@ void nf_project_use_idleness(nf_project *p, const struct nf_server *server) {
     nerfit_error error;
     double wait = server->options.idle_seconds;
     if (wait <= 0.0 || p->changed <= 0.0 || nf_clock_now() - p->changed < wait ||
-        nf_trainer_is_busy(p->trainer) || !look_back(p, &seen) ||
-        count_accepted(p) < seen + LEAST_NEW)
+        nf_trainer_is_busy(p->trainer))
         return;
+    size_t accepted = count_accepted(p);
+    if (accepted < LEAST_NEW || !look_back(p, &seen) || accepted < seen + LEAST_NEW) return;
     if (nf_trainer_start(p->trainer, p, true, &error) != NERFIT_OK) {
         nf_log_warning(&p->log, "%s", error.text);
         p->changed = 0.0; /* until somebody changes something again */

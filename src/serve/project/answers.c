@@ -196,17 +196,18 @@ static uint8_t *hues_of(const nf_project *p) {
 
 json_t *nf_labels_answer(const nf_project *p) {
     uint8_t *hues = hues_of(p);
-    json_t *list = hues ? json_array() : NULL;
+    nf_label_use *uses = nf_project_label_uses(p);
+    json_t *list = hues && uses ? json_array() : NULL;
     for (size_t i = 0; i < p->n_labels && list; i++) {
         const nf_label *l = p->labels[i];
-        nf_label_effect used = nf_project_label_effect(p, l, NULL);
         json_array_append_new(
             list, json_pack("{s:s, s:s, s:o, s:o, s:i, s:I, s:I}", "name", l->name, "description",
                             l->description, "color", text_or_null(l->color), "shortcut",
                             text_or_null(l->shortcut), "hue", hues[i], "entities",
-                            (json_int_t)used.entities, "texts", (json_int_t)used.texts));
+                            (json_int_t)uses[i].entities, "texts", (json_int_t)uses[i].texts));
     }
     free(hues);
+    free(uses);
     return list;
 }
 

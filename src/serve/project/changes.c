@@ -210,6 +210,26 @@ nf_label_effect nf_project_label_effect(const nf_project *p, const nf_label *lab
     return effect;
 }
 
+nf_label_use *nf_project_label_uses(const nf_project *p) {
+    nf_label_use *uses = calloc(p->n_labels + 1, sizeof *uses);
+    size_t *last = calloc(p->n_labels + 1, sizeof *last); /* text that was counted */
+    for (size_t i = 0; i < p->n_texts && uses && last; i++) {
+        const nf_item *text = p->texts[i];
+        for (size_t k = 0; k < text->marks.count; k++) {
+            size_t l = text->marks.items[k].label->place;
+            uses[l].entities++;
+            uses[l].accepted += text->status == NF_TEXT_ACCEPTED;
+            uses[l].texts += last[l] != text->id;
+            last[l] = text->id;
+        }
+    }
+    bool made = uses && last;
+    free(last);
+    if (made) return uses;
+    free(uses);
+    return NULL;
+}
+
 nerfit_status nf_project_rename_label(nf_project *p, nf_label *label, const char *to,
                                       nerfit_error *err) {
     NF_TRY(check_name(to, err));

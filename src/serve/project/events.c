@@ -94,6 +94,7 @@ static nerfit_status new_label(nf_project *p, const char *name, nf_label **out, 
         nf_label_free(label);
         return nf_no_memory(err, 0);
     }
+    label->place = p->n_labels;
     *out = p->labels[p->n_labels++] = label;
     return NERFIT_OK;
 }
@@ -121,6 +122,10 @@ static nerfit_status add_labels(nf_project *p, const json_t *names, nerfit_error
     return NERFIT_OK;
 }
 
+static void number_labels(nf_project *p) {
+    for (size_t i = 0; i < p->n_labels; i++) p->labels[i]->place = i;
+}
+
 static nerfit_status order_labels(nf_project *p, const json_t *names, nerfit_error *err) {
     if (json_array_size(names) != p->n_labels) return wrong(err, "\"order\"");
     for (size_t i = 0; i < p->n_labels; i++) {
@@ -132,6 +137,7 @@ static nerfit_status order_labels(nf_project *p, const json_t *names, nerfit_err
         memmove(&p->labels[i + 1], &p->labels[i], (k - i) * sizeof *p->labels);
         p->labels[i] = label;
     }
+    number_labels(p);
     return NERFIT_OK;
 }
 
@@ -146,10 +152,10 @@ static void drop_label(nf_project *p, nf_label *label, const nf_label *to) {
                 break;
             }
     }
-    size_t at = 0;
-    while (p->labels[at] != label) at++;
+    size_t at = label->place;
     p->n_labels--;
     memmove(&p->labels[at], &p->labels[at + 1], (p->n_labels - at) * sizeof *p->labels);
+    number_labels(p);
     nf_label_free(label);
 }
 

@@ -25,6 +25,7 @@
 
 typedef struct nf_label {
     char *name, *description, *color, *shortcut; /* the last two may be NULL */
+    size_t place;                                /* among the project's labels */
 } nf_label;
 
 /* An entity of a text. */
@@ -147,6 +148,12 @@ typedef struct nf_label_effect {
 } nf_label_effect;
 nf_label_effect nf_project_label_effect(const nf_project *project, const nf_label *label,
                                         const nf_label *into);
+/* How often a label is used. */
+typedef struct nf_label_use {
+    size_t entities, texts, accepted; /* accepted: entities of texts that are */
+} nf_label_use;
+/* Of all labels [n_labels]; NULL: out of memory. */
+nf_label_use *nf_project_label_uses(const nf_project *project);
 /* Renames; to the name of another label: makes one of both. */
 nerfit_status nf_project_rename_label(nf_project *project, nf_label *label, const char *to,
                                       nerfit_error *err);

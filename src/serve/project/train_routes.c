@@ -124,19 +124,14 @@ void nf_route_use(nf_request *r) {
 
 /* Labels of which a model has seen too little. */
 static json_t *scarce(const nf_project *p) {
-    json_t *list = json_array();
-    for (size_t i = 0; i < p->n_labels; i++) {
-        size_t count = 0;
-        for (size_t k = 0; k < p->n_texts; k++) {
-            const nf_item *text = p->texts[k];
-            for (size_t m = 0; m < text->marks.count && text->status == NF_TEXT_ACCEPTED; m++)
-                count += text->marks.items[m].label == p->labels[i];
-        }
-        if (count < WANTED_ENTITIES)
+    nf_label_use *uses = nf_project_label_uses(p);
+    json_t *list = uses ? json_array() : NULL;
+    for (size_t i = 0; i < p->n_labels && list; i++)
+        if (uses[i].accepted < WANTED_ENTITIES)
             json_array_append_new(list, json_pack("{s:s, s:I, s:i}", "label", p->labels[i]->name,
-                                                  "entities", (json_int_t)count, "wanted",
-                                                  WANTED_ENTITIES));
-    }
+                                                  "entities", (json_int_t)uses[i].accepted,
+                                                  "wanted", WANTED_ENTITIES));
+    free(uses);
     return list;
 }
 

@@ -8,7 +8,6 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/number.h"
-#include "base/utf8.h"
 #include "serve/project/child.h"
 #include "serve/project/snapshot.h"
 
@@ -64,18 +63,9 @@ void nf_suggester_free(nf_suggester *s) {
 
 /* ---------------------------------------------------------------- its thread */
 
-static void follow_messages(nf_suggester *s, FILE *messages) {
-    char *line = NULL;
-    size_t capacity = 0, bad;
-    ssize_t size;
-    while ((size = getline(&line, &capacity, messages)) > 0) {
-        if (line[size - 1] == '\n') line[--size] = '\0';
-        if (!nf_utf8_valid(line, (size_t)size, &bad)) line[bad] = '\0';
-        pthread_mutex_lock(&s->mutex);
-        nf_print(s->message, sizeof s->message, "%s", line);
-        pthread_mutex_unlock(&s->mutex);
-    }
-    free(line);
+static void take_line(void *user, const char *line, size_t size) {
+    nf_suggester *s = user;
+    nf_print(s->message, sizeof s->message, "%.*s", (int)size, line);
 }
 
 /* Texts with "id" and "suggestion", the best first; NULL: they cannot be read. */
@@ -108,26 +98,19 @@ static void *rank(void *user) {
     nf_suggester *s = user;
     nf_child child;
     nerfit_error error;
-    const char *texts[32] = {0};
     nf_str output = {0};
     nf_str_appendf(&output, "%s/ranked.jsonl", s->folder);
-    for (size_t i = 0; i < json_array_size(s->arguments) && i < 31; i++)
-        texts[i] = json_string_value(json_array_get(s->arguments, i));
     pthread_mutex_lock(&s->mutex);
-    bool begun = !output.failed && nf_child_start(&child, texts, output.data, &error) == NERFIT_OK;
-    if (begun)
+    nerfit_status status = output.failed
+                               ? nf_no_memory(&error, 0)
+                               : nf_child_start(&child, s->arguments, output.data, &error);
+    if (status == NERFIT_OK)
         s->pid = child.pid;
     else
         nf_print(s->message, sizeof s->message, "%s", error.text);
     pthread_mutex_unlock(&s->mutex);
-    int ended = 1;
-    if (begun) {
-        follow_messages(s, child.messages);
-        pthread_mutex_lock(&s->mutex);
-        s->pid = 0;
-        pthread_mutex_unlock(&s->mutex);
-        ended = nf_child_end(&child);
-    }
+    int ended =
+        status == NERFIT_OK ? nf_child_follow(&child, &s->mutex, &s->pid, NULL, take_line, s) : 1;
     json_t *ranking = ended == 0 ? read_ranking(s) : NULL;
     nf_str_free(&output);
     pthread_mutex_lock(&s->mutex);

@@ -7,7 +7,6 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/number.h"
-#include "base/utf8.h"
 #include "serve/project/child.h"
 #include "serve/project/snapshot.h"
 #include "serve/project/trainer.h"
@@ -24,7 +23,8 @@ static void add_point(json_t *list, json_int_t step, const json_t *value) {
 }
 
 /* A line of nerfit train --log-json. */
-static void take_line(nf_trainer *t, const char *line, size_t size) {
+static void take_line(void *user, const char *line, size_t size) {
+    nf_trainer *t = user;
     json_t *entry = NULL;
     if (*line != '{' || nf_json_parse(&entry, line, size, NULL, 0, NULL) != NERFIT_OK) {
         if (size) nf_print(t->message, sizeof t->message, "%.*s", (int)size, line);
@@ -40,35 +40,16 @@ static void take_line(nf_trainer *t, const char *line, size_t size) {
     json_decref(entry);
 }
 
-static void follow_messages(nf_trainer *t, FILE *messages, FILE *log) {
-    char *line = NULL;
-    size_t capacity = 0;
-    ssize_t size;
-    while ((size = getline(&line, &capacity, messages)) > 0) {
-        if (log) fwrite(line, 1, (size_t)size, log);
-        if (line[size - 1] == '\n') size--;
-        size_t bad;
-        if (!nf_utf8_valid(line, (size_t)size, &bad)) size = (ssize_t)bad;
-        pthread_mutex_lock(&t->mutex);
-        take_line(t, line, (size_t)size);
-        pthread_mutex_unlock(&t->mutex);
-    }
-    free(line);
-}
-
 /* Its exit status. */
 static int run_child(nf_trainer *t, json_t *run, const json_t *arguments, const char *output,
                      const char *mode) {
     nf_child child;
     nerfit_error error;
-    const char *texts[64] = {0};
     nf_str out = nf_trainer_path(t, run, output), log_path = nf_trainer_path(t, run, "log.txt");
-    for (size_t i = 0; i < json_array_size(arguments) && i < 63; i++)
-        texts[i] = json_string_value(json_array_get(arguments, i));
     pthread_mutex_lock(&t->mutex);
     bool wanted = !t->stopping && !out.failed && !log_path.failed;
     nerfit_status status =
-        wanted ? nf_child_start(&child, texts, out.data, &error) : NERFIT_CANCELLED;
+        wanted ? nf_child_start(&child, arguments, out.data, &error) : NERFIT_CANCELLED;
     if (status == NERFIT_OK)
         t->pid = child.pid;
     else if (wanted)
@@ -77,12 +58,8 @@ static int run_child(nf_trainer *t, json_t *run, const json_t *arguments, const 
     int ended = CANCELLED;
     if (status == NERFIT_OK) {
         FILE *log = fopen(log_path.data, mode);
-        follow_messages(t, child.messages, log);
+        ended = nf_child_follow(&child, &t->mutex, &t->pid, log, take_line, t);
         if (log) fclose(log);
-        pthread_mutex_lock(&t->mutex);
-        t->pid = 0; /* no signal to a number that is another's */
-        pthread_mutex_unlock(&t->mutex);
-        ended = nf_child_end(&child);
     } else if (wanted) {
         ended = 1;
     }

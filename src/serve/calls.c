@@ -182,19 +182,24 @@ size_t nf_unit_offset(nf_unit_place *at, size_t byte, size_t code_point) {
     return code_point + at->pairs;
 }
 
-void nf_entities_append(nf_str *out, const char *text, const nerfit_prediction *p, nf_unit unit) {
+void nf_entities_append(nf_str *out, const char *text, const nerfit_prediction *p,
+                        const json_t *names, nf_unit unit) {
     nf_unit_place at = {.unit = unit, .text = text};
+    bool first = true;
     nf_str_append_char(out, '[');
     for (size_t i = 0; i < p->n_entities; i++) {
         const nerfit_entity *e = &p->entities[i];
+        const char *label = names ? json_string_value(json_object_get(names, e->label)) : e->label;
+        if (!label) continue;
         size_t start = nf_unit_offset(&at, e->byte_start, e->start);
         size_t end = nf_unit_offset(&at, e->byte_end, e->end);
-        nf_str_appendf(out, "%s{\"start\": %zu, \"end\": %zu, \"label\": ", i ? ", " : "", start,
-                       end);
-        nf_str_append_json(out, e->label, strlen(e->label));
+        nf_str_appendf(out, "%s{\"start\": %zu, \"end\": %zu, \"label\": ", first ? "" : ", ",
+                       start, end);
+        nf_str_append_json(out, label, strlen(label));
         nf_str_append_text(out, ", \"text\": ");
         nf_str_append_json(out, text + e->byte_start, e->byte_end - e->byte_start);
         nf_str_appendf(out, ", \"score\": %.4f}", e->score);
+        first = false;
     }
     nf_str_append_char(out, ']');
 }

@@ -21,9 +21,10 @@ bool nf_asked_read(nf_asked *asked, nf_request *request, const json_t *object,
 /* The same of the query: ?offsets=utf16&threshold=0.5&labels=person,place. */
 bool nf_asked_of_query(nf_asked *asked, nf_request *request, nerfit_error *error);
 
-/* [{"start": 0, "end": 4, "label": "person", "text": "Anna", "score": 0.98}, ...] */
+/* [{"start": 0, "end": 4, "label": "person", "text": "Anna", "score": 0.98}, ...]; names: {"a label": what
+ * it is called here}, and an entity of another is left out; NULL: as they are. */
 void nf_entities_append(nf_str *out, const char *text, const nerfit_prediction *prediction,
-                        nf_unit unit);
+                        const json_t *names, nf_unit unit);
 /* Walks along a text to say what its bytes are as offsets of a unit. */
 typedef struct nf_unit_place {
     nf_unit unit;

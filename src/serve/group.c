@@ -41,6 +41,14 @@ void nf_group_free(nf_group *g) {
     free(g);
 }
 
+void nf_group_join(nf_group *g) {
+    nf_str *out = &g->request->reply.body;
+    for (size_t i = 0; i < g->count; i++) {
+        if (i) nf_str_append_text(out, ", ");
+        nf_str_append(out, nf_str_text(&g->outs[i]), g->outs[i].length);
+    }
+}
+
 static void set_headers(nf_group *g) {
     nf_request *r = g->request;
     double n = g->count ? (double)g->count : 1.0;

@@ -35,6 +35,8 @@ nf_group *nf_group_new(nf_request *request, nf_asked asked, json_t *source, size
 void nf_group_add(nf_group *group, const char *text, size_t size);
 /* Puts the texts into the queue; the reply comes by nf_request_done. */
 void nf_group_start(nf_group *group);
+/* For `finish`: adds all outs to the reply, with ", " between them. */
+void nf_group_join(nf_group *group);
 /* Instead of starting it: an error is the reply already. */
 void nf_group_free(nf_group *group);
 

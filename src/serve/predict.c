@@ -47,10 +47,7 @@ static void add_inputs(nf_group *g, const json_t *inputs, bool single) {
 static void join(nf_group *g, bool single) {
     nf_str *out = &g->request->reply.body;
     if (!single) nf_str_append_char(out, '[');
-    for (size_t i = 0; i < g->count; i++) {
-        if (i) nf_str_append_text(out, ", ");
-        nf_str_append(out, nf_str_text(&g->outs[i]), g->outs[i].length);
-    }
+    nf_group_join(g);
     nf_str_append_text(out, single ? "\n" : "]\n");
 }
 
@@ -66,7 +63,7 @@ static void finish_list(nf_group *g) {
 
 static void format_entities(nf_group *g, const nf_job *job, const nf_job_result *result,
                             nf_str *out) {
-    nf_entities_append(out, job->text, result->prediction, g->asked.unit);
+    nf_entities_append(out, job->text, result->prediction, NULL, g->asked.unit);
 }
 
 static void format_embedding(nf_group *g, const nf_job *job, const nf_job_result *result,

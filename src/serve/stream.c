@@ -111,7 +111,7 @@ static void job_done(nf_job *job, const nf_job_result *result) {
     if (result->failure == NF_FAILURE_NONE) {
         append_id(l);
         nf_str_append_text(&l->out, "\"entities\": ");
-        nf_entities_append(&l->out, job->text, result->prediction, l->asked.unit);
+        nf_entities_append(&l->out, job->text, result->prediction, NULL, l->asked.unit);
         nf_str_append_char(&l->out, '}');
     } else {
         line_failed(l, result->failure, result->message);

@@ -54,26 +54,11 @@ static json_t *names_of(const nf_project *p, nf_served *served, const json_t *mo
 static void format(nf_group *g, const nf_job *job, const nf_job_result *result, nf_str *out) {
     const prediction *p = g->user;
     const json_t *head = json_array_get(p->heads, job->index);
-    nf_unit_place at = {.unit = g->asked.unit, .text = job->text};
-    bool first = true;
-    nf_str_appendf(out, "{\"id\": \"%lld\", \"revision\": %lld, \"entities\": [",
+    nf_str_appendf(out, "{\"id\": \"%lld\", \"revision\": %lld, \"entities\": ",
                    (long long)json_integer_value(json_array_get(head, 0)),
                    (long long)json_integer_value(json_array_get(head, 1)));
-    for (size_t i = 0; i < result->prediction->n_entities; i++) {
-        const nerfit_entity *e = &result->prediction->entities[i];
-        const char *label = json_string_value(json_object_get(p->names, e->label));
-        if (!label) continue;
-        size_t start = nf_unit_offset(&at, e->byte_start, e->start);
-        size_t end = nf_unit_offset(&at, e->byte_end, e->end);
-        nf_str_appendf(out, "%s{\"start\": %zu, \"end\": %zu, \"label\": ", first ? "" : ", ",
-                       start, end);
-        nf_str_append_json(out, label, strlen(label));
-        nf_str_append_text(out, ", \"text\": ");
-        nf_str_append_json(out, job->text + e->byte_start, e->byte_end - e->byte_start);
-        nf_str_appendf(out, ", \"score\": %.4f}", e->score);
-        first = false;
-    }
-    nf_str_append_text(out, "]}");
+    nf_entities_append(out, job->text, result->prediction, p->names, g->asked.unit);
+    nf_str_append_char(out, '}');
 }
 
 static void finish(nf_group *g) {
@@ -81,10 +66,7 @@ static void finish(nf_group *g) {
     nf_str *out = &g->request->reply.body;
     char *model = nf_json_text(p->model, 0);
     nf_str_appendf(out, "{\"model\": %s, \"texts\": [", model ? model : "null");
-    for (size_t i = 0; i < g->count; i++) {
-        if (i) nf_str_append_text(out, ", ");
-        nf_str_append(out, nf_str_text(&g->outs[i]), g->outs[i].length);
-    }
+    nf_group_join(g);
     nf_str_append_text(out, "]}\n");
     free(model);
 }

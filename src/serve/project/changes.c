@@ -1,7 +1,6 @@
 /* Changes of a project: the event is written, then it happens. */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -35,11 +34,9 @@ static void tell_labels(const nf_project *p) {
 
 /* Writes events and makes them true; their references are taken, also on failure. */
 static nerfit_status commit(nf_project *p, json_t **events, size_t count, nerfit_error *err) {
-    struct timespec now;
     nf_str lines = {0};
     uint64_t before = p->revision;
-    clock_gettime(CLOCK_REALTIME, &now);
-    double seconds = (double)now.tv_sec + 1e-3 * (double)(now.tv_nsec / 1000000);
+    double seconds = nf_clock_date();
     nerfit_status status = NERFIT_OK;
     if (p->stale)
         status = nf_fail(err, NERFIT_NO_MEMORY,

@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -14,12 +13,6 @@
 #include "serve/project/trainer_impl.h"
 
 /* ---------------------------------------------------------------- records */
-
-double nf_trainer_date(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (double)now.tv_sec + 1e-3 * (double)(now.tv_nsec / 1000000);
-}
 
 const char *nf_run_name(const json_t *run) {
     return json_string_value(json_object_get(run, "run"));
@@ -194,7 +187,7 @@ nerfit_status nf_trainer_use(nf_trainer *t, const nf_project *p, const char *nam
             ? NERFIT_OK
             : nf_fail(err, NERFIT_ARGUMENT, "the training \"%.40s\" has no model", name);
     if (status == NERFIT_OK) {
-        json_object_set_new(run, "in_use_since", json_real(nf_trainer_date()));
+        json_object_set_new(run, "in_use_since", json_real(nf_clock_date()));
         status = nf_trainer_save(t, run, err);
     }
     pthread_mutex_unlock(&t->mutex);

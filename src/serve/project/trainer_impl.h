@@ -26,8 +26,6 @@ typedef struct nf_trainer {
     json_t *arguments; /* of the training: texts */
 } nf_trainer;
 
-/* Seconds since 1970. */
-double nf_trainer_date(void);
 const char *nf_run_name(const json_t *run);
 bool nf_run_is_done(const json_t *run);
 /* DIR/runs/NAME/REST */

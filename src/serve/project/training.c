@@ -111,7 +111,7 @@ static void conclude(nf_trainer *t, json_t *run, int ended) {
     json_object_set_new(run, "error", ended == 0 ? json_null() : json_string(t->message));
     if (ended == 0) {
         take_scores(t, run);
-        json_object_set_new(run, "in_use_since", json_real(nf_trainer_date()));
+        json_object_set_new(run, "in_use_since", json_real(nf_clock_date()));
         if (nf_trainer_move(t, run, &error) != NERFIT_OK) nf_log_warning(&t->log, "%s", error.text);
     }
     if (nf_trainer_save(t, run, &error) != NERFIT_OK) nf_log_warning(&t->log, "%s", error.text);
@@ -223,7 +223,7 @@ nerfit_status nf_trainer_start(nf_trainer *t, const nf_project *p, bool thorough
     json_t *run = json_pack("{s:o, s:s, s:s, s:f, s:s}", "run",
                             json_sprintf("%04llu", (unsigned long long)last + 1), "round",
                             thorough ? "thorough" : "quick", "state", "running", "began",
-                            nf_trainer_date(), "encoder", p->encoder);
+                            nf_clock_date(), "encoder", p->encoder);
     if (!run) return nf_no_memory(err, 0);
     nf_str folder = nf_trainer_path(t, run, "");
     nerfit_status status =

@@ -147,7 +147,7 @@ static int tag_piece(const cli_shards *s, tally *t, const char *in, char *to, in
     nerfit_output *output;
     if (access(to, F_OK) == 0) return t->there++, DONE;
     int status = make_folders(to);
-    cli_piece piece = {.size = size, .in = in, .to = to};
+    cli_piece piece = {.size = size, .in = in};
     if (status == DONE) status = cli_open(&piece.file, in);
     if (status != DONE) return status;
     if (lseek(piece.file.fd, from, SEEK_SET) < 0)

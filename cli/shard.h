@@ -13,10 +13,10 @@
 #include "cli.h"
 
 typedef struct cli_piece {
-    cli_input file;      /* open, at its first byte */
-    int64_t size;        /* bytes to read */
-    int output;          /* the descriptor to write to */
-    const char *in, *to; /* the paths */
+    cli_input file; /* open, at its first byte */
+    int64_t size;   /* bytes to read */
+    int output;     /* the descriptor to write to */
+    const char *in; /* the path */
 } cli_piece;
 
 typedef struct cli_shards {

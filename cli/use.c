@@ -267,7 +267,6 @@ typedef struct shard_job {
     loaded *loaded;
     const nerfit_call_options *call;
     const nerfit_stream *stream;
-    bool quiet;
 } shard_job;
 
 static int tag_piece(void *user, cli_piece *piece) {
@@ -276,7 +275,7 @@ static int tag_piece(void *user, cli_piece *piece) {
     tagging t = {.file = piece->file, .most = piece->size, .output = piece->output};
     if (piece->size == 0) return DONE; /* no line begins there */
     stream.name = piece->in;
-    return predict(job->loaded, &t, job->call, &stream, job->quiet);
+    return predict(job->loaded, &t, job->call, &stream, true);
 }
 
 /* What decides what is found and written, into text [size]. */
@@ -322,7 +321,7 @@ typedef struct predict_call {
     machine *m;
     loaded *loaded;
     const nerfit_call_options *call;
-    const nerfit_stream *stream;
+    nerfit_stream *stream;
 } predict_call;
 
 /* -1: the call is for one stream. */
@@ -355,7 +354,7 @@ static int predict_shards(const predict_call *c, cli_shards *s) {
         make_record(record, sizeof record, folder, c->w, c->m, c->threshold, c->rules, c->stream);
     nerfit_free(folder);
     if (!made) return cli_usage(c->self, "%s: its files cannot be read", c->model);
-    shard_job job = {c->loaded, c->call, c->stream, true};
+    shard_job job = {c->loaded, c->call, c->stream};
     const char *from = c->stream->input;
     s->lines = !from || strcmp(from, "text") == 0 || strcmp(from, "jsonl") == 0;
     s->output = c->w->output;
@@ -368,7 +367,7 @@ static int predict_shards(const predict_call *c, cli_shards *s) {
 }
 
 /* Loads the model and tags; an exit status. */
-static int predict_call_run(const predict_call *c, nerfit_stream *stream) {
+static int predict_call_run(const predict_call *c) {
     tagging t = {0};
     nerfit_error error;
     cli_shards shards = {0};
@@ -376,7 +375,7 @@ static int predict_call_run(const predict_call *c, nerfit_stream *stream) {
     bool whole = status < 0;
     if (status > DONE) return status;
     if (whole && (status = cli_open(&t.file, c->input)) != DONE) return status;
-    stream->name = t.file.name;
+    c->stream->name = t.file.name;
     if (load(c->loaded, c->model, c->m, &error) != NERFIT_OK ||
         nerfit_session_set_rules(c->loaded->session, c->rules, &error) != NERFIT_OK)
         status = cli_fail(&error);
@@ -384,7 +383,7 @@ static int predict_call_run(const predict_call *c, nerfit_stream *stream) {
         if (!whole)
             status = predict_shards(c, &shards);
         else if ((status = cli_output(c->w->output)) < 0)
-            status = predict(c->loaded, &t, c->call, stream, c->m->quiet);
+            status = predict(c->loaded, &t, c->call, c->stream, c->m->quiet);
     }
     unload(c->loaded);
     if (t.file.fd != STDIN_FILENO) close(t.file.fd);
@@ -442,7 +441,7 @@ static int run_predict(const command *self, int argc, char **argv) {
     const predict_call c = {
         self,  operands[0], n > 1 ? operands[1] : NULL, shard, threshold, rules, &w, &m, &l,
         &call, &stream};
-    return predict_call_run(&c, &stream);
+    return predict_call_run(&c);
 }
 
 const command command_predict = {

@@ -200,12 +200,12 @@ static nerfit_status set_project(nf_project *p, const json_t *given, nerfit_erro
 static const struct {
     const char *member;
     nerfit_status (*apply)(nf_project *p, const json_t *value, nerfit_error *err);
-    bool labels, settings; /* it changes these */
+    bool labels; /* it changes these, or else the settings */
 } kinds[] = {
-    {"deleted_text", delete_text, false, true}, {"label", set_label, true, false},
-    {"labels", add_labels, true, false},        {"order", order_labels, true, false},
-    {"renamed", rename_label, true, false},     {"deleted_label", delete_label, true, false},
-    {"project", set_project, false, true},
+    {"deleted_text", delete_text, false}, {"label", set_label, true},
+    {"labels", add_labels, true},         {"order", order_labels, true},
+    {"renamed", rename_label, true},      {"deleted_label", delete_label, true},
+    {"project", set_project, false},
 };
 
 nerfit_status nf_project_replay(void *project, const json_t *event, long number,
@@ -220,8 +220,7 @@ nerfit_status nf_project_replay(void *project, const json_t *event, long number,
     for (size_t i = 0; i < NF_COUNT(kinds); i++) {
         const json_t *value = json_object_get(event, kinds[i].member);
         if (!value) continue;
-        if (kinds[i].labels) p->labels_revision = p->at;
-        if (kinds[i].settings) p->settings_revision = p->at;
+        *(kinds[i].labels ? &p->labels_revision : &p->settings_revision) = p->at;
         return kinds[i].apply(p, value, err);
     }
     return nf_fail(err, NERFIT_FORMAT, "an event of an unknown kind; a later nerfit wrote it?");

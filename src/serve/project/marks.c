@@ -70,8 +70,8 @@ nerfit_status nf_marks_check(nf_marks *marks, const nf_item *text, bool nested, 
                    "entities overlap, which this project does not allow (\"nested\")");
 }
 
-size_t nf_marks_relabel(nf_marks *marks, const nf_label *from, const nf_label *to) {
-    size_t n = 0, lost = 0;
+void nf_marks_relabel(nf_marks *marks, const nf_label *from, const nf_label *to) {
+    size_t n = 0;
     for (size_t i = 0; i < marks->count; i++) {
         nf_mark mark = marks->items[i];
         if (mark.label == from && !to) continue;
@@ -81,14 +81,10 @@ size_t nf_marks_relabel(nf_marks *marks, const nf_label *from, const nf_label *t
     marks->count = n;
     nf_marks_sort(marks);
     n = 0;
-    for (size_t i = 0; i < marks->count; i++) {
-        if (n && compare(&marks->items[n - 1], &marks->items[i]) == 0)
-            lost++;
-        else
+    for (size_t i = 0; i < marks->count; i++)
+        if (!n || compare(&marks->items[n - 1], &marks->items[i]) != 0)
             marks->items[n++] = marks->items[i];
-    }
     marks->count = n;
-    return lost;
 }
 
 json_t *nf_marks_json(const nf_marks *marks) {

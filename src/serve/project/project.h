@@ -56,7 +56,6 @@ typedef struct nf_item {
     long line;
     json_t *beside; /* other fields that it came with, an object; or NULL */
     uint64_t revision;
-    uint64_t at;    /* the revision of the event that happens */
     double changed; /* seconds since 1970; 0: never */
     nf_item_status status;
     nf_marks marks;
@@ -182,8 +181,8 @@ nerfit_status nf_project_corpus(nerfit_corpus **corpus, const nf_project *projec
 nerfit_status nf_marks_check(nf_marks *marks, const nf_item *text, bool nested, nerfit_error *err);
 bool nf_marks_same(const nf_marks *a, const nf_marks *b);
 bool nf_marks_overlap(const nf_marks *marks);
-/* Puts one label in the place of another (NULL: takes its entities away); how many were equal. */
-size_t nf_marks_relabel(nf_marks *marks, const nf_label *from, const nf_label *to);
+/* Puts one label in the place of another (NULL: takes its entities away); of equal ones one stays. */
+void nf_marks_relabel(nf_marks *marks, const nf_label *from, const nf_label *to);
 void nf_marks_sort(nf_marks *marks);
 /* [[start, end, "label"], ...] */
 json_t *nf_marks_json(const nf_marks *marks);

@@ -17,17 +17,14 @@ enum { MOST_CANDIDATES = 2000, MOST_RANKED = 50 };
 struct nf_suggester {
     char *folder; /* DIR/suggest */
     int threads;
-    nf_log log;
     pthread_t thread;
     bool started;
     json_t *arguments;     /* texts */
     pthread_mutex_t mutex; /* of what follows */
-    const char *state;
-    bool busy;
+    const char *state;     /* "idle", "running", "ready", "failed" */
     pid_t pid;
     char *model;
     json_t *ranking;
-    size_t n_ranked;
     char message[512];
 };
 
@@ -38,7 +35,6 @@ nerfit_status nf_suggester_new(nf_suggester **out, const nf_project *p, int thre
     if (!s) return nf_no_memory(err, sizeof *s);
     pthread_mutex_init(&s->mutex, NULL);
     s->threads = threads;
-    s->log = p->log;
     s->state = "idle";
     nf_str_appendf(&folder, "%s/suggest", p->folder);
     s->folder = folder.data;
@@ -118,9 +114,7 @@ static void *rank(void *user) {
     if (ranking) {
         json_decref(s->ranking);
         s->ranking = ranking;
-        s->n_ranked = json_array_size(ranking);
     }
-    s->busy = false;
     pthread_mutex_unlock(&s->mutex);
     return NULL;
 }
@@ -173,7 +167,7 @@ static json_t *arguments_of(const nf_suggester *s, const char *model, const char
 
 static bool is_busy(nf_suggester *s) {
     pthread_mutex_lock(&s->mutex);
-    bool busy = s->busy;
+    bool busy = strcmp(s->state, "running") == 0;
     pthread_mutex_unlock(&s->mutex);
     return busy;
 }
@@ -193,12 +187,10 @@ nerfit_status nf_suggester_start(nf_suggester *s, const nf_project *p, const cha
     }
     free(s->model);
     s->model = copy;
-    s->busy = true;
     s->state = "running";
     s->message[0] = '\0';
     s->started = pthread_create(&s->thread, NULL, rank, s) == 0;
     if (s->started) return NERFIT_OK;
-    s->busy = false;
     s->state = "failed";
     return nf_fail(err, NERFIT_IO, "a thread cannot be started");
 }
@@ -207,13 +199,14 @@ bool nf_suggester_is_due(nf_suggester *s, const nf_project *p, const char *model
     size_t left = 0, i;
     const json_t *one;
     if (is_busy(s)) return false;
+    size_t ranked = json_array_size(s->ranking);
     if (!s->model || strcmp(s->model, model) != 0) return true;
     json_array_foreach(s->ranking, i, one) {
         const nf_item *text =
             nf_project_text(p, (size_t)json_integer_value(json_array_get(one, 0)));
         left += text && text->status == NF_TEXT_OPEN;
     }
-    return left < s->n_ranked && left <= s->n_ranked / 2;
+    return left < ranked && left <= ranked / 2;
 }
 
 json_t *nf_suggester_ranking(nf_suggester *s) {

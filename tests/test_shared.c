@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 #include "model/adapter.h"
+#include "model/gliner.h"
 #include "tensor/backends.h"
 
 static nerfit_error error;
@@ -130,6 +131,46 @@ static void test_tokenizers(void **state) {
     nf_directory_remove(parent, NULL);
 }
 
+static nf_model *load_gliner(const char *folder, nf_shared_tokenizers *shared, nf_backend *be) {
+    nf_model *model;
+    const nf_model_source source = {.folder = folder, .tokenizers = shared};
+    assert_ok(nf_model_load_from(&model, &source, be, NULL, &error), &error);
+    return model;
+}
+
+/* GLiNER models share theirs, too, the labels' included; not where tokens are added to it. */
+static void test_gliner_tokenizers(void **state) {
+    (void)state;
+    static const char SPANS[] = "tests/golden/gliner/deberta", BI[] = "tests/golden/gliner/bi";
+    static const char *const files[] = {"gliner_config.json", "model.safetensors", "tokenizer.json",
+                                        "tokenizer_config.json"};
+    char folder[64], from[256], path[256];
+    nf_backend *be;
+    nf_shared_tokenizers *shared;
+    temporary_folder(folder);
+    for (size_t i = 0; i < NF_COUNT(files); i++) {
+        snprintf(from, sizeof from, "%s/%s", SPANS, files[i]);
+        snprintf(path, sizeof path, "%s/%s", folder, files[i]);
+        copy_file(from, path);
+    }
+    snprintf(path, sizeof path, "%s/gliner_config.json", folder);
+    change_json(path, "class_token_index", "-1");
+    assert_ok(nf_backend_cpu(&be, NF_PRECISION_F32, 1, &error), &error);
+    assert_ok(nf_shared_tokenizers_new(&shared, &error), &error);
+    nf_model *a = load_gliner(SPANS, shared, be), *b = load_gliner(SPANS, shared, be),
+             *adds = load_gliner(folder, shared, be), *c = load_gliner(BI, shared, be),
+             *d = load_gliner(BI, shared, be);
+    assert_ptr_equal(a->tokenizer, b->tokenizer);
+    assert_ptr_not_equal(a->tokenizer, adds->tokenizer);
+    assert_ptr_equal(c->tokenizer, d->tokenizer);
+    assert_ptr_equal(c->gliner->labels_tokenizer, d->gliner->labels_tokenizer);
+    nf_model *const all[] = {a, b, adds, c, d};
+    for (size_t i = 0; i < NF_COUNT(all); i++) nf_model_free(all[i]);
+    nf_shared_tokenizers_free(shared);
+    be->free(be);
+    nf_directory_remove(folder, NULL);
+}
+
 /* ---------------------------------------------------------------- outputs */
 
 enum { COUNT = 3 };
@@ -224,9 +265,10 @@ static void test_threads(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_held_once),      cmocka_unit_test(test_which_file),
-        cmocka_unit_test(test_tokenizers),     cmocka_unit_test(test_outputs),
-        cmocka_unit_test(test_other_settings), cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_held_once),  cmocka_unit_test(test_which_file),
+        cmocka_unit_test(test_tokenizers), cmocka_unit_test(test_gliner_tokenizers),
+        cmocka_unit_test(test_outputs),    cmocka_unit_test(test_other_settings),
+        cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -460,22 +460,25 @@ static nerfit_status gliner_tokenizers(nf_model *model, const char *base, nf_are
                                        nerfit_error *err) {
     nf_gliner *g = model->gliner;
     const nf_gliner_config *config = &g->config;
-    bool own = !base || nf_model_has_tokenizer(model->folder);
-    nerfit_status status = nf_tokenizer_load(&model->tokenizer, own ? model->folder : base, err);
+    const char *from = !base || nf_model_has_tokenizer(model->folder) ? model->folder : base;
+    /* the package adds its tokens where it does not know their places */
+    bool adds =
+        !config->labels_encoder && (config->class_token_index < 0 || config->vocab_size < 0);
+    nerfit_status status = adds ? nf_tokenizer_load(&model->tokenizer, from, err)
+                                : nf_model_load_tokenizer(model, &model->tokenizer, from, err);
     if (status != NERFIT_OK)
         return nf_fail_within(err, status, "the tokenizer, whose files are those of %s",
                               config->model_name);
     if (config->labels_encoder) {
         const char *folder = nf_path_join(arena, model->folder, "labels_tokenizer");
         if (!folder) return nf_no_memory(err, 0);
-        status = nf_tokenizer_load(&g->labels_tokenizer, folder, err);
+        status = nf_model_load_tokenizer(model, &g->labels_tokenizer, folder, err);
         if (status != NERFIT_OK)
             nf_fail_within(err, status, "the labels' tokenizer, whose files are those of %s",
                            config->labels_encoder);
         return status;
     }
-    /* the package adds its tokens where it does not know their places */
-    if (config->class_token_index < 0 || config->vocab_size < 0) {
+    if (adds) {
         const char *const uni[] = {"[FLERT]", config->ent_token, config->sep_token};
         const char *const relations[] = {config->ent_token, config->sep_token, config->rel_token};
         NF_TRY(nf_tokenizer_add_special(model->tokenizer, config->relations ? relations : uni, 3,

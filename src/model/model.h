@@ -89,6 +89,9 @@ nerfit_status nf_model_load_from(nf_model **out, const nf_model_source *source, 
 /* The folder's weights (or a file's), for a kind's load. */
 nerfit_status nf_model_open_weights(nf_model *model, const char *path, const nf_log *log,
                                     nerfit_error *err);
+/* A folder's tokenizer, perhaps one that other models have, too: it must not be changed. */
+nerfit_status nf_model_load_tokenizer(const nf_model *model, nf_tokenizer **out, const char *folder,
+                                      nerfit_error *err);
 void nf_model_free(nf_model *model);
 
 /* Tokens of the longest text it can take, special ones included. */

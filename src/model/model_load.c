@@ -191,15 +191,19 @@ static nerfit_status read_decoding(nf_model *model, const char *folder, nerfit_e
     return NERFIT_OK;
 }
 
+nerfit_status nf_model_load_tokenizer(const nf_model *model, nf_tokenizer **out, const char *folder,
+                                      nerfit_error *err) {
+    return model->tokenizers ? nf_shared_tokenizers_load(model->tokenizers, out, folder, err)
+                             : nf_tokenizer_load(out, folder, err);
+}
+
 /* The tokenizer of the first folder that has one: an adapter's goes before its base model's. */
 static nerfit_status load_tokenizer(nf_model *model, const char *folder, const char *base,
                                     const nf_log *log, nerfit_error *err) {
     const char *const folders[] = {folder, base};
     for (size_t i = 0; i < 2; i++)
         if (folders[i] && nf_model_has_tokenizer(folders[i]))
-            return model->tokenizers ? nf_shared_tokenizers_load(model->tokenizers,
-                                                                 &model->tokenizer, folders[i], err)
-                                     : nf_tokenizer_load(&model->tokenizer, folders[i], err);
+            return nf_model_load_tokenizer(model, &model->tokenizer, folders[i], err);
     nf_log_warning(log,
                    "%s has no tokenizer (tokenizer.json, vocab.txt, vocab.json or a "
                    "SentencePiece model)",

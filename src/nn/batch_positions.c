@@ -80,21 +80,26 @@ static nf_pass rows_pass(const nf_pass *pass, const nf_batch_positions *batch_po
     return rows;
 }
 
-static nerfit_status set_embeddings(const nf_encoder *encoder, const nf_pass *pass,
-                                    nf_batch_positions *batch_positions) {
+nerfit_status nf_relative_embeddings(const nf_encoder *encoder, const nf_pass *rows,
+                                     size_t first_row, const nf_values **out,
+                                     nf_norm_saved *saved) {
     const nf_relative_positions *r = encoder->relative;
     size_t c = encoder->hidden;
-    batch_positions->embeddings =
-        nf_at_const(pass->be, r->embeddings->values, batch_positions->first_row * c);
+    *out = nf_at_const(rows->be, r->embeddings->values, first_row * c);
     if (!r->norm.weight) return NERFIT_OK;
-    nf_values *normed = nf_workspace_reals(pass->ws, (size_t)batch_positions->relative.n_rows * c);
-    if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
-    nf_pass rows = rows_pass(pass, batch_positions);
-    rows.keep = pass->keep && embeddings_trained(r);
-    NF_TRY(nf_norm_forward(&r->norm, &rows, normed, batch_positions->embeddings, NULL, 0.0, c,
-                           &batch_positions->norm));
-    batch_positions->embeddings = normed;
+    nf_values *normed = nf_workspace_reals(rows->ws, (size_t)rows->sequences.n_tokens * c);
+    if (nf_workspace_failed(rows->ws)) return NERFIT_NO_MEMORY;
+    NF_TRY(nf_norm_forward(&r->norm, rows, normed, *out, NULL, 0.0, c, saved));
+    *out = normed;
     return NERFIT_OK;
+}
+
+static nerfit_status set_embeddings(const nf_encoder *encoder, const nf_pass *pass,
+                                    nf_batch_positions *batch_positions) {
+    nf_pass rows = rows_pass(pass, batch_positions);
+    rows.keep = pass->keep && embeddings_trained(encoder->relative);
+    return nf_relative_embeddings(encoder, &rows, batch_positions->first_row,
+                                  &batch_positions->embeddings, &batch_positions->norm);
 }
 
 /* Angles in float, as torch computes them: at thousands of tokens the difference would show. */

@@ -217,6 +217,10 @@ nerfit_status nf_position_terms_backward(const nf_encoder *encoder, const nf_att
 /* The table's rows [n, from low on] for the distances -reach .. reach, in memory that the caller frees. */
 nerfit_status nf_relative_rows(const nf_relative_positions *r, int32_t reach, int32_t **rows,
                                int32_t *low, int32_t *n);
+/* The table's embeddings from first_row on, normed where the encoder has that; `rows`: a pass over them.
+ * saved may be NULL. */
+nerfit_status nf_relative_embeddings(const nf_encoder *encoder, const nf_pass *rows,
+                                     size_t first_row, const nf_values **out, nf_norm_saved *saved);
 /* From here on the encoder keeps what relative positions give in every layer, for passes without
  * backward: its weights may not change any more. To be forgotten before its network is freed. */
 nerfit_status nf_encoder_keep_positions(nf_encoder *encoder, nf_backend *be, nerfit_error *err);

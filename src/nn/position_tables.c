@@ -51,18 +51,11 @@ static nerfit_status fill_side(const nf_linear *linear, const nf_pass *rows, nf_
 
 static nerfit_status fill(const nf_position_table *table, const nf_encoder *encoder,
                           const nf_pass *pass, double *host) {
-    const nf_relative_positions *r = encoder->relative;
     nf_backend *be = pass->be;
-    size_t c = encoder->hidden;
+    const nf_values *embeddings;
     nf_pass rows = *pass;
     rows.sequences.n_tokens = (int32_t)table->n_rows;
-    const nf_values *embeddings = nf_at_const(be, r->embeddings->values, table->first_row * c);
-    if (r->norm.weight) {
-        nf_values *normed = nf_workspace_reals(pass->ws, table->n_rows * c);
-        if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
-        NF_TRY(nf_norm_forward(&r->norm, &rows, normed, embeddings, NULL, 0.0, c, NULL));
-        embeddings = normed;
-    }
+    NF_TRY(nf_relative_embeddings(encoder, &rows, table->first_row, &embeddings, NULL));
     be->zero(be, columns_at(be, encoder, table, encoder->n_layers, 0), READ_BEHIND);
     for (size_t i = 0; i < encoder->n_layers; i++) {
         const nf_attention *a = &encoder->layers[i].attention;

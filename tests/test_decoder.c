@@ -284,15 +284,12 @@ static double loss_by_enumeration(const partial *t) {
 }
 
 static double partial_loss(nf_decoder *d, const partial *t, double *dlogits, nf_transitions *dt) {
-    const nf_decoder_text text = {.logits = t->p.logits,
-                                  .words = t->p.words,
-                                  .types = t->p.types,
-                                  .gold = t->gold,
-                                  .weights = t->weighted ? t->weights : NULL,
-                                  .allowed = t->restricted ? t->allowed : NULL};
+    const nf_decoder_known known = {.gold = t->gold,
+                                    .weights = t->weighted ? t->weights : NULL,
+                                    .allowed = t->restricted ? t->allowed : NULL};
     const nf_decoder_gradient gradient = {.scale = 1.0, .logits = dlogits, .transitions = dt};
     double loss;
-    assert_ok(nf_decoder_loss(d, &t->p.transitions, &text, &gradient, &loss, &error), &error);
+    assert_ok(nf_decoder_loss(d, INPUT_OF(&t->p), &known, &gradient, &loss, &error), &error);
     return loss;
 }
 

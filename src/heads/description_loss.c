@@ -48,19 +48,17 @@ static nerfit_status decoder_loss(const nf_description_head *head, const nf_head
     *loss = 0.0;
     for (size_t s = 0; s < batch->count; s++) {
         const nf_example *e = batch->texts[s];
-        const nf_decoder_text text = {.logits = logits + at * l,
-                                      .words = e->n_words,
-                                      .types = types,
-                                      .gold = known->labels + at,
-                                      .weights = e->weights ? known->weights + at : NULL,
-                                      .allowed =
-                                          e->looked_for ? nf_label_rows_allowed(known, at) : NULL};
+        const nf_decoder_input in = {transitions, logits + at * l, e->n_words, types};
+        const nf_decoder_known of_text = {
+            .gold = known->labels + at,
+            .weights = e->weights ? known->weights + at : NULL,
+            .allowed = e->looked_for ? nf_label_rows_allowed(known, at) : NULL};
         nf_decoder_gradient part = *gradient;
         part.logits += at * l;
-        double of_text;
-        NF_TRY(nf_decoder_loss(head->decoder, transitions, &text, &part, &of_text, err));
-        *loss += of_text;
-        at += text.words;
+        double more;
+        NF_TRY(nf_decoder_loss(head->decoder, &in, &of_text, &part, &more, err));
+        *loss += more;
+        at += in.words;
     }
     return NERFIT_OK;
 }

@@ -16,13 +16,12 @@
 
 #include "labels/decoder.h"
 
-typedef struct nf_decoder_text {
-    const double *logits; /* [words, L] */
-    size_t words, types;
+/* What is known of a text's labels. */
+typedef struct nf_decoder_known {
     const int32_t *gold;    /* [words] a legal path, of allowed labels; of weight 0: any */
     const float *weights;   /* [words] 0 or more; NULL: 1 each */
     const int32_t *allowed; /* [L] 1 or 0; NULL: all of them */
-} nf_decoder_text;
+} nf_decoder_known;
 
 /* Where a loss's gradient goes, times `scale`; it is added. */
 typedef struct nf_decoder_gradient {
@@ -32,8 +31,8 @@ typedef struct nf_decoder_gradient {
 } nf_decoder_gradient;
 
 /* *loss: not scaled. */
-nerfit_status nf_decoder_loss(nf_decoder *decoder, const nf_transitions *transitions,
-                              const nf_decoder_text *text, const nf_decoder_gradient *gradient,
+nerfit_status nf_decoder_loss(nf_decoder *decoder, const nf_decoder_input *in,
+                              const nf_decoder_known *known, const nf_decoder_gradient *gradient,
                               double *loss, nerfit_error *err);
 /* Makes the labels that are not allowed impossible: their logits [words, L] become -HUGE_VAL.
  * allowed NULL: nothing. */

@@ -13,9 +13,8 @@ from collections.abc import Iterable, Sequence
 from . import _library
 from ._arguments import TrainingArguments
 from ._corpus import log_function
-from ._interrupt import Interrupt
-from ._trainer import Callback, Trainer, TrainResult, _callables, run
-from .errors import CancelledError
+from ._interrupt import Run
+from ._trainer import Callback, Trainer, TrainResult, _callables, run, shows_progress
 
 _Path = Union[str, "os.PathLike[str]"]
 
@@ -26,7 +25,7 @@ def pretrain(
     pretrain_ent2emb: _Path | Sequence[_Path] | None = None,
     *,
     callbacks: Iterable[Callback] = (),
-    progress: bool = True,
+    progress: bool | None = None,
     **options: Any,
 ) -> TrainResult:
     """Pre-trains an encoder on annotated texts of other label sets, as ``nerfit pretrain`` does; the
@@ -39,7 +38,8 @@ def pretrain(
         pretrain_ent2emb: the files' descriptions, in the same order.
         callbacks, progress: as :class:`Trainer` has them.
         **options: those of :class:`TrainingArguments` that pre-training uses (``nerfit help
-            pretrain``): ``output_dir``, ``max_steps``, ``peft_lora``, ...
+            pretrain``): ``output_dir``, ``max_steps``, ``peft_lora``, ...; and ``report_to``,
+            ``disable_tqdm``.
     """
     nothing: Any = None  # its texts are the label sets'
     args = TrainingArguments(
@@ -49,7 +49,8 @@ def pretrain(
         pretrain_ent2emb=pretrain_ent2emb,
         **options,
     )
-    return run("pretrain", args._config(), _callables(callbacks), progress)
+    told = _callables(callbacks, args)
+    return run("pretrain", args, args._config(), told, shows_progress(args, progress))
 
 
 @dataclass(frozen=True)
@@ -88,26 +89,26 @@ class FewshotResult:
         return pandas.DataFrame(self.runs)
 
 
-class _Watch(Interrupt):
+class _Fewshot(Run):
     def __init__(self, callback: Callable[[FewshotProgress], Optional[bool]] | None) -> None:
-        super().__init__()
+        super().__init__(_library.FewshotFunction)
         self.callback = callback
-        self.raised: BaseException | None = None
-        self.function = _library.FewshotFunction(self._on_progress)
 
-    def _on_progress(self, user: Any, given: Any) -> bool:
-        try:
-            p = given.contents
-            if self.callback and not p.event:
-                left = p.seconds_left if p.seconds_left >= 0 else None
-                told = FewshotProgress(
-                    p.finished, p.runs, p.k, p.seed, p.recipe.decode(), p.done, p.f1, p.seconds, left
-                )  # fmt: skip
-                return self.callback(told) is not False and not self.interrupted
-        except BaseException as raised:
-            self.raised = raised
-            return False
-        return not self.interrupted
+    def tell(self, given: Any) -> bool:
+        if not self.callback or given.event:
+            return True
+        told = FewshotProgress(
+            finished=given.finished,
+            runs=given.runs,
+            k=given.k,
+            seed=given.seed,
+            recipe=given.recipe.decode(),
+            done=given.done,
+            f1=given.f1,
+            seconds=given.seconds,
+            seconds_left=given.seconds_left if given.seconds_left >= 0 else None,
+        )
+        return self.callback(told) is not False
 
 
 def _list(value: Any) -> bytes | None:
@@ -155,23 +156,22 @@ def fewshot(
     )
     trainer = Trainer(args, progress=False)  # reads the data
     config = trainer._configure(None)
-    watch = _Watch(callback)
+    watch = _Fewshot(callback)
     out = _library.FewshotResult()
+
+    def work() -> FewshotResult:
+        _library.call(
+            "fewshot", config.address, byref(options), log_function, watch.function, None, byref(out)
+        )
+        return _take_result(out)
+
+    return watch.of(work)
+
+
+def _take_result(given: _library.FewshotResult) -> FewshotResult:
     try:
-        with watch:
-            _library.call(
-                "fewshot", config.address, byref(options), log_function, watch.function, None,
-                byref(out),
-            )  # fmt: skip
-    except CancelledError:
-        if watch.raised is not None:
-            raise watch.raised from None
-        if watch.interrupted:
-            raise KeyboardInterrupt from None
-        raise
-    try:
-        found = json.loads(ctypes.string_at(out.json))
-        text, markdown = (ctypes.string_at(t).decode() for t in (out.text, out.markdown))
+        found = json.loads(ctypes.string_at(given.json))
+        text, markdown = (ctypes.string_at(t).decode() for t in (given.text, given.markdown))
         return FewshotResult(found["table"], found["runs"], text, markdown)
     finally:
-        _library.call("fewshot_result_free", byref(out))
+        _library.call("fewshot_result_free", byref(given))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import signal
 import threading
-from typing import Any
+from typing import Any, Callable, TypeVar
 
 from . import _library
 from .errors import CancelledError
+
+_Result = TypeVar("_Result")
 
 
 class Interrupt:
@@ -60,3 +62,42 @@ class Call(Interrupt):
         super().__exit__()
         if self.interrupted and kind in (None, CancelledError):
             raise KeyboardInterrupt from None
+
+
+class Run(Interrupt):
+    """A long call of the library that tells of its steps: `function` is its callback, of the given
+    type. The call ends early where `tell` (a subclass's) answers False or raises, or at Ctrl-C."""
+
+    def __init__(self, function_type: Any) -> None:
+        super().__init__()
+        self.raised: BaseException | None = None
+        self.function = function_type(self._on_step)
+
+    def tell(self, given: Any) -> bool:
+        """Tells Python of a step; False ends the call."""
+        raise NotImplementedError
+
+    def _on_step(self, user: Any, given: Any) -> bool:
+        try:
+            return self.tell(given.contents) and not self.interrupted
+        except BaseException as raised:
+            self.raised = raised
+            return False
+
+    def of(self, work: Callable[[], _Result], hint: str = "") -> _Result:
+        """What the work gives, which calls the library. Raises what `tell` has raised, and
+        KeyboardInterrupt for Ctrl-C, also where it came too late to stop the work; `hint` stands
+        behind its words."""
+        cancelled: CancelledError | None = None
+        try:
+            with self:
+                result = work()
+        except CancelledError as error:
+            cancelled = error
+        if self.raised is not None:
+            raise self.raised
+        if self.interrupted:
+            raise KeyboardInterrupt(*(() if cancelled is None else (f"{cancelled}{hint}",)))
+        if cancelled is not None:
+            raise cancelled
+        return result

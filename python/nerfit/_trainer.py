@@ -16,11 +16,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from . import _data, _library, _progress, _transfer, _values
 from ._arguments import TrainingArguments
 from ._callbacks import Trackers, TransformersCallback, is_transformers_callback, tracker_names
-from ._interrupt import Interrupt
+from ._interrupt import Run
 from ._corpus import log_function
 from ._model import Model, Report, Threshold, load, make_report
 from ._predictions import Entities, Predictions, data_frame
-from .errors import ArgumentError, CancelledError
+from .errors import ArgumentError
 
 #: Hooks of the original's Trainer, and of transformers', that nothing calls here; and what does
 #: the same.
@@ -164,28 +164,20 @@ def _event(given: _library.Event) -> Event:
     )
 
 
-class _Watch(Interrupt):
-    """Receives the library's events: passes them on, and stops the run when a callback says so or
-    raises, or when it finds Ctrl-C's mark.
-    """
+class _Training(Run):
+    """Passes the library's events on to callbacks."""
 
     def __init__(self, callbacks: Sequence[Callback]) -> None:
-        super().__init__()
+        super().__init__(_library.EventFunction)
         self.callbacks = callbacks
-        self.raised: BaseException | None = None
-        self.function = _library.EventFunction(self._on_event)
 
-    def _on_event(self, user: Any, given: Any) -> bool:
-        try:
-            if self.callbacks:
-                event = _event(given.contents)
-                # each hears of it, even if an earlier one wants to stop
-                answers = [callback(event) for callback in self.callbacks]
-                return not self.interrupted and not any(a is False for a in answers)
-        except BaseException as raised:
-            self.raised = raised
-            return False
-        return not self.interrupted
+    def tell(self, given: Any) -> bool:
+        if not self.callbacks:
+            return True
+        event = _event(given)
+        # each hears of it, even if an earlier one wants to stop
+        answers = [callback(event) for callback in self.callbacks]
+        return not any(answer is False for answer in answers)
 
 
 class Trainer:
@@ -219,8 +211,7 @@ class Trainer:
         self.args = args = self._with_embeddings(args)
         self.callbacks: list[Callback] = _callables(callbacks, args)
         tracker_names(args.report_to)
-        disabled = bool(getattr(args, "disable_tqdm", False))
-        self.progress = not disabled if progress is None else progress
+        self.progress = shows_progress(args, progress)
         self.result: TrainResult | None = None
         self._model: Model | None = None
         self._corpora = self._read()
@@ -316,12 +307,7 @@ class Trainer:
             NerfitError: what else went wrong, with the place in the input.
         """
         config = self._configure(resume_from_checkpoint)
-        trackers = Trackers(self.args)
-        callbacks: list[Callback] = [*self.callbacks, trackers] if trackers.names else self.callbacks
-        try:
-            self.result = run("train", config, callbacks, self.progress)
-        finally:
-            trackers.close()
+        self.result = run("train", self.args, config, self.callbacks, self.progress)
         self._model = None
         return self.result
 
@@ -375,34 +361,39 @@ class Trainer:
         return self.model.evaluate_corpus(corpus, mode, words, threshold)
 
 
+def shows_progress(args: TrainingArguments, progress: bool | None) -> bool:
+    return not getattr(args, "disable_tqdm", False) if progress is None else progress
+
+
 def run(
-    function: str, config: Any, callbacks: Sequence[Callback], show_progress: bool
+    function: str,
+    args: TrainingArguments,
+    config: Any,
+    callbacks: Sequence[Callback],
+    show_progress: bool,
 ) -> TrainResult:
-    """Runs ``nerfit_train`` or ``nerfit_pretrain``."""
-    progress = _progress.make() if show_progress else None
-    watch = _Watch([*([progress] if progress else []), *callbacks])
-    transfers = _transfer.Transfers(watch, show_progress)
-    told = _library.Callbacks(log=log_function, event=watch.function, transfer=transfers.function)
+    """Runs ``nerfit_train`` or ``nerfit_pretrain``, with what Python does for them: trackers, progress,
+    callbacks, Ctrl-C."""
+    trackers, progress = Trackers(args), _progress.make() if show_progress else None
+    told: list[Callback] = [*([progress] if progress else []), *callbacks]
+    training = _Training([*told, trackers] if trackers.names else told)
+    transfers = _transfer.Transfers(training, show_progress)
     given = _library.TrainResult()
-    result = None
+
+    def work() -> TrainResult:
+        functions = _library.Callbacks(
+            log=log_function, event=training.function, transfer=transfers.function
+        )
+        with transfers:
+            _library.call(function, config.address, byref(functions), byref(given))
+        return _take_result(given)
+
     try:
-        with watch, transfers:
-            _library.call(function, config.address, byref(told), byref(given))
-        result = _take_result(given)
-    except CancelledError as error:
-        if watch.interrupted and watch.raised is None:
-            raise KeyboardInterrupt(f"{error} (train(resume_from_checkpoint=True))") from None
-        if watch.raised is None:
-            raise
+        return training.of(work, f" ({function}(resume_from_checkpoint=True))")
     finally:
         if progress:
             progress.close()
-    if watch.raised is not None:
-        raise watch.raised
-    if watch.interrupted:  # too late to stop the run
-        raise KeyboardInterrupt
-    assert result is not None
-    return result
+        trackers.close()
 
 
 def _options_of(model_folder: str) -> dict[str, Any]:

@@ -4,7 +4,9 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import threading
+import types
 
 import pytest
 
@@ -69,21 +71,77 @@ def test_pretrain(encoder, tmp_path):
     assert model.labels == ["O", "B-time", "I-time", "B-place", "I-place"]
 
 
-def test_fewshot(options, tmp_path):
+def test_a_pretraining_has_trackers_and_transformers_callbacks(encoder, tmp_path, monkeypatch, capfd):
+    texts = tmp_path / "set.txt"
+    texts.write_text("\n".join(ANNOTATIONS) + "\n")
+    (tmp_path / "set.yaml").write_text("time: a time\nsong: a song\nplace: a place\nperson: a name\n")
+    logged, given, ends = [], [], []
+
+    class Hooks:
+        def on_train_begin(self, args, state, control, **kwargs):
+            given.append(args)
+
+    run = types.SimpleNamespace(log=logged.append, finish=lambda: ends.append(1))
+    wandb = types.ModuleType("wandb")
+    wandb.run, wandb.init = None, lambda **_: run
+    monkeypatch.setitem(sys.modules, "wandb", wandb)
+    own = dict(st_model_name=encoder, max_steps=4, logging_steps=2, precision="f32", threads=1,
+               disable_tqdm=True)  # fmt: skip
+    inputs = encoder, texts, tmp_path / "set.yaml"
+    nerfit.pretrain(*inputs, output_dir=tmp_path / "out", report_to="wandb", callbacks=[Hooks], **own)
+    assert any(name.endswith("train/loss") for values in logged for name in values) and ends == [1]
+    assert {type(args) for args in given} == {nerfit.TrainingArguments}
+    assert given[0].max_steps == (4, 4)
+    assert capfd.readouterr().err == ""
+    with pytest.raises(ArgumentError, match="none, all, tensorboard, wandb, mlflow"):
+        nerfit.pretrain(*inputs, output_dir=tmp_path / "other", report_to="comet", **own)
+    with pytest.raises(KeyError):
+        nerfit.pretrain(*inputs, output_dir=tmp_path / "stopped", report_to="wandb",
+                        callbacks=[lambda event: {}["stop"]], **own)  # fmt: skip
+    assert ends == [1]  # none was open yet
+
+
+@pytest.fixture
+def few(options):
     del options["val_annotations"]
-    args = nerfit.TrainingArguments(
+    return nerfit.TrainingArguments(
         **{**options, "max_steps": (0, 4), "recipe": "nerfit", "test_annotations": ANNOTATIONS,
            "train_annotations": ANNOTATIONS * 2, "eval_strategy": "no",
            "save_strategy": "no", "load_best_model_at_end": False}
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_fewshot_is_interrupted(few, monkeypatch, late):
+    """Also where Ctrl-C comes behind the last of its runs."""
+    call = nerfit._library.call
+
+    def called(name, *arguments):
+        result = call(name, *arguments)
+        if name == "fewshot":
+            signal.raise_signal(signal.SIGINT)
+        return result
+
+    def tell(progress):
+        signal.raise_signal(signal.SIGINT)
+
+    if late:
+        monkeypatch.setattr(nerfit._library, "call", called)
+    with pytest.raises(KeyboardInterrupt):
+        nerfit.fewshot(few, k=[1], seeds=1, recipes=["plain:max_steps=4"],
+                       callback=None if late else tell)  # fmt: skip
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_fewshot(few):
     told = []
-    result = nerfit.fewshot(args, k=[1], seeds=2, recipes=["plain:max_steps=4"],
+    result = nerfit.fewshot(few, k=[1], seeds=2, recipes=["plain:max_steps=4"],
                             callback=told.append)  # fmt: skip
     assert len(result.runs) == 2 and {run["seed"] for run in result.runs} == {0, 1}
     assert sum(p.done for p in told) == 2
     assert "plain" in str(result) and result.markdown
     with pytest.raises(KeyError):
-        nerfit.fewshot(args, k=[2], seeds=1, recipes=["plain:max_steps=4"],
+        nerfit.fewshot(few, k=[2], seeds=1, recipes=["plain:max_steps=4"],
                        callback=lambda p: {}["stop"])  # fmt: skip
 
 

@@ -129,12 +129,11 @@ def _rows(corpus: Any) -> list[dict[str, Any]]:
     return [json.loads(line) for line in _library.take_text(text.value).split("\n") if line]
 
 
-def _texts(texts: Any, name: str, format: str = "auto") -> _data.Corpus:
+def _texts(texts: Any, name: str) -> _data.Corpus:
     if isinstance(texts, (str, os.PathLike)):
-        plain = format == "auto" and os.fspath(texts).endswith(".txt")
-        return _data.read(texts, log_function, "text" if plain else format)
+        return _data.corpus_of(texts, "text" if os.fspath(texts).endswith(".txt") else "auto")
     rows = [{"text": t, "entities": []} if isinstance(t, str) else t for t in texts]
-    return _data.fill(rows, name, list, log_function)
+    return _data.corpus_of(rows, name=name)
 
 
 @contextmanager

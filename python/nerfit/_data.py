@@ -9,18 +9,18 @@ from typing import Any, Callable, Union
 from collections.abc import Iterable, Mapping, Sequence
 
 from . import _library, _values
-from ._corpus import Corpus, read_file as read
-from .errors import ArgumentError, FormatError
+from ._corpus import Corpus, Finding, log_function, read_file
+from .errors import ArgumentError, FileError, FormatError
 
 __all__ = [
     "Annotation",
     "Annotations",
     "Corpus",
     "Ent2Emb",
+    "corpus_of",
     "fill",
     "items",
     "lines_of",
-    "read",
     "set_ent2emb",
     "vector",
 ]
@@ -172,6 +172,63 @@ def lines_of(path: str | os.PathLike[str]) -> tuple[list[str], list[str]]:
             f"{os.fspath(path)}: is not valid UTF-8 at byte {reason.start + 1}"
         ) from None
     return lines, [f"{os.fspath(path)}:{i + 1}" for i in range(len(lines))]
+
+
+def _class_names(metadata: Any, column: str) -> list[str] | None:
+    """What the numbers of a column stand for, as Hugging Face's datasets note it in a file."""
+    features = json.loads((metadata or {}).get(b"huggingface", b"{}")).get("info", {})
+    feature = features.get("features", {}).get(column, {})
+    inner = feature.get("feature", feature) if isinstance(feature, dict) else {}
+    names = inner.get("names") if isinstance(inner, dict) else None
+    return names if inner and inner.get("_type") == "ClassLabel" else None
+
+
+def _parquet_rows(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """The rows of a Parquet file; classes by their names."""
+    try:
+        import pyarrow.parquet
+    except ImportError:
+        raise ArgumentError(
+            f"{os.fspath(path)}: a Parquet file is read by pyarrow (pip install nerfit[parquet])"
+        ) from None
+    try:
+        table = pyarrow.parquet.read_table(path)
+    except OSError as reason:
+        raise FileError(f"{os.fspath(path)}: {reason}") from None
+    except pyarrow.ArrowException as reason:
+        raise FormatError(f"{os.fspath(path)}: {reason}") from None
+    rows: list[dict[str, Any]] = table.to_pylist()
+    for column in table.column_names:
+        names = _class_names(table.schema.metadata, column) or []
+        for i, row in enumerate(rows if names else ()):
+            value = row[column]
+            ids = value if isinstance(value, list) else [value]
+            if any(not isinstance(n, int) or not 0 <= n < len(names) for n in ids):
+                raise FormatError(
+                    f"{os.fspath(path)}: row {i}: {column} is {_values.shown(value)}; expected "
+                    f"numbers under {len(names)}"
+                )
+            row[column] = [names[n] for n in ids] if isinstance(value, list) else names[ids[0]]
+    return rows
+
+
+def corpus_of(
+    annotations: Annotations,
+    format: str = "auto",
+    findings: list[Finding] | None = None,
+    name: str = "annotations",
+    **options: Any,
+) -> Corpus:
+    """A corpus of a file, of a folder, or of annotations in memory, which messages call `name`.
+
+    findings, options: as ``nerfit.read`` has them, of files that the library reads.
+    """
+    if not isinstance(annotations, (str, os.PathLike)):
+        return fill(annotations, name, list, log_function, format)
+    if os.fsdecode(annotations).endswith(".parquet"):
+        rows = _parquet_rows(annotations)
+        return fill(rows, os.fsdecode(annotations), list, log_function, format)
+    return read_file(annotations, log_function, format, findings, **options)
 
 
 # ------------------------------------------------------------------ ent2emb

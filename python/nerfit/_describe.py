@@ -38,10 +38,7 @@ def describe(
     Raises:
         NerfitError: a key is missing, the model did not answer, or its answer is of no use.
     """
-    if isinstance(annotations, (str, os.PathLike)):
-        corpus = _data.read(annotations, log_function, format)
-    else:
-        corpus = _data.fill(annotations, "annotations", list, log_function, format)
+    corpus = _data.corpus_of(annotations, format)
     labels, texts = [], []
     for label, text in (known or {}).items():
         if not isinstance(label, str) or not isinstance(text, str):

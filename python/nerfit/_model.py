@@ -679,10 +679,7 @@ class Model:
             format: of a file, or of the texts of a list: "auto", or a name of docs/formats.md.
             threshold, rules: as in ``predict``.
         """
-        if isinstance(annotations, (str, os.PathLike)):
-            corpus = _data.read(annotations, log_function, format)
-        else:
-            corpus = _data.fill(annotations, "annotations", list, log_function, format)
+        corpus = _data.corpus_of(annotations, format)
         return self.evaluate_corpus(corpus, mode, words, threshold, rules)
 
     def evaluate_corpus(

@@ -13,7 +13,6 @@ from . import _data, _library, _transfer, _values
 from ._corpus import log_function
 from ._interrupt import Interrupt
 from ._model import Report, make_report
-from .errors import ArgumentError, FileError, FormatError
 
 _Path = Union[str, "os.PathLike[str]"]
 
@@ -175,44 +174,6 @@ def benchmark(
         _library.call("benchmark_free", byref(out))
 
 
-def _class_names(metadata: Any, column: str) -> list[str] | None:
-    """What the numbers of a column stand for, as Hugging Face's datasets note it in a file."""
-    features = json.loads((metadata or {}).get(b"huggingface", b"{}")).get("info", {})
-    feature = features.get("features", {}).get(column, {})
-    inner = feature.get("feature", feature) if isinstance(feature, dict) else {}
-    names = inner.get("names") if isinstance(inner, dict) else None
-    return names if inner and inner.get("_type") == "ClassLabel" else None
-
-
-def _parquet_rows(path: _Path) -> list[dict[str, Any]]:
-    """The rows of a Parquet file; classes by their names."""
-    try:
-        import pyarrow.parquet
-    except ImportError:
-        raise ArgumentError(
-            f"{os.fspath(path)}: a Parquet file is read by pyarrow (pip install nerfit[parquet])"
-        ) from None
-    try:
-        table = pyarrow.parquet.read_table(path)
-    except OSError as reason:
-        raise FileError(f"{os.fspath(path)}: {reason}") from None
-    except pyarrow.ArrowException as reason:
-        raise FormatError(f"{os.fspath(path)}: {reason}") from None
-    rows: list[dict[str, Any]] = table.to_pylist()
-    for column in table.column_names:
-        names = _class_names(table.schema.metadata, column) or []
-        for i, row in enumerate(rows if names else ()):
-            value = row[column]
-            ids = value if isinstance(value, list) else [value]
-            if any(not isinstance(n, int) or not 0 <= n < len(names) for n in ids):
-                raise FormatError(
-                    f"{os.fspath(path)}: row {i}: {column} is {_values.shown(value)}; expected "
-                    f"numbers under {len(names)}"
-                )
-            row[column] = [names[n] for n in ids] if isinstance(value, list) else names[ids[0]]
-    return rows
-
-
 def read(
     annotations: _data.Annotations,
     format: str = "auto",
@@ -239,17 +200,13 @@ def read(
     Parquet files are read by pyarrow (``pip install nerfit[parquet]``), with the names of Hugging
     Face's class labels.
     """
-    if not isinstance(annotations, (str, os.PathLike)):
-        return _data.fill(annotations, "annotations", list, log_function, format)
-    if os.fsdecode(annotations).endswith(".parquet"):
-        return _data.fill(
-            _parquet_rows(annotations), os.fsdecode(annotations), list, log_function, format
-        )
-    options = dict(
+    return _data.corpus_of(
+        annotations,
+        format,
+        findings,
         overlap=overlap,
         tagging=tagging,
         offsets=offsets,
         word_column=word_column,
         label_column=label_column,
     )
-    return _data.read(annotations, log_function, format, findings, **options)

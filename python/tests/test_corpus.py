@@ -92,7 +92,7 @@ def test_tables():
     assert isinstance(frame, pandas.DataFrame)
 
 
-def test_parquet(tmp_path):
+def test_parquet(tmp_path, trained):
     pyarrow = pytest.importorskip("pyarrow")
     import pyarrow.parquet
 
@@ -110,6 +110,7 @@ def test_parquet(tmp_path):
     corpus = list(nerfit.read(path))
     assert [t["text"] for t in corpus] == ["wake nine", "me"]
     assert corpus[0]["entities"] == [[5, 9, "time"]]
+    assert str(trained.model.evaluate(path)) == str(trained.model.evaluate(corpus))
     write([[0, 7], [0]])
     with pytest.raises(FormatError, match=r"row 0: ner_tags is \[0, 7\]; expected numbers under 2"):
         nerfit.read(path)

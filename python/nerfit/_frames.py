@@ -9,7 +9,7 @@ from typing import Any, Optional
 from . import _model
 from .errors import ArgumentError
 
-_models: dict[str, _model.Model] = {}  # of this process, by what they were loaded with
+_models: dict[str, _model.Model] = {}  # by what they were loaded with; a forked child has its parent's
 
 #: The columns of an entity, as Arrow and Spark spell their types.
 SPARK_ENTITIES = "array<struct<start:int,end:int,label:string,text:string,score:double>>"
@@ -17,8 +17,8 @@ SPARK_ENTITIES = "array<struct<start:int,end:int,label:string,text:string,score:
 
 class FrameTagger:
     """Adds a column of entities to a pandas DataFrame: lists of dictionaries with "start", "end",
-    "label", "text", "score". Pickled it is its arguments; a process loads the model once, and the
-    weights of processes on one machine share their pages.
+    "label", "text", "score". Pickled it is its arguments; a process loads the model once, or uses
+    its parent's after a fork, and the weights of processes on one machine share their pages.
 
     Args:
         model: a folder or a name on the hub that every worker can reach.
@@ -44,7 +44,7 @@ class FrameTagger:
         self.options = {"threads": threads, **options}
 
     def _loaded(self) -> _model.Model:
-        key = json.dumps([os.getpid(), self.model, self.options], sort_keys=True, default=str)
+        key = json.dumps([self.model, self.options], sort_keys=True, default=str)
         if key not in _models:
             _models[key] = _model.load(self.model, **self.options)
         return _models[key]

@@ -14,6 +14,7 @@ import pytest
 
 import nerfit
 from nerfit import Trainer, TrainingArguments
+from nerfit._frames import FrameTagger
 
 TEXTS = ["wake me up at nine", "play jazz in madrid", "call bob at ten please"] * 20
 
@@ -58,6 +59,13 @@ def test_a_child_uses_its_parents_model(model):
     assert in_child(lambda: in_child(lambda: model.predict(TEXTS))) == expected
     assert in_child(lambda: model.evaluate(["wake me up at [time : nine]"]).f1) == 1
     assert model.predict(TEXTS) == expected  # and the parent goes on
+
+
+def test_a_child_tags_frames_with_its_parents_model(trained, monkeypatch):
+    tagger = FrameTagger(trained.result.model_folder, precision="f32")
+    expected = tagger.tag(TEXTS)
+    monkeypatch.setattr("nerfit._model.load", None)
+    assert in_child(lambda: tagger.tag(TEXTS)) == expected
 
 
 def test_a_child_loads_a_model_of_its_own(model):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Iterator, Union
 
 from . import _data, _library, _transfer
-from ._corpus import log_function
+from ._corpus import log_function, rows
 from .errors import ArgumentError
 
 _GoOn = CFUNCTYPE(c_bool, c_void_p, c_size_t, c_size_t)
@@ -123,17 +123,11 @@ class Annotated:
     synonyms: str | None = None  #: what else they are called and described: NAME.synonyms.yaml
 
 
-def _rows(corpus: Any) -> list[dict[str, Any]]:
-    text, size = c_void_p(), c_size_t()
-    _library.call("corpus_format", corpus, b"jsonl", byref(text), byref(size))
-    return [json.loads(line) for line in _library.take_text(text.value).split("\n") if line]
-
-
 def _texts(texts: Any, name: str) -> _data.Corpus:
     if isinstance(texts, (str, os.PathLike)):
         return _data.corpus_of(texts, "text" if os.fspath(texts).endswith(".txt") else "auto")
-    rows = [{"text": t, "entities": []} if isinstance(t, str) else t for t in texts]
-    return _data.corpus_of(rows, name=name)
+    annotations = [{"text": t, "entities": []} if isinstance(t, str) else t for t in texts]
+    return _data.corpus_of(annotations, name=name)
 
 
 @contextmanager
@@ -243,9 +237,9 @@ def annotate(
             return ctypes.string_at(place).decode("utf-8")
 
         return Annotated(
-            _rows(result.texts),
-            _rows(result.failed),
-            _rows(result.review),
+            list(rows(result.texts)),
+            list(rows(result.failed)),
+            list(rows(result.review)),
             json.loads(decode(result.json)),
             decode(result.text),
             decode(result.page),
@@ -294,7 +288,4 @@ def suggest(
             transfer=transfers.function,
         )
         _library.call("suggest", corpus.address, byref(options), byref(out))
-    try:
-        return _rows(out)
-    finally:
-        _library.call("corpus_free", out)
+    return list(_data.Corpus._of(out))

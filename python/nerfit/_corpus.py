@@ -58,6 +58,21 @@ class _Findings:
         self.all.append(Finding(f.is_error, file, f.line, f.column, kind, message))
 
 
+def _formatted(corpus: Any, format: str) -> str:
+    """The texts of the library's corpus as one text in a format."""
+    text, size = c_void_p(), c_size_t()
+    name = _library.encode(format, "format")
+    _library.call("corpus_format", corpus, name, byref(text), byref(size))
+    return _library.take_text(text.value)
+
+
+def rows(corpus: Any) -> Iterator[dict[str, Any]]:
+    """The texts of the library's corpus one by one."""
+    for line in _formatted(corpus, "jsonl").split("\n"):  # splitlines knows U+2028 and others, too
+        if line:
+            yield json.loads(line)
+
+
 def _addresses(corpora: Sequence[Corpus]) -> Any:
     return (c_void_p * len(corpora))(*(c.address for c in corpora))
 
@@ -85,9 +100,7 @@ class Corpus(_library.Handle):
         return int(_library.call("corpus_size", self.address))
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        for line in self.format("jsonl").split("\n"):  # splitlines knows U+2028 and others, too
-            if line:
-                yield json.loads(line)
+        yield from rows(self.address)
 
     def __repr__(self) -> str:
         return f"<nerfit.Corpus, {len(self)} texts>"
@@ -98,10 +111,7 @@ class Corpus(_library.Handle):
     def format(self, format: str) -> str:
         """All texts as one text in a format that is one file: "jsonl", "conll", "brackets", ... What
         the format cannot hold is an error with the text's place."""
-        text, size = c_void_p(), c_size_t()
-        name = _library.encode(format, "format")
-        _library.call("corpus_format", self.address, name, byref(text), byref(size))
-        return _library.take_text(text.value)
+        return _formatted(self.address, format)
 
     def write(self, path: str | os.PathLike[str], format: str = "auto") -> None:
         """Writes all texts, whole or not at all; "auto": by the path's ending."""
@@ -222,4 +232,4 @@ def formats() -> list[dict[str, Any]]:
     return found
 
 
-__all__ = ["Corpus", "Finding", "formats", "log_function", "read_file"]
+__all__ = ["Corpus", "Finding", "formats", "log_function", "read_file", "rows"]

@@ -36,6 +36,13 @@ def test_rules_beside_a_model(tmp_path, unsure):
     assert model.predict("wake me up at nine", 0.0) == alone
 
 
+def test_suggest(unsure):
+    texts = ["wake me up at nine", "play jazz\u2028now", "call bob at ten please"]
+    found = nerfit.suggest(texts, unsure, count=2)
+    assert len(found) == 2 and {text["text"] for text in found} <= {*texts}
+    assert all(text["suggestion"] for text in found)
+
+
 def test_errors():
     with pytest.raises(nerfit.errors.ArgumentError, match="nobody annotates"):
         nerfit.annotate(["a"])

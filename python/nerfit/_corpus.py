@@ -12,6 +12,7 @@ from typing import Any, Union
 from collections.abc import Iterator, Sequence
 
 from . import _library
+from ._predictions import data_frame
 from .errors import ArgumentError
 
 _logger = logging.getLogger("nerfit")
@@ -168,14 +169,16 @@ class Corpus(_library.Handle):
 
     def to_pandas(self) -> Any:
         """A DataFrame with a row a text: "text", "entities", and what the input had beside."""
-        import pandas
-
-        return pandas.DataFrame(list(self))
+        return data_frame(self)
 
     def to_dataset(self) -> Any:
         """A Dataset of Hugging Face's datasets, with the columns of `to_pandas`."""
-        import datasets
-
+        try:
+            import datasets
+        except ImportError:
+            raise ArgumentError(
+                "to_dataset takes the package datasets (pip install datasets)"
+            ) from None
         return datasets.Dataset.from_list(list(self))
 
 

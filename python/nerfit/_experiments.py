@@ -14,6 +14,7 @@ from . import _library
 from ._arguments import TrainingArguments
 from ._corpus import log_function
 from ._interrupt import Run
+from ._predictions import data_frame
 from ._trainer import Callback, Trainer, TrainResult, _callables, run, shows_progress
 
 _Path = Union[str, "os.PathLike[str]"]
@@ -84,9 +85,7 @@ class FewshotResult:
 
     def to_pandas(self) -> Any:
         """A DataFrame with a row a run."""
-        import pandas
-
-        return pandas.DataFrame(self.runs)
+        return data_frame(self.runs)
 
 
 class _Fewshot(Run):

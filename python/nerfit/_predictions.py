@@ -47,13 +47,13 @@ def _page(parts: Iterable[str]) -> str:
     return f"<style>{style.decode()}</style>" + "".join(parts)
 
 
-def data_frame(rows: Iterable[Any], columns: Sequence[str]) -> Any:
-    """A pandas DataFrame."""
+def data_frame(rows: Iterable[Any], columns: Sequence[str] | None = None) -> Any:
+    """A pandas DataFrame; None: the columns that the rows, dictionaries, have."""
     try:
         import pandas
     except ImportError:
         raise ArgumentError("to_pandas takes the package pandas (pip install nerfit[pandas])") from None
-    return pandas.DataFrame(list(rows), columns=list(columns))
+    return pandas.DataFrame(list(rows), columns=None if columns is None else list(columns))
 
 
 class Entities(list[Entity]):

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import sys
 
 import pytest
 
@@ -90,6 +91,18 @@ def test_tables():
     assert list(frame.columns) == ["text", "entities"] and len(frame) == 8
     assert list(nerfit.read(frame)) == list(nerfit.read(ANNOTATIONS))
     assert isinstance(frame, pandas.DataFrame)
+
+
+@pytest.mark.parametrize("package", ["pandas", "datasets"])
+def test_packages_that_are_not_there(package, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    corpus = nerfit.read(ANNOTATIONS)
+    table = {"pandas": corpus.to_pandas, "datasets": corpus.to_dataset}[package]
+    with pytest.raises(ArgumentError, match=f"takes the package {package} "):
+        table()
+    if package == "pandas":
+        with pytest.raises(ArgumentError, match="to_pandas takes"):
+            nerfit.FewshotResult([], [], "", "").to_pandas()
 
 
 def test_parquet(tmp_path, trained):

@@ -134,7 +134,7 @@ def _texts(texts: Any, name: str) -> _data.Corpus:
 def _labels(labels: Labels) -> Iterator[bytes | None]:
     """As the library takes them: names with commas, or a file."""
     if labels is None or isinstance(labels, (str, os.PathLike)):
-        yield None if labels is None else os.fsencode(labels)
+        yield _library.encode_path(labels)
     elif isinstance(labels, Mapping):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "labels.json")
@@ -147,10 +147,6 @@ def _labels(labels: Labels) -> Iterator[bytes | None]:
             if not isinstance(name, str) or "," in name:
                 raise ArgumentError(f"labels: {name!r} is not a name without commas")
         yield _library.encode(",".join(names), "labels")
-
-
-def _path(value: Any) -> bytes | None:
-    return None if value is None else os.fsencode(value)
 
 
 def annotate(
@@ -204,10 +200,10 @@ def annotate(
     result = _AnnotateResult()
     with _labels(labels) as named, _transfer.Transfers(progress=False) as transfers:
         options = _AnnotateOptions(
-            rules=_path(rules),
+            rules=_library.encode_path(rules),
             models=_library.texts_array([os.fsencode(m) for m in models]),
             n_models=len(models),
-            llm=None if llm is None else _library.encode(llm, "llm"),
+            llm=_library.encode_given(llm, "llm"),
             labels=named,
             thresholds=limit,
             n_thresholds=0 if threshold is None else 1,
@@ -217,7 +213,7 @@ def annotate(
             gold=None if known is None else known.address,
             audit=audit,
             shots=shots,
-            answers=_path(answers),
+            answers=_library.encode_path(answers),
             concurrency=concurrency,
             passes=passes,
             one_label_at_a_time=one_label_at_a_time,
@@ -226,7 +222,7 @@ def annotate(
             budget=budget,
             price_in=prices[0],
             price_out=prices[1],
-            sentence_encoder=_path(sentence_encoder),
+            sentence_encoder=_library.encode_path(sentence_encoder),
             log=log_function,
             transfer=transfers.function,
         )
@@ -281,7 +277,7 @@ def suggest(
             labels=named,
             known=others[0] and others[0].address,
             teacher=others[1] and others[1].address,
-            sentence_encoder=_path(sentence_encoder),
+            sentence_encoder=_library.encode_path(sentence_encoder),
             texts=count,
             words=words,
             log=log_function,

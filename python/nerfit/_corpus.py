@@ -127,7 +127,7 @@ class Corpus(_library.Handle):
         With a JSON or YAML file of descriptions also labels that have none."""
         findings = _Findings()
         corpora = [self, *others]
-        path = None if descriptions is None else os.fsencode(descriptions)
+        path = _library.encode_path(descriptions)
         _library.call(
             "corpus_check", _addresses(corpora), len(corpora), path, findings.function, None
         )

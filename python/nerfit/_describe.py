@@ -55,7 +55,7 @@ def describe(
         options = _library.DescribeOptions(
             llm=_library.encode(llm, "llm"),
             seed=seed,
-            file=None if file is None else os.fsencode(file),
+            file=_library.encode_path(file),
             labels=_library.texts_array(labels),
             descriptions=_library.texts_array(texts),
             n_known=len(labels),

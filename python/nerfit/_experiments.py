@@ -148,9 +148,9 @@ def fewshot(
     options = _library.FewshotOptions(
         k=_list(k),
         seeds=_list(seeds),
-        recipes=None if recipes is None else _library.encode(recipes, "recipes"),
-        samples=None if samples is None else os.fsencode(samples),
-        pretrained=None if pretrained is None else os.fsencode(pretrained),
+        recipes=_library.encode_given(recipes, "recipes"),
+        samples=_library.encode_path(samples),
+        pretrained=_library.encode_path(pretrained),
         negatives=None if negatives is None else _library.encode(str(negatives), "negatives"),
     )
     trainer = Trainer(args, progress=False)  # reads the data

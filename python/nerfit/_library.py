@@ -609,6 +609,16 @@ def encode_text(text: str, what: str) -> bytes:
         ) from None
 
 
+def encode_given(text: str | None, what: str) -> bytes | None:
+    """As `encode`; None for what was not given."""
+    return None if text is None else encode(text, what)
+
+
+def encode_path(path: str | os.PathLike[str] | None) -> bytes | None:
+    """None for what was not given."""
+    return None if path is None else os.fsencode(path)
+
+
 def texts_array(texts: list[bytes]) -> Any:
     return (c_char_p * len(texts))(*texts)
 

@@ -117,6 +117,24 @@ def _threads(threads: int) -> int:
     return threads
 
 
+def model_options(
+    backend: str | None = None,
+    precision: str | None = None,
+    threads: int = 0,
+    transfers: _transfer.Transfers | None = None,
+    **others: Any,
+) -> _library.ModelOptions:
+    """The library's; with `transfers` its messages go to the logger, too."""
+    if transfers is not None:
+        others.update(log=log_function, transfer=transfers.function)
+    return _library.ModelOptions(
+        backend=_library.encode_given(backend, "backend"),
+        precision=_library.encode_given(precision, "precision"),
+        threads=_threads(threads),
+        **others,
+    )
+
+
 class _Loaded(_library.Handle):
     kind = "model"
 
@@ -140,12 +158,7 @@ class Weights(_library.Handle):
     def __init__(
         self, backend: str | None = None, precision: str | None = None, threads: int = 0
     ) -> None:
-        options = _library.ModelOptions(
-            backend=None if backend is None else _library.encode(backend, "backend"),
-            precision=None if precision is None else _library.encode(precision, "precision"),
-            threads=_threads(threads),
-        )
-        super().__init__(byref(options))
+        super().__init__(byref(model_options(backend, precision, threads)))
 
 
 class _Session(_library.Handle):
@@ -176,7 +189,7 @@ class _Session(_library.Handle):
         self.thresholds = {}
         try:
             for label, value in thresholds.items():
-                name = None if label is None else _library.encode(label, "threshold")
+                name = _library.encode_given(label, "threshold")
                 _library.call("session_set_threshold", self.address, name, value)
         except NerfitError:
             _library.call("session_reset_thresholds", self.address)
@@ -236,7 +249,7 @@ def _first_of_two(pair: Any) -> Any:
 def _labels_file(labels: Any) -> Iterator[bytes | None]:
     """What the library takes: a file, or names divided by commas."""
     if labels is None or isinstance(labels, (str, os.PathLike)):
-        yield None if labels is None else os.fsencode(labels)
+        yield _library.encode_path(labels)
         return
     expected = "expected a dictionary of labels to descriptions, a list of labels, or a file"
     if isinstance(labels, Mapping):
@@ -318,9 +331,7 @@ class _Call:
         """For the texts from ``first`` on."""
         out = _library.CallOptions()
         pairs = [
-            _library.CallThreshold(
-                None if label is None else _library.encode(label, "threshold"), value
-            )
+            _library.CallThreshold(_library.encode_given(label, "threshold"), value)
             for label, value in thresholds.items()
         ]
         out.thresholds = (_library.CallThreshold * len(pairs))(*pairs)
@@ -386,19 +397,13 @@ class Model:
         if weights is not None and not isinstance(weights, Weights):
             raise ArgumentError(f"weights: {weights!r} is no nerfit.Weights")
         with _labels_file(labels) as labels_path, _transfer.Transfers() as transfers:
-            options = _library.ModelOptions(
-                backend=None if backend is None else _library.encode(backend, "backend"),
-                precision=None if precision is None else _library.encode(precision, "precision"),
-                threads=_threads(threads),
-                log=log_function,
-                decoder=None if decoder is None else _library.encode(decoder, "decoder"),
+            options = model_options(
+                *(backend, precision, threads, transfers),
+                decoder=_library.encode_given(decoder, "decoder"),
                 labels=labels_path,
-                sentence_encoder=None
-                if sentence_encoder is None
-                else os.fsencode(sentence_encoder),
-                transfer=transfers.function,
+                sentence_encoder=_library.encode_path(sentence_encoder),
                 weights=None if weights is None else weights.address,
-                label_text=None if label_text is None else _library.encode(label_text, "label_text"),
+                label_text=_library.encode_given(label_text, "label_text"),
             )
             self._model = _Loaded(os.fsencode(folder), options)
         self._local = threading.local()
@@ -773,7 +778,7 @@ def download(name: str, kind: str = "model") -> str:
     """
     out = c_void_p()
     with _transfer.Transfers() as transfers:
-        options = _library.ModelOptions(log=log_function, transfer=transfers.function)
+        options = model_options(transfers=transfers)
         given = _library.encode(name, "name"), _library.encode(kind, "kind")
         _library.call("model_find", *given, byref(options), byref(out))
     return _library.take_text(out.value)

@@ -12,19 +12,9 @@ from collections.abc import Iterable
 from . import _data, _library, _transfer, _values
 from ._corpus import log_function
 from ._interrupt import Interrupt
-from ._model import Report, make_report
+from ._model import Report, make_report, model_options
 
 _Path = Union[str, "os.PathLike[str]"]
-
-
-def _options(transfers: _transfer.Transfers, backend: Any, precision: Any, threads: int) -> Any:
-    return _library.ModelOptions(
-        backend=None if backend is None else _library.encode(backend, "backend"),
-        precision=None if precision is None else _library.encode(precision, "precision"),
-        threads=threads,
-        log=log_function,
-        transfer=transfers.function,
-    )
 
 
 #: Texts that the library embeds at a time; Ctrl-C counts between two of them.
@@ -51,7 +41,7 @@ class Encoder(_library.Handle):
     ) -> None:
         self.folder = os.fsdecode(folder)
         with _transfer.Transfers() as transfers:
-            options = _options(transfers, backend, precision, threads)
+            options = model_options(backend, precision, threads, transfers)
             super().__init__(os.fsencode(folder), byref(options), create="load")
         self.size: int = _library.call("encoder_size", self.address)
         """Numbers of a vector."""
@@ -146,7 +136,7 @@ def quantize(
     """
     out = _library.Quantization()
     with _transfer.Transfers() as transfers:
-        options = _options(transfers, backend, None, threads)
+        options = model_options(backend, None, threads, transfers)
         name = _library.encode(format, "format")
         paths = os.fsencode(folder), os.fsencode(annotations)
         _library.call("model_quantize", *paths, name, byref(options), force, byref(out))
@@ -164,7 +154,7 @@ def benchmark(
     the time by operation; `seconds` for each. The folder is only read."""
     out = _library.Benchmark()
     with _transfer.Transfers() as transfers:
-        options = _options(transfers, backend, precision, threads)
+        options = model_options(backend, precision, threads, transfers)
         folder_name = os.fsencode(folder)
         _library.call("model_benchmark", folder_name, byref(options), seconds, byref(out))
     try:

@@ -55,6 +55,14 @@ def test_quantize_and_benchmark(trained, tmp_path):
     assert {row["name"] for row in measured["rows"]} and measured["threads"] == 1
 
 
+def test_numbers_of_threads(encoder):
+    for threads in (-1, True):
+        with pytest.raises(ArgumentError, match="not a number of threads"):
+            nerfit.Encoder(encoder, threads=threads)
+        with pytest.raises(ArgumentError, match="not a number of threads"):
+            nerfit.benchmark(encoder, threads=threads)
+
+
 def test_pretrain(encoder, tmp_path):
     texts = tmp_path / "set.txt"
     texts.write_text("\n".join(ANNOTATIONS) + "\n")

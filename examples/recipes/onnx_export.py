@@ -70,17 +70,15 @@ class OnnxTagger:
 
     def predict(self, text):
         """[start, end, label, text] of every entity."""
-        found = []
+        found, open_ = [], None
         for start, end, label, _ in self.tokens(text):
             prefix, _, kind = label.partition("-")
-            open_ = found and found[-1][2] == kind and found[-1][3]
-            for entity in found:
-                entity[3] = False
-            if prefix == "I" and open_:
-                found[-1][1], found[-1][3] = end, True
+            if prefix == "I" and kind == open_:
+                found[-1][1] = end
             elif prefix in ("B", "I"):
-                found.append([start, end, kind, True])
-        return [(start, end, kind, text[start:end]) for start, end, kind, _ in found]
+                found.append([start, end, kind])
+            open_ = kind if prefix in ("B", "I") else None
+        return [(start, end, kind, text[start:end]) for start, end, kind in found]
 
 
 if __name__ == "__main__":

@@ -68,8 +68,8 @@ def _plain(value: Any) -> Any:
 
 def _add_text(corpus: Corpus, text: str, place: str, format: str) -> None:
     data = _library.encode_text(text, place)
-    if format == "auto":
-        format = "auto" if text.lstrip().startswith("{") else "brackets"
+    if format == "auto" and not text.lstrip().startswith("{"):
+        format = "brackets"
     _library.call("corpus_parse", corpus.address, data, len(data), format.encode(), place.encode())
 
 

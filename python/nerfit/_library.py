@@ -339,7 +339,6 @@ STATUS = object()  # the result of a function that takes an error record last, a
 # name: (result, arguments)
 _FUNCTIONS = {
     "nerfit_version": (c_char_p, []),
-    "nerfit_backend_name": (c_char_p, [c_size_t, POINTER(c_char_p)]),
     "nerfit_free": (None, [c_void_p]),
     "nerfit_model_find": (
         STATUS,
@@ -363,10 +362,6 @@ _FUNCTIONS = {
     "nerfit_session_reset_thresholds": (None, [c_void_p]),
     "nerfit_session_set_threshold": (STATUS, [c_void_p, c_char_p, c_double, _error]),
     "nerfit_session_set_rules": (STATUS, [c_void_p, c_char_p, _error]),
-    "nerfit_predict": (
-        STATUS,
-        [c_void_p, _texts, POINTER(c_size_t), c_size_t, POINTER(POINTER(Prediction)), _error],
-    ),
     "nerfit_predict_with": (
         STATUS,
         [
@@ -481,14 +476,6 @@ _FUNCTIONS = {
         ],
     ),
     "nerfit_fewshot_result_free": (None, [POINTER(FewshotResult)]),
-    "nerfit_evaluate": (
-        STATUS,
-        [c_void_p, c_char_p, c_char_p, c_char_p, c_bool, POINTER(Report), _error],
-    ),
-    "nerfit_evaluate_corpus": (
-        STATUS,
-        [c_void_p, c_void_p, c_char_p, c_bool, POINTER(Report), _error],
-    ),
     "nerfit_report_free": (None, [POINTER(Report)]),
     "nerfit_config_new": (STATUS, [POINTER(c_void_p), _error]),
     "nerfit_config_join_mpi": (

@@ -8,7 +8,6 @@ import ctypes
 import html
 import itertools
 import json
-import logging
 import os
 import tempfile
 import threading
@@ -23,8 +22,6 @@ from ._corpus import log_function
 from ._interrupt import Call
 from ._predictions import Entities, Entity, Predictions, data_frame
 from .errors import ArgumentError, NerfitError
-
-_logger = logging.getLogger("nerfit")
 
 #: One for all entities, or by label; the key None is for the labels that are not named. None: what
 #: the model says (``least_probability`` of its training).
@@ -575,7 +572,7 @@ class Model:
         """This model with other labels; the last few are kept."""
         if not isinstance(labels, (str, os.PathLike, Mapping)):
             labels = list(labels)
-        key = json.dumps(labels, default=os.fspath, sort_keys=False)
+        key = json.dumps(labels, default=os.fspath)
         with self._lock:
             model = self._others.pop(key, None)
             if model is None:

@@ -72,7 +72,7 @@ class Encoder(_library.Handle):
             raise KeyboardInterrupt
         if n_cut:
             log_function(None, 1, b"%d texts are longer than the encoder takes, and were cut" % n_cut)
-        vectors = [list(out[i * self.size : (i + 1) * self.size]) for i in range(len(data))]
+        vectors = [out[i * self.size : (i + 1) * self.size] for i in range(len(data))]
         return vectors[0] if alone else vectors
 
     def __repr__(self) -> str:

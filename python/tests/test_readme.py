@@ -83,7 +83,8 @@ def test_the_readme_of_the_original(tmp_path, artifacts, model):
     environment = dict(os.environ)
     model(tmp_path, environment)
     if not has_torch():
-        environment["PYTHONPATH"] = str(HERE / "stand_in")
+        paths = [str(HERE / "stand_in"), os.environ.get("PYTHONPATH", "")]
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     done = subprocess.run(
         [sys.executable, HERE / "readme_of_the_original.py"],
         cwd=tmp_path,

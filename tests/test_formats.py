@@ -77,7 +77,34 @@ def check_written():
                 check("written, white space " + name, got, expected)
 
 
+def check_large():
+    """One array of many items is read in time that grows with them: seconds here, and not their square."""
+    n = 40000
+    span = {"start": 5, "end": 8}
+    texts = [f"call Ada {i}" for i in range(n)]
+    passage = {"offset": 0, "annotations": [
+        {"id": "1", "infons": {"type": "PER"}, "text": "Ada", "locations": [{"offset": 5, "length": 3}]}]}
+    files = {
+        "rasa": {"rasa_nlu_data": {"common_examples": [
+            {"text": t, "entities": [{**span, "entity": "PER"}]} for t in texts]}},
+        "spacy-annotator": {"classes": ["PER"],
+                            "annotations": [[t, {"entities": [[5, 8, "PER"]]}] for t in texts]},
+        "bioc": {"source": "", "documents": [
+            {"id": str(i), "passages": [{"text": t, **passage}]} for i, t in enumerate(texts)]},
+        "gliner": [{"tokenized_text": ["Ada"] * n, "ner": [[i, i, "PER"] for i in range(n)]}],
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in files.items():
+            path = os.path.join(folder, name + ".json")
+            with open(path, "w") as file:
+                json.dump(content, file)
+            run = subprocess.run(["bash", "-c", 'ulimit -t 8; exec "$@"', "bash", NERFIT, "data", "stats", path],
+                                 capture_output=True, text=True)
+            check("large " + name, (run.returncode, run.stderr), (0, ""))
+
+
 golden = check_golden()
 check_written()
+check_large()
 print("\n".join(failures) or f"{golden} golden files and {len(WRITTEN)} written formats are the same")
 sys.exit(bool(failures))

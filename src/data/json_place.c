@@ -86,6 +86,16 @@ size_t nf_json_item(const char *text, size_t size, size_t at, size_t index) {
     return SIZE_MAX;
 }
 
+size_t nf_json_items_at(nf_json_items *items, const char *text, size_t size, size_t index) {
+    if (!items->place || index < items->index) {
+        items->place = nf_json_item(text, size, items->list, 0);
+        items->index = 0;
+    }
+    for (; items->index < index && items->place < size; items->index++)
+        items->place = nf_json_next_part(text, size, items->place);
+    return items->place < size ? items->place : SIZE_MAX;
+}
+
 void nf_json_line_column(const char *text, size_t at, long first_line, long *line, long *column) {
     *line = *column = 0;
     if (at == SIZE_MAX) return;

@@ -110,6 +110,24 @@ nf_json_value nf_json_value_part(const nf_json_value *v, const json_t *json, siz
     return (nf_json_value){v->reading, json, v->text + at, end - at, place.line, place.column};
 }
 
+nf_json_value nf_json_value_item(const nf_json_value *v, const json_t *json, nf_json_items *items,
+                                 size_t index) {
+    size_t at = nf_json_items_at(items, v->text, v->size, index);
+    if (at >= v->size) return nf_json_value_part(v, json, at);
+    if (!items->counted || at < items->counted)
+        items->counted = 0, items->line = v->line, items->column = v->column;
+    nf_json_value rest = *v;
+    rest.text += items->counted;
+    rest.size -= items->counted;
+    rest.line = items->line;
+    rest.column = items->column;
+    nf_json_value part = nf_json_value_part(&rest, json, at - items->counted);
+    items->counted = at;
+    items->line = part.line;
+    items->column = part.column;
+    return part;
+}
+
 /* Prodigy's judgement of a text, which travels through all formats of JSON. */
 static nerfit_status leave_out_rejected(const nf_json_value *v, bool *rejected) {
     const char *answer = json_string_value(json_object_get(v->json, "answer"));
@@ -230,21 +248,11 @@ typedef struct span_reader {
     const nf_json_value *value;
     const nf_span_shape *shape;
     nf_arena arena;
-    size_t list;         /* byte of the list */
-    size_t index, place; /* the item that was asked for last, and its byte; 0: none */
+    nf_json_items items; /* of the list */
 } span_reader;
 
-/* Items are read in their order: from the last one it is a step, from the list's start a walk. */
 static size_t entity_place(span_reader *r, size_t index) {
-    const char *text = r->value->text;
-    size_t size = r->value->size;
-    if (!r->place || r->place == SIZE_MAX || index < r->index) {
-        r->place = nf_json_item(text, size, r->list, 0);
-        r->index = 0;
-    }
-    for (; r->index < index && r->place < size; r->index++)
-        r->place = nf_json_next_part(text, size, r->place);
-    return r->place;
+    return nf_json_items_at(&r->items, r->value->text, r->value->size, index);
 }
 
 /* "unknown": [[start, end], ...]. *good becomes false with an error that does not end the reading. */
@@ -433,16 +441,16 @@ static nerfit_status read_shape(span_reader *r) {
         return nf_json_value_error(v, 0, 0, "has no \"%.*s\"", (int)strcspn(shape->list, "|"),
                                    shape->list);
     if (list) take_key(&taken, list_key);
-    r->list = list ? nf_json_member(v->text, v->size, 0, list_key) : SIZE_MAX;
+    r->items.list = list ? nf_json_member(v->text, v->size, 0, list_key) : SIZE_MAX;
     if (!texts_only && list && !json_is_array(list) && !json_is_null(list))
-        return nf_json_value_error(v, r->list, 0, "\"%s\" is %s; expected an array", list_key,
+        return nf_json_value_error(v, r->items.list, 0, "\"%s\" is %s; expected an array", list_key,
                                    nf_json_type_name(list));
     if (list && strchr(shape->list, '.')) /* the list is deeper */
-        for (const char *dot = strchr(shape->list, '.'); dot && r->list != SIZE_MAX;
+        for (const char *dot = strchr(shape->list, '.'); dot && r->items.list != SIZE_MAX;
              dot = strchr(dot + 1, '.')) {
             char key[NF_JSON_KEY];
             snprintf(key, sizeof key, "%.*s", (int)strcspn(dot + 1, ".|"), dot + 1);
-            r->list = nf_json_member(v->text, v->size, r->list, key);
+            r->items.list = nf_json_member(v->text, v->size, r->items.list, key);
         }
     bool good = true;
     NF_TRY(read_beside(v, v->json, 0, &taken, &r->arena, shape->partial ? &good : NULL,
@@ -451,7 +459,7 @@ static nerfit_status read_shape(span_reader *r) {
 }
 
 nerfit_status nf_span_shape_read(const nf_json_value *value, const nf_span_shape *shape) {
-    span_reader r = {.value = value, .shape = shape, .list = SIZE_MAX};
+    span_reader r = {.value = value, .shape = shape, .items = {.list = SIZE_MAX}};
     nerfit_status status = read_shape(&r);
     nf_arena_free(&r.arena);
     return status;

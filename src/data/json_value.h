@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 
+#include "data/json_place.h"
 #include "data/reading.h"
 
 typedef struct nf_json_value {
@@ -33,6 +34,9 @@ enum { NF_JSON_KEY = 40 };
 json_t *nf_json_get(const json_t *json, const char *path, char found[NF_JSON_KEY]);
 /* A part of the value: `json` at byte `at` of its text. */
 nf_json_value nf_json_value_part(const nf_json_value *value, const json_t *json, size_t at);
+/* The same of an item of an array in it. In their order, lines are counted on from the last item. */
+nf_json_value nf_json_value_item(const nf_json_value *value, const json_t *json,
+                                 nf_json_items *items, size_t index);
 
 /* Reads a value by the row of the format that it is like, or that the user named. */
 nerfit_status nf_json_value_read(const nf_json_value *value);

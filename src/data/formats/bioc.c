@@ -365,15 +365,14 @@ static nerfit_status read_json_text(const nf_json_value *v, const char *id, cons
 static nerfit_status read_json_passage(const nf_json_value *p, const char *id,
                                        const bioc_outer *of_document, nf_arena *arena) {
     const json_t *sentences = json_object_get(p->json, "sentences");
-    size_t first = nf_json_member(p->text, p->size, 0, "sentences");
+    nf_json_items items = {.list = nf_json_member(p->text, p->size, 0, "sentences")};
     bioc_outer outer = {.around = of_document};
     if (has_text(p->json))
         NF_TRY(read_json_text(p, id, of_document, arena));
     else
         NF_TRY(read_json_outer(p, arena, &outer));
     for (size_t k = 0; k < json_array_size(sentences); k++) {
-        nf_json_value s = nf_json_value_part(p, json_array_get(sentences, k),
-                                             nf_json_item(p->text, p->size, first, k));
+        nf_json_value s = nf_json_value_item(p, json_array_get(sentences, k), &items, k);
         if (has_text(s.json)) NF_TRY(read_json_text(&s, id, &outer, arena));
     }
     return outer_end(p->reading, &outer, p->line);
@@ -382,12 +381,11 @@ static nerfit_status read_json_passage(const nf_json_value *p, const char *id,
 static nerfit_status read_json_document(const nf_json_value *v, nf_arena *arena) {
     const char *id = json_string_value(json_object_get(v->json, "id"));
     const json_t *passages = json_object_get(v->json, "passages");
-    size_t at = nf_json_member(v->text, v->size, 0, "passages");
+    nf_json_items items = {.list = nf_json_member(v->text, v->size, 0, "passages")};
     bioc_outer outer = {0};
     NF_TRY(read_json_outer(v, arena, &outer));
     for (size_t i = 0; i < json_array_size(passages); i++) {
-        nf_json_value p = nf_json_value_part(v, json_array_get(passages, i),
-                                             nf_json_item(v->text, v->size, at, i));
+        nf_json_value p = nf_json_value_item(v, json_array_get(passages, i), &items, i);
         NF_TRY(read_json_passage(&p, id, &outer, arena));
     }
     return outer_end(v->reading, &outer, v->line);
@@ -397,12 +395,11 @@ static nerfit_status read_json(const nf_json_value *v) {
     nf_arena arena = {0};
     const char *key = documents_key(v->json);
     const json_t *documents = key ? json_object_get(v->json, key) : NULL;
-    size_t at = key ? nf_json_member(v->text, v->size, 0, key) : 0;
+    nf_json_items items = {.list = key ? nf_json_member(v->text, v->size, 0, key) : SIZE_MAX};
     nerfit_status status = NERFIT_OK;
     if (!documents) status = read_json_document(v, &arena);
     for (size_t i = 0; i < json_array_size(documents) && status == NERFIT_OK; i++) {
-        nf_json_value d = nf_json_value_part(v, json_array_get(documents, i),
-                                             nf_json_item(v->text, v->size, at, i));
+        nf_json_value d = nf_json_value_item(v, json_array_get(documents, i), &items, i);
         status = read_json_document(&d, &arena);
     }
     nf_arena_free(&arena);

@@ -24,17 +24,18 @@ static nerfit_status join_words(const nf_conll_row *rows, size_t count, nf_str *
     return text->failed ? nf_no_memory(err, count) : NERFIT_OK;
 }
 
-static nerfit_status read_span(const nf_json_value *v, size_t index, const json_t *json,
-                               const nf_word *words, size_t count, nf_given_span *out, bool *good) {
-    size_t at = nf_json_item(v->text, v->size, nf_json_member(v->text, v->size, 0, "ner"), index);
+static nerfit_status read_span(const nf_json_value *v, nf_json_items *items, size_t index,
+                               const json_t *json, const nf_word *words, size_t count,
+                               nf_given_span *out, bool *good) {
     const json_t *first = json_array_get(json, 0), *last = json_array_get(json, 1),
                  *label = json_array_get(json, 2);
     *good = false;
     if (!json_is_integer(first) || !json_is_integer(last) || !json_is_string(label))
-        return nf_json_value_error(v, at, index + 1, "expected [first word, last word, label]");
+        return nf_json_value_error(v, nf_json_items_at(items, v->text, v->size, index), index + 1,
+                                   "expected [first word, last word, label]");
     json_int_t from = json_integer_value(first), to = json_integer_value(last);
     if (from < 0 || to < from || (uint64_t)to >= count)
-        return nf_json_value_error(v, at, index + 1,
+        return nf_json_value_error(v, nf_json_items_at(items, v->text, v->size, index), index + 1,
                                    "words %lld..%lld are not in the text of %zu words (the last "
                                    "one counts from 0, and is included)",
                                    (long long)from, (long long)to, count);
@@ -74,9 +75,10 @@ static nerfit_status read_row(const nf_json_value *v, nf_arena *arena, nf_str *t
     nf_given_span *spans = nf_arena_calloc(arena, n_spans + 1, sizeof *spans);
     if (!words || !spans) return nf_no_memory(v->reading->err, count * sizeof *words);
     NF_TRY(join_words(rows, count, text, words, v->reading->err));
+    nf_json_items items = {.list = nf_json_member(v->text, v->size, 0, "ner")};
     bool good = true, all = true;
     for (size_t i = 0; i < n_spans && !v->reading->texts_only; i++) {
-        NF_TRY(read_span(v, i, json_array_get(ner, i), words, count, &spans[i], &good));
+        NF_TRY(read_span(v, &items, i, json_array_get(ner, i), words, count, &spans[i], &good));
         all &= good;
     }
     NF_TRY(nf_json_fields(v, 0, taken, arena, &beside.fields));

@@ -309,12 +309,11 @@ static nerfit_status read_json(const nf_json_value *v) {
     static const nf_span_shape shape = {
         .text = "text", .list = "entities", .start = "start", .end = "end", .label = "entity"};
     const json_t *list = nf_json_get(v->json, "rasa_nlu_data.common_examples", NULL);
-    size_t at = nf_json_member(
-        v->text, v->size, nf_json_member(v->text, v->size, 0, "rasa_nlu_data"), "common_examples");
+    size_t at = nf_json_member(v->text, v->size, 0, "rasa_nlu_data");
+    nf_json_items items = {.list = nf_json_member(v->text, v->size, at, "common_examples")};
     if (!list) return nf_json_value_error(v, 0, 0, "has no \"rasa_nlu_data\"");
     for (size_t i = 0; i < json_array_size(list); i++) {
-        nf_json_value part =
-            nf_json_value_part(v, json_array_get(list, i), nf_json_item(v->text, v->size, at, i));
+        nf_json_value part = nf_json_value_item(v, json_array_get(list, i), &items, i);
         NF_TRY(nf_span_shape_read(&part, &shape));
     }
     return NERFIT_OK;

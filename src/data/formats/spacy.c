@@ -64,11 +64,11 @@ static nerfit_status read_tuple(const nf_json_value *v) {
 
 static nerfit_status read_annotator(const nf_json_value *v) {
     const json_t *list = json_object_get(v->json, "annotations");
-    size_t at = nf_json_member(v->text, v->size, 0, "annotations");
+    nf_json_items items = {.list = nf_json_member(v->text, v->size, 0, "annotations")};
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *item = json_array_get(list, i);
         if (json_is_null(item)) continue; /* an empty line */
-        nf_json_value part = nf_json_value_part(v, item, nf_json_item(v->text, v->size, at, i));
+        nf_json_value part = nf_json_value_item(v, item, &items, i);
         if (is_tuple(item))
             NF_TRY(read_tuple(&part));
         else
@@ -131,12 +131,11 @@ static nerfit_status read_paragraph(const nf_json_value *v, nf_arena *arena) {
 
 static nerfit_status read_version2(const nf_json_value *v) {
     const json_t *list = json_object_get(v->json, "paragraphs");
-    size_t at = nf_json_member(v->text, v->size, 0, "paragraphs");
+    nf_json_items items = {.list = nf_json_member(v->text, v->size, 0, "paragraphs")};
     nf_arena arena = {0};
     nerfit_status status = NERFIT_OK;
     for (size_t i = 0; i < json_array_size(list) && status == NERFIT_OK; i++) {
-        nf_json_value part =
-            nf_json_value_part(v, json_array_get(list, i), nf_json_item(v->text, v->size, at, i));
+        nf_json_value part = nf_json_value_item(v, json_array_get(list, i), &items, i);
         status = read_paragraph(&part, &arena);
     }
     nf_arena_free(&arena);

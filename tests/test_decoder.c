@@ -1,5 +1,6 @@
 /* The decoder against brute force: every label sequence of short texts is enumerated; and its
  * gradients against central differences. */
+#include "differences.h"
 #include "test.h"
 
 #include <math.h>
@@ -132,24 +133,23 @@ static void test_brute_force(void **state) {
     nf_decoder_free(d);
 }
 
+typedef struct lesson {
+    nf_decoder *decoder;
+    problem *problem;
+    const int32_t *gold;
+} lesson;
+
 /* log Z - score of a gold path, as training has it. */
-static double loss_of(nf_decoder *d, const problem *p, const int32_t *gold) {
+static double loss_of(void *user) {
+    const lesson *l = user;
     double log_z;
-    assert_ok(nf_decoder_sum(d, INPUT_OF(p), &log_z, &error), &error);
-    return log_z - nf_decoder_path_score(INPUT_OF(p), gold);
+    assert_ok(nf_decoder_sum(l->decoder, INPUT_OF(l->problem), &log_z, &error), &error);
+    return log_z - nf_decoder_path_score(INPUT_OF(l->problem), l->gold);
 }
 
-static void check_derivative(nf_decoder *d, problem *p, const int32_t *gold, double *value,
-                             double gradient, int at) {
-    double kept = *value, probes[4], step = 1e-3;
-    const double offsets[4] = {-2, -1, 1, 2};
-    for (int k = 0; k < 4; k++) {
-        *value = kept + offsets[k] * step;
-        probes[k] = loss_of(d, p, gold);
-    }
-    *value = kept;
-    near(gradient, (probes[0] - 8 * probes[1] + 8 * probes[2] - probes[3]) / (12 * step), 1e-9,
-         "gradient", at);
+static void check_derivative(lesson *l, double *value, double gradient, int at) {
+    const probed by = {value, 1e-3, loss_of, l};
+    near(gradient, finer_difference(&by, central_difference(&by)), 1e-9, "gradient", at);
 }
 
 static void test_gradients(void **state) {
@@ -166,13 +166,14 @@ static void test_gradients(void **state) {
                   &error); /* some legal path */
         double dlogits[WORDS * LABELS] = {0};
         nf_transitions dt = {0};
-        loss_of(d, &p, gold);
+        lesson l = {d, &p, gold};
+        loss_of(&l);
         nf_decoder_sum_gradient(d, 1.0, dlogits, &dt);
         nf_decoder_path_gradient(gold, p.words, p.types, -1.0, dlogits, &dt);
         for (size_t k = 0; k < p.words * p.labels; k++)
-            check_derivative(d, &p, gold, &p.logits[k], dlogits[k], i);
+            check_derivative(&l, &p.logits[k], dlogits[k], i);
         for (int k = 0; k < NF_TRANSITION_COUNT; k++)
-            check_derivative(d, &p, gold, &p.transitions.next[0][0] + k, (&dt.next[0][0])[k], i);
+            check_derivative(&l, &p.transitions.next[0][0] + k, (&dt.next[0][0])[k], i);
     }
     nf_decoder_free(d);
 }
@@ -271,7 +272,8 @@ static double log_sum_of(const partial *t, double least) {
 }
 
 /* The definition: the integral over c of the loss of the words above c, from step to step. */
-static double loss_by_enumeration(const partial *t) {
+static double loss_by_enumeration(void *user) {
+    const partial *t = user;
     double loss = 0.0, c = 0.0;
     for (;;) {
         double next = HUGE_VAL;
@@ -301,7 +303,7 @@ static void test_partial(void **state) {
     assert_ok(nf_decoder_new(&d, &error), &error);
     for (int i = 0; i < TRIES; i++) {
         partial t = make_partial(d, &rng, i);
-        double dlogits[WORDS * LABELS] = {0}, step = 1e-4;
+        double dlogits[WORDS * LABELS] = {0};
         nf_transitions dt = {0};
         if (!t.weighted)
             for (size_t w = 0; w < WORDS; w++) t.weights[w] = 1.0f;
@@ -310,11 +312,8 @@ static void test_partial(void **state) {
             bool logit = k < t.p.words * t.p.labels;
             size_t at = logit ? k : k - t.p.words * t.p.labels;
             double *value = logit ? &t.p.logits[at] : &t.p.transitions.next[0][0] + at;
-            double kept = *value, up, down;
-            *value = kept + step, up = loss_by_enumeration(&t);
-            *value = kept - step, down = loss_by_enumeration(&t);
-            *value = kept;
-            near(logit ? dlogits[at] : (&dt.next[0][0])[at], (up - down) / (2 * step), 1e-6,
+            const probed by = {value, 1e-4, loss_by_enumeration, &t};
+            near(logit ? dlogits[at] : (&dt.next[0][0])[at], central_difference(&by), 1e-6,
                  logit ? "gradient by a logit" : "gradient by a transition", i);
         }
     }

@@ -1,6 +1,7 @@
 /* Gradient checks in double: the analytical gradient of all losses by every kind of parameter,
  * through every block, against central differences. Dropout is on (its masks are a function of the
  * step), so that its backward is checked too. */
+#include "differences.h"
 #include "test.h"
 
 #include <math.h>
@@ -132,43 +133,45 @@ static nf_activation activation_of(const char *name) {
                                          : NF_ACTIVATION_GELU;
 }
 
-static double loss_of(nf_task *task, nf_pass *pass, bool backward) {
+typedef struct lesson {
+    nf_task *task;
+    nf_pass pass;
+} lesson;
+
+/* With `keep` the gradient is added; without, what was found is scored, as in an evaluation. */
+static double learn(lesson *l, bool keep) {
     const nf_example *all = partial ? partial_texts : texts;
     const nf_example *batch[TEXTS] = {&all[0], &all[1], &all[2]};
     nf_tokens tokens[TEXTS];
     for (size_t i = 0; i < TEXTS; i++)
         tokens[i] = (nf_tokens){texts[i].ids, texts[i].length, texts[i].shapes};
+    nf_pass *pass = &l->pass;
     nf_workspace_reset(pass->ws);
     double loss;
-    /* `keep` also chooses between a training batch and an evaluation: it stays on, and the gradient
-     * of the probes is thrown away */
-    pass->keep = true;
-    assert_ok(nf_batch_load(pass, &task->model->encoder, tokens, TEXTS, &error), &error);
-    nf_head_batch whole = nf_task_batch_of(task, batch, TEXTS, backward ? 1.0 : 0.0);
-    assert_ok(task->run(task, pass, &whole, &loss, &error), &error);
+    pass->keep = keep;
+    assert_ok(nf_batch_load(pass, &l->task->model->encoder, tokens, TEXTS, &error), &error);
+    nf_head_batch whole = nf_task_batch_of(l->task, batch, TEXTS, 1.0);
+    assert_ok(l->task->run(l->task, pass, &whole, &loss, &error), &error);
     return loss;
 }
 
-static void check_parameter(const setting *s, nf_task *task, nf_pass *pass, nf_parameter *p,
-                            const double *gradient, nf_rng *rng) {
-    nf_backend *be = pass->be;
-    size_t count = nf_parameter_count(p);
-    double *values = (double *)(void *)p->values; /* the double backend's memory is the host's */
-    (void)be;
+static double loss_alone(void *user) {
+    return learn(user, false);
+}
+
+static bool is_near(double numeric, double gradient) {
+    return fabs(numeric - gradient) <= 1e-6 * fmax(fabs(numeric), fabs(gradient)) + 1e-9;
+}
+
+static void check_parameter(const setting *s, lesson *l, nf_parameter *p, const double *gradient,
+                            nf_rng *rng) {
     for (int i = 0; i < TRIES; i++) {
-        size_t at = nf_rng_below(rng, (uint32_t)count);
-        double kept = values[at], step = 1e-5 * fmax(1.0, fabs(kept));
-        /* a central difference of fourth order: its own error stays below the tolerance */
-        double probes[4];
-        const double offsets[4] = {-2, -1, 1, 2};
-        for (int k = 0; k < 4; k++) {
-            values[at] = kept + offsets[k] * step;
-            probes[k] = loss_of(task, pass, false);
-        }
-        values[at] = kept;
-        double numeric = (probes[0] - 8 * probes[1] + 8 * probes[2] - probes[3]) / (12 * step);
-        double difference = fabs(numeric - gradient[at]);
-        if (difference > 1e-6 * fmax(fabs(numeric), fabs(gradient[at])) + 1e-9)
+        size_t at = nf_rng_below(rng, (uint32_t)nf_parameter_count(p));
+        double *value = (double *)(void *)p->values + at;
+        probed by = {value, 1e-5 * fmax(1.0, fabs(*value)), loss_alone, l};
+        double numeric = central_difference(&by);
+        if (!is_near(numeric, gradient[at])) numeric = finer_difference(&by, numeric);
+        if (!is_near(numeric, gradient[at]))
             fail_msg("%s: %s[%zu]: gradient %.12g, finite difference %.12g", s->name, p->name, at,
                      gradient[at], numeric);
     }
@@ -181,6 +184,8 @@ static bool comparable(const setting *s, const nf_parameter *p) {
 }
 
 static const char *const label_names[] = {"O", "B-a", "I-a", "B-b", "I-b"};
+static const char *type_names[] = {"a", "b", "c"};
+static const nf_label_set types = {.types = type_names, .n_types = NF_COUNT(type_names)};
 
 /* A description head with parameters that are far from their first values. */
 static void add_head(nf_model *model, int stage, const float *embeddings) {
@@ -229,7 +234,8 @@ static void check_setting(const setting *s) {
     partial = strncmp(s->name, "partly known", 12) == 0;
     nf_backend *be;
     nf_model *model;
-    nf_task *task;
+    lesson l = {.pass = {.training = true, .seed = 7, .step = 3}};
+    nf_pass *pass = &l.pass;
     char path[256];
     snprintf(path, sizeof path, "tests/golden/%s", s->folder);
     assert_ok(nf_backend_ref(&be, sizeof(double), &error), &error);
@@ -304,23 +310,22 @@ static void check_setting(const setting *s) {
     assert_ok(nf_network_prepare(&model->net, true, &error), &error);
     if (s->stage == 1)
         assert_ok(nf_contrastive_head_set_types(model->learner, embeddings, 2, &error), &error);
-    assert_ok(nf_task_new(&task, model, NULL, &examples, NULL, 0.1, &error), &error);
-
-    nf_pass pass = {.be = be, .training = true, .seed = 7, .step = 3};
-    assert_ok(nf_workspace_new(&pass.ws, be, &error), &error);
+    assert_ok(nf_task_new(&l.task, model, &types, &examples, NULL, 0.1, &error), &error);
+    pass->be = be;
+    assert_ok(nf_workspace_new(&pass->ws, be, &error), &error);
     be->zero(be, model->net.flat_grads, model->net.n_trained);
-    loss_of(task, &pass, true);
+    learn(&l, true);
     for (size_t i = 0; i < model->net.n_parameters; i++) {
         nf_parameter *p = model->net.parameters[i];
         if (!p->grad || !comparable(s, p)) continue;
         double *gradient = malloc(nf_parameter_count(p) * sizeof *gradient);
         be->to_f64(be, gradient, p->grad, nf_parameter_count(p));
-        check_parameter(s, task, &pass, p, gradient, &rng);
+        check_parameter(s, &l, p, gradient, &rng);
         free(gradient);
     }
-    if (s->stage >= 4) check_folding(model, &pass);
-    nf_workspace_free(pass.ws);
-    task->free(task);
+    if (s->stage >= 4) check_folding(model, pass);
+    nf_workspace_free(pass->ws);
+    l.task->free(l.task);
     nf_model_free(model);
     be->free(be);
 }
@@ -350,7 +355,7 @@ static void test_shared_dropout(void **state) {
     (void)state;
     nf_backend *be;
     nf_model *model;
-    nf_task *task;
+    lesson l = {.pass = {.training = true, .seed = 7, .step = 3}};
     assert_ok(nf_backend_ref(&be, sizeof(double), &error), &error);
     plain = *be;
     be->dropout = note_dropout;
@@ -362,14 +367,14 @@ static void test_shared_dropout(void **state) {
     nf_model_train_encoder(model, true);
     assert_ok(nf_network_start_training(&model->net, &error), &error);
     assert_ok(nf_network_prepare(&model->net, true, &error), &error);
-    assert_ok(nf_task_new(&task, model, NULL, &examples, NULL, 0.1, &error), &error);
-    nf_pass pass = {.be = be, .training = true, .seed = 7, .step = 3};
-    assert_ok(nf_workspace_new(&pass.ws, be, &error), &error);
-    loss_of(task, &pass, true);
+    assert_ok(nf_task_new(&l.task, model, &types, &examples, NULL, 0.1, &error), &error);
+    l.pass.be = be;
+    assert_ok(nf_workspace_new(&l.pass.ws, be, &error), &error);
+    learn(&l, true);
     /* two norms at each depth, the embeddings, the classifier */
     assert_int_equal(n_sites, 2 * depth + 2);
-    nf_workspace_free(pass.ws);
-    task->free(task);
+    nf_workspace_free(l.pass.ws);
+    l.task->free(l.task);
     nf_model_free(model);
     be->free(be);
 }

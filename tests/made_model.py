@@ -9,6 +9,9 @@ under tests/golden have. Only Python's own library is used.
         first of LABELS, names divided by commas) if none is: the embeddings are the labels, the
         only layer adds nothing. LABEL "nan" and "inf" make an embedding of that value.
 
+    made_model.py bert FOLDER TOKENIZER [token-classification]
+        tests/golden/bert's encoder of 100 words, or its tagger (a, b, c), with words of its own.
+
 TOKENIZER: a tokenizer.json, or words divided by commas for an uncased WordPiece vocabulary.
 """
 
@@ -19,6 +22,8 @@ import random
 import shutil
 import struct
 import sys
+
+GOLDEN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "golden")
 
 
 def save(path, tensors):
@@ -37,10 +42,11 @@ def save(path, tensors):
         file.write(struct.pack("<Q", len(text)) + text + data)
 
 
-def tokenizer(folder, source):
-    """Writes the tokenizer's file; returns {token: id}."""
+def tokenizer(folder, source, size=0):
+    """Writes the tokenizer's file, a vocabulary of `size` tokens at least; returns {token: id}."""
     if not source.endswith(".json"):
         words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + source.split(",")
+        words += [f"[unused{i}]" for i in range(size - len(words))]
         with open(os.path.join(folder, "vocab.txt"), "w", encoding="utf-8") as file:
             file.write("".join(word + "\n" for word in words))
         return {word: i for i, word in enumerate(words)}
@@ -146,8 +152,14 @@ def lookup(folder, source, labels, *given):
     configure(folder, words, hidden, 1, size, labels)
 
 
+def bert(folder, source, part=""):
+    for name in ("config.json", "model.safetensors"):
+        shutil.copy(os.path.join(GOLDEN, "bert", part, name), folder)
+    tokenizer(folder, source, 100)
+
+
 if __name__ == "__main__":
-    kinds = {"encoder": encoder, "lookup": lookup}
+    kinds = {"encoder": encoder, "lookup": lookup, "bert": bert}
     if len(sys.argv) < 4 or sys.argv[1] not in kinds:
         sys.exit(__doc__)
     os.makedirs(sys.argv[2], exist_ok=True)

@@ -7,21 +7,14 @@ Needs no downloads.
 """
 
 import json
-import os
 import re
-import shutil
 import signal
-import subprocess
-import sys
-import tempfile
 import time
 import unittest
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-import net_servers as net  # noqa: E402
+import net_servers as net
+from program import ProgramCase
 
-NERFIT = Path(sys.argv.pop(1)).resolve()
 KEY = "sk-TheSecretKeyOfThisTest"
 TEXTS = [
     "Ada Lovelace met Charles Babbage in London.",
@@ -68,19 +61,13 @@ class Annotator(net.Providers):
         return {**net.openai(text), "usage": {"prompt_tokens": 100, "completion_tokens": 20}}
 
 
-class Case(unittest.TestCase):
+class Case(ProgramCase):
+    secrets = (KEY,)
+
     def setUp(self):
-        self.root = Path(tempfile.mkdtemp())
-        self.addCleanup(shutil.rmtree, self.root)
+        super().setUp()
         (self.root / "texts.txt").write_text("".join(t + "\n" for t in TEXTS))
-        self.environment = {
-            k: v
-            for k, v in os.environ.items()
-            if not re.match(r"(?i)(HF_|HUGGING|XDG_|.*_proxy$|.*_API_|.*_BASE_URL$)", k)
-        }
-        self.environment.update(
-            HOME=str(self.root), NO_PROXY="127.0.0.1", no_proxy="127.0.0.1", NERFIT_LLM_TIMEOUT="30"
-        )
+        self.environment["NERFIT_LLM_TIMEOUT"] = "30"
         self.serve()
 
     def serve(self, **more):
@@ -91,31 +78,19 @@ class Case(unittest.TestCase):
         self.environment["ANTHROPIC_BASE_URL"] = self.server.url
 
     def start(self, *arguments, **environment):
-        return subprocess.Popen(
-            [NERFIT, "annotate", *map(str, arguments)],
-            cwd=self.root,
-            env={**self.environment, **environment},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        return super().start("annotate", *arguments, **environment)
 
     def annotate(self, *more, status=0, expect="", llm="ollama/x", output="silver.jsonl", **env):
         out = ["--output", output] if output else []
-        process = self.start(
+        told = self.run_it(
             "texts.txt", "--llm", llm, "--labels", "person, city", "--failed", "failed.jsonl",
-            "--json", "report.json", "--report", "report.html", *out, *more, **env,
+            "--json", "report.json", "--report", "report.html", *out, *more, status=status, expect=expect, **env,
         )  # fmt: skip
-        stdout, stderr = process.communicate(timeout=120)
-        self.assertEqual(process.returncode, status, stdout + stderr)
-        self.assertRegex(stdout + stderr, expect or "(?s).*")
-        self.assertNotIn(KEY, stdout + stderr)
         for path in self.root.rglob("*"):
             if path.is_file():
                 self.assertNotIn(KEY.encode(), path.read_bytes(), path)
         if status or not output:
-            return stdout + stderr
+            return "".join(told)
         self.report = json.loads((self.root / "report.json").read_text())
         return self.read(output)
 

@@ -21,16 +21,11 @@ cd "$(dirname "$0")/.."
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
 
-mkdir "$root/bin" "$root/model" "$root/encoder"
+mkdir "$root/bin"
 ln -s "$nerfit_program" "$root/bin/nerfit"
 export PATH="$root/bin:$PATH" MODEL="$root/model" ENCODER="$root/encoder" TESTS=$PWD/tests
-cp tests/golden/bert/token-classification/{config.json,model.safetensors} "$MODEL/"
-cp tests/golden/bert/{config.json,model.safetensors} "$ENCODER/"
-{
-    printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]' wake me up at nine
-    for i in $(seq 90); do echo "[unused$i]"; done
-} >"$MODEL/vocab.txt"
-cp "$MODEL/vocab.txt" "$ENCODER/"
+python3 tests/made_model.py bert "$MODEL" wake,me,up,at,nine token-classification
+python3 tests/made_model.py bert "$ENCODER" wake,me,up,at,nine
 
 run_case() { # folder; prints what differs
     local case=$1 work=$root/work status=0 file

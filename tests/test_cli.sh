@@ -21,14 +21,8 @@ expect() {
     fi
 }
 
-mkdir "$root/model" "$root/encoder"
-cp tests/golden/bert/token-classification/{config.json,model.safetensors} "$root/model/"
-cp tests/golden/bert/{config.json,model.safetensors} "$root/encoder/"
-{
-    printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]' wake me up at nine
-    for i in $(seq 90); do echo "[unused$i]"; done
-} >"$root/model/vocab.txt"
-cp "$root/model/vocab.txt" "$root/encoder/"
+python3 tests/made_model.py bert "$root/model" wake,me,up,at,nine token-classification
+python3 tests/made_model.py bert "$root/encoder" wake,me,up,at,nine
 printf 'wake me up at nine\n\nme <up> & "at"\n' >"$root/texts.txt"
 printf '[a : wake] me up\nwake [b : me] at [c : nine]\n' >"$root/train.txt"
 printf 'a: one thing\nb: another\nc: a third\n' >"$root/labels.yaml"

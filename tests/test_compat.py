@@ -4,16 +4,13 @@ the same results, and its runs go on from their checkpoints and from stage 1 to 
 Usage: test_compat.py NERFIT
 """
 import json
-import os
 import shutil
-import subprocess
-import sys
-import tempfile
 import unittest
 from pathlib import Path
 
+from program import ProgramCase
+
 GOLDEN = Path(__file__).resolve().parent / "golden"
-NERFIT = os.path.abspath(sys.argv.pop(1)) if len(sys.argv) > 1 else "build/nerfit"
 
 
 def differ(ours, theirs, path="", most=2e-4):
@@ -28,18 +25,11 @@ def differ(ours, theirs, path="", most=2e-4):
     return None if ours == theirs else f"{path}: {ours!r}, then {theirs!r}"
 
 
-class Compat(unittest.TestCase):
+class Compat(ProgramCase):
     def setUp(self):
-        self.place = tempfile.TemporaryDirectory()
-        self.addCleanup(self.place.cleanup)
-        self.root = Path(self.place.name) / "files"
-
-    def run_it(self, *arguments):
-        environment = {**os.environ, "HF_HUB_OFFLINE": "1", "LC_ALL": "C.UTF-8"}
-        done = subprocess.run([NERFIT, *arguments], cwd=self.root, capture_output=True, text=True,
-                              env=environment)
-        self.assertEqual(done.returncode, 0, f"{' '.join(arguments)}: {done.stderr}")
-        return done.stdout
+        super().setUp()
+        self.root /= "files"
+        self.environment.update(HF_HUB_OFFLINE="1", LC_ALL="C.UTF-8")
 
     def same(self, out, expected, what):
         ours = [json.loads(line) for line in out.splitlines()]
@@ -47,17 +37,17 @@ class Compat(unittest.TestCase):
         self.assertIsNone(differ(ours, theirs), what)
 
     def predict(self, model):
-        return self.run_it("predict", model, "texts.txt", "--output", "tokens", "--backend", "ref")
+        return self.run_it("predict", model, "texts.txt", "--output", "tokens", "--backend", "ref").stdout
 
     def check(self, golden):
         shutil.copytree(golden, self.root)
         expected = json.loads((golden / "expected.json").read_text())
-        self.same(self.run_it("embed", "encoder", "texts.txt", "--backend", "ref"), expected["embed"],
-                  "embed")
+        embedded = self.run_it("embed", "encoder", "texts.txt", "--backend", "ref").stdout
+        self.same(embedded, expected["embed"], "embed")
         # a label's text was its description; now it is by default a mean with its name
         new_labels = self.run_it("predict", "pretrained", "texts.txt", "--labels", "labels.yaml",
                                  "--label_text", "description", "--st_model_name", "encoder",
-                                 "--output", "tokens", "--backend", "ref")
+                                 "--output", "tokens", "--backend", "ref").stdout
         # ... and O of T labels weighs 16 / T times as much (4a155c5); its neighbours add a little to that
         theirs = [json.loads(line) for line in expected["new_labels"].splitlines()]
         for token in (token for text in theirs for token in text["tokens"]):

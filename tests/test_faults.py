@@ -13,7 +13,6 @@ Usage: test_faults.py NERFIT [--long] [--every N] [--backend NAME] [--only NAME]
 """
 
 import argparse
-
 import collections
 import os
 import pathlib
@@ -23,8 +22,9 @@ import subprocess
 import sys
 import tempfile
 
+import made_model
+
 TESTS = pathlib.Path(__file__).resolve().parent
-GOLDEN = TESTS / "golden/bert/token-classification"
 KINDS = ("open", "write", "fsync", "rename", "unlink")
 SHORT = {"malloc": 25}  # calls a command and kind without --long; else 6
 TRAIN = ("train --model_name encoder --train_annotations data.txt --val_annotations data.txt --max_steps 2,3 --quiet "
@@ -34,16 +34,9 @@ TRAIN = ("train --model_name encoder --train_annotations data.txt --val_annotati
 
 
 def make_files(root):
-    model = root / "model"
-    model.mkdir()
-    for name in ("config.json", "model.safetensors"):
-        (model / name).write_bytes((GOLDEN / name).read_bytes())
-    words = "[PAD] [UNK] [CLS] [SEP] [MASK] wake me up at nine".split()
-    words += [f"[unused{i}]" for i in range(100 - len(words))]
-    (model / "vocab.txt").write_text("\n".join(words) + "\n")
-    shutil.copytree(model, root / "encoder")
-    for name in ("config.json", "model.safetensors"):
-        (root / "encoder" / name).write_bytes((GOLDEN.parent / name).read_bytes())
+    for name, part in (("model", "token-classification"), ("encoder", "")):
+        (root / name).mkdir()
+        made_model.bert(root / name, "wake,me,up,at,nine", part)
     (root / "labels.yaml").write_text("a: the first\nb: the second\nc: the last\n")
     (root / "texts.txt").write_text("wake me up at nine\n" * 50)
     (root / "data.txt").write_text("wake [b : me] up\n[a : nine] at [c : nine]\n" * 20)
@@ -85,19 +78,25 @@ class Sweep:
             return "the file is neither the old nor the new one"
         if mode == "kill":
             return None
-        if done.returncode < 0 and kind == "malloc":
-            return self.judge_end(name, done)
-        if done.returncode not in (0, 1):
-            return f"exit status {done.returncode}"
-        if done.returncode == 1 and b"error" not in done.stderr and b"Out of memory" not in done.stderr:
-            return "fails without a word"  # libgomp says the latter
+        if problem := self.judge_exit(name, done):
+            return problem
         if done.returncode == 0 and content != new:
             return "exit status 0, and the old file is there"
         if len(list(self.folder.iterdir())) != 1 and kind != "unlink":
             return "something is left beside the file"
         return None
 
-    def judge_end(self, name, done):
+    def judge_exit(self, name, done):
+        """What is wrong with how the process ended; None: nothing."""
+        if done.returncode < 0:
+            return self.judge_signal(name, done)
+        if done.returncode not in (0, 1):
+            return f"exit status {done.returncode}"
+        if done.returncode == 1 and b"error" not in done.stderr and b"Out of memory" not in done.stderr:
+            return "fails without a word"  # libgomp says the latter
+        return None
+
+    def judge_signal(self, name, done):
         """Of a process that a signal ended: a library's end is not ours to mend, and listed."""
         caller = re.search(rb"fault in (\S+) at \S*\+(0x\w+)", done.stderr)
         if not caller or caller[1] == os.path.basename(self.program).encode():
@@ -120,16 +119,10 @@ class Sweep:
             shutil.rmtree(self.target)
             done, _ = self.run(arguments, f"malloc:{n}:fail", "--output_dir")
             whole = model.read_bytes() if model.exists() else None
-            problem = None
-            if done.returncode < 0:
-                problem = self.judge_end("train", done)
-            elif done.returncode == 0 and whole != new:
+            problem = self.judge_exit("train", done)
+            if done.returncode == 0 and whole != new:
                 problem = "exit status 0, and another model"
-            elif done.returncode == 1 and b"error" not in done.stderr and b"Out of memory" not in done.stderr:
-                problem = "fails without a word"
-            elif done.returncode not in (0, 1):
-                problem = f"exit status {done.returncode}"
-            elif whole not in (None, new):
+            elif not problem and done.returncode >= 0 and whole not in (None, new):
                 problem = "best/ is neither absent nor whole"
             outcome = "an error" if done.returncode else "no effect"
             if problem == "exit status 0, and another model" and "ref" not in arguments:

@@ -39,15 +39,10 @@ static nerfit_status train(const char *name, const char *output, const char *con
                                in_root(output),
                                NULL};
     nerfit_config *config = config_of(settings, own);
-    for (const char *const *s = extra; s && *s; s += 2)
-        assert_ok(nerfit_config_set(config, s[0], s[1], &error), &error);
+    set_all(config, extra);
     nerfit_callbacks callbacks = {.size = sizeof callbacks, .log = on_log};
-    nerfit_train_result result;
     nf_str_free(&told);
-    nerfit_status status = nerfit_train(config, &callbacks, &result, &error);
-    if (status == NERFIT_OK) nerfit_train_result_free(&result);
-    nerfit_config_free(config);
-    return status;
+    return run_config(nerfit_train, config, &callbacks, &error);
 }
 
 /* Kinds of models, in full and by adapters; what comes out is a GLiNER folder with its labels. */

@@ -143,11 +143,7 @@ static nerfit_status train(const char *output, const char *name, const char *val
         "2",      "logging_steps", "1",         "backend", "ref",        NULL};
     const char *const extra[] = {name, value, NULL};
     nerfit_config *config = tiny_config(output, settings, name ? extra : NULL);
-    nerfit_train_result result;
-    nerfit_status status = nerfit_train(config, NULL, &result, &error);
-    if (status == NERFIT_OK) nerfit_train_result_free(&result);
-    nerfit_config_free(config);
-    return status;
+    return run_config(nerfit_train, config, NULL, &error);
 }
 
 static void assert_as_whole(const char *what, size_t n) {

@@ -10,12 +10,7 @@ library=$root/installed/usr/lib
 export PKG_CONFIG_SYSROOT_DIR=$root/installed PKG_CONFIG_PATH=$library/pkgconfig LD_LIBRARY_PATH=$library
 export GOCACHE=$root/cache GOFLAGS=-mod=mod GOTOOLCHAIN=local
 
-mkdir "$root/model"
-cp tests/golden/bert/token-classification/{config.json,model.safetensors} "$root/model/"
-{
-    printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]' wake me up at nine
-    for i in $(seq 90); do echo "[unused$i]"; done
-} >"$root/model/vocab.txt"
+python3 tests/made_model.py bert "$root/model" wake,me,up,at,nine token-classification
 texts=('wake me up at nine' 'Größe: nine up' '' 'up at at nine, me wake')
 printf '%s\n' "${texts[@]}" >"$root/texts"
 "$nerfit" predict "$root/model" "$root/texts" --quiet | python3 -c '

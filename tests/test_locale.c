@@ -175,10 +175,7 @@ static const char *const results[] = {"best/nerfit.json",
 static void train(const char *output) {
     const char *const settings[] = {"max_steps", "4,4", "eval_steps", "4", "save_steps", "4", NULL};
     nerfit_config *config = tiny_config(output, settings, NULL);
-    nerfit_train_result result;
-    assert_ok(nerfit_train(config, NULL, &result, &error), &error);
-    nerfit_train_result_free(&result);
-    nerfit_config_free(config);
+    assert_ok(run_config(nerfit_train, config, NULL, &error), &error);
 }
 
 /* The two runs have the same folder one after the other, for its name is in what they write. */

@@ -14,7 +14,8 @@ import time
 import unittest
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+import made_model
+
 NERFIT = os.path.abspath(sys.argv.pop(1)) if len(sys.argv) > 1 else "build/nerfit"
 MPIRUN = ["mpirun", "--oversubscribe", "--bind-to", "none"]
 ENVIRONMENT = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
@@ -42,12 +43,8 @@ class Mpi(unittest.TestCase):
         self.root = Path(place.name)
         encoder = self.root / "encoder"
         encoder.mkdir()
-        for name in ("config.json", "model.safetensors"):
-            shutil.copy(ROOT / "tests" / "golden" / "bert" / name, encoder / name)
-        words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *dict.fromkeys(
-            w for w in TEXTS.replace("[", " ").replace("]", " ").split() if w != ":")]  # fmt: skip
-        words += [f"[unused{i}]" for i in range(100 - len(words))]
-        (encoder / "vocab.txt").write_text("\n".join(words) + "\n")
+        words = TEXTS.replace("[", " ").replace("]", " ").replace(":", " ").split()
+        made_model.bert(encoder, ",".join(dict.fromkeys(words)))
         (self.root / "texts.txt").write_text(TEXTS)
         (self.root / "few.txt").write_text("".join(TEXTS.splitlines(True)[:5]))
         (self.root / "labels.json").write_text(json.dumps(DESCRIPTIONS))

@@ -13,19 +13,19 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import unittest
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-import net_servers as net  # noqa: E402
+import made_model
+import net_servers as net
+from program import ProgramCase
 
 GOLDEN = Path(__file__).resolve().parent / "golden"
-NERFIT = Path(sys.argv.pop(1)).resolve()
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "wake", "me", "up", "at", "nine"]
-VOCABULARY = "".join(f"{w}\n" for w in [*WORDS, *(f"[unused{i}]" for i in range(90))]).encode()
+WORDS = ["wake", "me", "up", "at", "nine"]
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+VOCABULARY = "".join(f"{w}\n" for w in [*SPECIAL, *WORDS, *(f"[unused{i}]" for i in range(90))]).encode()
 TOKEN = "hf_TheSecretTokenOfThisTest"
 KEY = "sk-TheSecretKeyOfThisTest"
 
@@ -43,40 +43,13 @@ TAGGER = files_of(
 )
 
 
-class Case(unittest.TestCase):
+class Case(ProgramCase):
+    secrets = (TOKEN, KEY, "secret-of-the-store")
+
     def setUp(self):
-        self.root = Path(tempfile.mkdtemp())
-        self.addCleanup(shutil.rmtree, self.root)
+        super().setUp()
         (self.root / "texts.txt").write_text("wake me up at nine\n")
-        self.environment = {
-            k: v
-            for k, v in os.environ.items()
-            if not re.match(r"(?i)(HF_|HUGGING|TRANSFORMERS_|XDG_|.*_proxy$|.*_API_)", k)
-        }
-        self.environment.update(
-            HOME=str(self.root / "home"), NO_PROXY="127.0.0.1", no_proxy="127.0.0.1"
-        )
         self.environment.setdefault("NERFIT_LLM_TIMEOUT", "60")
-
-    def start(self, *arguments, **environment):
-        return subprocess.Popen(
-            [NERFIT, *map(str, arguments)],
-            cwd=self.root,
-            env={**self.environment, **environment},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def run_it(self, *arguments, status=0, expect="", **environment):
-        process = self.start(*arguments, **environment)
-        out, err = process.communicate(timeout=120)
-        self.assertEqual(process.returncode, status, f"{arguments}: {out}{err}")
-        self.assertRegex(out + err, expect or "(?s).*")
-        for secret in (TOKEN, KEY, "secret-of-the-store"):
-            self.assertNotIn(secret, out + err)
-        return out, err
 
 
 class HubTest(Case):
@@ -714,9 +687,7 @@ class LlmTest(Case):
     def test_training_with_an_llm(self):
         encoder = self.root / "encoder"
         encoder.mkdir()
-        for name in ("config.json", "model.safetensors"):
-            shutil.copy(GOLDEN / "bert" / name, encoder)
-        (encoder / "vocab.txt").write_bytes(VOCABULARY)
+        made_model.bert(encoder, ",".join(WORDS))
         train = ("train", "--model_name", "encoder", "--train_annotations", "train.txt")
         train += ("--output_dir", "out", "--max_steps", "2,2", "--threads", 1, "--llm", "gpt-4o")
         self.run_it(*train, status=1, expect="st_model_name is not given.*LaBSE", HF_HUB_OFFLINE="1")

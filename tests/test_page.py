@@ -8,14 +8,11 @@ Standard library only.
 """
 
 import re
-import sys
 import unittest
 from html.parser import HTMLParser
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-from test_project import Project  # noqa: E402
-from test_serve import Case  # noqa: E402
+from test_project import Project
+from test_serve import ModelCase
 
 VOID = {"meta", "link", "input", "br", "img", "hr"}
 FIELDS = {"input", "select", "textarea", "progress", "meter"}
@@ -49,7 +46,7 @@ class Page(HTMLParser):
             self.wrong.append(f"text in <{self.open[-1]}>")
 
 
-class Files(Case):
+class Files(ModelCase):
     def get(self, path):
         status, headers, body = self.project.service.ask("GET", path)
         self.assertEqual(status, 200, path)

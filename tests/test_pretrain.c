@@ -77,18 +77,11 @@ static void keep_log(void *user, nerfit_log_level level, const char *message) {
     snprintf(w->log + used, sizeof w->log - used, "%s\n", message);
 }
 
-typedef nerfit_status work(const nerfit_config *, const nerfit_callbacks *, nerfit_train_result *,
-                           nerfit_error *);
-
 static nerfit_status run(work *what, const char *output, const char *const *extra, watcher *w) {
     nerfit_config *config = configure(output, extra);
     nerfit_callbacks callbacks = {
         .size = sizeof callbacks, .event = watch, .log = keep_log, .user = w};
-    nerfit_train_result result;
-    nerfit_status status = what(config, &callbacks, &result, &error);
-    if (status == NERFIT_OK) nerfit_train_result_free(&result);
-    nerfit_config_free(config);
-    return status;
+    return run_config(what, config, &callbacks, &error);
 }
 
 /* Stopped and resumed, it ends with the same bits: draws are functions of the step. */

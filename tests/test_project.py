@@ -14,20 +14,19 @@ import json
 import os
 import random
 import resource
-import shutil
 import subprocess
-import sys
 import tarfile
-import tempfile
 import threading
 import time
 import unittest
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
+import made_model
+from program import NERFIT
+from test_serve import LONG, PATIENCE, Case, Service, make_model
+
 TESTS = Path(__file__).resolve().parent
-sys.path.insert(0, str(TESTS))
-from test_serve import LONG, NERFIT, PATIENCE, Service, make_model  # noqa: E402
 
 HOSTILE = ['<img src=x onerror="alert(1)">', "</script><script>alert(1)</script>", "a/b/../c", "\"'`${x}", "名前",
            "%2e%2e%2f", "a\\b"]
@@ -75,6 +74,16 @@ class Project:
             raise AssertionError(f"{status} {answer}")
         return answer
 
+    def teach(self):
+        """Twelve texts with persons and times, and one that is open: its number."""
+        self.label("person", "time")
+        names, times = ("anna", "ben"), ("nine", "ten")
+        for i in range(12):
+            number, = self.add(f"call {names[i % 2]} at {times[i // 2 % 2]}" + " now" * (i // 4))
+            self.accept(number, (names[i % 2], "person"), (times[i // 2 % 2], "time"))
+        number, = self.add("call ben at ten up")
+        return number
+
     def state(self):
         """All that a project is, but for its process."""
         texts = self.fine("GET", "/texts?limit=500&entities=true")["texts"]
@@ -90,17 +99,20 @@ def entity(text, word, label):
     return {"start": utf16(text, at), "end": utf16(text, at + len(word)), "label": label}
 
 
-class Case(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.root = folder.name
-        self.addCleanup(folder.cleanup)
-
+class ProjectCase(Case):
     def project(self, *arguments, **options):
         return Project(self, *arguments, **options)
 
+    def opened_again(self, p):
+        """The project in its next service, where all is as before."""
+        before = p.state()
+        p.service.end()
+        again = self.project()
+        self.assertEqual(again.state(), before)
+        return again
 
-class Texts(Case):
+
+class Texts(ProjectCase):
     def test_from_nothing(self):
         p = self.project()
         got = p.fine("GET", "")
@@ -189,10 +201,8 @@ class Texts(Case):
             p.add(f"text {i}")
             p.put(p.text(1), notes=str(i))
             p.fine("POST", "/labels/rename", {"from": "abc"[i], "to": "abcd"[i + 1]})
-        before, changes = p.state(), [p.fine("GET", f"/changes?since={i}") for i in range(12)]
-        p.service.end()
-        again = self.project()
-        self.assertEqual(again.state(), before)
+        changes = [p.fine("GET", f"/changes?since={i}") for i in range(12)]
+        again = self.opened_again(p)
         self.assertEqual([again.fine("GET", f"/changes?since={i}") for i in range(12)], changes)
 
     def test_deleted_text_comes_again(self):
@@ -204,15 +214,12 @@ class Texts(Case):
         p.fine("DELETE", f"/texts/1?revision={text['revision']}")
         self.assertEqual(p.ask("GET", "/texts/1")[0], 404)
         self.assertEqual(p.add("one"), ["3"])
-        before = p.state()
-        p.service.end()
-        again = self.project()
-        self.assertEqual(again.state(), before)
+        again = self.opened_again(p)
         again.fine("DELETE", f"/texts/3?revision={again.text(3)['revision']}")
         self.assertEqual(again.add("one"), ["4"])
 
 
-class Labels(Case):
+class Labels(ProjectCase):
     def test_rename_merge_delete(self):
         p = self.project()
         p.add("Anna met Ben in Rome", "Rome again")
@@ -231,9 +238,7 @@ class Labels(Case):
         self.assertEqual(p.fine("POST", "/labels/delete", {"name": "city", "preview": True})["entities"], 2)
         p.fine("POST", "/labels/delete", {"name": "city"})
         self.assertEqual((p.text(2)["status"], p.text(2)["entities"]), ("accepted", []))
-        before = p.state()
-        p.service.end()
-        self.assertEqual(self.project().state(), before)
+        self.opened_again(p)
 
     def test_equal_entities_become_one(self):
         p = self.project()
@@ -262,12 +267,10 @@ class Labels(Case):
         self.assertEqual([e["name"] for e in p.fine("POST", "/labels/order", {"names": names})["labels"]], names)
         self.assertEqual(p.ask("POST", "/labels/order", {"names": names[1:]})[0], 422)
         self.assertEqual(p.ask("POST", "/labels/order", {"names": names[:1] * len(names)})[0], 422)
-        before = p.state()
-        p.service.end()
-        self.assertEqual(self.project().state(), before)
+        self.opened_again(p)
 
 
-class Exchange(Case):
+class Exchange(ProjectCase):
     FILE = ('{"text": "call 😀 Anna at nine", "entities": [[7, 11, "person"], [15, 19, "time"]], "id": 7}\n'
             '{"text": "nothing here", "entities": []}\n')
 
@@ -292,9 +295,7 @@ class Exchange(Case):
         again = p.fine("POST", "/import?name=x.jsonl", self.FILE)
         self.assertEqual((again["added"], again["repeated"], again["annotated"]), (0, 2, 0))
         self.assertEqual(p.text(1)["status"], "skipped")
-        before = p.state()
-        p.service.end()
-        self.assertEqual(self.project().state(), before)
+        self.opened_again(p)
 
     def test_plain_text_and_drafts(self):
         p = self.project()
@@ -355,7 +356,7 @@ class Exchange(Case):
         self.assertEqual(p.fine("GET", "/export?status=open"), b"")
 
 
-class Safety(Case):
+class Safety(ProjectCase):
     def test_two_people(self):
         p = self.project()
         p.add("call Anna at nine")
@@ -501,9 +502,7 @@ class Safety(Case):
             self.assertEqual((p.folder / "annotations.jsonl").stat().st_size, size)
             resource.prlimit(p.service.process.pid, resource.RLIMIT_FSIZE, whole)
             self.assertEqual(p.put(text, notes=text["notes"] + "b")[0], 200)
-        after = p.state()
-        p.service.end()
-        self.assertEqual(self.project().state(), after)
+        self.opened_again(p)
 
     @unittest.skipIf("ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ,
                      "a sanitizer's library wants to be the first")
@@ -520,9 +519,7 @@ class Safety(Case):
         self.assertEqual((status, p.state()), (500, before))
         self.assertIn("nothing was saved", answer["error"])
         self.assertEqual(p.put(text, notes="c")[0], 200)
-        after = p.state()
-        p.service.end()
-        self.assertEqual(self.project().state(), after)
+        self.opened_again(p)
 
     def test_who_may(self):
         p = self.project()
@@ -577,9 +574,7 @@ class Safety(Case):
             status, _, answer = p.service.ask(method, f"/project{path}?{query}", body if method != "GET" else None,
                                               {"X-Nerfit-Token": p.token}, connection)
             self.assertIn(status, (200, 400, 404, 409, 422, 424), (method, path, query, body, answer))
-        before = p.state()
-        p.service.end()
-        self.assertEqual(self.project().state(), before)
+        self.opened_again(p)
 
     def test_what_is_documented(self):
         p = self.project()
@@ -596,30 +591,17 @@ class Safety(Case):
         self.assertEqual(service.ask("GET", "/project")[0], 404)
 
 
-def make_encoder(folder):
-    """A tiny one with random weights."""
-    folder.mkdir()
-    for name in ("config.json", "model.safetensors"):
-        shutil.copy(TESTS / "golden/bert" / name, folder)
-    words = "[PAD] [UNK] [CLS] [SEP] [MASK] wake me up at nine ten call anna ben now".split()
-    (folder / "vocab.txt").write_text("\n".join(words + [f"[unused{i}]" for i in range(100 - len(words))]) + "\n")
-
-
-class Training(Case):
+class Training(ProjectCase):
     def setUp(self):
         super().setUp()
         self.encoder = Path(self.root) / "encoder"
-        make_encoder(self.encoder)
+        self.encoder.mkdir()
+        made_model.bert(self.encoder, "wake,me,up,at,nine,ten,call,anna,ben,now")
 
     def taught(self, p=None):
         p = p or self.project("--project_model", self.encoder)
-        p.label("person", "time")
-        names, times = ("anna", "ben"), ("nine", "ten")
-        for i in range(12):
-            text = f"call {names[i % 2]} at {times[i // 2 % 2]}" + " now" * (i // 4)
-            p.add(text)
-            p.accept(i + 1, (names[i % 2], "person"), (times[i // 2 % 2], "time"))
-        p.add("call ben at ten up", "wake me up")
+        p.teach()
+        p.add("wake me up")
         return p
 
     def finish(self, p):

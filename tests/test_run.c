@@ -55,11 +55,7 @@ static bool watch(void *user, const nerfit_event *event) {
 static nerfit_status train(const char *output, const char *const *extra, watcher *w) {
     nerfit_config *config = configure(output, extra);
     nerfit_callbacks callbacks = {.size = sizeof callbacks, .event = watch, .user = w};
-    nerfit_train_result result;
-    nerfit_status status = nerfit_train(config, &callbacks, &result, &error);
-    if (status == NERFIT_OK) nerfit_train_result_free(&result);
-    nerfit_config_free(config);
-    return status;
+    return run_config(nerfit_train, config, &callbacks, &error);
 }
 
 static const char *const full[] = {NULL};

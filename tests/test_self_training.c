@@ -73,11 +73,7 @@ static nerfit_status train(const char *output, const char *const *extra, watcher
     nerfit_config *config = config_of(settings, extra);
     nerfit_callbacks callbacks = {
         .size = sizeof callbacks, .event = watch, .log = listen, .user = w};
-    nerfit_train_result result;
-    nerfit_status status = nerfit_train(config, &callbacks, &result, &error);
-    if (status == NERFIT_OK) nerfit_train_result_free(&result);
-    nerfit_config_free(config);
-    return status;
+    return run_config(nerfit_train, config, &callbacks, &error);
 }
 
 static void assert_told(watcher *w, const char *text) {

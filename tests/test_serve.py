@@ -16,17 +16,15 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 import unittest
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-import made_model  # noqa: E402
+import made_model
+from program import NERFIT
 
-NERFIT = Path(sys.argv.pop(1)).resolve()
 LONG = bool(os.environ.get("NERFIT_TEST_LONG"))
 WORDS = ["wake", "me", "up", "at", "nine", "ten", "in", "rome", "paris", "call", "anna", "smiley"]
 NDJSON = {"Content-Type": "application/x-ndjson"}
@@ -41,7 +39,7 @@ def make_model(folder, *given):
                       *(given or ("nine=B-time", "ten=B-time", "rome=B-place", "paris=B-place", "anna=B-person")))
 
 
-def entity(text, word, label, unit="codepoint", score=None):
+def entity(text, word, label, unit="codepoint"):
     at = text.index(word)
 
     def offset(index):
@@ -143,9 +141,18 @@ class Service:
 
 
 class Case(unittest.TestCase):
+    """A folder of its own: root."""
+
     def setUp(self):
         self.root = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, self.root)
+
+
+class ModelCase(Case):
+    """With a model in it."""
+
+    def setUp(self):
+        super().setUp()
         make_model(Path(self.root) / "model")
 
     def assert_error(self, answer, status, kind, pattern=""):
@@ -156,7 +163,7 @@ class Case(unittest.TestCase):
         self.assertRegex(answer[2]["error"], pattern)
 
 
-class Protocol(Case):
+class Protocol(ModelCase):
     def test_predict(self):
         service = Service(self)
         text = "wake me up at nine in rome"
@@ -299,7 +306,7 @@ class Protocol(Case):
         self.assertNotIn("zanzibar", (Path(self.root) / "access.jsonl").read_text() + "".join(service.messages))
 
 
-class Streams(Case):
+class Streams(ModelCase):
     def lines(self, service, body, path="/predict", headers=NDJSON):
         status, _, data = service.ask("POST", path, body, headers)
         self.assertEqual(status, 200, data)
@@ -344,7 +351,7 @@ class Streams(Case):
         self.assertEqual(len(self.lines(service, b'"a"\n' * 100)), 100)
 
 
-class LabelStudio(Case):
+class LabelStudio(ModelCase):
     CONFIG = """<View><Labels name="label" toName="text"><Label value="person" background="red"/><Label value="place"/>
         </Labels><Text name="text" value="$content"/></View>"""
 
@@ -385,7 +392,7 @@ class LabelStudio(Case):
         self.assertEqual(service.ask("GET", "/health")[2]["status"], "UP")
 
 
-class Hostile(Case):
+class Hostile(ModelCase):
     """What clients do that mean harm, or are unlucky."""
 
     def raw(self, service):
@@ -556,7 +563,7 @@ class Hostile(Case):
         self.assertTrue(service.wait_for(lambda: service.metric("held_bytes") == 0))
 
 
-class Life(Case):
+class Life(ModelCase):
     def test_drain(self):
         service = Service(self, "--batch_window_ms", "1000")
         answers = []
@@ -648,7 +655,7 @@ class Life(Case):
                 self.assertRegex(done.stderr, pattern)
 
 
-class Load(Case):
+class Load(ModelCase):
     def test_soak(self):
         """Many more clients than may wait: every answer is right or 429, nothing is lost, memory stays."""
         seconds = 600 if LONG else 5

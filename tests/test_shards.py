@@ -3,43 +3,35 @@ the pieces are what one process writes.
 
 Usage: test_shards.py NERFIT
 """
-import os
 import random
 import re
 import shutil
 import signal
 import subprocess
-import sys
-import tempfile
 import time
 import unittest
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+import made_model
+from program import NERFIT, ProgramCase
+
 ROOT = Path(__file__).resolve().parents[1]
 RECIPES = ROOT / "examples" / "recipes"
-NERFIT = os.path.abspath(sys.argv.pop(1)) if len(sys.argv) > 1 else "build/nerfit"
 WORDS = ["wake", "me", "at", "nine", "play", "jazz", "in", "rome"]
 
 
-class Shards(unittest.TestCase):
+class Shards(ProgramCase):
     def setUp(self):
-        place = tempfile.TemporaryDirectory()
-        self.addCleanup(place.cleanup)
-        self.root = Path(place.name)
-        subprocess.run(
-            [sys.executable, str(ROOT / "tests" / "made_model.py"), "lookup", "model", ",".join(WORDS),
-             "O,B-time,I-time,B-song,I-song", "nine=B-time", "jazz=B-song", "rome=I-song"],
-            cwd=self.root, check=True)  # fmt: skip
+        super().setUp()
+        (self.root / "model").mkdir()
+        made_model.lookup(self.root / "model", ",".join(WORDS), "O,B-time,I-time,B-song,I-song",
+                          "nine=B-time", "jazz=B-song", "rome=I-song")  # fmt: skip
         random.seed(7)
         self.texts = [" ".join(random.choices(WORDS, k=random.randint(0, 30))) for _ in range(999)]
         (self.root / "texts.txt").write_text("\n".join(self.texts) + "\n")
 
     def nerfit(self, *arguments, code=0):
-        done = subprocess.run([NERFIT, "predict", "model", *arguments, "--threads", "1"], cwd=self.root,
-                              capture_output=True, text=True, timeout=300)  # fmt: skip
-        self.assertEqual(done.returncode, code, done.stderr)
-        return done
+        return self.run_it("predict", "model", *arguments, "--threads", "1", status=code)
 
     def pieces(self, folder="found"):
         return sorted(p for p in (self.root / folder).rglob("*") if p.is_file() and p.name[0] != ".")
@@ -167,34 +159,34 @@ class Shards(unittest.TestCase):
                 self.assertIn(message, self.nerfit(*arguments, code=2).stderr)
         self.nerfit("nothing.txt", "--shard", "1/2", "--output", "o", code=1)
 
-    def environment(self, **more):
-        return {**os.environ, "NERFIT": NERFIT, "MODEL": "model", "INPUT": "texts.txt", "OUTPUT": "found",
+    def variables(self, **more):
+        return {**self.environment, "NERFIT": str(NERFIT), "MODEL": "model", "INPUT": "texts.txt", "OUTPUT": "found",
                 **more}  # fmt: skip
 
     def test_gnu_parallel(self):
         if not shutil.which("parallel"):
             print("skipped: GNU parallel is not here")
             return
-        environment = self.environment(SHARDS="5", JOBS="2")
+        variables = self.variables(SHARDS="5", JOBS="2")
         subprocess.run(["sh", str(RECIPES / "shards.parallel.sh")], cwd=self.root, check=True,
-                       env=environment, stderr=subprocess.DEVNULL)  # fmt: skip
+                       env=variables, stderr=subprocess.DEVNULL)  # fmt: skip
         self.assertEqual(self.joined(), self.nerfit("texts.txt").stdout.encode())
 
     def test_slurm_and_kubernetes(self):
         """Their scripts, with the variables that they set."""
         for number in (1, 2, 3):
-            environment = self.environment(SLURM_ARRAY_TASK_ID=str(number), SLURM_ARRAY_TASK_COUNT="3",
+            variables = self.variables(SLURM_ARRAY_TASK_ID=str(number), SLURM_ARRAY_TASK_COUNT="3",
                                            SLURM_CPUS_PER_TASK="1")  # fmt: skip
-            subprocess.run(["bash", str(RECIPES / "shards.sbatch")], cwd=self.root, check=True, env=environment)
+            subprocess.run(["bash", str(RECIPES / "shards.sbatch")], cwd=self.root, check=True, env=variables)
         whole = self.nerfit("texts.txt").stdout.encode()
         self.assertEqual(self.joined(), whole)
         job = (RECIPES / "shards.kubernetes.yaml").read_text()
         script = " ".join(re.search(r"- (exec nerfit.*?)resources:", job, re.S)[1].split())
-        script = script.replace("nerfit", NERFIT, 1).replace("/data/texts", "texts.txt")
+        script = script.replace("nerfit", str(NERFIT), 1).replace("/data/texts", "texts.txt")
         script = script.replace("/data/model", "model").replace("/data/found", "pods")
         for number in range(64):
-            environment = self.environment(JOB_COMPLETION_INDEX=str(number))
-            subprocess.run(["sh", "-c", script], cwd=self.root, check=True, env=environment)
+            variables = self.variables(JOB_COMPLETION_INDEX=str(number))
+            subprocess.run(["sh", "-c", script], cwd=self.root, check=True, env=variables)
         self.assertEqual(self.joined("pods"), whole)
 
 

@@ -187,11 +187,8 @@ static void train(const char *output, const char *recipe, log_of_run *log, const
                                     NULL};
     nerfit_config *config = config_of(settings, NULL);
     nerfit_callbacks callbacks = {.size = sizeof callbacks, .event = keep_losses, .user = log};
-    nerfit_train_result result;
     *log = (log_of_run){0};
-    assert_ok(nerfit_train(config, &callbacks, &result, &error), &error);
-    nerfit_train_result_free(&result);
-    nerfit_config_free(config);
+    assert_ok(run_config(nerfit_train, config, &callbacks, &error), &error);
 }
 
 /* Of both recipes and all their stages. */

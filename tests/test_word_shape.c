@@ -65,9 +65,6 @@ static int make_root(void **state) {
     return 0;
 }
 
-typedef nerfit_status work(const nerfit_config *, const nerfit_callbacks *, nerfit_train_result *,
-                           nerfit_error *);
-
 static int64_t stop_at;
 static bool stops(void *user, const nerfit_event *event) {
     (void)user;
@@ -92,12 +89,8 @@ static nerfit_status run(work *what, const char *output, int64_t stop, const cha
                                     NULL};
     nerfit_config *config = config_of(settings, extra);
     nerfit_callbacks callbacks = {.size = sizeof callbacks, .event = stops};
-    nerfit_train_result result;
     stop_at = stop;
-    nerfit_status status = what(config, &callbacks, &result, &error);
-    if (status == NERFIT_OK) nerfit_train_result_free(&result);
-    nerfit_config_free(config);
-    return status;
+    return run_config(what, config, &callbacks, &error);
 }
 
 static nerfit_status train(const char *output, int64_t stop, const char *const *more) {

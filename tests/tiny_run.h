@@ -29,16 +29,33 @@ static inline int remove_root(void **state) {
     return 0;
 }
 
-/* Both are NULL-terminated name, value pairs; `extra` (may be NULL) stands last. */
+/* NULL-terminated name, value pairs; NULL: none. */
+static inline void set_all(nerfit_config *config, const char *const *settings) {
+    nerfit_error error;
+    for (const char *const *s = settings; s && *s; s += 2)
+        assert_ok(nerfit_config_set(config, s[0], s[1], &error), &error);
+}
+
+/* Both as in set_all; `extra` stands last. */
 static inline nerfit_config *config_of(const char *const *settings, const char *const *extra) {
     nerfit_error error;
     nerfit_config *config;
     assert_ok(nerfit_config_new(&config, &error), &error);
-    for (const char *const *s = settings; *s; s += 2)
-        assert_ok(nerfit_config_set(config, s[0], s[1], &error), &error);
-    for (const char *const *s = extra; s && *s; s += 2)
-        assert_ok(nerfit_config_set(config, s[0], s[1], &error), &error);
+    set_all(config, settings);
+    set_all(config, extra);
     return config;
+}
+
+/* nerfit_train or nerfit_pretrain, of which only the status matters; frees the config. */
+typedef nerfit_status work(const nerfit_config *, const nerfit_callbacks *, nerfit_train_result *,
+                           nerfit_error *);
+static inline nerfit_status run_config(work *what, nerfit_config *config,
+                                       const nerfit_callbacks *callbacks, nerfit_error *err) {
+    nerfit_train_result result;
+    nerfit_status status = what(config, callbacks, &result, err);
+    if (status == NERFIT_OK) nerfit_train_result_free(&result);
+    nerfit_config_free(config);
+    return status;
 }
 
 /* A run over root/encoder, root/train.txt and root/labels.yaml, with what all tiny runs share;
@@ -71,10 +88,8 @@ static inline nerfit_config *tiny_config(const char *output, const char *const *
                                   "threads",
                                   "1",
                                   NULL};
-    nerfit_error error;
     nerfit_config *config = config_of(shared, settings);
-    for (const char *const *s = extra; s && *s; s += 2)
-        assert_ok(nerfit_config_set(config, s[0], s[1], &error), &error);
+    set_all(config, extra);
     return config;
 }
 

@@ -18,7 +18,6 @@ Needs torch, transformers and peft.
 import argparse
 import json
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 

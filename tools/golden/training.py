@@ -181,7 +181,6 @@ def make(folder, name, kind, stage):
         "embeddings": table,
         "labels": torch.cat([token_labels(t, f) for t, f in zip(texts, entities)]).to(torch.int32),
     }
-    stored = None
     for key, parameter in model.named_parameters():
         if parameter.requires_grad and (lora or "projection_layer" in key):
             values["init." + plain_name(key)] = parameter.detach().clone()

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.utils.data import SequentialSampler
 from transformers import (AutoModel, AutoModelForTokenClassification, EarlyStoppingCallback,
                           PrinterCallback, Trainer, TrainerCallback, TrainingArguments,
                           get_scheduler)

@@ -48,37 +48,28 @@ static const char *label_of(const nf_xml_node *node) {
 typedef struct xmi_spans {
     bool named;       /* elements NamedEntity are read, else those of other layers */
     const char *view; /* whose annotations are read; NULL: of any */
-    nf_given_span *items;
-    long *lines;
-    size_t count, unlabelled, elsewhere;
+    nf_given_list list;
+    size_t unlabelled, elsewhere, other_layers;
 } xmi_spans;
 
-/* The elements that are read; without items they are counted. */
-static nerfit_status read_entities(nf_reading *reading, const nf_xml_node *first, xmi_spans *out) {
-    out->count = out->unlabelled = out->elsewhere = 0;
-    for (const nf_xml_node *n = first; n; n = n->next) {
-        uint64_t begin, end;
-        if (out->named ? !n->name || !is_entity(n) : is_other_layer(n)) continue;
-        const char *from = nf_xml_attribute_of(n, "begin"), *to = nf_xml_attribute_of(n, "end"),
-                   *label = label_of(n), *of = nf_xml_attribute_of(n, "sofa");
-        if (!from || !to) continue;
-        bool elsewhere = of && out->view && strcmp(of, out->view) != 0;
-        out->elsewhere += elsewhere;
-        out->unlabelled += !elsewhere && !label;
-        if (elsewhere || !label) continue;
-        if (out->items) {
-            if (!nf_whole_parse(from, INT32_MAX, &begin) || !nf_whole_parse(to, INT32_MAX, &end))
-                return nf_reading_malformed(reading, n->line, 0,
-                                            "begin or end is no number; expected UTF-16 units");
-            out->lines[out->count] = n->line;
-            out->items[out->count] = (nf_given_span){.start = (int64_t)begin,
-                                                     .end = (int64_t)end,
-                                                     .label = label,
-                                                     .label_size = strlen(label)};
-        }
-        out->count++;
-    }
-    return NERFIT_OK;
+static nerfit_status read_entity(nf_reading *reading, const nf_xml_node *n, xmi_spans *out) {
+    uint64_t begin, end;
+    const char *from = nf_xml_attribute_of(n, "begin"), *to = nf_xml_attribute_of(n, "end"),
+               *label = label_of(n), *of = nf_xml_attribute_of(n, "sofa");
+    if (!from && !to) return NERFIT_OK;
+    bool elsewhere = of && out->view && strcmp(of, out->view) != 0;
+    bool other_layer = !elsewhere && out->named && !is_entity(n);
+    out->elsewhere += elsewhere;
+    out->other_layers += other_layer && label;
+    out->unlabelled += !elsewhere && !other_layer && !label;
+    if (elsewhere || other_layer || !label) return NERFIT_OK;
+    if (!from || !to || !nf_whole_parse(from, INT32_MAX, &begin) ||
+        !nf_whole_parse(to, INT32_MAX, &end))
+        return nf_reading_malformed(reading, n->line, 0,
+                                    "begin or end is no number; expected UTF-16 units");
+    const nf_given_span span = {
+        .start = (int64_t)begin, .end = (int64_t)end, .label = label, .label_size = strlen(label)};
+    return nf_given_list_add(&out->list, &span, n->line, reading->err);
 }
 
 static nerfit_status warn_of_others(nf_reading *reading, const nf_xml_node *root,
@@ -88,6 +79,10 @@ static nerfit_status warn_of_others(nf_reading *reading, const nf_xml_node *root
     if (spans->elsewhere)
         NF_TRY(nf_reading_warning(
             reading, &finding, "%zu annotations are of another view: left out", spans->elsewhere));
+    if (spans->other_layers)
+        NF_TRY(nf_reading_warning(reading, &finding,
+                                  "%zu annotations are of other layers than NamedEntity: left out",
+                                  spans->other_layers));
     if (!spans->unlabelled) return NERFIT_OK;
     return nf_reading_warning(reading, &finding,
                               spans->named
@@ -116,38 +111,40 @@ static nerfit_status find_text(nf_reading *reading, const nf_xml_node *root,
                                     "has %zu views with a text: the first one is taken", count);
 }
 
-static nerfit_status read_root(nf_reading *reading, const nf_xml_node *root, nf_arena *arena) {
-    const nf_xml_node *sofa;
-    NF_TRY(find_text(reading, root, &sofa));
-    if (!sofa) return NERFIT_OK;
-    const char *text = nf_xml_attribute_of(sofa, "sofaString"),
-               *view = nf_xml_attribute_of(sofa, "id");
-    xmi_spans spans = {.view = view};
-    for (const nf_xml_node *n = root->first; n; n = n->next) spans.named |= n->name && is_entity(n);
-    NF_TRY(read_entities(reading, root->first, &spans));
-    const size_t count = spans.count;
-    spans.items = nf_arena_calloc(arena, count + 1, sizeof *spans.items);
-    spans.lines = nf_arena_calloc(arena, count + 1, sizeof *spans.lines);
-    if (!spans.items || !spans.lines) return nf_no_memory(reading->err, count);
+static nerfit_status read_text(nf_reading *reading, const nf_xml_node *root,
+                               const nf_xml_node *sofa, xmi_spans *spans) {
+    const char *text = nf_xml_attribute_of(sofa, "sofaString");
     size_t before = reading->n_errors;
-    NF_TRY(read_entities(reading, root->first, &spans));
+    spans->view = nf_xml_attribute_of(sofa, "id");
+    for (const nf_xml_node *n = root->first; n; n = n->next) spans->named |= is_entity(n);
+    for (const nf_xml_node *n = root->first; n; n = n->next)
+        if (!is_other_layer(n)) NF_TRY(read_entity(reading, n, spans));
     if (reading->n_errors > before) return NERFIT_OK;
-    NF_TRY(warn_of_others(reading, root, &spans));
+    NF_TRY(warn_of_others(reading, root, spans));
     nf_given_document given = {.text = text,
                                .text_size = strlen(text),
-                               .spans = spans.items,
-                               .n_spans = spans.count,
-                               .span_lines = spans.lines,
+                               .spans = spans->list.items,
+                               .n_spans = spans->list.count,
+                               .span_lines = spans->list.lines,
                                .unit = NF_OFFSETS_UTF16,
                                .line = sofa->line};
     return nf_reading_add(reading, &given);
+}
+
+static nerfit_status read_root(nf_reading *reading, const nf_xml_node *root) {
+    const nf_xml_node *sofa;
+    xmi_spans spans = {0};
+    NF_TRY(find_text(reading, root, &sofa));
+    nerfit_status status = sofa ? read_text(reading, root, sofa, &spans) : NERFIT_OK;
+    nf_given_list_free(&spans.list);
+    return status;
 }
 
 static nerfit_status read_xmi(nf_reading *reading, const char *text, size_t size) {
     nf_arena arena = {0};
     nf_xml_node *root;
     nerfit_status status = nf_xml_parse(reading, text, size, 1, false, &arena, &root);
-    if (status == NERFIT_OK && root) status = read_root(reading, root, &arena);
+    if (status == NERFIT_OK && root) status = read_root(reading, root);
     nf_arena_free(&arena);
     return status;
 }
@@ -158,7 +155,7 @@ const nf_format nf_format_xmi = {
     .recognised = "the element `XMI`, or the ending",
     .kept = "text (a file is one text), elements `NamedEntity` with their `value`, or, where there "
             "are none, other layers with a `label` or `value`",
-    .lost = "other annotations; annotations without a value, and views but the first, with a warning",
+    .lost = "sub-words, sentences and the like; other layers, annotations without a value, and views but the first, with a warning",
     .looks_like = looks_like, .read = read_xmi,
 };
 

@@ -9,6 +9,7 @@
 #include "api_corpus.h"
 #include "api_options.h"
 #include "base/json.h"
+#include "base/str.h"
 #include "data/label_list.h"
 
 void nerfit_annotate_result_free(nerfit_annotate_result *result) {
@@ -145,8 +146,7 @@ static nerfit_status annotating_more_labels(nf_annotating *a, nerfit_error *erro
 static nerfit_status annotating_add_label(nf_annotating *a, const char *name,
                                           const char *description, const nf_label_texts *further,
                                           nerfit_error *error) {
-    for (size_t i = 0; i < a->n_labels; i++)
-        if (strcmp(a->names[i], name) == 0) return NERFIT_OK;
+    if (nf_list_index(a->names, a->n_labels, name) < a->n_labels) return NERFIT_OK;
     if (a->n_labels == a->capacity) NF_TRY(annotating_more_labels(a, error));
     a->names[a->n_labels] = name;
     a->descriptions[a->n_labels] = description;

@@ -6,6 +6,7 @@
 
 #include "base/entity_look.h"
 #include "base/error.h"
+#include "base/str.h"
 #include "base/utf8.h"
 
 const char *nerfit_entities_css(void) {
@@ -18,9 +19,7 @@ static size_t distinct_names(const char *const *labels, size_t n_labels,
     size_t n = 0;
     for (size_t i = 0; i < n_labels + count; i++) {
         const char *name = i < n_labels ? labels[i] : entities[i - n_labels].label;
-        size_t k = 0;
-        while (k < n && strcmp(names[k], name) != 0) k++;
-        if (k == n) names[n++] = name;
+        if (nf_list_index(names, n, name) == n) names[n++] = name;
     }
     return n;
 }

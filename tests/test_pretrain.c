@@ -222,7 +222,10 @@ static void embed(nf_embeddings *out, nf_label_text rule) {
     nf_backend *be;
     assert_ok(nf_backend_cpu(&be, NF_PRECISION_F32, 1, &error), &error);
     const nf_embedder by = {.sentence_encoder = in_root("encoder"), .be = be, .rule = rule};
-    assert_ok(nf_embeddings_read(out, in_root("words.yaml"), &by, &error), &error);
+    nf_descriptions words = {0};
+    assert_ok(nf_descriptions_read(&words, in_root("words.yaml"), &error), &error);
+    assert_ok(nf_embeddings_describe(out, &words, "words.yaml", &by, &error), &error);
+    nf_descriptions_free(&words);
     be->free(be);
 }
 

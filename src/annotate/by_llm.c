@@ -25,9 +25,8 @@ typedef struct llm_work {
     nf_arena arena;
     llm_task *tasks; /* by text, pass, part, label */
     size_t n_tasks;
-    size_t *first;         /* [texts + 1] */
-    uint32_t **orders;     /* [passes] of the labels */
-    const nf_asked *asked; /* [n_tasks] the annotator's */
+    size_t *first;     /* [texts + 1] */
+    uint32_t **orders; /* [passes] of the labels */
     nf_asking asking;
 } llm_work;
 
@@ -177,7 +176,6 @@ static nerfit_status llm_ask(llm_work *w, nerfit_error *err) {
         NF_TRY(nf_asking_run(&w->asking, self->asked, &self->totals, err));
     }
     nf_assert(self->n_asked == w->n_tasks);
-    w->asked = self->asked;
     return NERFIT_OK;
 }
 
@@ -324,7 +322,7 @@ static nerfit_status llm_place(llm_work *w, const llm_task *task, nf_aligned *an
 static nerfit_status llm_read(llm_work *w, size_t index, growing_opinion *out, nf_arena *arena,
                               nerfit_error *err) {
     const llm_task *task = &w->tasks[index];
-    const nf_asked *asked = &w->asked[index];
+    const nf_asked *asked = &w->self->asked[index];
     nf_answer answer;
     bool no_memory;
     bool bare = llm_only_label(w, task) >= 0;
@@ -378,8 +376,8 @@ static nerfit_status llm_pass(llm_work *w, size_t from, size_t to, nf_opinion *o
         memset(out->asked, true, w->labels->count * sizeof *out->asked);
     }
     for (size_t i = from; i < to; i++) {
-        if (w->asked[i].text) continue;
-        failure = w->asked[i].failure ? w->asked[i].failure : "not asked";
+        if (w->self->asked[i].text) continue;
+        failure = w->self->asked[i].failure ? w->self->asked[i].failure : "not asked";
         failed++;
         if (out->asked) out->asked[w->tasks[i].label] = false;
     }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "annotate/answer.h"
+#include "annotate/similar.h"
 #include "base/array.h"
 #include "base/utf8.h"
 #include "data/describing.h"
@@ -114,12 +115,6 @@ typedef struct open_merge {
     nerfit_error *err;
 } open_merge;
 
-static double cosine(const float *a, const float *b, size_t n) {
-    double sum = 0;
-    for (size_t i = 0; i < n; i++) sum += (double)a[i] * (double)b[i];
-    return sum;
-}
-
 /* What else a label is called or described, if it is not that already and there is room. */
 static void add_text(const char **texts, size_t *count, const char *own, const char *text) {
     bool known = !*text || strcmp(text, own) == 0 || *count == MOST_FURTHER;
@@ -179,7 +174,7 @@ static void merge_type(open_merge *m, nf_open_type *type, const float *vector) {
     size_t best = m->count;
     double nearest = m->threshold;
     for (size_t i = 0; i < m->count && vector; i++) {
-        double c = m->vectors[i] ? cosine(vector, m->vectors[i], m->size) : -1;
+        double c = m->vectors[i] ? nf_unit_cosine(vector, m->vectors[i], m->size) : -1;
         if (c >= nearest && (best == m->count || c > nearest)) nearest = c, best = i;
     }
     type->label = (int32_t)best;

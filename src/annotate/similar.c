@@ -153,11 +153,15 @@ static bool same_text(const nf_document *a, const nf_document *b) {
     return a->text_size == b->text_size && memcmp(a->text, b->text, a->text_size) == 0;
 }
 
-static double vector_cosine(const nf_similar *s, size_t text, size_t example) {
-    const float *a = s->text_vectors + text * s->size, *b = s->example_vectors + example * s->size;
+double nf_unit_cosine(const float *a, const float *b, size_t size) {
     double sum = 0;
-    for (size_t i = 0; i < s->size; i++) sum += (double)a[i] * b[i];
+    for (size_t i = 0; i < size; i++) sum += (double)a[i] * (double)b[i];
     return sum;
+}
+
+static double vector_cosine(const nf_similar *s, size_t text, size_t example) {
+    return nf_unit_cosine(s->text_vectors + text * s->size, s->example_vectors + example * s->size,
+                          s->size);
 }
 
 /* One text's examples; bag and bags NULL: by vectors. */

@@ -14,6 +14,9 @@ typedef struct nf_similar {
     size_t size;
 } nf_similar;
 
+/* Of two vectors [size] of unit length. */
+double nf_unit_cosine(const float *a, const float *b, size_t size);
+
 /* shown [texts, shots] receives the numbers of the examples that are most like each text, the least like
  * first (the last stands next to the text), n_documents where there are too few. An example with the
  * same text is never shown; with two shots and more, one without an entity is among them if there is

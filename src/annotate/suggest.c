@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "annotate/similar.h"
 #include "base/hash.h"
 #include "data/fold.h"
 
@@ -58,17 +59,11 @@ static nerfit_status key_add(suggester *s, suggest_key *key, nerfit_error *err) 
     return key->hh.tbl ? NERFIT_OK : nf_no_memory(err, sizeof *key);
 }
 
-static double cosine(const float *a, const float *b, size_t n) {
-    double sum = 0;
-    for (size_t i = 0; i < n; i++) sum += (double)a[i] * (double)b[i];
-    return sum;
-}
-
 /* A text that is known or chosen now brings its neighbours nearer. */
 static void suggest_approach(suggester *s, const float *vector) {
     const nf_suggest_job *job = s->job;
     for (size_t i = 0; i < job->texts->n_documents && job->vectors; i++) {
-        double c = cosine(vector, job->vectors + i * job->size, job->size);
+        double c = nf_unit_cosine(vector, job->vectors + i * job->size, job->size);
         if (c > s->near[i]) s->near[i] = c;
         if (c > TOO_LIKE) s->out[i] = true;
     }

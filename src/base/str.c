@@ -139,6 +139,12 @@ bool nf_text_ends_with(const char *text, size_t size, const char *ending) {
     return size >= length && memcmp(text + size - length, ending, length) == 0;
 }
 
+size_t nf_list_index(const char *const *list, size_t count, const char *text) {
+    size_t i = 0;
+    while (i < count && strcmp(list[i], text) != 0) i++;
+    return i;
+}
+
 size_t nf_str_distance(const char *a, const char *b) {
     size_t la = strlen(a), lb = strlen(b), rows[3][64];
     if (la > 63) la = 63;

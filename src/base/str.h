@@ -33,6 +33,9 @@ const char *nf_str_text(const nf_str *s);
  * replaced, or two neighbours exchanged (optimal string alignment). */
 size_t nf_str_distance(const char *a, const char *b);
 
+/* Where the text stands in the list [count]; count: nowhere. */
+size_t nf_list_index(const char *const *list, size_t count, const char *text);
+
 /* Whether the text [size] ends in `ending`. */
 bool nf_text_ends_with(const char *text, size_t size, const char *ending);
 

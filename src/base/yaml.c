@@ -2,8 +2,8 @@
 
 #include "base/utf8.h"
 
-nerfit_status nf_yaml_check_depth(const char *text, size_t size, const char *name,
-                                  nerfit_error *err) {
+static nerfit_status check_depth(const char *text, size_t size, const char *name,
+                                 nerfit_error *err) {
     long line = 1, column = 0;
     size_t depth = 0;
     for (size_t i = 0; i < size; i++) {
@@ -35,8 +35,8 @@ static nerfit_status yaml_fail(const yaml_parser_t *parser, const char *name, ne
     return nf_fail_at(err, NERFIT_FORMAT, name, line, column, "is not valid YAML: %s", problem);
 }
 
-nerfit_status nf_yaml_load(yaml_document_t *document, yaml_parser_t *parser, const char *name,
-                           nerfit_error *err) {
+static nerfit_status load_only(yaml_document_t *document, yaml_parser_t *parser, const char *name,
+                               nerfit_error *err) {
     yaml_document_t second;
     if (!yaml_parser_load(parser, document)) return yaml_fail(parser, name, err);
     nerfit_status status = NERFIT_OK;
@@ -51,5 +51,16 @@ nerfit_status nf_yaml_load(yaml_document_t *document, yaml_parser_t *parser, con
         yaml_document_delete(&second);
     }
     if (status != NERFIT_OK) yaml_document_delete(document);
+    return status;
+}
+
+nerfit_status nf_yaml_load(yaml_document_t *document, const char *text, size_t size,
+                           const char *name, nerfit_error *err) {
+    yaml_parser_t parser;
+    NF_TRY(check_depth(text, size, name, err));
+    if (!yaml_parser_initialize(&parser)) return nf_no_memory(err, sizeof parser);
+    yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
+    nerfit_status status = load_only(document, &parser, name, err);
+    yaml_parser_delete(&parser);
     return status;
 }

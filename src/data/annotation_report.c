@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/number.h"
 
 const char *nf_finding_kind_text(nf_finding_kind kind) {
@@ -24,13 +25,9 @@ nerfit_status nf_annotation_report_add(nf_annotation_report *report, const nf_fi
     report->n_errors += finding->is_error;
     if (report->count >= (report->most_items ? report->most_items : NF_REPORT_MOST_ITEMS))
         return NERFIT_OK;
-    if (report->count == report->capacity) {
-        size_t capacity = report->capacity ? 2 * report->capacity : 16;
-        nf_finding *grown = realloc(report->items, capacity * sizeof *grown);
-        if (!grown) return nf_no_memory(err, capacity * sizeof *grown);
-        report->items = grown;
-        report->capacity = capacity;
-    }
+    if (!nf_array_reserve(&report->items, &report->capacity, report->count + 1,
+                          sizeof *report->items))
+        return nf_no_memory(err, 0);
     nf_finding *item = &report->items[report->count];
     *item = *finding;
     item->file = copy(&report->arena, finding->file);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/str.h"
 #include "data/consistency.h"
 #include "data/selection.h"
 
@@ -54,15 +55,13 @@ static nerfit_status check_empty(const nf_corpus *const *corpora, size_t count,
 }
 
 static bool is_described(const nf_descriptions *d, const char *label) {
-    for (size_t i = 0; i < d->count; i++)
-        if (strcmp(d->labels[i], label) == 0) return true;
-    return false;
+    return nf_list_index(d->labels, d->count, label) < d->count;
 }
 
 static bool is_used(const nf_corpus *const *corpora, size_t count, const char *label) {
     for (size_t i = 0; i < count; i++)
-        for (size_t k = 0; k < corpora[i]->n_labels; k++)
-            if (strcmp(corpora[i]->labels[k], label) == 0) return true;
+        if (nf_list_index(corpora[i]->labels, corpora[i]->n_labels, label) < corpora[i]->n_labels)
+            return true;
     return false;
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/fnv.h"
 #include "base/hash.h"
+#include "base/str.h"
 #include "data/offsets.h"
 #include "data/words.h"
 
@@ -118,8 +119,7 @@ static nerfit_status count_label(label_checker *checker, const char *text, size_
         HASH_ADD_KEYPTR(hh, checker->phrases, p->text, size, p);
         if (!p->hh.tbl) return nf_no_memory(err, size);
     }
-    size_t i = 0;
-    while (i < p->n_labels && strcmp(p->labels[i], label) != 0) i++;
+    size_t i = nf_list_index(p->labels, p->n_labels, label);
     if (i == MOST_LABELS) return NERFIT_OK;
     if (i == p->n_labels) {
         p->labels[i] = label;

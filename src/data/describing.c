@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/rng.h"
+#include "base/str.h"
 #include "base/utf8.h"
 
 /* ---------------------------------------------------------------- the question */
@@ -119,9 +120,7 @@ nerfit_status nf_describing_question(nf_str *out, const nf_corpus *const *corpor
 /* ---------------------------------------------------------------- the answers */
 
 size_t nf_descriptions_find(const nf_descriptions *d, const char *label) {
-    size_t i = 0;
-    while (i < d->count && strcmp(d->labels[i], label) != 0) i++;
-    return i;
+    return nf_list_index(d->labels, d->count, label);
 }
 
 nerfit_status nf_descriptions_add(nf_descriptions *d, const char *label, const char *text,

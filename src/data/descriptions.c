@@ -326,24 +326,14 @@ static nerfit_status parse_json(reader *r, source *s) {
     return status;
 }
 
-static nerfit_status parse_yaml_document(reader *r, source *s, yaml_parser_t *parser) {
+static nerfit_status parse_yaml(reader *r, source *s) {
     yaml_document_t document;
-    NF_TRY(nf_yaml_load(&document, parser, s->name, r->err));
+    NF_TRY(nf_yaml_load(&document, s->text, s->size, s->name, r->err));
     s->yaml = &document;
     const yaml_node_t *node = yaml_document_get_root_node(&document);
     value root = node ? yaml_value(node) : (value){.kind = KIND_OTHER, .at = {.line = 1}};
     nerfit_status status = read_root(r, &root);
     yaml_document_delete(&document);
-    return status;
-}
-
-static nerfit_status parse_yaml(reader *r, source *s) {
-    yaml_parser_t parser;
-    NF_TRY(nf_yaml_check_depth(s->text, s->size, s->name, r->err));
-    if (!yaml_parser_initialize(&parser)) return nf_no_memory(r->err, sizeof parser);
-    yaml_parser_set_input_string(&parser, (const unsigned char *)s->text, s->size);
-    nerfit_status status = parse_yaml_document(r, s, &parser);
-    yaml_parser_delete(&parser);
     return status;
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/hash.h"
 #include "base/utf8.h"
 
@@ -24,13 +25,9 @@ const char *nf_corpus_label(nf_corpus *corpus, const char *label, size_t size) {
     nf_label_entry *entry;
     HASH_FIND(hh, corpus->label_index, label, size, entry);
     if (entry) return entry->label;
-    if (corpus->n_labels == corpus->labels_capacity) {
-        size_t capacity = corpus->labels_capacity ? 2 * corpus->labels_capacity : 32;
-        const char **grown = realloc(corpus->labels, capacity * sizeof *grown);
-        if (!grown) return NULL;
-        corpus->labels = grown;
-        corpus->labels_capacity = capacity;
-    }
+    if (!nf_array_reserve(&corpus->labels, &corpus->labels_capacity, corpus->n_labels + 1,
+                          sizeof *corpus->labels))
+        return NULL;
     entry = nf_arena_calloc(&corpus->arena, 1, sizeof *entry);
     const char *copy = nf_arena_copy(&corpus->arena, label, size);
     if (!entry || !copy) return NULL;
@@ -42,15 +39,10 @@ const char *nf_corpus_label(nf_corpus *corpus, const char *label, size_t size) {
 
 nerfit_status nf_given_list_add(nf_given_list *list, const nf_given_span *span, long line,
                                 nerfit_error *err) {
-    if (list->count == list->capacity) {
-        size_t capacity = list->capacity ? 2 * list->capacity : 16;
-        nf_given_span *items = realloc(list->items, capacity * sizeof *items);
-        if (items) list->items = items;
-        long *lines = realloc(list->lines, capacity * sizeof *lines);
-        if (lines) list->lines = lines;
-        if (!items || !lines) return nf_no_memory(err, capacity * sizeof *items);
-        list->capacity = capacity;
-    }
+    size_t room = list->capacity; /* of both */
+    if (!nf_array_reserve(&list->lines, &room, list->count + 1, sizeof *list->lines) ||
+        !nf_array_reserve(&list->items, &list->capacity, list->count + 1, sizeof *list->items))
+        return nf_no_memory(err, 0);
     list->items[list->count] = *span;
     list->lines[list->count++] = line;
     return NERFIT_OK;

@@ -7,7 +7,13 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "labels/bio.h"
+
+typedef struct nf_label_set_entry {
+    int32_t type;
+    UT_hash_handle hh; /* by name */
+} nf_label_set_entry;
 
 typedef struct nf_label_set {
     nf_arena arena;
@@ -15,6 +21,7 @@ typedef struct nf_label_set {
     size_t n_types;
     const char **labels; /* [2 n_types + 1]: "O", "B-x", "I-x", ... */
     size_t n_labels;
+    nf_label_set_entry *by_name; /* pre-training has thousands, and asks for every entity */
 } nf_label_set;
 
 /* Copies the names; an empty or repeated one is an error. Zero-initialise before. */

@@ -9,6 +9,7 @@
 
 #include <yaml.h>
 
+#include "base/array.h"
 #include "base/file.h"
 #include "base/str.h"
 #include "base/yaml.h"
@@ -88,13 +89,8 @@ static nerfit_status listing_add(nf_arena *arena, folder_listing *list, const ch
         nf_str_appendf(&list->others, "%s%s", list->others.length ? ", " : "", name);
     if (list->others.failed) return nf_no_memory(err, strlen(name));
     if (role == HALF_SYNONYMS || role == HALF_NONE) return NERFIT_OK;
-    if (list->count == list->capacity) {
-        size_t capacity = list->capacity ? 2 * list->capacity : 64;
-        half *grown = realloc(list->halves, capacity * sizeof *grown);
-        if (!grown) return nf_no_memory(err, capacity * sizeof *grown);
-        list->halves = grown;
-        list->capacity = capacity;
-    }
+    if (!nf_array_reserve(&list->halves, &list->capacity, list->count + 1, sizeof *list->halves))
+        return nf_no_memory(err, 0);
     bool is_file = dot && !nf_directory_exists(path);
     const char *set = nf_arena_copy(arena, name, is_file ? (size_t)(dot - name) : strlen(name));
     if (!set) return nf_no_memory(err, strlen(name));
@@ -277,9 +273,9 @@ static nerfit_status manifest_read_root(const manifest_reader *in, const yaml_no
                       "expected a mapping of annotated files to descriptions, or a list of them");
 }
 
-static nerfit_status manifest_read_document(manifest_reader *in, yaml_parser_t *parser) {
+static nerfit_status manifest_read_document(manifest_reader *in, const nf_file *file) {
     yaml_document_t document;
-    NF_TRY(nf_yaml_load(&document, parser, in->path, in->err));
+    NF_TRY(nf_yaml_load(&document, file->data, file->size, in->path, in->err));
     in->document = &document;
     nerfit_status status = manifest_read_root(in, yaml_document_get_root_node(&document));
     yaml_document_delete(&document);
@@ -289,19 +285,11 @@ static nerfit_status manifest_read_document(manifest_reader *in, yaml_parser_t *
 static nerfit_status manifest_read_yaml(nf_manifest *manifest, const char *path, const nf_log *log,
                                         nerfit_error *err) {
     nf_file file;
-    yaml_parser_t parser;
     manifest_reader in = {.manifest = manifest, .path = path, .log = log, .err = err};
     in.folder = nf_path_parent(&manifest->arena, path);
     if (!in.folder) return nf_no_memory(err, strlen(path));
     NF_TRY(nf_file_open(&file, path, err));
-    nerfit_status status = nf_yaml_check_depth(file.data, file.size, path, err);
-    if (status == NERFIT_OK && !yaml_parser_initialize(&parser))
-        status = nf_no_memory(err, sizeof parser);
-    else if (status == NERFIT_OK) {
-        yaml_parser_set_input_string(&parser, (const unsigned char *)file.data, file.size);
-        status = manifest_read_document(&in, &parser);
-        yaml_parser_delete(&parser);
-    }
+    nerfit_status status = manifest_read_document(&in, &file);
     nf_file_close(&file);
     return status;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/array.h"
 #include "base/utf8.h"
 #include "data/offsets.h"
 #include "data/reading.h"
@@ -430,13 +431,9 @@ static nerfit_status append(checker *c) {
     nf_corpus *corpus = c->reading->corpus;
     const nf_given_document *given = c->given;
     nerfit_error *err = c->reading->err;
-    if (corpus->n_documents == corpus->capacity) {
-        size_t capacity = corpus->capacity ? 2 * corpus->capacity : 16;
-        nf_document *grown = realloc(corpus->documents, capacity * sizeof *grown);
-        if (!grown) return nf_no_memory(err, capacity * sizeof *grown);
-        corpus->documents = grown;
-        corpus->capacity = capacity;
-    }
+    if (!nf_array_reserve(&corpus->documents, &corpus->capacity, corpus->n_documents + 1,
+                          sizeof *corpus->documents))
+        return nf_no_memory(err, 0);
     nf_document d = {
         .text = nf_arena_copy(&corpus->arena, given->text, given->text_size),
         .text_size = given->text_size,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/str.h"
 #include "base/utf8.h"
 #include "data/checking.h"
 #include "data/selection.h"
@@ -205,9 +206,8 @@ static nerfit_status seen_entities(counter *c, const split_count *of, const spli
 static json_t *unseen_types(const nf_corpus *of, const nf_corpus *in) {
     json_t *out = json_array();
     for (size_t i = 0; i < of->n_labels; i++) {
-        size_t k = 0;
-        while (k < in->n_labels && strcmp(of->labels[i], in->labels[k]) != 0) k++;
-        if (k == in->n_labels && json_array_append_new(out, json_string(of->labels[i])) != 0) {
+        bool unseen = nf_list_index(in->labels, in->n_labels, of->labels[i]) == in->n_labels;
+        if (unseen && json_array_append_new(out, json_string(of->labels[i])) != 0) {
             json_decref(out);
             return NULL;
         }

@@ -6,6 +6,7 @@
 #include <yaml.h>
 
 #include "base/file.h"
+#include "base/str.h"
 #include "base/yaml.h"
 #include "data/document.h"
 
@@ -97,9 +98,8 @@ static nerfit_status synonyms_read_root(const synonyms_reader *in, const yaml_no
          pair < root->data.mapping.pairs.top; pair++) {
         const yaml_node_t *key = yaml_document_get_node(in->document, pair->key);
         const char *label;
-        size_t i = 0;
         NF_TRY(synonyms_text(in, key, &label));
-        while (i < in->count && strcmp(in->labels[i], label) != 0) i++;
+        size_t i = nf_list_index(in->labels, in->count, label);
         if (i == in->count)
             return synonyms_bad(in, key, "has no description of this label beside it");
         nf_label_texts *texts = &in->texts[i];
@@ -109,9 +109,9 @@ static nerfit_status synonyms_read_root(const synonyms_reader *in, const yaml_no
     return NERFIT_OK;
 }
 
-static nerfit_status synonyms_parse(synonyms_reader *in, yaml_parser_t *parser) {
+static nerfit_status synonyms_parse(synonyms_reader *in, const nf_file *file) {
     yaml_document_t document;
-    NF_TRY(nf_yaml_load(&document, parser, in->path, in->err));
+    NF_TRY(nf_yaml_load(&document, file->data, file->size, in->path, in->err));
     in->document = &document;
     nerfit_status status = synonyms_read_root(in, yaml_document_get_root_node(&document));
     yaml_document_delete(&document);
@@ -120,16 +120,8 @@ static nerfit_status synonyms_parse(synonyms_reader *in, yaml_parser_t *parser) 
 
 static nerfit_status synonyms_read_file(synonyms_reader *in) {
     nf_file file;
-    yaml_parser_t parser;
     NF_TRY(nf_file_open(&file, in->path, in->err));
-    nerfit_status status = nf_yaml_check_depth(file.data, file.size, in->path, in->err);
-    if (status == NERFIT_OK && !yaml_parser_initialize(&parser))
-        status = nf_no_memory(in->err, sizeof parser);
-    else if (status == NERFIT_OK) {
-        yaml_parser_set_input_string(&parser, (const unsigned char *)file.data, file.size);
-        status = synonyms_parse(in, &parser);
-        yaml_parser_delete(&parser);
-    }
+    nerfit_status status = synonyms_parse(in, &file);
     nf_file_close(&file);
     return status;
 }

@@ -265,9 +265,9 @@ static nerfit_status lists_read_root(lists_reader *r, const yaml_node_t *root) {
 
 /* ---------------------------------------------------------------- files */
 
-static nerfit_status lists_read_document(lists_reader *r, yaml_parser_t *parser) {
+static nerfit_status lists_read_document(lists_reader *r, const char *text, size_t size) {
     yaml_document_t document;
-    NF_TRY(nf_yaml_load(&document, parser, r->lists->name, r->err));
+    NF_TRY(nf_yaml_load(&document, text, size, r->lists->name, r->err));
     r->document = &document;
     nerfit_status status = lists_read_root(r, yaml_document_get_root_node(&document));
     yaml_document_delete(&document);
@@ -276,17 +276,11 @@ static nerfit_status lists_read_document(lists_reader *r, yaml_parser_t *parser)
 
 static nerfit_status lists_parse_into(nf_lists *lists, const char *text, size_t size,
                                       const char *name, const nf_log *log, nerfit_error *err) {
-    yaml_parser_t parser;
     lists_reader r = {.lists = lists, .log = log, .err = err};
     lists->name = nf_arena_strdup(&lists->arena, name);
     r.folder = nf_path_parent(&lists->arena, name);
     if (!lists->name || !r.folder) return nf_no_memory(err, strlen(name));
-    NF_TRY(nf_yaml_check_depth(text, size, name, err));
-    if (!yaml_parser_initialize(&parser)) return nf_no_memory(err, sizeof parser);
-    yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
-    nerfit_status status = lists_read_document(&r, &parser);
-    yaml_parser_delete(&parser);
-    return status;
+    return lists_read_document(&r, text, size);
 }
 
 nerfit_status nf_lists_parse(nf_lists **out, const char *text, size_t size, const char *name,

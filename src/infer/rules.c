@@ -55,8 +55,7 @@ static nerfit_status rules_find_limits(nf_rules *rules, const nf_gliner *g, nerf
     rules->own_limits = rules->model_limits = malloc(n * sizeof *rules->model_limits + 1);
     if (!rules->model_limits) return nf_no_memory(err, n * sizeof *rules->model_limits);
     for (size_t i = 0; i < n; i++) {
-        size_t k = 0;
-        while (k < g->n_labels && strcmp(g->names[k], rules->gliner->names[i]) != 0) k++;
+        size_t k = nf_list_index(g->names, g->n_labels, rules->gliner->names[i]);
         rules->model_limits[i] = k < g->n_labels ? g->thresholds[k] : NF_GLINER_THRESHOLD;
     }
     return NERFIT_OK;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/str.h"
 #include "model/gliner_prompt.h"
 
 /* ---------------------------------------------------------------- vectors that are kept */
@@ -127,8 +128,7 @@ static nerfit_status find_precomputed(nf_gliner_labels *labels, const nf_model *
     const nf_gliner *g = model->gliner;
     size_t d = g->config.size, known = g->precomputed->rows;
     for (size_t i = 0; i < labels->count; i++) {
-        size_t k = 0;
-        while (k < known && strcmp(g->precomputed_labels[k], labels->prompts[i]) != 0) k++;
+        size_t k = nf_list_index(g->precomputed_labels, known, labels->prompts[i]);
         if (k == known)
             return nf_fail_at(err, NERFIT_ARGUMENT, model->folder, 0, 0,
                               "has the vectors of its %zu labels alone, and \"%s\" is none of them",

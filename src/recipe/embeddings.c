@@ -168,22 +168,16 @@ nerfit_status nf_embeddings_describe(nf_embeddings *out, const nf_descriptions *
     return status;
 }
 
-static nerfit_status read_tensors(nf_embeddings *out, const char *path, nerfit_error *err) {
+bool nf_embeddings_is_file(const char *ent2emb) {
+    return ent2emb && nf_path_has_ending(ent2emb, ".safetensors");
+}
+
+nerfit_status nf_embeddings_read(nf_embeddings *out, const char *path, nerfit_error *err) {
     nf_safetensors *file;
     NF_TRY(nf_safetensors_open(&file, path, err));
     nerfit_status status = from_tensors(out, file, path, err);
     nf_safetensors_close(file);
     if (status != NERFIT_OK) nf_embeddings_free(out);
-    return status;
-}
-
-nerfit_status nf_embeddings_read(nf_embeddings *out, const char *path, const nf_embedder *by,
-                                 nerfit_error *err) {
-    if (nf_path_has_ending(path, ".safetensors")) return read_tensors(out, path, err);
-    nf_descriptions descriptions = {0};
-    NF_TRY(nf_descriptions_read(&descriptions, path, err));
-    nerfit_status status = nf_embeddings_describe(out, &descriptions, path, by, err);
-    nf_descriptions_free(&descriptions);
     return status;
 }
 

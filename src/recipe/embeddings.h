@@ -45,9 +45,10 @@ typedef struct nf_embedder {
 
 /* All: zero-initialise before; on failure nothing is left to free. */
 
-/* A file: safetensors of embeddings, or JSON or YAML of descriptions, which alone take `by`. */
-nerfit_status nf_embeddings_read(nf_embeddings *out, const char *path, const nf_embedder *by,
-                                 nerfit_error *err);
+/* Whether ent2emb (or NULL) names a file of embeddings, not of descriptions. */
+bool nf_embeddings_is_file(const char *ent2emb);
+/* Such a file, of safetensors. */
+nerfit_status nf_embeddings_read(nf_embeddings *out, const char *path, nerfit_error *err);
 /* `name` stands for the descriptions' file in messages. Vectors have unit length. */
 nerfit_status nf_embeddings_describe(nf_embeddings *out, const nf_descriptions *descriptions,
                                      const char *name, const nf_embedder *by, nerfit_error *err);

@@ -159,21 +159,10 @@ nerfit_status nf_train_options_load(nf_train_options *options, const char *path,
                                     nerfit_error *err) {
     nf_file file;
     NF_TRY(nf_file_open(&file, path, err));
-    nerfit_status depth = nf_yaml_check_depth(file.data, file.size, path, err);
-    if (depth != NERFIT_OK) {
-        nf_file_close(&file);
-        return depth;
-    }
-    yaml_parser_t parser;
-    if (!yaml_parser_initialize(&parser)) {
-        nf_file_close(&file);
-        return nf_no_memory(err, 0);
-    }
-    yaml_parser_set_input_string(&parser, (const unsigned char *)file.data, file.size);
     yaml_reader in = {.options = options, .path = path, .err = err};
     in.folder = nf_path_parent(&options->arena, path);
-    nerfit_status status =
-        in.folder ? nf_yaml_load(&in.document, &parser, path, err) : nf_no_memory(err, 0);
+    nerfit_status status = in.folder ? nf_yaml_load(&in.document, file.data, file.size, path, err)
+                                     : nf_no_memory(err, strlen(path));
     if (status == NERFIT_OK) {
         yaml_node_t *root = yaml_document_get_root_node(&in.document);
         if (!root)
@@ -183,7 +172,6 @@ nerfit_status nf_train_options_load(nf_train_options *options, const char *path,
         if (status == NERFIT_OK) status = forget_chosen(&in);
         yaml_document_delete(&in.document);
     }
-    yaml_parser_delete(&parser);
     nf_file_close(&file);
     return status;
 }

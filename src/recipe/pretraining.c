@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "base/str.h"
 #include "data/annotations.h"
 #include "data/manifest.h"
 #include "data/weights.h"
@@ -176,17 +177,10 @@ nerfit_status nf_pretraining_fingerprint(const nf_pretraining *p, uint64_t *fing
 
 /* ---------------------------------------------------------------- descriptions */
 
-/* Where it stands; count: nowhere. */
-static size_t description_of(const nf_descriptions *d, const char *label) {
-    size_t i = 0;
-    while (i < d->count && strcmp(d->labels[i], label) != 0) i++;
-    return i;
-}
-
 /* The texts of a type, at the end of the list. */
 static nerfit_status describe_type(nf_pretraining *p, const nf_descriptions *d, const char *label,
                                    type_texts *type, const char **texts, nerfit_error *err) {
-    size_t at = description_of(d, label), n = 0;
+    size_t at = nf_list_index(d->labels, d->count, label), n = 0;
     nf_label_texts further = d->further && at < d->count ? d->further[at] : (nf_label_texts){0};
     const char *text = at < d->count ? d->texts[at] : NULL;
     char *name = nf_label_phrase(&p->arena, label);

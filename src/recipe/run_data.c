@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/str.h"
 #include "data/annotations.h"
 #include "data/selection.h"
 #include "data/weights.h"
@@ -92,9 +93,7 @@ static nerfit_status check_described(nf_run *r, const char *const *labels, size_
     for (int i = 0; i < NF_SPLITS; i++)
         for (size_t k = 0; r->corpora[i] && k < r->corpora[i]->n_labels; k++) {
             const char *label = r->corpora[i]->labels[k];
-            size_t j = 0;
-            while (j < count && strcmp(labels[j], label) != 0) j++;
-            if (j == count)
+            if (nf_list_index(labels, count, label) == count)
                 return nf_fail_at(r->err, NERFIT_ARGUMENT,
                                   in_memory ? "ent2emb" : r->options->ent2emb, 0, 0,
                                   "has nothing for label \"%s\", which the annotations use", label);
@@ -102,16 +101,12 @@ static nerfit_status check_described(nf_run *r, const char *const *labels, size_
     return NERFIT_OK;
 }
 
-static bool is_tensors(const char *ent2emb) {
-    return ent2emb && nf_path_has_ending(ent2emb, ".safetensors");
-}
-
 nerfit_status nf_run_read_types(nf_run *r) {
     const char *ent2emb = r->options->ent2emb;
     r->descriptions = r->data->descriptions;
     if (r->data->embeddings)
         return check_described(r, r->data->embeddings->types, r->data->embeddings->count);
-    if (!r->descriptions && ent2emb && !is_tensors(ent2emb)) {
+    if (!r->descriptions && ent2emb && !nf_embeddings_is_file(ent2emb)) {
         NF_TRY(nf_descriptions_read(&r->read_descriptions, ent2emb, r->err));
         r->descriptions = &r->read_descriptions;
     }
@@ -132,7 +127,7 @@ static nerfit_status find_model(nf_run *r, const char *name, bool sentence, cons
 nerfit_status nf_run_find_models(nf_run *r) {
     const nf_train_options *o = r->options;
     const char *base;
-    bool embedded = r->data->embeddings || is_tensors(o->ent2emb);
+    bool embedded = r->data->embeddings || nf_embeddings_is_file(o->ent2emb);
     bool sentence = !embedded && !o->st_model_name && o->recipe != NF_RECIPE_GLINER;
     NF_TRY(find_model(r, o->model_name, sentence, &r->model_folder, &r->model_base));
     if (o->recipe == NF_RECIPE_NERFIT)
@@ -243,14 +238,14 @@ static nerfit_status read_embeddings(nf_run *r) {
         NF_TRY(nf_embeddings_describe(&r->own_embeddings, r->descriptions,
                                       r->data->descriptions ? "ent2emb" : o->ent2emb, &by, r->err));
     else if (o->ent2emb) {
-        NF_TRY(nf_embeddings_read(&r->own_embeddings, o->ent2emb, NULL, r->err));
+        NF_TRY(nf_embeddings_read(&r->own_embeddings, o->ent2emb, r->err));
         NF_TRY(check_described(r, r->own_embeddings.types, r->own_embeddings.count));
     } else if (strcmp(o->llm, "no") != 0 && (o->max_steps[0] != 0 || o->recipe == NF_RECIPE_NERFIT))
         NF_TRY(describe_labels(r));
     else
         return NERFIT_OK;
     r->embeddings = &r->own_embeddings;
-    r->own_descriptions = !is_tensors(o->ent2emb) || r->data->descriptions;
+    r->own_descriptions = !nf_embeddings_is_file(o->ent2emb) || r->data->descriptions;
     r->same_space =
         r->own_descriptions && nf_run_same_encoder(r, r->sentence_folder, r->model_folder);
     return NERFIT_OK;
@@ -264,9 +259,8 @@ nerfit_status nf_run_labels_of_corpora(nf_run *r) {
     if (!types) return nf_no_memory(r->err, most);
     for (int i = 0; i < NF_SPLITS; i++)
         for (size_t k = 0; r->corpora[i] && k < r->corpora[i]->n_labels; k++) {
-            size_t j = 0;
-            while (j < count && strcmp(types[j], r->corpora[i]->labels[k]) != 0) j++;
-            if (j == count) types[count++] = r->corpora[i]->labels[k];
+            const char *label = r->corpora[i]->labels[k];
+            if (nf_list_index(types, count, label) == count) types[count++] = label;
         }
     return nf_label_set_make(&r->labels, types, count, r->err);
 }

@@ -43,7 +43,7 @@ static nerfit_status keep_prompts(nf_run *r, const nf_descriptions *d) {
 nerfit_status nf_run_prompt_labels(nf_run *r) {
     const nf_train_options *o = r->options;
     const nf_descriptions *d = r->descriptions;
-    if (r->data->embeddings || (o->ent2emb && nf_path_has_ending(o->ent2emb, ".safetensors")))
+    if (r->data->embeddings || nf_embeddings_is_file(o->ent2emb))
         return nf_fail(
             r->err, NERFIT_ARGUMENT,
             "ent2emb: the recipe gliner reads labels as texts: their names, or a JSON or "

@@ -4,19 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/utf8.h"
 #include "data/words.h"
 
 /* ---------------------------------------------------------------- sentences */
 
 nerfit_status nf_conll_add_row(nf_conll *s, const nf_conll_row *row, nerfit_error *err) {
-    if (s->n_rows == s->rows_capacity) {
-        size_t capacity = s->rows_capacity ? 2 * s->rows_capacity : 64;
-        nf_conll_row *grown = realloc(s->rows, capacity * sizeof *grown);
-        if (!grown) return nf_no_memory(err, capacity * sizeof *grown);
-        s->rows = grown;
-        s->rows_capacity = capacity;
-    }
+    if (!nf_array_reserve(&s->rows, &s->rows_capacity, s->n_rows + 1, sizeof *s->rows))
+        return nf_no_memory(err, 0);
     s->rows[s->n_rows++] = *row;
     return NERFIT_OK;
 }
@@ -29,13 +25,8 @@ nerfit_status nf_conll_end_sentence(nf_conll *s, nerfit_error *err) {
     if (s->refused) s->n_rows = sentence_start(s, s->n_sentences);
     s->refused = false;
     if (s->n_rows == sentence_start(s, s->n_sentences)) return NERFIT_OK;
-    if (s->n_sentences == s->ends_capacity) {
-        size_t capacity = s->ends_capacity ? 2 * s->ends_capacity : 16;
-        size_t *grown = realloc(s->ends, capacity * sizeof *grown);
-        if (!grown) return nf_no_memory(err, capacity * sizeof *grown);
-        s->ends = grown;
-        s->ends_capacity = capacity;
-    }
+    if (!nf_array_reserve(&s->ends, &s->ends_capacity, s->n_sentences + 1, sizeof *s->ends))
+        return nf_no_memory(err, 0);
     s->ends[s->n_sentences++] = s->n_rows;
     return NERFIT_OK;
 }

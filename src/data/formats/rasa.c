@@ -222,17 +222,10 @@ static nerfit_status read_item(nf_reading *reading, yaml_document_t *d, yaml_nod
 }
 
 static nerfit_status read_yaml(nf_reading *reading, const char *text, size_t size) {
-    yaml_parser_t parser;
     yaml_document_t document;
-    NF_TRY(nf_yaml_check_depth(text, size, reading->name, reading->err));
-    if (!yaml_parser_initialize(&parser)) return nf_no_memory(reading->err, size);
-    yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
     nerfit_error error;
-    nerfit_status status = nf_yaml_load(&document, &parser, reading->name, &error);
-    if (status != NERFIT_OK) {
-        yaml_parser_delete(&parser);
-        return nf_reading_take(reading, &error);
-    }
+    nerfit_status status = nf_yaml_load(&document, text, size, reading->name, &error);
+    if (status != NERFIT_OK) return nf_reading_take(reading, &error);
     yaml_node_t *nlu = yaml_member(&document, yaml_document_get_root_node(&document), "nlu");
     if (!nlu || nlu->type != YAML_SEQUENCE_NODE)
         status = nf_reading_malformed(reading, 1, 0, "expected Rasa's list \"nlu:\"");
@@ -241,7 +234,6 @@ static nerfit_status read_yaml(nf_reading *reading, const char *text, size_t siz
              i < nlu->data.sequence.items.top && status == NERFIT_OK; i++)
             status = read_item(reading, &document, yaml_document_get_node(&document, *i));
     yaml_document_delete(&document);
-    yaml_parser_delete(&parser);
     return status;
 }
 

@@ -288,7 +288,7 @@ class WaysTest(Case):
         while not self.server.questions():
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=300)
         self.assertEqual(process.returncode, 130, err)
         self.assertIn("the answers are kept", err)
 
@@ -485,7 +485,7 @@ class OpenTest(Case):
     def open(self, *more, **options):
         arguments = ["texts.txt", "--llm", "ollama/x", "--open", "--json", "report.json", *more]
         process = self.start(*arguments, "--output", "open.jsonl")
-        out = "".join(process.communicate(timeout=60))
+        out = "".join(process.communicate(timeout=300))
         self.assertEqual(process.returncode, options.get("status", 0), out)
         self.assertRegex(out, options.get("expect", "(?s).*"))
         if process.returncode == 0:
@@ -541,7 +541,7 @@ class OpenTest(Case):
         self.open("--one_label_at_a_time", status=1, expect="open: there is no label")
         self.open("--open_threshold", "2", status=2, expect="is not a cosine")
         process = self.start("texts.txt", "--llm", "ollama/x", "--open")
-        self.assertIn("goes beside --output, or to --types", process.communicate(timeout=60)[1])
+        self.assertIn("goes beside --output, or to --types", process.communicate(timeout=300)[1])
 
 
 if __name__ == "__main__":

@@ -120,7 +120,7 @@ def test_pools(model):
         assert pool.map_async(predict, TEXTS).get(60) == expected
         assert pool.starmap_async(predict_with, [(model, TEXTS[0])]).get(60) == expected[:1]
     with concurrent.futures.ProcessPoolExecutor(2, mp_context=fork) as pool:
-        assert list(pool.map(predict, TEXTS, timeout=60)) == expected
+        assert list(pool.map(predict, TEXTS, timeout=300)) == expected
 
 
 def test_a_child_after_a_training(options, tmp_path):
@@ -159,5 +159,5 @@ def test_a_bare_fork_without_pytest(trained):
         "if os.fork() == 0: m.predict('wake me up at nine'); os._exit(0)\n"
         "sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))"
     )
-    done = subprocess.run([sys.executable, "-c", code, trained.result.model_folder], timeout=60)
+    done = subprocess.run([sys.executable, "-c", code, trained.result.model_folder], timeout=300)
     assert done.returncode == 0

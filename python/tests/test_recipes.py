@@ -69,7 +69,7 @@ def test_fastapi(folder, expected):
 
 
 def ask(address, body):
-    with urllib.request.urlopen(address, json.dumps(body).encode(), timeout=60) as answer:
+    with urllib.request.urlopen(address, json.dumps(body).encode(), timeout=300) as answer:
         return json.load(answer)
 
 
@@ -123,11 +123,11 @@ def test_celery(folder, expected, tmp_path):
     asking = (
         "import json, queue_of_files\nfrom celery_tasks import tag\n"
         f"jobs = [tag.delay([text]) for text in {TEXTS!r}]\n"
-        "print(json.dumps([job.get(timeout=120)[0] for job in jobs]))\n"
+        "print(json.dumps([job.get(timeout=300)[0] for job in jobs]))\n"
     )
     try:
         told = subprocess.run([sys.executable, "-c", asking], env=environment, cwd=tmp_path,
-                              capture_output=True, text=True, timeout=200)  # fmt: skip
+                              capture_output=True, text=True, timeout=300)  # fmt: skip
         assert told.returncode == 0, told.stderr
         assert near(json.loads(told.stdout), expected)
     finally:

@@ -145,12 +145,16 @@ static int train(work *run, nerfit_config *config, progress *p, bool json) {
     return DONE;
 }
 
+bool cli_is_one_of_a_job(void) {
+    const char *size = getenv("OMPI_COMM_WORLD_SIZE");
+    return size && strcmp(size, "1") != 0;
+}
+
 /* Where mpirun started several processes, the run is theirs. */
 static int join_job(nerfit_config *config, progress *p) {
     nerfit_error error;
-    const char *size = getenv("OMPI_COMM_WORLD_SIZE");
     size_t count;
-    if (!size || strcmp(size, "1") == 0) return -1;
+    if (!cli_is_one_of_a_job()) return -1;
     if (nerfit_config_join_mpi(config, &p->rank, &count, &error) != NERFIT_OK)
         return cli_fail(&error);
     if (p->rank > 0) p->bar.terminal = false;

@@ -11,6 +11,9 @@
 int cli_read_config(const command *self, int argc, char **argv, nerfit_config *config,
                     const cli_option *options, size_t n_options);
 
+/* Whether Open MPI's mpirun started this process beside others. */
+bool cli_is_one_of_a_job(void);
+
 /* From now on the first SIGINT or SIGTERM is only remembered; a second one ends the program. */
 void cli_catch_interrupts(void);
 bool cli_interrupted(void);

@@ -731,7 +731,8 @@ NERFIT_API void nerfit_config_free(nerfit_config *config);
 /* Joins the job that Open MPI's mpirun started (libmpi.so.40, opened now): nerfit_train and
  * nerfit_pretrain then train with all its processes, each with a rank from 0 and
  * per_device_train_batch_size texts of a batch; all read the same files. Rank 0 writes output_dir and has
- * the result; the others' result is empty. Call it in all of them, at most once in a process.
+ * the result; the others' result is empty. Call it in all of them, at most once in a process; more often
+ * where the process has initialised MPI itself, and finalises it.
  * nerfit_config_free waits for the others and leaves the job, or ends it if the training failed: tell of
  * an error before. */
 NERFIT_API nerfit_status nerfit_config_join_mpi(nerfit_config *config, size_t *rank, size_t *size,

@@ -164,6 +164,11 @@ class Mpi(unittest.TestCase):
         self.assertIn("unlabelled_annotations: the teacher is a run of one process", told.stderr)
         self.assertFalse((self.root / "out" / "teacher").exists())
 
+    def test_fewshot_is_refused(self):
+        told = self.run_it([NERFIT, "fewshot", "--output_dir", "out"], 2, code=None)
+        self.assertNotEqual(told.returncode, 0)
+        self.assertIn("fewshot is the work of one process", told.stderr)
+
     def test_other_ranks_are_refused(self):
         self.run_it(self.command("out", 2, "original", "--max_steps", "0,4"), 2)
         shutil.rmtree(self.root / "out" / "best")

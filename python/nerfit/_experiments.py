@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Optional, Union
 from collections.abc import Iterable, Sequence
 
-from . import _library
+from . import _job, _library
 from ._arguments import TrainingArguments
 from ._corpus import log_function
 from ._interrupt import Run
@@ -153,6 +153,7 @@ def fewshot(
         pretrained=_library.encode_path(pretrained),
         negatives=None if negatives is None else _library.encode(str(negatives), "negatives"),
     )
+    _job.refuse("fewshot")
     trainer = Trainer(args, progress=False)  # reads the data
     config = trainer._configure(None)
     watch = _Fewshot(callback)

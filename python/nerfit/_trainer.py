@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Optional, overload
 from collections.abc import Iterable, Mapping, Sequence
 
-from . import _data, _library, _progress, _transfer, _values
+from . import _data, _job, _library, _progress, _transfer, _values
 from ._arguments import TrainingArguments
 from ._callbacks import Trackers, TransformersCallback, is_transformers_callback, tracker_names
 from ._interrupt import Run
@@ -103,7 +103,7 @@ class TrainResult:
     """What a run has left."""
 
     model_folder: str
-    """The model to use."""
+    """The model to use; "" where another rank of an MPI job has it."""
     report: Report | None
     """Scores of the final model, if there were data to score."""
     report_of: str | None
@@ -114,6 +114,9 @@ class TrainResult:
     options: dict[str, Any] = field(default_factory=dict, repr=False)
     """What the run used, by training_args.json; under "chosen_by_recipe" what was not given and the
     recipe chose: ``result.options["chosen_by_recipe"]["max_steps"]``."""
+    rank: int = field(default=0, repr=False)
+    """This process's in the job that mpirun started. Rank 0 has the model; the others' result says
+    nothing else."""
 
     def to_pandas(self) -> Any:
         """The run's metrics.jsonl: a row a log entry or an evaluation, with "stage", "step", "loss",
@@ -300,6 +303,10 @@ class Trainer:
                 is finished; or a checkpoint's folder. The result has the same bits as that of a run
                 never stopped.
 
+        Under Open MPI's ``mpirun -n N python ...`` all N processes train one model, as ``nerfit
+        train`` does there (docs/scale.md); a process can train so once. Callbacks are called in all
+        of them; rank 0 alone has progress, messages and trackers.
+
         Raises:
             KeyboardInterrupt: Ctrl-C; a checkpoint was written after the current step (while a
                 model is downloaded: what has come is kept).
@@ -317,6 +324,10 @@ class Trainer:
         if self._model is None:
             if self.result is None:
                 raise ArgumentError("there is no model yet: call train() first")
+            if self.result.rank > 0:
+                raise ArgumentError(
+                    f"rank {self.result.rank} has no model: go on where trainer.result.rank is 0"
+                )
             args = self.args
             self._model = load(self.result.model_folder, args.backend, args.precision, args.threads)
         return self._model
@@ -374,19 +385,27 @@ def run(
 ) -> TrainResult:
     """Runs ``nerfit_train`` or ``nerfit_pretrain``, with what Python does for them: trackers, progress,
     callbacks, Ctrl-C."""
+    rank, _ = _job.join(config)
+    speaks = rank == 0
+    show_progress = show_progress and speaks
     trackers, progress = Trackers(args), _progress.make() if show_progress else None
+    for callback in callbacks:
+        if isinstance(callback, TransformersCallback):
+            callback.state.is_world_process_zero = speaks
     told: list[Callback] = [*([progress] if progress else []), *callbacks]
-    training = _Training([*told, trackers] if trackers.names else told)
+    training = _Training([*told, trackers] if trackers.names and speaks else told)
     transfers = _transfer.Transfers(training, show_progress)
     given = _library.TrainResult()
 
     def work() -> TrainResult:
         functions = _library.Callbacks(
-            log=log_function, event=training.function, transfer=transfers.function
+            event=training.function, transfer=transfers.function
         )
+        if speaks:
+            functions.log = log_function
         with transfers:
             _library.call(function, config.address, byref(functions), byref(given))
-        return _take_result(given)
+        return _take_result(given) if speaks else TrainResult("", None, None, 0.0, None, rank=rank)
 
     try:
         return training.of(work, f" ({function}(resume_from_checkpoint=True))")

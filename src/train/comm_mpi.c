@@ -16,11 +16,14 @@ enum { MPI_THREAD_FUNNELED = 1 };
 /* What is used of the library; handles are pointers there. */
 typedef struct mpi_calls {
     int (*Init_thread)(int *argc, char ***argv, int required, int *provided);
+    int (*Initialized)(int *is);
+    int (*Finalized)(int *is);
     int (*Finalize)(void);
     int (*Abort)(void *comm, int code);
     int (*Comm_rank)(void *comm, int *rank);
     int (*Comm_size)(void *comm, int *size);
     int (*Comm_dup)(void *comm, void **copy);
+    int (*Comm_free)(void **comm);
     int (*Allreduce)(const void *send, void *receive, int n, void *type, void *op, void *comm);
     int (*Allgather)(const void *send, int n, void *type, void *receive, int m, void *received,
                      void *comm);
@@ -33,11 +36,14 @@ typedef struct mpi_calls {
 
 static const nf_symbol symbols[] = {
     {"MPI_Init_thread", offsetof(mpi_calls, Init_thread)},
+    {"MPI_Initialized", offsetof(mpi_calls, Initialized)},
+    {"MPI_Finalized", offsetof(mpi_calls, Finalized)},
     {"MPI_Finalize", offsetof(mpi_calls, Finalize)},
     {"MPI_Abort", offsetof(mpi_calls, Abort)},
     {"MPI_Comm_rank", offsetof(mpi_calls, Comm_rank)},
     {"MPI_Comm_size", offsetof(mpi_calls, Comm_size)},
     {"MPI_Comm_dup", offsetof(mpi_calls, Comm_dup)},
+    {"MPI_Comm_free", offsetof(mpi_calls, Comm_free)},
     {"MPI_Allreduce", offsetof(mpi_calls, Allreduce)},
     {"MPI_Allgather", offsetof(mpi_calls, Allgather)},
     {"MPI_Allgatherv", offsetof(mpi_calls, Allgatherv)},
@@ -56,6 +62,7 @@ typedef struct mpi_comm {
     void *end;    /* a communicator for the last meeting */
     double *part; /* [PART], floats or doubles */
     bool joined, done;
+    bool guest; /* who joined the job before leaves it */
 } mpi_comm;
 
 /* MPI's own handling of errors ends the job with its message; this is for builds that return. */
@@ -152,9 +159,18 @@ static nerfit_status open_library(mpi_calls *calls, nerfit_error *err) {
 }
 
 static nerfit_status join(mpi_comm *m, nerfit_error *err) {
-    int provided, rank, size;
+    int provided, rank, size, there = 0, gone = 0;
     NF_TRY(open_library(&m->mpi, err));
-    NF_TRY(check(m->mpi.Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided), "joining", err));
+    NF_TRY(check(m->mpi.Finalized(&gone), "joining", err));
+    if (gone)
+        return nf_fail(err, NERFIT_ARGUMENT,
+                       "this process has left its MPI job, and cannot join it again: each training "
+                       "takes an mpirun of its own");
+    NF_TRY(check(m->mpi.Initialized(&there), "joining", err));
+    m->guest = there;
+    if (!there)
+        NF_TRY(
+            check(m->mpi.Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided), "joining", err));
     m->joined = true;
     NF_TRY(check(m->mpi.Comm_rank(m->mpi.world, &rank), "the rank", err));
     NF_TRY(check(m->mpi.Comm_size(m->mpi.world, &size), "the size", err));
@@ -200,9 +216,10 @@ static bool meet_at_the_end(mpi_comm *m) {
 void nf_comm_mpi_free(nf_comm *comm) {
     mpi_comm *m = (mpi_comm *)comm;
     if (!m) return;
-    if (m->joined && m->done && meet_at_the_end(m))
-        m->mpi.Finalize();
-    else if (m->joined) {
+    if (m->joined && m->done && meet_at_the_end(m)) {
+        m->mpi.Comm_free(&m->end);
+        if (!m->guest) m->mpi.Finalize();
+    } else if (m->joined) {
         fflush(stdout);
         fflush(stderr);
         m->mpi.Abort(m->mpi.world, 1);

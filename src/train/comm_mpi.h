@@ -12,11 +12,13 @@
 
 #include "train/comm.h"
 
-/* Joins the job; once in a process. */
+/* Joins the job; once in a process, unless the process has initialised MPI itself (mpi4py): it then
+ * stays in the job, and may be joined again. */
 nerfit_status nf_comm_mpi(nf_comm **out, nerfit_error *err);
 /* The rank has done what it had to do: its end is no failure. */
 void nf_comm_mpi_done(nf_comm *comm);
-/* Waits for the others, and leaves the job; ends the whole job unless the rank is done. NULL is fine. */
+/* Waits for the others, and leaves the job that it joined; ends the whole job unless the rank is done.
+ * NULL is fine. */
 void nf_comm_mpi_free(nf_comm *comm);
 
 #endif

@@ -240,6 +240,58 @@ static void test_ranks(void **state) {
     check_case(&cases[1], "cpu", 1e-4);
 }
 
+/* ---------------------------------------------------------------- while backward goes on */
+
+enum { MOST_SUMS = 64 };
+static nerfit_status (*plain_sum)(nf_comm *, nf_backend *, nf_values *, size_t, nerfit_error *);
+static nerfit_status (*plain_run)(nf_task *, nf_pass *, const nf_head_batch *, double *,
+                                  nerfit_error *);
+static struct {
+    const nf_values *at;
+    bool in_backward;
+} sums[MOST_SUMS];
+static size_t n_sums;
+static bool in_backward;
+
+static nerfit_status note_sum(nf_comm *comm, nf_backend *be, nf_values *y, size_t n,
+                              nerfit_error *err) {
+    if (n_sums < MOST_SUMS) sums[n_sums].at = y, sums[n_sums++].in_backward = in_backward;
+    return plain_sum(comm, be, y, n, err);
+}
+
+static nerfit_status note_run(nf_task *task, nf_pass *pass, const nf_head_batch *batch,
+                              double *loss, nerfit_error *err) {
+    in_backward = true;
+    nerfit_status status = plain_run(task, pass, batch, loss, err);
+    in_backward = false;
+    return status;
+}
+
+/* Layers' sums begin in backward, the last layer's first; all others behind it. */
+static void test_sums_in_backward(void **state) {
+    (void)state;
+    rank_run run;
+    nf_comm *comm;
+    assert_ok(nf_comm_threads(&comm, 1, &error), &error);
+    begin(&run, &cases[0], "cpu", comm);
+    plain_sum = comm->begin_sum;
+    plain_run = run.task->run;
+    comm->begin_sum = note_sum;
+    run.task->run = note_run;
+    run.stage.options.max_steps = 1;
+    n_sums = 0;
+    work(&run);
+    assert_ok(run.status, &run.error);
+    size_t layers = run.model->encoder.n_layers;
+    assert_true(layers >= 2 && n_sums > layers && n_sums < MOST_SUMS);
+    for (size_t i = 0; i < n_sums; i++) {
+        assert_int_equal(sums[i].in_backward, i < layers);
+        assert_true(i == 0 || i >= layers || sums[i].at < sums[i - 1].at);
+    }
+    end(&run);
+    nf_comm_threads_free(&comm, 1);
+}
+
 /* ---------------------------------------------------------------- when a rank fails */
 
 static nerfit_status fail_later(nf_task *task, nf_pass *pass, const nf_head_batch *batch,
@@ -270,6 +322,7 @@ static void test_failing_rank(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ranks),
+        cmocka_unit_test(test_sums_in_backward),
         cmocka_unit_test(test_failing_rank),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -95,6 +95,19 @@ class Mpi(unittest.TestCase):
                 names = lambda out: sorted(p.name for p in (self.root / out).iterdir())
                 self.assertEqual(names("many"), names("one"))
 
+    def test_sums_in_bf16(self):
+        """They begin as f32's do (the first loss is of the same weights), and go where those go."""
+        for out, sums in (("f32", "f32"), ("bf16", "bf16"), ("again", "bf16")):
+            self.run_it(self.command(out, 2, "original", "--gradient_sums", sums), 2)
+        exact, rounded = ([m["loss"] for m in self.metrics(out) if "loss" in m] for out in ("f32", "bf16"))
+        self.assertEqual(exact[0], rounded[0])
+        self.assertNotEqual(exact, rounded)
+        for a, b in zip(exact, rounded):
+            self.assertLessEqual(abs(a - b), 0.01 * a, (exact, rounded))
+        self.assertEqual(self.weights("bf16"), self.weights("again"))
+        told = self.run_it(self.command("one", 4, "original", "--gradient_sums", "bf16"))
+        self.assertIn("one process has no sums to send", told.stderr)
+
     def predictions(self, out):
         command = [NERFIT, "predict", f"{out}/best", "texts.txt", "--format", "brackets", "--precision", "f32"]
         return self.run_it(command).stdout

@@ -129,6 +129,7 @@ nerfit_status nf_encoder_backward(const nf_encoder *encoder, const nf_pass *pass
                                      &saved->layers[i].attention));
         if (deeper && dhidden_states && dhidden_states[i])
             pass->be->axpy(pass->be, dy, 1.0, dhidden_states[i], n * c);
+        if (pass->layer_done) pass->layer_done(pass->listener, (size_t)i);
     }
     nf_batch_positions_finish_backward(encoder, pass, &batch_positions);
     if (lowest < 0) return nf_embedding_backward(encoder, pass, dy, &saved->embedding);

@@ -85,8 +85,9 @@ typedef struct nf_train_options {
     bool word_shape;
     char *report_to;
     /* the machine */
-    int64_t backend;   /* 0: auto; else one more than its index in tensor/backends.h */
-    int64_t precision; /* nf_precision */
+    int64_t backend;       /* 0: auto; else one more than its index in tensor/backends.h */
+    int64_t precision;     /* nf_precision */
+    int64_t gradient_sums; /* 0: f32, 1: bf16 */
     int64_t threads;
     char *resume_from_checkpoint;
     bool overwrite_output_dir;

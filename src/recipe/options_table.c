@@ -234,6 +234,8 @@ const nf_option nf_options[] = {
      NF_BACKEND_HELP "."},
     {"precision", CHOICE, false, AT(precision), "auto", 0, 0, NF_PRECISION_CHOICES_TRAINING,
      MACHINE, "Of matrix products; auto: bf16 if bf16 or fp16 is set and the CPU has it."},
+    {"gradient_sums", CHOICE, false, AT(gradient_sums), "f32", 0, 0, "f32|bf16", MACHINE,
+     "How gradients travel between the processes of a training under mpirun."},
     {"threads", INT, false, AT(threads), "0", 0, 1024, NULL, MACHINE, "CPU threads; 0: all cores."},
     {"resume_from_checkpoint", TEXT, false, AT(resume_from_checkpoint), NULL, 0, 0, NULL, MACHINE,
      "true: go on from output_dir's newest checkpoint, or behind what is finished there; or a "

@@ -420,6 +420,7 @@ nerfit_status nf_task_pretraining(nf_task **out, nf_pretraining *p, nf_model *mo
                            .dresser = p,
                            .measure = task_measure,
                            .run = task_run,
+                           .one_pass = true,
                            .free = task_free};
     *out = &task->task;
     return NERFIT_OK;

@@ -25,6 +25,7 @@ static const char *const unlike[] = {
     "resume_from_checkpoint",
     "overwrite_output_dir",
     "threads",
+    "gradient_sums",
     "calibration",
     "calibration_folds",
     "model_name",
@@ -114,6 +115,8 @@ nerfit_status nf_run_make_identity(nf_run *r) {
     json_object_set_new(out, "labels", labels);
     if (nf_comm_size(r->data->comm) > 1) /* a step has so many batches at once */
         json_object_set_new(out, "ranks", json_integer((json_int_t)r->data->comm->size));
+    if (nf_comm_size(r->data->comm) > 1 && r->options->gradient_sums)
+        json_object_set_new(out, "gradient_sums", json_string("bf16"));
     if (!r->corpora[NF_SPLIT_TRAIN]) /* of pre-training: its texts and descriptions */
         json_object_set_new(out, "pretrain_annotations", fingerprint_text(r->fingerprint));
     nerfit_status status = add_corpora(r, out);

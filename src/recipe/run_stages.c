@@ -81,7 +81,16 @@ static void set_precision(nf_run *r, int s) {
                     r->be->precision == NF_PRECISION_BF16 ? "bf16" : "f32 (it has no bf16)");
 }
 
+static void set_sums(nf_run *r) {
+    bool bf16 = r->options->gradient_sums;
+    if (r->data->comm)
+        r->data->comm->bf16 = bf16;
+    else if (bf16)
+        nf_log_info(r->log, "gradient_sums: one process has no sums to send");
+}
+
 nerfit_status nf_run_stage(nf_run *r, int s, nf_task *task) {
+    set_sums(r);
     nf_stage stage = {.number = s + 1,
                       .folder = nf_run_stage_folder(r, s),
                       .task = task,

@@ -20,9 +20,12 @@ typedef struct nf_comm nf_comm;
 
 struct nf_comm {
     size_t rank, size;
-    /* y [n] becomes the sum over all ranks, taken in their order: the same bits everywhere. */
-    nerfit_status (*all_reduce)(nf_comm *comm, nf_backend *be, nf_values *y, size_t n,
-                                nerfit_error *err);
+    bool bf16; /* sums may travel rounded to bfloat16 */
+    /* y [n] becomes the sum over all ranks, taken in their order: the same bits everywhere. It may
+     * take until finish_sums, so that ranks compute meanwhile: y is left alone until then. */
+    nerfit_status (*begin_sum)(nf_comm *comm, nf_backend *be, nf_values *y, size_t n,
+                               nerfit_error *err);
+    nerfit_status (*finish_sums)(nf_comm *comm, nerfit_error *err);
     /* Numbers on the host: rank r's values [n] are all [r * n ..] on every rank. */
     nerfit_status (*all_gather)(nf_comm *comm, const double *values, size_t n, double *all,
                                 nerfit_error *err);

@@ -1,9 +1,7 @@
 /* Ranks that are processes of a job which Open MPI's mpirun started, on one machine or many.
  *
  * The library is opened when it is asked for (libmpi.so.40: Open MPI 4 and 5), so that nerfit neither
- * needs it nor its headers. Sums are Open MPI's: in an order that depends on the number of ranks and
- * of values alone, so that equal runs have equal bits, and the same bits on every rank; not in the
- * order of ranks, as those of threads are.
+ * needs it nor its headers.
  *
  * A rank that fails ends the job (MPI_Abort) when its communicator is freed, after its message was
  * told; of a rank that is killed mpirun tells, and ends the others. */

@@ -13,10 +13,19 @@ typedef struct trained_weight {
     size_t first, end;
 } trained_weight;
 
+typedef struct range {
+    size_t first, end;
+} range;
+
 struct nf_optimizer {
     nf_network *net;
     trained_weight *weights; /* [n_weights] by their places */
     size_t n_weights;
+    /* of every layer the elements of its weights, where they lie together: their sums over ranks begin
+     * while backward goes on. Empty ones wait for the others. */
+    range *layers; /* [n_layers], ascending */
+    size_t n_layers;
+    size_t n_waiting; /* layers from 0 on whose sums have not begun */
     /* the word embeddings; n_rows = 0: they are not trained, or too small to matter */
     size_t first, end; /* elements of the flat buffers */
     size_t n_rows, c;
@@ -34,6 +43,7 @@ struct nf_optimizer {
 void nf_optimizer_free(nf_optimizer *o) {
     if (!o) return;
     free(o->weights);
+    free(o->layers);
     free(o->live);
     free(o->rows);
     free(o->met);
@@ -65,6 +75,47 @@ static nerfit_status find_weights(nf_optimizer *o, nerfit_error *err) {
             (trained_weight){linear, first, first + nf_parameter_count(linear->weight)};
     }
     qsort(o->weights, o->n_weights, sizeof *o->weights, by_place);
+    return NERFIT_OK;
+}
+
+static bool widen(range *r, const nf_linear *linear) {
+    if (!linear || !linear->weight->grad || linear->weight->removed) return false;
+    size_t first = linear->weight->offset, end = first + nf_parameter_count(linear->weight);
+    if (r->end == 0 || first < r->first) r->first = first;
+    if (end > r->end) r->end = end;
+    return true;
+}
+
+/* The weights of a layer that backward is done with when it is done with the layer; empty if others
+ * lie among them. */
+static range weights_of(const nf_network *net, const nf_encoder *encoder, size_t layer) {
+    const nf_attention *a = &encoder->layers[layer].attention;
+    const nf_feed_forward *f = &encoder->layers[layer].feed_forward;
+    range r = {0, 0};
+    bool shared = encoder->shares_layers || a->position_key || a->position_query;
+    const nf_linear *const linears[] = {a->query, a->key, a->value, a->fused,
+                                        a->out,   f->up,  f->gate,  f->down};
+    size_t own = 0, there = 0;
+    for (size_t i = 0; i < NF_COUNT(linears) && !shared; i++) own += widen(&r, linears[i]);
+    for (size_t i = 0; i < net->n_parameters; i++) {
+        const nf_parameter *p = net->parameters[i];
+        there += p->grad && !p->removed && p->offset >= r.first && p->offset < r.end;
+    }
+    return own == there ? r : (range){0, 0};
+}
+
+/* In ascending order; what lies otherwise stays empty. */
+static nerfit_status find_layers(nf_optimizer *o, const nf_encoder *encoder, nerfit_error *err) {
+    o->layers = calloc(encoder->n_layers + 1, sizeof *o->layers);
+    if (!o->layers) return nf_no_memory(err, encoder->n_layers * sizeof *o->layers);
+    o->n_layers = encoder->n_layers;
+    size_t end = o->n_rows ? o->end : 0;
+    for (size_t i = 0; i < o->n_layers; i++) {
+        range r = weights_of(o->net, encoder, i);
+        if (r.first < end) continue;
+        end = r.end;
+        o->layers[i] = r;
+    }
     return NERFIT_OK;
 }
 
@@ -115,6 +166,7 @@ nerfit_status nf_optimizer_new(nf_optimizer **out, nf_model *model, nerfit_error
                      ? find_live(o, err)
                      : nf_no_memory(err, o->n_rows * 20);
     }
+    if (status == NERFIT_OK) status = find_layers(o, &model->encoder, err);
     if (status == NERFIT_OK)
         *out = o;
     else
@@ -188,14 +240,16 @@ void nf_optimizer_begin(nf_optimizer *o) {
         o->met[o->step_rows[i]] = false;
     }
     o->n_met = 0;
+    o->n_waiting = o->n_layers;
 }
 
-/* Weights that no batch of the step came to have no gradient. */
-static void end_gradients(nf_optimizer *o) {
+/* Weights among these elements that no batch of the step came to have no gradient. */
+static void end_gradients(nf_optimizer *o, size_t first, size_t end) {
     nf_network *net = o->net;
     for (size_t i = 0; i < net->n_linears; i++) {
         nf_parameter *p = net->linears[i]->weight;
-        if (p->grad && p->fresh) net->be->zero(net->be, p->grad, nf_parameter_count(p));
+        if (!p->grad || p->offset < first || p->offset >= end) continue;
+        if (p->fresh) net->be->zero(net->be, p->grad, nf_parameter_count(p));
         p->fresh = false;
     }
 }
@@ -218,17 +272,18 @@ static nerfit_status take_rows(nf_optimizer *o, nf_comm *comm, nerfit_error *err
     return NERFIT_OK;
 }
 
-/* Their gradients, packed: one call for all. */
-static nerfit_status reduce_rows(nf_optimizer *o, nf_comm *comm, nerfit_error *err) {
+/* Their gradients, packed: one sum for all. Ends all sums. */
+static nerfit_status sum_rows(nf_optimizer *o, nf_comm *comm, nerfit_error *err) {
     nf_backend *be = o->net->be;
     nf_values *grads = o->net->flat_grads;
-    if (o->n_met == 0) return NERFIT_OK;
+    if (o->n_met == 0) return comm->finish_sums(comm, err);
     nf_values *packed = be->memory_new(be, o->n_met * o->c * be->real_size);
     if (!packed) return nf_no_memory(err, o->n_met * o->c * be->real_size);
     for (size_t i = 0; i < o->n_met; i++)
         be->copy(be, nf_at(be, packed, i * o->c),
                  part(o, grads, o->first + (size_t)o->step_rows[i] * o->c), o->c);
-    nerfit_status status = comm->all_reduce(comm, be, packed, o->n_met * o->c, err);
+    nerfit_status status = comm->begin_sum(comm, be, packed, o->n_met * o->c, err);
+    if (status == NERFIT_OK) status = comm->finish_sums(comm, err);
     for (size_t i = 0; i < o->n_met && status == NERFIT_OK; i++)
         be->copy(be, part(o, grads, o->first + (size_t)o->step_rows[i] * o->c),
                  nf_at(be, packed, i * o->c), o->c);
@@ -236,23 +291,46 @@ static nerfit_status reduce_rows(nf_optimizer *o, nf_comm *comm, nerfit_error *e
     return status;
 }
 
+static nerfit_status begin_sum(nf_optimizer *o, nf_comm *comm, size_t first, size_t end,
+                               nerfit_error *err) {
+    if (end <= first) return NERFIT_OK;
+    return comm->begin_sum(comm, o->net->be, part(o, o->net->flat_grads, first), end - first, err);
+}
+
+nerfit_status nf_optimizer_layer_done(nf_optimizer *o, nf_comm *comm, size_t layer,
+                                      nerfit_error *err) {
+    while (o->n_waiting > layer) {
+        const range *r = &o->layers[--o->n_waiting];
+        end_gradients(o, r->first, r->end);
+        NF_TRY(begin_sum(o, comm, r->first, r->end, err));
+    }
+    return NERFIT_OK;
+}
+
 nerfit_status nf_optimizer_reduce(nf_optimizer *o, nf_comm *comm, nerfit_error *err) {
-    nf_backend *be = o->net->be;
-    nf_values *grads = o->net->flat_grads;
-    end_gradients(o);
-    size_t before = o->n_rows ? o->first : o->net->n_trained;
-    if (before) NF_TRY(comm->all_reduce(comm, be, grads, before, err));
-    if (!o->n_rows) return NERFIT_OK;
-    if (o->net->n_trained > o->end)
-        NF_TRY(comm->all_reduce(comm, be, part(o, grads, o->end), o->net->n_trained - o->end, err));
+    NF_TRY(nf_optimizer_layer_done(o, comm, 0, err));
+    end_gradients(o, 0, o->net->n_trained);
+    /* what lies between layers and word embeddings */
+    size_t at = 0;
+    if (o->n_rows) {
+        NF_TRY(begin_sum(o, comm, 0, o->first, err));
+        at = o->end;
+    }
+    for (size_t i = 0; i < o->n_layers; i++) {
+        if (o->layers[i].end == 0) continue;
+        NF_TRY(begin_sum(o, comm, at, o->layers[i].first, err));
+        at = o->layers[i].end;
+    }
+    NF_TRY(begin_sum(o, comm, at, o->net->n_trained, err));
+    if (!o->n_rows) return comm->finish_sums(comm, err);
     NF_TRY(take_rows(o, comm, err));
-    return reduce_rows(o, comm, err);
+    return sum_rows(o, comm, err);
 }
 
 double nf_optimizer_norm(nf_optimizer *o) {
     nf_backend *be = o->net->be;
     nf_values *grads = o->net->flat_grads;
-    end_gradients(o);
+    end_gradients(o, 0, o->net->n_trained);
     double sum = be->sum_of_squares(be, grads, o->n_rows ? o->first : o->net->n_trained);
     if (o->n_rows)
         sum += be->sum_of_squares(be, part(o, grads, o->end), o->net->n_trained - o->end);

@@ -21,6 +21,10 @@ void nf_optimizer_begin(nf_optimizer *optimizer);
 /* Before a batch is run: brings the rows of these tokens up to date. */
 nerfit_status nf_optimizer_touch(nf_optimizer *optimizer, const int32_t *ids, size_t count,
                                  nerfit_error *err);
+/* With several ranks, where no more is added to the gradients of a layer's weights and of those above it,
+ * nor a batch will come: their sums over all ranks may begin. */
+nerfit_status nf_optimizer_layer_done(nf_optimizer *optimizer, nf_comm *comm, size_t layer,
+                                      nerfit_error *err);
 /* After the step's batches, with several ranks: the gradients become the sums over all of them. Rows
  * that another rank has touched count as touched here, too, with what they owe paid. */
 nerfit_status nf_optimizer_reduce(nf_optimizer *optimizer, nf_comm *comm, nerfit_error *err);

@@ -60,11 +60,25 @@ static nerfit_status share_extent(nf_comm *comm, const nf_head_batch *own, nf_ex
     return status;
 }
 
+/* Where the other ranks wait for a backward pass: what begins their sums, and what came of it. */
+typedef struct sums {
+    nf_stage *stage;
+    nerfit_status status;
+    nerfit_error *err;
+} sums;
+
+static void begin_sums(void *listener, size_t layer) {
+    sums *s = listener;
+    if (s->status == NERFIT_OK)
+        s->status = nf_optimizer_layer_done(s->stage->optimizer, s->stage->comm, layer, s->err);
+}
+
 /* The rank's texts, loaded and run. Dropout masks are those that the whole batch would have in one
- * process. */
-static nerfit_status run_batch(nf_stage *stage, nf_head_batch *batch, bool backward,
+ * process. `last`: what backward is done with may be added up. */
+static nerfit_status run_batch(nf_stage *stage, nf_head_batch *batch, bool backward, bool last,
                                uint64_t micro_step, double *loss, nerfit_error *err) {
     nf_task *task = stage->task;
+    sums s = {stage, NERFIT_OK, err};
     size_t count = batch->count, first_row = 0;
     *loss = 0.0;
     if (stage->comm && backward)
@@ -76,7 +90,9 @@ static nerfit_status run_batch(nf_stage *stage, nf_head_batch *batch, bool backw
                     .keep = backward,
                     .training = backward,
                     .seed = stage->options.seed,
-                    .step = micro_step};
+                    .step = micro_step,
+                    .listener = &s};
+    if (last && stage->comm && task->one_pass) pass.layer_done = begin_sums;
     nf_tokens *texts = malloc(count * sizeof *texts + 1);
     if (!texts) return nf_no_memory(err, count * sizeof *texts);
     for (size_t i = 0; i < count; i++)
@@ -88,7 +104,9 @@ static nerfit_status run_batch(nf_stage *stage, nf_head_batch *batch, bool backw
     NF_TRY(status);
     pass.first_row = first_row;
     pass.sequences.longest = (int32_t)batch->whole.longest;
-    NF_TRY(task->run(task, &pass, batch, loss, err));
+    status = task->run(task, &pass, batch, loss, err);
+    NF_TRY(s.status);
+    NF_TRY(status);
     return nf_network_check_pass(&task->model->net, pass.be, err);
 }
 
@@ -199,9 +217,12 @@ static nerfit_status train_step(nf_stage *stage, const uint32_t *order, const nf
             NF_TRY(
                 nf_optimizer_touch(stage->optimizer, own.texts[i]->ids, own.texts[i]->length, err));
         NF_TRY(arrange(stage, (const nf_example **)(uintptr_t)own.texts, own.count, err));
-        NF_TRY(run_batch(stage, &own, true, micro_step, &batch_loss, err));
+        bool last = batches + 1 == planned;
+        NF_TRY(run_batch(stage, &own, true, last, micro_step, &batch_loss, err));
         *loss += share * batch_loss;
     }
+    if (stage->comm) /* those of ranks that had no texts, too, before anything else is said */
+        NF_TRY(nf_optimizer_layer_done(stage->optimizer, stage->comm, 0, err));
     NF_TRY(add_up(stage->comm, loss, err));
     if (!isfinite(*loss)) {
         NF_TRY(nf_network_check_finite(&stage->task->model->net, stage->task->model->folder,
@@ -228,7 +249,7 @@ nerfit_status nf_stage_evaluate(nf_stage *stage, json_t **metrics, nerfit_error 
         for (size_t i = 0; i < count; i++) batch[i] = &validation->items[done + i];
         double loss;
         nf_head_batch own = nf_task_batch_of(stage->task, batch, count, 0.0);
-        status = run_batch(stage, &own, false, 0, &loss, err);
+        status = run_batch(stage, &own, false, false, 0, &loss, err);
         sum += loss * (double)count; /* the Trainer repeats a batch's loss for each text */
         done += count;
     }

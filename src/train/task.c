@@ -138,6 +138,7 @@ nerfit_status nf_task_new(nf_task **out, nf_model *model, const nf_label_set *la
                            .validation = validation,
                            .measure = head_task_measure,
                            .run = head_task_run,
+                           .one_pass = !nf_model_reads_labels(model->kind),
                            .free = head_task_free};
     if (head->kind->decode) {
         self->task.evaluation = &self->evaluation;

@@ -37,6 +37,9 @@ struct nf_task {
     /* Adds metrics of the evaluation since the last call to `metrics`, named as seqeval's report
      * through transformers' Trainer: "eval_overall_f1". NULL: the loss is all there is. */
     nerfit_status (*metrics)(nf_task *task, json_t *metrics, nerfit_error *err);
+    /* A batch goes through the model's encoder once, so that its gradients are complete layer by
+     * layer. */
+    bool one_pass;
     void (*free)(nf_task *task);
 };
 

@@ -15,7 +15,7 @@ enum { MOST_FILES = 64 };
 /* How files are read, by all of these commands. */
 typedef struct input {
     const char *format, *overlap, *tagging, *offsets, *word_column, *label_column;
-    bool quiet;
+    bool quiet, warned;
 } input;
 
 #define INPUT_OPTIONS(in)                                                                          \
@@ -44,12 +44,32 @@ static nerfit_read_options read_options(const input *in) {
                                  .label_column = in->label_column};
 }
 
+static void log_input(void *user, nerfit_log_level level, const char *message) {
+    input *in = user;
+    in->warned |= level == NERFIT_LOG_WARNING;
+    cli_log(&in->quiet, level, message);
+}
+
+/* Where there should be annotations, none was found and nothing said why, the format may be another
+ * than was read. */
+static void tell_no_entity(const nerfit_corpus *corpus, const char *path) {
+    size_t n = nerfit_corpus_size(corpus);
+    if (n && !nerfit_corpus_entity_count(corpus))
+        fprintf(stderr,
+                "warning: %s: none of its %zu texts has an entity; is this the right format?\n",
+                path, n);
+}
+
 static nerfit_status read_corpus(nerfit_corpus **corpus, const char *path, input *in,
                                  nerfit_error *error) {
     nerfit_read_options options = read_options(in);
     if (!options.overlap) options.overlap = "all"; /* what cannot be written is refused then */
-    nerfit_status status = nerfit_corpus_new(corpus, cli_log, &in->quiet, error);
-    return status == NERFIT_OK ? cli_read_corpus(*corpus, path, &options, error) : status;
+    in->warned = false;
+    nerfit_status status = nerfit_corpus_new(corpus, log_input, in, error);
+    if (status == NERFIT_OK) status = cli_read_corpus(*corpus, path, &options, error);
+    bool plain = in->format && strcmp(in->format, "text") == 0;
+    if (status == NERFIT_OK && !plain && !in->warned) tell_no_entity(*corpus, path);
+    return status;
 }
 
 /* Reads the arguments of a command that takes one file, and the file. Returns -1 to go on. */

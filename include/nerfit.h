@@ -329,6 +329,8 @@ NERFIT_API nerfit_status nerfit_corpus_new(nerfit_corpus **corpus, nerfit_log_fu
                                            void *log_user, nerfit_error *error);
 NERFIT_API void nerfit_corpus_free(nerfit_corpus *corpus);
 NERFIT_API size_t nerfit_corpus_size(const nerfit_corpus *corpus); /* texts */
+/* Entities of all texts. */
+NERFIT_API size_t nerfit_corpus_entity_count(const nerfit_corpus *corpus);
 /* Adds one text (UTF-8, `size` bytes). `name` and `line` (0: none) say where it comes from, for
  * messages. Wrong or overlapping entities are an error, and the text is not added. */
 NERFIT_API nerfit_status nerfit_corpus_add(nerfit_corpus *corpus, const char *text, size_t size,

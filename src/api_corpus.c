@@ -26,6 +26,10 @@ size_t nerfit_corpus_size(const nerfit_corpus *corpus) {
     return corpus->corpus.n_documents;
 }
 
+size_t nerfit_corpus_entity_count(const nerfit_corpus *corpus) {
+    return corpus->corpus.n_spans;
+}
+
 nerfit_status nerfit_corpus_add(nerfit_corpus *corpus, const char *text, size_t size,
                                 const nerfit_span *entities, size_t n_entities, const char *name,
                                 long line, nerfit_error *error) {

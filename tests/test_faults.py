@@ -124,11 +124,7 @@ class Sweep:
                 problem = "exit status 0, and another model"
             elif not problem and done.returncode >= 0 and whole not in (None, new):
                 problem = "best/ is neither absent nor whole"
-            outcome = "an error" if done.returncode else "no effect"
-            if problem == "exit status 0, and another model" and "ref" not in arguments:
-                # oneDNN's packed product gives way to the plain one, whose rounding is another
-                problem, outcome = None, "other rounding"
-            self.tried[f"train, malloc fail, {outcome}"] += 1
+            self.tried["train, malloc fail, " + ("an error" if done.returncode else "no effect")] += 1
             if problem:
                 self.wrong.append(f"train, malloc:{n}: {problem}: {done.stderr.decode(errors='replace')[-300:]}")
             self.target.mkdir(exist_ok=True)

@@ -11,6 +11,7 @@ from typing import Any
 from collections.abc import Iterator, Mapping
 
 from . import _data, _library, _transformers
+from ._callbacks import tracker_names
 from .errors import ArgumentError, NerfitError
 
 _TABLE = _library.options_table()
@@ -182,6 +183,8 @@ class TrainingArguments:
             elif value is not None and _is_in_memory(name, value):
                 kept[name] = _checked_data(name, value)
             elif value is not None:
+                if name == "report_to":
+                    tracker_names(value)
                 config.set(name, value)
         understood = config.values()
         for name, value in given.items():
@@ -293,6 +296,14 @@ class TrainingArguments:
             for name, value in self.to_dict().items()
         }
 
+    def __eq__(self, other: object) -> bool:
+        """By value, as the original's dataclass: what trains the same is equal."""
+        if type(other) is not type(self):
+            return NotImplemented
+        return _same(self.to_dict(), other.to_dict())
+
+    __hash__ = None  # type: ignore[assignment]  # values may be assigned
+
     def __repr__(self) -> str:
         shown = []
         for name in (n for n in (*_NAMES, *_transformers.ARGUMENTS) if n in self._given):
@@ -317,6 +328,20 @@ def _checked_data(name: str, value: Any) -> Any:
             )
         return value
     return _data.items(value, name) or None
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Equal values; arrays and tensors are, if all their numbers are."""
+    if a is b:
+        return True
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a)
+    if isinstance(a, (list, tuple)) and type(a) is type(b):
+        return len(a) == len(b) and all(map(_same, a, b))
+    shapes = getattr(a, "shape", None), getattr(b, "shape", None)
+    if shapes != (None, None):
+        return bool(shapes[0] == shapes[1] and (a == b).all())
+    return bool(a == b)
 
 
 def _rows_of(mapping: str) -> Iterator[tuple[str, dict[str, Any]]]:

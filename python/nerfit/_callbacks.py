@@ -250,6 +250,8 @@ def tracker_names(report_to: Any) -> list[str]:
     from importlib.util import find_spec
 
     names = [] if report_to is None else report_to
+    if not isinstance(names, (str, list, tuple, set, frozenset)):
+        raise ArgumentError(f"report_to: {_values.shown(names)} is no name and no list of names")
     names = [n.strip() for n in names.split(",")] if isinstance(names, str) else list(names)
     found: list[str] = []
     for name in names:

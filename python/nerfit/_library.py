@@ -389,6 +389,7 @@ _FUNCTIONS = {
     "nerfit_corpus_new": (STATUS, [POINTER(c_void_p), LogFunction, c_void_p, _error]),
     "nerfit_corpus_free": (None, [c_void_p]),
     "nerfit_corpus_size": (c_size_t, [c_void_p]),
+    "nerfit_corpus_entity_count": (c_size_t, [c_void_p]),
     "nerfit_corpus_add": (
         STATUS,
         [c_void_p, c_char_p, c_size_t, POINTER(Span), c_size_t, c_char_p, c_long, _error],

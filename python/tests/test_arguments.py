@@ -188,14 +188,36 @@ def test_dictionaries():
     assert args.update({"sed": 3}, ignore_extra=True).to_dict() == values
 
     for other in (args.copy(), copy.copy(args), pickle.loads(pickle.dumps(args))):
-        assert repr(other) == repr(args)
+        assert repr(other) == repr(args) and other == args
         other.seed = 5
-        assert args.seed == (1, 2)
+        assert args.seed == (1, 2) and other != args
 
     read = json.loads(args.to_json_string())
     assert read["seed"] == [1, 2] and read["ent2emb"] == {"time": [0.5, 2.0]}
     assert args.to_sanitized_dict()["seed"] == "(1, 2)"
     assert args.to_sanitized_dict()["llm"] == "no"
+
+
+def test_equal_by_value():
+    """As the original's dataclass; a default that is given trains as one that is not."""
+    assert make() == make() and make(seed=123) == make() and make(seed=7) != make()
+    assert make() != make().to_dict() and make() != make(max_steps=1500)  # the recipe chooses steps
+    vectors = [make(ent2emb={"time": numpy.array(v)}) for v in ([0.5, 2], [0.5, 2], [0.5, 3], [1.0])]
+    assert vectors[0] == vectors[1] and vectors[0] != vectors[2] and vectors[0] != vectors[3]
+    assert vectors[0] != make(ent2emb={"time": [0.5, 2]}) and vectors[0] != make()
+    assert make(peft_config={"lora_r": 4}) == make(peft_config={"lora_r": 4}) != make()
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(make())
+
+
+@pytest.mark.parametrize("value", ["banana", ["wandb", "banana"], {"all", "x"}, 5, b"wandb"])
+def test_report_to(value):
+    with pytest.raises(ArgumentError, match="report_to: "):
+        make(report_to=value)
+    args = make(report_to=["none"])
+    with pytest.raises(ArgumentError, match="report_to: "):
+        args.report_to = value
+    assert make(report_to=None) == make(report_to=[]) == make(report_to="none")
 
 
 def test_only_what_was_given_is_shown():

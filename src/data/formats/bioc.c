@@ -383,6 +383,10 @@ static nerfit_status read_json_document(const nf_json_value *v, nf_arena *arena)
     const json_t *passages = json_object_get(v->json, "passages");
     nf_json_items items = {.list = nf_json_member(v->text, v->size, 0, "passages")};
     bioc_outer outer = {0};
+    if (!json_is_array(passages))
+        return nf_json_value_error(v, SIZE_MAX, 0,
+                                   "has no \"passages\", as BioC's documents have; a list of other "
+                                   "texts is expected alone, or one text a line");
     NF_TRY(read_json_outer(v, arena, &outer));
     for (size_t i = 0; i < json_array_size(passages); i++) {
         nf_json_value p = nf_json_value_item(v, json_array_get(passages, i), &items, i);

@@ -366,7 +366,7 @@ static void look_at_cell(survey *s, const cells *c, int i, bool starts, long las
     long value = (long)whole;
     if (number && !is_number(c, i + 1, false)) s->ranges = true;
     s->numbered[i] &= number;
-    if (!starts && number && value < last[i]) s->rising[i] = false;
+    if (!starts && number && value < last[i] && value > 1) s->rising[i] = false;
     if (!starts && number && value == last[i]) s->repeated[i] = true;
     long name = last_number(text, size);
     s->named[i] &= name >= 0 && (starts || name == last_names[i] + 1) &&
@@ -570,7 +570,7 @@ static bool is_beside_words(const survey *s, int column) {
     for (int i = column + 1; i <= s->columns.count; i++)
         if (i != s->columns.label && s->worded[i - 1] && !s->numbered[i - 1]) other = true;
     if (!other || !s->n_rows) return false;
-    if (s->numbered[column - 1] && s->plain[column - 1]) return s->rising[column - 1];
+    if (s->numbered[column - 1]) return s->rising[column - 1] || !s->plain[column - 1];
     if (s->named[column - 1] && s->n_rows > 1) return true;
     return s->constant[column - 1] && s->n_rows > 3;
 }

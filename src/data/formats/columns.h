@@ -13,8 +13,8 @@
  *          and a line says so. Else the column of which the most rows hold one, at least every
  *          second. Else, if the last column looks like types without a prefix, that.
  * Word     the first column that is not the label's, and neither counts the words (from 0 or 1,
- *          with gaps, or on through the file) nor numbers or names the text (a name that stays while
- *          the next column counts words). Rows of ranges (1-2)
+ *          with gaps, anew from 0 or 1, or on through the file) nor numbers or names the text (a name
+ *          that stays while the next column counts words), nor holds ranges or fractions alone. Rows of ranges (1-2)
  *          and empty nodes (8.1), as CoNLL-U has them, are passed over.
  *
  * Lines of white space end a text. Lines that begin with "-DOCSTART-" end one and are passed over,

@@ -63,6 +63,11 @@ static float *scratch_of(nf_backend *be, size_t count) {
     return c->scratch;
 }
 
+/* Of a product: 0, or the bytes that it had no memory for. */
+static void note_missing(nf_backend *be, size_t bytes) {
+    if (bytes) be->failed = bytes;
+}
+
 /* Runs the statement on each thread with from .. to as its share of n. */
 #define DIVIDE(be, n, grain, work, ...)                                                            \
     do {                                                                                           \
@@ -355,14 +360,14 @@ static void linear_forward(nf_backend *be, nf_values *y, const nf_values *x, con
     static const nf_epilogue nothing = {0};
     const nf_epilogue *e = epilogue ? epilogue : &nothing;
     nf_values *out = e->pre ? e->pre : y;
-    nf_matmul_forward(CPU(be)->matmul, F(out), CF(x), w, CF(e->bias), n);
+    note_missing(be, nf_matmul_forward(CPU(be)->matmul, F(out), CF(x), w, CF(e->bias), n));
     if (e->activation != NF_ACTIVATION_NONE || e->pre)
         activation_forward(be, e->activation, y, out, n * nf_weight_out(w));
 }
 
 static void linear_backward_input(nf_backend *be, nf_values *dx, const nf_values *dy,
                                   const nf_weight *w, size_t n, bool accumulate) {
-    nf_matmul_backward(CPU(be)->matmul, F(dx), CF(dy), w, n, accumulate);
+    note_missing(be, nf_matmul_backward(CPU(be)->matmul, F(dx), CF(dy), w, n, accumulate));
 }
 
 /* b [k,n] as thin_product reads it: itself, or a copy with its columns rounded up to 16; NULL when
@@ -388,7 +393,7 @@ static void matmul(nf_backend *be, nf_values *c, const nf_values *a, const nf_va
     bool small = m <= THIN || n <= THIN || k <= THIN;
     const float *operand = small ? thin_operand(be, CF(b), n, k, p->trans_b, &stride) : NULL;
     if (!operand) {
-        nf_matmul_plain(CPU(be)->matmul, F(c), CF(a), CF(b), p);
+        note_missing(be, nf_matmul_plain(CPU(be)->matmul, F(c), CF(a), CF(b), p));
         return;
     }
     const nf_thin all = {.m = m,
@@ -470,7 +475,7 @@ static bool linear_backward_dropped(nf_backend *be, nf_values *dx,
     DIVIDE(be, n * out, 16, n * out, {
         for (size_t i = from; i < to; i++) mixed[i] = dy[i] + keep * (scaled[i] - dy[i]);
     });
-    nf_matmul_backward(CPU(be)->matmul, F(dx), mixed, o->w, n, accumulate);
+    note_missing(be, nf_matmul_backward(CPU(be)->matmul, F(dx), mixed, o->w, n, accumulate));
     const nf_thin low_rank = {.m = 1,
                               .n = in,
                               .k = r,

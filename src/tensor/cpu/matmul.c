@@ -208,17 +208,19 @@ static dnnl_status_t plan(dnnl_primitive_desc_t *out, dnnl_engine_t engine, cons
     dnnl_status_t status =
         dnnl_matmul_desc_init(&desc, &source, &weights, key->bias ? &bias : NULL, &destination);
     if (status != dnnl_success) return status;
-    dnnl_primitive_attr_t attributes;
-    dnnl_post_ops_t post;
-    dnnl_primitive_attr_create(&attributes);
-    dnnl_post_ops_create(&post);
-    if (key->accumulate) dnnl_post_ops_append_sum(post, 1.0f);
-    dnnl_primitive_attr_set_post_ops(attributes, post);
+    dnnl_primitive_attr_t attributes = NULL;
+    dnnl_post_ops_t post = NULL;
+    status = dnnl_primitive_attr_create(&attributes);
+    if (status == dnnl_success) status = dnnl_post_ops_create(&post);
+    if (status == dnnl_success && key->accumulate) status = dnnl_post_ops_append_sum(post, 1.0f);
+    if (status == dnnl_success) status = dnnl_primitive_attr_set_post_ops(attributes, post);
     /* oneDNN's own scratchpad belongs to the thread that made the primitive */
-    dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user);
-    status = dnnl_primitive_desc_create(out, &desc, attributes, engine, NULL);
-    dnnl_post_ops_destroy(post);
-    dnnl_primitive_attr_destroy(attributes);
+    if (status == dnnl_success)
+        status = dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user);
+    if (status == dnnl_success)
+        status = dnnl_primitive_desc_create(out, &desc, attributes, engine, NULL);
+    if (post) dnnl_post_ops_destroy(post);
+    if (attributes) dnnl_primitive_attr_destroy(attributes);
     return status;
 }
 
@@ -386,21 +388,25 @@ static dnnl_status_t make(nf_matmul *mm, product *p, const nf_weight *w) {
     return status;
 }
 
-static product *find(nf_matmul *mm, const product_key *key, const nf_weight *w) {
+static dnnl_status_t find(nf_matmul *mm, const product_key *key, const nf_weight *w,
+                          product **out) {
     product *p;
     HASH_FIND(hh, mm->products, key, sizeof *key, p);
-    if (p) return p;
+    *out = p;
+    if (p) return dnnl_success;
     p = calloc(1, sizeof *p);
-    if (!p) return NULL;
+    if (!p) return dnnl_out_of_memory;
     p->key = *key;
-    if (make(mm, p, w) != dnnl_success) {
-        product_free(p);
-        return NULL;
+    dnnl_status_t status = make(mm, p, w);
+    if (status == dnnl_success) {
+        HASH_ADD(hh, mm->products, key, sizeof p->key, p);
+        if (!p->hh.tbl) status = dnnl_out_of_memory;
     }
-    HASH_ADD(hh, mm->products, key, sizeof p->key, p);
-    if (p->hh.tbl) return p;
-    product_free(p);
-    return NULL;
+    if (status == dnnl_success)
+        *out = p;
+    else
+        product_free(p);
+    return status;
 }
 
 /* The rows of a product from `from` on, on the calling thread. */
@@ -449,9 +455,10 @@ static bool run_part(nf_matmul *mm, product *const sizes[2], const nf_weight *w,
 }
 
 /* Threads divide the rows: one region for the conversion and the product, in which each thread
- * reads the whole weight but nothing that another one has made. */
-static bool run_packed(nf_matmul *mm, const product_key *whole, const nf_weight *w, float *y,
-                       const float *x, const float *bias) {
+ * reads the whole weight but nothing that another one has made. With dnnl_unimplemented nothing was
+ * computed; after any other failure the result is void (oneDNN's primitives fail for want of memory). */
+static dnnl_status_t run_packed(nf_matmul *mm, const product_key *whole, const nf_weight *w,
+                                float *y, const float *x, const float *bias) {
     size_t rows = whole->rows, parts = rows / FEWEST_ROWS, count = rows * whole->k;
     product *products[MAX_PARTS][2];
     bool done[MAX_PARTS], all = true;
@@ -461,13 +468,13 @@ static bool run_packed(nf_matmul *mm, const product_key *whole, const nf_weight 
         free(mm->row_scales);
         mm->row_scales = malloc(rows * sizeof *mm->row_scales);
         mm->row_scales_size = mm->row_scales ? rows : 0;
-        if (!mm->row_scales) return false;
+        if (!mm->row_scales) return dnnl_out_of_memory;
     }
     if (whole->type != NF_PRODUCT_F32 && count > mm->scratch_size) {
         free(mm->scratch);
         mm->scratch = aligned_alloc(64, (count * 2 + 127) & ~(size_t)63);
         mm->scratch_size = mm->scratch ? count : 0;
-        if (!mm->scratch) return false;
+        if (!mm->scratch) return dnnl_out_of_memory;
     }
     if (HASH_COUNT(mm->products) + 2 * parts > MAX_PRIMITIVES) drop_products(mm);
     for (size_t i = 0; i < parts; i++) {
@@ -477,8 +484,10 @@ static bool run_packed(nf_matmul *mm, const product_key *whole, const nf_weight 
         key.part = (int32_t)i;
         for (size_t more = 0; more < 2; more++) {
             key.rows = own / runs + more;
-            products[i][more] = more && own % runs == 0 ? NULL : find(mm, &key, w);
-            if (!products[i][more] && !(more && own % runs == 0)) return false;
+            products[i][more] = NULL;
+            if (more && own % runs == 0) continue;
+            dnnl_status_t status = find(mm, &key, w, &products[i][more]);
+            if (status != dnnl_success) return status;
         }
     }
 #pragma omp parallel for num_threads((int)parts) schedule(static, 1) if (parts > 1)
@@ -487,54 +496,60 @@ static bool run_packed(nf_matmul *mm, const product_key *whole, const nf_weight 
         done[i] = run_part(mm, products[i], w, y, x, bias, from, rows * (i + 1) / parts - from);
     }
     for (size_t i = 0; i < parts; i++) all = all && done[i];
-    return all;
+    return all ? dnnl_success : dnnl_out_of_memory;
 }
 
-void nf_matmul_plain(nf_matmul *mm, float *c, const float *a, const float *b, const nf_product *p) {
+size_t nf_matmul_plain(nf_matmul *mm, float *c, const float *a, const float *b,
+                       const nf_product *p) {
     size_t m = p->m, n = p->n, k = p->k;
-    if (m == 0 || n == 0) return;
+    dnnl_status_t status = dnnl_success;
+    if (m == 0 || n == 0) return 0;
     if (k == 0) {
         if (!p->accumulate) memset(c, 0, m * n * sizeof *c);
-        return;
+        return 0;
     }
     WITH_THREADS(mm->threads,
-                 dnnl_sgemm(p->trans_a ? 'T' : 'N', p->trans_b ? 'T' : 'N', (dnnl_dim_t)m,
-                            (dnnl_dim_t)n, (dnnl_dim_t)k, (float)p->alpha, a,
-                            (dnnl_dim_t)(p->trans_a ? m : k), b, (dnnl_dim_t)(p->trans_b ? k : n),
-                            p->accumulate ? 1.0f : 0.0f, c, (dnnl_dim_t)n));
+                 status = dnnl_sgemm(p->trans_a ? 'T' : 'N', p->trans_b ? 'T' : 'N', (dnnl_dim_t)m,
+                                     (dnnl_dim_t)n, (dnnl_dim_t)k, (float)p->alpha, a,
+                                     (dnnl_dim_t)(p->trans_a ? m : k), b,
+                                     (dnnl_dim_t)(p->trans_b ? k : n), p->accumulate ? 1.0f : 0.0f,
+                                     c, (dnnl_dim_t)n));
+    return status == dnnl_success ? 0 : m * n * sizeof *c;
 }
 
-/* When a primitive cannot be made (out of memory), the plain product does the work. */
-void nf_matmul_forward(nf_matmul *mm, float *y, const float *x, const nf_weight *w,
-                       const float *bias, size_t n) {
-    if (n == 0) return;
+/* Where oneDNN has no primitive for a product, the plain one does the work. Out of memory that would
+ * be another rounding than with memory: it is an error. */
+size_t nf_matmul_forward(nf_matmul *mm, float *y, const float *x, const nf_weight *w,
+                         const float *bias, size_t n) {
+    if (n == 0) return 0;
     product_key key = {.rows = n,
                        .k = w->in,
                        .n = w->out,
                        .direction = FORWARD,
                        .type = w->type,
                        .bias = bias != NULL && w->type != NF_PRODUCT_INT8};
-    bool done = false;
-    WITH_THREADS(1, done = w->packed[FORWARD] && run_packed(mm, &key, w, y, x, bias));
-    if (done) return;
+    dnnl_status_t status = dnnl_unimplemented;
+    if (w->packed[FORWARD]) WITH_THREADS(1, status = run_packed(mm, &key, w, y, x, bias));
+    if (status != dnnl_unimplemented) return status == dnnl_success ? 0 : n * w->out * sizeof *y;
     const nf_product plain = {.m = n, .n = w->out, .k = w->in, .trans_b = true, .alpha = 1.0};
-    nf_matmul_plain(mm, y, x, w->values, &plain);
+    size_t missing = nf_matmul_plain(mm, y, x, w->values, &plain);
     for (size_t t = 0; t < n && bias; t++) mm->kernels->axpy(y + t * w->out, 1.0f, bias, w->out);
+    return missing;
 }
 
-void nf_matmul_backward(nf_matmul *mm, float *dx, const float *dy, const nf_weight *w, size_t n,
-                        bool accumulate) {
-    if (n == 0) return;
+size_t nf_matmul_backward(nf_matmul *mm, float *dx, const float *dy, const nf_weight *w, size_t n,
+                          bool accumulate) {
+    if (n == 0) return 0;
     product_key key = {.rows = n,
                        .k = w->out,
                        .n = w->in,
                        .direction = BACKWARD,
                        .type = w->type,
                        .accumulate = accumulate};
-    bool done = false;
-    WITH_THREADS(1, done = w->packed[BACKWARD] && run_packed(mm, &key, w, dx, dy, NULL));
-    if (done) return;
+    dnnl_status_t status = dnnl_unimplemented;
+    if (w->packed[BACKWARD]) WITH_THREADS(1, status = run_packed(mm, &key, w, dx, dy, NULL));
+    if (status != dnnl_unimplemented) return status == dnnl_success ? 0 : n * w->in * sizeof *dx;
     const nf_product plain = {
         .m = n, .n = w->in, .k = w->out, .alpha = 1.0, .accumulate = accumulate};
-    nf_matmul_plain(mm, dx, dy, w->values, &plain);
+    return nf_matmul_plain(mm, dx, dy, w->values, &plain);
 }

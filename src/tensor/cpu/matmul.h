@@ -24,14 +24,17 @@ nerfit_status nf_matmul_weight_new(nf_matmul *mm, nf_weight **w, const float *va
 nerfit_status nf_matmul_weight_update(nf_matmul *mm, nf_weight *w, nerfit_error *err);
 void nf_matmul_weight_free(nf_weight *w);
 
+/* Products: 0, or, out of memory, as many bytes as the result has, which is void then. */
+
 /* y [n,out] = x W^T + bias */
-void nf_matmul_forward(nf_matmul *mm, float *y, const float *x, const nf_weight *w,
-                       const float *bias, size_t n);
+size_t nf_matmul_forward(nf_matmul *mm, float *y, const float *x, const nf_weight *w,
+                         const float *bias, size_t n);
 /* dx [n,in] (+)= dy W */
-void nf_matmul_backward(nf_matmul *mm, float *dx, const float *dy, const nf_weight *w, size_t n,
-                        bool accumulate);
+size_t nf_matmul_backward(nf_matmul *mm, float *dx, const float *dy, const nf_weight *w, size_t n,
+                          bool accumulate);
 /* matmul of operations.h */
-void nf_matmul_plain(nf_matmul *mm, float *c, const float *a, const float *b, const nf_product *p);
+size_t nf_matmul_plain(nf_matmul *mm, float *c, const float *a, const float *b,
+                       const nf_product *p);
 size_t nf_weight_out(const nf_weight *w);
 size_t nf_weight_in(const nf_weight *w);
 nf_product_type nf_weight_type(const nf_weight *w);

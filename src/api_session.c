@@ -106,7 +106,7 @@ static nerfit_status session_own_rules(session_call *c, nerfit_session *session,
     NF_TRY(session_make_rules(c, session, decode, options, error));
     NF_TRY(nf_rules_take(&c->rules, &session->rules, error));
     c->rules.spans = (nf_span_rules){options->nested, options->multi_label};
-    c->rules.characters = options->characters;
+    c->rules.characters |= options->characters;
     if (options->n_thresholds) nf_rules_reset_thresholds(&c->rules);
     for (size_t i = 0; i < options->n_thresholds; i++)
         NF_TRY(nf_rules_set_threshold(&c->rules, options->thresholds[i].label,

@@ -94,6 +94,182 @@ static void test_resume(void **state) {
                      in_root("resumed/best/model.safetensors"));
 }
 
+/* ---------------------------------------------------------------- other label sets beside one's own */
+
+static const char RITES[] = "[ship : Maria] sailed to [port of call : Oslo] in May\n"
+                            "the [ship : Emil] sank\n"
+                            "nobody came\n",
+                  RITES_MEAN[] = "ship: A vessel by name, such as Titanic.\n"
+                                 "port of call: A harbour, such as Genoa.\n",
+                  RITES_ELSE[] = "ship:\n  synonyms: [vessel]\n"
+                                 "  descriptions:\n  - What sails, for instance the Vasa.\n",
+                  METALS[] = "[metal : zinc] in [metal : the city]\n",
+                  METALS_MEAN[] = "metal: An element such as iron.\n";
+
+static void write_others(void) {
+    nf_directory_make(in_root("others"), NULL);
+    write_text(in_root("others/rites.txt"), RITES);
+    write_text(in_root("others/rites.yaml"), RITES_MEAN);
+    write_text(in_root("others/rites.synonyms.yaml"), RITES_ELSE);
+    write_text(in_root("others/metals.txt"), METALS);
+    write_text(in_root("others/metals.yaml"), METALS_MEAN);
+}
+
+/* Whether a tensor of a trained folder has the values of the model that it began with. */
+static bool same_tensor(const char *name, const char *output, const char *tensor) {
+    nf_safetensors *files[2];
+    float *values[2];
+    char path[300];
+    size_t n = 0;
+    for (int i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, i ? "%s/best/model.safetensors" : "%s/model.safetensors",
+                 i ? in_root(output) : name);
+        assert_ok(nf_safetensors_open(&files[i], path, &error), &error);
+        const nf_stored *stored = nf_safetensors_find(files[i], tensor);
+        assert_non_null(stored);
+        n = stored->count;
+        values[i] = malloc(n * sizeof(float));
+        assert_ok(nf_stored_to_f32(stored, values[i], &error), &error);
+    }
+    bool same = memcmp(values[0], values[1], n * sizeof(float)) == 0;
+    for (int i = 0; i < 2; i++) {
+        free(values[i]);
+        nf_safetensors_close(files[i]);
+    }
+    return same;
+}
+
+/* Prompted and bi-encoders; the steps grow by what is rehearsed; a frozen encoder stays; resumed runs have
+ * the same bits, and those with other texts to rehearse are refused. */
+static void test_rehearsal(void **state) {
+    (void)state;
+    static const char embedding[] =
+        "token_rep_layer.labels_encoder.model.embeddings.word_embeddings.weight";
+    static const char text_embedding[] =
+        "token_rep_layer.bert_layer.model.embeddings.word_embeddings.weight";
+    const char *const rehearsed[] = {"rehearsal_annotations", in_root("others"), NULL};
+    const char *const frozen[] = {"rehearsal_annotations", in_root("others"), "freeze_components",
+                                  "labels_encoder", NULL};
+    write_others();
+    assert_ok(train("deberta", "rehearsed", rehearsed), &error);
+    assert_non_null(strstr(told.data, "2 label sets: 4 texts, 5 entities of 3 types"));
+    assert_ok(train("deberta", "alone", NULL), &error);
+    assert_false(same_tensor(in_root("alone/best"), "rehearsed", text_embedding));
+    assert_ok(train("bi-token", "frozen", frozen), &error);
+    assert_true(same_tensor("tests/golden/gliner/bi-token", "frozen", embedding));
+    assert_false(same_tensor("tests/golden/gliner/bi-token", "frozen", text_embedding));
+    assert_ok(train("bi-token", "trained", rehearsed), &error);
+    assert_false(same_tensor("tests/golden/gliner/bi-token", "trained", embedding));
+}
+
+/* A run that goes on from its checkpoint is one that never stopped, labels' vectors included. */
+static void test_rehearsal_resumed(void **state) {
+    (void)state;
+    const char *const whole[] = {"rehearsal_annotations",
+                                 in_root("others"),
+                                 "freeze_components",
+                                 "labels_encoder",
+                                 "save_strategy",
+                                 "steps",
+                                 "save_steps",
+                                 "3",
+                                 "save_total_limit",
+                                 "0",
+                                 "load_best_model_at_end",
+                                 "false",
+                                 NULL};
+    const char *const again[] = {"rehearsal_annotations",
+                                 in_root("others"),
+                                 "freeze_components",
+                                 "labels_encoder",
+                                 "save_strategy",
+                                 "steps",
+                                 "save_steps",
+                                 "3",
+                                 "save_total_limit",
+                                 "0",
+                                 "load_best_model_at_end",
+                                 "false",
+                                 "resume_from_checkpoint",
+                                 in_root("unbroken/stage2/checkpoint-3"),
+                                 NULL};
+    write_others();
+    assert_ok(train("bi", "unbroken", whole), &error);
+    assert_ok(train("bi", "broken", again), &error);
+    assert_same_file(in_root("unbroken/best/model.safetensors"),
+                     in_root("broken/best/model.safetensors"));
+    write_text(in_root("others/metals.txt"), "[metal : iron] in [metal : the city]\n");
+    assert_int_equal(train("bi", "broken2", again), NERFIT_ARGUMENT);
+    assert_non_null(strstr(error.text, "texts or descriptions in rehearsal_annotations"));
+}
+
+static void test_rehearsal_wrong(void **state) {
+    (void)state;
+    write_others();
+    const char *const mixed[] = {"rehearsal_annotations", in_root("train.txt"), NULL};
+    assert_int_equal(train("markerv0", "steps", mixed), NERFIT_ARGUMENT);
+    assert_non_null(strstr(error.text, "rehearsal_annotations: expected folders of label sets"));
+    const char *const wrong[] = {"freeze_components", "labels_encoder", NULL};
+    assert_int_equal(train("markerv0", "steps", wrong), NERFIT_ARGUMENT);
+    assert_non_null(strstr(error.text, "has no \"labels_encoder\" that freeze_components"));
+    const char *const unknown[] = {"freeze_components", "decoder", NULL};
+    assert_int_equal(train("markerv0", "steps", unknown), NERFIT_ARGUMENT);
+    assert_non_null(strstr(error.text, "is none of text_encoder, labels_encoder"));
+}
+
+/* Pre-training on label sets leaves a GLiNER folder without labels of its own. */
+static void test_pretraining(void **state) {
+    (void)state;
+    static const char layer[] = "token_rep_layer.bert_layer.model.encoder.layer.0.attention.self.";
+    static const struct {
+        const char *name, *lora, *query;
+    } kinds[] = {{"markerv0", "false", "query"},
+                 {"token", "true", "query"},
+                 {"bi-token", "true", "query_proj"}};
+    for (size_t i = 0; i < NF_COUNT(kinds); i++) {
+        char model[200], output[64], tensor[160];
+        snprintf(model, sizeof model, "tests/golden/gliner/%s", kinds[i].name);
+        snprintf(output, sizeof output, "pretrained-%s", kinds[i].name);
+        snprintf(tensor, sizeof tensor, "%s%s.weight", layer, kinds[i].query);
+        const char *const own[] = {"model_name",      model,         "pretrain_annotations",
+                                   in_root("others"), "output_dir",  in_root(output),
+                                   "peft_lora",       kinds[i].lora, "target_modules",
+                                   "all-linear",      NULL};
+        write_others();
+        nerfit_config *config = config_of(settings, own);
+        nerfit_train_result result;
+        assert_ok(nerfit_pretrain(config, NULL, &result, &error), &error);
+        nerfit_train_result_free(&result);
+        nerfit_config_free(config);
+        assert_false(same_tensor(model, output, tensor));
+        assert_false(nf_file_exists_in(in_root(output), "best/nerfit.json"));
+    }
+}
+
+/* ---------------------------------------------------------------- characters as words */
+
+static void test_characters(void **state) {
+    (void)state;
+    static const char *const characters[] = {"characters", "true", NULL};
+    write_text(in_root("train.txt"), "王[person : 小]明 met [person : Emil] in [city : 王]小\n");
+    assert_ok(train("deberta", "runs", NULL), &error);
+    assert_non_null(strstr(told.data, "has an edge inside a word"));
+    assert_ok(train("deberta", "characters", characters), &error);
+    assert_null(strstr(told.data, "has an edge inside a word"));
+    write_text(in_root("train.txt"), TEXTS);
+    for (int i = 0; i < 2; i++) { /* what is trained further stays so, without being told again */
+        nf_model *model;
+        nf_backend *be;
+        assert_ok(nf_backend_ref(&be, sizeof(float), &error), &error);
+        assert_ok(
+            nf_model_load(&model, in_root(i ? "characters/best" : "runs/best"), be, NULL, &error),
+            &error);
+        assert_int_equal(model->gliner->characters, i);
+        nf_model_free(model);
+        be->free(be);
+    }
+}
+
 static void test_refused(void **state) {
     (void)state;
     static const struct {
@@ -130,7 +306,10 @@ static int set_up(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kinds), cmocka_unit_test(test_resume),
-                                       cmocka_unit_test(test_refused)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_kinds),           cmocka_unit_test(test_resume),
+        cmocka_unit_test(test_rehearsal),       cmocka_unit_test(test_rehearsal_resumed),
+        cmocka_unit_test(test_rehearsal_wrong), cmocka_unit_test(test_pretraining),
+        cmocka_unit_test(test_characters),      cmocka_unit_test(test_refused)};
     return cmocka_run_group_tests(tests, set_up, remove_root);
 }

@@ -370,6 +370,62 @@ static void test_differences(void **state) {
     be->free(be);
 }
 
+/* ---------------------------------------------------------------- a labels' encoder that stays as it is */
+
+/* Without dropout, labels whose means were computed before give what the labels' encoder gives. */
+static void check_known_labels(const char *name, nf_backend *be) {
+    lesson l;
+    float means[LABELS * 64];
+    const float *places[LABELS];
+    lesson_begin(&l, name, be);
+    l.model->gliner->config.dropout = 0.0;
+    *l.loss = (nf_gliner_loss){.alpha = 0.75, .gamma = 2.0, .negatives = 1.0};
+    nf_network *net = &l.model->net;
+    size_t c = l.model->gliner->labels_encoder.hidden;
+    assert_true(c <= 64 && l.n_labels > 3);
+    assert_false(nf_gliner_knows_labels(l.model));
+    assert_ok(nf_gliner_freeze(l.model, "labels_encoder", &error), &error);
+    assert_true(nf_gliner_knows_labels(l.model));
+    nf_pass pass = {.be = be, .ws = l.pass.ws};
+    nf_workspace_reset(pass.ws);
+    assert_ok(nf_gliner_label_means(l.model, &pass, l.label_tokens, l.n_labels, means, &error),
+              &error);
+    double *gradient = malloc(net->n_trained * sizeof *gradient), loss[2];
+    for (int known = 0; known < 2; known++) {
+        for (size_t i = 0; i < l.n_labels; i++) places[i] = means + i * c;
+        for (size_t t = 0; t < TEXTS; t++) l.prompted[t].label_means = known ? places : NULL;
+        be->zero(be, net->flat_grads, net->n_trained);
+        loss[known] = learn(&l, 0, TEXTS);
+        if (!known) memcpy(gradient, net->flat_grads, net->n_trained * sizeof *gradient);
+    }
+    assert_true(is_close(loss[0], loss[1], 1e-6, 0.0)); /* means are floats */
+    const double *now = (const double *)(const void *)net->flat_grads;
+    double all = sqrt(be->sum_of_squares(be, net->flat_grads, net->n_trained));
+    for (size_t i = 0; i < net->n_parameters; i++) {
+        const nf_parameter *p = net->parameters[i];
+        bool frozen = strstr(p->name, "labels_encoder.model.") != NULL;
+        for (size_t k = p->offset; k < p->offset + nf_parameter_count(p); k++)
+            if (frozen ? now[k] != 0.0 : !is_close(now[k], gradient[k], 1e-5, 1e-7 * all))
+                fail_msg("%s: gradient of %s: %.12g, with the labels' encoder %.12g", name, p->name,
+                         now[k], gradient[k]);
+    }
+    nf_gliner_keep_frozen(l.model);
+    for (size_t i = 0; i < net->n_parameters; i++)
+        assert_int_equal(net->parameters[i]->trained,
+                         strstr(net->parameters[i]->name, "labels_encoder.model.") == NULL);
+    free(gradient);
+    lesson_end(&l);
+}
+
+static void test_known_labels(void **state) {
+    (void)state;
+    nf_backend *be;
+    assert_ok(nf_backend_ref(&be, sizeof(double), &error), &error);
+    check_known_labels("bi", be); /* with a projection of labels, and without one */
+    check_known_labels("bi-token", be);
+    be->free(be);
+}
+
 static int set_up(void **state) {
     (void)state;
     golden = json_load_file("tests/golden/gliner-training.json", 0, NULL);
@@ -383,8 +439,8 @@ static int tear_down(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_against_the_package),
-                                       cmocka_unit_test(test_cpu),
-                                       cmocka_unit_test(test_differences)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_against_the_package), cmocka_unit_test(test_cpu),
+        cmocka_unit_test(test_known_labels), cmocka_unit_test(test_differences)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -5,7 +5,9 @@
 #include <math.h>
 
 #include "base/rng.h"
+#include "base/utf8.h"
 #include "model/gliner_decode.h"
+#include "model/gliner_prompt.h"
 
 enum { WORDS = 120, LABELS = 3, WIDTH = 5 };
 
@@ -99,7 +101,70 @@ static void test_windows(void **state) {
     assert_true(several > 100);
 }
 
+/* ---------------------------------------------------------------- words longer than a window */
+
+static size_t tokens_of(const nf_gliner_words *words, size_t w) {
+    return words->firsts[w + 1] - words->firsts[w];
+}
+
+/* The pieces cover the text's words, in whole characters, and keep all sub-words. */
+static void check_pieces(const nf_gliner_words *words, const nf_gliner_words *whole,
+                         const char *text, size_t most) {
+    size_t w = 0;
+    assert_int_equal(words->n_ids, whole->n_ids);
+    assert_memory_equal(words->ids, whole->ids, whole->n_ids * sizeof *whole->ids);
+    assert_int_equal(words->firsts[words->words.count], whole->n_ids);
+    for (size_t i = 0; i < whole->words.count; i++) {
+        const nf_pattern_word *given = &whole->words.items[i];
+        size_t at = given->start, byte = given->byte_start, before = w;
+        do {
+            const nf_pattern_word *piece = &words->words.items[w];
+            assert_true(tokens_of(words, w) <= most && piece->end > piece->start);
+            assert_int_equal(piece->start, at);
+            assert_int_equal(piece->byte_start, byte);
+            assert_int_equal(nf_utf8_count(text + byte, piece->byte_end - byte),
+                             piece->end - piece->start);
+            at = piece->end;
+            byte = piece->byte_end;
+        } while (words->words.items[w++].end < given->end);
+        assert_int_equal(at, given->end);
+        assert_int_equal(byte, given->byte_end);
+        assert_true((w - before > 1) == (tokens_of(whole, i) > most));
+    }
+    assert_int_equal(w, words->words.count);
+}
+
+static void test_long_words(void **state) {
+    (void)state;
+    enum { MOST = 16, LETTERS = 700 };
+    nf_gliner_words words = {0}, whole = {0};
+    nf_tokenizer_scratch *scratch = nf_tokenizer_scratch_new();
+    nf_tokenizer *tokenizer;
+    char text[3 * LETTERS + 64];
+    size_t size = (size_t)sprintf(text, "Alice ");
+    assert_ok(nf_tokenizer_load(&tokenizer, "tests/golden/gliner/deberta", &error), &error);
+    for (size_t i = 0; i < LETTERS; i++)
+        size += (size_t)sprintf(text + size, "%s", i % 5 == 3 ? "ü" : i % 7 ? "b" : "王");
+    size += (size_t)sprintf(text + size, " the end");
+    for (int round = 0; round < 2; round++) /* the second one begins with what the first one left */
+        assert_ok(nf_gliner_words_encode(&words, tokenizer, scratch, text, size, false, &error),
+                  &error);
+    assert_ok(nf_gliner_words_encode(&whole, tokenizer, scratch, text, size, false, &error),
+              &error);
+    assert_ok(nf_gliner_words_divide(&words, tokenizer, scratch, text, 4 * LETTERS, &error),
+              &error);
+    assert_int_equal(words.words.count, whole.words.count);
+    assert_ok(nf_gliner_words_divide(&words, tokenizer, scratch, text, MOST, &error), &error);
+    assert_true(words.words.count > LETTERS / MOST);
+    check_pieces(&words, &whole, text, MOST);
+    nf_gliner_words_free(&words);
+    nf_gliner_words_free(&whole);
+    nf_tokenizer_free(tokenizer);
+    nf_tokenizer_scratch_free(scratch);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_windows)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_windows),
+                                       cmocka_unit_test(test_long_words)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -85,6 +85,8 @@ nerfit_status nf_gliner_encode(const nf_tagging_work *in, size_t text, nerfit_er
     run->states[text].gliner = state;
     NF_TRY(nf_gliner_words_encode(&w->words, t->model->tokenizer, w->scratch, given->text,
                                   given->size, rules_of(in, text)->characters, err));
+    NF_TRY(nf_gliner_words_divide(&w->words, t->model->tokenizer, w->scratch, given->text,
+                                  labels->room, err));
     NF_TRY(copy_words(&w->words, state, &run->portion.results[text], arena, err));
     size_t overlap = config->max_words / 4;
     if (overlap < config->max_width) overlap = config->max_width;

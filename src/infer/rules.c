@@ -70,6 +70,7 @@ static nerfit_status rules_make(nf_rules *rules, const nf_model *model, nf_decod
     nerfit_status status = nf_tag_set_make(&rules->tags, (const char *const *)labels, n, err);
     if (status == NERFIT_OK && names) {
         rules->own_threshold = rules->threshold = NF_GLINER_THRESHOLD;
+        rules->characters = model->gliner->characters;
         rules->gliner = calloc(1, sizeof *rules->gliner);
         if (rules->gliner)
             *rules->gliner = (nf_gliner_labels){
@@ -197,6 +198,7 @@ nerfit_status nf_rules_take(nf_rules *rules, const nf_rules *from, nerfit_error 
         rules->thresholds[of] = from->thresholds[i];
     }
     rules->spans = from->spans;
+    rules->characters = from->characters;
     return nf_rules_set_lists(rules, from->lists, from->list_labels, from->n_list_labels, err);
 }
 

@@ -241,6 +241,37 @@ static nerfit_status gliner_own(const gliner_builder *b) {
     return NERFIT_OK;
 }
 
+/* ---------------------------------------------------------------- what is not trained */
+
+nerfit_status nf_gliner_freeze(nf_model *model, const char *component, nerfit_error *err) {
+    nf_gliner *g = model->gliner;
+    bool text = strcmp(component, "text_encoder") == 0;
+    if (!text && strcmp(component, "labels_encoder") != 0)
+        return nf_fail(err, NERFIT_ARGUMENT,
+                       "freeze_components: \"%s\" is none of text_encoder, labels_encoder",
+                       component);
+    if (!text && !g->config.labels_encoder)
+        return nf_fail_at(err, NERFIT_ARGUMENT, g->config.path, 0, 0,
+                          "has no \"labels_encoder\" that freeze_components could name: labels are "
+                          "read by the text's encoder");
+    g->frozen[!text] = true;
+    return NERFIT_OK;
+}
+
+void nf_gliner_keep_frozen(nf_model *model) {
+    static const char *const prefixes[] = {TEXT_ENCODER, LABELS_ENCODER};
+    for (size_t k = 0; k < NF_COUNT(prefixes); k++)
+        for (size_t i = 0; i < model->net.n_parameters && model->gliner->frozen[k]; i++) {
+            nf_parameter *p = model->net.parameters[i];
+            if (strncmp(p->name, prefixes[k], strlen(prefixes[k])) == 0) p->trained = false;
+        }
+}
+
+bool nf_gliner_knows_labels(const nf_model *model) {
+    const nf_gliner *g = model->gliner;
+    return g->config.labels_encoder && g->frozen[1] && !g->labels_fuser;
+}
+
 /* ---------------------------------------------------------------- the weights */
 
 const char *nf_gliner_wrapper(const nf_safetensors *weights) {

@@ -82,6 +82,8 @@ typedef struct nf_gliner {
     const char *const *names, *const *prompts;
     size_t n_labels;
     double *thresholds; /* [n_labels] of a folder's nerfit.json; NULL: it says none */
+    bool characters;    /* words of scripts without spaces are their characters: nerfit.json */
+    bool frozen[2];     /* the encoder of texts, that of labels: training leaves it as it is */
 } nf_gliner;
 
 /* What stands before the names of all stored tensors: torch.compile's wrapper, or one more module. */
@@ -172,7 +174,8 @@ typedef struct nf_gliner_loss {
 typedef struct nf_gliner_lesson {
     const nf_gliner_golds *golds; /* [texts] */
     const nf_gliner_loss *loss;
-    const nf_tokens *labels; /* [n_labels] of the batch, of a bi-encoder; else NULL */
+    const nf_tokens *labels;   /* [n_labels] of the batch, of a bi-encoder; else NULL */
+    const float *const *means; /* [n_labels] nf_gliner_label_means of them; NULL: not known */
     size_t n_labels;
     double divisor;    /* of the loss; and of the gradient, which is */
     double grad_scale; /* multiplied with this */
@@ -184,6 +187,8 @@ struct nf_prompted {
     nf_gliner_golds golds;
     const int32_t *types;          /* [text.n_labels] which of the examples' types its labels are */
     const nf_tokens *label_tokens; /* [text.n_labels] of a bi-encoder, each made once; else NULL */
+    const float *const
+        *label_means; /* [text.n_labels] [C] nf_gliner_label_means; NULL: they change */
 };
 
 /* The row of heads/head.h, over the whole of what stands on the encoder, for the model that is being
@@ -191,6 +196,12 @@ struct nf_prompted {
 nf_head *nf_gliner_head_new(nf_model *model);
 /* How its loss is taken. */
 nf_gliner_loss *nf_gliner_head_loss(nf_head *head);
+/* By the package's names: "text_encoder", "labels_encoder" (freeze_components). */
+nerfit_status nf_gliner_freeze(nf_model *model, const char *component, nerfit_error *err);
+/* Takes what is frozen out of what is trained. */
+void nf_gliner_keep_frozen(nf_model *model);
+/* Whether a bi-encoder's labels' encoder gives the same for a label at every step. */
+bool nf_gliner_knows_labels(const nf_model *model);
 
 /* ---- logits */
 
@@ -199,6 +210,9 @@ nf_gliner_loss *nf_gliner_head_loss(nf_head *head);
 nerfit_status nf_gliner_forward(const nf_model *model, nf_pass *pass, const nf_gliner_text *texts,
                                 size_t count, double threshold, nf_arena *arena,
                                 nf_gliner_logits *logits, nerfit_error *err);
+/* Means [count, C] over a labels' encoder's output, before it is projected; the encoder has no fuser. */
+nerfit_status nf_gliner_label_means(const nf_model *model, nf_pass *pass, const nf_tokens *labels,
+                                    size_t count, float *means, nerfit_error *err);
 /* Vectors [count, D] of labels by a bi-encoder's own encoder, which do not depend on the text. */
 nerfit_status nf_gliner_encode_labels(const nf_model *model, nf_pass *pass,
                                       const char *const *labels, size_t count, float *vectors,

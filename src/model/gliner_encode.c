@@ -331,6 +331,25 @@ nerfit_status nf_gliner_label_vectors(const nf_model *model, const nf_pass *pass
     return NERFIT_OK;
 }
 
+/* The same of labels whose means are known: what is projected is the mean. */
+static nerfit_status take_means(nf_gliner_run *run) {
+    const nf_gliner *g = run->gliner;
+    const nf_gliner_lesson *lesson = run->lesson;
+    size_t c = g->labels_encoder.hidden;
+    nf_values *means = nf_workspace_reals(run->pass->ws, lesson->n_labels * c);
+    if (nf_workspace_failed(run->pass->ws)) return NERFIT_NO_MEMORY;
+    for (size_t i = 0; i < lesson->n_labels; i++)
+        run->pass->be->from_f32(run->pass->be, nf_at(run->pass->be, means, i * c), lesson->means[i],
+                                c);
+    if (!g->labels_projection) {
+        run->vectors = means;
+        return NERFIT_OK;
+    }
+    return nf_gliner_linear(g->labels_projection, run->pass, run->vectors, means, lesson->n_labels,
+                            NF_ACTIVATION_NONE,
+                            nf_gliner_keeps(run) ? &run->labels.top.projection : NULL);
+}
+
 /* The vectors of a lesson's labels, in a pass of their own. */
 static nerfit_status encode_labels(nf_gliner_run *run) {
     const nf_gliner *g = run->gliner;
@@ -340,6 +359,7 @@ static nerfit_status encode_labels(nf_gliner_run *run) {
     run->label_tokens.team = NULL;
     run->vectors = nf_workspace_reals(run->pass->ws, lesson->n_labels * g->config.size);
     if (nf_workspace_failed(run->pass->ws)) return NERFIT_NO_MEMORY;
+    if (lesson->means) return take_means(run);
     NF_TRY(nf_batch_load(&run->label_tokens, &g->labels_encoder, lesson->labels, lesson->n_labels,
                          &error));
     return nf_gliner_label_vectors(run->model, &run->label_tokens, run->vectors, &run->label_rows,
@@ -351,6 +371,12 @@ static nerfit_status encode_labels_backward(nf_gliner_run *run) {
     nf_backend *be = run->pass->be;
     size_t d = g->config.size;
     const nf_gliner_encoder e = {&g->labels_encoder, g->labels_fuser, g->labels_projection};
+    if (run->lesson->means)
+        return g->labels_projection
+                   ? nf_gliner_linear_backward(g->labels_projection, run->pass, NULL, run->dvectors,
+                                               run->lesson->n_labels, &run->labels.top.projection,
+                                               false)
+                   : NERFIT_OK;
     nf_values *drows =
         nf_workspace_reals(run->pass->ws, (size_t)run->label_tokens.sequences.n_tokens * d);
     if (nf_workspace_failed(run->pass->ws)) return NERFIT_NO_MEMORY;

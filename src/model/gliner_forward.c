@@ -199,6 +199,21 @@ nerfit_status nf_gliner_forward(const nf_model *model, nf_pass *pass, const nf_g
     return nf_network_check_pass(&model->net, pass->be, err);
 }
 
+nerfit_status nf_gliner_label_means(const nf_model *model, nf_pass *pass, const nf_tokens *labels,
+                                    size_t count, float *means, nerfit_error *err) {
+    const nf_encoder *encoder = &model->gliner->labels_encoder;
+    nf_backend *be = pass->be;
+    size_t c = encoder->hidden;
+    NF_TRY(nf_batch_load(pass, encoder, labels, count, err));
+    nf_values *x = nf_workspace_reals(pass->ws, (size_t)pass->sequences.n_tokens * c);
+    nf_values *y = nf_workspace_reals(pass->ws, count * c);
+    if (!x || !y || nf_encoder_forward(encoder, pass, x, NULL, NULL) != NERFIT_OK)
+        return nf_pass_failed(pass, err);
+    be->pool(be, y, x, &pass->sequences, &(nf_pooling_shape){NF_POOLING_MEAN, c, c, 0});
+    be->to_f32(be, means, y, count * c);
+    return nf_network_check_pass(&model->net, be, err);
+}
+
 nerfit_status nf_gliner_encode_labels(const nf_model *model, nf_pass *pass,
                                       const char *const *labels, size_t count, float *vectors,
                                       nerfit_error *err) {

@@ -53,18 +53,24 @@ static nerfit_status gather_labels(gliner_step *own, nf_head_step *step, nerfit_
     for (size_t s = 0; s < step->batch->count; s++) most += own->texts[s].n_labels;
     nf_tokens *labels = nf_arena_calloc(step->arena, most + 1, sizeof *labels);
     int32_t *rows = nf_arena_alloc(step->arena, most * sizeof *rows + 1);
-    if (!labels || !rows) return nf_no_memory(err, most * sizeof *labels);
+    const float **means = nf_arena_alloc(step->arena, most * sizeof *means + 1);
+    bool known = true;
+    if (!labels || !rows || !means) return nf_no_memory(err, most * sizeof *labels);
     for (size_t s = 0; s < step->batch->count; s++) {
         const nf_tokens *tokens = step->batch->texts[s]->prompted->label_tokens;
+        const float *const *of = step->batch->texts[s]->prompted->label_means;
+        known = known && of;
         own->texts[s].label_rows = rows;
         for (size_t c = 0; c < own->texts[s].n_labels; c++) {
             size_t k = 0;
             while (k < n && labels[k].ids != tokens[c].ids) k++;
+            if (k == n && known) means[n] = of[c];
             if (k == n) labels[n++] = tokens[c];
             *rows++ = (int32_t)k;
         }
     }
     own->lesson.labels = labels;
+    own->lesson.means = known ? means : NULL;
     own->lesson.n_labels = n;
     return NERFIT_OK;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "base/utf8.h"
 
 /* Past so many sub-words models lose quality, even where their positions have no end. */
 enum { MOST_TOKENS = 1400 };
@@ -177,6 +178,83 @@ nerfit_status nf_gliner_words_encode(nf_gliner_words *words, const nf_tokenizer 
         words->firsts[w + 1] = words->n_ids;
     }
     return NERFIT_OK;
+}
+
+/* Where a piece of at most `most` sub-words ends that begins at `from`: not inside a character. */
+static size_t piece_end(const nf_encoding *e, size_t from, size_t most) {
+    size_t end = from + most;
+    if (end >= e->length) return e->length;
+    while (end > from && e->starts[end] < e->ends[end - 1]) end--;
+    return end > from && e->starts[end] > e->starts[from] ? end : e->length;
+}
+
+/* Adds the pieces of a word, whose sub-words begin at first_id. */
+static void divide_word(nf_gliner_words *words, const nf_encoding *e, const char *text, size_t most,
+                        const nf_pattern_word *word, size_t first_id) {
+    nf_pattern_words *out = &words->words;
+    for (size_t from = 0, end; from < e->length; from = end) {
+        end = piece_end(e, from, most);
+        nf_pattern_word piece = *word;
+        size_t size = word->byte_end - word->byte_start;
+        if (from) {
+            piece.start = word->start + e->starts[from];
+            piece.byte_start =
+                word->byte_start + nf_utf8_offset(text + word->byte_start, size, e->starts[from]);
+        }
+        if (end < e->length) {
+            piece.end = word->start + e->starts[end];
+            piece.byte_end =
+                word->byte_start + nf_utf8_offset(text + word->byte_start, size, e->starts[end]);
+        }
+        words->firsts[out->count] = first_id + from;
+        out->items[out->count++] = piece;
+    }
+}
+
+/* Copies of the lists, with room for `most` words. */
+static nerfit_status words_begin_anew(nf_gliner_words *words, size_t most, nf_pattern_word **items,
+                                      size_t **firsts, nerfit_error *err) {
+    *items = words->words.items;
+    *firsts = words->firsts;
+    nf_pattern_word *new_items = malloc(most * sizeof *new_items + 1);
+    size_t *new_firsts = malloc((most + 1) * sizeof *new_firsts);
+    if (!new_items || !new_firsts) {
+        free(new_items);
+        free(new_firsts);
+        return nf_no_memory(err, most * sizeof *new_items);
+    }
+    words->words = (nf_pattern_words){.items = new_items, .capacity = most};
+    words->firsts = new_firsts;
+    words->firsts_capacity = most + 1;
+    return NERFIT_OK;
+}
+
+nerfit_status nf_gliner_words_divide(nf_gliner_words *words, const nf_tokenizer *tokenizer,
+                                     nf_tokenizer_scratch *scratch, const char *text, size_t most,
+                                     nerfit_error *err) {
+    size_t n = words->words.count, capacity = n, *firsts;
+    nf_pattern_word *items;
+    nf_encoding *e = &words->encoding;
+    for (size_t w = 0; w < n; w++)
+        if (words->firsts[w + 1] - words->firsts[w] > most)
+            capacity += words->firsts[w + 1] - words->firsts[w];
+    if (capacity == n) return NERFIT_OK;
+    NF_TRY(words_begin_anew(words, capacity, &items, &firsts, err));
+    nerfit_status status = NERFIT_OK;
+    for (size_t w = 0; w < n && status == NERFIT_OK; w++) {
+        words->firsts[words->words.count] = firsts[w];
+        if (firsts[w + 1] - firsts[w] <= most) {
+            words->words.items[words->words.count++] = items[w];
+            continue;
+        }
+        status = nf_tokenizer_encode_with(tokenizer, scratch, text + items[w].byte_start,
+                                          items[w].byte_end - items[w].byte_start, false, e, err);
+        if (status == NERFIT_OK) divide_word(words, e, text, most, &items[w], firsts[w]);
+    }
+    words->firsts[words->words.count] = firsts[n];
+    free(items);
+    free(firsts);
+    return status;
 }
 
 void nf_gliner_words_free(nf_gliner_words *words) {

@@ -60,10 +60,16 @@ typedef struct nf_gliner_words {
 nerfit_status nf_gliner_words_encode(nf_gliner_words *words, const nf_tokenizer *tokenizer,
                                      nf_tokenizer_scratch *scratch, const char *text, size_t size,
                                      bool characters, nerfit_error *err);
+/* Makes several words of one with more sub-words than `most`, where the text's characters allow it, so that
+ * a window has room for each; before, its first sub-words alone would be read. */
+nerfit_status nf_gliner_words_divide(nf_gliner_words *words, const nf_tokenizer *tokenizer,
+                                     nf_tokenizer_scratch *scratch, const char *text, size_t most,
+                                     nerfit_error *err);
 void nf_gliner_words_free(nf_gliner_words *words);
 
-/* The sequence of the words first .. end-1 behind a prompt, in memory of the arena; words of more
- * than `room` sub-words lose those past it. */
+/* The sequence of the words first .. end-1 behind a prompt, in memory of the arena. A word of more than
+ * `room` sub-words, which nf_gliner_words_divide leaves where a single character has them, loses those past
+ * it. */
 nerfit_status nf_gliner_sequence(nf_gliner_text *out, const nf_gliner_prompt *prompt,
                                  const nf_gliner_words *words, size_t first, size_t end,
                                  size_t room, nf_arena *arena, nerfit_error *err);

@@ -158,16 +158,28 @@ static nerfit_status save_config(const nf_model *model, const char *path, nerfit
     return status;
 }
 
-/* nerfit.json: what calls that name no labels look for. */
+/* nerfit.json: what calls that name no labels look for, and what a word is, where that is not the package's. */
 static nerfit_status save_labels(const nf_gliner *g, const char *folder, nerfit_error *err) {
-    if (g->n_labels == 0 || g->precomputed) return nf_nerfit_json_save(NULL, folder, err);
+    size_t n = g->precomputed ? 0 : g->n_labels;
+    if (n == 0 && !g->characters) return nf_nerfit_json_save(NULL, folder, err);
     json_t *labels = json_object(), *json = json_pack("{s:o?}", "labels", labels);
     int failed = !labels || !json;
-    for (size_t i = 0; i < g->n_labels && !failed; i++)
+    for (size_t i = 0; i < n && !failed; i++)
         failed = json_object_set_new(labels, g->names[i], json_string(g->prompts[i]));
+    if (!failed && n == 0) failed = json_object_del(json, "labels");
+    if (!failed && g->characters) failed = json_object_set_new(json, "characters", json_true());
     nerfit_status status = failed ? nf_no_memory(err, 0) : nf_nerfit_json_save(json, folder, err);
     json_decref(json);
     return status;
+}
+
+static nerfit_status read_characters(nf_gliner *g, const json_t *json, const char *path,
+                                     nerfit_error *err) {
+    const json_t *value = json_object_get(json, "characters");
+    if (value && !json_is_boolean(value))
+        return nf_fail_at(err, NERFIT_FORMAT, path, 0, 0, "\"characters\": expected true or false");
+    g->characters = json_is_true(value);
+    return NERFIT_OK;
 }
 
 /* nerfit.json's "labels" and "thresholds" {name: what is read}, {name: number}. */
@@ -179,6 +191,7 @@ static nerfit_status read_labels(nf_model *model, const json_t *json, const char
     const json_t *limits = json_object_get(json, "thresholds");
     size_t n = json_object_size(labels), i = 0;
     const char *name;
+    NF_TRY(read_characters(g, json, path, err));
     if (!labels) return NERFIT_OK;
     const char **names = nf_arena_calloc(arena, 2 * n + 1, sizeof *names), **prompts = names + n;
     g->thresholds = nf_arena_calloc(arena, n + 1, sizeof *g->thresholds);

@@ -1,6 +1,7 @@
 #include "recipe/defaults.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -45,10 +46,17 @@ static nerfit_status choose_rates(chooser *c, bool few) {
     return choose(c, "head_learning_rate", "5e-5");
 }
 
+/* How many times as many texts are trained on for a part of each batch to be others' texts. */
+static double texts_beside(const nf_train_options *o) {
+    bool rehearses = o->recipe == NF_RECIPE_GLINER && o->rehearsal_annotations.count > 0;
+    return rehearses ? 1.0 / (1.0 - o->rehearsal) : 1.0;
+}
+
 /* Steps, batch and learning rates. */
 static nerfit_status choose_steps(chooser *c) {
     bool few = c->size->n_texts <= FEW_TEXTS;
-    size_t steps = nf_few_steps(c->size->n_texts);
+    double beside = texts_beside(c->given);
+    size_t steps = (size_t)ceil((double)nf_few_steps(c->size->n_texts) * beside);
     NF_TRY(choose(c, "per_device_train_batch_size", few ? "8" : "16"));
     NF_TRY(choose_rates(c, few));
     NF_TRY(choose(c, "lr_scheduler_type", "linear"));
@@ -58,7 +66,7 @@ static nerfit_status choose_steps(chooser *c) {
     }
     if (is_given(c, "num_train_epochs")) return choose(c, "max_steps", "-1");
     if (few) return choose(c, "max_steps", "0,%zu", steps);
-    NF_TRY(choose(c, "num_train_epochs", "%d", EPOCHS));
+    NF_TRY(choose(c, "num_train_epochs", "%g", EPOCHS * beside));
     return choose(c, "max_steps", "0,-1");
 }
 
@@ -195,8 +203,10 @@ nerfit_status nf_pretraining_defaults(nf_train_options *out, const nf_train_opti
     out->arena = (nf_arena){0};
     chooser c = {out, given, &size, log, err};
     nerfit_status status = choose_adapter(&c);
+    bool gliner = given->recipe == NF_RECIPE_GLINER;
     if (status == NERFIT_OK)
-        status = choose(&c, "learning_rate", given->peft_lora ? "1e-3" : "2e-4");
+        status = choose(&c, "learning_rate", given->peft_lora ? "1e-3" : gliner ? "5e-5" : "2e-4");
+    if (status == NERFIT_OK && gliner) status = choose(&c, "head_learning_rate", "5e-4");
     for (size_t i = 0; i < sizeof settings / sizeof *settings && status == NERFIT_OK; i++)
         status = choose(&c, settings[i].name, "%s", settings[i].text);
     if (status == NERFIT_OK)

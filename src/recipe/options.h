@@ -82,6 +82,10 @@ typedef struct nf_train_options {
     /* the recipe gliner's loss, by gliner's names; masking: nf_gliner_masking */
     double focal_loss_alpha, focal_loss_gamma, focal_loss_prob_margin, negatives;
     int64_t loss_reduction, masking;
+    /* and what it learns, beside what */
+    nf_names rehearsal_annotations, freeze_components;
+    double rehearsal;
+    bool characters;
     bool word_shape;
     char *report_to;
     /* the machine */

@@ -55,7 +55,7 @@ void nf_train_options_tell_unused(const nf_train_options *o, const nf_train_opti
     }
     const struct {
         bool has;
-        const char *takes, *names[8];
+        const char *takes, *names[9];
     } rows[] = {
         {o->peft_lora,
          "peft_lora: true",
@@ -64,7 +64,9 @@ void nf_train_options_tell_unused(const nf_train_options *o, const nf_train_opti
         {gliner,
          "the recipe gliner",
          {"focal_loss_alpha", "focal_loss_gamma", "focal_loss_prob_margin", "loss_reduction",
-          "negatives", "masking"}},
+          "negatives", "masking", "freeze_components", "characters"}},
+        {gliner, "the recipe gliner", {"rehearsal_annotations"}},
+        {o->rehearsal_annotations.count > 0, "rehearsal_annotations", {"rehearsal"}},
         {evaluates,
          "evaluations: val_annotations and an eval_strategy",
          {"metric_for_best_model", "greater_is_better", "early_stopping_patience",

@@ -222,6 +222,23 @@ const nf_option nf_options[] = {
      "Recipe gliner: which negatives are left out at random: none, any, those of labels that a "
      "text "
      "has not, or of spans that are no entity."},
+    {"rehearsal_annotations", PATHS, false, AT(rehearsal_annotations), NULL, 0, 0, NULL, STAGES,
+     "Recipe gliner: annotated texts of other label sets that are trained on beside one's own, so "
+     "that "
+     "the model keeps finding what it found before: folders of label sets (corpora/open-types) and "
+     "manifests, as in pretrain_annotations."},
+    {"rehearsal", REAL, false, AT(rehearsal), "0.5", 0, 0.95, NULL, STAGES,
+     "Recipe gliner: share of a batch's texts that come from rehearsal_annotations. Where the "
+     "number of "
+     "steps is not given it grows so that one's own texts are seen as often as without."},
+    {"freeze_components", NAMES, false, AT(freeze_components), NULL, 0, 0, NULL, STAGES,
+     "Recipe gliner: encoders that stay as they are, by gliner's names: text_encoder, "
+     "labels_encoder (of "
+     "a bi-encoder; what it makes of a label is then computed once)."},
+    {"characters", BOOL, false, AT(characters), "false", 0, 0, NULL, STAGES,
+     "Recipe gliner: each character of a script without spaces (Han, kana, Thai, Lao, Khmer, "
+     "Myanmar) is "
+     "a word, in training and in what the model is used for."},
     {"word_shape", BOOL, false, AT(word_shape), "false", 0, 0, NULL, STAGES,
      "Add a table of word shapes (small, Capitalised, CAPITALS, digits ...) to the encoder's "
      "embeddings: for "

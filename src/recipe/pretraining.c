@@ -1,17 +1,13 @@
 #include "recipe/pretraining.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/rng.h"
-#include "base/str.h"
-#include "data/annotations.h"
-#include "data/manifest.h"
-#include "data/weights.h"
 #include "recipe/drawn_columns.h"
 #include "recipe/fingerprint.h"
+#include "recipe/label_sets.h"
 
 /* How a type is described in a step. */
 enum { BY_MEAN, BY_NAME, BY_DESCRIPTION, BY_BOTH, FORMS };
@@ -24,12 +20,9 @@ typedef struct type_texts {
     float *mean; /* [size] of both kinds alike; those of a set one behind another */
 } type_texts;
 
-/* One annotated file with its label set. */
+/* One annotated file with its label set, as it is trained on. */
 typedef struct set {
-    const char *path;
-    nf_corpus corpus;
-    nf_descriptions descriptions;
-    nf_label_set labels;
+    const nf_annotated_set *of;
     nf_examples examples;
     size_t first;      /* of its examples in `all` */
     size_t first_type; /* in `types` */
@@ -39,8 +32,8 @@ typedef struct set {
 
 struct nf_pretraining {
     nf_arena arena;
-    nf_manifest manifest; /* the sets' files */
-    set *sets;
+    nf_annotated_sets read;
+    set *sets; /* [n_sets] of those */
     size_t n_sets, size;
     nf_embeddings embeddings; /* of all texts of all types */
     type_texts *types;        /* [n_types] of all sets */
@@ -66,88 +59,25 @@ void nf_pretraining_free(nf_pretraining *p) {
         if (s->task) s->task->free(s->task);
         if (p->be) nf_type_columns_free(&s->columns, p->be);
         nf_examples_free(&s->examples);
-        nf_label_set_free(&s->labels);
-        nf_descriptions_free(&s->descriptions);
-        nf_corpus_free(&s->corpus);
     }
     nf_drawn_columns_free(&p->columns);
     nf_embeddings_free(&p->embeddings);
-    nf_manifest_free(&p->manifest);
+    nf_annotated_sets_free(&p->read);
     nf_arena_free(&p->arena);
     free(p);
 }
 
 /* ---------------------------------------------------------------- reading */
 
-/* A file's texts, without those that count nothing. */
-static nerfit_status read_texts(set *s, const nf_train_options *o, const char *path,
-                                const nf_log *log, nerfit_error *err) {
-    nf_corpus all = {0};
-    nf_arena arena = {0};
-    nf_source_weights sources;
-    nerfit_status status = nf_train_options_sources(o, &sources, &arena, err);
-    if (status == NERFIT_OK) status = nf_train_options_read(o, &all, path, log, err);
-    if (status == NERFIT_OK && nf_corpus_is_weighted(&all, &sources)) {
-        status = nf_corpus_weigh(&s->corpus, &all, &sources, log, err);
-        nf_corpus_free(&all);
-    } else {
-        s->corpus = all;
-    }
-    nf_arena_free(&arena);
-    return status;
-}
-
-static nerfit_status read_set(set *s, const nf_train_options *o, const char *annotations,
-                              const char *descriptions, const nf_log *log, nerfit_error *err) {
-    s->path = annotations;
-    NF_TRY(read_texts(s, o, annotations, log, err));
-    if (s->corpus.n_spans == 0)
-        return nf_fail_at(err, NERFIT_ARGUMENT, annotations, 0, 0, "has no text with an entity");
-    NF_TRY(nf_descriptions_read(&s->descriptions, descriptions, err));
-    return nf_label_set_make(&s->labels, s->corpus.labels, s->corpus.n_labels, err);
-}
-
-/* Files with their descriptions in the options' order; folders and manifests bring their own. */
-static nerfit_status list_sets(nf_manifest *out, const nf_train_options *o, const nf_log *log,
-                               nerfit_error *err) {
-    const nf_names *texts = &o->pretrain_annotations, *descriptions = &o->pretrain_ent2emb;
-    size_t n_files = 0, next = 0;
-    if (texts->count == 0)
-        return nf_fail(err, NERFIT_ARGUMENT,
-                       "pretrain_annotations is missing: the annotated files, a folder of label "
-                       "sets or a manifest");
-    for (size_t i = 0; i < texts->count; i++) n_files += !nf_manifest_is(texts->items[i]);
-    if (n_files != descriptions->count)
-        return nf_fail(
-            err, NERFIT_ARGUMENT,
-            "pretrain_annotations names %zu files%s, pretrain_ent2emb %zu; expected a file "
-            "of descriptions for each",
-            n_files,
-            n_files < texts->count ? " (beside folders and manifests, which have descriptions)"
-                                   : "",
-            descriptions->count);
-    for (size_t i = 0; i < texts->count; i++)
-        NF_TRY(nf_manifest_is(texts->items[i])
-                   ? nf_manifest_read(out, texts->items[i], log, err)
-                   : nf_manifest_add(out, texts->items[i], descriptions->items[next++], err));
-    return NERFIT_OK;
-}
-
 static nerfit_status read_all(nf_pretraining *p, const nf_train_options *o, const nf_log *log,
                               nerfit_error *err) {
-    nf_manifest *manifest = &p->manifest;
-    NF_TRY(list_sets(manifest, o, log, err));
-    p->sets = nf_arena_calloc(&p->arena, manifest->count, sizeof *p->sets);
-    if (!p->sets) return nf_no_memory(err, manifest->count * sizeof *p->sets);
-    for (; p->n_sets < manifest->count; p->n_sets++) {
-        const nf_manifest_entry *entry = &manifest->entries[p->n_sets];
-        nerfit_status status =
-            read_set(&p->sets[p->n_sets], o, entry->annotations, entry->descriptions, log, err);
-        if (status != NERFIT_OK) {
-            p->n_sets++; /* what it has so far is freed too */
-            return status;
-        }
-    }
+    const nf_sets_named named = {"pretrain_annotations", &o->pretrain_annotations,
+                                 "pretrain_ent2emb", &o->pretrain_ent2emb};
+    NF_TRY(nf_annotated_sets_read(&p->read, o, &named, log, err));
+    size_t n = p->read.count;
+    p->sets = nf_arena_calloc(&p->arena, n + 1, sizeof *p->sets);
+    if (!p->sets) return nf_no_memory(err, n * sizeof *p->sets);
+    for (; p->n_sets < n; p->n_sets++) p->sets[p->n_sets].of = &p->read.items[p->n_sets];
     return NERFIT_OK;
 }
 
@@ -167,12 +97,7 @@ nerfit_status nf_pretraining_read(nf_pretraining **out, const nf_train_options *
 nerfit_status nf_pretraining_fingerprint(const nf_pretraining *p, uint64_t *fingerprint,
                                          nerfit_error *err) {
     *fingerprint = NF_HASH_START;
-    for (size_t i = 0; i < p->n_sets; i++) {
-        const nf_train_data described = {.descriptions = &p->sets[i].descriptions};
-        NF_TRY(nf_fingerprint_corpus(fingerprint, &p->sets[i].corpus, err));
-        NF_TRY(nf_fingerprint_descriptions(fingerprint, &described, NULL, err));
-    }
-    return NERFIT_OK;
+    return nf_annotated_sets_fingerprint(&p->read, fingerprint, err);
 }
 
 /* ---------------------------------------------------------------- descriptions */
@@ -180,22 +105,11 @@ nerfit_status nf_pretraining_fingerprint(const nf_pretraining *p, uint64_t *fing
 /* The texts of a type, at the end of the list. */
 static nerfit_status describe_type(nf_pretraining *p, const nf_descriptions *d, const char *label,
                                    type_texts *type, const char **texts, nerfit_error *err) {
-    size_t at = nf_list_index(d->labels, d->count, label), n = 0;
-    nf_label_texts further = d->further && at < d->count ? d->further[at] : (nf_label_texts){0};
-    const char *text = at < d->count ? d->texts[at] : NULL;
-    char *name = nf_label_phrase(&p->arena, label);
-    if (!name) return nf_no_memory(err, strlen(label));
-    texts[n++] = name;
-    for (size_t i = 0; i < further.n_names; i++) texts[n++] = further.names[i];
-    type->n_names = n;
-    if (text) texts[n++] = text;
-    for (size_t i = 0; i < further.n_descriptions; i++) texts[n++] = further.descriptions[i];
-    type->n_descriptions = n - type->n_names;
-    size_t size = strlen(name) + (text ? strlen(text) : 0) + 3;
-    char *both = nf_arena_alloc(&p->arena, size);
-    if (!both) return nf_no_memory(err, size);
-    snprintf(both, size, text ? "%s: %s" : "%s", name, text);
-    texts[n] = both;
+    nf_type_texts all;
+    NF_TRY(nf_type_texts_of(&all, &p->arena, d, label, err));
+    memcpy(texts, all.texts, nf_type_texts_count(&all) * sizeof *texts);
+    type->n_names = all.n_names;
+    type->n_descriptions = all.n_descriptions;
     return NERFIT_OK;
 }
 
@@ -207,9 +121,9 @@ static size_t texts_of_type(const type_texts *type) {
 static nerfit_status list_types(nf_pretraining *p, size_t *most, nerfit_error *err) {
     *most = 0;
     for (size_t i = 0; i < p->n_sets; i++) {
-        const nf_descriptions *d = &p->sets[i].descriptions;
+        const nf_descriptions *d = &p->sets[i].of->descriptions;
         p->sets[i].first_type = p->n_types;
-        p->n_types += p->sets[i].labels.n_types;
+        p->n_types += p->sets[i].of->labels.n_types;
         for (size_t k = 0; d->further && k < d->count; k++)
             *most += d->further[k].n_names + d->further[k].n_descriptions;
     }
@@ -241,16 +155,16 @@ nerfit_status nf_pretraining_embed(nf_pretraining *p, const char *sentence_encod
     for (size_t i = 0; i < p->n_sets; i++) {
         set *s = &p->sets[i];
         size_t n_unnamed = 0;
-        for (; k < s->first_type + s->labels.n_types; k++) {
+        for (; k < s->first_type + s->of->labels.n_types; k++) {
             p->types[k].first = at;
-            NF_TRY(describe_type(p, &s->descriptions, s->labels.types[k - s->first_type],
+            NF_TRY(describe_type(p, &s->of->descriptions, s->of->labels.types[k - s->first_type],
                                  &p->types[k], texts + at, err));
             n_unnamed += p->types[k].n_descriptions == 0;
             at += texts_of_type(&p->types[k]);
         }
         if (n_unnamed)
             nf_log_info(log, "%s: %zu of %zu labels have no description; their names serve",
-                        s->path, n_unnamed, s->labels.n_types);
+                        s->of->path, n_unnamed, s->of->labels.n_types);
     }
     const nf_descriptions all = {.labels = texts, .texts = texts, .count = at};
     const nf_embedder by = {.sentence_encoder = sentence_encoder,
@@ -269,12 +183,12 @@ nerfit_status nf_pretraining_encode(nf_pretraining *p, const nf_model *model, si
     size_t count = 0;
     for (size_t i = 0; i < p->n_sets; i++) {
         set *s = &p->sets[i];
-        NF_TRY(nf_examples_make(&s->examples, &s->corpus, &s->labels, model->tokenizer, max_length,
-                                nf_examples_words(&s->corpus), log, err));
+        NF_TRY(nf_examples_make(&s->examples, &s->of->corpus, &s->of->labels, model->tokenizer,
+                                max_length, nf_examples_words(&s->of->corpus), log, err));
         s->first = count;
         count += s->examples.count;
-        nf_log_info(log, "%s: %zu texts, %zu entities of %zu types", s->path, s->corpus.n_documents,
-                    s->corpus.n_spans, s->labels.n_types);
+        nf_log_info(log, "%s: %zu texts, %zu entities of %zu types", s->of->path,
+                    s->of->corpus.n_documents, s->of->corpus.n_spans, s->of->labels.n_types);
     }
     p->all.items = nf_arena_alloc(&p->arena, count * sizeof *p->all.items + 1);
     if (!p->all.items) return nf_no_memory(err, count * sizeof *p->all.items);
@@ -332,7 +246,7 @@ static const float *draw_form(const nf_pretraining *p, const type_texts *type, n
 /* Describes each type of the set, or each that was drawn of it, in a form drawn for this step. */
 static void choose_forms(nf_pretraining *p, const set *s, const nf_pass *pass) {
     nf_rng rng = nf_rng_new(pass->seed, STREAM_FORMS + (pass->step << 8));
-    bool drawn = s->labels.n_types > NF_MOST_COLUMNS;
+    bool drawn = s->of->labels.n_types > NF_MOST_COLUMNS;
     size_t n = s->columns.n_types, size = p->size;
     for (size_t k = 0; k < n; k++) {
         size_t type = s->first_type + (drawn ? (size_t)p->columns.types[k] : k);
@@ -366,9 +280,9 @@ static nerfit_status dress(void *dresser, uint64_t seed, uint64_t step, const nf
     nf_pretraining *p = dresser;
     if (count == 0) return NERFIT_OK;
     set *s = p->drawn = set_of(p, batch[0]);
-    if (s->labels.n_types <= NF_MOST_COLUMNS) return NERFIT_OK;
-    NF_TRY(nf_columns_draw(&p->columns, &s->examples, s->labels.n_types, seed, step, batch, count,
-                           err));
+    if (s->of->labels.n_types <= NF_MOST_COLUMNS) return NERFIT_OK;
+    NF_TRY(nf_columns_draw(&p->columns, &s->examples, s->of->labels.n_types, seed, step, batch,
+                           count, err));
     return fit_columns(p, s, p->columns.count, err);
 }
 
@@ -397,12 +311,13 @@ nerfit_status nf_task_pretraining(nf_task **out, nf_pretraining *p, nf_model *mo
     p->be = model->net.be;
     for (size_t i = 0; i < p->n_sets; i++) {
         set *s = &p->sets[i];
-        size_t n = s->labels.n_types;
+        size_t n = s->of->labels.n_types;
         if (n > NF_MOST_COLUMNS) n = NF_MOST_COLUMNS; /* the first ones, until some are drawn */
         if (n > most) most = n;
         NF_TRY(nf_type_columns_make(&s->columns, p->be, p->types[s->first_type].mean, n, p->size,
                                     err));
-        NF_TRY(nf_task_new(&s->task, model, &s->labels, &s->examples, NULL, label_smoothing, err));
+        NF_TRY(
+            nf_task_new(&s->task, model, &s->of->labels, &s->examples, NULL, label_smoothing, err));
     }
     p->n_mixed = most;
     p->mixed = nf_arena_alloc(&p->arena, most * p->size * sizeof *p->mixed + 1);

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "recipe/label_sets.h"
 #include "recipe/pretrained.h"
 #include "recipe/train_data.h"
 #include "train/prompted.h"
@@ -36,6 +37,8 @@ typedef struct nf_run {
     nf_label_set labels;
     const char **prompts;  /* [labels.n_types] what a model of the recipe gliner reads; else NULL */
     nf_prompter *prompter; /* likewise */
+    nf_annotated_sets others; /* of it: what is rehearsed, or what is pre-trained on */
+    nf_examples of_others;
     nf_corpus own[NF_SPLITS];
     nf_corpus weighed; /* the training texts, where weights or sources leave some out */
     const nf_corpus *corpora[NF_SPLITS]; /* NULL: none */
@@ -101,6 +104,10 @@ nerfit_status nf_run_prompt_labels(nf_run *r);
 /* What makes the examples: r->prompter. */
 nerfit_status nf_run_make_prompter(nf_run *r);
 nerfit_status nf_run_prompted(nf_run *r, nf_task **task);
+/* rehearsal_annotations, if there are some. */
+nerfit_status nf_run_read_rehearsed(nf_run *r);
+/* Pre-training of such a model, on the label sets of pretrain_annotations. */
+nerfit_status nf_run_pretrain_prompted(nf_run *r, nf_train_result *result);
 
 /* ---- run_output.c: the folder it writes */
 bool nf_run_resumes(const nf_train_options *o);

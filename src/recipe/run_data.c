@@ -342,7 +342,7 @@ static nerfit_status make_split(nf_run *r, int split, size_t limit) {
     }
     if (status == NERFIT_OK && r->prompter)
         status =
-            nf_prompted_examples_make(&r->examples[split], r->prompter, corpus, r->log, r->err);
+            nf_prompted_examples_make(&r->examples[split], r->prompter, 0, corpus, r->log, r->err);
     else if (status == NERFIT_OK)
         status = nf_examples_make(&r->examples[split], corpus, &r->labels, r->model->tokenizer,
                                   limit, r->model->decoding.words, r->log, r->err);

@@ -35,6 +35,7 @@ static const char *const unlike[] = {
     "val_annotations",
     "test_annotations",
     "unlabelled_annotations",
+    "rehearsal_annotations",
     "ent2emb",
     "annotation_format",
     "llm",
@@ -99,6 +100,14 @@ static nerfit_status add_descriptions(nf_run *r, json_t *out) {
     return NERFIT_OK;
 }
 
+static nerfit_status add_rehearsed(nf_run *r, json_t *out) {
+    uint64_t fingerprint = NF_HASH_START;
+    if (!r->corpora[NF_SPLIT_TRAIN] || r->others.count == 0) return NERFIT_OK;
+    NF_TRY(nf_annotated_sets_fingerprint(&r->others, &fingerprint, r->err));
+    json_object_set_new(out, "rehearsal_annotations", fingerprint_text(fingerprint));
+    return NERFIT_OK;
+}
+
 nerfit_status nf_run_make_identity(nf_run *r) {
     json_t *out = json_object(), *labels = json_array();
     json_t *options = nf_train_options_to_json(r->options);
@@ -120,6 +129,7 @@ nerfit_status nf_run_make_identity(nf_run *r) {
     if (!r->corpora[NF_SPLIT_TRAIN]) /* of pre-training: its texts and descriptions */
         json_object_set_new(out, "pretrain_annotations", fingerprint_text(r->fingerprint));
     nerfit_status status = add_corpora(r, out);
+    if (status == NERFIT_OK) status = add_rehearsed(r, out);
     if (status == NERFIT_OK) status = add_descriptions(r, out);
     if (status == NERFIT_OK) status = add_models(r, out);
     json_object_set_new(out, "options", options);
@@ -166,6 +176,8 @@ static nerfit_status refuse(nf_run *r, const char *path, const char *name, const
                             : strcmp(name, "model_name") == 0        ? "weights of model_name"
                             : strcmp(name, "train_annotations") == 0 ? "texts in train_annotations"
                             : strcmp(name, "val_annotations") == 0   ? "texts in val_annotations"
+                            : strcmp(name, "rehearsal_annotations") == 0
+                                ? "texts or descriptions in rehearsal_annotations"
                             : strcmp(name, "pretrain_annotations") == 0
                                 ? "texts or descriptions in pretrain_annotations"
                                 : name);

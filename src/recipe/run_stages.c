@@ -10,6 +10,7 @@
 #include "model/adapter.h"
 #include "heads/contrastive_head.h"
 #include "heads/description_file.h"
+#include "model/gliner.h"
 #include "model/word_shape.h"
 #include "train/checkpoint.h"
 
@@ -194,6 +195,7 @@ nerfit_status nf_run_start_training(nf_run *r, int s, bool adapters) {
     if (o->word_shape) NF_TRY(nf_word_shape_add(r->model, r->err));
     if (!o->peft_lora) nf_model_train_encoder(r->model, true);
     if (r->model->encoder.embedding.shapes) r->model->encoder.embedding.shapes->trained = true;
+    if (r->model->gliner) nf_gliner_keep_frozen(r->model);
     NF_TRY(nf_network_start_training(&r->model->net, r->err));
     return nf_network_prepare(&r->model->net, true, r->err);
 }

@@ -147,6 +147,7 @@ static nerfit_status take_fingerprint(nf_run *r) {
     }
     if (r->unlabelled.n_documents)
         NF_TRY(nf_fingerprint_corpus(&r->fingerprint, &r->unlabelled, r->err));
+    NF_TRY(nf_annotated_sets_fingerprint(&r->others, &r->fingerprint, r->err));
     NF_TRY(nf_fingerprint_models(&r->fingerprint, r->options, r->err));
     return nf_fingerprint_descriptions(&r->fingerprint, r->data, r->options->ent2emb, r->err);
 }
@@ -159,6 +160,7 @@ static nerfit_status train(nf_run *r, nf_train_result *result) {
     NF_TRY(nf_run_choose_recipe(r, &chosen));
     r->options = &chosen;
     NF_TRY(nf_run_read_unlabelled(r));
+    NF_TRY(nf_run_read_rehearsed(r));
     const nf_train_size size = {r->corpora[NF_SPLIT_TRAIN]->n_documents + r->unlabelled.n_documents,
                                 r->corpora[NF_SPLIT_VALIDATION] != NULL};
     r->is_short = nf_train_is_short(r->options, &size);
@@ -191,6 +193,7 @@ static nerfit_status save_pretrained(nf_run *r, nf_train_result *result) {
     const char *best = nf_path_join(&r->arena, output, "best");
     if (!best || !(result->model_folder = strdup(best))) return nf_no_memory(r->err, 0);
     NF_TRY(nf_network_end_training(&r->model->net, r->err));
+    if (r->model->adapter && r->model->kind) NF_TRY(nf_adapter_merge(r->model, r->err));
     NF_TRY(nf_run_begin_folder(r, output, "best", &unfinished));
     if (r->model->adapter)
         NF_TRY(nf_adapter_save(r->model, unfinished, r->err));
@@ -198,6 +201,13 @@ static nerfit_status save_pretrained(nf_run *r, nf_train_result *result) {
         NF_TRY(nf_model_save(r->model, unfinished, r->err));
     NF_TRY(nf_run_save_head(r, unfinished));
     return nf_run_end_folder(r, unfinished, output, "best");
+}
+
+static nerfit_status end_pretraining(nf_run *r, nf_train_result *result) {
+    if (!nf_run_writes(r)) return NERFIT_OK;
+    NF_TRY(save_pretrained(r, result));
+    NF_TRY(nf_run_save_record(r, "trainer_state.json", trainer_state(r)));
+    return nf_run_save_finished(r, 0, true, result);
 }
 
 static nerfit_status pretrain_with(nf_run *r, nf_pretraining *p, nf_train_result *result) {
@@ -236,19 +246,23 @@ static nerfit_status pretrain_with(nf_run *r, nf_pretraining *p, nf_train_result
     nerfit_status status = nf_run_stage(r, 0, task);
     task->free(task);
     NF_TRY(status);
-    if (!nf_run_writes(r)) return NERFIT_OK;
-    NF_TRY(save_pretrained(r, result));
-    NF_TRY(nf_run_save_record(r, "trainer_state.json", trainer_state(r)));
-    return nf_run_save_finished(r, 0, true, result);
+    return end_pretraining(r, result);
 }
 
 static nerfit_status pretrain(nf_run *r, nf_train_result *result) {
     nf_pretraining *p;
     NF_TRY(nf_train_options_check_needed(r->options, r->err));
+    nf_train_options chosen = *r->options; /* borrowed, but for the recipe */
+    NF_TRY(nf_run_choose_recipe(r, &chosen));
+    r->options = &chosen;
     NF_TRY(nf_pretraining_defaults(&r->own_options, r->options, r->log, r->err));
     r->options = &r->own_options;
     NF_TRY(nf_train_options_check(r->options, false, r->log, r->err));
     NF_TRY(nf_train_backend(r->options, &r->be, r->err));
+    if (r->options->recipe == NF_RECIPE_GLINER) {
+        NF_TRY(nf_run_pretrain_prompted(r, result));
+        return r->done ? NERFIT_OK : end_pretraining(r, result);
+    }
     NF_TRY(nf_pretraining_read(&p, r->options, r->log, r->err));
     nerfit_status status = nf_pretraining_fingerprint(p, &r->fingerprint, r->err);
     if (status == NERFIT_OK) status = nf_fingerprint_models(&r->fingerprint, r->options, r->err);
@@ -295,6 +309,8 @@ static nerfit_status run_all(nerfit_status (*work)(nf_run *r, nf_train_result *r
     nf_corpus_free(&r.taught);
     nf_label_set_free(&r.labels);
     nf_prompter_free(r.prompter);
+    nf_examples_free(&r.of_others);
+    nf_annotated_sets_free(&r.others);
     nf_embeddings_free(&r.own_embeddings);
     nf_descriptions_free(&r.read_descriptions);
     nf_pretrained_free(&r.pretrained);

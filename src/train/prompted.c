@@ -1,216 +1,16 @@
-#include "train/prompted.h"
-
+/* Texts with their words and entities, to which prompter.c puts labels. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/rng.h"
 #include "data/weights.h"
+#include "train/prompted.h"
 
-enum { REPORTED = 5, STREAM_PROMPTS = 0x50524F4D };
-
-struct nf_prompter {
-    const nf_model *model;
-    const nf_label_set *labels;
-    const char *const *prompts;
-    nf_encoding *encodings; /* [n_encodings] of a bi-encoder's labels; else NULL */
-    size_t n_encodings;     /* the labels may be gone when these are freed */
-    nf_tokens *tokens;      /* [n_types] likewise */
-    size_t room;            /* sub-words of text behind a prompt of all labels */
-    size_t most;            /* labels of a drawn prompt, unless a text has more of its own */
-    nf_arena step;          /* what was drawn for the batch at hand */
-    nf_tokenizer_scratch *scratch;
-};
-
-/* A piece of a text, before labels are put to it. */
-typedef struct source {
-    struct nf_prompted all; /* first: nf_example.prompted points to it */
-    nf_gliner_words words;  /* of the whole text; in the examples' arena */
-    size_t first, end;      /* the piece's words */
-    const nf_entity *golds; /* [n_golds] of the types that there are */
-    size_t n_golds;
-    const nf_entity *unknown; /* [n_unknown] words */
-    size_t n_unknown;
-    const uint32_t *types; /* [n_types] those that were looked for */
-    size_t n_types;
-    double weight;
-} source;
-
-/* ---------------------------------------------------------------- labels */
-
-static nerfit_status encode_labels(nf_prompter *p, nerfit_error *err) {
-    size_t n = p->labels->n_types;
-    p->encodings = calloc(n + 1, sizeof *p->encodings);
-    p->tokens = calloc(n + 1, sizeof *p->tokens);
-    if (!p->encodings || !p->tokens) return nf_no_memory(err, n * sizeof *p->tokens);
-    p->n_encodings = n;
-    for (size_t i = 0; i < n; i++) {
-        nf_encoding *e = &p->encodings[i];
-        NF_TRY(nf_tokenizer_encode(p->model->gliner->labels_tokenizer, p->prompts[i],
-                                   strlen(p->prompts[i]), true, e, err));
-        p->tokens[i] = (nf_tokens){.ids = e->ids, .length = e->length};
-    }
-    return NERFIT_OK;
-}
-
-static nerfit_status find_room(nf_prompter *p, size_t max_length, nerfit_error *err) {
-    nf_gliner_prompt prompt;
-    NF_TRY(nf_gliner_prompt_make(&prompt, p->model, p->prompts, p->labels->n_types, err));
-    nerfit_status status = nf_gliner_prompt_room(&prompt, p->model, &p->room, err);
-    size_t taken = prompt.length + prompt.n_after;
-    nf_gliner_prompt_free(&prompt);
-    NF_TRY(status);
-    if (max_length && max_length <= taken + 16)
-        return nf_fail(err, NERFIT_ARGUMENT,
-                       "max_length %zu leaves no room for text behind a prompt of %zu tokens",
-                       max_length, taken);
-    if (max_length && max_length - taken < p->room) p->room = max_length - taken;
-    return NERFIT_OK;
-}
-
-nerfit_status nf_prompter_new(nf_prompter **out, const nf_model *model, const nf_label_set *labels,
-                              const char *const *prompts, size_t max_length, nerfit_error *err) {
-    *out = NULL;
-    nf_prompter *p = calloc(1, sizeof *p);
-    if (!p) return nf_no_memory(err, sizeof *p);
-    const json_t *most = json_object_get(model->gliner->json, "max_types");
-    *p = (nf_prompter){.model = model,
-                       .labels = labels,
-                       .prompts = prompts,
-                       .most = json_is_integer(most) && json_integer_value(most) > 0
-                                   ? (size_t)json_integer_value(most)
-                                   : 25,
-                       .scratch = nf_tokenizer_scratch_new()};
-    nerfit_status status = p->scratch ? NERFIT_OK : nf_no_memory(err, 0);
-    if (status == NERFIT_OK && model->gliner->labels_tokenizer) status = encode_labels(p, err);
-    if (status == NERFIT_OK) status = find_room(p, max_length, err);
-    if (status == NERFIT_OK)
-        *out = p;
-    else
-        nf_prompter_free(p);
-    return status;
-}
-
-void nf_prompter_free(nf_prompter *p) {
-    if (!p) return;
-    for (size_t i = 0; i < p->n_encodings; i++) nf_encoding_free(&p->encodings[i]);
-    free(p->encodings);
-    free(p->tokens);
-    nf_tokenizer_scratch_free(p->scratch);
-    nf_arena_free(&p->step);
-    free(p);
-}
-
-/* ---------------------------------------------------------------- a prompt put before a piece */
-
-/* The places of label tokens, and the like, are the prompt's, which goes. */
-static nerfit_status keep_places(nf_gliner_text *text, size_t n, nf_arena *arena,
-                                 nerfit_error *err) {
-    if (!text->label_places) return NERFIT_OK;
-    int32_t *places = nf_arena_alloc(arena, n * sizeof *places + 1);
-    if (!places) return nf_no_memory(err, n * sizeof *places);
-    memcpy(places, text->label_places, n * sizeof *places);
-    text->label_places = places;
-    return NERFIT_OK;
-}
-
-/* The entities whose labels the prompt names. */
-static nerfit_status take_golds(struct nf_prompted *out, const source *s, const uint32_t *types,
-                                size_t n, nf_arena *arena, nerfit_error *err) {
-    nf_entity *golds = nf_arena_alloc(arena, s->n_golds * sizeof *golds + 1);
-    size_t count = 0;
-    if (!golds) return nf_no_memory(err, s->n_golds * sizeof *golds);
-    for (size_t i = 0; i < s->n_golds; i++)
-        for (size_t c = 0; c < n; c++)
-            if (types[c] == (uint32_t)s->golds[i].type) {
-                golds[count] = s->golds[i];
-                golds[count++].type = (int32_t)c;
-            }
-    out->golds = (nf_gliner_golds){golds, count, s->unknown, s->n_unknown, s->weight};
-    return NERFIT_OK;
-}
-
-/* `out` and `example` of a piece with the labels `types` [n] in this order. */
-static nerfit_status put_prompt(const nf_prompter *p, const source *s, const uint32_t *types,
-                                size_t n, struct nf_prompted *out, nf_example *example,
-                                nf_arena *arena, nerfit_error *err) {
-    const char **names = nf_arena_alloc(arena, n * sizeof *names + 1);
-    int32_t *kept = nf_arena_alloc(arena, n * sizeof *kept + 1);
-    nf_tokens *tokens = p->tokens ? nf_arena_alloc(arena, n * sizeof *tokens + 1) : NULL;
-    nf_gliner_prompt prompt;
-    if (!names || !kept || (p->tokens && !tokens)) return nf_no_memory(err, n * sizeof *names);
-    for (size_t i = 0; i < n; i++) {
-        names[i] = p->prompts[types[i]];
-        kept[i] = (int32_t)types[i];
-        if (tokens) tokens[i] = p->tokens[types[i]];
-    }
-    NF_TRY(nf_gliner_prompt_make(&prompt, p->model, names, n, err));
-    nerfit_status status =
-        nf_gliner_sequence(&out->text, &prompt, &s->words, s->first, s->end, p->room, arena, err);
-    if (status == NERFIT_OK) status = keep_places(&out->text, n, arena, err);
-    nf_gliner_prompt_free(&prompt);
-    NF_TRY(status);
-    NF_TRY(take_golds(out, s, types, n, arena, err));
-    out->types = kept;
-    out->label_tokens = tokens;
-    example->ids = out->text.ids;
-    example->length = out->text.length;
-    example->prompted = out;
-    return NERFIT_OK;
-}
-
-/* ---------------------------------------------------------------- drawing */
-
-/* The text's own types, and others: in half of the draws all there are, else any number of them. */
-static size_t draw_types(const nf_prompter *p, const source *s, nf_rng *rng, uint32_t *types) {
-    size_t all = s->n_types, own = 0;
-    memcpy(types, s->types, all * sizeof *types);
-    nf_rng_shuffle(rng, types, all);
-    for (size_t i = 0; i < all; i++) {
-        bool found = false;
-        for (size_t g = 0; g < s->n_golds && !found; g++)
-            found = (uint32_t)s->golds[g].type == types[i];
-        if (!found) continue;
-        uint32_t type = types[i];
-        types[i] = types[own];
-        types[own++] = type;
-    }
-    size_t others = all - own;
-    size_t n = own + (nf_rng_below(rng, 2) ? others : nf_rng_below(rng, (uint32_t)others + 1));
-    if (n > p->most) n = own > p->most ? own : p->most;
-    if (n == 0) n = 1;
-    nf_rng_shuffle(rng, types, n);
-    return n;
-}
-
-static nerfit_status draw_prompts(void *user, uint64_t seed, uint64_t step,
-                                  const nf_example **batch, size_t count, nerfit_error *err) {
-    nf_prompter *p = user;
-    nf_arena_free(&p->step);
-    uint32_t *types = nf_arena_alloc(&p->step, p->labels->n_types * sizeof *types + 1);
-    nf_example *examples = nf_arena_calloc(&p->step, count + 1, sizeof *examples);
-    struct nf_prompted *prompted = nf_arena_calloc(&p->step, count + 1, sizeof *prompted);
-    if (!types || !examples || !prompted) return nf_no_memory(err, count * sizeof *examples);
-    for (size_t i = 0; i < count; i++) {
-        const source *s = (const source *)(const void *)batch[i]->prompted;
-        nf_rng rng = nf_rng_new(seed, STREAM_PROMPTS ^ (step << 32) ^ ((uint64_t)i << 8));
-        size_t n = draw_types(p, s, &rng, types);
-        examples[i] = *batch[i];
-        NF_TRY(put_prompt(p, s, types, n, &prompted[i], &examples[i], &p->step, err));
-        batch[i] = &examples[i];
-    }
-    return NERFIT_OK;
-}
-
-void nf_prompter_serve(nf_prompter *prompter, nf_task *task) {
-    task->dress = draw_prompts;
-    task->dresser = prompter;
-}
-
-/* ---------------------------------------------------------------- documents */
+enum { REPORTED = 5 };
 
 typedef struct maker {
     nf_examples *out;
     nf_prompter *p;
+    const nf_prompt_set *set;
     const nf_corpus *corpus;
     const nf_log *log;
     nf_gliner_words words;
@@ -234,7 +34,7 @@ static nerfit_status find_golds(maker *m, const nf_document *d, nf_entity *golds
     *count = 0;
     for (size_t i = 0; i < d->n_spans; i++) {
         const nf_span *span = &d->spans[i];
-        int32_t type = nf_label_set_type(m->p->labels, span->label);
+        int32_t type = nf_label_set_type(m->set->labels, span->label);
         if (type < 0)
             return nf_fail_at(m->err, NERFIT_FORMAT, d->file, d->line, 0,
                               "label \"%s\" is not among the labels (its description is missing)",
@@ -287,7 +87,7 @@ static bool words_of(const maker *m, uint32_t start, uint32_t end, nf_entity *ou
 }
 
 /* The parts of the unknown places that lie in the piece, counted from its first word. */
-static nerfit_status add_unknown(maker *m, source *s, const nf_beside *beside) {
+static nerfit_status add_unknown(maker *m, nf_prompt_source *s, const nf_beside *beside) {
     size_t n = beside ? beside->n_unknown : 0;
     uint32_t first = (uint32_t)s->first, end = (uint32_t)s->end;
     nf_entity *unknown = nf_arena_alloc(&m->out->arena, n * sizeof *unknown + 1), range;
@@ -304,17 +104,17 @@ static nerfit_status add_unknown(maker *m, source *s, const nf_beside *beside) {
 }
 
 /* The labels that were looked for. */
-static nerfit_status add_types(maker *m, source *s, const nf_document *d) {
+static nerfit_status add_types(maker *m, nf_prompt_source *s, const nf_document *d) {
     const nf_beside *beside = d->beside;
     s->types = m->every;
-    s->n_types = m->p->labels->n_types;
+    s->n_types = m->set->labels->n_types;
     if (!beside || !beside->labels) return NERFIT_OK;
     uint32_t *types = nf_arena_alloc(&m->out->arena, beside->n_labels * sizeof *types + 1);
     if (!types) return nf_no_memory(m->err, beside->n_labels * sizeof *types);
     s->types = types;
     s->n_types = 0;
     for (size_t i = 0; i < beside->n_labels; i++) {
-        int32_t type = nf_label_set_type(m->p->labels, beside->labels[i]);
+        int32_t type = nf_label_set_type(m->set->labels, beside->labels[i]);
         if (type >= 0) types[s->n_types++] = (uint32_t)type;
     }
     return NERFIT_OK;
@@ -325,11 +125,12 @@ static nerfit_status add_piece(maker *m, const nf_gliner_words *words, const nf_
                                const nf_entity *golds, size_t n_golds, bool *whole,
                                size_t document) {
     nf_arena *arena = &m->out->arena;
-    source *s = nf_arena_calloc(arena, 1, sizeof *s);
+    nf_prompt_source *s = nf_arena_calloc(arena, 1, sizeof *s);
     nf_entity *own = nf_arena_alloc(arena, n_golds * sizeof *own + 1);
     nf_example *example = nf_examples_add(m->out);
     if (!s || !own || !example) return nf_no_memory(m->err, sizeof *s);
-    *s = (source){.words = *words, .first = window->start, .end = window->end, .golds = own};
+    *s = (nf_prompt_source){
+        .set = m->set, .words = *words, .first = window->start, .end = window->end, .golds = own};
     for (size_t i = 0; i < n_golds; i++) {
         nf_entity gold = golds[i];
         if (gold.start < window->start || gold.end > window->end) continue;
@@ -345,8 +146,15 @@ static nerfit_status add_piece(maker *m, const nf_gliner_words *words, const nf_
         m->out->count--;
         return NERFIT_OK;
     }
-    *example = (nf_example){.document = document, .n_words = window->end - window->start};
-    NF_TRY(put_prompt(m->p, s, s->types, s->n_types, &s->all, example, arena, m->err));
+    *example = (nf_example){.document = document,
+                            .length = words->firsts[window->end] - words->firsts[window->start],
+                            .n_words = window->end - window->start,
+                            .prompted = &s->all};
+    nf_prompt_choice all;
+    if (m->set->evaluated) {
+        NF_TRY(nf_prompt_choose_all(s, &all, arena, m->err));
+        NF_TRY(nf_prompter_put(m->p, s, &all, &s->all, example, arena, m->err));
+    }
     m->out->n_tokens += example->length;
     return NERFIT_OK;
 }
@@ -367,13 +175,17 @@ static nerfit_status add_pieces(maker *m, size_t document, const nf_entity *gold
 static nerfit_status add_document(maker *m, size_t index) {
     const nf_document *d = &m->corpus->documents[index];
     const nf_gliner_config *config = &m->p->model->gliner->config;
-    const nf_word_limits limits = {config->max_words, m->p->room, config->max_width};
+    const nf_word_limits limits = {config->max_words, m->set->room, config->max_width};
     nf_word_window *windows = NULL;
     size_t n_windows = 0, n_golds = 0;
     nf_entity *golds = malloc(d->n_spans * sizeof *golds + 1);
     if (!golds) return nf_no_memory(m->err, d->n_spans * sizeof *golds);
-    nerfit_status status = nf_gliner_words_encode(&m->words, m->p->model->tokenizer, m->p->scratch,
-                                                  d->text, d->text_size, false, m->err);
+    nerfit_status status =
+        nf_gliner_words_encode(&m->words, m->p->model->tokenizer, m->p->scratch, d->text,
+                               d->text_size, m->p->model->gliner->characters, m->err);
+    if (status == NERFIT_OK)
+        status = nf_gliner_words_divide(&m->words, m->p->model->tokenizer, m->p->scratch, d->text,
+                                        m->set->room, m->err);
     if (status != NERFIT_OK) nf_fail_within(m->err, status, "%s:%ld", d->file, d->line);
     if (status == NERFIT_OK) status = find_golds(m, d, golds, &n_golds);
     if (status == NERFIT_OK)
@@ -402,11 +214,16 @@ static void tell(const maker *m) {
                        out->n_inner_edges, out->n_uncovered, m->n_long);
 }
 
-nerfit_status nf_prompted_examples_make(nf_examples *out, nf_prompter *prompter,
+nerfit_status nf_prompted_examples_make(nf_examples *out, nf_prompter *prompter, size_t set,
                                         const nf_corpus *corpus, const nf_log *log,
                                         nerfit_error *err) {
-    maker m = {.out = out, .p = prompter, .corpus = corpus, .log = log, .err = err};
-    size_t n = prompter->labels->n_types;
+    maker m = {.out = out,
+               .p = prompter,
+               .set = prompter->sets[set],
+               .corpus = corpus,
+               .log = log,
+               .err = err};
+    size_t n = m.set->labels->n_types;
     m.every = nf_arena_alloc(&out->arena, n * sizeof *m.every + 1);
     nerfit_status status = m.every ? NERFIT_OK : nf_no_memory(err, n * sizeof *m.every);
     for (size_t i = 0; i < n && m.every; i++) m.every[i] = (uint32_t)i;

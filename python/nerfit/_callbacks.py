@@ -141,7 +141,7 @@ class TransformersCallback:
 def _scalars(event: Any) -> dict[str, float]:
     """"train/loss", "eval/overall_f1": as transformers names them."""
     found = {}
-    for name, value in (event.metrics or {}).items():
+    for name, value in event.metrics.items():
         if isinstance(value, bool) or not isinstance(value, (int, float)) or name == "step":
             continue
         place = name.replace("eval_", "eval/", 1) if name.startswith("eval_") else f"train/{name}"

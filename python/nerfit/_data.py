@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import operator
 import os
 from typing import Any, Callable, Union
 from collections.abc import Iterable, Mapping, Sequence
@@ -39,10 +40,11 @@ def _entity(entity: Any, place: str, number: int) -> tuple[int, int, bytes]:
     expected = '[start, end, label] or {"start": ..., "end": ..., "label": ...}'
     try:
         start, end, label = entity
-        start, end = start.__index__(), end.__index__()
-    except (TypeError, ValueError, KeyError, AttributeError):
-        start = end = label = None
-    if not isinstance(label, str) or start is None:
+        start, end = operator.index(start), operator.index(end)
+    except (TypeError, ValueError, KeyError):
+        start = end = -1
+        label = None
+    if not isinstance(label, str):
         raise FormatError(f"{place}: entity {number} is {entity!r}; expected {expected}")
     limit = 2**63
     if not (-limit <= start < limit and -limit <= end < limit):

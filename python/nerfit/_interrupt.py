@@ -33,7 +33,7 @@ class Interrupt:
             self._previous = signal.signal(signal.SIGINT, self._on_interrupt)
         return self
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(self, kind: Any = None, *_: Any) -> None:
         if self._previous is not None:
             signal.signal(signal.SIGINT, self._previous)
             self._previous = None
@@ -58,7 +58,7 @@ class Call(Interrupt):
         options.go_on = self.go_on
         return options
 
-    def __exit__(self, kind: Any, *_: Any) -> None:
+    def __exit__(self, kind: Any = None, *_: Any) -> None:
         super().__exit__()
         if self.interrupted and kind in (None, CancelledError):
             raise KeyboardInterrupt from None
@@ -89,9 +89,10 @@ class Run(Interrupt):
         KeyboardInterrupt for Ctrl-C, also where it came too late to stop the work; `hint` stands
         behind its words."""
         cancelled: CancelledError | None = None
+        results: list[_Result] = []
         try:
             with self:
-                result = work()
+                results.append(work())
         except CancelledError as error:
             cancelled = error
         if self.raised is not None:
@@ -100,4 +101,4 @@ class Run(Interrupt):
             raise KeyboardInterrupt(*(() if cancelled is None else (f"{cancelled}{hint}",)))
         if cancelled is not None:
             raise cancelled
-        return result
+        return results[0]

@@ -20,8 +20,7 @@ _SHOWN = (
 
 
 def _line(event: Event) -> str:
-    metrics = event.metrics or {}
-    values = [f"{name} {metrics[name]:.4g}" for name in _SHOWN if name in metrics]
+    values = [f"{name} {event.metrics[name]:.4g}" for name in _SHOWN if name in event.metrics]
     place = f"stage {event.stage}  step {event.step}/{event.total_steps}  epoch {event.epoch:.2f}"
     return "  ".join([place, *values])
 
@@ -30,7 +29,7 @@ class Lines:
     def __call__(self, event: Event) -> None:
         if event.kind == "begin":
             self._print(f"{event.title}, {event.total_steps} steps")
-        elif event.metrics is not None:
+        elif event.metrics:
             self._print(_line(event))
 
     def _print(self, line: str) -> None:
@@ -59,7 +58,7 @@ class Bars(Lines):
             self._bar.update(event.step - self._bar.n)
         elif event.kind == "end":
             self.close()
-        elif event.metrics is not None:
+        elif event.metrics:
             self._tqdm.write(_line(event), file=sys.stderr)
 
     def close(self) -> None:

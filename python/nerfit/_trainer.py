@@ -76,9 +76,9 @@ class Event:
     epoch: float
     loss: float
     """Of the last step."""
-    metrics: dict[str, Any] | None
+    metrics: dict[str, Any]
     """Of "log": loss, learning_rate, grad_norm, ...; of "evaluate": eval_loss,
-    eval_overall_f1, ..."""
+    eval_overall_f1, ...; else empty."""
     path: str | None
     """Of "save": the checkpoint's folder."""
     fold: int = 0
@@ -160,7 +160,7 @@ def _event(given: _library.Event) -> Event:
         total_steps=given.total_steps,
         epoch=given.epoch,
         loss=given.loss,
-        metrics=json.loads(given.json) if given.json else None,
+        metrics=json.loads(given.json) if given.json else {},
         path=os.fsdecode(given.path) if given.path else None,
         fold=given.fold,
         folds=given.folds,

@@ -43,8 +43,8 @@ def keys(value: Any) -> list[Any] | None:
     """The keys of a mapping, or of what behaves like one (UserDict, h5py, pandas' Series do); None:
     it is none."""
     if isinstance(value, Mapping):
-        return list(value)
-    names = getattr(value, "keys", None)
+        return [*value]
+    names: Any = getattr(value, "keys", None)
     if callable(names) and hasattr(value, "__getitem__") and not hasattr(value, "tolist"):
         return list(names())
     return None

@@ -305,8 +305,23 @@ static nerfit_status annotating_audit(nf_annotating *a, json_t **audit, nerfit_e
     return status;
 }
 
-static nerfit_status annotating_dry_run(nf_annotating *a, const nf_corpus *texts,
+/* Texts up to the first one that is asked about. */
+static nf_corpus annotating_first(const nf_corpus *texts) {
+    nf_corpus first = *texts;
+    bool blank = true;
+    for (first.n_documents = 0; blank && first.n_documents < texts->n_documents;) {
+        const nf_document *d = &texts->documents[first.n_documents++];
+        const char *text = d->text;
+        size_t size = d->text_size;
+        nf_text_trim(&text, &size);
+        blank = size == 0;
+    }
+    return first;
+}
+
+static nerfit_status annotating_dry_run(nf_annotating *a, const nf_corpus *all,
                                         nerfit_annotate_result *result, nerfit_error *error) {
+    const nf_corpus first = annotating_first(all), *texts = &first;
     const nf_job_labels labels = nf_annotating_labels(a);
     nf_str text = {0};
     if (!a->options.llm)

@@ -31,7 +31,8 @@ nerfit_status nf_annotating_open_llm(nf_annotating *a, nerfit_error *error) {
     l->examples = o->gold ? &o->gold->corpus : NULL;
     l->shots = o->gold ? o->shots : 0;
     a->annotators[a->n_annotators++] = (nf_annotator){a->llm.name, &a->by_llm, nf_annotate_by_llm};
-    if ((l->shots || l->open) && o->sentence_encoder && !o->dry_run)
+    bool embeds = l->shots || (l->open && !o->dry_run);
+    if (embeds && o->sentence_encoder)
         NF_TRY(nerfit_encoder_load(&a->encoder, o->sentence_encoder, o->model, error));
     return NERFIT_OK;
 }

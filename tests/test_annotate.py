@@ -362,6 +362,19 @@ class WaysTest(Case):
         expected = [(e["text"], e["label"]) for e in right_answer(long)]
         self.assertEqual(self.found([text])[long], expected)
 
+    def test_blank_texts_are_not_asked_about(self):
+        blank = ["", "   ", "\t", " " * 300 + TEXTS[0] + " " * 300, "\u00a0"]
+        (self.root / "texts.jsonl").write_text("".join(json.dumps({"text": t}) + "\n" for t in blank))
+        self.environment["OLLAMA_API_BASE"] = self.server.url
+        run = self.start("texts.jsonl", "--llm", "ollama/x", "--labels", "person, city", "--output",
+                         "silver.jsonl", "--max_chars", 100)  # fmt: skip
+        out, err = run.communicate(timeout=120)
+        self.assertEqual(run.returncode, 0, out + err)
+        texts = self.read("silver.jsonl")
+        self.assertEqual([t["text"] for t in texts], blank)
+        self.assertEqual([len(t["entities"]) for t in texts], [0, 0, 0, 3, 0])
+        self.assertEqual(len(self.server.questions()), 1)
+
     def test_equal_texts_are_asked_about_once(self):
         """Also while the first answer is under way: else a run that goes on could have another one."""
         (self.root / "texts.txt").write_text((TEXTS[0] + "\n") * 6)

@@ -1,6 +1,8 @@
 /* Places of a language model's answers in texts of many scripts, and reading what models answer. */
 #include "documents.h"
 
+#include <time.h>
+
 #include "annotate/align.h"
 #include "annotate/answer.h"
 
@@ -43,6 +45,10 @@ static void test_align(void **state) {
         {"a later one first", "Bob met Ada. Ada met Bob.", "Ada|Bob", "8-11 21-24", false, false},
         {"out of order", "Bob met Ada", "Ada|Bob", "8-11 0-3", false, false},
         {"more answers than places", "Ada", "Ada|Ada", "0-3 again", false, false},
+        {"the same words otherwise", "NASA flew, Nasa fell", "nasa|Nasa|NASA",
+         "0-4folded 11-15 again", false, false},
+        {"what lies in the way of one that is out stays", "a b c d e f g h", "a b c d|d e f|f g",
+         "0-7 overlap 10-13", false, false},
         {"case", "NASA flew", "Nasa", "0-4folded", false, false},
         {"exact ones before others", "apple Apple", "Apple", "0-5folded", false, false},
         {"white space", "New\n  York", "New York", "0-10folded", false, false},
@@ -166,7 +172,9 @@ static void test_answers(void **state) {
     };
     static const char *const names[] = {"a", "b"}, *const none[] = {"", ""};
     const nf_job_labels labels = {names, none, NULL, 2};
+    nf_answer_labels known;
     (void)state;
+    assert_ok(nf_answer_labels_make(&known, &labels, &error), &error);
     size_t wrong = 0;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         nf_arena arena = {0};
@@ -174,7 +182,7 @@ static void test_answers(void **state) {
         nf_str got = {0};
         bool no_memory;
         bool read =
-            nf_answer_read(&answer, cases[i].answer, &labels, cases[i].bare, &arena, &no_memory);
+            nf_answer_read(&answer, cases[i].answer, &known, cases[i].bare, &arena, &no_memory);
         for (size_t k = 0; read && k < answer.count; k++)
             nf_str_appendf(&got, "%s%s=%s", k ? " " : "", answer.items[k].text,
                            answer.items[k].label ? answer.items[k].label : "");
@@ -185,12 +193,14 @@ static void test_answers(void **state) {
         nf_arena_free(&arena);
     }
     assert_int_equal(wrong, 0);
+    nf_answer_labels_free(&known);
 }
 
 /* Labels that are called as the answer's own parts are. */
 static void test_labels_named_like_keys(void **state) {
     static const char *const names[] = {"entities", "text", "label"}, *const none[] = {"", "", ""};
     const nf_job_labels labels = {names, none, NULL, 3};
+    nf_answer_labels known;
     static const struct {
         const char *answer, *expected;
     } cases[] = {
@@ -199,13 +209,14 @@ static void test_labels_named_like_keys(void **state) {
         {"{\"entities\": [\"A\"], \"text\": [\"B\"], \"label\": []}", "A=entities B=text"},
     };
     (void)state;
+    assert_ok(nf_answer_labels_make(&known, &labels, &error), &error);
     size_t wrong = 0;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         nf_arena arena = {0};
         nf_answer answer = {0};
         nf_str got = {0};
         bool no_memory;
-        nf_answer_read(&answer, cases[i].answer, &labels, false, &arena, &no_memory);
+        nf_answer_read(&answer, cases[i].answer, &known, false, &arena, &no_memory);
         for (size_t k = 0; k < answer.count; k++)
             nf_str_appendf(&got, "%s%s=%s", k ? " " : "", answer.items[k].text,
                            answer.items[k].label);
@@ -214,12 +225,14 @@ static void test_labels_named_like_keys(void **state) {
         nf_arena_free(&arena);
     }
     assert_int_equal(wrong, 0);
+    nf_answer_labels_free(&known);
 }
 
 static void test_labels(void **state) {
     static const char *const names[] = {"person", "date_time", "class"};
     static const char *const none[] = {"", "", ""};
     const nf_job_labels labels = {names, none, NULL, 3};
+    nf_answer_labels known;
     static const struct {
         const char *label;
         int32_t expected;
@@ -227,16 +240,84 @@ static void test_labels(void **state) {
                  {"Date-Time", 1}, {"datetime", -1}, {"class", 2},  {"classes", -1},
                  {"", -1},         {"people", -1}};
     (void)state;
+    assert_ok(nf_answer_labels_make(&known, &labels, &error), &error);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         nf_arena arena = {0};
-        assert_int_equal(nf_answer_label(&labels, cases[i].label, &arena), cases[i].expected);
+        assert_int_equal(nf_answer_label(&known, cases[i].label, &arena), cases[i].expected);
         nf_arena_free(&arena);
     }
+    nf_answer_labels_free(&known);
+}
+
+/* As many answers and labels as there may be take no pairs of them. */
+static void test_many_answers(void **state) {
+    enum { MANY = 30000 };
+    nf_arena arena = {0};
+    nf_str text = {0};
+    nf_aligned *answers = nf_arena_calloc(&arena, MANY + 1, sizeof *answers), *more;
+    (void)state;
+    assert_non_null(answers);
+    for (int i = 0; i < MANY; i++) {
+        char word[16];
+        snprintf(word, sizeof word, "w%d", i / 2); /* each twice */
+        nf_str_appendf(&text, "%s%s", i ? " " : "", word);
+        answers[i] = (nf_aligned){.text = nf_arena_strdup(&arena, word), .label = i % 2};
+    }
+    answers[MANY] = (nf_aligned){.text = "nowhere near"};
+    nf_align_text t;
+    size_t n_more;
+    clock_t began = clock();
+    assert_ok(nf_align_text_make(&t, nf_str_text(&text), text.length, &arena, &error), &error);
+    const nf_align_options options = {true, false};
+    assert_ok(nf_align(&t, answers, MANY + 1, &options, &more, &n_more, &arena, &error), &error);
+    double seconds = (double)(clock() - began) / CLOCKS_PER_SEC;
+    for (int i = 0; i < MANY;
+         i += 2) { /* both labels answer the first place: that of equal length stays */
+        assert_int_equal(answers[i].how, NF_COUNT_EXACT);
+        assert_int_equal(answers[i + 1].how, NF_COUNT_OVERLAP);
+    }
+    assert_int_equal(answers[MANY].how, NF_COUNT_ABSENT);
+    assert_true(seconds < 20); /* the search for each word is what takes a second or two */
+    nf_str_free(&text);
+    nf_arena_free(&arena);
+}
+
+static void test_many_labels(void **state) {
+    enum { MANY = 20000 };
+    nf_arena arena = {0};
+    const char **names = nf_arena_calloc(&arena, MANY, sizeof *names);
+    const char **none = nf_arena_calloc(&arena, MANY, sizeof *none);
+    nf_str answer = {0};
+    (void)state;
+    assert_true(names && none);
+    nf_str_append_char(&answer, '{');
+    for (int i = 0; i < MANY; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "label_%d", i);
+        names[i] = nf_arena_strdup(&arena, name);
+        none[i] = "";
+        nf_str_appendf(&answer, "%s\"Label %d\": [\"A\"]", i ? ", " : "", i);
+    }
+    nf_str_append_char(&answer, '}');
+    const nf_job_labels labels = {names, none, NULL, MANY};
+    nf_answer_labels known;
+    nf_answer read;
+    bool no_memory;
+    clock_t began = clock();
+    assert_ok(nf_answer_labels_make(&known, &labels, &error), &error);
+    assert_true(nf_answer_read(&read, nf_str_text(&answer), &known, false, &arena, &no_memory));
+    assert_int_equal(read.count, MANY);
+    assert_int_equal(nf_answer_label(&known, read.items[MANY - 1].label, &arena), MANY - 1);
+    assert_true((double)(clock() - began) / CLOCKS_PER_SEC < 20); /* 0.2 seconds */
+    nf_answer_labels_free(&known);
+    nf_str_free(&answer);
+    nf_arena_free(&arena);
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_align), cmocka_unit_test(test_answers),
-                                       cmocka_unit_test(test_labels),
-                                       cmocka_unit_test(test_labels_named_like_keys)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_align),        cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_many_answers), cmocka_unit_test(test_many_labels),
+        cmocka_unit_test(test_labels),       cmocka_unit_test(test_labels_named_like_keys)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,8 @@
  * with a file; folding of text. */
 #include "documents.h"
 
+#include <time.h>
+
 #include "data/fold.h"
 #include "infer/lists.h"
 
@@ -110,6 +112,26 @@ static void test_beside_a_model(void **state) {
     assert_int_equal(wrong, 0);
 }
 
+/* Every word is added, every second one forbidden. */
+static void test_many_matches(void **state) {
+    enum { MANY = 40000 };
+    (void)state;
+    for (int nested = 0; nested < 2; nested++) {
+        nf_str text = {0}, got = {0};
+        for (int i = 0; i < MANY; i++) nf_str_appendf(&text, "%c%05d ", i % 2 ? 'b' : 'a', i);
+        clock_t began = clock();
+        find(&got, "x: {add: ['/[ab]\\d+/'], forbid: ['/b\\d+/', '/\\d+ b\\d+/']}",
+             nf_str_text(&text), NULL, 0, nested);
+        assert_true((double)(clock() - began) / CLOCKS_PER_SEC < 10); /* 0.1 seconds */
+        size_t n = 0;
+        for (const char *at = nf_str_text(&got); *at; at++) n += *at == 'x';
+        assert_int_equal(n, MANY / 2);
+        assert_int_equal(strncmp(nf_str_text(&got), "0-6 x, 14-20 x, ", 16), 0);
+        nf_str_free(&text);
+        nf_str_free(&got);
+    }
+}
+
 static void test_wrong_files(void **state) {
     (void)state;
     static const struct {
@@ -201,9 +223,11 @@ static void test_a_hard_expression(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_finding), cmocka_unit_test(test_beside_a_model),
-        cmocka_unit_test(test_wrong_files), cmocka_unit_test(test_terms_that_stand_twice),
-        cmocka_unit_test(test_a_hard_expression)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_finding),
+                                       cmocka_unit_test(test_beside_a_model),
+                                       cmocka_unit_test(test_many_matches),
+                                       cmocka_unit_test(test_wrong_files),
+                                       cmocka_unit_test(test_terms_that_stand_twice),
+                                       cmocka_unit_test(test_a_hard_expression)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

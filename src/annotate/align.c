@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "base/hash.h"
 #include "base/utf8.h"
+#include "labels/places.h"
 
 enum { MOST_PLACES = 64 /* of one answer that are looked at */ };
 
@@ -15,6 +17,15 @@ typedef struct align_place {
     uint32_t answer;
 } align_place;
 
+/* Answers of the same words, but for case and the like. */
+typedef struct align_words {
+    nf_folded folded;
+    size_t answer; /* the first one */
+    int32_t label; /* of those that are placed; -1: none is */
+    bool several;  /* they have different labels */
+    UT_hash_handle hh;
+} align_words;
+
 typedef struct aligner {
     const nf_align_text *text;
     nf_aligned *answers;
@@ -22,7 +33,9 @@ typedef struct aligner {
     nf_arena *arena;
     align_place *places; /* by answer, then by start */
     size_t n_places, capacity;
-    size_t *first; /* [n + 1] of each answer */
+    size_t *first;       /* [n + 1] of each answer */
+    align_words **words; /* [n] of each answer */
+    align_words *map;
     nerfit_error *err;
 } aligner;
 
@@ -201,14 +214,49 @@ static nerfit_status align_fuzzy(aligner *a, size_t index, const nf_folded *answ
                      t->folded.to[t->ends[best.word + best.n_words - 1] - 1], NF_COUNT_FUZZY);
 }
 
+static nerfit_status align_fold(aligner *a, size_t index) {
+    const char *text = a->answers[index].text;
+    nf_folded folded;
+    align_words *words;
+    NF_TRY(nf_fold_trimmed(&folded, a->arena, text, strlen(text), a->err));
+    size_t size = folded.count * sizeof *folded.points;
+    HASH_FIND(hh, a->map, folded.points, size, words);
+    if (!words) {
+        words = nf_arena_calloc(a->arena, 1, sizeof *words);
+        if (!words) return nf_no_memory(a->err, sizeof *words);
+        *words = (align_words){.folded = folded, .answer = index, .label = -1};
+        HASH_ADD_KEYPTR(hh, a->map, words->folded.points, size, words);
+        if (!words->hh.tbl) return nf_no_memory(a->err, sizeof *words);
+    }
+    a->words[index] = words;
+    return NERFIT_OK;
+}
+
+/* What was found for the same words is looked for but once. */
+static nerfit_status align_copy(aligner *a, size_t index, size_t of) {
+    a->answers[index].how = a->answers[of].how;
+    for (size_t p = a->first[of]; p < a->first[of + 1]; p++) {
+        const align_place at = a->places[p];
+        bool as_it_stands = at.how == NF_COUNT_EXACT || at.how == NF_COUNT_FOLDED;
+        bool exact =
+            as_it_stands && align_is_exact(a->text, at.start, at.end, a->answers[index].text);
+        NF_TRY(align_put(a, index, at.start, at.end,
+                         exact          ? NF_COUNT_EXACT
+                         : as_it_stands ? NF_COUNT_FOLDED
+                                        : at.how));
+    }
+    return NERFIT_OK;
+}
+
 /* Places of one answer, by the first step that finds some; else why it is dropped. */
 static nerfit_status align_answer(aligner *a, size_t index) {
     nf_aligned *answer = &a->answers[index];
-    nf_folded what;
     bool inside = false;
     a->first[index] = a->n_places;
+    NF_TRY(align_fold(a, index));
+    if (a->words[index]->answer != index) return align_copy(a, index, a->words[index]->answer);
+    nf_folded what = a->words[index]->folded;
     answer->how = NF_COUNT_EMPTY;
-    NF_TRY(nf_fold_trimmed(&what, a->arena, answer->text, strlen(answer->text), a->err));
     if (what.count == 0) return NERFIT_OK;
     NF_TRY(align_find(a, index, &what, NF_COUNT_FOLDED, &inside));
     nf_folded trimmed = what;
@@ -242,36 +290,49 @@ static nerfit_status align_chain(aligner *a, size_t *taken) {
     return NERFIT_OK;
 }
 
-/* Whether an answer of the same label has this place. */
-static bool align_is_used(const aligner *a, const size_t *taken, size_t place) {
+static nf_entity align_entity(const aligner *a, size_t place) {
     const align_place *p = &a->places[place];
+    return (nf_entity){p->start, p->end, a->answers[p->answer].label, 0};
+}
+
+/* An answer that is in no chain gets its first place that no answer of its label has. */
+static nerfit_status align_fill(aligner *a, size_t *taken, nf_places *used) {
     for (size_t i = 0; i < a->n; i++) {
-        if (taken[i] == SIZE_MAX || a->answers[i].label != a->answers[p->answer].label) continue;
-        const align_place *q = &a->places[taken[i]];
-        if (q->start == p->start && q->end == p->end) return true;
+        if (taken[i] == SIZE_MAX) continue;
+        const nf_entity e = align_entity(a, taken[i]);
+        NF_TRY(nf_places_take(used, &e, a->err));
     }
-    return false;
+    for (size_t i = 0; i < a->n; i++)
+        for (size_t p = a->first[i]; p < a->first[i + 1] && taken[i] == SIZE_MAX; p++) {
+            const nf_entity e = align_entity(a, p);
+            if (nf_places_has(used, &e)) continue;
+            NF_TRY(nf_places_take(used, &e, a->err));
+            taken[i] = p;
+        }
+    return NERFIT_OK;
 }
 
 static nerfit_status align_choose(aligner *a) {
+    nf_places used;
     size_t *taken = nf_arena_calloc(a->arena, a->n + 1, sizeof *taken);
     if (!taken) return nf_no_memory(a->err, a->n * sizeof *taken);
     for (size_t i = 0; i < a->n; i++) taken[i] = SIZE_MAX;
     if (a->n_places <= 4000) NF_TRY(align_chain(a, taken));
+    NF_TRY(nf_places_make(&used, 0, true, a->arena, a->err));
+    nerfit_status status = align_fill(a, taken, &used);
+    nf_places_free(&used);
     for (size_t i = 0; i < a->n; i++) {
-        size_t end = i + 1 < a->n ? a->first[i + 1] : a->n_places;
-        for (size_t p = a->first[i]; p < end && taken[i] == SIZE_MAX; p++)
-            if (!align_is_used(a, taken, p)) taken[i] = p;
-        if (taken[i] == SIZE_MAX) {
-            if (end > a->first[i]) a->answers[i].how = NF_COUNT_AGAIN;
-            continue;
+        nf_aligned *answer = &a->answers[i];
+        if (taken[i] != SIZE_MAX) {
+            const align_place *place = &a->places[taken[i]];
+            answer->how = place->how;
+            answer->start = place->start;
+            answer->end = place->end;
+        } else if (a->first[i + 1] > a->first[i]) {
+            answer->how = NF_COUNT_AGAIN;
         }
-        const align_place *place = &a->places[taken[i]];
-        a->answers[i].how = place->how;
-        a->answers[i].start = place->start;
-        a->answers[i].end = place->end;
     }
-    return NERFIT_OK;
+    return status;
 }
 
 /* ---------------------------------------------------------------- overlaps, more places */
@@ -280,71 +341,73 @@ static bool is_placed(const nf_aligned *a) {
     return a->how <= NF_COUNT_REPEATED;
 }
 
-static bool overlaps(const nf_aligned *a, const nf_aligned *b) {
-    return is_placed(a) && is_placed(b) && a->start < b->end && b->start < a->end;
+static nf_entity aligned_entity(const nf_aligned *a) {
+    return (nf_entity){a->start, a->end, a->label, 0};
 }
 
-/* Of two that overlap the longer stays, of equal ones the first. */
-static void align_drop_overlaps(nf_aligned *answers, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; k < i && is_placed(&answers[i]); k++) {
-            if (!overlaps(&answers[i], &answers[k])) continue;
-            bool longer = answers[i].end - answers[i].start > answers[k].end - answers[k].start;
-            answers[longer ? k : i].how = NF_COUNT_OVERLAP;
-        }
+static int longest_first(const void *a, const void *b) {
+    const nf_aligned *x = *(nf_aligned *const *)a, *y = *(nf_aligned *const *)b;
+    uint32_t n = x->end - x->start, m = y->end - y->start;
+    if (n != m) return n > m ? -1 : 1;
+    return x < y ? -1 : x > y; /* both are of one list */
 }
 
-/* Whether an equal answer of another label leaves open which one a place has. */
-static bool align_is_ambiguous(const aligner *a, const nf_folded *words, size_t answer) {
-    nf_folded other;
-    for (size_t i = 0; i < a->n; i++) {
-        const nf_aligned *o = &a->answers[i];
-        if (o->label == a->answers[answer].label || !is_placed(o)) continue;
-        if (nf_fold_trimmed(&other, a->arena, o->text, strlen(o->text), NULL) != NERFIT_OK)
-            return true;
-        if (other.count == words->count &&
-            memcmp(other.points, words->points, other.count * sizeof *other.points) == 0)
-            return true;
-    }
-    return false;
-}
-
-static bool free_place(const aligner *a, const nf_aligned *more, size_t n_more,
-                       const nf_aligned *at) {
+/* Of answers that overlap the longest stays, of equal ones the first. */
+static nerfit_status align_drop_overlaps(aligner *a, nf_places *places) {
+    size_t n = 0;
+    nf_aligned **order = nf_arena_calloc(a->arena, a->n + 1, sizeof *order);
+    if (!order) return nf_no_memory(a->err, a->n * sizeof *order);
     for (size_t i = 0; i < a->n; i++)
-        if (overlaps(&a->answers[i], at)) return false;
-    for (size_t i = 0; i < n_more; i++)
-        if (overlaps(&more[i], at)) return false;
-    return true;
+        if (is_placed(&a->answers[i])) order[n++] = &a->answers[i];
+    if (n) qsort(order, n, sizeof *order, longest_first);
+    for (size_t i = 0; i < n; i++) {
+        const nf_entity e = aligned_entity(order[i]);
+        if (nf_places_has(places, &e))
+            order[i]->how = NF_COUNT_OVERLAP;
+        else
+            NF_TRY(nf_places_take(places, &e, a->err));
+    }
+    return NERFIT_OK;
 }
 
-static nerfit_status align_repeat(aligner *a, nf_aligned **out, size_t *n_out) {
-    nf_aligned *more = NULL;
-    size_t n = 0, capacity = 0;
-    nerfit_status status = NERFIT_OK;
-    for (size_t i = 0; i < a->n && status == NERFIT_OK; i++) {
-        size_t end = i + 1 < a->n ? a->first[i + 1] : a->n_places;
-        nf_folded words;
-        if (!is_placed(&a->answers[i]) || a->answers[i].how == NF_COUNT_FUZZY) continue;
-        status = nf_fold_trimmed(&words, a->arena, a->answers[i].text, strlen(a->answers[i].text),
-                                 a->err);
-        if (status != NERFIT_OK || align_is_ambiguous(a, &words, i)) continue;
-        for (size_t p = a->first[i]; p < end && status == NERFIT_OK; p++) {
-            nf_aligned at = {a->answers[i].text, a->answers[i].label, NF_COUNT_REPEATED,
-                             a->places[p].start, a->places[p].end};
-            if (!free_place(a, more, n, &at)) continue;
-            if (!nf_array_reserve(&more, &capacity, n + 1, sizeof *more))
-                status = nf_no_memory(a->err, n * sizeof *more);
-            else
-                more[n++] = at;
+/* Further places of an answer's words, unless another label's answer leaves open which one they have. */
+static nerfit_status align_repeat(aligner *a, nf_places *places, nf_aligned **out, size_t *n_out) {
+    size_t n = 0;
+    for (size_t i = 0; i < a->n; i++) {
+        const nf_entity e = aligned_entity(&a->answers[i]);
+        align_words *w = a->words[i];
+        if (!is_placed(&a->answers[i])) continue;
+        NF_TRY(nf_places_take(places, &e, a->err));
+        w->several |= w->label >= 0 && w->label != e.type;
+        w->label = e.type;
+    }
+    *out = nf_arena_alloc(a->arena, a->n_places * sizeof **out + 1);
+    if (!*out) return nf_no_memory(a->err, a->n_places * sizeof **out);
+    for (size_t i = 0; i < a->n; i++) {
+        const nf_aligned *answer = &a->answers[i];
+        if (!is_placed(answer) || answer->how == NF_COUNT_FUZZY || a->words[i]->several) continue;
+        for (size_t p = a->first[i]; p < a->first[i + 1]; p++) {
+            const nf_entity e = align_entity(a, p);
+            if (nf_places_has(places, &e)) continue;
+            NF_TRY(nf_places_take(places, &e, a->err));
+            (*out)[n++] = (nf_aligned){answer->text, e.type, NF_COUNT_REPEATED, e.start, e.end};
         }
     }
-    *out = nf_arena_alloc(a->arena, n * sizeof **out + 1);
-    if (status == NERFIT_OK && !*out) status = nf_no_memory(a->err, n * sizeof **out);
-    if (status == NERFIT_OK && n) memcpy(*out, more, n * sizeof **out);
     *n_out = n;
-    free(more);
-    return status;
+    return NERFIT_OK;
+}
+
+static nerfit_status align_all(aligner *a, const nf_align_options *options, nf_aligned **more,
+                               size_t *n_more) {
+    nf_places places; /* those taken by any label */
+    for (size_t i = 0; i < a->n; i++) NF_TRY(align_answer(a, i));
+    a->first[a->n] = a->n_places;
+    NF_TRY(align_choose(a));
+    size_t length = nf_utf8_count(a->text->text, a->text->size);
+    NF_TRY(nf_places_make(&places, length, false, a->arena, a->err));
+    if (!options->nested) NF_TRY(align_drop_overlaps(a, &places));
+    if (options->all_occurrences) NF_TRY(align_repeat(a, &places, more, n_more));
+    return NERFIT_OK;
 }
 
 nerfit_status nf_align(const nf_align_text *text, nf_aligned *answers, size_t n,
@@ -354,12 +417,10 @@ nerfit_status nf_align(const nf_align_text *text, nf_aligned *answers, size_t n,
     *more = NULL;
     *n_more = 0;
     a.first = nf_arena_calloc(arena, n + 1, sizeof *a.first);
-    if (!a.first) return nf_no_memory(err, n * sizeof *a.first);
-    nerfit_status status = NERFIT_OK;
-    for (size_t i = 0; i < n && status == NERFIT_OK; i++) status = align_answer(&a, i);
-    if (status == NERFIT_OK) status = align_choose(&a);
-    if (status == NERFIT_OK && !options->nested) align_drop_overlaps(answers, n);
-    if (status == NERFIT_OK && options->all_occurrences) status = align_repeat(&a, more, n_more);
+    a.words = nf_arena_calloc(arena, n + 1, sizeof(align_words *));
+    if (!a.first || !a.words) return nf_no_memory(err, n * sizeof *a.first);
+    nerfit_status status = align_all(&a, options, more, n_more);
+    HASH_CLEAR(hh, a.map);
     free(a.places);
     return status;
 }

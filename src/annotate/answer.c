@@ -6,12 +6,13 @@
 #include "annotate/answer_json.h"
 #include "base/array.h"
 #include "base/ascii.h"
+#include "base/hash.h"
 #include "data/lines.h"
 
 /* What is being read. */
 typedef struct answer_reader {
     nf_answer *out;
-    const nf_job_labels *labels; /* or NULL */
+    const nf_answer_labels *labels; /* or NULL */
     nf_arena *arena;
     nf_answer_item *items; /* growing, not in the arena */
     size_t capacity;
@@ -51,23 +52,61 @@ bool nf_answer_label_key(nf_folded *out, const char *label, nf_arena *arena) {
     return true;
 }
 
-static bool same_key(const nf_folded *key, const char *name, nf_arena *arena) {
-    nf_folded other;
-    return nf_answer_label_key(&other, name, arena) && other.count == key->count &&
-           memcmp(other.points, key->points, key->count * sizeof *key->points) == 0;
+/* What a label may be called: its name as it stands, or a folded one. */
+struct nf_answer_name {
+    int32_t label;
+    UT_hash_handle hh;
+};
+
+/* Of equal names the first one counts. */
+static nerfit_status labels_add(nf_answer_labels *out, struct nf_answer_name **map,
+                                const void *name, size_t size, size_t label, nerfit_error *err) {
+    struct nf_answer_name *known;
+    HASH_FIND(hh, *map, name, size, known);
+    if (known || size == 0) return NERFIT_OK;
+    known = nf_arena_calloc(&out->arena, 1, sizeof *known);
+    if (!known) return nf_no_memory(err, sizeof *known);
+    known->label = (int32_t)label;
+    HASH_ADD_KEYPTR(hh, *map, name, size, known);
+    return known->hh.tbl ? NERFIT_OK : nf_no_memory(err, sizeof *known);
 }
 
-int32_t nf_answer_label(const nf_job_labels *labels, const char *label, nf_arena *arena) {
+static nerfit_status labels_add_folded(nf_answer_labels *out, const char *name, size_t label,
+                                       nerfit_error *err) {
     nf_folded key;
-    for (size_t i = 0; i < labels->count; i++)
-        if (strcmp(labels->names[i], label) == 0) return (int32_t)i;
-    if (!nf_answer_label_key(&key, label, arena) || key.count == 0) return -1;
-    for (size_t i = 0; i < labels->count; i++)
-        if (same_key(&key, labels->names[i], arena)) return (int32_t)i;
+    if (!nf_answer_label_key(&key, name, &out->arena)) return nf_no_memory(err, strlen(name));
+    return labels_add(out, &out->folded, key.points, key.count * sizeof *key.points, label, err);
+}
+
+nerfit_status nf_answer_labels_make(nf_answer_labels *out, const nf_job_labels *labels,
+                                    nerfit_error *err) {
+    *out = (nf_answer_labels){0};
+    for (size_t i = 0; i < labels->count; i++) {
+        const char *name = labels->names[i];
+        NF_TRY(labels_add(out, &out->exact, name, strlen(name), i, err));
+        NF_TRY(labels_add_folded(out, name, i, err));
+    }
     for (size_t i = 0; i < labels->count && labels->further; i++)
         for (size_t k = 0; k < labels->further[i].n_names; k++)
-            if (same_key(&key, labels->further[i].names[k], arena)) return (int32_t)i;
-    return -1;
+            NF_TRY(labels_add_folded(out, labels->further[i].names[k], i, err));
+    return NERFIT_OK;
+}
+
+void nf_answer_labels_free(nf_answer_labels *labels) {
+    HASH_CLEAR(hh, labels->exact);
+    HASH_CLEAR(hh, labels->folded);
+    nf_arena_free(&labels->arena);
+    *labels = (nf_answer_labels){0};
+}
+
+int32_t nf_answer_label(const nf_answer_labels *labels, const char *label, nf_arena *arena) {
+    nf_folded key;
+    struct nf_answer_name *found;
+    HASH_FIND_STR(labels->exact, label, found);
+    if (found) return found->label;
+    if (!nf_answer_label_key(&key, label, arena)) return -1;
+    HASH_FIND(hh, labels->folded, key.points, key.count * sizeof *key.points, found);
+    return found ? found->label : -1;
 }
 
 /* ---------------------------------------------------------------- JSON */
@@ -315,7 +354,7 @@ static void drop_items(answer_reader *r) {
     r->out->truncated = false;
 }
 
-bool nf_answer_read(nf_answer *out, const char *text, const nf_job_labels *labels, bool bare,
+bool nf_answer_read(nf_answer *out, const char *text, const nf_answer_labels *labels, bool bare,
                     nf_arena *arena, bool *no_memory) {
     *out = (nf_answer){0};
     answer_reader r = {.out = out, .labels = labels, .arena = arena};

@@ -22,10 +22,20 @@ typedef struct nf_answer {
     bool truncated; /* the end is missing, or what was complete was taken */
 } nf_answer;
 
+/* Labels by what answers may call them; immutable, so that threads share it. */
+typedef struct nf_answer_labels {
+    struct nf_answer_name *exact, *folded; /* maps */
+    nf_arena arena;
+} nf_answer_labels;
+/* `labels` must live as long. What was made before an error is freed, too. */
+nerfit_status nf_answer_labels_make(nf_answer_labels *out, const nf_job_labels *labels,
+                                    nerfit_error *err);
+void nf_answer_labels_free(nf_answer_labels *labels);
+
 /* Reads an answer. False: it cannot be read, or memory is missing (*no_memory). `labels` (may be NULL)
  * are those asked for: only with them "label: text; text" can be told from prose. bare: a list of texts
  * without labels will do, as one label was asked for. */
-bool nf_answer_read(nf_answer *out, const char *text, const nf_job_labels *labels, bool bare,
+bool nf_answer_read(nf_answer *out, const char *text, const nf_answer_labels *labels, bool bare,
                     nf_arena *arena, bool *no_memory);
 
 /* A label's letters and digits, folded: "_", "-" and the like are blanks, a last "s" goes. False: out of
@@ -33,6 +43,6 @@ bool nf_answer_read(nf_answer *out, const char *text, const nf_job_labels *label
 bool nf_answer_label_key(nf_folded *out, const char *label, nf_arena *arena);
 /* The label that an answer means: the same but for case, blanks, "_" and a plural, or one of its other
  * names; -1: none. */
-int32_t nf_answer_label(const nf_job_labels *labels, const char *label, nf_arena *arena);
+int32_t nf_answer_label(const nf_answer_labels *labels, const char *label, nf_arena *arena);
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "base/rng.h"
 #include "base/utf8.h"
+#include "labels/places.h"
 
 /* A question: a part of a text, a label or all, a pass. */
 typedef struct llm_task {
@@ -22,6 +23,7 @@ typedef struct llm_work {
     nf_llm_annotator *self;
     const nf_corpus *corpus;
     const nf_job_labels *labels;
+    nf_answer_labels known;
     nf_arena arena;
     llm_task *tasks; /* by text, pass, part, label */
     size_t n_tasks;
@@ -32,10 +34,23 @@ typedef struct llm_work {
 
 /* ---------------------------------------------------------------- questions */
 
+/* The next part of a text that is asked about; white space alone is not. */
+static nf_chunk next_chunk(const nf_document *d, nf_chunk chunk, size_t most) {
+    const char *text;
+    size_t size;
+    do {
+        chunk = nf_chunk_next(d->text, d->text_size, chunk, most);
+        text = d->text + chunk.byte;
+        size = chunk.size;
+        nf_text_trim(&text, &size);
+    } while (chunk.size && size == 0);
+    return chunk;
+}
+
 static size_t count_chunks(const nf_document *d, size_t most) {
     size_t n = 0;
     nf_chunk chunk = {0};
-    while ((chunk = nf_chunk_next(d->text, d->text_size, chunk, most)).size) n++;
+    while ((chunk = next_chunk(d, chunk, most)).size) n++;
     return n;
 }
 
@@ -51,7 +66,7 @@ static nerfit_status llm_make_tasks(llm_work *w, nerfit_error *err) {
         const nf_document *d = &w->corpus->documents[i];
         for (uint32_t pass = 0; pass < self->passes; pass++) {
             nf_chunk chunk = {0};
-            while ((chunk = nf_chunk_next(d->text, d->text_size, chunk, self->max_chars)).size)
+            while ((chunk = next_chunk(d, chunk, self->max_chars)).size)
                 for (size_t l = 0; l < n_labels; l++)
                     w->tasks[w->n_tasks++] = (llm_task){
                         (uint32_t)i, pass, self->one_label_at_a_time ? (int32_t)l : -1, chunk};
@@ -108,8 +123,8 @@ static nerfit_status llm_question(void *owner, size_t i, nf_str *text, nf_str *s
     return NERFIT_OK;
 }
 
-static const nf_job_labels *llm_known_labels(const llm_work *w) {
-    return w->self->open ? NULL : w->labels;
+static const nf_answer_labels *llm_known_labels(const llm_work *w) {
+    return w->self->open ? NULL : &w->known;
 }
 
 /* The one label that a question is about; -1: there are several. */
@@ -134,6 +149,7 @@ static nerfit_status llm_begin(llm_work *w, nerfit_error *err) {
     nf_llm_annotator *self = w->self;
     if (self->passes == 0) self->passes = 1;
     if (self->max_chars == 0) self->max_chars = 2000;
+    NF_TRY(nf_answer_labels_make(&w->known, w->labels, err));
     NF_TRY(llm_make_orders(w, err));
     NF_TRY(llm_make_tasks(w, err));
     w->asking = (nf_asking){.llm = self->llm,
@@ -153,6 +169,7 @@ static nerfit_status llm_begin(llm_work *w, nerfit_error *err) {
 }
 
 static void llm_end(llm_work *w) {
+    nf_answer_labels_free(&w->known);
     nf_arena_free(&w->arena);
 }
 
@@ -278,7 +295,7 @@ static int32_t llm_label(const llm_work *w, const llm_task *task, const nf_answe
                          nf_arena *arena) {
     if (w->self->open) return nf_open_types_label(w->self->types, item->label, arena);
     if (!item->label) return llm_only_label(w, task);
-    int32_t label = nf_answer_label(w->labels, item->label, arena);
+    int32_t label = nf_answer_label(&w->known, item->label, arena);
     return task->label >= 0 && label != task->label ? -1 : label;
 }
 
@@ -347,25 +364,35 @@ static nerfit_status llm_read(llm_work *w, size_t index, growing_opinion *out, n
 
 /* ---------------------------------------------------------------- passes */
 
-/* Labels asked one by one may be found in the same place: the longer stays, then the first label. */
-static void llm_drop_overlaps(llm_work *w, nf_opinion *o) {
+static int longest_first(const void *a, const void *b) {
+    const nf_entity *x = a, *y = b;
+    uint32_t n = x->end - x->start, m = y->end - y->start;
+    if (n != m) return n > m ? -1 : 1;
+    if (x->type != y->type) return x->type < y->type ? -1 : 1;
+    return x->start < y->start ? -1 : x->start > y->start;
+}
+
+/* Labels asked one by one may be found in the same place: the longest stays, then the first label. */
+static nerfit_status llm_drop_overlaps(llm_work *w, uint32_t length, nf_opinion *o, nf_arena *arena,
+                                       nerfit_error *err) {
+    nf_places places;
     size_t kept = 0;
+    NF_TRY(nf_places_make(&places, length, false, arena, err));
+    if (o->n_spans) qsort(o->spans, o->n_spans, sizeof *o->spans, longest_first);
     for (size_t i = 0; i < o->n_spans; i++) {
-        bool out = false;
-        for (size_t k = 0; k < o->n_spans && !out; k++) {
-            const nf_entity *a = &o->spans[i], *b = &o->spans[k];
-            uint32_t n = a->end - a->start, m = b->end - b->start;
-            out = k != i && nf_entity_overlap(a, b) && (m > n || (m == n && k < i));
-        }
-        w->self->counts[NF_COUNT_OVERLAP] += out;
-        if (!out) o->spans[kept++] = o->spans[i];
+        if (nf_places_has(&places, &o->spans[i])) continue;
+        NF_TRY(nf_places_take(&places, &o->spans[i], err));
+        o->spans[kept++] = o->spans[i];
     }
+    w->self->counts[NF_COUNT_OVERLAP] += o->n_spans - kept;
     o->n_spans = kept;
+    return NERFIT_OK;
 }
 
 /* What one pass says of a text: tasks from .. to-1. */
 static nerfit_status llm_pass(llm_work *w, size_t from, size_t to, nf_opinion *out, nf_arena *arena,
                               nerfit_error *err) {
+    const nf_document *d = &w->corpus->documents[w->tasks[from].text];
     growing_opinion growing = {out, arena};
     const char *failure = NULL;
     size_t failed = 0;
@@ -392,8 +419,8 @@ static nerfit_status llm_pass(llm_work *w, size_t from, size_t to, nf_opinion *o
         nf_arena_free(&scratch);
         if (status != NERFIT_OK) return status;
     }
-    if (out->asked && !w->self->align.nested) llm_drop_overlaps(w, out);
-    return NERFIT_OK;
+    if (!out->asked || w->self->align.nested) return NERFIT_OK;
+    return llm_drop_overlaps(w, d->length, out, arena, err);
 }
 
 /* Passes that vote become one opinion; what they do not agree on is unsure. */
@@ -426,7 +453,7 @@ static nerfit_status llm_vote(const llm_work *w, nf_opinion *passes, nf_opinion 
 static nerfit_status llm_text(llm_work *w, size_t text, nf_opinion *out, nf_arena *arena,
                               nerfit_error *err) {
     size_t from = w->first[text], n = w->first[text + 1] - from, passes = w->self->passes;
-    *out = (nf_opinion){.given = true}; /* an empty text needs no question */
+    *out = (nf_opinion){.given = true}; /* a blank text needs no question */
     if (n == 0) return NERFIT_OK;
     nf_opinion *of = nf_arena_calloc(arena, passes, sizeof *of);
     if (!of) return nf_no_memory(err, passes * sizeof *of);

@@ -1,7 +1,8 @@
 #include "annotate/merge.h"
 
 #include <stdlib.h>
-#include <string.h>
+
+#include "labels/places.h"
 
 /* A span of an opinion. */
 typedef struct merge_vote {
@@ -97,34 +98,32 @@ static int merge_by_place(const void *a, const void *b) {
     return x->type < y->type ? -1 : x->type > y->type;
 }
 
-/* Whether an accepted span among the first `count` stands in the way: any that overlaps, told by `cover`
- * (1 for each code point of those); of nested ones (cover is NULL) a variant: what lies inside is another
- * entity only for another label. */
-static bool merge_blocked(const nf_merged *m, size_t count, const nf_merged_span *span,
-                          const uint8_t *cover) {
-    if (cover) return memchr(cover + span->span.start, 1, span->span.end - span->span.start);
-    for (size_t i = 0; i < count; i++) {
-        const nf_merged_span *o = &m->spans[i];
-        if (o->accepted && o->span.type == span->span.type &&
-            nf_entity_overlap(&o->span, &span->span))
-            return true;
-    }
-    return false;
+static int merge_best_of_type_first(const void *a, const void *b) {
+    const nf_entity *x = &((const nf_merged_span *)a)->span,
+                    *y = &((const nf_merged_span *)b)->span;
+    if (x->type != y->type) return x->type < y->type ? -1 : 1;
+    return merge_best_first(a, b);
 }
 
-/* Accepts spans, the best first. */
+/* Accepts spans, the best first, unless an accepted one overlaps. Of nested ones only a variant, one of the
+ * same label, stands in the way: label by label. */
 static nerfit_status merge_accept(nf_merged *m, const size_t *n_asked, size_t votes, bool nested,
                                   nf_arena *arena, nerfit_error *err) {
-    size_t length = 0;
+    size_t length = 0, first = 0;
+    nf_places places;
     for (size_t i = 0; i < m->n_spans; i++)
         if (m->spans[i].span.end > length) length = m->spans[i].span.end;
-    uint8_t *cover = nested ? NULL : nf_arena_calloc(arena, length + 1, sizeof *cover);
-    if (!nested && !cover) return nf_no_memory(err, length);
+    NF_TRY(nf_places_make(&places, length, false, arena, err));
+    if (m->n_spans)
+        qsort(m->spans, m->n_spans, sizeof *m->spans,
+              nested ? merge_best_of_type_first : merge_best_first);
     for (size_t i = 0; i < m->n_spans; i++) {
         nf_merged_span *s = &m->spans[i];
         size_t n = n_asked[s->span.type], need = votes ? votes : n / 2 + 1;
-        s->accepted = s->votes >= need && !merge_blocked(m, i, s, cover);
-        if (s->accepted && cover) memset(cover + s->span.start, 1, s->span.end - s->span.start);
+        for (; nested && m->spans[first].span.type != s->span.type; first++)
+            if (m->spans[first].accepted) nf_places_leave(&places, &m->spans[first].span);
+        s->accepted = s->votes >= need && !nf_places_has(&places, &s->span);
+        if (s->accepted) NF_TRY(nf_places_take(&places, &s->span, err));
         if (n) s->span.score *= (double)count_bits(s->voters) / (double)n;
     }
     return NERFIT_OK;
@@ -145,7 +144,6 @@ nerfit_status nf_merge(nf_merged *out, const nf_opinion *const *opinions, size_t
     NF_TRY(merge_count_votes(out, arena, err));
     for (size_t i = 0; i < out->n_spans; i++) /* from a sum to a mean */
         out->spans[i].span.score /= (double)count_bits(out->spans[i].voters);
-    if (out->n_spans) qsort(out->spans, out->n_spans, sizeof *out->spans, merge_best_first);
     NF_TRY(merge_accept(out, n_asked, votes, nested, arena, err));
     if (out->n_spans) qsort(out->spans, out->n_spans, sizeof *out->spans, merge_by_place);
     return NERFIT_OK;

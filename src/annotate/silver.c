@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "data/annotations.h"
 #include "data/json_value.h"
+#include "labels/places.h"
 
 /* Names of the annotators that have a span, joined by "+"; in the arena, NULL when out of memory. */
 static const char *silver_source(const nf_silver_text *t, uint64_t voters, nf_arena *arena) {
@@ -20,13 +21,15 @@ static const char *silver_source(const nf_silver_text *t, uint64_t voters, nf_ar
     return copy;
 }
 
-static bool silver_is_listed(const nf_silver_text *t, const nf_entity *e, bool nested) {
-    for (size_t i = 0; i < t->n_listed; i++) {
-        const nf_entity *l = &t->listed[i];
-        bool same = l->start == e->start && l->end == e->end && l->type == e->type;
-        if (nested ? same : nf_entity_overlap(l, e) > 0) return true;
-    }
-    return false;
+/* Where lists have entities. */
+static nerfit_status silver_listed(nf_places *out, const nf_silver_text *t, bool may_overlap,
+                                   nf_arena *arena, nerfit_error *err) {
+    NF_TRY(nf_places_make(out, t->document->length, may_overlap, arena, err));
+    nerfit_status status = NERFIT_OK;
+    for (size_t i = 0; i < t->n_listed && status == NERFIT_OK; i++)
+        status = nf_places_take(out, &t->listed[i], err);
+    if (status != NERFIT_OK) nf_places_free(out);
+    return status;
 }
 
 static nf_given_span silver_span(const nf_annotate_job *job, const nf_entity *e,
@@ -39,15 +42,13 @@ static nf_given_span silver_span(const nf_annotate_job *job, const nf_entity *e,
                            .beside = beside};
 }
 
-/* Accepted spans and those of lists. */
-static nerfit_status silver_spans(const nf_annotate_job *job, const nf_silver_text *t,
-                                  nf_given_span *spans, size_t *count, nf_arena *arena,
-                                  nerfit_error *err) {
-    static const nf_beside by_lists = {.source = "rules"};
-    *count = 0;
+/* Accepted spans that are not in the way of those of lists. */
+static nerfit_status silver_accepted(const nf_annotate_job *job, const nf_silver_text *t,
+                                     const nf_places *listed, nf_given_span *spans, size_t *count,
+                                     nf_arena *arena, nerfit_error *err) {
     for (size_t i = 0; i < t->merged->n_spans; i++) {
         const nf_merged_span *m = &t->merged->spans[i];
-        if (!m->accepted || silver_is_listed(t, &m->span, job->nested)) continue;
+        if (!m->accepted || nf_places_has(listed, &m->span)) continue;
         nf_beside *beside = nf_arena_calloc(arena, 1, sizeof *beside);
         char fields[48];
         nf_print(fields, sizeof fields, "\"score\": %.4f", m->span.score);
@@ -59,9 +60,22 @@ static nerfit_status silver_spans(const nf_annotate_job *job, const nf_silver_te
         if (!beside || !beside->fields || !beside->source) return nf_no_memory(err, 0);
         spans[(*count)++] = silver_span(job, &m->span, beside);
     }
+    return NERFIT_OK;
+}
+
+/* Accepted spans and those of lists. */
+static nerfit_status silver_spans(const nf_annotate_job *job, const nf_silver_text *t,
+                                  nf_given_span *spans, size_t *count, nf_arena *arena,
+                                  nerfit_error *err) {
+    static const nf_beside by_lists = {.source = "rules"};
+    nf_places listed;
+    *count = 0;
+    NF_TRY(silver_listed(&listed, t, job->nested, arena, err));
+    nerfit_status status = silver_accepted(job, t, &listed, spans, count, arena, err);
+    nf_places_free(&listed);
     for (size_t i = 0; i < t->n_listed; i++)
         spans[(*count)++] = silver_span(job, &t->listed[i], &by_lists);
-    return NERFIT_OK;
+    return status;
 }
 
 /* ---------------------------------------------------------------- what is disputed */
@@ -119,11 +133,15 @@ static void silver_append_names(nf_str *out, const nf_silver_text *t, uint64_t v
     nf_str_append_char(out, ']');
 }
 
-static size_t silver_disputed(nf_str *out, const nf_annotate_job *job, const nf_silver_text *t) {
+static nerfit_status silver_disputed(nf_str *out, const nf_annotate_job *job,
+                                     const nf_silver_text *t, size_t *count, nf_arena *arena,
+                                     nerfit_error *err) {
+    nf_places listed;
     size_t n = 0;
+    NF_TRY(silver_listed(&listed, t, false, arena, err));
     for (size_t i = 0; i < t->merged->n_spans; i++) {
         const nf_merged_span *m = &t->merged->spans[i];
-        if (m->accepted || silver_is_listed(t, &m->span, false)) continue;
+        if (m->accepted || nf_places_has(&listed, &m->span)) continue;
         const char *label = job->labels.names[m->span.type];
         nf_str_appendf(out, "%s{\"start\": %u, \"end\": %u, \"label\": ",
                        n++ ? ", " : ", \"disputed\": [", m->span.start, m->span.end);
@@ -133,19 +151,21 @@ static size_t silver_disputed(nf_str *out, const nf_annotate_job *job, const nf_
         nf_str_append_char(out, '}');
     }
     if (n) nf_str_append_char(out, ']');
-    return n;
+    *count = n;
+    nf_places_free(&listed);
+    return NERFIT_OK;
 }
 
 /* ---------------------------------------------------------------- the text */
 
 /* Fields beside the text: what the input had, and what is disputed; without the first ", ". */
 static nerfit_status silver_fields(nf_str *out, const nf_annotate_job *job, const nf_silver_text *t,
-                                   size_t *n_disputed, nerfit_error *err) {
+                                   size_t *n_disputed, nf_arena *arena, nerfit_error *err) {
     static const char *const own[] = {"disputed", NULL};
     const nf_beside *before = t->document->beside;
     const nf_beside rest = {.fields = before ? before->fields : NULL};
     if (rest.fields) nf_json_append_beside(out, &rest, own);
-    *n_disputed = silver_disputed(out, job, t);
+    NF_TRY(silver_disputed(out, job, t, n_disputed, arena, err));
     return out->failed ? nf_no_memory(err, 0) : NERFIT_OK;
 }
 
@@ -158,7 +178,7 @@ static nerfit_status silver_write(nf_corpus *out, const nf_annotate_job *job,
     nf_given_span *spans = nf_arena_calloc(arena, most + 1, sizeof *spans);
     if (!spans) return nf_no_memory(err, most * sizeof *spans);
     NF_TRY(silver_spans(job, t, spans, &count, arena, err));
-    NF_TRY(silver_fields(fields, job, t, n_disputed, err));
+    NF_TRY(silver_fields(fields, job, t, n_disputed, arena, err));
     uint64_t given = 0;
     for (size_t k = 0; k < t->n_opinions; k++)
         if (t->opinions[k]->given) given |= UINT64_C(1) << k;

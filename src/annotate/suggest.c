@@ -147,6 +147,7 @@ static nerfit_status suggest_begin(suggester *s, nerfit_error *err) {
         const nf_suggest_text *t = &job->seen[i];
         s->uncertainty[i] = t->n_words ? t->entropy / sqrt((double)t->n_words) : 0;
         s->disagreement[i] = t->disagreement;
+        s->out[i] = t->n_words == 0; /* nothing to annotate */
         NF_TRY(key_of(s, &job->texts->documents[i], &s->own[i], err));
     }
     NF_TRY(to_ranks(s, s->uncertainty, n, err));

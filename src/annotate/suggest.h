@@ -11,7 +11,7 @@
  * Sener and Savarese 2018) and of BADGE's spread; without vectors it is 1.
  *
  * A text whose letters and digits are those of a known or chosen one, or whose cosine with one is above
- * 0.97, is left out. */
+ * 0.97, is left out, and so is one without words. */
 #ifndef NF_ANNOTATE_SUGGEST_H
 #define NF_ANNOTATE_SUGGEST_H
 

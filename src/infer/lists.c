@@ -8,6 +8,7 @@
 #include "data/document.h"
 #include "data/fold.h"
 #include "infer/lists_impl.h"
+#include "labels/places.h"
 
 void nf_lists_scratch_free(nf_lists_scratch *s) {
     nf_arena_free(&s->arena);
@@ -88,25 +89,59 @@ static int by_place(const void *a, const void *b) {
     return x->order < y->order ? -1 : x->order > y->order;
 }
 
+static int by_label(const void *a, const void *b) {
+    const nf_listed *x = a, *y = b;
+    if (x->label != y->label) return x->label < y->label ? -1 : 1;
+    return x->start < y->start ? -1 : x->start > y->start;
+}
+
+static nerfit_status lists_index_forbidden(nf_lists_scratch *s, nerfit_error *err) {
+    s->forbidden = nf_arena_alloc(&s->arena, s->count * sizeof *s->forbidden + 1);
+    if (!s->forbidden) return nf_no_memory(err, s->count * sizeof *s->forbidden);
+    for (size_t i = 0; i < s->count; i++)
+        if (s->found[i].forbidden) s->forbidden[s->n_forbidden++] = s->found[i];
+    if (s->n_forbidden) qsort(s->forbidden, s->n_forbidden, sizeof *s->forbidden, by_label);
+    for (size_t i = 1; i < s->n_forbidden; i++) {
+        nf_listed *f = &s->forbidden[i], *before = f - 1;
+        if (f->label == before->label && f->end < before->end) f->end = before->end;
+    }
+    return NERFIT_OK;
+}
+
 nerfit_status nf_lists_find(const nf_lists *lists, nf_lists_scratch *s, const char *text,
                             size_t size, nerfit_error *err) {
     nf_arena_free(&s->arena);
-    s->count = 0;
+    s->count = s->n_forbidden = 0;
     NF_TRY(lists_find_terms(lists, s, text, size, err));
     for (size_t i = 0; i < lists->n_patterns; i++)
         NF_TRY(lists_find_pattern(lists, &lists->patterns[i], s, text, size, err));
     if (s->count) qsort(s->found, s->count, sizeof *s->found, by_place);
-    return NERFIT_OK;
+    return lists_index_forbidden(s, err);
 }
 
 /* ---------------------------------------------------------------- beside a model */
 
+/* The first of forbidden matches from .. that has another label, or begins behind `start`. */
+static size_t lists_behind(const nf_lists_scratch *s, size_t from, int32_t label, uint32_t start) {
+    size_t low = from, high = s->n_forbidden;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const nf_listed *f = &s->forbidden[middle];
+        if (f->label > label || (f->label == label && f->start > start))
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
 bool nf_lists_forbid(const nf_rules *rules, const nf_lists_scratch *s, const nf_entity *e) {
-    for (size_t i = 0; i < s->count && s->found[i].start <= e->start; i++) {
-        const nf_listed *f = &s->found[i];
-        if (f->forbidden && f->end >= e->end &&
-            (f->label == NF_LISTS_EVERY || rules->list_types[f->label] == e->type))
-            return true;
+    for (size_t from = 0; from < s->n_forbidden;) {
+        int32_t label = s->forbidden[from].label;
+        bool concerns = label == NF_LISTS_EVERY || rules->list_types[label] == e->type;
+        size_t behind = concerns ? lists_behind(s, from, label, e->start) : from;
+        if (behind > from && s->forbidden[behind - 1].end >= e->end) return true;
+        from = lists_behind(s, from, label, UINT32_MAX);
     }
     return false;
 }
@@ -116,15 +151,6 @@ static int longest_first(const void *a, const void *b) {
     uint32_t n = x->end - x->start, m = y->end - y->start;
     if (n != m) return n > m ? -1 : 1;
     return x->order < y->order ? -1 : x->order > y->order;
-}
-
-static bool overlaps_any(const nf_entity *entities, size_t count, const nf_entity *e, bool nested) {
-    for (size_t i = 0; i < count; i++) {
-        bool same = entities[i].start == e->start && entities[i].end == e->end;
-        if (nested ? same && entities[i].type == e->type : nf_entity_overlap(&entities[i], e) > 0)
-            return true;
-    }
-    return false;
 }
 
 static int entities_by_place(const void *a, const void *b) {
@@ -140,31 +166,45 @@ nerfit_status nf_lists_amend(const nf_rules *rules, nf_lists_scratch *s, const n
     return nf_lists_apply(rules, s, tagged, arena, err);
 }
 
+/* What lists add: the longest first, unless one is in the way that was added before. */
+static nerfit_status lists_add(const nf_rules *rules, nf_lists_scratch *s, nf_places *places,
+                               nf_entity *out, size_t *count, nerfit_error *err) {
+    nf_listed *added = nf_arena_alloc(&s->arena, s->count * sizeof *added);
+    size_t n = 0;
+    if (!added) return nf_no_memory(err, s->count * sizeof *added);
+    for (size_t i = 0; i < s->count; i++)
+        if (!s->found[i].forbidden) added[n++] = s->found[i];
+    if (n) qsort(added, n, sizeof *added, longest_first);
+    for (size_t i = 0; i < n; i++) {
+        nf_entity e = {added[i].start, added[i].end, rules->list_types[added[i].label], 1.0};
+        if (nf_lists_forbid(rules, s, &e) || nf_places_has(places, &e)) continue;
+        NF_TRY(nf_places_take(places, &e, err));
+        out[(*count)++] = e;
+    }
+    return NERFIT_OK;
+}
+
 nerfit_status nf_lists_apply(const nf_rules *rules, nf_lists_scratch *s, nf_tagged *tagged,
                              nf_arena *arena, nerfit_error *err) {
     if (s->count == 0) return NERFIT_OK;
-    bool nested = rules->spans.nested || rules->spans.multi_label;
-    size_t count = 0;
+    bool may_overlap = rules->spans.nested || rules->spans.multi_label;
+    size_t count = 0, length = 0;
+    nf_places places;
     nf_entity *out = nf_arena_alloc(arena, (tagged->n_entities + s->count) * sizeof *out + 1);
-    nf_listed *added = nf_arena_alloc(&s->arena, s->count * sizeof *added);
-    if (!out || !added) return nf_no_memory(err, s->count * sizeof *out);
-    size_t n_added = 0;
+    if (!out) return nf_no_memory(err, s->count * sizeof *out);
     for (size_t i = 0; i < s->count; i++)
-        if (!s->found[i].forbidden) added[n_added++] = s->found[i];
-    qsort(added, n_added, sizeof *added, longest_first);
-    for (size_t i = 0; i < n_added; i++) {
-        nf_entity e = {added[i].start, added[i].end, rules->list_types[added[i].label], 1.0};
-        if (!nf_lists_forbid(rules, s, &e) && !overlaps_any(out, count, &e, nested))
-            out[count++] = e;
-    }
-    size_t n_listed = count;
+        if (s->found[i].end > length) length = s->found[i].end;
+    for (size_t i = 0; i < tagged->n_entities; i++)
+        if (tagged->entities[i].end > length) length = tagged->entities[i].end;
+    NF_TRY(nf_places_make(&places, length, may_overlap, &s->arena, err));
+    nerfit_status status = lists_add(rules, s, &places, out, &count, err);
     for (size_t i = 0; i < tagged->n_entities; i++) {
         const nf_entity *e = &tagged->entities[i];
-        if (!nf_lists_forbid(rules, s, e) && !overlaps_any(out, n_listed, e, nested))
-            out[count++] = *e;
+        if (!nf_lists_forbid(rules, s, e) && !nf_places_has(&places, e)) out[count++] = *e;
     }
-    qsort(out, count, sizeof *out, entities_by_place);
+    nf_places_free(&places);
+    if (count) qsort(out, count, sizeof *out, entities_by_place);
     tagged->entities = out;
     tagged->n_entities = count;
-    return NERFIT_OK;
+    return status;
 }

@@ -52,6 +52,9 @@ typedef struct nf_lists_scratch {
     nf_regex_scratch regex;
     nf_listed *found;
     size_t count, capacity;
+    nf_listed *
+        forbidden; /* [n_forbidden] by label, then start; `end` is the greatest so far of a label */
+    size_t n_forbidden;
 } nf_lists_scratch;
 void nf_lists_scratch_free(nf_lists_scratch *scratch);
 

@@ -132,11 +132,15 @@ static nerfit_status lists_add_file(lists_reader *r, const lists_place *at, cons
     NF_TRY(nf_file_open(&file, path, r->err));
     nf_lines lines = nf_lines_of(file.data, file.size);
     nerfit_status status = NERFIT_OK;
+    bool any = false;
     while (status == NERFIT_OK && nf_lines_next(&lines, &line, &size)) {
         lists_place of = {path, lines.number, 0, at->use};
-        if (!nf_line_blank(line, size)) status = lists_add_term(r, &of, line, size);
+        if (nf_line_blank(line, size)) continue;
+        status = lists_add_term(r, &of, line, size);
+        any = true;
     }
     nf_file_close(&file);
+    if (!any) nf_log_warning(r->log, "%s: holds no term", path);
     return status;
 }
 

@@ -636,6 +636,8 @@ class LlmTest(Case):
              r"refused the key .HTTP status 401.; check OPENAI_API_KEY: Incorrect API key: .key.$"),
             (net.says({"error": {"message": "no such model"}}, 404), "gpt-4o", "404.: no such model"),
             (net.says({"error": "bad"}, 400), "gpt-4o", "HTTP status 400: bad"),
+            (net.says({"error": {"message": "no credit"}}), "gpt-4o", ": no credit"),
+            (net.says(net.openai(None, refusal=f"no {KEY} \x1b[2J")), "gpt-4o", r"refused.*no .key. [^\x1b]*$"),
             (net.says([{"error": {"message": "an array"}}], 400), "gpt-4o", "400: an array"),
             (net.says(b"", 302, Location="http://127.0.0.1:9/"), "gpt-4o", "HTTP status 302"),
         ]:  # fmt: skip

@@ -80,6 +80,8 @@ static const struct {
      "S-x S-x B-x I-x E-x I-x"},
     {"BMEWO", "O B-x M-x E-x W-x", "B-x M-x M-x E-x W-x", "0-4 x, 4-5 x", "B-x I-x I-x E-x S-x"},
     {"prefixes alone", "O B I", "B I I B O I", "0-3 _, 3-4 _, 5-6 _", "B-_ I-_ I-_ B-_ O I-_"},
+    {"letters that no B or I stands beside are types", "O L M", "L L M O M",
+     "0-2 L, 2-3 M, 4-5 M", "B-L I-L B-M O B-M"},
     {"no type after the dash", "O B- I- B-x", "B- I- O B-x", "0-2 _, 3-4 x", "B-_ I-_ O B-x"},
     {"no prefix: B- where one begins", "O ORG LOC", "ORG ORG LOC O LOC LOC",
      "0-2 ORG, 2-3 LOC, 4-6 LOC", "B-ORG I-ORG B-LOC O B-LOC I-LOC"},

@@ -25,13 +25,16 @@ static bool tag_has_dash(const char *label) {
     return label[0] && label[1] == '-' && tag_prefix_of(label[0]) != NF_TAG_NONE;
 }
 
-/* Whether every label but O is a prefix alone. */
+/* Whether every label but O is a prefix alone, B or I among them. */
 static bool tag_labels_lack_types(const char *const *labels, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        if (!tag_is_outside(labels[i]) &&
-            (strlen(labels[i]) != 1 || tag_prefix_of(labels[i][0]) == NF_TAG_NONE))
-            return false;
-    return true;
+    bool begins = false;
+    for (size_t i = 0; i < n; i++) {
+        const char *label = labels[i];
+        if (tag_is_outside(label)) continue;
+        if (strlen(label) != 1 || tag_prefix_of(label[0]) == NF_TAG_NONE) return false;
+        begins |= label[0] == 'B' || label[0] == 'I';
+    }
+    return begins;
 }
 
 /* Whether there is a label B-x or I-x of the type. */

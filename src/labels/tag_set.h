@@ -5,7 +5,8 @@
  *   B-x, I-x             the first and the other words of an entity of type x
  *   E-x, L-x, S-x, U-x,  BIOES, BILOU and BMEWO: only where the model has B-x or I-x, too; else the
  *   M-x, W-x             dash is a part of the name ("E-mail")
- *   B, I, E ...          such letters alone, if the model has no other labels but O: the type is "_"
+ *   B, I, E ...          such letters alone, if the model has no other labels but O, and has B or I:
+ *                        the type is "_" (else "L" and "M", say, are types)
  *   anything else        the whole label is the type: "LABEL_0", "ORG", "B_LOC". An entity is a run
  *                        of words with this label.
  *

@@ -7,8 +7,7 @@ First every fault meets the test that noticed it the last time, which its row na
 the program after a blank: "test_cases gazetteer"): one compilation, one link, one test. Those that it
 does not kill, and rows that name none, go the long way. There the tests are linked with a shared
 library; first come those that execute the fault's line (coverage.py), quick ones first, then, if it
-lives, those that execute lines of its file, and last those that make libc's functions fail, and the
-slow ones.
+lives, those that execute lines of its file, and last those that make libc's functions fail.
 
 Usage: tools/mutants/run.py [--folder DIR] [--only REGEX] [--least PERCENT] [--list] [--known] [--write]
 --known leaves the long way out: whoever is not killed by its own test counts as alive. --write puts into
@@ -41,7 +40,6 @@ PROGRAM = {"test_cases": ["tests/test_cases.sh"], "test_cli": ["tests/test_cli.s
            "test_serve.py": ["python3", "tests/test_serve.py"],
            "test_project.py": ["python3", "tests/test_project.py"],
            "test_compat": ["python3", "tests/test_compat.py"]}
-SLOW = ["test_gradients"]  # minutes, and what it sees the golden files see, too: it comes last
 MEMORY, FILE = 12 << 30, 4 << 30  # bytes that a test with a fault may take
 # what names the failing part of a program's test, in its output
 PARTS = [(r"^FAIL tests/cases/(\w+)", "{}"), (r"^(?:FAIL|ERROR): (\w+) \(__main__\.(\w+)", "{1}.{0}")]
@@ -69,7 +67,7 @@ class Copy:
                             "NERFIT_TEST_ENCODER": os.environ.get(
                                 "NERFIT_TEST_ENCODER", str(ROOT / ".cache/all-MiniLM-L6-v2"))}
         self.sync()
-        self.last = sorted(self.names("--wrap")) + SLOW
+        self.last = sorted(self.names("--wrap"))
         self.plain = sorted(p.stem for p in (self.tree / "tests").glob("test_*.c")
                             if p.stem not in self.last)
 

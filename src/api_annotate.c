@@ -296,8 +296,9 @@ static nerfit_status annotating_audit(nf_annotating *a, json_t **audit, nerfit_e
     if (status == NERFIT_OK) status = nf_annotating_prepare_llm(a, &blind, "audit", error);
     if (status == NERFIT_OK) status = nf_annotate(&done, &job, error);
     if (status == NERFIT_OK) status = nf_audit_score(audit, &known, &done, &labels, o->seed, error);
-    if (status == NERFIT_OK) nf_audit_text(*audit, &text);
-    if (status == NERFIT_OK) nf_log_info(&a->log, "%s", nf_str_text(&text));
+    bool before_texts = status == NERFIT_OK && !o->audit_only;
+    if (before_texts) nf_audit_text(*audit, &text);
+    if (before_texts) nf_log_info(&a->log, "%s", nf_str_text(&text));
     nf_str_free(&text);
     nf_annotated_free(&done);
     nf_corpus_free(&blind);
@@ -343,8 +344,11 @@ static nerfit_status annotating_run(nf_annotating *a, const nf_corpus *texts,
     json_t *audit = NULL;
     if (a->options.dry_run) return annotating_dry_run(a, texts, result, error);
     NF_TRY(annotating_audit(a, &audit, error));
-    if (a->options.audit_only) texts = &none;
-    nerfit_status status = nf_annotating_prepare_llm(a, texts, "texts", error);
+    nerfit_status status = NERFIT_OK;
+    if (a->options.audit_only)
+        texts = &none;
+    else
+        status = nf_annotating_prepare_llm(a, texts, "texts", error);
     if (status == NERFIT_OK && a->options.open) status = nf_annotating_find_types(a, texts, error);
     const nf_annotate_job job = annotating_job(a, texts);
     if (status == NERFIT_OK) status = nf_annotate(&done, &job, error);

@@ -413,6 +413,7 @@ class WaysTest(Case):
         self.annotate("--gold", "gold.jsonl", "--audit", 3, "--shots", 2, "--concurrency", 1,
                       expect=r"(?s)audit: 3 questions.*Audit: .* 3 texts.*texts: 4 questions")  # fmt: skip
         self.assertEqual(self.report["audit"]["micro"]["f1"], 1)
+        self.assertEqual(self.report["audit"]["micro"]["least"], 1)  # draws without an entity say nothing
         questions = [q["messages"][-1]["content"] for q in self.server.questions()]
         for question in questions:
             text = text_of({"messages": [{"content": question}]})
@@ -421,7 +422,9 @@ class WaysTest(Case):
             self.assertIn(TEXTS[1], question)  # one without an entity
         self.gold(wrong=True)
         before = len(self.server.questions())
-        self.annotate("--gold", "gold.jsonl", "--audit", 4, "--audit_only", output=None)
+        said = self.annotate("--gold", "gold.jsonl", "--audit", 4, "--audit_only", output=None)
+        self.assertEqual(said.count("Audit:"), 1)  # and nothing of texts that nobody asked about
+        self.assertNotIn("annotated", said)
         report = json.loads((self.root / "report.json").read_text())
         # 9 entities are found, 4 of the gold ones are there
         micro = report["audit"]["micro"]

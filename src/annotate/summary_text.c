@@ -128,8 +128,13 @@ void nf_audit_text(const json_t *audit, nf_str *out) {
                        (long long)nf_page_count(audit, "failed"));
 }
 
+/* An audit before texts are annotated was told then. */
 void nf_summary_text(const json_t *s, nf_str *out) {
-    if (json_object_get(s, "audit")) nf_audit_text(json_object_get(s, "audit"), out);
+    if (json_object_get(s, "audit") && nf_page_count(s, "texts") == 0) {
+        nf_audit_text(json_object_get(s, "audit"), out);
+        text_llm(out, json_object_get(s, "llm"));
+        return;
+    }
     nf_str_appendf(out, "%lld of %lld texts annotated, %lld entities\n",
                    (long long)nf_page_count(s, "annotated"), (long long)nf_page_count(s, "texts"),
                    (long long)nf_page_count(s, "entities"));

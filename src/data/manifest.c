@@ -75,6 +75,8 @@ static half_role half_role_of(const char *path, const char *name) {
     if (nf_directory_exists(path))
         return nf_file_exists_in(path, "seq.in") ? HALF_TEXTS : HALF_NONE;
     if (nf_synonyms_is(name)) return HALF_SYNONYMS;
+    if (nf_path_has_ending(name, ".answers.jsonl"))
+        return HALF_NONE; /* nerfit annotate keeps them */
     if (manifest_is_yaml(name)) return HALF_DESCRIPTIONS;
     if (nf_path_has_ending(name, ".json")) return HALF_EITHER;
     return nf_path_has_ending(name, ".txt") || nf_format_of_ending(name) ? HALF_TEXTS : HALF_NONE;

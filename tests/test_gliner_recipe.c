@@ -2,8 +2,12 @@
  * refused. The arithmetic is test_gliner_training's. */
 #include "tiny_run.h"
 
+#include <math.h>
+
 #include "base/str.h"
-#include "model/gliner.h"
+#include "heads/description_file.h"
+#include "model/gliner_make.h"
+#include "model/gliner_prompt.h"
 #include "tensor/backends.h"
 
 static nerfit_error error;
@@ -246,6 +250,205 @@ static void test_pretraining(void **state) {
     }
 }
 
+/* ---------------------------------------------------------------- GLiNER models of encoders */
+
+/* A run of nerfit_pretrain over the label sets; its status. */
+static nerfit_status pretrain(const char *model, const char *output, const char *const *extra) {
+    const char *const own[] = {"model_name",      in_root(model),     "pretrain_annotations",
+                               in_root("others"), "output_dir",       in_root(output),
+                               "st_model_name",   in_root("encoder"), NULL};
+    nerfit_config *config = config_of(settings, own);
+    for (const char *const *s = extra; s && *s; s += 2)
+        assert_ok(nerfit_config_set(config, s[0], s[1], &error), &error);
+    nerfit_train_result result;
+    nerfit_status status = nerfit_pretrain(config, NULL, &result, &error);
+    if (status == NERFIT_OK) nerfit_train_result_free(&result);
+    nerfit_config_free(config);
+    return status;
+}
+
+/* The tiny encoder's vocab.txt as a tokenizer.json. */
+static void write_tokenizer_json(void) {
+    json_t *vocabulary = json_object(), *added = json_array();
+    FILE *file = fopen(in_root("encoder/vocab.txt"), "r");
+    char line[64];
+    assert_non_null(file);
+    for (json_int_t id = 0; fgets(line, sizeof line, file); id++) {
+        line[strcspn(line, "\n")] = '\0';
+        json_object_set_new(vocabulary, line, json_integer(id));
+        if (line[0] == '[' && line[1])
+            json_array_append_new(added, json_pack("{s:I, s:s, s:b, s:b, s:b, s:b, s:b}", "id", id,
+                                                   "content", line, "special", 1, "single_word", 0,
+                                                   "lstrip", 0, "rstrip", 0, "normalized", 0));
+    }
+    fclose(file);
+    json_t *json = json_pack(
+        "{s:s, s:o, s:n, s:{s:s}, s:{s:s, s:[s, I], s:[s, I]}, s:{s:s, s:s, s:s, s:i, s:o}}",
+        "version", "1.0", "added_tokens", added, "normalizer", "pre_tokenizer", "type",
+        "Whitespace", "post_processor", "type", "BertProcessing", "sep", "[SEP]", (json_int_t)3,
+        "cls", "[CLS]", (json_int_t)2, "model", "type", "WordPiece", "unk_token", "[UNK]",
+        "continuing_subword_prefix", "##", "max_input_chars_per_word", 100, "vocab", vocabulary);
+    assert_non_null(json);
+    assert_int_equal(json_dump_file(json, in_root("encoder/tokenizer.json"), 0), 0);
+    json_decref(json);
+}
+
+/* Texts in the prompt: two tokens more, the encoder's values, a head of torch's first values. */
+static void check_prompted_start(const char *folder) {
+    nf_model *made, *encoder;
+    nf_backend *be;
+    assert_ok(nf_backend_ref(&be, sizeof(float), &error), &error);
+    assert_ok(nf_model_load(&made, in_root(folder), be, NULL, &error), &error);
+    assert_ok(nf_model_load(&encoder, in_root("encoder"), be, NULL, &error), &error);
+    assert_string_equal(made->gliner->config.ent_token, "<<ENT>>");
+    assert_int_equal(made->encoder.vocabulary, encoder->encoder.vocabulary + 2);
+    assert_int_equal(made->gliner->label_token, encoder->encoder.vocabulary);
+    size_t shared = 0;
+    for (size_t i = 0; i < encoder->net.n_parameters; i++) {
+        char name[300];
+        const nf_parameter *p = encoder->net.parameters[i];
+        snprintf(name, sizeof name, "token_rep_layer.bert_layer.model.%s", p->name);
+        const nf_parameter *now = nf_network_find(&made->net, name);
+        if (!now) continue;
+        assert_memory_equal(p->values, now->values, nf_parameter_count(p) * sizeof(float));
+        shared++;
+    }
+    assert_true(shared > 10);
+    const nf_linear *in = made->gliner->prompt.in;
+    const float *values = (const float *)(const void *)in->weight->values;
+    float most = 0.0f;
+    for (size_t i = 0; i < nf_parameter_count(in->weight); i++)
+        most = fmaxf(most, fabsf(values[i]));
+    float bound = 1.0f / sqrtf((float)in->in);
+    assert_true(most <= bound && most > 0.8f * bound);
+    nf_model_free(made);
+    nf_model_free(encoder);
+    be->free(be);
+}
+
+static void test_made_of_an_encoder(void **state) {
+    (void)state;
+    static const char *const uni[] = {"recipe",     "gliner", "span_mode",   "markerV0",
+                                      "max_width",  "3",      "hidden_size", "6",
+                                      "pretrained", "none",   NULL};
+    static const char *const odd[] = {"recipe", "gliner", "hidden_size", "5", NULL};
+    static const char *const as_lora[] = {"recipe", "gliner", "peft_lora", "true", NULL};
+    make_tiny_model(in_root("encoder"), false);
+    write_others();
+    assert_int_equal(pretrain("encoder", "none", uni), NERFIT_UNSUPPORTED);
+    assert_non_null(strstr(error.text, "has no tokenizer.json, in which the prompt's tokens"));
+    write_tokenizer_json();
+    assert_ok(pretrain("encoder", "uni", uni), &error);
+    check_prompted_start("uni/start");
+    assert_int_equal(pretrain("encoder", "odd", odd), NERFIT_ARGUMENT);
+    assert_non_null(strstr(error.text, "hidden_size is 5, expected an even number"));
+    /* a training makes one, too, and trains adapters and the head */
+    const char *const own[] = {"model_name",         in_root("encoder"), "train_annotations",
+                               in_root("train.txt"), "output_dir",       in_root("made"),
+                               "labels_encoder",     in_root("encoder"), NULL};
+    nerfit_config *config = config_of(settings, own);
+    for (size_t i = 0; as_lora[i]; i += 2)
+        assert_ok(nerfit_config_set(config, as_lora[i], as_lora[i + 1], &error), &error);
+    nerfit_train_result result;
+    assert_ok(nerfit_train(config, NULL, &result, &error), &error);
+    nerfit_train_result_free(&result);
+    nerfit_config_free(config);
+    assert_true(nf_gliner_config_exists(in_root("made/best")));
+}
+
+/* What a head of words that begins with a description head gives: its score against O's. */
+static void check_described(nf_backend *be) {
+    enum { LABELS = 2 };
+    static const char *const names[LABELS] = {"ship", "metal"};
+    static const char text[] = "Emil lived in the city";
+    nf_model *made, *text_model, *labels;
+    nf_safetensors *file;
+    nf_arena arena = {0};
+    nf_gliner_words words = {0};
+    nf_gliner_prompt prompt;
+    nf_gliner_text sequence;
+    nf_gliner_logits logits;
+    nf_tokenizer_scratch *scratch = nf_tokenizer_scratch_new();
+    nf_pass pass = {.be = be};
+    float vectors[LABELS * 64], p[64 * 64], shared[3 * 64], bias[3], hidden[64 * 64];
+    assert_ok(nf_model_load(&made, in_root("described/start"), be, NULL, &error), &error);
+    assert_ok(nf_model_load(&text_model, in_root("head/best"), be, NULL, &error), &error);
+    assert_ok(nf_model_load(&labels, in_root("encoder"), be, NULL, &error), &error);
+    assert_ok(nf_description_file_open(&file, in_root("head/best"), &error), &error);
+    assert_ok(nf_stored_to_f32(nf_safetensors_find(file, "projection"), p, &error), &error);
+    assert_ok(nf_stored_to_f32(nf_safetensors_find(file, "shared"), shared, &error), &error);
+    assert_ok(nf_stored_to_f32(nf_safetensors_find(file, "shared_bias"), bias, &error), &error);
+    assert_ok(nf_model_prepare_use(made, &error), &error);
+    assert_ok(nf_model_prepare_use(text_model, &error), &error);
+    assert_ok(nf_workspace_new(&pass.ws, be, &error), &error);
+    size_t c = made->gliner->config.size;
+    assert_int_equal(made->gliner->config.span_mode, NF_SPAN_TOKEN_LEVEL);
+    assert_ok(nf_gliner_encode_labels(made, &pass, names, LABELS, vectors, &error), &error);
+    assert_ok(
+        nf_gliner_words_encode(&words, made->tokenizer, scratch, text, strlen(text), false, &error),
+        &error);
+    assert_ok(nf_gliner_prompt_make(&prompt, made, names, LABELS, &error), &error);
+    assert_ok(
+        nf_gliner_sequence(&sequence, &prompt, &words, 0, words.words.count, 100, &arena, &error),
+        &error);
+    sequence.label_vectors = vectors;
+    nf_workspace_reset(pass.ws);
+    assert_ok(nf_gliner_forward(made, &pass, &sequence, 1, 0.5, &arena, &logits, &error), &error);
+    nf_workspace_reset(pass.ws);
+    const nf_tokens tokens = {.ids = sequence.ids, .length = sequence.length};
+    assert_ok(nf_batch_load(&pass, &text_model->encoder, &tokens, 1, &error), &error);
+    nf_values *x = nf_workspace_reals(pass.ws, sequence.length * c);
+    assert_int_equal(nf_encoder_forward(&text_model->encoder, &pass, x, NULL, NULL), NERFIT_OK);
+    be->to_f32(be, hidden, x, sequence.length * c);
+    /* the labels of these sets, by which the vectors' length was judged */
+    static const char *const known[] = {"metal", "ship", "port of call"};
+    double norm;
+    assert_ok(nf_gliner_label_norm(labels, known, NF_COUNT(known), &norm, &error), &error);
+    for (size_t w = 0; w < sequence.n_words; w++)
+        for (size_t l = 0; l < LABELS; l++) {
+            const float *h = hidden + (size_t)sequence.word_starts[w] * c, *e = vectors + l * c;
+            double begin = bias[1] - bias[0], inside = bias[2] - bias[0];
+            for (size_t k = 0; k < c; k++) {
+                double v = 0.0;
+                for (size_t s = 0; s < c; s++) v += p[s * c + k] * e[s] / norm;
+                begin += (v + shared[c + k] - shared[k]) * h[k];
+                inside += (v + shared[2 * c + k] - shared[k]) * h[k];
+            }
+            const float *got = logits.values + (w * LABELS + l) * 3;
+            const double want[3] = {begin, fmax(begin, inside), fmax(begin, inside)};
+            for (int k = 0; k < 3; k++)
+                if (fabs(got[k] - want[k]) > 1e-4 * (1 + fabs(want[k])))
+                    fail_msg("word %zu, label %zu: logit %d is %g, the description head has %g", w,
+                             l, k, (double)got[k], want[k]);
+        }
+    nf_workspace_free(pass.ws);
+    nf_gliner_prompt_free(&prompt);
+    nf_gliner_words_free(&words);
+    nf_tokenizer_scratch_free(scratch);
+    nf_safetensors_close(file);
+    nf_arena_free(&arena);
+    nf_model_free(made);
+    nf_model_free(text_model);
+    nf_model_free(labels);
+}
+
+static void test_made_with_a_description_head(void **state) {
+    (void)state;
+    static const char *const described[] = {
+        "recipe", "gliner", "labels_encoder", NULL, "freeze_components", "labels_encoder", NULL};
+    const char *own[NF_COUNT(described)];
+    nf_backend *be;
+    memcpy(own, described, sizeof own);
+    own[3] = in_root("encoder");
+    make_tiny_model(in_root("encoder"), false);
+    write_others();
+    assert_ok(pretrain("encoder", "head", NULL), &error);
+    assert_ok(pretrain("head/best", "described", own), &error);
+    assert_ok(nf_backend_ref(&be, sizeof(float), &error), &error);
+    check_described(be);
+    be->free(be);
+}
+
 /* ---------------------------------------------------------------- characters as words */
 
 static void test_characters(void **state) {
@@ -306,10 +509,15 @@ static int set_up(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_kinds),           cmocka_unit_test(test_resume),
-        cmocka_unit_test(test_rehearsal),       cmocka_unit_test(test_rehearsal_resumed),
-        cmocka_unit_test(test_rehearsal_wrong), cmocka_unit_test(test_pretraining),
-        cmocka_unit_test(test_characters),      cmocka_unit_test(test_refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kinds),
+                                       cmocka_unit_test(test_resume),
+                                       cmocka_unit_test(test_rehearsal),
+                                       cmocka_unit_test(test_rehearsal_resumed),
+                                       cmocka_unit_test(test_rehearsal_wrong),
+                                       cmocka_unit_test(test_pretraining),
+                                       cmocka_unit_test(test_made_of_an_encoder),
+                                       cmocka_unit_test(test_made_with_a_description_head),
+                                       cmocka_unit_test(test_characters),
+                                       cmocka_unit_test(test_refused)};
     return cmocka_run_group_tests(tests, set_up, remove_root);
 }

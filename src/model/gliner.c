@@ -141,7 +141,8 @@ static nerfit_status gliner_encoder(gliner_builder *b, nf_encoder *encoder,
     for (size_t i = 0; i < NF_COUNT(tables); i++) {
         char name[256];
         snprintf(name, sizeof name, "%s%s", prefix, tables[i]);
-        const nf_stored *words = nf_safetensors_find(b->model->weights, name);
+        const nf_stored *words =
+            b->model->weights ? nf_safetensors_find(b->model->weights, name) : NULL;
         if (words && words->n_dims == 2)
             json_object_set_new(config, "vocab_size", json_integer(words->dims[0]));
     }
@@ -241,6 +242,19 @@ static nerfit_status gliner_own(const gliner_builder *b) {
     return NERFIT_OK;
 }
 
+const char *nf_gliner_encoder_name(const char *name, bool labels) {
+    const char *prefix = labels ? LABELS_ENCODER : TEXT_ENCODER;
+    size_t length = strlen(prefix);
+    return strncmp(name, prefix, length) == 0 ? name + length : NULL;
+}
+
+nerfit_status nf_gliner_build(nf_model *model, nerfit_error *err) {
+    nf_gliner *g = model->gliner;
+    gliner_builder builder = {.model = model, .gliner = g, .net = &model->net, .err = err};
+    NF_TRY(gliner_build(&builder, model->config, g->labels_config));
+    return gliner_own(&builder);
+}
+
 /* ---------------------------------------------------------------- what is not trained */
 
 nerfit_status nf_gliner_freeze(nf_model *model, const char *component, nerfit_error *err) {
@@ -259,11 +273,10 @@ nerfit_status nf_gliner_freeze(nf_model *model, const char *component, nerfit_er
 }
 
 void nf_gliner_keep_frozen(nf_model *model) {
-    static const char *const prefixes[] = {TEXT_ENCODER, LABELS_ENCODER};
-    for (size_t k = 0; k < NF_COUNT(prefixes); k++)
+    for (size_t k = 0; k < NF_COUNT(model->gliner->frozen); k++)
         for (size_t i = 0; i < model->net.n_parameters && model->gliner->frozen[k]; i++) {
             nf_parameter *p = model->net.parameters[i];
-            if (strncmp(p->name, prefixes[k], strlen(prefixes[k])) == 0) p->trained = false;
+            if (nf_gliner_encoder_name(p->name, k)) p->trained = false;
         }
 }
 
@@ -610,9 +623,7 @@ static nerfit_status gliner_load(nf_model *model, const char *folder, const char
         NF_TRY(gliner_encoder_config(&g->labels_config, &label, model, arena, err));
         NF_TRY(nf_gliner_label_cache_new(&g->label_cache, err));
     }
-    gliner_builder builder = {.model = model, .gliner = g, .net = &model->net, .err = err};
-    nerfit_status status = gliner_build(&builder, model->config, g->labels_config);
-    if (status == NERFIT_OK) status = gliner_own(&builder);
+    nerfit_status status = nf_gliner_build(model, err);
     if (status == NERFIT_OK) status = gliner_load_weights(model, log, err);
     if (status == NERFIT_OK) status = gliner_tokenizers(model, base, arena, err);
     if (status == NERFIT_OK && g->precomputed)

@@ -88,6 +88,10 @@ typedef struct nf_gliner {
 
 /* What stands before the names of all stored tensors: torch.compile's wrapper, or one more module. */
 const char *nf_gliner_wrapper(const nf_safetensors *weights);
+/* The name of an encoder's parameter (`labels`: of that of labels) as its own model has it; NULL: it is none. */
+const char *nf_gliner_encoder_name(const char *name, bool labels);
+/* The network that config, json and labels_config call for, without values. */
+nerfit_status nf_gliner_build(nf_model *model, nerfit_error *err);
 /* Writes a folder that the package loads. */
 nerfit_status nf_gliner_save(const nf_model *model, const char *folder, nerfit_error *err);
 

@@ -103,6 +103,7 @@ static nerfit_status add_parameters(tensor_list *list, const nf_model *model) {
 
 /* What the file has beside them, for the package to find it. */
 static nerfit_status add_unused(tensor_list *list, const nf_model *model) {
+    if (!model->weights) return NERFIT_OK; /* it was not read from a file */
     size_t before = strlen(nf_gliner_wrapper(model->weights));
     for (size_t i = 0; i < nf_safetensors_count(model->weights); i++) {
         const nf_stored *stored = nf_safetensors_at(model->weights, i);

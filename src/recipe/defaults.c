@@ -196,7 +196,6 @@ nerfit_status nf_pretraining_defaults(nf_train_options *out, const nf_train_opti
         {"save_strategy", "no"},
         {"load_best_model_at_end", "false"},
         {"eval_strategy", "no"},
-        {"pretrained", "none"},
     };
     const nf_train_size size = {0};
     *out = *given;
@@ -207,6 +206,7 @@ nerfit_status nf_pretraining_defaults(nf_train_options *out, const nf_train_opti
     if (status == NERFIT_OK)
         status = choose(&c, "learning_rate", given->peft_lora ? "1e-3" : gliner ? "5e-5" : "2e-4");
     if (status == NERFIT_OK && gliner) status = choose(&c, "head_learning_rate", "5e-4");
+    if (status == NERFIT_OK && !gliner) status = choose(&c, "pretrained", "none");
     for (size_t i = 0; i < sizeof settings / sizeof *settings && status == NERFIT_OK; i++)
         status = choose(&c, settings[i].name, "%s", settings[i].text);
     if (status == NERFIT_OK)

@@ -82,6 +82,9 @@ typedef struct nf_train_options {
     /* the recipe gliner's loss, by gliner's names; masking: nf_gliner_masking */
     double focal_loss_alpha, focal_loss_gamma, focal_loss_prob_margin, negatives;
     int64_t loss_reduction, masking;
+    /* what it makes of an encoder; 0: the encoder's, auto */
+    int64_t hidden_size, max_width, span_mode;
+    char *labels_encoder;
     /* and what it learns, beside what */
     nf_names rehearsal_annotations, freeze_components;
     double rehearsal;

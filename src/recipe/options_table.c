@@ -222,6 +222,19 @@ const nf_option nf_options[] = {
      "Recipe gliner: which negatives are left out at random: none, any, those of labels that a "
      "text "
      "has not, or of spans that are no entity."},
+    {"labels_encoder", MODEL, false, AT(labels_encoder), NULL, 0, 0, NULL, STAGES,
+     "Recipe gliner, of an encoder that becomes a GLiNER model: a sentence encoder that reads "
+     "labels by "
+     "themselves (bi-encoder); without it they are read in the text's prompt."},
+    {"span_mode", CHOICE, false, AT(span_mode), "auto", 0, 0,
+     "auto|markerV0|marker|markerV1|token_level", STAGES,
+     "Recipe gliner, likewise: what scores spans, by gliner's names; auto: markerV0, or "
+     "token_level where "
+     "its head can begin with a description head (nerfit pretrain's, with labels_encoder)."},
+    {"hidden_size", INT, false, AT(hidden_size), "0", 0, 65536, NULL, STAGES,
+     "Recipe gliner, likewise: size of words' and labels' vectors; 0: the encoder's."},
+    {"max_width", INT, false, AT(max_width), "12", 1, 1000, NULL, STAGES,
+     "Recipe gliner, likewise: words of the longest span."},
     {"rehearsal_annotations", PATHS, false, AT(rehearsal_annotations), NULL, 0, 0, NULL, STAGES,
      "Recipe gliner: annotated texts of other label sets that are trained on beside one's own, so "
      "that "

@@ -104,6 +104,8 @@ nerfit_status nf_run_prompt_labels(nf_run *r);
 /* What makes the examples: r->prompter. */
 nerfit_status nf_run_make_prompter(nf_run *r);
 nerfit_status nf_run_prompted(nf_run *r, nf_task **task);
+/* An encoder becomes a GLiNER folder, start/, with which the run goes on: run_gliner_start.c. */
+nerfit_status nf_run_start_gliner(nf_run *r);
 /* rehearsal_annotations, if there are some. */
 nerfit_status nf_run_read_rehearsed(nf_run *r);
 /* Pre-training of such a model, on the label sets of pretrain_annotations. */

@@ -346,6 +346,7 @@ static nerfit_status make_split(nf_run *r, int split, size_t limit) {
     else if (status == NERFIT_OK)
         status = nf_examples_make(&r->examples[split], corpus, &r->labels, r->model->tokenizer,
                                   limit, r->model->decoding.words, r->log, r->err);
+    if (status == NERFIT_OK && r->prompter) nf_prompted_examples_tell(&r->examples[split], r->log);
     nf_corpus_free(&weighed);
     return status;
 }

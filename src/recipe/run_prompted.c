@@ -10,6 +10,8 @@
 
 nerfit_status nf_run_choose_recipe(nf_run *r, nf_train_options *options) {
     const nf_train_services *s = r->data->services;
+    static const char *const of_making[] = {"labels_encoder", "span_mode", "hidden_size",
+                                            "max_width"};
     const char *folder = options->model_name, *base;
     if (!nf_directory_exists(folder) && s && !nf_train_options_given(options, "recipe"))
         NF_TRY(s->find_model(s->user, &r->arena, folder, false, &folder, &base, r->err));
@@ -22,9 +24,10 @@ nerfit_status nf_run_choose_recipe(nf_run *r, nf_train_options *options) {
     if (prompted && options->recipe != NF_RECIPE_GLINER)
         return nf_fail_at(r->err, NERFIT_ARGUMENT, folder, 0, 0,
                           "is a GLiNER model, which the recipe gliner trains; leave out recipe");
-    if (!prompted && given && options->recipe == NF_RECIPE_GLINER && nf_directory_exists(folder))
-        return nf_fail_at(r->err, NERFIT_ARGUMENT, folder, 0, 0,
-                          "is no GLiNER model (gliner_config.json), which recipe gliner takes");
+    for (size_t i = 0; i < NF_COUNT(of_making) && prompted; i++)
+        if (nf_train_options_given(options, of_making[i]))
+            nf_log_warning(r->log, "%s has no effect: %s is a GLiNER model already", of_making[i],
+                           folder);
     return NERFIT_OK;
 }
 
@@ -115,6 +118,7 @@ static nerfit_status add_others(nf_run *r, size_t first) {
         spans += set->corpus.n_spans;
         types += set->labels.n_types;
     }
+    nf_prompted_examples_tell(&r->of_others, r->log);
     if (r->others.count)
         nf_log_info(r->log, "%zu label sets: %zu texts, %zu entities of %zu types", r->others.count,
                     texts, spans, types);
@@ -180,6 +184,7 @@ static nerfit_status pretrain_stage(nf_run *r) {
 
 static nerfit_status pretrain_model(nf_run *r) {
     NF_TRY(nf_run_find_models(r));
+    NF_TRY(nf_run_start_gliner(r));
     const nf_model_source source = {.folder = r->model_folder, .base = r->model_base};
     NF_TRY(nf_model_load_from(&r->model, &source, r->be, r->log, r->err));
     NF_TRY(nf_run_check_adapter(r));

@@ -98,9 +98,11 @@ static nerfit_status load_model(nf_run *r) {
 static nerfit_status train_model(nf_run *r, nf_train_result *result) {
     const nf_train_options *o = r->options;
     nf_task *task = NULL;
-    bool changed;
+    bool changed = false;
+    if (o->recipe == NF_RECIPE_GLINER) NF_TRY(nf_run_start_gliner(r));
     NF_TRY(load_model(r));
-    NF_TRY(nf_pretrained_apply(&r->pretrained, r->model, &changed, r->err));
+    if (o->recipe == NF_RECIPE_NERFIT)
+        NF_TRY(nf_pretrained_apply(&r->pretrained, r->model, &changed, r->err));
     NF_TRY(nf_run_check_adapter(r));
     NF_TRY(nf_run_make_examples(r));
     NF_TRY(nf_run_open_output(r));

@@ -39,6 +39,7 @@ typedef struct nf_examples {
     size_t n_split_entities;  /* entities that a cut had to divide */
     size_t n_inner_edges;     /* entity edges inside a sub-word */
     size_t n_uncovered;       /* entities without a sub-word */
+    size_t n_long;            /* entities of more words than the head's spans have */
     size_t n_foreign_labels;  /* labels that were looked for and are not in the label set */
     size_t n_tokens;
 } nf_examples;

@@ -15,7 +15,6 @@ typedef struct maker {
     const nf_log *log;
     nf_gliner_words words;
     uint32_t *every; /* [n_types] all types in their order */
-    size_t n_long;   /* entities of more words than spans have */
     nerfit_error *err;
 } maker;
 
@@ -51,7 +50,7 @@ static nerfit_status find_golds(maker *m, const nf_document *d, nf_entity *golds
             report(m, &m->out->n_inner_edges, d, span,
                    "has an edge inside a word: the whole word is labelled");
         if (config->span_mode != NF_SPAN_TOKEN_LEVEL && last - at >= config->max_width) {
-            report(m, &m->n_long, d, span,
+            report(m, &m->out->n_long, d, span,
                    "has more words than the model's spans: it cannot be learned");
             continue;
         }
@@ -197,23 +196,6 @@ static nerfit_status add_document(maker *m, size_t index) {
     return status;
 }
 
-static void tell(const maker *m) {
-    const nf_examples *out = m->out;
-    if (out->n_split_documents)
-        nf_log_warning(m->log,
-                       "%zu texts are longer than the model takes and become several, which "
-                       "overlap%s",
-                       out->n_split_documents,
-                       out->n_split_entities ? "; entities that lie in none of them whole are not "
-                                               "learned"
-                                             : "");
-    if (out->n_inner_edges > REPORTED || out->n_uncovered > REPORTED || m->n_long > REPORTED)
-        nf_log_warning(m->log,
-                       "in all, %zu entities have an edge inside a word, %zu no word, %zu more "
-                       "words than spans",
-                       out->n_inner_edges, out->n_uncovered, m->n_long);
-}
-
 nerfit_status nf_prompted_examples_make(nf_examples *out, nf_prompter *prompter, size_t set,
                                         const nf_corpus *corpus, const nf_log *log,
                                         nerfit_error *err) {
@@ -230,9 +212,22 @@ nerfit_status nf_prompted_examples_make(nf_examples *out, nf_prompter *prompter,
     for (size_t i = 0; i < corpus->n_documents && status == NERFIT_OK; i++)
         status = add_document(&m, i);
     nf_gliner_words_free(&m.words);
-    if (status == NERFIT_OK)
-        tell(&m);
-    else
-        nf_examples_free(out);
+    if (status != NERFIT_OK) nf_examples_free(out);
     return status;
+}
+
+void nf_prompted_examples_tell(const nf_examples *out, const nf_log *log) {
+    if (out->n_split_documents)
+        nf_log_warning(log,
+                       "%zu texts are longer than the model takes and become several, which "
+                       "overlap%s",
+                       out->n_split_documents,
+                       out->n_split_entities ? "; entities that lie in none of them whole are not "
+                                               "learned"
+                                             : "");
+    if (out->n_inner_edges > REPORTED || out->n_uncovered > REPORTED || out->n_long > REPORTED)
+        nf_log_warning(log,
+                       "in all, %zu entities have an edge inside a word, %zu no word, %zu more "
+                       "words than spans",
+                       out->n_inner_edges, out->n_uncovered, out->n_long);
 }

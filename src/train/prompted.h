@@ -13,5 +13,7 @@
 nerfit_status nf_prompted_examples_make(nf_examples *out, nf_prompter *prompter, size_t set,
                                         const nf_corpus *corpus, const nf_log *log,
                                         nerfit_error *err);
+/* What of all sets' texts is cut or cannot be learned, in numbers, where the first few were not all. */
+void nf_prompted_examples_tell(const nf_examples *examples, const nf_log *log);
 
 #endif

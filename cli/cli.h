@@ -61,6 +61,8 @@ ptrdiff_t cli_read(void *user, char *buffer, size_t size);
 /* Writes to stdout; a closed pipe ends the program quietly. */
 bool cli_write(void *user, const char *data, size_t size);
 
+/* A device or a pipe, which has no ending that could tell a format. */
+bool cli_is_device(const char *path);
 /* Reads annotated texts from a file or a folder; "-", a pipe and the like are read to their end
  * first. */
 nerfit_status cli_read_corpus(nerfit_corpus *corpus, const char *path,

@@ -85,15 +85,9 @@ static int begin(const command *self, int argc, char **argv, const cli_option *o
 }
 
 /* To a file, or to stdout without one (as jsonl if no format is given). */
-/* A device or a pipe, which has no ending that could tell a format. */
-static bool is_device(const char *path) {
-    struct stat info;
-    return stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
-}
-
 static int write_corpus(const nerfit_corpus *corpus, const char *path, const char *format) {
     nerfit_error error;
-    if (path && !format && is_device(path)) format = "jsonl";
+    if (path && !format && cli_is_device(path)) format = "jsonl";
     if (path && strcmp(path, "-") != 0)
         return nerfit_corpus_write(corpus, path, format, &error) == NERFIT_OK ? DONE
                                                                               : cli_fail(&error);

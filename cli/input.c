@@ -32,13 +32,15 @@ static nerfit_status input_fail(nerfit_error *error, const char *name) {
     return NERFIT_IO;
 }
 
+bool cli_is_device(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
+}
+
 nerfit_status cli_read_corpus(nerfit_corpus *corpus, const char *path,
                               const nerfit_read_options *options, nerfit_error *error) {
-    struct stat info;
-    bool standard = strcmp(path, "-") == 0;
-    bool whole =
-        standard || (stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode));
-    if (!whole) return nerfit_corpus_read(corpus, path, options, error);
+    if (strcmp(path, "-") != 0 && !cli_is_device(path))
+        return nerfit_corpus_read(corpus, path, options, error);
     cli_input input;
     if (cli_open(&input, path) != DONE) return input_fail(error, path);
     size_t size;

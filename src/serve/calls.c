@@ -20,7 +20,7 @@ static bool read_unit(nf_unit *unit, const json_t *value, nerfit_error *error) {
     return false;
 }
 
-static bool read_flag(bool *flag, const json_t *object, const char *name, nerfit_error *error) {
+bool nf_asked_flag(bool *flag, const json_t *object, const char *name, nerfit_error *error) {
     const json_t *value = json_object_get(object, name);
     if (!value) return true;
     *flag = json_is_true(value);
@@ -99,9 +99,9 @@ static bool call_read(nf_call *call, nerfit_error *error) {
         return nf_no_memory(error, 0), false;
     return read_labels(call, json_object_get(source, "labels"), error) &&
            read_threshold(call, json_object_get(source, "threshold"), error) &&
-           read_flag(&call->options.nested, source, "nested", error) &&
-           read_flag(&call->options.multi_label, source, "multi_label", error) &&
-           read_flag(&call->options.characters, source, "characters", error);
+           nf_asked_flag(&call->options.nested, source, "nested", error) &&
+           nf_asked_flag(&call->options.multi_label, source, "multi_label", error) &&
+           nf_asked_flag(&call->options.characters, source, "characters", error);
 }
 
 static nf_served *model_of(const nf_request *r, const json_t *object, const nf_asked *before,

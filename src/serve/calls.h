@@ -20,6 +20,9 @@ bool nf_asked_read(nf_asked *asked, nf_request *request, const json_t *object,
                    const nf_asked *before, nerfit_error *error);
 /* The same of the query: ?offsets=utf16&threshold=0.5&labels=person,place. */
 bool nf_asked_of_query(nf_asked *asked, nf_request *request, nerfit_error *error);
+/* A member that is true or false; a missing one leaves it as it is. False: the error says that it is
+ * neither. */
+bool nf_asked_flag(bool *flag, const json_t *object, const char *name, nerfit_error *error);
 
 /* [{"start": 0, "end": 4, "label": "person", "text": "Anna", "score": 0.98}, ...]; names: {"a label": what
  * it is called here}, and an entity of another is left out; NULL: as they are. */

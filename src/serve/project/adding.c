@@ -1,98 +1,105 @@
-/* POST /project/texts: texts that are pasted. */
+/* POST /project/texts: texts that are pasted; and what files that come in have in common with them. */
+#include "serve/project/adding.h"
+
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/error.h"
 #include "base/utf8.h"
-#include "serve/project/answers.h"
 #include "serve/project/routes.h"
 
-typedef struct addition {
-    nf_new_text *texts; /* [count] */
-    nf_marks *marks;    /* [count] */
-    size_t *ids;        /* [count] */
-    size_t count;
-} addition;
-
-static void addition_free(addition *a) {
-    for (size_t i = 0; i < a->count && a->marks; i++) free(a->marks[i].items);
-    free(a->texts);
-    free(a->marks);
-    free(a->ids);
+nerfit_status nf_newcomers_make(nf_newcomers *n, size_t count, nerfit_error *err) {
+    *n = (nf_newcomers){.texts = calloc(count + 1, sizeof *n->texts),
+                        .marks = calloc(count + 1, sizeof *n->marks),
+                        .ids = calloc(count + 1, sizeof *n->ids)};
+    return n->texts && n->marks && n->ids ? NERFIT_OK : nf_no_memory(err, count * sizeof *n->texts);
 }
 
-/* A text, or {"text": "...", "entities": [...]}. */
-static nerfit_status read_text(addition *a, const nf_project *p, const json_t *given, nf_unit unit,
-                               nerfit_error *err) {
-    const json_t *text = json_is_object(given) ? json_object_get(given, "text") : given;
-    const json_t *entities = json_object_get(given, "entities");
-    size_t i = a->count++;
-    if (!json_is_string(text) || !json_string_length(text))
-        return nf_fail(err, NERFIT_ARGUMENT, "\"texts\": item %zu is no text", i + 1);
-    a->texts[i] = (nf_new_text){.text = json_string_value(text), .size = json_string_length(text)};
+void nf_newcomers_free(nf_newcomers *n) {
+    for (size_t i = 0; i < n->count; i++) free(n->marks[i].items);
+    free(n->texts);
+    free(n->marks);
+    free(n->ids);
+}
+
+nerfit_status nf_newcomers_take(nf_newcomers *n, const nf_project *p, nf_new_text text,
+                                const json_t *entities, nf_unit unit, nerfit_error *err) {
+    size_t i = n->count++;
+    n->texts[i] = text;
     if (!entities) return NERFIT_OK;
-    nf_item as_text = {.text = (char *)(uintptr_t)a->texts[i].text, .size = a->texts[i].size};
-    as_text.length = nf_utf8_count(as_text.text, as_text.size);
-    nerfit_status status = nf_marks_read(&a->marks[i], p, &as_text, entities, unit, err);
-    return status == NERFIT_OK ? status : nf_fail_within(err, status, "\"texts\": item %zu", i + 1);
+    const nf_item item = {.text = (char *)(uintptr_t)text.text,
+                          .size = text.size,
+                          .length = nf_utf8_count(text.text, text.size)};
+    return nf_marks_read(&n->marks[i], p, &item, entities, unit, err);
 }
 
-static nerfit_status read_texts(addition *a, const nf_project *p, const json_t *list, nf_unit unit,
-                                nerfit_error *err) {
-    size_t n = json_array_size(list), i;
+/* The entities of texts that are new, and of others on which nobody has worked. */
+static nerfit_status annotate(nf_newcomers *n, nf_project *p, size_t first_new,
+                              nf_item_status status, nerfit_error *err) {
+    nf_decision *decisions = calloc(n->count + 1, sizeof *decisions);
+    if (!decisions) return nf_no_memory(err, n->count * sizeof *decisions);
+    for (size_t i = 0; i < n->count; i++) {
+        nf_item *text = nf_project_text(p, n->ids[i]);
+        bool untouched =
+            text->id >= first_new || (text->status == NF_TEXT_OPEN && text->marks.count == 0);
+        if (!n->marks[i].items || !untouched) continue;
+        decisions[n->annotated++] = (nf_decision){
+            .text = text, .status = status, .marks = n->marks[i], .notes = text->notes};
+    }
+    nerfit_status done = nf_project_decide(p, decisions, n->annotated, err);
+    free(decisions);
+    return done;
+}
+
+nerfit_status nf_newcomers_add(nf_newcomers *n, nf_project *p, nf_item_status status,
+                               nerfit_error *err) {
+    size_t first_new = p->n_texts + 1;
+    NF_TRY(nf_project_add(p, n->texts, n->count, n->ids, &n->added, err));
+    return annotate(n, p, first_new, status, err);
+}
+
+/* Texts, each a text or {"text": "...", "entities": [...]}. */
+static nerfit_status read_texts(nf_newcomers *n, const nf_project *p, const json_t *list,
+                                nf_unit unit, nerfit_error *err) {
+    size_t i;
     const json_t *item;
     if (!json_is_array(list)) return nf_fail(err, NERFIT_ARGUMENT, "\"texts\" is no list");
-    a->texts = calloc(n + 1, sizeof *a->texts);
-    a->marks = calloc(n + 1, sizeof *a->marks);
-    a->ids = calloc(n + 1, sizeof *a->ids);
-    if (!a->texts || !a->marks || !a->ids) return nf_no_memory(err, n);
-    json_array_foreach(list, i, item) NF_TRY(read_text(a, p, item, unit, err));
+    NF_TRY(nf_newcomers_make(n, json_array_size(list), err));
+    json_array_foreach(list, i, item) {
+        const json_t *text = json_is_object(item) ? json_object_get(item, "text") : item;
+        const nf_new_text fresh = {.text = json_string_value(text),
+                                   .size = json_string_length(text)};
+        if (!fresh.size)
+            return nf_fail(err, NERFIT_ARGUMENT, "\"texts\": item %zu is no text", i + 1);
+        nerfit_status status =
+            nf_newcomers_take(n, p, fresh, json_object_get(item, "entities"), unit, err);
+        if (status != NERFIT_OK) return nf_fail_within(err, status, "\"texts\": item %zu", i + 1);
+    }
     return NERFIT_OK;
 }
 
-nerfit_status nf_project_draft(nf_project *p, const size_t *ids, const nf_marks *marks,
-                               size_t count, size_t first_new, nf_item_status status,
-                               size_t *decided, nerfit_error *err) {
-    nf_decision *decisions = calloc(count + 1, sizeof *decisions);
-    if (!decisions) return nf_no_memory(err, count * sizeof *decisions);
-    *decided = 0;
-    for (size_t i = 0; i < count; i++) {
-        nf_item *text = nf_project_text(p, ids[i]);
-        bool untouched =
-            text->id >= first_new || (text->status == NF_TEXT_OPEN && text->marks.count == 0);
-        if (!marks[i].items || !untouched) continue;
-        decisions[(*decided)++] =
-            (nf_decision){.text = text, .status = status, .marks = marks[i], .notes = text->notes};
-    }
-    nerfit_status done = nf_project_decide(p, decisions, *decided, err);
-    free(decisions);
-    return done;
+static void reply_added(nf_request *r, const nf_project *p, const nf_newcomers *n) {
+    json_t *ids = json_array();
+    for (size_t i = 0; i < n->count; i++)
+        json_array_append_new(ids, json_sprintf("%zu", n->ids[i]));
+    nf_request_reply_json(r, json_pack("{s:I, s:I, s:o, s:I}", "added", (json_int_t)n->added,
+                                       "repeated", (json_int_t)(n->count - n->added), "ids", ids,
+                                       "revision", (json_int_t)p->revision));
 }
 
 void nf_route_texts_add(nf_request *r) {
     nf_project *p = nf_request_project(r);
     nf_unit unit;
     nerfit_error error;
-    addition a = {0};
-    size_t added = 0, decided;
+    nf_newcomers n = {0};
     if (!p || !nf_request_unit(r, &unit)) return;
-    json_t *body = nf_request_object(r), *ids = json_array();
-    nerfit_status status = body ? NERFIT_OK : NERFIT_CANCELLED;
-    size_t first_new = p->n_texts + 1;
-    if (body) status = read_texts(&a, p, json_object_get(body, "texts"), unit, &error);
-    if (status == NERFIT_OK) status = nf_project_add(p, a.texts, a.count, a.ids, &added, &error);
+    json_t *body = nf_request_object(r);
+    if (!body) return;
+    nerfit_status status = read_texts(&n, p, json_object_get(body, "texts"), unit, &error);
+    if (status == NERFIT_OK) status = nf_newcomers_add(&n, p, NF_TEXT_OPEN, &error);
     if (status == NERFIT_OK)
-        status =
-            nf_project_draft(p, a.ids, a.marks, a.count, first_new, NF_TEXT_OPEN, &decided, &error);
-    for (size_t i = 0; i < a.count && status == NERFIT_OK; i++)
-        json_array_append_new(ids, json_sprintf("%zu", a.ids[i]));
-    if (body && status != NERFIT_OK)
+        reply_added(r, p, &n);
+    else
         nf_request_fail_change(r, &error);
-    else if (body)
-        nf_request_reply_json(r, json_pack("{s:I, s:I, s:O, s:I}", "added", (json_int_t)added,
-                                           "repeated", (json_int_t)(a.count - added), "ids", ids,
-                                           "revision", (json_int_t)p->revision));
-    addition_free(&a);
-    json_decref(ids);
+    nf_newcomers_free(&n);
     json_decref(body);
 }

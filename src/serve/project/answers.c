@@ -57,20 +57,10 @@ bool nf_request_member(nf_request *r, const json_t *object, const char *name, co
 }
 
 bool nf_request_flag(nf_request *r, const json_t *object, const char *name, bool *out) {
-    const json_t *value = json_object_get(object, name);
-    if (!value) return true;
-    *out = json_is_true(value);
-    if (json_is_boolean(value)) return true;
-    nf_request_fail(r, NF_FAILURE_VALIDATION, "\"%s\" is neither true nor false", name);
+    nerfit_error error;
+    if (nf_asked_flag(out, object, name, &error)) return true;
+    nf_request_fail_as(r, &error);
     return false;
-}
-
-nf_item_status nf_item_status_of(const char *name, size_t size) {
-    for (int i = 0; i < NF_TEXT_STATUSES; i++)
-        if (strlen(nf_item_status_names[i]) == size &&
-            memcmp(nf_item_status_names[i], name, size) == 0)
-            return (nf_item_status)i;
-    return NF_TEXT_STATUSES;
 }
 
 nf_item *nf_request_item(nf_request *r, const nf_project *p, const char *id) {
@@ -124,20 +114,16 @@ static bool code_point_at(const nf_item *text, nf_unit unit, json_int_t offset, 
 
 static nerfit_status read_mark(nf_mark *mark, const nf_project *p, const nf_item *text,
                                const json_t *given, nf_unit unit, size_t i, nerfit_error *err) {
-    bool list = json_is_array(given); /* as jsonl has them */
-    const json_t *start = list ? json_array_get(given, 0) : json_object_get(given, "start");
-    const json_t *end = list ? json_array_get(given, 1) : json_object_get(given, "end");
-    const char *name =
-        json_string_value(list ? json_array_get(given, 2) : json_object_get(given, "label"));
-    if (!json_is_integer(start) || !json_is_integer(end) || !name)
+    nf_given_mark m = nf_given_mark_of(given);
+    if (!m.has_place || !m.label)
         return nf_fail(err, NERFIT_ARGUMENT,
                        "\"entities\": item %zu has not \"start\" and \"end\", whole numbers, and "
                        "\"label\", a text",
                        i + 1);
-    if (!(mark->label = nf_project_label(p, name)))
-        return nf_fail(err, NERFIT_ARGUMENT, "\"entities\": there is no label \"%.200s\"", name);
-    if (code_point_at(text, unit, json_integer_value(start), &mark->start) &&
-        code_point_at(text, unit, json_integer_value(end), &mark->end))
+    if (!(mark->label = nf_project_label(p, m.label)))
+        return nf_fail(err, NERFIT_ARGUMENT, "\"entities\": there is no label \"%.200s\"", m.label);
+    if (code_point_at(text, unit, m.start, &mark->start) &&
+        code_point_at(text, unit, m.end, &mark->end))
         return NERFIT_OK;
     return nf_fail(err, NERFIT_ARGUMENT,
                    "\"entities\": item %zu lies outside of the text, or divides a character",

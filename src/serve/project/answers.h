@@ -21,8 +21,6 @@ bool nf_request_member(nf_request *request, const json_t *object, const char *na
                        const char **out);
 /* The same of true or false, which stays as it is if it is missing. */
 bool nf_request_flag(nf_request *request, const json_t *object, const char *name, bool *out);
-/* A status's name as its number; NF_TEXT_STATUSES: there is none [size]. */
-nf_item_status nf_item_status_of(const char *name, size_t size);
 /* A text's number from "12"; NULL: there is no such text, and the reply says so. */
 nf_item *nf_request_item(nf_request *request, const nf_project *project, const char *id);
 

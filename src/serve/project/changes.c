@@ -47,7 +47,7 @@ static nerfit_status commit(nf_project *p, json_t **events, size_t count, nerfit
             json_object_set_new(events[i], "time", json_real(seconds)) != 0)
             status = nf_no_memory(err, 0);
         else
-            nf_journal_line(&lines, events[i]);
+            nf_lines_append(&lines, events[i]);
     }
     if (status == NERFIT_OK) status = nf_journal_append(&p->events_file, &lines, err);
     for (size_t i = 0; i < count && status == NERFIT_OK; i++)

@@ -40,13 +40,11 @@ static nerfit_status read_marks(const nf_project *p, const nf_item *text, const 
     *marks = (nf_marks){calloc(json_array_size(list) + 1, sizeof *marks->items), 0};
     if (!marks->items) return nf_no_memory(err, json_array_size(list));
     json_array_foreach(list, i, item) {
-        json_int_t start = json_integer_value(json_array_get(item, 0)),
-                   end = json_integer_value(json_array_get(item, 1));
-        const char *name = json_string_value(json_array_get(item, 2));
-        const nf_label *label = name ? nf_project_label(p, name) : NULL;
-        if (!label || start < 0 || end <= start || (size_t)end > text->length)
+        nf_given_mark m = nf_given_mark_of(item);
+        const nf_label *label = m.label ? nf_project_label(p, m.label) : NULL;
+        if (!label || m.start < 0 || m.end <= m.start || (size_t)m.end > text->length)
             return wrong(err, "an entity of the text, or its label,");
-        marks->items[marks->count++] = (nf_mark){(uint32_t)start, (uint32_t)end, label};
+        marks->items[marks->count++] = (nf_mark){(uint32_t)m.start, (uint32_t)m.end, label};
     }
     nf_marks_sort(marks);
     return NERFIT_OK;
@@ -54,13 +52,13 @@ static nerfit_status read_marks(const nf_project *p, const nf_item *text, const 
 
 static nerfit_status decide(nf_project *p, const json_t *event, nerfit_error *err) {
     nf_item *text = nf_project_text(p, (size_t)json_integer_value(json_object_get(event, "id")));
-    const char *status = json_string_value(json_object_get(event, "status"));
+    const json_t *name = json_object_get(event, "status");
+    nf_item_status status = nf_item_status_of(json_is_string(name) ? json_string_value(name) : "",
+                                              json_string_length(name));
     const char *notes = json_string_value(json_object_get(event, "notes"));
     nf_marks marks;
-    size_t s = 0;
-    while (s < NF_TEXT_STATUSES && (!status || strcmp(status, nf_item_status_names[s]) != 0)) s++;
     if (!text) return wrong(err, "the text \"id\"");
-    if (s == NF_TEXT_STATUSES) return wrong(err, "\"status\"");
+    if (status == NF_TEXT_STATUSES) return wrong(err, "\"status\"");
     nerfit_status read = read_marks(p, text, json_object_get(event, "entities"), &marks, err);
     if (read == NERFIT_OK) read = replace(&text->notes, notes ? notes : "", err);
     if (read != NERFIT_OK) {
@@ -69,7 +67,7 @@ static nerfit_status decide(nf_project *p, const json_t *event, nerfit_error *er
     }
     free(text->marks.items);
     text->marks = marks;
-    text->status = (nf_item_status)s;
+    text->status = status;
     text->revision = p->at;
     text->changed = json_number_value(json_object_get(event, "time"));
     return NERFIT_OK;
@@ -284,7 +282,7 @@ static void append_text(nf_str *lines, const nf_item *text) {
     if (line && *text->file) json_object_set_new(line, "file", json_string(text->file));
     if (line && text->line) json_object_set_new(line, "line", json_integer(text->line));
     if (line && text->beside) json_object_set(line, "beside", text->beside);
-    nf_journal_line(lines, line);
+    nf_lines_append(lines, line);
     json_decref(line);
 }
 

@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "base/number.h"
 #include "base/utf8.h"
-#include "serve/project/answers.h"
+#include "serve/project/adding.h"
 #include "serve/project/routes.h"
 #include "serve/project/snapshot.h"
 
@@ -43,20 +43,15 @@ typedef struct intake {
     json_t *warnings;
     size_t n_warnings;
     nerfit_corpus *corpus;
-    json_t *values;  /* [count] its texts, as jsonl has them */
-    json_t *besides; /* what texts have beside text and entities */
-    nf_new_text *texts;
-    nf_marks *marks;
-    size_t *ids;
-    size_t count, entities, n_new, annotated;
-    json_t *labels; /* that are not there yet */
+    json_t *values;         /* [count] its texts, as jsonl has them */
+    json_t *besides;        /* what texts have beside text and entities */
+    size_t entities, n_new; /* n_new: texts that are not there yet, */
+    json_t *labels;         /* and labels */
+    nf_newcomers texts;
 } intake;
 
 static void intake_free(intake *in) {
-    for (size_t i = 0; i < in->count && in->marks; i++) free(in->marks[i].items);
-    free(in->texts);
-    free(in->marks);
-    free(in->ids);
+    nf_newcomers_free(&in->texts);
     nerfit_corpus_free(in->corpus);
     json_decref(in->values);
     json_decref(in->besides);
@@ -103,27 +98,22 @@ static nerfit_status parse(intake *in, const nf_request *r, const nf_project *p,
                                     &options, err);
 }
 
+static nerfit_status keep_value(void *user, const json_t *value, long number, nerfit_error *err) {
+    intake *in = user;
+    (void)number;
+    return json_array_append(in->values, (json_t *)(uintptr_t)value) == 0 ? NERFIT_OK
+                                                                          : nf_no_memory(err, 0);
+}
+
 /* The corpus as values of JSON, a text each. */
 static nerfit_status list_values(intake *in, nerfit_error *err) {
     char *lines = NULL;
     size_t size = 0;
+    if (!(in->values = json_array())) return nf_no_memory(err, 0);
     NF_TRY(nerfit_corpus_format(in->corpus, "jsonl", &lines, &size, err));
-    nerfit_status status = (in->values = json_array()) ? NERFIT_OK : nf_no_memory(err, size);
-    for (const char *at = lines, *end = lines + size, *stop; at < end && status == NERFIT_OK;
-         at = stop + 1) {
-        json_t *value;
-        if (!(stop = memchr(at, '\n', (size_t)(end - at)))) stop = end;
-        status = nf_json_parse(&value, at, (size_t)(stop - at), in->name, 0, err);
-        if (status == NERFIT_OK && json_array_append_new(in->values, value) != 0)
-            status = nf_no_memory(err, 0);
-    }
+    nerfit_status status = nf_lines_read(in->name, lines, size, keep_value, in, err);
     nerfit_free(lines);
     return status;
-}
-
-static const char *label_of(const json_t *entity) {
-    return json_string_value(json_is_array(entity) ? json_array_get(entity, 2)
-                                                   : json_object_get(entity, "label"));
 }
 
 /* What of an entity the project has no place for; `lost` collects the names. */
@@ -146,7 +136,7 @@ static nerfit_status look_over(intake *in, const nf_project *p, nerfit_error *er
     if (!(in->labels = json_array()) || !labels || !lost) return nf_no_memory(err, 0);
     json_array_foreach(in->values, i, value) {
         json_array_foreach(json_object_get(value, "entities"), k, entity) {
-            const char *label = label_of(entity);
+            const char *label = nf_given_mark_of(entity).label;
             in->entities++;
             see_members(lost, entity);
             if (!label || nf_project_label(p, label) || json_object_get(labels, label)) continue;
@@ -166,43 +156,32 @@ static nerfit_status look_over(intake *in, const nf_project *p, nerfit_error *er
     return NERFIT_OK;
 }
 
-/* The other fields of a text; NULL: it has none. */
-static json_t *beside_of(intake *in, json_t *value) {
-    json_t *beside = json_copy(value);
-    json_object_del(beside, "text");
-    json_object_del(beside, "entities");
-    if (json_object_size(beside) && json_array_append(in->besides, beside) == 0) {
-        json_decref(beside); /* the list has it */
-        return beside;
-    }
-    json_decref(beside);
-    return NULL;
+/* The other fields of a text, which `besides` keeps; NULL: it has none. */
+static nerfit_status find_beside(intake *in, json_t *value, json_t **beside, nerfit_error *err) {
+    *beside = json_copy(value);
+    json_object_del(*beside, "text");
+    json_object_del(*beside, "entities");
+    if (json_array_append_new(in->besides, *beside) != 0) return nf_no_memory(err, 0);
+    if (!json_object_size(*beside)) *beside = NULL;
+    return NERFIT_OK;
 }
 
-/* The values as texts and marks; the labels are there by now. */
+/* The values as texts with entities; the labels are there by now. */
 static nerfit_status make_texts(intake *in, const nf_project *p, bool with_marks,
                                 nerfit_error *err) {
-    size_t n = json_array_size(in->values);
-    in->texts = calloc(n + 1, sizeof *in->texts);
-    in->marks = calloc(n + 1, sizeof *in->marks);
-    in->ids = calloc(n + 1, sizeof *in->ids);
-    if (!in->texts || !in->marks || !in->ids) return nf_no_memory(err, n);
-    for (; in->count < n; in->count++) {
-        size_t i = in->count;
-        json_t *value = json_array_get(in->values, i);
+    size_t i;
+    json_t *value, *beside;
+    NF_TRY(nf_newcomers_make(&in->texts, json_array_size(in->values), err));
+    json_array_foreach(in->values, i, value) {
         const json_t *text = json_object_get(value, "text");
-        in->texts[i] = (nf_new_text){json_string_value(text), json_string_length(text), in->name,
-                                     nerfit_corpus_line(in->corpus, i), beside_of(in, value)};
-        if (!with_marks) continue;
-        const nf_item item = {.text = (char *)(uintptr_t)in->texts[i].text,
-                              .size = in->texts[i].size,
-                              .length = nf_utf8_count(in->texts[i].text, in->texts[i].size)};
-        nerfit_status status = nf_marks_read(
-            &in->marks[i], p, &item, json_object_get(value, "entities"), NF_UNIT_CODE_POINT, err);
-        if (status != NERFIT_OK) {
-            in->count++;
-            return nf_fail_within(err, status, "%s:%ld", in->name, in->texts[i].line);
-        }
+        long line = nerfit_corpus_line(in->corpus, i);
+        NF_TRY(find_beside(in, value, &beside, err));
+        nerfit_status status = nf_newcomers_take(
+            &in->texts, p,
+            (nf_new_text){json_string_value(text), json_string_length(text), in->name, line,
+                          beside},
+            with_marks ? json_object_get(value, "entities") : NULL, NF_UNIT_CODE_POINT, err);
+        if (status != NERFIT_OK) return nf_fail_within(err, status, "%s:%ld", in->name, line);
     }
     return NERFIT_OK;
 }
@@ -219,13 +198,11 @@ static nerfit_status add_labels(const intake *in, nf_project *p, nerfit_error *e
 
 static nerfit_status apply(intake *in, nf_project *p, bool with_marks, nf_item_status status_of,
                            nerfit_error *err) {
-    size_t first_new = p->n_texts + 1, added;
     if (with_marks) NF_TRY(add_labels(in, p, err));
     NF_TRY(make_texts(in, p, with_marks, err));
-    NF_TRY(nf_project_add(p, in->texts, in->count, in->ids, &added, err));
-    in->n_new = added;
-    return nf_project_draft(p, in->ids, in->marks, in->count, first_new, status_of, &in->annotated,
-                            err);
+    NF_TRY(nf_newcomers_add(&in->texts, p, status_of, err));
+    in->n_new = in->texts.added;
+    return NERFIT_OK;
 }
 
 static void reply_import(nf_request *r, const nf_project *p, const intake *in, bool applied) {
@@ -236,9 +213,9 @@ static void reply_import(nf_request *r, const nf_project *p, const intake *in, b
     nf_request_reply_json(
         r, json_pack("{s:I, s:I, s:I, s:I, s:I, s:O, s:O, s:b, s:I}", "texts", (json_int_t)n,
                      "added", (json_int_t)in->n_new, "repeated", (json_int_t)(n - in->n_new),
-                     "annotated", (json_int_t)in->annotated, "entities", (json_int_t)in->entities,
-                     "labels", in->labels, "warnings", in->warnings, "applied", applied, "revision",
-                     (json_int_t)p->revision));
+                     "annotated", (json_int_t)in->texts.annotated, "entities",
+                     (json_int_t)in->entities, "labels", in->labels, "warnings", in->warnings,
+                     "applied", applied, "revision", (json_int_t)p->revision));
 }
 
 /* "accept" (if the file has entities), "draft" or "none". */

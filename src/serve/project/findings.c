@@ -29,17 +29,13 @@ typedef struct reading {
     bool annotated;
 } reading;
 
-/* [start, end, label], or {"start", "end", "label", "score"}; false: a label that is gone. */
+/* False: a label that is gone. */
 static bool read_entity(nf_found *out, const reading *r, const json_t *given) {
-    bool list = json_is_array(given);
-    const json_t *start = list ? json_array_get(given, 0) : json_object_get(given, "start");
-    const json_t *end = list ? json_array_get(given, 1) : json_object_get(given, "end");
+    nf_given_mark m = nf_given_mark_of(given);
     const json_t *score = json_object_get(given, "score");
-    const char *label =
-        json_string_value(list ? json_array_get(given, 2) : json_object_get(given, "label"));
-    out->start = (uint32_t)json_integer_value(start);
-    out->end = (uint32_t)json_integer_value(end);
-    out->label = label ? nf_project_label_since(r->project, label, r->revision) : NULL;
+    out->start = (uint32_t)m.start;
+    out->end = (uint32_t)m.end;
+    out->label = m.label ? nf_project_label_since(r->project, m.label, r->revision) : NULL;
     out->score = score ? json_number_value(score) : 1.0;
     out->is_equal = false;
     return out->label != NULL;
@@ -62,15 +58,13 @@ static nerfit_status read_line(void *user, const json_t *line, long number, nerf
     return NERFIT_OK;
 }
 
-static nerfit_status read_file(reading *r, const char *run, const char *name, bool annotated,
+static nerfit_status read_file(reading *r, const json_t *run, const char *name, bool annotated,
                                nerfit_error *err) {
-    nf_str path = {0};
-    nf_str_appendf(&path, "%s/runs/%s/%s", r->project->folder, run, name);
-    const nf_journal file = {.path = path.data, .fd = -1};
+    nf_str path = nf_trainer_path(r->project->trainer, run, name);
     r->at = 0;
     r->annotated = annotated;
     nerfit_status status =
-        path.failed ? nf_no_memory(err, 0) : nf_journal_read(&file, read_line, r, err);
+        path.failed ? nf_no_memory(err, 0) : nf_lines_load(path.data, read_line, r, err);
     nf_str_free(&path);
     return status;
 }
@@ -88,7 +82,6 @@ static void pair(nf_found_text *text) {
 nerfit_status nf_findings_read(nf_findings *f, const nf_project *p, const json_t *run,
                                nerfit_error *err) {
     const json_t *texts = json_object_get(run, "texts"), *held = json_object_get(run, "held_out");
-    const char *name = json_string_value(json_object_get(run, "run"));
     reading r = {f, p, (uint64_t)json_integer_value(json_object_get(run, "revision")), 0, false};
     *f = (nf_findings){calloc(json_array_size(texts) + 1, sizeof *f->texts), 0};
     if (!f->texts) return nf_no_memory(err, json_array_size(texts));
@@ -101,8 +94,8 @@ nerfit_status nf_findings_read(nf_findings *f, const nf_project *p, const json_t
             (size_t)json_integer_value(json_array_get(held, h)) == text->id; /* both rise */
         h += text->held_out;
     }
-    NF_TRY(read_file(&r, name, "all.jsonl", true, err));
-    NF_TRY(read_file(&r, name, "predictions.jsonl", false, err));
+    NF_TRY(read_file(&r, run, "all.jsonl", true, err));
+    NF_TRY(read_file(&r, run, "predictions.jsonl", false, err));
     for (size_t i = 0; i < f->count; i++) pair(&f->texts[i]);
     return NERFIT_OK;
 }

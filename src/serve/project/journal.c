@@ -14,30 +14,29 @@ static nerfit_status failed(nerfit_error *err, const nf_journal *j, const char *
     return nf_fail_at(err, NERFIT_IO, j->path, 0, 0, "cannot be %s: %s", what, strerror(errno));
 }
 
-static nerfit_status read_lines(const nf_journal *j, const char *data, size_t size,
-                                nf_journal_function *read, void *user, nerfit_error *err) {
+nerfit_status nf_lines_read(const char *path, const char *data, size_t size, nf_line_function *read,
+                            void *user, nerfit_error *err) {
     const char *at = data, *end = data + size, *stop;
-    for (long number = 1; at < end; number++, at = stop + 1) {
+    for (long number = 1; at < end; number++, at = stop + (stop < end)) {
         json_t *line;
-        stop = memchr(at, '\n', (size_t)(end - at));
-        if (!stop) break;
+        if (!(stop = memchr(at, '\n', (size_t)(end - at)))) stop = end;
         if (stop == at) continue;
-        NF_TRY(nf_json_parse(&line, at, (size_t)(stop - at), j->path, number, err));
+        NF_TRY(nf_json_parse(&line, at, (size_t)(stop - at), path, number, err));
         nerfit_status status = read(user, line, number, err);
         json_decref(line);
         if (status != NERFIT_OK) {
-            if (err && !err->line) return nf_fail_within(err, status, "%s:%ld", j->path, number);
+            if (err && !err->line) return nf_fail_within(err, status, "%s:%ld", path, number);
             return status;
         }
     }
     return NERFIT_OK;
 }
 
-nerfit_status nf_journal_read(const nf_journal *j, nf_journal_function *read, void *user,
-                              nerfit_error *err) {
+nerfit_status nf_lines_load(const char *path, nf_line_function *read, void *user,
+                            nerfit_error *err) {
     nf_file file;
-    NF_TRY(nf_file_open(&file, j->path, err));
-    nerfit_status status = read_lines(j, file.data, file.size, read, user, err);
+    NF_TRY(nf_file_open(&file, path, err));
+    nerfit_status status = nf_lines_read(path, file.data, file.size, read, user, err);
     nf_file_close(&file);
     return status;
 }
@@ -62,8 +61,7 @@ static nerfit_status mend_tail(nf_journal *j, const char *data, size_t size, siz
 }
 
 nerfit_status nf_journal_open(nf_journal *j, const char *folder, const char *name,
-                              nf_journal_function *read, void *user, size_t *torn,
-                              nerfit_error *err) {
+                              nf_line_function *read, void *user, size_t *torn, nerfit_error *err) {
     nf_str path = {0};
     nf_file file;
     struct stat info;
@@ -74,9 +72,10 @@ nerfit_status nf_journal_open(nf_journal *j, const char *folder, const char *nam
     if (j->fd < 0) return failed(err, j, "opened");
     NF_TRY(nf_file_open(&file, j->path, err));
     nerfit_status status = mend_tail(j, file.data, file.size, torn, err);
+    if (status == NERFIT_OK)
+        status = nf_lines_read(j->path, file.data, file.size - *torn, read, user, err);
     nf_file_close(&file);
     if (status != NERFIT_OK) return status;
-    NF_TRY(nf_journal_read(j, read, user, err));
     if (fstat(j->fd, &info) != 0) return failed(err, j, "read");
     if (!(j->size = info.st_size)) nf_directory_sync(folder);
     return NERFIT_OK;
@@ -104,7 +103,7 @@ nerfit_status nf_journal_append(nf_journal *j, const nf_str *lines, nerfit_error
     return status;
 }
 
-void nf_journal_line(nf_str *lines, const json_t *value) {
+void nf_lines_append(nf_str *lines, const json_t *value) {
     char *text = value ? nf_json_text(value, 0) : NULL;
     if (!text) {
         lines->failed = true;
@@ -113,4 +112,15 @@ void nf_journal_line(nf_str *lines, const json_t *value) {
     nf_str_append_text(lines, text);
     nf_str_append_char(lines, '\n');
     free(text);
+}
+
+nerfit_status nf_lines_save(const nf_str *lines, const char *folder, const char *name,
+                            nerfit_error *err) {
+    nf_str path = {0};
+    nf_str_appendf(&path, "%s/%s", folder, name);
+    nerfit_status status = lines->failed || path.failed
+                               ? nf_no_memory(err, lines->length)
+                               : nf_file_write(path.data, nf_str_text(lines), lines->length, err);
+    nf_str_free(&path);
+    return status;
 }

@@ -14,21 +14,29 @@ typedef struct nf_journal {
     bool broken; /* a write failed, and what it left could not be taken away */
 } nf_journal;
 
-typedef nerfit_status nf_journal_function(void *user, const json_t *line, long number,
-                                          nerfit_error *err);
+/* ---- lines of JSON */
 
-/* Zero-initialise with fd = -1. Opens or makes the file, and hands each line, parsed, to `read`, whose
- * errors end it. *torn: bytes of an incomplete last line that was dropped. */
+typedef nerfit_status nf_line_function(void *user, const json_t *line, long number,
+                                       nerfit_error *err);
+/* Hands each line that is not empty, parsed, to `read`, whose errors end it; `path` is for messages. */
+nerfit_status nf_lines_read(const char *path, const char *data, size_t size, nf_line_function *read,
+                            void *user, nerfit_error *err);
+/* The same of a file. */
+nerfit_status nf_lines_load(const char *path, nf_line_function *read, void *user,
+                            nerfit_error *err);
+/* A value as a line. */
+void nf_lines_append(nf_str *lines, const json_t *value);
+/* Makes a file of them. */
+nerfit_status nf_lines_save(const nf_str *lines, const char *folder, const char *name,
+                            nerfit_error *err);
+
+/* ---- a file that grows */
+
+/* Zero-initialise with fd = -1. Opens or makes the file and reads its lines. *torn: bytes of an incomplete last line that was dropped. */
 nerfit_status nf_journal_open(nf_journal *journal, const char *folder, const char *name,
-                              nf_journal_function *read, void *user, size_t *torn,
-                              nerfit_error *err);
-/* Hands it all over again. */
-nerfit_status nf_journal_read(const nf_journal *journal, nf_journal_function *read, void *user,
-                              nerfit_error *err);
+                              nf_line_function *read, void *user, size_t *torn, nerfit_error *err);
 void nf_journal_close(nf_journal *journal);
 /* Adds whole lines (each with its line end), all or none, and waits until they are on the disk. */
 nerfit_status nf_journal_append(nf_journal *journal, const nf_str *lines, nerfit_error *err);
-/* A value as a line. */
-void nf_journal_line(nf_str *lines, const json_t *value);
 
 #endif

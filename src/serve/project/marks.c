@@ -99,3 +99,14 @@ json_t *nf_marks_json(const nf_marks *marks) {
     }
     return list;
 }
+
+nf_given_mark nf_given_mark_of(const json_t *given) {
+    bool list = json_is_array(given);
+    const json_t *start = list ? json_array_get(given, 0) : json_object_get(given, "start");
+    const json_t *end = list ? json_array_get(given, 1) : json_object_get(given, "end");
+    const json_t *label = list ? json_array_get(given, 2) : json_object_get(given, "label");
+    nf_given_mark m = {json_is_integer(start) && json_is_integer(end), -1, -1,
+                       json_string_value(label)};
+    if (m.has_place) m.start = json_integer_value(start), m.end = json_integer_value(end);
+    return m;
+}

@@ -11,6 +11,24 @@
 const char *const nf_item_status_names[NF_TEXT_STATUSES] = {"open", "accepted", "rejected",
                                                             "skipped"};
 
+nf_item_status nf_item_status_of(const char *name, size_t size) {
+    for (int i = 0; i < NF_TEXT_STATUSES; i++)
+        if (strlen(nf_item_status_names[i]) == size &&
+            memcmp(nf_item_status_names[i], name, size) == 0)
+            return (nf_item_status)i;
+    return NF_TEXT_STATUSES;
+}
+
+bool nf_item_is_accepted(const nf_item *text) {
+    return !text->deleted && text->status == NF_TEXT_ACCEPTED;
+}
+
+size_t nf_project_count_accepted(const nf_project *p) {
+    size_t count = 0;
+    for (size_t i = 0; i < p->n_texts; i++) count += nf_item_is_accepted(p->texts[i]);
+    return count;
+}
+
 nf_item *nf_project_text(const nf_project *p, size_t id) {
     nf_item *text = id && id <= p->n_texts ? p->texts[id - 1] : NULL;
     return text && !text->deleted ? text : NULL;

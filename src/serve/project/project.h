@@ -42,6 +42,8 @@ typedef enum nf_item_status {
     NF_TEXT_STATUSES
 } nf_item_status;
 extern const char *const nf_item_status_names[NF_TEXT_STATUSES];
+/* A status's name [size] as its number; NF_TEXT_STATUSES: there is none. */
+nf_item_status nf_item_status_of(const char *name, size_t size);
 
 typedef struct nf_marks {
     nf_mark *items; /* [count] by start, end, label's name */
@@ -98,6 +100,9 @@ nf_item *nf_project_same_text(const nf_project *project, const char *text, size_
 nf_label *nf_project_label(const nf_project *project, const char *name);
 /* What a label that had this name at a revision is now; NULL: it is gone. */
 nf_label *nf_project_label_since(const nf_project *project, const char *name, uint64_t revision);
+/* One whose entities are learned from. */
+bool nf_item_is_accepted(const nf_item *text);
+size_t nf_project_count_accepted(const nf_project *project);
 /* NULL is fine. */
 void nf_item_free(nf_item *text);
 void nf_label_free(nf_label *label);
@@ -125,11 +130,6 @@ typedef struct nf_decision {
 /* Several texts in one event's place: all or none. Those that stay as they are get no revision. */
 nerfit_status nf_project_decide(nf_project *project, nf_decision *decisions, size_t count,
                                 nerfit_error *err);
-/* Entities that came with texts (ids, marks [count]; no items: none came): those of texts from
- * `first_new` on, and of others on which nobody has worked, become theirs. */
-nerfit_status nf_project_draft(nf_project *project, const size_t *ids, const nf_marks *marks,
-                               size_t count, size_t first_new, nf_item_status status,
-                               size_t *decided, nerfit_error *err);
 nerfit_status nf_project_delete_text(nf_project *project, nf_item *text, nerfit_error *err);
 /* Adds a label, or changes one; NULL: that stays (description of a new one: ""); "": no color, no
  * shortcut. */
@@ -186,5 +186,12 @@ void nf_marks_relabel(nf_marks *marks, const nf_label *from, const nf_label *to)
 void nf_marks_sort(nf_marks *marks);
 /* [[start, end, "label"], ...] */
 json_t *nf_marks_json(const nf_marks *marks);
+/* An entity as files have it, [start, end, "label"], or {"start", "end", "label"}. */
+typedef struct nf_given_mark {
+    bool has_place; /* start and end are whole numbers; else both are -1 */
+    json_int_t start, end;
+    const char *label; /* the value's; NULL: it has none */
+} nf_given_mark;
+nf_given_mark nf_given_mark_of(const json_t *given);
 
 #endif

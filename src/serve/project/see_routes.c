@@ -14,10 +14,8 @@
 
 /* The "report" of its report.json; NULL: it has none. */
 static json_t *report_of(const nf_project *p, const json_t *run) {
-    nf_str path = {0};
+    nf_str path = nf_trainer_path(p->trainer, run, "model/report.json");
     json_t *page = NULL;
-    nf_str_appendf(&path, "%s/runs/%s/model/report.json", p->folder,
-                   json_string_value(json_object_get(run, "run")));
     if (path.failed || nf_json_load(&page, path.data, NULL) != NERFIT_OK) page = NULL;
     json_t *report = json_incref(json_object_get(page, "report"));
     nf_str_free(&path);
@@ -48,10 +46,8 @@ static void reply_page(nf_request *r, const nf_project *p, const json_t *run) {
     static const char policy[] = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
                                  "sandbox; base-uri 'none'; form-action 'none'; "
                                  "frame-ancestors 'self'";
-    nf_str path = {0};
+    nf_str path = nf_trainer_path(p->trainer, run, "model/report.html");
     nf_file file;
-    nf_str_appendf(&path, "%s/runs/%s/model/report.html", p->folder,
-                   json_string_value(json_object_get(run, "run")));
     if (path.failed || nf_file_open(&file, path.data, NULL) != NERFIT_OK) {
         nf_request_fail(r, NF_FAILURE_NOT_FOUND, "this training has no report");
     } else {
@@ -67,11 +63,9 @@ static void reply_page(nf_request *r, const nf_project *p, const json_t *run) {
 /* The model's folder, under the project's name and the run's. */
 static void reply_model(nf_request *r, const nf_project *p, const json_t *run) {
     char name[80], ending[40];
-    nf_str best = {0};
-    const char *number = json_string_value(json_object_get(run, "run"));
-    nf_print(ending, sizeof ending, "-%s", number);
+    nf_str best = nf_trainer_path(p->trainer, run, "model/best");
+    nf_print(ending, sizeof ending, "-%s", json_string_value(json_object_get(run, "run")));
     nf_project_file_name(name, 60, p, ending);
-    nf_str_appendf(&best, "%s/runs/%s/model/best", p->folder, number);
     if (best.failed || !nf_directory_exists(best.data))
         nf_request_fail(r, NF_FAILURE_NOT_FOUND, "this training has no model");
     else
@@ -84,14 +78,12 @@ static void reply_model(nf_request *r, const nf_project *p, const json_t *run) {
 /* An entity of the report, whose offsets are code points, as an answer has it; null if there is none. */
 static json_t *entity_of(const nf_project *p, const nf_item *text, const json_t *given,
                          uint64_t revision, nf_unit unit) {
-    const char *name = json_string_value(json_object_get(given, "label"));
-    const nf_label *label = name ? nf_project_label_since(p, name, revision) : NULL;
-    json_int_t start = json_integer_value(json_object_get(given, "start")),
-               end = json_integer_value(json_object_get(given, "end"));
-    if (!json_is_object(given) || !name || start < 0 || end < start || (size_t)end > text->length)
+    nf_given_mark m = nf_given_mark_of(given);
+    if (!m.label || m.start < 0 || m.end < m.start || (size_t)m.end > text->length)
         return json_null();
-    const nf_label gone = {.name = (char *)(uintptr_t)name};
-    nf_mark mark = {(uint32_t)start, (uint32_t)end, label ? label : &gone};
+    const nf_label *label = nf_project_label_since(p, m.label, revision);
+    const nf_label gone = {.name = (char *)(uintptr_t)m.label};
+    nf_mark mark = {(uint32_t)m.start, (uint32_t)m.end, label ? label : &gone};
     json_t *list = nf_marks_answer(text, &(nf_marks){&mark, 1}, unit);
     json_t *one = json_incref(json_array_get(list, 0));
     if (json_object_get(given, "score"))

@@ -15,19 +15,8 @@ void nf_item_line(nf_str *lines, const nf_item *text, bool with_id) {
         json_object_set_new(line, "id", json_integer((json_int_t)text->id));
     else if (line && text->beside)
         json_object_update_missing(line, text->beside);
-    nf_journal_line(lines, line);
+    nf_lines_append(lines, line);
     json_decref(line);
-}
-
-static nerfit_status write_in(const char *folder, const char *name, const nf_str *lines,
-                              nerfit_error *err) {
-    nf_str path = {0};
-    nf_str_appendf(&path, "%s/%s", folder, name);
-    nerfit_status status = lines->failed || path.failed
-                               ? nf_no_memory(err, lines->length)
-                               : nf_file_write(path.data, nf_str_text(lines), lines->length, err);
-    nf_str_free(&path);
-    return status;
 }
 
 /* A number that looks drawn, the same for a text at all times (Knuth, TAOCP 3, 6.4). */
@@ -35,16 +24,13 @@ static uint32_t rank_of(const nf_item *text) {
     return (uint32_t)text->id * UINT32_C(2654435761);
 }
 
-static bool is_taken(const nf_item *text) {
-    return !text->deleted && text->status == NF_TEXT_ACCEPTED;
-}
-
 /* Ranks below this are held out: that of a fifth, but at least one text. */
 static uint64_t limit_of(const nf_project *p, size_t count) {
     uint64_t limit = (UINT64_C(1) << 32) / PARTS, least = UINT64_MAX;
     if (count < LEAST_TEXTS) return 0;
     for (size_t i = 0; i < p->n_texts; i++)
-        if (is_taken(p->texts[i]) && rank_of(p->texts[i]) < least) least = rank_of(p->texts[i]);
+        if (nf_item_is_accepted(p->texts[i]) && rank_of(p->texts[i]) < least)
+            least = rank_of(p->texts[i]);
     return least < limit ? limit : least + 1;
 }
 
@@ -60,10 +46,12 @@ static bool divide(division *d, const nf_project *p, uint64_t limit) {
     d->held = json_array();
     for (size_t i = 0; i < p->n_texts; i++) {
         const nf_item *text = p->texts[i];
-        if (!is_taken(text)) continue;
+        if (!nf_item_is_accepted(text)) continue;
         bool held = rank_of(text) < limit;
+        size_t before = d->all.length;
         nf_item_line(&d->all, text, true);
-        nf_item_line(held ? &d->held_out : &d->train, text, true);
+        nf_str_append(held ? &d->held_out : &d->train, nf_str_text(&d->all) + before,
+                      d->all.length - before);
         d->entities += text->marks.count;
         if (!held) d->to_learn += text->marks.count;
         if (json_array_append_new(d->texts, json_integer((json_int_t)text->id)) != 0 ||
@@ -76,18 +64,17 @@ static bool divide(division *d, const nf_project *p, uint64_t limit) {
 static nerfit_status save(const division *d, const nf_project *p, const char *folder,
                           nerfit_error *err) {
     NF_TRY(nf_directory_make(folder, err));
-    NF_TRY(write_in(folder, "all.jsonl", &d->all, err));
-    NF_TRY(write_in(folder, "train.jsonl", &d->train, err));
-    if (d->held_out.length) NF_TRY(write_in(folder, "held_out.jsonl", &d->held_out, err));
+    NF_TRY(nf_lines_save(&d->all, folder, "all.jsonl", err));
+    NF_TRY(nf_lines_save(&d->train, folder, "train.jsonl", err));
+    if (d->held_out.length) NF_TRY(nf_lines_save(&d->held_out, folder, "held_out.jsonl", err));
     return nf_labels_save(p, folder, err);
 }
 
 nerfit_status nf_snapshot_write(const nf_project *p, const char *folder, json_t *run,
                                 nerfit_error *err) {
     division d = {0};
-    size_t count = 0;
+    size_t count = nf_project_count_accepted(p);
     nerfit_status status;
-    for (size_t i = 0; i < p->n_texts; i++) count += is_taken(p->texts[i]);
     bool made = divide(&d, p, limit_of(p, count));
     if (made && !d.to_learn)
         status =

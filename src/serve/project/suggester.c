@@ -64,28 +64,19 @@ static void take_line(void *user, const char *line, size_t size) {
     nf_print(s->message, sizeof s->message, "%.*s", (int)size, line);
 }
 
+static nerfit_status rank_text(void *user, const json_t *line, long number, nerfit_error *err) {
+    json_t *one =
+        json_pack("[O, O?]", json_object_get(line, "id"), json_object_get(line, "suggestion"));
+    (void)number;
+    return json_array_append_new(user, one) == 0
+               ? NERFIT_OK
+               : nf_fail(err, NERFIT_FORMAT, "a ranked text without a number");
+}
+
 /* Texts with "id" and "suggestion", the best first; NULL: they cannot be read. */
-static json_t *read_ranking(const nf_suggester *s) {
-    nf_str path = {0};
-    nf_file file;
+static json_t *read_ranking(const char *path) {
     json_t *ranking = json_array();
-    nf_str_appendf(&path, "%s/ranked.jsonl", s->folder);
-    nerfit_status status =
-        path.failed || !ranking ? NERFIT_NO_MEMORY : nf_file_open(&file, path.data, NULL);
-    nf_str_free(&path);
-    if (status != NERFIT_OK) return json_decref(ranking), NULL;
-    const char *at = file.data, *end = file.data + file.size, *stop;
-    for (; status == NERFIT_OK && at < end && (stop = memchr(at, '\n', (size_t)(end - at)));
-         at = stop + 1) {
-        json_t *line = NULL;
-        status = nf_json_parse(&line, at, (size_t)(stop - at), NULL, 0, NULL);
-        if (status == NERFIT_OK)
-            json_array_append_new(ranking, json_pack("[O, O?]", json_object_get(line, "id"),
-                                                     json_object_get(line, "suggestion")));
-        json_decref(line);
-    }
-    nf_file_close(&file);
-    if (status == NERFIT_OK) return ranking;
+    if (ranking && nf_lines_load(path, rank_text, ranking, NULL) == NERFIT_OK) return ranking;
     json_decref(ranking);
     return NULL;
 }
@@ -107,7 +98,7 @@ static void *rank(void *user) {
     pthread_mutex_unlock(&s->mutex);
     int ended =
         status == NERFIT_OK ? nf_child_follow(&child, &s->mutex, &s->pid, NULL, take_line, s) : 1;
-    json_t *ranking = ended == 0 ? read_ranking(s) : NULL;
+    json_t *ranking = ended == 0 ? read_ranking(output.data) : NULL;
     nf_str_free(&output);
     pthread_mutex_lock(&s->mutex);
     s->state = ranking ? "ready" : "failed";
@@ -123,28 +114,22 @@ static void *rank(void *user) {
 
 static nerfit_status write_texts(const nf_suggester *s, const nf_project *p, bool *known,
                                  nerfit_error *err) {
-    nf_str open = {0}, done = {0}, path = {0};
+    nf_str open = {0}, done = {0};
     size_t n = 0;
     for (size_t i = 0; i < p->n_texts; i++) {
         const nf_item *text = p->texts[i];
         if (text->deleted) continue;
         if (text->status == NF_TEXT_OPEN && n++ < MOST_CANDIDATES) nf_item_line(&open, text, true);
-        if (text->status == NF_TEXT_ACCEPTED) nf_item_line(&done, text, true);
+        if (nf_item_is_accepted(text)) nf_item_line(&done, text, true);
     }
     nerfit_status status = NERFIT_OK;
-    *known = done.length > 0;
+    *known = done.length > 0 || done.failed;
     if (!n) status = nf_fail(err, NERFIT_ARGUMENT, "there is no open text");
     if (status == NERFIT_OK) status = nf_directory_make(s->folder, err);
-    nf_str_appendf(&path, "%s/open.jsonl", s->folder);
-    if (open.failed || done.failed || path.failed) status = nf_no_memory(err, open.length);
-    if (status == NERFIT_OK) status = nf_file_write(path.data, open.data, open.length, err);
-    nf_str_clear(&path);
-    nf_str_appendf(&path, "%s/known.jsonl", s->folder);
-    if (status == NERFIT_OK && *known)
-        status = nf_file_write(path.data, done.data, done.length, err);
+    if (status == NERFIT_OK) status = nf_lines_save(&open, s->folder, "open.jsonl", err);
+    if (status == NERFIT_OK && *known) status = nf_lines_save(&done, s->folder, "known.jsonl", err);
     nf_str_free(&open);
     nf_str_free(&done);
-    nf_str_free(&path);
     return status;
 }
 

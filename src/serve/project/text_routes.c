@@ -203,7 +203,7 @@ static nerfit_status see_event(void *user, const json_t *event, long number, ner
 static void reply_history(nf_request *r, const nf_project *p, const nf_item *text) {
     history h = {text, json_array()};
     nerfit_error error;
-    nerfit_status status = h.events ? nf_journal_read(&p->events_file, see_event, &h, &error)
+    nerfit_status status = h.events ? nf_lines_load(p->events_file.path, see_event, &h, &error)
                                     : nf_no_memory(&error, 0);
     if (status != NERFIT_OK)
         nf_request_fail_as(r, &error);

@@ -18,7 +18,6 @@ const char *nf_run_name(const json_t *run) {
     return json_string_value(json_object_get(run, "run"));
 }
 
-/* DIR/runs/NAME/REST */
 nf_str nf_trainer_path(const nf_trainer *t, const json_t *run, const char *rest) {
     nf_str path = {0};
     nf_str_appendf(&path, "%s/%s/%s", t->folder, nf_run_name(run), rest);

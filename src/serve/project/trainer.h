@@ -39,6 +39,9 @@ nerfit_status nf_trainer_use(nf_trainer *trainer, const nf_project *project, con
 nerfit_status nf_trainer_place_model(nf_trainer *trainer, const nf_project *project,
                                      nerfit_error *err);
 
+/* DIR/runs/NAME/REST */
+nf_str nf_trainer_path(const nf_trainer *trainer, const json_t *run, const char *rest);
+
 /* References of the caller. */
 json_t *nf_trainer_progress(nf_trainer *trainer);
 /* All runs, oldest first, each an object, without its texts. */

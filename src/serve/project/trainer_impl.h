@@ -28,8 +28,6 @@ typedef struct nf_trainer {
 
 const char *nf_run_name(const json_t *run);
 bool nf_run_is_done(const json_t *run);
-/* DIR/runs/NAME/REST */
-nf_str nf_trainer_path(const nf_trainer *trainer, const json_t *run, const char *rest);
 /* The caller holds the mutex, here and below, or no thread works. */
 json_t *nf_trainer_find(const nf_trainer *trainer, const char *name);
 nerfit_status nf_trainer_save(const nf_trainer *trainer, const json_t *run, nerfit_error *err);

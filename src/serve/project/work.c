@@ -54,13 +54,6 @@ static size_t annotations_of(const json_t *run) {
     return (size_t)json_integer_value(json_object_get(run, "annotations"));
 }
 
-static size_t count_accepted(const nf_project *p) {
-    size_t count = 0;
-    for (size_t i = 0; i < p->n_texts; i++)
-        count += !p->texts[i]->deleted && p->texts[i]->status == NF_TEXT_ACCEPTED;
-    return count;
-}
-
 /* Whether some other training has begun already, and how many texts the last thorough one has seen, whatever
  * became of it. */
 static bool look_back(const nf_project *p, size_t *seen) {
@@ -83,7 +76,7 @@ void nf_project_use_idleness(nf_project *p, const struct nf_server *server) {
     if (wait <= 0.0 || p->changed <= 0.0 || nf_clock_now() - p->changed < wait ||
         nf_trainer_is_busy(p->trainer))
         return;
-    size_t accepted = count_accepted(p);
+    size_t accepted = nf_project_count_accepted(p);
     if (accepted < LEAST_NEW || !look_back(p, &seen) || accepted < seen + LEAST_NEW) return;
     if (nf_trainer_start(p->trainer, p, true, &error) != NERFIT_OK) {
         nf_log_warning(&p->log, "%s", error.text);
@@ -96,7 +89,7 @@ static json_t *run_of(const nf_project *p, const char *folder) {
     nf_str place = {0};
     nf_str_appendf(&place, "%s/runs/", p->folder);
     bool ours = !place.failed && strncmp(folder, place.data, place.length) == 0;
-    const char *name = folder + place.length, *end = ours ? strchr(name, '/') : NULL;
+    const char *name = ours ? folder + place.length : NULL, *end = ours ? strchr(name, '/') : NULL;
     nf_str_free(&place);
     return end ? json_stringn(name, (size_t)(end - name)) : NULL;
 }

@@ -129,7 +129,9 @@ $(BUILD)/bench/%: bench/%.c $(BUILD)/libnerfit.a
 # libFuzzer needs clang: make fuzzers CC=clang BUILD=build-fuzz SANITIZE=address,undefined,fuzzer-no-link
 $(BUILD)/fuzz/%: fuzz/%.c $(BUILD)/libnerfit.a
 	@mkdir -p $(@D)
-	$(CC) $(NF_CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -MMD -MP $< $(BUILD)/libnerfit.a -o $@ $(LIBS)
+	$(CC) $(NF_CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -MMD -MP $< $(filter %.o,$^) $(BUILD)/libnerfit.a -o $@ $(LIBS)
+# of the service: what a project's files are read with
+$(BUILD)/fuzz/fuzz_journal: $(foreach f,project events changes marks journal,$(BUILD)/src/serve/project/$f.o)
 
 tests: $(TESTS)
 examples: $(EXAMPLES)

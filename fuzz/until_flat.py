@@ -9,6 +9,7 @@ that are found are kept in BUILD/corpus/TARGET, where the next call begins; seed
 tests read. Prints a line a target: runs, CPU seconds, cov, ft, and what was found.
 """
 import argparse
+import json
 import pathlib
 import re
 import resource
@@ -57,12 +58,29 @@ def files(*folders, most=200000):
                 yield path.read_bytes()
 
 
+def journal_seeds():
+    """A project's texts and events of every kind (src/serve/project/events.c), whole and torn."""
+    texts = [{"revision": 1, "id": 1, "text": "Anna caf\u00e9", "file": "a.jsonl", "line": 3, "beside": {"x": 1}},
+             {"revision": 2, "id": 2, "text": "nine"}, {"revision": 9, "id": 3, "text": "nine"}]
+    events = [{"label": {"name": "person", "description": "who", "color": "#aabbcc", "shortcut": "p"}}, {"labels": ["time", "place"]},
+              {"id": 1, "status": "accepted", "entities": [[0, 4, "person"], [5, 9, "place"]], "notes": "n", "by": "b"},
+              {"renamed": ["place", "where"]}, {"deleted_text": 2}, {"order": ["where", "time", "person"]},
+              {"id": 3, "status": "skipped", "entities": [[0, 4, "time"], [0, 2, "where"]], "notes": ""},
+              {"renamed": ["where", "time"]}, {"deleted_label": "person"}, {"project": {"name": "p", "nested": True, "encoder": "e"}}]
+    first = "".join(json.dumps(t) + "\n" for t in texts)
+    second = "".join(json.dumps({"revision": i + 3, "time": 1.5, **e}) + "\n" for i, e in enumerate(events))
+    for n in (len(second), len(second) - 1, len(second) - 9, 200, 0):
+        yield (first + "\x1e" + second[:n]).encode()
+    yield (first[:-5] + "\x1e" + second).encode()
+
+
 SEEDS = {
     "fuzz_annotations": annotation_seeds,
     "fuzz_folders": folder_seeds,
     "fuzz_config": lambda: [p.read_bytes() for p in ROOT.glob("examples/**/*.yaml")]
     + [p.read_bytes() for p in ROOT.glob("tests/golden/compat-*/**/training_args.json")],
     "fuzz_decoding": lambda: [p.read_bytes() for p in ROOT.glob("tests/golden/**/nerfit.json")],
+    "fuzz_journal": journal_seeds,
     "fuzz_safetensors": lambda: files("tests/golden/safetensors", "tests/invalid/safetensors", most=20000),
     "fuzz_sentencepiece": lambda: files("tests/golden/sentencepiece", most=60000),
     "fuzz_tokenizer": lambda: files("tests/golden/tokenizers", "tests/invalid/tokenizer", most=60000),

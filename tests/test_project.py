@@ -604,9 +604,14 @@ class Training(ProjectCase):
         p.add("wake me up")
         return p
 
-    def finish(self, p):
-        self.assertTrue(p.service.wait_for(
-            lambda: p.fine("GET", "/training")["state"] not in ("starting", "running", "stopping")))
+    def finish(self, p, measured=False):
+        """With measured=False a training's model is enough."""
+        on = ("starting", "running", "stopping", *(("measuring",) if measured else ()))
+        state = lambda: p.fine("GET", "/training")["state"]  # noqa: E731
+        self.assertTrue(p.service.wait_for(lambda: state() not in on, 5 * PATIENCE))
+        if state() == "measuring":
+            p.fine("POST", "/train/cancel", {})
+            self.assertTrue(p.service.wait_for(lambda: state() not in ("measuring", "stopping"), PATIENCE))
         return p.fine("GET", "/training")
 
     def wait_for_model(self, p, run):
@@ -618,15 +623,19 @@ class Training(ProjectCase):
         self.assertIn("encoder", p.ask("POST", "/predict", {"ids": ["1"]})[1]["error"])
         self.assertEqual(p.fine("POST", "/train", {"round": "quick"})["run"], "0001")
         self.assertEqual(p.ask("POST", "/train", {})[0], 409)
-        done = self.finish(p)
+        # the model is there first, and measured then
+        self.assertTrue(p.service.wait_for(lambda: p.fine("GET", "/training")["state"] in ("measuring", "done")))
+        self.assertEqual(p.fine("GET", "/runs")["runs"][0]["state"], "done")
+        self.wait_for_model(p, "0001")
+        done = self.finish(p, measured=True)
         self.assertEqual((done["state"], done["step"], done["total_steps"]), ("done", 60, 60), done)
         self.assertLess(done["loss"][-1][1], done["loss"][0][1])
-        self.wait_for_model(p, "0001")
+        self.assertEqual([step for step, _ in done["loss"]], sorted({step for step, _ in done["loss"]}))
         runs = p.fine("GET", "/runs")
         run = runs["runs"][0]
         self.assertEqual((run["annotations"], run["current"], run["state"]), (12, True, "done"))
-        self.assertGreater(run["n_held_out"], 0)
-        self.assertEqual([(c["run"], c["annotations"]) for c in runs["curve"]], [("0001", 12)])
+        self.assertEqual((run["n_held_out"], run["parts"]), (12, [4, 4, 4]))
+        self.assertEqual([(c["run"], c["annotations"], c["parts"]) for c in runs["curve"]], [("0001", 12, [4, 4, 4])])
         self.assertEqual(runs["scarce"], [])
         status, answer = p.ask("POST", "/predict", {"ids": ["13", "14"], "threshold": 0})
         self.assertEqual((status, [t["id"] for t in answer["texts"]]), (200, ["13", "14"]))
@@ -651,9 +660,9 @@ class Training(ProjectCase):
         for _ in range(2):
             p.fine("POST", "/train", {})
             self.assertLess(p.fine("GET", "/training")["step"], 60)  # the one before is not counted
-            self.assertEqual(self.finish(p)["state"], "done")
+            self.assertEqual(self.finish(p, measured=True)["state"], "done")
         run = p.fine("GET", "/runs/0002")
-        self.assertEqual(run["held_out"], sorted(run["held_out"]))
+        self.assertEqual(sorted(run["held_out"]), list(range(1, 13)))
         golds = sum(len(p.text(i)["entities"]) for i in run["held_out"])
         self.assertEqual(run["scores"]["micro"]["support"], golds)
         self.assertEqual(run["f1"], run["scores"]["micro"]["f1"])
@@ -683,7 +692,10 @@ class Training(ProjectCase):
         self.assertEqual(missed, golds - run["scores"]["micro"]["correct"])
         for m in mistakes:
             self.assertIn(int(m["id"]), run["held_out"])
-            self.assertEqual(m["text"], p.text(m["id"])["text"])
+            text = p.text(m["id"])
+            self.assertEqual(m["text"], text["text"])
+            if m["gold"]:
+                self.assertIn({k: m["gold"][k] for k in ("start", "end", "label", "text")}, text["entities"])
             for e in filter(None, (m["gold"], m["predicted"])):
                 self.assertEqual(m["text"][e["start"]:e["end"]], e["text"])
         got = p.fine("GET", "/thresholds?precision=0.9")
@@ -794,6 +806,84 @@ class Training(ProjectCase):
         self.wait_for_model(again, "0002")
         again.fine("POST", "/runs/use", {"run": "0001"})
         self.wait_for_model(again, "0001")
+
+    def test_cancelled_while_measuring(self):
+        p = self.taught()
+        p.fine("POST", "/train", {})
+        self.assertTrue(p.service.wait_for(lambda: p.fine("GET", "/training")["part"] > 0))
+        p.fine("POST", "/train/cancel", {})
+        self.assertEqual(self.finish(p)["state"], "done")
+        run = p.fine("GET", "/runs")["runs"][0]
+        self.assertEqual((run["state"], run["current"], run.get("f1")), ("done", True, None))
+        self.assertEqual(p.ask("GET", "/thresholds")[0], 422)
+        self.assertEqual(p.ask("GET", "/texts?filter=disagreement")[0], 409)
+        self.assertFalse((p.folder / "runs/0001/part").exists())
+        p.fine("POST", "/train", {})
+        self.finish(p, measured=True)
+        self.assertIsNotNone(p.fine("GET", "/runs")["runs"][1]["f1"])
+
+    def test_many_texts(self):
+        """Of many a fifth is held out, always of the same ones, and the others are learned from."""
+        p = self.project("--project_model", self.encoder)
+        p.label("person")
+        lines = [json.dumps({"text": f"call anna now {i}", "entities": [[5, 9, "person"]]}) for i in range(120)]
+        for name, some in (("a.jsonl", lines[:110]), ("b.jsonl", lines[110:])):
+            p.fine("POST", f"/import?name={name}", "\n".join(some))
+            p.fine("POST", "/train", {})
+            self.assertEqual(self.finish(p, measured=True)["state"], "done")
+        runs = [p.fine("GET", f"/runs/000{i}") for i in (1, 2)]
+        for run, n in zip(runs, (110, 120)):
+            self.assertEqual((run["annotations"], run["parts"]), (n, []))
+            self.assertLess(abs(len(run["held_out"]) - n / 5), 4)
+            self.assertEqual(run["scores"]["micro"]["support"], len(run["held_out"]))
+            files = [p.folder / "runs" / run["run"] / f for f in ("held_out.jsonl", "train.jsonl")]
+            held, rest = ({json.loads(x)["id"] for x in f.read_text().splitlines()} for f in files)
+            self.assertEqual((held, held & rest, len(held | rest)), (set(run["held_out"]), set(), n))
+        self.assertLessEqual(set(runs[0]["held_out"]), set(runs[1]["held_out"]))
+
+    def test_label_studio(self):
+        """What is annotated in Label Studio becomes the project's, and its button trains; messages as 1.23 sends them."""
+        config = """<View><Labels name="label" toName="text"><Label value="person"/><Label value="time"/></Labels>
+            <Text name="text" value="$text"/></View>"""
+        p = self.project("--project_model", TESTS / "golden/gliner/markerv0")
+        ask = lambda path, body, **headers: p.service.ask("POST", path, body, headers)[::2]  # noqa: E731
+        self.assertEqual(ask("/setup", {"project": "1.1", "schema": config}),
+                         (200, {"model_version": "project-0", "left_out": []}))
+        self.assertEqual([label["name"] for label in p.fine("GET", "")["labels"]], ["person", "time"])
+        self.assertTrue(p.service.wait_for(lambda: p.fine("GET", "")["model"]["state"] == "ready"))
+        self.assertEqual(ask("/setup", {"project": "1.1", "schema": config})[1]["model_version"], "project-1")
+        self.assertEqual(p.service.ask("GET", "/versions")[2]["versions"], ["project-1"])
+        text = "\U0001F600 call anna at nine"
+        answer = ask("/predict", {"tasks": [{"id": 1, "data": {"text": text}}], "label_config": config})
+        self.assertEqual((answer[0], len(answer[1]["results"])), (200, 1), answer)
+
+        def message(action, *marks, text=text, **more):
+            result = [{"from_name": "label", "to_name": "text", "type": "labels", "id": str(i),
+                       "value": {"start": utf16(text, text.index(w)), "end": utf16(text, text.index(w) + len(w)), "text": w,
+                                 "labels": [label]}} for i, (w, label) in enumerate(marks)]
+            return {"action": action, "annotation": {"id": 3, "result": result, **more}, "task": {"id": 1, "data": {"text": text}},
+                    "project": {"id": 1, "label_config": config}}
+        self.assertEqual(ask("/webhook", message("ANNOTATION_CREATED", ("anna", "person")))[0], 201)
+        self.assertEqual([e["text"] for e in p.text(1)["entities"]], ["anna"])
+        changed = message("ANNOTATION_UPDATED", ("anna", "person"), ("nine", "time"))
+        self.assertEqual(ask("/webhook", changed), (201, {"action": "ANNOTATION_UPDATED", "used": True, "annotated": 1, "warnings": []}))
+        self.assertEqual([(p.text(1)["status"], e["text"], e["label"]) for e in p.text(1)["entities"]],
+                         [("accepted", "anna", "person"), ("accepted", "nine", "time")])
+        before = p.fine("GET", "")["revision"]
+        self.assertEqual(ask("/webhook", changed)[0], 201)  # sent again: nothing is new
+        self.assertEqual(p.fine("GET", "")["revision"], before)
+        skipped = ask("/webhook", message("ANNOTATION_CREATED", text="ben", was_cancelled=True))
+        self.assertEqual((skipped[0], skipped[1]["used"]), (201, False))
+        self.assertTrue(skipped[1]["warnings"])
+        for action in ("TASKS_CREATED", "PROJECT_UPDATED"):
+            self.assertEqual(ask("/webhook", {"action": action, "project": {"id": 1}}), (201, {"action": action, "used": False}))
+        self.assertEqual(ask("/webhook", {"action": "ANNOTATION_CREATED"})[0], 422)
+        port = p.service.port
+        self.assertEqual(ask("/webhook", message("ANNOTATION_CREATED", ("ben", "person"), text="ben"),
+                             Origin=f"http://127.0.0.1:{port}")[0], 403)
+        status, answer = ask("/webhook", {"action": "START_TRAINING", "project": {"id": 1, "label_config": config}})
+        self.assertEqual((status, answer["training"]["run"]), (201, "0001"))
+        self.assertEqual(self.finish(p)["state"], "done")
 
     def test_too_little(self):
         p = self.project("--project_model", self.encoder)

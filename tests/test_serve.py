@@ -6,6 +6,7 @@
 The model is made on the spot (made_model.py); standard library only. NERFIT_TEST_LONG=1: more of each.
 """
 
+import base64
 import gzip
 import http.client
 import json
@@ -227,11 +228,13 @@ class Protocol(ModelCase):
         key = "a key, long enough"
         service = Service(self, NERFIT_API_KEY=key)
         body = {"inputs": "call anna"}
-        for given in (None, "Bearer", "Bearer ", "Bearer a key", f"Bearer {key}x", f"Bearer {key[:-1]}y", f"Basic {key}"):
+        basic = lambda pair: "Basic " + base64.b64encode(pair.encode()).decode()  # noqa: E731
+        for given in (None, "Bearer", "Bearer ", "Bearer a key", f"Bearer {key}x", f"Bearer {key[:-1]}y", f"Basic {key}",
+                      "Basic", basic("x"), basic(key), basic(f"x:{key}y"), basic(f"x:{key[:-1]}"), basic("x" * 10000)):
             answer = service.ask("POST", "/predict", body, {"Authorization": given} if given else {})
             self.assert_error(answer, 401, "unauthorized", "Bearer")
             self.assertEqual(answer[1]["WWW-Authenticate"], "Bearer")
-        for given in (f"Bearer {key}", f"bearer {key}", f"Bearer  {key}"):
+        for given in (f"Bearer {key}", f"bearer {key}", f"Bearer  {key}", basic(f"x:{key}"), basic(f":{key}")):
             self.assertEqual(service.ask("POST", "/predict", body, {"Authorization": given})[0], 200)
         for path, status in (("/health", 200), ("/metrics", 200), ("/docs", 200), ("/info", 401), ("/token", 401)):
             self.assertEqual(service.ask("GET", path)[0], status, path)

@@ -3,7 +3,10 @@
 #include <string.h>
 
 #include "base/ascii.h"
+#include "base/base64.h"
 #include "serve/server.h"
+
+enum { MOST_CREDENTIALS = 4096 };
 
 bool nf_guard_same(const char *given, const char *secret) {
     size_t size = strlen(secret), given_size = strlen(given);
@@ -15,12 +18,27 @@ bool nf_guard_same(const char *given, const char *secret) {
     return !differs;
 }
 
+/* What stands behind a scheme's name; NULL: it is another. */
+static const char *credentials(const char *given, const char *scheme) {
+    size_t size = strlen(scheme);
+    if (!given || !nf_ascii_same_n(given, scheme, size) || given[size] != ' ') return NULL;
+    for (given += size; *given == ' ';) given++;
+    return given;
+}
+
+/* As the password of a user of any name (RFC 7617), too: Label Studio sends nothing else. */
 static bool shows_key(const nf_request *r, const char *key) {
-    static const char scheme[] = "Bearer ";
-    const char *given = nf_request_header(r, "Authorization");
-    if (!given || !nf_ascii_same_n(given, scheme, sizeof scheme - 1)) return false;
-    for (given += sizeof scheme - 1; *given == ' ';) given++;
-    return nf_guard_same(given, key);
+    const char *given = nf_request_header(r, "Authorization"),
+               *bearer = credentials(given, "Bearer");
+    const char *basic = credentials(given, "Basic");
+    unsigned char pair[MOST_CREDENTIALS + 1];
+    size_t size = basic ? strlen(basic) : 0;
+    if (bearer) return nf_guard_same(bearer, key);
+    if (!basic || size > MOST_CREDENTIALS || !nf_base64_decode(basic, size, pair, &size))
+        return false;
+    pair[size] = '\0';
+    const char *password = memchr(pair, ':', size);
+    return password && nf_guard_same(password + 1, key);
 }
 
 /* A host's name without its port. */

@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "serve/group.h"
+#include "serve/project/hooks.h"
 #include "serve/server.h"
 
 /* ---------------------------------------------------------------- the configuration */
@@ -118,7 +119,7 @@ static nf_served *model_of(nf_request *r) {
 /* "alarm-3": its name and how often it has been loaded. */
 static json_t *version_of(nf_served *served) {
     nf_generation *g = nf_served_acquire(served);
-    json_t *version = json_sprintf("%s-%d", served->name, g->number);
+    json_t *version = json_sprintf("%s-%d", served->name, g ? g->number : 0);
     nf_generation_release(g);
     return version;
 }
@@ -264,6 +265,23 @@ static json_t *left_out(nf_served *model, const label_config *c) {
     return out;
 }
 
+/* A project gets the configuration's labels, and its model those that have none of its own: it may be there only
+ * in a moment. False: the reply says something already. */
+static bool set_up_project(nf_request *r, const label_config *c) {
+    nf_project *p = nf_hook_project(r);
+    nf_served *model = nf_models_of_project(&r->server->models);
+    nerfit_error error;
+    if (!p) return true;
+    if (nf_project_add_labels(p, c->labels, &error) != NERFIT_OK)
+        nf_request_fail_as(r, &error);
+    else if (r->model || !nf_models_find(&r->server->models, NF_SERVED_TAGGER, NULL))
+        nf_request_reply_json(
+            r, json_pack("{s:o, s:[]}", "model_version", version_of(model), "left_out"));
+    else
+        return true;
+    return false;
+}
+
 /* {"project": ..., "schema": the configuration, ...}: whether the model has its labels, and which of the
  * model's it has not, whose entities /predict leaves out. */
 static void route_setup(nf_request *r) {
@@ -274,7 +292,7 @@ static void route_setup(nf_request *r) {
     if (body && !schema)
         nf_request_fail(r, NF_FAILURE_VALIDATION,
                         "expected \"schema\", the project's label_config");
-    if (schema && config_read(&c, r, schema) && asked_of(&asked, r, &c))
+    if (schema && config_read(&c, r, schema) && set_up_project(r, &c) && asked_of(&asked, r, &c))
         nf_request_reply_json(r, json_pack("{s:o, s:o}", "model_version",
                                            version_of(asked.call->model), "left_out",
                                            left_out(asked.call->model, &c)));
@@ -283,16 +301,15 @@ static void route_setup(nf_request *r) {
     json_decref(body);
 }
 
-/* What happens in Label Studio: {"action": ...}. Nothing here follows from it. */
+/* What happens in Label Studio: {"action": ...}. Without a project nothing here follows from it. */
 static void route_webhook(nf_request *r) {
     json_t *body = nf_request_json(r);
     const char *action = json_string_value(json_object_get(body, "action"));
     if (body && !action)
         nf_request_fail(r, NF_FAILURE_VALIDATION, "expected \"action\", a text");
-    else if (body) {
+    else if (body && !nf_hook(r, action, body))
         nf_request_reply_json(r, json_pack("{s:s, s:b}", "action", action, "used", false));
-        r->reply.status = 201;
-    }
+    if (body && r->reply.status == 0) r->reply.status = 201;
     json_decref(body);
 }
 
@@ -306,8 +323,9 @@ static void route_versions(nf_request *r) {
 }
 
 const nf_route nf_label_studio_routes[] = {
-    {"POST", "/setup", NF_ROUTE_QUICK, route_setup},
-    {"POST", "/webhook", NF_ROUTE_QUICK, route_webhook},
+    {"POST", "/setup", NF_ROUTE_ASIDE, route_setup},
+    {"POST", "/webhook", NF_ROUTE_ASIDE, route_webhook},
     {"POST", "/versions", NF_ROUTE_QUICK, route_versions},
+    {"GET", "/versions", NF_ROUTE_QUICK, route_versions},
     {NULL, NULL, 0, NULL},
 };

@@ -8,9 +8,9 @@
 #include "serve/project/routes.h"
 
 nerfit_status nf_newcomers_make(nf_newcomers *n, size_t count, nerfit_error *err) {
-    *n = (nf_newcomers){.texts = calloc(count + 1, sizeof *n->texts),
-                        .marks = calloc(count + 1, sizeof *n->marks),
-                        .ids = calloc(count + 1, sizeof *n->ids)};
+    n->texts = calloc(count + 1, sizeof *n->texts);
+    n->marks = calloc(count + 1, sizeof *n->marks);
+    n->ids = calloc(count + 1, sizeof *n->ids);
     return n->texts && n->marks && n->ids ? NERFIT_OK : nf_no_memory(err, count * sizeof *n->texts);
 }
 
@@ -39,8 +39,8 @@ static nerfit_status annotate(nf_newcomers *n, nf_project *p, size_t first_new,
     if (!decisions) return nf_no_memory(err, n->count * sizeof *decisions);
     for (size_t i = 0; i < n->count; i++) {
         nf_item *text = nf_project_text(p, n->ids[i]);
-        bool untouched =
-            text->id >= first_new || (text->status == NF_TEXT_OPEN && text->marks.count == 0);
+        bool untouched = n->replaces || text->id >= first_new ||
+                         (text->status == NF_TEXT_OPEN && text->marks.count == 0);
         if (!n->marks[i].items || !untouched) continue;
         decisions[n->annotated++] = (nf_decision){
             .text = text, .status = status, .marks = n->marks[i], .notes = text->notes};

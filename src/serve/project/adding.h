@@ -8,6 +8,7 @@ typedef struct nf_newcomers {
     nf_new_text *texts; /* [count]; their words belong to the caller */
     nf_marks *marks;    /* [count]; no items: none came */
     size_t count;
+    bool replaces; /* entities take the place of what there is, whoever has worked on it */
     /* when they are added */
     size_t *ids;             /* [count], also of those that were there */
     size_t added, annotated; /* those that are new; those whose entities were taken */

@@ -160,14 +160,14 @@ nerfit_status nf_project_set_label(nf_project *p, const char *name, const char *
                       err);
 }
 
-nerfit_status nf_project_add_labels(nf_project *p, const char *const *names, size_t count,
-                                    nerfit_error *err) {
-    json_t *list = json_array();
+nerfit_status nf_project_add_labels(nf_project *p, const json_t *names, nerfit_error *err) {
+    json_t *list = json_array(), *name;
     nerfit_status status = list ? NERFIT_OK : nf_no_memory(err, 0);
-    for (size_t i = 0; i < count && status == NERFIT_OK; i++) {
-        if (nf_project_label(p, names[i])) continue;
-        status = check_name(names[i], err);
-        if (status == NERFIT_OK && json_array_append_new(list, json_string(names[i])) != 0)
+    size_t i;
+    json_array_foreach(names, i, name) {
+        if (status != NERFIT_OK || nf_project_label(p, json_string_value(name))) continue;
+        status = check_name(json_string_value(name), err);
+        if (status == NERFIT_OK && json_array_append(list, name) != 0)
             status = nf_no_memory(err, 0);
     }
     if (status == NERFIT_OK && json_array_size(list))

@@ -56,7 +56,7 @@ static nerfit_status decide(nf_project *p, const json_t *event, nerfit_error *er
     nf_item_status status = nf_item_status_of(json_is_string(name) ? json_string_value(name) : "",
                                               json_string_length(name));
     const char *notes = json_string_value(json_object_get(event, "notes"));
-    nf_marks marks;
+    nf_marks marks = {0};
     if (!text) return wrong(err, "the text \"id\"");
     if (status == NF_TEXT_STATUSES) return wrong(err, "\"status\"");
     nerfit_status read = read_marks(p, text, json_object_get(event, "entities"), &marks, err);

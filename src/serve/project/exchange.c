@@ -1,4 +1,6 @@
 /* /project/import, /project/export, /project/formats: texts and annotations in all formats. */
+#include "serve/project/exchange.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,7 +8,6 @@
 #include "base/file.h"
 #include "base/number.h"
 #include "base/utf8.h"
-#include "serve/project/adding.h"
 #include "serve/project/routes.h"
 #include "serve/project/snapshot.h"
 
@@ -83,21 +84,6 @@ static void take_name(intake *in, const char *given) {
         if ((unsigned char)*at < ' ') *at = '_';
 }
 
-static nerfit_status parse(intake *in, const nf_request *r, const nf_project *p,
-                           nerfit_error *err) {
-    const char *overlap = nf_request_argument(r, "overlap");
-    const nerfit_read_options options = {.size = sizeof options,
-                                         .format = nf_request_argument(r, "format"),
-                                         .overlap = overlap     ? overlap
-                                                    : p->nested ? "all"
-                                                                : "error",
-                                         .finding = on_finding,
-                                         .user = in};
-    NF_TRY(nerfit_corpus_new(&in->corpus, on_log, in, err));
-    return nerfit_corpus_parse_with(in->corpus, nf_str_text(&r->body), r->body.length, in->name,
-                                    &options, err);
-}
-
 static nerfit_status keep_value(void *user, const json_t *value, long number, nerfit_error *err) {
     intake *in = user;
     (void)number;
@@ -156,6 +142,23 @@ static nerfit_status look_over(intake *in, const nf_project *p, nerfit_error *er
     return NERFIT_OK;
 }
 
+/* A file's texts as values; what is in it. NULL: the format is found out; overlapping entities are an error, unless
+ * the project has such. */
+static nerfit_status parse(intake *in, const nf_project *p, const char *data, size_t size,
+                           const char *format, const char *overlap, nerfit_error *err) {
+    const nerfit_read_options options = {.size = sizeof options,
+                                         .format = format,
+                                         .overlap = overlap     ? overlap
+                                                    : p->nested ? "all"
+                                                                : "error",
+                                         .finding = on_finding,
+                                         .user = in};
+    NF_TRY(nerfit_corpus_new(&in->corpus, on_log, in, err));
+    NF_TRY(nerfit_corpus_parse_with(in->corpus, data, size, in->name, &options, err));
+    NF_TRY(list_values(in, err));
+    return look_over(in, p, err);
+}
+
 /* The other fields of a text, which `besides` keeps; NULL: it has none. */
 static nerfit_status find_beside(intake *in, json_t *value, json_t **beside, nerfit_error *err) {
     *beside = json_copy(value);
@@ -186,19 +189,9 @@ static nerfit_status make_texts(intake *in, const nf_project *p, bool with_marks
     return NERFIT_OK;
 }
 
-static nerfit_status add_labels(const intake *in, nf_project *p, nerfit_error *err) {
-    size_t n = json_array_size(in->labels);
-    const char **names = calloc(n + 1, sizeof *names);
-    if (!names) return nf_no_memory(err, n * sizeof *names);
-    for (size_t i = 0; i < n; i++) names[i] = json_string_value(json_array_get(in->labels, i));
-    nerfit_status status = nf_project_add_labels(p, names, n, err);
-    free(names);
-    return status;
-}
-
 static nerfit_status apply(intake *in, nf_project *p, bool with_marks, nf_item_status status_of,
                            nerfit_error *err) {
-    if (with_marks) NF_TRY(add_labels(in, p, err));
+    if (with_marks) NF_TRY(nf_project_add_labels(p, in->labels, err));
     NF_TRY(make_texts(in, p, with_marks, err));
     NF_TRY(nf_newcomers_add(&in->texts, p, status_of, err));
     in->n_new = in->texts.added;
@@ -238,9 +231,9 @@ void nf_route_import(nf_request *r) {
     nerfit_error error;
     if (p && read_purpose(r, &with_marks, &status_of)) {
         take_name(&in, nf_request_argument(r, "name"));
-        nerfit_status status = parse(&in, r, p, &error);
-        if (status == NERFIT_OK) status = list_values(&in, &error);
-        if (status == NERFIT_OK) status = look_over(&in, p, &error);
+        nerfit_status status =
+            parse(&in, p, nf_str_text(&r->body), r->body.length, nf_request_argument(r, "format"),
+                  nf_request_argument(r, "overlap"), &error);
         bool refused = status != NERFIT_OK;
         with_marks = with_marks && in.entities;
         if (!refused && !shown) status = apply(&in, p, with_marks, status_of, &error);
@@ -252,6 +245,19 @@ void nf_route_import(nf_request *r) {
             reply_import(r, p, &in, !shown);
     }
     intake_free(&in);
+}
+
+nerfit_status nf_project_take(nf_project *p, const char *name, const char *format, const char *data,
+                              size_t size, size_t *annotated, json_t **warnings,
+                              nerfit_error *err) {
+    intake in = {.warnings = json_array(), .besides = json_array(), .texts.replaces = true};
+    take_name(&in, name);
+    nerfit_status status = parse(&in, p, data, size, format, NULL, err);
+    if (status == NERFIT_OK) status = apply(&in, p, true, NF_TEXT_ACCEPTED, err);
+    *annotated = in.texts.annotated;
+    *warnings = json_incref(in.warnings);
+    intake_free(&in);
+    return status;
 }
 
 /* ---------------------------------------------------------------- a file that goes out */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/number.h"
 #include "serve/project/trainer.h"
 
@@ -83,6 +84,11 @@ nerfit_status nf_findings_read(nf_findings *f, const nf_project *p, const json_t
                                nerfit_error *err) {
     const json_t *texts = json_object_get(run, "texts"), *held = json_object_get(run, "held_out");
     reading r = {f, p, (uint64_t)json_integer_value(json_object_get(run, "revision")), 0, false};
+    nf_str found = nf_trainer_path(p->trainer, run, "predictions.jsonl");
+    bool measured = !found.failed && nf_file_exists(found.data);
+    nf_str_free(&found);
+    *f = (nf_findings){0};
+    if (!measured) return nf_fail(err, NERFIT_ARGUMENT, "the training has not been measured yet");
     *f = (nf_findings){calloc(json_array_size(texts) + 1, sizeof *f->texts), 0};
     if (!f->texts) return nf_no_memory(err, json_array_size(texts));
     size_t h = 0;
@@ -91,7 +97,7 @@ nerfit_status nf_findings_read(nf_findings *f, const nf_project *p, const json_t
         text->id = (size_t)json_integer_value(json_array_get(texts, f->count));
         text->held_out =
             h < json_array_size(held) &&
-            (size_t)json_integer_value(json_array_get(held, h)) == text->id; /* both rise */
+            (size_t)json_integer_value(json_array_get(held, h)) == text->id; /* both in one order */
         h += text->held_out;
     }
     NF_TRY(read_file(&r, run, "all.jsonl", true, err));
@@ -123,8 +129,8 @@ const json_t *nf_project_disagreements(nf_project *p) {
     json_t *run = used ? nf_trainer_run(p->trainer, json_string_value(name), true) : NULL;
     json_t *ids = json_object();
     json_decref(used);
-    if (run && nf_findings_read(&f, p, run, &error) != NERFIT_OK)
-        nf_log_warning(&p->log, "%s", error.text);
+    nerfit_status status = run ? nf_findings_read(&f, p, run, &error) : NERFIT_OK;
+    if (status != NERFIT_OK && status != NERFIT_ARGUMENT) nf_log_warning(&p->log, "%s", error.text);
     for (size_t i = 0; i < f.count; i++) {
         char id[24];
         if (!disagrees(&f.texts[i])) continue;
@@ -133,7 +139,8 @@ const json_t *nf_project_disagreements(nf_project *p) {
     }
     nf_findings_free(&f);
     json_decref(p->disagreements);
-    p->disagreements = run ? json_pack("{s:O, s:O, s:O}", "run", json_object_get(run, "run"),
+    p->disagreements = run && status == NERFIT_OK
+                           ? json_pack("{s:O, s:O, s:O}", "run", json_object_get(run, "run"),
                                        "revision", json_object_get(run, "revision"), "ids", ids)
                            : NULL;
     json_decref(run);

@@ -114,13 +114,12 @@ void nf_lines_append(nf_str *lines, const json_t *value) {
     free(text);
 }
 
-nerfit_status nf_lines_save(const nf_str *lines, const char *folder, const char *name,
+nerfit_status nf_lines_save(const char *lines, size_t size, const char *folder, const char *name,
                             nerfit_error *err) {
     nf_str path = {0};
     nf_str_appendf(&path, "%s/%s", folder, name);
-    nerfit_status status = lines->failed || path.failed
-                               ? nf_no_memory(err, lines->length)
-                               : nf_file_write(path.data, nf_str_text(lines), lines->length, err);
+    nerfit_status status =
+        path.failed ? nf_no_memory(err, 0) : nf_file_write(path.data, lines, size, err);
     nf_str_free(&path);
     return status;
 }

@@ -27,7 +27,7 @@ nerfit_status nf_lines_load(const char *path, nf_line_function *read, void *user
 /* A value as a line. */
 void nf_lines_append(nf_str *lines, const json_t *value);
 /* Makes a file of them. */
-nerfit_status nf_lines_save(const nf_str *lines, const char *folder, const char *name,
+nerfit_status nf_lines_save(const char *lines, size_t size, const char *folder, const char *name,
                             nerfit_error *err);
 
 /* ---- a file that grows */

@@ -135,9 +135,8 @@ nerfit_status nf_project_delete_text(nf_project *project, nf_item *text, nerfit_
  * shortcut. */
 nerfit_status nf_project_set_label(nf_project *project, const char *name, const char *description,
                                    const char *color, const char *shortcut, nerfit_error *err);
-/* Several labels without descriptions, in one event's place; those that are there stay. */
-nerfit_status nf_project_add_labels(nf_project *project, const char *const *names, size_t count,
-                                    nerfit_error *err);
+/* Several labels without descriptions, in one event's place; those that are there stay. `names`: texts. */
+nerfit_status nf_project_add_labels(nf_project *project, const json_t *names, nerfit_error *err);
 /* `order` [n_labels]: the present labels. */
 nerfit_status nf_project_order_labels(nf_project *project, nf_label *const *order,
                                       nerfit_error *err);

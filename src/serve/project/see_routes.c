@@ -12,22 +12,11 @@
 
 /* ---------------------------------------------------------------- a run's files */
 
-/* The "report" of its report.json; NULL: it has none. */
-static json_t *report_of(const nf_project *p, const json_t *run) {
-    nf_str path = nf_trainer_path(p->trainer, run, "model/report.json");
-    json_t *page = NULL;
-    if (path.failed || nf_json_load(&page, path.data, NULL) != NERFIT_OK) page = NULL;
-    json_t *report = json_incref(json_object_get(page, "report"));
-    nf_str_free(&path);
-    json_decref(page);
-    return report;
-}
-
 /* What the report says, but for its mistakes, which have a route of their own. */
 static void reply_run(nf_request *r, const nf_project *p, json_t *run) {
     static const char *const members[] = {"confusion", "calibration", "thresholds",
                                           "best_threshold"};
-    json_t *report = report_of(p, run);
+    json_t *report = nf_trainer_report(p->trainer, run);
     json_object_set_new(run, "has_report", json_boolean(report));
     json_object_set_new(run, "scores",
                         report ? json_pack("{s:O, s:O}", "types", json_object_get(report, "types"),
@@ -93,7 +82,7 @@ static json_t *entity_of(const nf_project *p, const nf_item *text, const json_t 
 }
 
 static void reply_mistakes(nf_request *r, const nf_project *p, const json_t *run, nf_unit unit) {
-    json_t *report = report_of(p, run), *answer = json_array();
+    json_t *report = nf_trainer_report(p->trainer, run), *answer = json_array();
     const json_t *held = json_object_get(run, "held_out"), *mistake;
     const json_t *list = json_object_get(json_object_get(report, "errors"), "list");
     uint64_t since = (uint64_t)json_integer_value(json_object_get(run, "revision"));
@@ -154,7 +143,7 @@ void nf_route_compare(nf_request *r) {
         const char *name = nf_request_argument(r, i ? "b" : "a");
         runs[i] = name ? nf_trainer_run(p->trainer, name, true) : NULL;
         fine = fine && runs[i];
-        reports[i] = runs[i] ? report_of(p, runs[i]) : NULL;
+        reports[i] = runs[i] ? nf_trainer_report(p->trainer, runs[i]) : NULL;
         json_object_update(labels, json_object_get(reports[i], "types"));
         json_object_del(runs[i], "texts");
     }

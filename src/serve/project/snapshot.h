@@ -4,9 +4,14 @@
 
 #include "serve/project/project.h"
 
-/* Writes train.jsonl, held_out.jsonl (if there are such), all.jsonl and labels.json into the folder; `run`
- * gets "texts" (the numbers of all.jsonl's), "held_out" (numbers), "annotations", "entities". About a
- * fifth is held out, the same texts whenever it is asked. NERFIT_ARGUMENT: there is too little. */
+/* With fewer texts nothing is measured; the parts of a cross-validation. */
+enum { NF_LEAST_MEASURED = 6, NF_FOLDS = 3 };
+
+/* Writes all.jsonl, train.jsonl, held_out.jsonl (if there are such) and labels.json into the folder; `run` gets
+ * "texts" (the numbers of all.jsonl's), "held_out" (those that F1 is measured on, the first ones), "parts",
+ * "annotations", "entities". "parts" are the sizes of parts of all.jsonl, one behind the other, for a
+ * cross-validation: train.jsonl has all texts then. Else it is empty, and about a fifth is held out, the same
+ * texts whenever it is asked. NERFIT_ARGUMENT: there is too little. */
 nerfit_status nf_snapshot_write(const nf_project *project, const char *folder, json_t *run,
                                 nerfit_error *err);
 /* Appends a JSON line with "text" and "entities" in code points, and with "id", or with the fields that the

@@ -123,11 +123,14 @@ static nerfit_status write_texts(const nf_suggester *s, const nf_project *p, boo
         if (nf_item_is_accepted(text)) nf_item_line(&done, text, true);
     }
     nerfit_status status = NERFIT_OK;
-    *known = done.length > 0 || done.failed;
+    *known = done.length > 0;
+    if (open.failed || done.failed) status = nf_no_memory(err, open.length);
     if (!n) status = nf_fail(err, NERFIT_ARGUMENT, "there is no open text");
     if (status == NERFIT_OK) status = nf_directory_make(s->folder, err);
-    if (status == NERFIT_OK) status = nf_lines_save(&open, s->folder, "open.jsonl", err);
-    if (status == NERFIT_OK && *known) status = nf_lines_save(&done, s->folder, "known.jsonl", err);
+    if (status == NERFIT_OK)
+        status = nf_lines_save(nf_str_text(&open), open.length, s->folder, "open.jsonl", err);
+    if (status == NERFIT_OK && *known)
+        status = nf_lines_save(done.data, done.length, s->folder, "known.jsonl", err);
     nf_str_free(&open);
     nf_str_free(&done);
     return status;

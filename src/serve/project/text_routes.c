@@ -74,8 +74,9 @@ static bool read_filter(nf_request *r, nf_project *p, filter *f) {
         f->disagreements = nf_project_disagreements(p);
         f->since = (uint64_t)json_integer_value(json_object_get(p->disagreements, "revision"));
         if (f->disagreements) return true;
-        nf_request_fail(r, NF_FAILURE_CONFLICT,
-                        "no model has been trained that annotations could disagree with");
+        nf_request_fail(
+            r, NF_FAILURE_CONFLICT,
+            "there is no model, trained and measured, that annotations could disagree with");
         nf_search_end(&f->search);
         return false;
     }

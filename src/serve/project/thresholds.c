@@ -8,6 +8,7 @@
 #include "serve/project/answers.h"
 #include "serve/project/findings.h"
 #include "serve/project/routes.h"
+#include "serve/project/snapshot.h"
 #include "serve/project/trainer.h"
 
 enum { POINTS = 19 }; /* 0.05, 0.10, ... 0.95 */
@@ -84,8 +85,10 @@ void nf_route_thresholds(nf_request *r) {
         nf_request_fail(r, NF_FAILURE_NOT_FOUND, "there is no trained model%s",
                         name ? " of it" : "");
     } else if (!json_array_size(json_object_get(run, "held_out"))) {
-        nf_request_fail(r, NF_FAILURE_VALIDATION,
-                        "no texts were held out of this training; with 5 accepted texts there are");
+        nf_request_fail(
+            r, NF_FAILURE_VALIDATION,
+            "this training had too few texts to measure it; %d accepted ones are enough",
+            NF_LEAST_MEASURED);
     } else if (nf_findings_read(&f, p, run, &error) != NERFIT_OK) {
         nf_request_fail_as(r, &error);
     } else {

@@ -137,7 +137,8 @@ static json_t *scarce(const nf_project *p) {
 
 /* F1 over the number of annotations. */
 static json_t *curve_of(const json_t *runs) {
-    static const char *const members[] = {"run", "round", "annotations", "f1", "n_held_out"};
+    static const char *const members[] = {"run", "round",      "annotations",
+                                          "f1",  "n_held_out", "parts"};
     json_t *curve = json_array();
     size_t i;
     const json_t *run;

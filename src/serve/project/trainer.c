@@ -100,6 +100,7 @@ void nf_trainer_free(nf_trainer *t) {
     json_decref(t->loss);
     json_decref(t->f1);
     json_decref(t->arguments);
+    json_decref(t->crossed);
     pthread_mutex_destroy(&t->mutex);
     free(t->folder);
     free(t);
@@ -212,6 +213,21 @@ bool nf_trainer_is_busy(nf_trainer *t) {
 
 /* ---------------------------------------------------------------- answers */
 
+json_t *nf_trainer_report(const nf_trainer *t, const json_t *run) {
+    static const char *const places[] = {"report.json", "model/report.json"};
+    json_t *page = NULL;
+    for (size_t i = 0; i < NF_COUNT(places) && !page; i++) {
+        nf_str path = nf_trainer_path(t, run, places[i]);
+        if (path.failed || nf_json_load(&page, path.data, NULL) != NERFIT_OK) page = NULL;
+        nf_str_free(&path);
+    }
+    json_t *report = json_incref(json_object_get(page, "report"));
+    json_decref(page);
+    if (json_is_object(report)) return report;
+    json_decref(report);
+    return NULL;
+}
+
 /* A run's record for others; the lists of its texts, which may be long, are copied if they are wanted. */
 static json_t *copy_of(json_t *run, bool is_current, bool with_texts) {
     json_t *kept = with_texts ? json_incref(run) : json_copy(run);
@@ -236,10 +252,11 @@ json_t *nf_trainer_progress(nf_trainer *t) {
     double seconds =
         t->busy ? nf_clock_now() - t->began : json_number_value(json_object_get(run, "seconds"));
     json_t *progress =
-        json_pack("{s:s, s:s?, s:s?, s:I, s:I, s:f, s:O?, s:o, s:o, s:s}", "state", t->state, "run",
-                  run ? nf_run_name(run) : NULL, "round", round, "step", t->step, "total_steps",
-                  t->total, "seconds", seconds, "error", error, "loss", json_deep_copy(t->loss),
-                  "f1", json_deep_copy(t->f1), "message", t->message);
+        json_pack("{s:s, s:s?, s:s?, s:I, s:I, s:i, s:f, s:O?, s:O?, s:o, s:o, s:s}", "state",
+                  t->state, "run", run ? nf_run_name(run) : NULL, "round", round, "step", t->step,
+                  "total_steps", t->total, "part", t->part, "seconds", seconds, "error", error,
+                  "score", json_object_get(run, "f1"), "loss", json_deep_copy(t->loss), "f1",
+                  json_deep_copy(t->f1), "message", t->message);
     pthread_mutex_unlock(&t->mutex);
     return progress;
 }

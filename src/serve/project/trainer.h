@@ -1,11 +1,13 @@
 /* Trainings of a project: one at a time, each in a folder of its own.
  *
  *     DIR/runs/0001/run.json           what it is, and what became of it
- *     DIR/runs/0001/train.jsonl        the texts as they were annotated then; held_out.jsonl
+ *     DIR/runs/0001/all.jsonl          the texts as they were annotated then; of them train.jsonl, held_out.jsonl
  *     DIR/runs/0001/labels.json        what the labels meant
  *     DIR/runs/0001/log.txt            what nerfit train said
  *     DIR/runs/0001/model/             its output_dir: best/, report.json, report.html
- *     DIR/runs/0001/predictions.jsonl  what the model finds in these texts, with scores
+ *     DIR/runs/0001/report.json        of a cross-validation
+ *     DIR/runs/0001/predictions.jsonl  what is found in all.jsonl, with scores: by the model; or by models of a
+ *                                      cross-validation, each in texts that it has not seen
  *
  * A thread follows the training; what it knows is asked for with functions that lock. */
 #ifndef NF_SERVE_PROJECT_TRAINER_H
@@ -41,6 +43,8 @@ nerfit_status nf_trainer_place_model(nf_trainer *trainer, const nf_project *proj
 
 /* DIR/runs/NAME/REST */
 nf_str nf_trainer_path(const nf_trainer *trainer, const json_t *run, const char *rest);
+/* The "report" of its report.json, or of the training's; NULL: it has none. */
+json_t *nf_trainer_report(const nf_trainer *trainer, const json_t *run);
 
 /* References of the caller. */
 json_t *nf_trainer_progress(nf_trainer *trainer);

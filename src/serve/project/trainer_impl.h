@@ -1,4 +1,5 @@
-/* What trainer.c (records, which model is in use) and training.c (the training itself) share. */
+/* What trainer.c (records, which model is in use), training.c (the training itself) and crossed.c (the
+ * cross-validation behind it) share. */
 #ifndef NF_SERVE_PROJECT_TRAINER_IMPL_H
 #define NF_SERVE_PROJECT_TRAINER_IMPL_H
 
@@ -23,10 +24,22 @@ typedef struct nf_trainer {
     json_t *loss, *f1; /* [[step, value], ...] */
     json_int_t step, total;
     char message[512];
+    int part;          /* of a cross-validation; 0: none is under way */
     json_t *arguments; /* of the training: texts */
+    json_t *crossed; /* of the trainings of a cross-validation, which work in DIR/runs/NAME/part */
 } nf_trainer;
 
 const char *nf_run_name(const json_t *run);
+/* A child process with these arguments; its output goes to a file of the run, what it says into log.txt, opened
+ * with `mode`. Its exit status. */
+int nf_trainer_run_child(nf_trainer *trainer, const json_t *run, const json_t *arguments,
+                         const char *output, const char *mode);
+/* nerfit predict, with all that might be an entity; its exit status. */
+int nf_trainer_find_entities(nf_trainer *trainer, const json_t *run, const char *model,
+                             const char *texts, const char *output);
+/* Trains without each of the run's "parts" in turn, and measures there: report.json and predictions.jsonl of the
+ * run. An exit status. */
+int nf_trainer_cross_validate(nf_trainer *trainer, const json_t *run);
 bool nf_run_is_done(const json_t *run);
 /* The caller holds the mutex, here and below, or no thread works. */
 json_t *nf_trainer_find(const nf_trainer *trainer, const char *name);

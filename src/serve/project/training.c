@@ -33,16 +33,15 @@ static void take_line(void *user, const char *line, size_t size) {
     const json_t *step = json_object_get(entry, "step"), *total = json_object_get(entry, "total");
     if (total) t->total = json_integer_value(total);
     if (step) t->step = json_integer_value(step);
-    if (!json_object_get(entry, "fold")) {
+    if (!t->part && !json_object_get(entry, "fold")) {
         add_point(t->loss, t->step, json_object_get(entry, "loss"));
         add_point(t->f1, t->step, json_object_get(entry, "eval_overall_f1"));
     }
     json_decref(entry);
 }
 
-/* Its exit status. */
-static int run_child(nf_trainer *t, json_t *run, const json_t *arguments, const char *output,
-                     const char *mode) {
+int nf_trainer_run_child(nf_trainer *t, const json_t *run, const json_t *arguments,
+                         const char *output, const char *mode) {
     nf_child child;
     nerfit_error error;
     nf_str out = nf_trainer_path(t, run, output), log_path = nf_trainer_path(t, run, "log.txt");
@@ -68,35 +67,35 @@ static int run_child(nf_trainer *t, json_t *run, const json_t *arguments, const 
     return ended;
 }
 
-/* What the model finds in the texts that it was trained and measured with: for thresholds, and for where
- * it and the annotations differ. */
-static int find_entities(nf_trainer *t, json_t *run) {
-    nf_str best = nf_trainer_path(t, run, "model/best"), all = nf_trainer_path(t, run, "all.jsonl");
+int nf_trainer_find_entities(nf_trainer *t, const json_t *run, const char *model, const char *texts,
+                             const char *output) {
+    nf_str best = nf_trainer_path(t, run, model), all = nf_trainer_path(t, run, texts);
     json_t *arguments =
         json_pack("[s, s, s, s, s, s, s, s]", "predict", nf_str_text(&best), nf_str_text(&all),
                   "--from", "jsonl", "--threshold", "0.05", "--quiet");
-    int ended = arguments ? run_child(t, run, arguments, "predictions.jsonl", "a") : 1;
+    int ended = arguments ? nf_trainer_run_child(t, run, arguments, output, "a") : 1;
     json_decref(arguments);
     nf_str_free(&best);
     nf_str_free(&all);
     return ended;
 }
 
-/* F1 and the like, of report.json. */
+/* F1 and the like. */
 static void take_scores(nf_trainer *t, json_t *run) {
     static const char *const names[] = {"precision", "recall", "f1"};
-    json_t *report = NULL;
-    nf_str path = nf_trainer_path(t, run, "model/report.json");
-    if (!path.failed && nf_json_load(&report, path.data, NULL) == NERFIT_OK) {
-        const json_t *micro = json_object_get(json_object_get(report, "report"), "micro");
-        for (size_t i = 0; i < NF_COUNT(names) && micro; i++)
-            json_object_set(run, names[i], json_object_get(micro, names[i]));
-    }
+    json_t *report = nf_trainer_report(t, run);
+    const json_t *micro = json_object_get(report, "micro");
+    for (size_t i = 0; i < NF_COUNT(names) && micro; i++)
+        json_object_set(run, names[i], json_object_get(micro, names[i]));
     json_decref(report);
-    nf_str_free(&path);
 }
 
-/* The run's record says how it ended. */
+static void save(nf_trainer *t, const json_t *run) {
+    nerfit_error error;
+    if (nf_trainer_save(t, run, &error) != NERFIT_OK) nf_log_warning(&t->log, "%s", error.text);
+}
+
+/* The run's record says how its training ended; the model is used, whatever it will prove to be worth. */
 static void conclude(nf_trainer *t, json_t *run, int ended) {
     nerfit_error error;
     pthread_mutex_lock(&t->mutex);
@@ -110,13 +109,44 @@ static void conclude(nf_trainer *t, json_t *run, int ended) {
     json_object_set_new(run, "seconds", json_real(nf_clock_now() - t->began));
     json_object_set_new(run, "error", ended == 0 ? json_null() : json_string(t->message));
     if (ended == 0) {
-        take_scores(t, run);
         json_object_set_new(run, "in_use_since", json_real(nf_clock_date()));
         if (nf_trainer_move(t, run, &error) != NERFIT_OK) nf_log_warning(&t->log, "%s", error.text);
     }
-    if (nf_trainer_save(t, run, &error) != NERFIT_OK) nf_log_warning(&t->log, "%s", error.text);
+    save(t, run);
     nf_log_info(&t->log, "training %s: %s", nf_run_name(run), state);
-    t->state = state;
+    t->state = ended == 0 && !t->stopping ? "measuring" : state;
+    t->busy = ended == 0;
+    pthread_mutex_unlock(&t->mutex);
+}
+
+/* What the model finds in all texts; an exit status. */
+static int find_all(nf_trainer *t, const json_t *run) {
+    nf_str from = nf_trainer_path(t, run, "found.jsonl");
+    nf_str to = nf_trainer_path(t, run, "predictions.jsonl");
+    int ended = nf_trainer_find_entities(t, run, "model/best", "all.jsonl", "found.jsonl");
+    if (ended == 0 &&
+        (from.failed || to.failed || nf_file_rename(from.data, to.data, NULL) != NERFIT_OK))
+        ended = 1;
+    nf_str_free(&from);
+    nf_str_free(&to);
+    return ended;
+}
+
+/* What it is worth; it is done whether that can be said or not. */
+static void measure(nf_trainer *t, json_t *run) {
+    pthread_mutex_lock(&t->mutex);
+    json_t *own = json_deep_copy(run); /* others may change it now that it is done */
+    pthread_mutex_unlock(&t->mutex);
+    bool crossed = json_array_size(json_object_get(own, "parts")) > 0;
+    int ended = crossed ? nf_trainer_cross_validate(t, own) : own ? find_all(t, own) : 1;
+    json_decref(own);
+    pthread_mutex_lock(&t->mutex);
+    if (ended != 0 && !t->stopping)
+        nf_log_warning(&t->log, "training %s is not measured: %s", nf_run_name(run), t->message);
+    take_scores(t, run);
+    save(t, run);
+    t->part = 0;
+    t->state = "done";
     t->busy = false;
     pthread_mutex_unlock(&t->mutex);
 }
@@ -127,11 +157,9 @@ static void *follow(void *user) {
     pthread_mutex_lock(&t->mutex);
     t->state = "running";
     pthread_mutex_unlock(&t->mutex);
-    int ended = run_child(t, run, t->arguments, "scores.json", "w");
-    if (ended == 0 && find_entities(t, run) != 0)
-        nf_log_warning(&t->log, "training %s: its model finds nothing in its texts: %s",
-                       nf_run_name(run), t->message);
+    int ended = nf_trainer_run_child(t, run, t->arguments, "scores.json", "w");
     conclude(t, run, ended);
+    if (ended == 0) measure(t, run);
     return NULL;
 }
 
@@ -149,35 +177,48 @@ static void add_argument(json_t *arguments, const char *name, const char *format
     json_array_append_new(arguments, json_string(value));
 }
 
-/* A quick round has steps for a minute of annotating, and does without what makes scores probabilities. */
+/* A quick round has steps for a minute of annotating, and does without what makes scores probabilities. `at`: the
+ * folder of train.jsonl and, if texts are held out, held_out.jsonl. */
 static json_t *arguments_of(const nf_trainer *t, const nf_project *p, const json_t *run,
-                            bool resume) {
+                            const char *at, size_t texts, bool held_out) {
     enum { BATCH = 8, LEAST_STEPS = 60, MOST_STEPS = 150, STEPS_A_BATCH = 10 };
     json_t *list = json_pack("[s, s, s]", "train", "--log-json", "--json");
-    size_t held_out = json_array_size(json_object_get(run, "held_out"));
-    size_t texts = json_array_size(json_object_get(run, "texts")) - held_out;
     size_t steps = STEPS_A_BATCH * ((texts + BATCH - 1) / BATCH);
     const char *round = json_string_value(json_object_get(run, "round"));
     nf_str folder = nf_trainer_path(t, run, "");
-    const char *at = nf_str_text(&folder);
     add_argument(list, "--model_name", "%s", p->encoder);
     /* labels are compared by it as well: another encoder would have to be downloaded */
     add_argument(list, "--st_model_name", "%s", p->encoder);
-    add_argument(list, "--train_annotations", "%strain.jsonl", at);
+    add_argument(list, "--train_annotations", "%s%strain.jsonl", nf_str_text(&folder), at);
     add_argument(list, "--annotation_format", "jsonl");
-    add_argument(list, "--ent2emb", "%slabels.json", at);
-    add_argument(list, "--output_dir", "%smodel", at);
-    if (held_out) add_argument(list, "--test_annotations", "%sheld_out.jsonl", at);
+    add_argument(list, "--ent2emb", "%slabels.json", nf_str_text(&folder));
+    add_argument(list, "--output_dir", "%s%smodel", nf_str_text(&folder), at);
+    if (held_out)
+        add_argument(list, "--test_annotations", "%s%sheld_out.jsonl", nf_str_text(&folder), at);
     if (p->nested) add_argument(list, "--overlap", "longest");
     if (t->threads > 0) add_argument(list, "--threads", "%d", t->threads);
-    if (round && strcmp(round, "quick") == 0) {
-        steps = steps < LEAST_STEPS ? LEAST_STEPS : steps > MOST_STEPS ? MOST_STEPS : steps;
-        add_argument(list, "--max_steps", "0,%zu", steps);
-        add_argument(list, "--calibration", "none");
-    }
-    add_argument(list, resume ? "--resume_from_checkpoint" : "--overwrite_output_dir", "true");
+    bool quick = round && strcmp(round, "quick") == 0;
+    steps = steps < LEAST_STEPS ? LEAST_STEPS : steps > MOST_STEPS ? MOST_STEPS : steps;
+    if (quick) add_argument(list, "--max_steps", "0,%zu", steps);
+    if (quick || *at) add_argument(list, "--calibration", "none"); /* a part's is the model's */
     nf_str_free(&folder);
     return list;
+}
+
+static bool make_arguments(nf_trainer *t, const nf_project *p, const json_t *run, bool resume) {
+    size_t texts = json_array_size(json_object_get(run, "texts"));
+    size_t held_out = json_array_size(json_object_get(run, "held_out"));
+    bool crossed = json_array_size(json_object_get(run, "parts")) > 0;
+    json_decref(t->arguments);
+    json_decref(t->crossed);
+    t->arguments =
+        arguments_of(t, p, run, "", crossed ? texts : texts - held_out, held_out && !crossed);
+    t->crossed = arguments_of(t, p, run, "part/", texts - texts / NF_FOLDS, true);
+    if (!t->arguments || !t->crossed) return false;
+    add_argument(t->arguments, resume ? "--resume_from_checkpoint" : "--overwrite_output_dir",
+                 "true");
+    add_argument(t->crossed, "--overwrite_output_dir", "true");
+    return true;
 }
 
 /* The thread begins; the caller has seen that none works. */
@@ -188,8 +229,7 @@ static nerfit_status launch(nf_trainer *t, const nf_project *p, json_t *run, boo
     NF_TRY(nf_trainer_save(t, run, err));
     if (t->started) pthread_join(t->thread, NULL);
     t->started = false;
-    json_decref(t->arguments);
-    if (!(t->arguments = arguments_of(t, p, run, resume))) return nf_no_memory(err, 0);
+    if (!make_arguments(t, p, run, resume)) return nf_no_memory(err, 0);
     pthread_mutex_lock(&t->mutex);
     json_array_clear(t->loss);
     json_array_clear(t->f1);
@@ -198,7 +238,7 @@ static nerfit_status launch(nf_trainer *t, const nf_project *p, json_t *run, boo
     t->busy = true;
     t->stopping = false;
     t->began = nf_clock_now();
-    t->step = t->total = 0;
+    t->step = t->total = t->part = 0;
     t->message[0] = '\0';
     pthread_mutex_unlock(&t->mutex);
     t->started = pthread_create(&t->thread, NULL, follow, t) == 0;

@@ -1,11 +1,11 @@
 /* Annotate: one text at a time. Every change is saved by itself; what could not be saved is kept and tried again. */
-import { call, query } from "./api.js";
-import { $, ask, count, make, say, setting, tell } from "./dom.js";
+import { call, pathOf, query } from "./api.js";
+import { $, ask, count, failed, make, say, setting, tell } from "./dom.js";
 import { Editor } from "./editor.js";
 import { Labels } from "./labels.js";
 import { List } from "./list.js";
 import { on, store, threshold } from "./store.js";
-import { inOrder, overlap, same, shown } from "./text.js";
+import { bare, inOrder, isSuggestion, overlap, same, shown } from "./text.js";
 
 let doc = null; // {id, text, status, revision, notes, marks, version, saved}: of the service, but for marks and versions
 let editor, list, labels;
@@ -14,9 +14,7 @@ const unsaved = new Set();
 
 /* ---------------------------------------------------------------- saving */
 
-const bare = ({ start, end, label }) => ({ start, end, label });
-/* Suggestions are no annotation until they are accepted. */
-const entitiesOf = (d) => d.marks.filter((mark) => mark.score === undefined).map(bare).sort(inOrder);
+const entitiesOf = (d) => d.marks.filter((mark) => !isSuggestion(mark)).map(bare).sort(inOrder);
 const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 
 function showSaving(text) {
@@ -42,7 +40,7 @@ async function flushing(d) {
     while (d.version !== d.saved) {
         const { version, revision, status, notes } = d;
         try {
-            const reply = await call("PUT", `/project/texts/${encodeURIComponent(d.id)}`, { revision, status, notes, entities: entitiesOf(d) });
+            const reply = await call("PUT", pathOf(d.id), { revision, status, notes, entities: entitiesOf(d) });
             d.revision = reply.revision;
             d.saved = version;
         } catch (error) {
@@ -71,7 +69,7 @@ function touch(d, now) {
     showSaving("Saving …");
     clearTimeout(d.timer);
     if (now) return flush(d);
-    d.timer = setTimeout(() => flush(d).catch((error) => say(error.message, true)), 400);
+    d.timer = setTimeout(() => flush(d).catch(failed), 400);
 }
 
 /* ---------------------------------------------------------------- what is shown */
@@ -88,8 +86,7 @@ function show() {
 }
 
 function showState() {
-    const names = { open: "open", accepted: "accepted", rejected: "rejected", skipped: "skipped" };
-    $("doc-state").textContent = names[doc.status];
+    $("doc-state").textContent = doc.status;
     $("doc-state").className = `badge ${doc.status}`;
     $("doc-where").textContent = doc.file ? `${doc.file}${doc.line ? `:${doc.line}` : ""}` : `text ${doc.id}`;
     for (const [id, status] of [["accept", "accepted"], ["reject", "rejected"], ["skip", "skipped"]])
@@ -105,10 +102,10 @@ function showSelection() {
     if (!place) return;
     const words = editor.text.slice(place.start, place.end);
     $("chosen-text").textContent = words.length > 60 ? `${words.slice(0, 60)}…` : words;
-    $("chosen-what").textContent = picked ? `${picked.label}${picked.score === undefined ? "" : ` (suggested, ${picked.score.toFixed(2)})`}`
+    $("chosen-what").textContent = picked ? `${picked.label}${isSuggestion(picked) ? ` (suggested, ${picked.score.toFixed(2)})` : ""}`
         : "choose a label";
     for (const id of ["remove", "mark-all"]) $(id).hidden = !picked;
-    $("confirm").hidden = picked?.score === undefined;
+    $("confirm").hidden = !picked || !isSuggestion(picked);
 }
 
 function changeTo(marks, status = doc.status) {
@@ -136,14 +133,14 @@ async function suggestionsFor(d) {
         editor.show(d.marks);
         tell(`${count(found.length, "suggestion")}`);
     } catch (error) {
-        if (error.status !== 424) say(error.message, true);
+        if (error.status !== 424) failed(error);
     }
 }
 
 /* For another model, or other texts that have some: what was suggested before goes. */
 function renewSuggestions() {
     if (!doc || unsaved.has(doc)) return;
-    doc.marks = doc.marks.filter((mark) => mark.score === undefined);
+    doc.marks = doc.marks.filter((mark) => !isSuggestion(mark));
     editor.show(doc.marks);
     suggestionsFor(doc);
 }
@@ -182,7 +179,7 @@ export async function open(id) {
     if (doc?.id === id) return;
     await goTo(async () => {
         for (const d of unsaved) if (d.id === id) await flush(d);
-        return call("GET", `/project/texts/${encodeURIComponent(id)}`);
+        return call("GET", pathOf(id));
     });
 }
 
@@ -199,8 +196,8 @@ async function next() {
 async function turn(direction) {
     if (!doc) return next();
     const id = list.filtered ? await list.neighbour(doc.id, direction)
-        : (await call("GET", `/project/texts/${encodeURIComponent(doc.id)}`))[direction > 0 ? "next" : "previous"];
-    if (id === null || id === undefined) say(direction > 0 ? "This is the last text." : "This is the first text.");
+        : (await call("GET", pathOf(doc.id)))[direction > 0 ? "next" : "previous"];
+    if (id === null) say(direction > 0 ? "This is the last text." : "This is the first text.");
     else await open(id);
 }
 
@@ -267,7 +264,7 @@ const commands = {
 };
 
 function run(name) {
-    Promise.resolve().then(commands[name]).catch((error) => say(error.message, true));
+    Promise.resolve().then(commands[name]).catch(failed);
 }
 
 const keys = { Enter: "accept", x: "reject", s: "skip", m: "mark-all", n: "notes", Delete: "remove", Backspace: "remove",
@@ -298,7 +295,7 @@ async function changedElsewhere(changes) {
     if (!doc || unsaved.has(doc)) return;
     const change = changes === null ? { id: doc.id, revision: -1 } : changes.find(({ id }) => id === doc.id);
     if (!change || change.revision === doc.revision) return;
-    const current = await call("GET", `/project/texts/${encodeURIComponent(doc.id)}`);
+    const current = await call("GET", pathOf(doc.id));
     if (current.id !== doc.id || current.revision === doc.revision || unsaved.has(doc)) return;
     begin(current);
     say("Another window changed this text; its state is shown.");
@@ -316,7 +313,7 @@ function showProgress() {
 
 export function start() {
     editor = new Editor($("text"), { changed: (marks) => changeTo(marks), selected: showSelection });
-    list = new List((id) => open(id).catch((error) => say(error.message, true)));
+    list = new List((id) => open(id).catch(failed));
     labels = new Labels({ use: useLabel, active: () => editor.active });
     for (const name of Object.keys(commands)) $(name)?.addEventListener("click", () => run(name));
     document.addEventListener("keydown", onKey);
@@ -325,7 +322,7 @@ export function start() {
         $(id).addEventListener("change", () => {
             setting(name, $(id).checked);
             editor.byWords = $("snap").checked;
-            if (id === "suggest-box" && doc && !unsaved.has(doc)) reload();
+            if (id === "suggest-box") renewSuggestions();
         });
     }
     editor.byWords = $("snap").checked;
@@ -355,12 +352,6 @@ export function start() {
     addEventListener("beforeunload", (event) => {
         if (unsaved.size) event.preventDefault();
     });
-}
-
-async function reload() {
-    const id = doc.id;
-    doc = null;
-    await open(id);
 }
 
 /* Called when the view is entered, with the text that the address names. */

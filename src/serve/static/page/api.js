@@ -62,6 +62,8 @@ export async function file(path) {
     return { blob: await answer.blob(), name: name ? name[1] : path.split("/").pop() };
 }
 
+export const pathOf = (id) => `/project/texts/${encodeURIComponent(id)}`;
+
 export function query(path, parameters) {
     const given = Object.entries(parameters).filter(([, value]) => value !== "" && value !== null && value !== undefined);
     return given.length ? `${path}?${new URLSearchParams(given)}` : path;

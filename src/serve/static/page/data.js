@@ -1,6 +1,6 @@
 /* In and out: files of any format, pasted texts; downloads, and how to use the model. */
 import { call, file, keyed, query } from "./api.js";
-import { $, ask, count, make, options, save, say, working } from "./dom.js";
+import { $, act, ask, count, make, options, save, say, working } from "./dom.js";
 import { refresh, store } from "./store.js";
 
 const MOST = 64e6; // bytes that the service takes
@@ -15,9 +15,12 @@ async function take(given) {
         count(seen.entities, "entity", "entities")} in ${count(seen.annotated, "annotated text")}.${
         seen.labels.length ? ` New labels: ${seen.labels.join(", ")}.` : ""}`), ...warnings], [["yes", "Take it"], ["", "Leave it"]]);
     if (answer !== "yes") return;
-    const done = await call("POST", path(null), given);
+    await came(await call("POST", path(null), given));
+}
+
+async function came({ added, repeated }) {
     await refresh();
-    say(`${count(done.added, "text")} came in${done.repeated ? `, ${done.repeated} were there already` : ""}.`);
+    say(`${count(added, "text")} came in${repeated ? `, ${repeated} were there already` : ""}.`);
 }
 
 async function takeAll(files) {
@@ -29,12 +32,11 @@ async function paste() {
     if (!texts.length) return;
     const done = await call("POST", "/project/texts", { texts });
     $("paste").value = "";
-    await refresh();
-    say(`${count(done.added, "text")} came in${done.repeated ? `, ${done.repeated} were there already` : ""}.`);
+    await came(done);
 }
 
 async function showUse() {
-    const trained = store.project.model.run !== null && store.project.model.run !== undefined;
+    const trained = store.project.model.run !== null;
     $("use-box").hidden = !trained;
     $("no-model").hidden = trained;
     if (!trained) return;
@@ -42,10 +44,13 @@ async function showUse() {
     for (const name of ["curl", "python", "command"]) $(`use-${name}`).textContent = use[name] ?? "";
 }
 
+let formats = null;
+const choices = (list) => list.map(({ name, title }) => [name, title && title !== name ? `${name}: ${title}` : name]);
+
 export async function enter() {
-    const formats = await call("GET", "/project/formats");
-    options($("export-format"), formats.written.map(({ name, title }) => [name, title && title !== name ? `${name}: ${title}` : name]));
-    options($("import-format"), [["", "find out"], ...formats.read.map(({ name, title }) => [name, title && title !== name ? `${name}: ${title}` : name])]);
+    formats ??= await call("GET", "/project/formats");
+    options($("export-format"), choices(formats.written));
+    options($("import-format"), [["", "find out"], ...choices(formats.read)]);
     if (!$("project-name").matches(":focus")) $("project-name").value = store.project.name;
     $("nested").checked = store.project.nested;
     $("folder").textContent = store.project.folder;
@@ -60,10 +65,6 @@ async function download(path) {
 }
 
 export function start() {
-    const act = (id, what, work) => $(id).addEventListener(what, (event) => {
-        event.preventDefault();
-        working($(id), work);
-    });
     act("export-form", "submit", () => download(query("/project/export", { format: $("export-format").value, status: $("export-status").value })));
     act("get-model", "click", () => download(`/project/runs/${store.project.model.run}/model.tar`));
     act("paste-form", "submit", paste);

@@ -23,12 +23,22 @@ export function button(text, work, attributes = {}) {
     return made;
 }
 
+/* The same of an element that is there: "click", "change", "submit". */
+export function act(id, what, work) {
+    $(id).addEventListener(what, (event) => {
+        event.preventDefault();
+        working($(id), work);
+    });
+}
+
+export const failed = (error) => say(error.message, true);
+
 export async function working(control, work) {
     control.setAttribute("aria-busy", "true");
     try {
         await work();
     } catch (error) {
-        say(error.message, true);
+        failed(error);
     } finally {
         control.removeAttribute("aria-busy");
     }

@@ -1,7 +1,7 @@
 /* A text and its marks {start, end, label, score?}; one with a score is a suggestion, until it is confirmed. A mark
  * or a range of the text is selected, by pointer or keys; the browser's own selection shows it. */
 import { make, tell } from "./dom.js";
-import { draw, offsetOf, occurrences, overlap, paint, placeOf, same, snap, step } from "./text.js";
+import { draw, isSuggestion, offsetOf, occurrences, overlap, paint, placeOf, same, snap, step } from "./text.js";
 
 export class Editor {
     /* changed(marks) is called with the marks as they shall be; selected() when another thing is selected. */
@@ -57,7 +57,7 @@ export class Editor {
     }
 
     #element(mark) {
-        const suggested = mark.score !== undefined;
+        const suggested = isSuggestion(mark);
         const sure = suggested ? ` suggested sure${Math.min(4, Math.floor(mark.score * 5))}` : "";
         const made = make("mark", {
             class: `entity${sure}`, "data-label": mark.label,
@@ -132,7 +132,7 @@ export class Editor {
         const place = this.picked ?? this.range;
         if (!place) return;
         const words = this.text.slice(place.start, place.end);
-        const what = this.picked ? `, ${this.picked.label}${this.picked.score === undefined ? "" : ", suggested"}` : "";
+        const what = this.picked ? `, ${this.picked.label}${isSuggestion(this.picked) ? ", suggested" : ""}` : "";
         tell(words + what);
     }
 
@@ -202,7 +202,7 @@ export class Editor {
     }
 
     confirm() {
-        if (this.picked?.score !== undefined) this.#replace(this.picked, this.picked.label);
+        if (this.picked && isSuggestion(this.picked)) this.#replace(this.picked, this.picked.label);
     }
 
     remove() {
@@ -220,7 +220,7 @@ export class Editor {
         if (!mark) return 0;
         const own = snap(this.text, mark.start, mark.end, true);
         const whole = own.start === mark.start && own.end === mark.end;
-        const free = (m) => !this.marks.some((o) => o.score === undefined && (this.nested ? same(o, m) : overlap(o, m)));
+        const free = (m) => !this.marks.some((o) => !isSuggestion(o) && (this.nested ? same(o, m) : overlap(o, m)));
         const found = occurrences(this.text, mark, whole).map((place) => ({ ...place, label: mark.label })).filter(free);
         const stay = this.marks.filter((m) => m === mark || !found.some((f) => this.nested ? same(f, m) : overlap(f, m)));
         if (found.length) this.changed([...stay, ...found]);

@@ -1,6 +1,6 @@
 /* The list of texts beside the one that is annotated: filter, search, a page of fifty. */
 import { call, query } from "./api.js";
-import { $, count, make, options, refill, say } from "./dom.js";
+import { $, count, failed, make, options, refill } from "./dom.js";
 import { on, store } from "./store.js";
 
 const PAGE = 50;
@@ -40,7 +40,7 @@ export class List {
             this.#show();
             this.#point();
         } catch (error) {
-            say(error.message, true);
+            failed(error);
         }
     }
 

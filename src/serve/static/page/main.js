@@ -2,7 +2,7 @@
 import { onKeyWanted } from "./api.js";
 import * as annotate from "./annotate.js";
 import * as data from "./data.js";
-import { $, make, say } from "./dom.js";
+import { $, failed, make } from "./dom.js";
 import * as see from "./see.js";
 import { on, refresh, store, watch } from "./store.js";
 import * as train from "./train.js";
@@ -23,7 +23,7 @@ async function go() {
     try {
         await views[wanted].enter(id ? decodeURIComponent(id) : null); // malformed: said as any error
     } catch (error) {
-        say(error.message, true);
+        failed(error);
     }
 }
 

@@ -1,9 +1,9 @@
 /* See: what a run's model gets right and wrong, and what is wrong with the annotations. */
-import { call, file, keyed, query } from "./api.js";
-import { $, button, count, make, options, percent, save, say, tell, working } from "./dom.js";
+import { call, file, keyed, pathOf, query } from "./api.js";
+import { $, act, button, count, failed, make, options, percent, save, say, tell, working } from "./dom.js";
 import { chart } from "./charts.js";
 import { chosenThresholds, on, store, threshold } from "./store.js";
-import { overlap, same, shown } from "./text.js";
+import { bare, overlap, same, shown } from "./text.js";
 
 let runs = [];
 
@@ -36,11 +36,11 @@ function showConfusion({ types = [], table: counts = [] } = {}) {
 
 /* The annotation with the model's reading of the place in it. */
 async function correct({ id, gold, predicted }) {
-    const path = `/project/texts/${encodeURIComponent(id)}`, text = await call("GET", path);
-    let entities = text.entities.map(({ start, end, label }) => ({ start, end, label }));
+    const path = pathOf(id), text = await call("GET", path);
+    let entities = text.entities.map(bare);
     if (gold) entities = entities.filter((e) => !same(e, gold));
     if (predicted) {
-        const { start, end, label } = predicted, made = { start, end, label };
+        const made = bare(predicted);
         entities = entities.filter((e) => store.project.nested ? !same(e, made) : !overlap(e, made));
         entities.push(made);
     }
@@ -150,7 +150,7 @@ async function showRun(name) {
 export async function enter() {
     $("use-thresholds").checked = chosenThresholds() !== null;
     runs = (await call("GET", "/project/runs")).runs.filter(({ state }) => state === "done").reverse();
-    const pairs = runs.map(({ run, f1 }) => [run, `${run}${f1 === null ? "" : ` (F1 ${percent(f1)})`}`]);
+    const pairs = runs.map(({ run, f1 }) => [run, `${run}${f1 === undefined ? "" : ` (F1 ${percent(f1)})`}`]);
     $("see-run-box").hidden = !runs.length;
     $("no-runs").hidden = runs.length > 0;
     for (const id of ["see-run", "run-a", "run-b"]) options($(id), pairs);
@@ -163,10 +163,6 @@ export async function enter() {
 }
 
 export function start() {
-    const act = (id, what, work) => $(id).addEventListener(what, (event) => {
-        event.preventDefault();
-        working($(id), work);
-    });
     act("see-run", "change", () => showRun($("see-run").value));
     act("mistake-kind", "change", async () => showMistakes());
     act("wanted", "change", showThresholds);
@@ -187,7 +183,7 @@ export function start() {
     let seen = null;
     on("project", () => {
         const newest = store.project.model.run;
-        if (!$("see").hidden && newest !== seen) enter().catch((error) => say(error.message, true));
+        if (!$("see").hidden && newest !== seen) enter().catch(failed);
         seen = newest;
     });
 }

@@ -40,25 +40,18 @@ export function threshold() {
     return chosen ? Object.fromEntries(Object.entries(chosen).filter(([label]) => known.has(label))) : undefined;
 }
 
-export const busy = () => ["starting", "running", "stopping"].includes(store.training?.state);
+export const busy = () => ["starting", "running", "measuring", "stopping"].includes(store.training?.state);
 
-let wasBusy = false;
-
+/* With word of what has ended: a training's model is there while it is measured. */
 export function setTraining(training) {
-    const ended = wasBusy;
+    const before = busy() ? store.training.state : null, now = training.state;
     store.training = training;
-    wasBusy = busy();
     emit("training");
-    if (ended && !wasBusy) {
-        if (training.state === "failed") say(training.error ?? "The training failed.", true);
-        else sayEnd(training).catch(() => {});
-    }
-}
-
-async function sayEnd({ state, run }) {
-    await refresh();
-    const { runs } = await call("GET", "/project/runs"), { f1 } = runs.find((r) => r.run === run) ?? {};
-    if (state === "done") say(`Training is done${f1 === null || f1 === undefined ? "" : `: F1 ${percent(f1)}`}.`);
+    if (!before || before === now || now === "stopping") return;
+    if (now === "failed") say(training.error ?? "The training failed.", true);
+    else if (now === "measuring") say("The model has been trained; now it is measured.");
+    else if (now === "done") say(`Training is done${training.score === null ? "" : `: F1 ${percent(training.score)}`}.`);
+    if (now === "measuring" || !busy()) refresh().catch(() => {});
 }
 
 let revision = 0;

@@ -52,6 +52,9 @@ export function occurrences(text, { start, end }, byWords) {
     return found;
 }
 
+export const bare = ({ start, end, label }) => ({ start, end, label });
+/* Of the model; it is no annotation until it is accepted. */
+export const isSuggestion = (mark) => mark.score !== undefined;
 export const overlap = (a, b) => a.start < b.end && b.start < a.end;
 export const same = (a, b) => a.start === b.start && a.end === b.end && a.label === b.label;
 export const inOrder = (a, b) => a.start - b.start || b.end - a.end || (a.label < b.label ? -1 : a.label > b.label ? 1 : 0);

@@ -359,6 +359,7 @@ class Learning(Browsing):
         self.b.wait(lambda: self.b.shown("#training"))
         self.b.wait(lambda: self.b.shown("#runs tr") and self.b.text("#runs tr:first-child th") != before
                     and "in use" in self.b.text("#runs tr:first-child td:last-child"), "the training does not end", 240)
+        self.b.wait(lambda: self.b.text("#training-state") == "Done.", "the model is not measured", 600)
 
     def mistakes(self, run):
         return self.project.fine("GET", f"/runs/{run}/mistakes")["mistakes"]

@@ -24,7 +24,8 @@ import urllib.request
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from test_project import Case, Project, make_encoder, utf16  # noqa: E402
+import made_model  # noqa: E402
+from test_project import Project, ProjectCase, utf16  # noqa: E402
 from test_serve import make_model  # noqa: E402
 
 PROGRAM = shutil.which(os.environ.get("NERFIT_LABEL_STUDIO") or "label-studio")
@@ -122,10 +123,11 @@ class LabelStudio:
 
 
 @unittest.skipUnless(PROGRAM, "there is no label-studio (pip install label-studio, or NERFIT_LABEL_STUDIO)")
-class Backend(Case):
+class Backend(ProjectCase):
     def test_connect_predict_train(self):
         encoder, model = Path(self.root) / "encoder", Path(self.root) / "alarm"
-        make_encoder(encoder)
+        encoder.mkdir()
+        made_model.bert(encoder, "wake,me,up,at,nine,ten,call,anna,ben,now")
         make_model(model)
         p = Project(self, "--project_model", encoder, "--model", f"alarm={model}")
         studio = LabelStudio(self)

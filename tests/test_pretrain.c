@@ -551,9 +551,32 @@ static void builtin(void **state) {
     (void)state;
     assert_null(nf_builtin_find(in_root("encoder")));
     assert_null(nf_builtin_find(in_root("nowhere")));
-    /* FNV-1a's offset basis with the size, then one word */
-    uint64_t hash = (0xCBF29CE484222325u ^ 3u ^ 0x636261u) * 0x100000001B3u;
-    assert_true(nf_builtin_checksum("abc", 3) == (hash ^ hash >> 29));
+}
+
+/* The checksum of an encoder of two tensors, of which the value at `changed` is another one. */
+static uint64_t checksum_with(int changed) {
+    enum { SMALL = 3, LARGE = 3000 };
+    static float values[SMALL + LARGE];
+    for (int i = 0; i < SMALL + LARGE; i++) values[i] = (float)i + (i == changed ? 0.5f : 0.0f);
+    const nf_to_store tensors[] = {
+        {.name = "a", .type = NF_STORED_F32, .n_dims = 1, .dims = {SMALL}, .data = values},
+        {.name = "b", .type = NF_STORED_F32, .n_dims = 1, .dims = {LARGE}, .data = values + SMALL}};
+    nf_safetensors *file;
+    assert_int_equal(nf_safetensors_save(in_root("some.safetensors"), tensors, 2, NULL, &error),
+                     NERFIT_OK);
+    assert_int_equal(nf_safetensors_open(&file, in_root("some.safetensors"), &error), NERFIT_OK);
+    uint64_t checksum = nf_builtin_checksum(file);
+    nf_safetensors_close(file);
+    return checksum;
+}
+
+static void every_tensor_tells_encoders_apart(void **state) {
+    (void)state;
+    uint64_t checksum = checksum_with(-1);
+    assert_true(checksum == UINT64_C(0xbf54201b713766a4) /* by general_adapter.py's checksum */);
+    static const int changed[] = {0, 2, 3, 3 + 1023, 3 + 3000 - 1024, 3 + 2999};
+    for (size_t i = 0; i < sizeof changed / sizeof *changed; i++)
+        assert_true(checksum_with(changed[i]) != checksum);
 }
 
 int main(void) {
@@ -564,7 +587,7 @@ int main(void) {
         cmocka_unit_test(begins_with_it),  cmocka_unit_test(adapter_on_top),
         cmocka_unit_test(adapter_below),   cmocka_unit_test(embeddings_of_another),
         cmocka_unit_test(nothing_is_left), cmocka_unit_test(messages),
-        cmocka_unit_test(builtin),
+        cmocka_unit_test(builtin),         cmocka_unit_test(every_tensor_tells_encoders_apart),
     };
     return cmocka_run_group_tests(tests, make_root, remove_root);
 }

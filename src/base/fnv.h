@@ -7,9 +7,10 @@
 #include <string.h>
 
 #define NF_HASH_START UINT64_C(0xcbf29ce484222325)
+#define NF_HASH_PRIME UINT64_C(0x100000001b3)
 
 static inline uint64_t nf_hash_step(uint64_t hash, unsigned char byte) {
-    return (hash ^ byte) * UINT64_C(0x100000001b3);
+    return (hash ^ byte) * NF_HASH_PRIME;
 }
 
 static inline uint64_t nf_hash_text(const char *text, size_t length) {
@@ -25,7 +26,7 @@ static inline uint64_t nf_hash_words(const void *data, size_t size) {
     for (size_t i = 0; i < size; i += 8) {
         uint64_t word = 0;
         memcpy(&word, bytes + i, size - i < 8 ? size - i : 8);
-        hash = (hash ^ word) * UINT64_C(0x100000001b3);
+        hash = (hash ^ word) * NF_HASH_PRIME;
         hash ^= hash >> 29;
     }
     return hash;

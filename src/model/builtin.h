@@ -1,6 +1,9 @@
 /* Pre-trained adapters that come with nerfit, inside the library: the folders of adapters/, each an
  * adapter in PEFT's format and a description head (description_file.h) for one encoder, which is
- * known by a checksum of its weights. */
+ * known by a checksum of its weights. Not all of them are read for it, since most of a multilingual encoder
+ * is a table of which a run needs a few rows: of each tensor the name, the size, and blocks from its first
+ * to its last bytes. Whatever trains a tensor changes these; an encoder in which nothing but a few rows of
+ * the table are other ones is taken for the same. */
 #ifndef NF_MODEL_BUILTIN_H
 #define NF_MODEL_BUILTIN_H
 
@@ -15,7 +18,7 @@ const char *nf_builtin_name(const nf_builtin *builtin);
 nerfit_status nf_builtin_adapter(const nf_builtin *builtin, nf_model *model, nerfit_error *err);
 /* Opens its description head. */
 nerfit_status nf_builtin_head(const nf_builtin *builtin, nf_safetensors **out, nerfit_error *err);
-/* The checksum that tells encoders apart: of a file's size and contents. */
-uint64_t nf_builtin_checksum(const void *data, size_t size);
+/* The checksum that tells encoders apart. */
+uint64_t nf_builtin_checksum(const nf_safetensors *weights);
 
 #endif

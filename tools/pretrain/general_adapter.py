@@ -24,6 +24,8 @@ CORPORA = [  # name, texts, descriptions; mit-movie has no explicit licence and 
     ("ncbi", "ner/bio-NCBI-disease-IOB/train.tsv", "fewshot/ncbi/descriptions.json"),
     ("massive", "ner/nerfit-artifacts/sample_data.txt", "ner/nerfit-artifacts/ent2desc.json"),
 ]
+BLOCK, STRIDE = 4096, 8 << 20  # as in builtin.c
+HASH_START, HASH_PRIME = 0xCBF29CE484222325, 0x100000001B3
 ALIKE = {"massive": "slurp"}  # its labels are slurp's
 ADAPTERS = {  # rank: what fits into 8 MB
     "all-MiniLM-L6-v2-general": {
@@ -80,15 +82,34 @@ def convert(source, target):
         file.write(struct.pack("<Q", len(text)) + text + b"".join(parts))
 
 
-def checksum(path):
-    """As nf_builtin_checksum computes it."""
-    with open(path, "rb") as file:
-        data = file.read()
-    value, mask = 0xCBF29CE484222325 ^ len(data), (1 << 64) - 1
+def hash_words(data):
+    """nf_hash_words."""
+    value, mask = HASH_START ^ len(data), (1 << 64) - 1
     for (word,) in struct.iter_unpack("<Q", data + b"\0" * (-len(data) % 8)):
-        value = (value ^ word) * 0x100000001B3 & mask
+        value = (value ^ word) * HASH_PRIME & mask
         value ^= value >> 29
-    return len(data), value
+    return value
+
+
+def checksum(path):
+    """Bytes of all tensors, and nf_builtin_checksum: of blocks of each, in the order of the file."""
+    value, total = HASH_START, 0
+    with open(path, "rb") as file:
+        (header_size,) = struct.unpack("<Q", file.read(8))
+        header = json.loads(file.read(header_size))
+        header.pop("__metadata__", None)
+        for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
+            begin, end = entry["data_offsets"]
+            size = end - begin
+            places = list(range(0, size, STRIDE)) + [size - BLOCK] * (size > BLOCK)
+            parts = [name.encode(), struct.pack("<Q", size)]
+            for place in places:
+                file.seek(8 + header_size + begin + place)
+                parts.append(file.read(min(BLOCK, size - place)))
+            for part in parts:
+                value = (value ^ hash_words(part)) * HASH_PRIME & (1 << 64) - 1
+            total += size
+    return total, value
 
 
 def main():
@@ -128,7 +149,7 @@ def main():
             json.dump(config, file, indent=2)
             file.write("\n")
     size, value = checksum(os.path.join(encoder, "model.safetensors"))
-    print(f"the encoder's weights: {size} bytes, checksum 0x{value:016x}")
+    print(f"the encoder's tensors: {size} bytes, checksum 0x{value:016x}")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ enum {
     PART = 1 << 22,      /* most values of a sum: what is larger is several */
     MOST = 1 << 26,      /* values under way, which take as much memory again */
     TAGS = 1 << 14,      /* sums under way at once, at least; MPI allows 32767 */
+    CACHE_LINE = 64,     /* bytes */
     ALIGN = 16,          /* parts of the ranks begin on a cache line of floats */
     ROUNDS = 2,          /* parts are gathered by who adds them up, and sums sent to all */
     BFLOAT_SHIFT = 16,   /* a bfloat16 is the upper half of a float */
@@ -26,14 +27,16 @@ typedef struct sum {
     uint16_t *small; /* [n] values as they travel; NULL: as they are */
     void **requests; /* [2 * size] */
     int n_requests, tag, round;
+    char *room; /* where these lie; the next step's sums find it again */
+    size_t room_size;
 } sum;
 
 struct nf_mpi_sums {
     const mpi_calls *mpi;
     void *comm;
     size_t rank, size;
-    sum *under_way;
-    size_t n, capacity;
+    sum *all; /* [n_rooms] that had room, of which [n] are under way */
+    size_t n, n_rooms, capacity;
     size_t values; /* of all */
     int next_tag;
 };
@@ -44,17 +47,10 @@ nf_mpi_sums *nf_mpi_sums_new(const mpi_calls *mpi, void *comm, size_t rank, size
     return sums;
 }
 
-static void free_sum(sum *s) {
-    if (s->copied) free(s->values);
-    free(s->received);
-    free(s->small);
-    free(s->requests);
-}
-
 void nf_mpi_sums_free(nf_mpi_sums *sums) {
     if (!sums) return;
-    for (size_t i = 0; i < sums->n; i++) free_sum(&sums->under_way[i]);
-    free(sums->under_way);
+    for (size_t i = 0; i < sums->n_rooms; i++) free(sums->all[i].room);
+    free(sums->all);
     free(sums);
 }
 
@@ -180,7 +176,7 @@ static nerfit_status end_round(nf_mpi_sums *sums, sum *s, nerfit_error *err) {
 
 static nerfit_status move_on(nf_mpi_sums *sums, nerfit_error *err) {
     for (size_t i = 0; i < sums->n; i++) {
-        sum *s = &sums->under_way[i];
+        sum *s = &sums->all[i];
         int done = 0;
         if (s->round == ROUNDS) continue;
         NF_TRY(nf_mpi_check(sums->mpi->Testall(s->n_requests, s->requests, &done, NULL), "a sum",
@@ -190,34 +186,61 @@ static nerfit_status move_on(nf_mpi_sums *sums, nerfit_error *err) {
     return NERFIT_OK;
 }
 
-static bool make_room(const nf_mpi_sums *sums, sum *s) {
-    s->received = malloc(sums->size * s->share * s->width);
-    s->requests = malloc(2 * sums->size * sizeof *s->requests);
-    if (s->bf16) s->small = malloc(s->n * sizeof *s->small);
-    if (s->copied) s->values = malloc(s->n * s->be->real_size);
-    return s->received && s->requests && (s->small || !s->bf16) && s->values;
+static char *carve(char **at, size_t bytes) {
+    char *piece = *at;
+    *at += (bytes + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+    return piece;
 }
 
-static nerfit_status begin_one(nf_mpi_sums *sums, sum s, nerfit_error *err) {
-    if (!nf_array_reserve(&sums->under_way, &sums->capacity, sums->n + 1, sizeof *sums->under_way))
-        return nf_no_memory(err, (sums->n + 1) * sizeof *sums->under_way);
-    s.share = ((s.n + sums->size - 1) / sums->size + ALIGN - 1) / ALIGN * ALIGN;
-    s.bf16 = s.bf16 && s.be->real_size == sizeof(float);
-    s.width = s.bf16 ? sizeof *s.small : s.be->real_size;
-    s.copied = !s.be->is_host;
-    s.values = s.copied ? NULL : (char *)s.y;
-    if (!make_room(sums, &s)) {
-        free_sum(&s);
-        return nf_no_memory(err, 2 * s.n * s.be->real_size);
+static bool make_room(const nf_mpi_sums *sums, sum *s) {
+    size_t sizes[] = {2 * sums->size * sizeof *s->requests, sums->size * s->share * s->width,
+                      s->bf16 ? s->n * sizeof *s->small : 0,
+                      s->copied ? s->n * s->be->real_size : 0};
+    size_t size = 0;
+    for (size_t i = 0; i < NF_COUNT(sizes); i++) size += sizes[i] + CACHE_LINE;
+    if (size > s->room_size) {
+        free(s->room);
+        s->room = malloc(size);
+        s->room_size = s->room ? size : 0;
     }
-    if (s.copied && s.be->real_size == sizeof(double))
-        s.be->to_f64(s.be, (double *)(void *)s.values, s.y, s.n);
-    else if (s.copied)
-        s.be->to_f32(s.be, (float *)(void *)s.values, s.y, s.n);
-    if (s.bf16) to_bf16(s.small, (const float *)(void *)s.values, s.n);
-    s.tag = sums->next_tag++ % TAGS;
-    sums->under_way[sums->n++] = s;
-    NF_TRY(begin_round(sums, &sums->under_way[sums->n - 1], err));
+    if (!s->room) return false;
+    char *at = s->room;
+    s->requests = (void **)(void *)carve(&at, sizes[0]);
+    s->received = carve(&at, sizes[1]);
+    s->small = (uint16_t *)(void *)carve(&at, sizes[2]);
+    s->values = s->copied ? carve(&at, sizes[3]) : (char *)s->y;
+    return true;
+}
+
+/* The sum that begins, in the room of an earlier step's. NULL when out of memory. */
+static sum *next_sum(nf_mpi_sums *sums, const sum *given) {
+    if (!nf_array_reserve(&sums->all, &sums->capacity, sums->n + 1, sizeof *sums->all)) return NULL;
+    sum *s = &sums->all[sums->n];
+    bool again = sums->n < sums->n_rooms;
+    char *room = again ? s->room : NULL;
+    size_t room_size = again ? s->room_size : 0;
+    *s = *given;
+    s->room = room;
+    s->room_size = room_size;
+    if (!again) sums->n_rooms++;
+    s->share = ((s->n + sums->size - 1) / sums->size + ALIGN - 1) / ALIGN * ALIGN;
+    s->bf16 = s->bf16 && s->be->real_size == sizeof(float);
+    s->width = s->bf16 ? sizeof *s->small : s->be->real_size;
+    s->copied = !s->be->is_host;
+    return make_room(sums, s) ? s : NULL;
+}
+
+static nerfit_status begin_one(nf_mpi_sums *sums, const sum *given, nerfit_error *err) {
+    sum *s = next_sum(sums, given);
+    if (!s) return nf_no_memory(err, 2 * given->n * given->be->real_size);
+    if (s->copied && s->be->real_size == sizeof(double))
+        s->be->to_f64(s->be, (double *)(void *)s->values, s->y, s->n);
+    else if (s->copied)
+        s->be->to_f32(s->be, (float *)(void *)s->values, s->y, s->n);
+    if (s->bf16) to_bf16(s->small, (const float *)(void *)s->values, s->n);
+    s->tag = sums->next_tag++ % TAGS;
+    sums->n++;
+    NF_TRY(begin_round(sums, s, err));
     return move_on(sums, err);
 }
 
@@ -227,8 +250,8 @@ nerfit_status nf_mpi_sums_begin(nf_mpi_sums *sums, nf_backend *be, nf_values *y,
         size_t count = n - at < PART ? n - at : PART;
         if (sums->values + count > MOST) NF_TRY(nf_mpi_sums_finish(sums, err));
         sums->values += count;
-        NF_TRY(
-            begin_one(sums, (sum){.be = be, .y = nf_at(be, y, at), .n = count, .bf16 = bf16}, err));
+        const sum s = {.be = be, .y = nf_at(be, y, at), .n = count, .bf16 = bf16};
+        NF_TRY(begin_one(sums, &s, err));
     }
     return NERFIT_OK;
 }
@@ -236,13 +259,12 @@ nerfit_status nf_mpi_sums_begin(nf_mpi_sums *sums, nf_backend *be, nf_values *y,
 nerfit_status nf_mpi_sums_finish(nf_mpi_sums *sums, nerfit_error *err) {
     for (int round = 0; round < ROUNDS; round++)
         for (size_t i = 0; i < sums->n; i++) {
-            sum *s = &sums->under_way[i];
+            sum *s = &sums->all[i];
             if (s->round > round) continue;
             NF_TRY(
                 nf_mpi_check(sums->mpi->Waitall(s->n_requests, s->requests, NULL), "a sum", err));
             NF_TRY(end_round(sums, s, err));
         }
-    for (size_t i = 0; i < sums->n; i++) free_sum(&sums->under_way[i]);
     sums->n = sums->values = 0;
     return NERFIT_OK;
 }

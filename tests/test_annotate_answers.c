@@ -55,11 +55,26 @@ static void test_report_of_failures(void **state) {
     nf_str_free(&page);
 }
 
+/* Texts without entities in which none is found: F1 is not 0 then. */
+static void test_an_audit_of_nothing(void **state) {
+    (void)state;
+    nf_str text = {0};
+    json_t *audit =
+        json_pack("{s:i, s:{}, s:{s:f, s:f, s:f, s:i, s:i}}", "texts", 2, "labels", "micro",
+                  "precision", 0.0, "recall", 0.0, "f1", 0.0, "support", 0, "predicted", 0);
+    nf_audit_text(audit, &text);
+    assert_non_null(strstr(nf_str_text(&text), "none was found: it says nothing"));
+    assert_null(strstr(nf_str_text(&text), "95 %"));
+    json_decref(audit);
+    nf_str_free(&text);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_marked_lines),
         cmocka_unit_test(test_answers_in_memory),
         cmocka_unit_test(test_report_of_failures),
+        cmocka_unit_test(test_an_audit_of_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,6 +17,7 @@ STYLE = """<style>
 text { font: 11px sans-serif; fill: #555 } .name { font-weight: bold }
 path { fill: none; stroke-width: 2 } .suggested { stroke: #1f77b4 } .random { stroke: #d1772b; stroke-dasharray: 5 3 }
 .axis { stroke: #999; stroke-width: 1 }
+@media (prefers-color-scheme: dark) { text { fill: #bbb } }
 </style>"""
 
 

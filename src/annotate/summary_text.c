@@ -121,8 +121,12 @@ void nf_audit_text(const json_t *audit, nf_str *out) {
     json_object_foreach(json_object_get(audit, "labels"), label, row)
         text_audit_row(out, label, row, width);
     text_audit_row(out, "all", all, width);
-    nf_str_appendf(out, "  F1 is %.1f to %.1f with 95 %% confidence (bootstrap over texts)\n",
-                   100 * nf_page_number(all, "least"), 100 * nf_page_number(all, "most"));
+    if (nf_page_count(all, "support") + nf_page_count(all, "predicted") == 0)
+        nf_str_append_text(out,
+                           "  there is no entity in them, and none was found: it says nothing\n");
+    else
+        nf_str_appendf(out, "  F1 is %.1f to %.1f with 95 %% confidence (bootstrap over texts)\n",
+                       100 * nf_page_number(all, "least"), 100 * nf_page_number(all, "most"));
     if (nf_page_count(audit, "failed"))
         nf_str_appendf(out, "  %lld more texts got no answer\n",
                        (long long)nf_page_count(audit, "failed"));

@@ -254,7 +254,6 @@ static int run_annotate(const command *self, int argc, char **argv) {
          NULL},
         {"--output", "PATH", "the annotated texts (JSON lines) instead of standard output",
          &a.output, NULL},
-        {"-o", "PATH", NULL, &a.output, NULL},
         {"--report", "PATH", "a page (HTML) of what was found", &a.report, NULL},
         {"--json", "PATH", "the same as JSON", &a.json, NULL},
         {"--review", "PATH", "the texts that are disputed, the most disputed first", &a.review,

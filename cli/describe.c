@@ -72,7 +72,6 @@ static int run_describe(const command *self, int argc, char **argv) {
          "YAML, or JSON by its ending; what it has stays as it is, and only missing "
          "labels are asked for",
          &output, NULL},
-        {"-o", "PATH", NULL, &output, NULL},
         {"--seed", "N", "of the texts that are shown to the model, ten a label (123)", &seed, NULL},
         {"--from", "FORMAT", cli_format_help(NERFIT_FORMATS_READ, "of DATA: "), &format, NULL},
         {"--quiet", NULL, "only warnings and errors", NULL, &d.quiet}};

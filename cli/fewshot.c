@@ -98,8 +98,9 @@ static int run_fewshot(const command *self, int argc, char **argv) {
         cli_read_config(self, argc, argv, config, options, sizeof options / sizeof *options);
     v.bar.terminal = isatty(STDERR_FILENO) && !v.quiet;
     if (status < 0 && cli_is_one_of_a_job())
-        status = cli_usage(NULL, "fewshot is the work of one process, and would be done by each that "
-                                 "mpirun started: call it without");
+        status =
+            cli_usage(NULL, "fewshot is the work of one process, and would be done by each that "
+                            "mpirun started: call it without");
     if (status < 0) {
         cli_catch_interrupts();
         status = run(config, &o, &v, json, markdown);

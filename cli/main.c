@@ -111,6 +111,7 @@ static bool is_name(const char *a, const char *b, size_t size) {
 
 const cli_option *cli_find_option(const cli_option *options, size_t n_options, const char *name,
                                   size_t size) {
+    if (size == 2 && memcmp(name, "-o", 2) == 0) name = "--output", size = strlen(name);
     for (size_t i = 0; i < n_options; i++)
         if (is_name(options[i].name, name, size)) return &options[i];
     return NULL;

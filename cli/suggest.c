@@ -98,7 +98,6 @@ static int run_suggest(const command *self, int argc, char **argv) {
         {"--words", "N", "in all at most", &words, NULL},
         {"--output", "PATH", "instead of standard output, with the model's entities", &s.output,
          NULL},
-        {"-o", "PATH", NULL, &s.output, NULL},
         {"--st_model_name", "FOLDER", "a sentence encoder, so that the texts differ in meaning",
          &s.options.sentence_encoder, NULL},
         {"--teacher", "FILE", "TEXTS as nerfit annotate wrote them: where both disagree counts",

@@ -153,6 +153,7 @@ typedef struct tagging {
     int64_t size, done; /* bytes of the input; size 0: unknown */
     int64_t most;       /* bytes to read at most; 0: all */
     int output;         /* a piece's; 0: standard output */
+    bool told;          /* that standard output cannot be written */
     double began;
 } tagging;
 
@@ -191,7 +192,8 @@ static bool write_output(void *user, const char *data, size_t size) {
     draw_progress(t);
     if (t->output) return write_all(t->output, data, size);
     if (isatty(STDOUT_FILENO)) cli_bar_clear(&t->bar);
-    return cli_write(NULL, data, size);
+    t->told = !cli_write(NULL, data, size);
+    return !t->told;
 }
 
 static int predict(loaded *l, tagging *t, const nerfit_call_options *call, nerfit_stream *stream,
@@ -208,7 +210,7 @@ static int predict(loaded *l, tagging *t, const nerfit_call_options *call, nerfi
     stream->user = t;
     nerfit_status status = nerfit_predict_stream_with(l->session, call, stream, &count, &error);
     cli_bar_clear(&t->bar);
-    if (status != NERFIT_OK) return cli_fail(&error);
+    if (status != NERFIT_OK) return t->told ? FAILED : cli_fail(&error);
     double seconds = cli_now() - t->began;
     if (t->bar.terminal && seconds > 2.0)
         fprintf(stderr, "%zu texts in %.1f s (%.0f a second)\n", count, seconds,

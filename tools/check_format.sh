@@ -35,6 +35,6 @@ while IFS=: read -r file line target; do
         failed=1
     }
 done < <(git ls-files '*.md' '*.c' '*.h' | grep -v '^tests/golden' |
-    xargs grep -noE '\b(src|base|text|data|tensor|model|train|predict|net|cli|tests|tools|bench|fuzz|docs)/[a-z0-9_/]+\.(c|h|py|sh|md)\b' |
+    xargs grep -noE '\b(python|src|base|text|data|tensor|model|train|predict|net|cli|tests|tools|bench|fuzz|docs)/[a-z0-9_/]+\.(c|h|py|sh|md)\b' |
     grep -vE '^[^:]*:[0-9]+:.*/\.\.')
 exit $failed

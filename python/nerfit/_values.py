@@ -56,8 +56,14 @@ def _listed(names: list[Any]) -> str:
 
 
 def _column(table: Any, name: str) -> list[Any]:
-    column = table[name]
-    return list(column.to_pylist() if hasattr(column, "to_pylist") else column)
+    try:
+        column = table[name]
+        return list(column.to_pylist() if hasattr(column, "to_pylist") else column)
+    except TypeError as error:  # polars' LazyFrame, Spark's data frames
+        raise ArgumentError(
+            f"a {kind(table)}, whose columns hold no values yet; expected a table in memory: collect "
+            "it first (collect(), toPandas())"
+        ) from error
 
 
 def rows(value: Any, what: str, expected: str) -> list[Any]:

@@ -372,11 +372,18 @@ static nerfit_status own_labels(const nf_adapter_loading *in, json_t **config, c
     if (!path || !nf_file_exists(path)) return NERFIT_OK;
     NF_TRY(nf_json_load(config, path, in->err));
     json_t *table = json_object_get(*config, "id2label");
-    if (!json_is_object(table)) {
+    bool names = json_is_object(json_object_get(*config, "label2id"));
+    if (json_is_object(*config) && (!table || json_is_null(table)) && !names) {
         json_decref(*config);
         *config = NULL;
         return NERFIT_OK;
     }
+    if (!json_is_object(table))
+        return nf_fail_at(
+            in->err, NERFIT_FORMAT, path, 0, 0,
+            "has no object \"id2label\"; expected {\"id2label\": {\"0\": \"O\", ...}}, the "
+            "names of the adapter's %zu labels",
+            count);
     bool fits = json_object_size(table) == count;
     for (size_t i = 0; i < count && fits; i++) {
         char key[32];

@@ -46,6 +46,41 @@ static inline bool blank_at(blanks *b, uint32_t index) {
     return code_point_at(&b->place, index, &c) && nf_is_space(c);
 }
 
+/* Marks that stand before a word, and after one; quotes are both. */
+static const uint32_t opening[] = {'"',  '\'', '`',    '(',    '[',    '{',    0xA1,
+                                   0xBF, 0xAB, 0x2018, 0x201C, 0x201E, 0x3008, 0x300C};
+static const uint32_t closing[] = {'"',    '\'',   '`',    ')',    ']',    '}',    '.',    ',',
+                                   ';',    ':',    '!',    '?',    0xBB,   0x2019, 0x201D, 0x2026,
+                                   0x3001, 0x3002, 0x3009, 0x300D, 0xFF01, 0xFF0C, 0xFF1A, 0xFF1F};
+
+static bool is_one_of(uint32_t c, const uint32_t *list, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (list[i] == c) return true;
+    return false;
+}
+
+static bool opens(uint32_t c) {
+    return is_one_of(c, opening, sizeof opening / sizeof *opening);
+}
+static bool closes(uint32_t c) {
+    return is_one_of(c, closing, sizeof closing / sizeof *closing);
+}
+
+/* Whether a word ends and closing marks begin here, with nothing behind them but white space, or
+ * opening marks end that stand behind white space: "(Paris)," is a word and three marks also where a
+ * tokenizer divides at blanks alone, as SentencePiece's do. */
+static bool meets_marks(nf_utf8_place *p, uint32_t at, uint32_t before, uint32_t now) {
+    uint32_t c = 0, i = at;
+    bool marked = opens(before) || closes(before), marks = opens(now) || closes(now);
+    if (marked == marks) return false;
+    if (marks) {
+        while (code_point_at(p, i, &c) && closes(c)) i++;
+        return i > at && (!code_point_at(p, i, &c) || nf_is_space(c));
+    }
+    while (i > 0 && code_point_at(p, i - 1, &c) && opens(c)) i--;
+    return i < at && (i == 0 || nf_is_space(c));
+}
+
 /* Whether a word begins between two neighbours of the text, the second of which is at `index`;
  * `begins` is what the tokenizer says. */
 static bool divides(nf_utf8_place *p, uint32_t index, bool begins) {
@@ -58,9 +93,9 @@ static bool divides(nf_utf8_place *p, uint32_t index, bool begins) {
     if (nf_unicode_flags_of(before) & NF_UNICODE_SPACE) return begins;
     if (nf_belongs_to_previous(now)) return false;
     if (nf_is_spaceless(before) || nf_is_spaceless(now)) return true;
-    /* Byte-level patterns end a word at every mark, as in Hindi. */
+    /* byte-level patterns end a word at every mark, as in Hindi */
     bool letter = nf_unicode_flags_of(now) & NF_UNICODE_LETTER;
-    return begins && !(is_mark(before) && letter);
+    return begins ? !(is_mark(before) && letter) : meets_marks(p, index, before, now);
 }
 
 /* Words of blanks go on with the word before them; the first one of a text has none. */
@@ -95,26 +130,6 @@ static void by_tokenizer(const nf_encoding *e, size_t first, size_t count, const
 }
 
 /* ---------------------------------------------------------------- between blanks */
-
-/* Marks that stand before a word, and after one; quotes are both. */
-static const uint32_t opening[] = {'"',  '\'', '`',    '(',    '[',    '{',    0xA1,
-                                   0xBF, 0xAB, 0x2018, 0x201C, 0x201E, 0x3008, 0x300C};
-static const uint32_t closing[] = {'"',    '\'',   '`',    ')',    ']',    '}',    '.',    ',',
-                                   ';',    ':',    '!',    '?',    0xBB,   0x2019, 0x201D, 0x2026,
-                                   0x3001, 0x3002, 0x3009, 0x300D, 0xFF01, 0xFF0C, 0xFF1A, 0xFF1F};
-
-static bool is_one_of(uint32_t c, const uint32_t *list, size_t count) {
-    for (size_t i = 0; i < count; i++)
-        if (list[i] == c) return true;
-    return false;
-}
-
-static bool opens(uint32_t c) {
-    return is_one_of(c, opening, sizeof opening / sizeof *opening);
-}
-static bool closes(uint32_t c) {
-    return is_one_of(c, closing, sizeof closing / sizeof *closing);
-}
 
 /* "'s", "'ll": corpora write what follows an apostrophe as a word. */
 static bool is_ending(const uint32_t *c, size_t size) {

@@ -1,10 +1,12 @@
 /* Where words begin among sub-words: what tagging, scores by words and the cuts of long texts go
  * by. A model's words are of one of two kinds.
  *
- *   tokenizer  the tokenizer's own (its word id), with two corrections. In scripts without spaces
+ *   tokenizer  the tokenizer's own (its word id), with three corrections. In scripts without spaces
  *              that would be a whole sentence: there every sub-word that begins with a new
  *              character begins a word, so that an entity may begin and end wherever a sub-word
- *              does. And no word begins with a mark that belongs to the character before it, or
+ *              does. Where it is what stands between blanks (SentencePiece), opening marks before
+ *              it and closing ones after it are words of their own: "(Paris)" would else have the
+ *              label of "(". And no word begins with a mark that belongs to the character before it, or
  *              with other bytes of that same character; nor with a letter after a mark, where
  *              byte-level patterns end a word (in Hindi at every vowel sign). BERT's pre-tokens
  *              divide at every punctuation mark: "state-of-the-art" is seven words, and each of

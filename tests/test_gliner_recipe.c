@@ -49,6 +49,18 @@ static nerfit_status train(const char *name, const char *output, const char *con
     return run_config(nerfit_train, config, &callbacks, &error);
 }
 
+/* Thresholds go with their labels' names, whatever others a caller names beside them. */
+static void check_renamed(nf_model *model) {
+    static const char *const other[] = {"zebra", "date", "yak", "person", "emu", "gnu"};
+    double *t = model->gliner->thresholds, person = t[0] = 0.25, date = 0.0;
+    for (size_t i = 0; i < model->gliner->n_labels; i++)
+        if (strcmp(model->gliner->names[i], "date") == 0) date = t[i] = 0.75;
+    assert_ok(model->kind->set_labels(model, other, other, NF_COUNT(other), &error), &error);
+    t = model->gliner->thresholds;
+    assert_true(t[1] == date && t[3] == person);
+    assert_true(t[0] == NF_GLINER_THRESHOLD && t[5] == NF_GLINER_THRESHOLD);
+}
+
 /* Kinds of models, in full and by adapters; what comes out is a GLiNER folder with its labels. */
 static void test_kinds(void **state) {
     (void)state;
@@ -71,6 +83,7 @@ static void test_kinds(void **state) {
         assert_int_equal(model->gliner->n_labels, 4);
         assert_string_equal(model->gliner->names[0], "person");
         assert_non_null(model->gliner->thresholds);
+        check_renamed(model);
         nf_model_free(model);
         be->free(be);
         assert_non_null(strstr(told.data, "recipe gliner"));

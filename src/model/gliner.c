@@ -578,6 +578,20 @@ char **nf_gliner_tags(const char *const *names, size_t count, nf_arena *arena) {
     return tags;
 }
 
+/* The thresholds that the model has for labels, for others: by their names. */
+static nerfit_status rename_thresholds(nf_gliner *g, const char *const *names, size_t count,
+                                       nf_arena *arena, nerfit_error *err) {
+    if (!g->thresholds) return NERFIT_OK;
+    double *thresholds = nf_arena_alloc(arena, count * sizeof *thresholds + 1);
+    if (!thresholds) return nf_no_memory(err, count * sizeof *thresholds);
+    for (size_t i = 0; i < count; i++) {
+        size_t k = nf_list_index(g->names, g->n_labels, names[i]);
+        thresholds[i] = k < g->n_labels ? g->thresholds[k] : NF_GLINER_THRESHOLD;
+    }
+    g->thresholds = thresholds;
+    return NERFIT_OK;
+}
+
 nerfit_status nf_gliner_set_labels(nf_model *model, const char *const *names,
                                    const char *const *prompts, size_t count, nerfit_error *err) {
     nf_arena *arena = &model->net.arena;
@@ -590,6 +604,7 @@ nerfit_status nf_gliner_set_labels(nf_model *model, const char *const *names,
             if (!(kept[k][i] = nf_arena_strdup(arena, k ? prompts[i] : names[i])))
                 return nf_no_memory(err, 0);
     }
+    NF_TRY(rename_thresholds(g, names, count, arena, err));
     g->names = kept[0];
     g->prompts = kept[1];
     g->n_labels = count;

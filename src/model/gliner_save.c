@@ -195,8 +195,8 @@ static nerfit_status read_labels(nf_model *model, const json_t *json, const char
     NF_TRY(read_characters(g, json, path, err));
     if (!labels) return NERFIT_OK;
     const char **names = nf_arena_calloc(arena, 2 * n + 1, sizeof *names), **prompts = names + n;
-    g->thresholds = nf_arena_calloc(arena, n + 1, sizeof *g->thresholds);
-    if (!names || !g->thresholds) return nf_no_memory(err, n * sizeof *names);
+    double *thresholds = nf_arena_calloc(arena, n + 1, sizeof *thresholds);
+    if (!names || !thresholds) return nf_no_memory(err, n * sizeof *names);
     json_object_foreach(labels, name, value) {
         const json_t *limit = json_object_get(limits, name);
         double number = limit ? json_number_value(limit) : NF_GLINER_THRESHOLD;
@@ -205,11 +205,14 @@ static nerfit_status read_labels(nf_model *model, const json_t *json, const char
                               "label \"%s\": expected a text in \"labels\" and a number from 0 to "
                               "1 in \"thresholds\"",
                               name);
-        g->thresholds[i] = number;
+        thresholds[i] = number;
         names[i] = name;
         prompts[i++] = json_string_value(value);
     }
-    return n ? nf_gliner_set_labels(model, names, prompts, n, err) : NERFIT_OK;
+    if (n == 0) return NERFIT_OK;
+    NF_TRY(nf_gliner_set_labels(model, names, prompts, n, err));
+    g->thresholds = thresholds;
+    return NERFIT_OK;
 }
 
 nerfit_status nf_gliner_load_labels(nf_model *model, const char *folder, nerfit_error *err) {

@@ -9,20 +9,23 @@
 
 typedef enum scheme { ALWAYS, FIRST, NEVER } scheme;
 
+enum { MARK_ROOM = 4 }; /* bytes of the longest mark */
+
 typedef struct metaspace {
     nf_pre_tokenizer base;
-    char mark[8];
+    char mark[MARK_ROOM + 1];
     size_t size; /* of the mark */
     scheme scheme;
     bool split;
 } metaspace;
 
+/* Writes MARK_ROOM places, whatever the mark's size: a copy of known length is two instructions. */
 static void put_mark(const metaspace *m, const nf_text *from, size_t at, nf_text *to) {
-    memcpy(to->own_bytes + to->length, m->mark, m->size);
-    for (size_t i = to->length; i < to->length + m->size; i++) {
-        to->own_starts[i] = from->starts[at];
-        to->own_ends[i] = from->ends[at];
-    }
+    uint32_t start = from->starts[at], end = from->ends[at];
+    uint32_t *starts = to->own_starts + to->length, *ends = to->own_ends + to->length;
+    memcpy(to->own_bytes + to->length, m->mark, MARK_ROOM);
+    for (size_t i = 0; i < MARK_ROOM; i++) starts[i] = start;
+    for (size_t i = 0; i < MARK_ROOM; i++) ends[i] = end;
     to->length += m->size;
 }
 
@@ -31,7 +34,7 @@ static bool put_piece(const metaspace *m, nf_work *work, const nf_text *from, nf
     const char *bytes = from->bytes;
     size_t length = piece.end - piece.start;
     /* Room for the case that all are blanks. */
-    if (!nf_text_reserve(to, (length + 1) * m->size + 1)) return false;
+    if (!nf_text_reserve(to, (length + 1) * m->size + MARK_ROOM)) return false;
     bool marked = bytes[piece.start] == ' ' ||
                   (length >= m->size && memcmp(bytes + piece.start, m->mark, m->size) == 0);
     size_t start = to->length; /* of the piece that is being written */

@@ -411,7 +411,7 @@ static void test_attention(void **state) {
                                  .scale = 1.0 / sqrt(size),
                                  .q_stride = (ptrdiff_t)stride,
                                  .kv_stride = (ptrdiff_t)kv_stride,
-                                 .window = terms ? 128 : 0};
+                                 .rule.window = terms ? 128 : 0};
         nf_dropout drop = {.p = drops ? 0.25 : 0.0, .seed = 77, .step = 3, .stream = 2};
         size_t n_lse = (size_t)(N * all_heads);
         float *q = values(N * stride), *kk = values(N * kv_stride), *v = values(N * kv_stride);
@@ -515,7 +515,7 @@ static void test_attention_terms(void **state) {
                                  .scale = 1.0 / sqrt(size),
                                  .q_stride = (ptrdiff_t)stride,
                                  .kv_stride = (ptrdiff_t)stride,
-                                 .window = kinds[kind].window,
+                                 .rule.window = kinds[kind].window,
                                  .relative = any ? &relative : NULL};
         nf_attention_operands o = {V(q), V(kk), V(v), V(out), V(lse), &sequences, &as, &drop};
         ref->attention_forward(ref, &o);
@@ -563,7 +563,7 @@ static void test_attention_long(void **state) {
                                  .scale = 0.25,
                                  .q_stride = D,
                                  .kv_stride = D,
-                                 .window = window};
+                                 .rule.window = window};
         nf_dropout none = {0};
         nf_attention_operands o = {V(x[0]), V(x[1]),    V(x[2]), V(out),
                                    V(lse),  &sequences, &as,     &none};

@@ -61,7 +61,7 @@ static bool build_layer(const nf_encoder *encoder, nf_layer *layer, nf_network *
     a->n_heads = (int32_t)encoder->n_heads;
     a->stream = nf_network_dropout_stream(net);
     a->norm_before = ff->norm_before = ff->gated = ff->drops_inside = true;
-    a->window = global ? 0 : o->window;
+    a->rule.window = global ? 0 : o->window;
     a->rotation = global ? 1 + GLOBAL : 1 + LOCAL;
     ff->activation = o->activation;
     snprintf(name, sizeof name, "layers.%zu.attn_norm", i);

@@ -27,7 +27,7 @@ static nf_attention_shape shape_of(const nf_encoder *encoder, const nf_attention
         .q_stride = (ptrdiff_t)(attention->fused ? 3 * encoder->hidden : encoder->hidden),
         .kv_stride =
             (ptrdiff_t)(attention->fused ? 3 * encoder->hidden : kv_size(encoder, attention)),
-        .window = attention->window,
+        .rule = attention->rule,
         .relative = encoder->relative ? relative : NULL};
 }
 

@@ -52,8 +52,8 @@ typedef struct nf_attention {
     int32_t n_heads;
     int32_t
         n_kv_heads; /* K, of key and value [K*D, C]: each is for H/K of the query's heads; 0: n_heads */
-    uint32_t stream;  /* of the dropout on the probabilities */
-    int32_t window;   /* how far a token sees; 0: to both ends */
+    uint32_t stream; /* of the dropout on the probabilities */
+    nf_attention_rule rule;
     int32_t rotation; /* query and key turn by the encoder's thetas[rotation - 1]; 0: they do not */
     /* what makes keys and queries of the relative positions' embeddings (DeBERTa); may be `key` and
      * `query` themselves; NULL: none */

@@ -205,13 +205,20 @@ typedef struct nf_relative {
     nf_values *dkeys, *dqueries; /* backward overwrites them; NULL: not wanted */
 } nf_relative;
 
+/* What an attention does beside softmax(scale q k^T) v; all 0: nothing. The encoder's layers have it
+ * as their architecture says, and hand it to the kernels as it is: another one is a field here, and
+ * known to ref.c and to cpu's attention_terms.c. */
+typedef struct nf_attention_rule {
+    int32_t window; /* a token sees those at most so far away; 0: all */
+} nf_attention_rule;
+
 typedef struct nf_attention_shape {
     int32_t n_heads, head_size;
     int32_t n_kv_heads;  /* K: H/K heads of q in a row share one of k and v (Ainslie et al. 2023) */
     double scale;        /* of the scores; 1/sqrt(D) in BERT */
     ptrdiff_t q_stride;  /* elements between rows of q (>= H*D) */
     ptrdiff_t kv_stride; /* and of k and v (>= K*D) */
-    int32_t window;      /* a token sees those at most so far away; 0: all */
+    nf_attention_rule rule;
     const nf_relative *relative; /* NULL: none */
 } nf_attention_shape;
 

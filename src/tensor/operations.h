@@ -216,7 +216,7 @@ NF_OPERATION(void, dora_norms, ADAPTER,
              (be, norms, operands))
 
 /* ---- attention inside each text: softmax(scale q k^T + what shape->relative says) v, head by
- * head, over the keys within shape->window */
+ * head, over the keys that shape->rule lets it see */
 /* Writes operands->out, and lse unless it is NULL. Dropout acts on the probabilities;
  * nf_attention_element numbers them. */
 NF_OPERATION(void, attention_forward, ATTENTION,

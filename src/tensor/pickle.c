@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
+
 typedef struct pickle_machine {
     const unsigned char *data;
     size_t size, at;
@@ -66,13 +68,8 @@ static nerfit_status pickle_line(pickle_machine *m, const char **out) {
 /* ---------------------------------------------------------------- stack and memo */
 
 static nerfit_status pickle_push(pickle_machine *m, nf_pickle_value *value) {
-    if (m->depth == m->stack_capacity) {
-        size_t capacity = m->stack_capacity ? 2 * m->stack_capacity : 64;
-        nf_pickle_value **grown = realloc(m->stack, capacity * sizeof *grown);
-        if (!grown) return nf_no_memory(m->err, capacity * sizeof *grown);
-        m->stack = grown;
-        m->stack_capacity = capacity;
-    }
+    if (!nf_array_reserve(&m->stack, &m->stack_capacity, m->depth + 1, sizeof(nf_pickle_value *)))
+        return nf_no_memory(m->err, 0);
     m->stack[m->depth++] = value;
     return NERFIT_OK;
 }
@@ -135,15 +132,10 @@ static nerfit_status pickle_remember(pickle_machine *m, uint64_t index) {
     /* every number is given by an opcode: there cannot be more of them than bytes */
     if (m->depth == 0 || !m->stack[m->depth - 1] || index > m->size)
         return pickle_bad(m, "a memo of nothing, or of a number out of range");
-    if (index >= m->memo_capacity) {
-        size_t capacity = m->memo_capacity ? m->memo_capacity : 64;
-        while (capacity <= index) capacity *= 2;
-        nf_pickle_value **grown = realloc(m->memo, capacity * sizeof *grown);
-        if (!grown) return nf_no_memory(m->err, capacity * sizeof *grown);
-        memset(grown + m->memo_capacity, 0, (capacity - m->memo_capacity) * sizeof *grown);
-        m->memo = grown;
-        m->memo_capacity = capacity;
-    }
+    size_t before = m->memo_capacity;
+    if (!nf_array_reserve(&m->memo, &m->memo_capacity, index + 1, sizeof(nf_pickle_value *)))
+        return nf_no_memory(m->err, 0);
+    memset(m->memo + before, 0, (m->memo_capacity - before) * sizeof(nf_pickle_value *));
     m->memo[index] = m->stack[m->depth - 1];
     return NERFIT_OK;
 }

@@ -20,6 +20,9 @@ typedef struct nf_attention_job {
 } nf_attention_job;
 
 typedef struct nf_attention_kernels {
+    /* Whether an attention over texts of at most `longest` tokens is for this one; NULL: for what no
+     * other takes. */
+    bool (*needed)(const nf_attention_shape *shape, int32_t longest);
     /* Floats of scratch for texts of `longest` tokens, a multiple of 16. */
     size_t (*scratch)(const nf_attention_shape *shape, int32_t longest);
     /* One text and head; scratch on a 64-byte boundary. */
@@ -29,13 +32,8 @@ typedef struct nf_attention_kernels {
     void (*backward)(const nf_attention_job *job, int32_t sequence, int32_t head, float *scratch);
 } nf_attention_kernels;
 
-/* Whether an attention is for attention_terms.c. Longer texts than LONGEST_PLAIN would take the plain
- * one's scratch, of the square of the length, too far. */
+/* Longer texts would take the plain one's scratch, of the square of the length, too far. */
 enum { NF_LONGEST_PLAIN = 512 };
-static inline bool nf_attention_has_terms(const nf_attention_shape *shape, int32_t longest) {
-    return shape->relative || (shape->window && shape->window < longest) ||
-           longest > NF_LONGEST_PLAIN;
-}
 
 /* Heads of q for each head of k and v. */
 static inline int32_t nf_attention_group(const nf_attention_shape *shape) {

@@ -50,8 +50,8 @@ typedef struct work {
 
 static size_t block_width(const nf_attention_shape *shape, int32_t longest) {
     size_t all = up16((size_t)longest) + 16;
-    size_t window = up16(QUERIES + 2 * (size_t)shape->window + 8) + 16;
-    return shape->window && window < all ? window : all;
+    size_t window = up16(QUERIES + 2 * (size_t)shape->rule.window + 8) + 16;
+    return shape->rule.window && window < all ? window : all;
 }
 
 static float *take(float **scratch, size_t count) {
@@ -231,7 +231,7 @@ typedef struct block {
 
 static block block_at(const work *w, int32_t i) {
     block b = {i, w->length - i < QUERIES ? w->length - i : QUERIES, 0, w->length};
-    int32_t window = w->shape->window;
+    int32_t window = w->shape->rule.window;
     if (window && i > window) b.from = (i - window) & ~7; /* dropout's numbers come in eights */
     if (window && i + b.rows + window < w->length) b.to = i + b.rows + window;
     return b;
@@ -239,11 +239,11 @@ static block block_at(const work *w, int32_t i) {
 
 /* The keys that query i + t sees, counted from the block's first. */
 static int32_t seen_from(const work *w, const block *b, int32_t t) {
-    int32_t window = w->shape->window, from = b->i + t - window;
+    int32_t window = w->shape->rule.window, from = b->i + t - window;
     return window && from > b->from ? from - b->from : 0;
 }
 static int32_t seen_to(const work *w, const block *b, int32_t t) {
-    int32_t window = w->shape->window, to = b->i + t + window + 1;
+    int32_t window = w->shape->rule.window, to = b->i + t + window + 1;
     return (window && to < b->to ? to : b->to) - b->from;
 }
 
@@ -491,6 +491,11 @@ static void backward(const nf_attention_job *job, int32_t sequence, int32_t head
     if (w.relative && w.length) relative_finish(&w);
 }
 
+static bool needed(const nf_attention_shape *shape, int32_t longest) {
+    int32_t window = shape->rule.window;
+    return shape->relative || (window && window < longest) || longest > NF_LONGEST_PLAIN;
+}
+
 extern const nf_attention_kernels JOIN(nf_attention_terms_, NF_ISA);
 const nf_attention_kernels JOIN(nf_attention_terms_, NF_ISA) = {
-    .scratch = scratch_size, .forward = forward, .backward = backward};
+    .needed = needed, .scratch = scratch_size, .forward = forward, .backward = backward};

@@ -556,7 +556,7 @@ typedef struct attention_plan {
 
 static attention_plan plan_attention(nf_backend *be, const nf_attention_operands *a, size_t cost) {
     int32_t longest = a->sequences->longest;
-    bool terms = nf_attention_has_terms(a->shape, longest);
+    bool terms = K(be)->attention_terms->needed(a->shape, longest);
     attention_plan plan = {.kernels = terms ? K(be)->attention_terms : K(be)->attention};
     plan.threads = threads_for(be, (size_t)a->sequences->n_tokens * (size_t)longest * cost);
     plan.each = plan.kernels->scratch(a->shape, longest);

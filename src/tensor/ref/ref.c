@@ -455,11 +455,11 @@ static unit unit_of(const nf_attention_operands *a, int32_t s, int32_t head) {
 
 /* The keys that query i sees: from .. to. */
 static int32_t seen_from(const unit *u, int32_t i) {
-    int32_t window = u->shape->window;
+    int32_t window = u->shape->rule.window;
     return window && i > window ? i - window : 0;
 }
 static int32_t seen_to(const unit *u, int32_t i) {
-    int32_t window = u->shape->window;
+    int32_t window = u->shape->rule.window;
     return window && i + window + 1 < u->length ? i + window + 1 : u->length;
 }
 

@@ -194,8 +194,8 @@ static nerfit_status session_predict(nerfit_session *session, const nf_tagging_c
     if (!tagged || !out) return nf_no_memory(error, count * sizeof *out);
     NF_TRY(nf_tagger_tag(session->tagger, call, texts, count, tagged, error));
     for (size_t i = 0; i < count; i++)
-        NF_TRY(hand_out(session, texts[i].rules ? texts[i].rules : call->rules, &texts[i],
-                        &tagged[i], &out[i], error));
+        NF_TRY(hand_out(session, nf_text_rules(&texts[i], call), &texts[i], &tagged[i], &out[i],
+                        error));
     *predictions = out;
     return NERFIT_OK;
 }

@@ -26,18 +26,19 @@ static nerfit_status reserve(void *items, size_t count, size_t *capacity, size_t
 
 /* ---------------------------------------------------------------- adding */
 
-static nf_shown_entity show(const nf_analysed_text *text, const nf_entity *entity) {
+/* `at`: of the whole text; entities are shown in order, so that it goes on from the one before. */
+static nf_shown_entity show(const nf_analysed_text *text, nf_utf8_place *at,
+                            const nf_entity *entity) {
     if (!entity) return (nf_shown_entity){.entity = {.type = -1, .score = -1}};
     nf_shown_entity shown = {.entity = *entity};
     if (text->word_starts) {
         shown.byte_start = text->word_starts[entity->start];
         shown.byte_end = text->word_ends[entity->end - 1];
     } else {
-        nf_utf8_place at = {text->text, text->size, 0, 0};
-        nf_utf8_go_to(&at, entity->start);
-        shown.byte_start = at.byte;
-        nf_utf8_go_to(&at, entity->end);
-        shown.byte_end = at.byte;
+        nf_utf8_go_to(at, entity->start);
+        shown.byte_start = at->byte;
+        nf_utf8_go_to(at, entity->end);
+        shown.byte_end = at->byte;
     }
     return shown;
 }
@@ -47,6 +48,7 @@ static nerfit_status keep_mistakes(nf_analysis *a, const nf_analysed_text *text,
     const char *copy = nf_arena_copy(&a->arena, text->text, text->size);
     const char *file = text->file ? nf_arena_strdup(&a->arena, text->file) : NULL;
     if (!copy || (text->file && !file)) return nf_no_memory(err, text->size);
+    nf_utf8_place at = {text->text, text->size, 0, 0};
     for (size_t i = 0; i < count; i++)
         if (matches[i].kind != NF_CORRECT)
             a->mistakes[a->n_mistakes++] =
@@ -55,8 +57,8 @@ static nerfit_status keep_mistakes(nf_analysis *a, const nf_analysed_text *text,
                              .text = copy,
                              .line = text->line,
                              .text_size = text->size,
-                             .gold = show(text, matches[i].gold),
-                             .predicted = show(text, matches[i].predicted)};
+                             .gold = show(text, &at, matches[i].gold),
+                             .predicted = show(text, &at, matches[i].predicted)};
     a->n_wrong_texts++;
     return NERFIT_OK;
 }

@@ -95,7 +95,7 @@ nerfit_status nf_scorer_add(nf_scorer *scorer, const char *const *gold,
         counts *c = counts_of(scorer, &p[i], predicted);
         c->predicted++;
         while (at < n_gold && g[at].end < p[i].end) at++; /* one span at most ends there */
-        if (at < n_gold && g[at].start == p[i].start && g[at].end == p[i].end &&
+        if (at < n_gold && nf_entity_same_place(&g[at], &p[i]) &&
             counts_of(scorer, &g[at], gold) == c)
             c->correct++;
     }
@@ -112,9 +112,7 @@ static counts *counts_of_name(nf_scorer *scorer, const char *type) {
 
 static bool is_gold(const nf_scored_text *text, const nf_entity *e) {
     for (size_t i = 0; i < text->n_gold; i++)
-        if (text->gold[i].start == e->start && text->gold[i].end == e->end &&
-            text->gold[i].type == e->type)
-            return true;
+        if (nf_entity_same_place(&text->gold[i], e) && text->gold[i].type == e->type) return true;
     return false;
 }
 

@@ -20,8 +20,7 @@ struct nf_gliner_state {
 
 /* Those of the text's labels, or the call's. */
 static const nf_rules *rules_of(const nf_tagging_work *in, size_t text) {
-    const nf_rules *own = in->run->portion.texts[text].rules;
-    return own ? own : in->job->call.rules;
+    return nf_text_rules(&in->run->portion.texts[text], &in->job->call);
 }
 
 /* ---------------------------------------------------------------- encoding */

@@ -3,21 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
+
 static bool entry_has(const struct nf_label_rules_entry *entry, const char *const *names,
                       size_t count) {
     for (size_t i = 0; i < count && entry->count == count; i++)
         if (strcmp(entry->names[i], names[i]) != 0) return false;
     return entry->count == count;
-}
-
-static nerfit_status label_rules_grow(nf_label_rules *rules, nerfit_error *err) {
-    if (rules->n_entries < rules->capacity) return NERFIT_OK;
-    size_t capacity = rules->capacity ? 2 * rules->capacity : 8;
-    struct nf_label_rules_entry *grown = realloc(rules->entries, capacity * sizeof *grown);
-    if (!grown) return nf_no_memory(err, capacity * sizeof *grown);
-    rules->entries = grown;
-    rules->capacity = capacity;
-    return NERFIT_OK;
 }
 
 static nerfit_status label_rules_make(nf_label_rules *rules, const char *const *names, size_t count,
@@ -32,8 +24,7 @@ static nerfit_status label_rules_make(nf_label_rules *rules, const char *const *
     nerfit_status status =
         nf_rules_make_labels(out->rules, rules->model, NF_DECODE_AUTO, &labels, &rules->arena, err);
     if (status == NERFIT_OK) status = nf_rules_take(out->rules, rules->base, err);
-    if (status == NERFIT_OK)
-        status = nf_gliner_labels_prepare(out->rules->gliner, rules->model, rules->be, err);
+    if (status == NERFIT_OK) status = nf_rules_prepare(out->rules, rules->model, rules->be, err);
     if (status != NERFIT_OK) {
         nf_rules_free(out->rules);
         free(out->rules);
@@ -51,7 +42,9 @@ nerfit_status nf_label_rules_find(nf_label_rules *rules, const char *const *name
             return NERFIT_OK;
         }
     struct nf_label_rules_entry entry;
-    NF_TRY(label_rules_grow(rules, err));
+    if (!nf_array_reserve(&rules->entries, &rules->capacity, rules->n_entries + 1,
+                          sizeof *rules->entries))
+        return nf_no_memory(err, 0);
     NF_TRY(label_rules_make(rules, names, count, &entry, err));
     rules->entries[rules->n_entries++] = entry;
     *out = entry.rules;

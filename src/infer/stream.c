@@ -92,8 +92,7 @@ static nerfit_status stream_tagged(void *user, const nf_portion *portion, size_t
     stream_portion *own = portion->user;
     nf_output_text *text = &own->outputs[index];
     nf_str out = text->out;
-    const nf_rules *own_rules = portion->texts[index].rules;
-    const nf_rules *rules = own_rules ? own_rules : job->call->rules;
+    const nf_rules *rules = nf_text_rules(&portion->texts[index], job->call);
     nf_str_clear(&out);
     *text = (nf_output_text){.document = &own->corpus.documents[index],
                              .tagged = &portion->results[index],

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "infer/tagger_impl.h"
 #include "labels/span_tokens.h"
 #include "text/word_shapes.h"
@@ -72,13 +73,8 @@ static nerfit_status worker_reserve_values(nf_tagging_worker *w, size_t n, nerfi
 /* ---------------------------------------------------------------- encoding */
 
 bool nf_pieces_add(nf_pieces_list *list, const nf_piece *piece) {
-    if (list->count == list->capacity) {
-        size_t capacity = list->capacity ? 2 * list->capacity : 64;
-        nf_piece *grown = realloc(list->items, capacity * sizeof *grown);
-        if (!grown) return false;
-        list->items = grown;
-        list->capacity = capacity;
-    }
+    if (!nf_array_reserve(&list->items, &list->capacity, list->count + 1, sizeof *list->items))
+        return false;
     list->items[list->count++] = *piece;
     return true;
 }
@@ -155,7 +151,7 @@ nerfit_status nf_tagger_finish(const nf_tagging_work *in, size_t text, nerfit_er
     const nf_tagging_job *job = in->job;
     nf_portion_run *run = in->run;
     const nf_text *given = &run->portion.texts[text];
-    const nf_rules *rules = given->rules ? given->rules : job->call.rules;
+    const nf_rules *rules = nf_text_rules(given, &job->call);
     if (rules->lists)
         NF_TRY(nf_lists_amend(rules, &in->worker->lists, given, &run->portion.results[text],
                               &run->arenas[in->index], err));

@@ -37,6 +37,10 @@ typedef struct nf_tagging_call {
     bool entropy;      /* whether nf_tagged's is wanted: it takes the sums over all paths */
 } nf_tagging_call;
 
+static inline const nf_rules *nf_text_rules(const nf_text *text, const nf_tagging_call *call) {
+    return text->rules ? text->rules : call->rules;
+}
+
 /* Texts that are tagged together: batches are of texts of similar length. */
 typedef struct nf_portion {
     const nf_text *texts; /* [count] */

@@ -15,7 +15,7 @@ typedef struct span_index {
 } span_index;
 
 static bool spans_conflict(const nf_entity *a, const nf_entity *b, const nf_span_rules *rules) {
-    if (a->start == b->start && a->end == b->end) return !rules->multi_label;
+    if (nf_entity_same_place(a, b)) return !rules->multi_label;
     if (nf_entity_overlap(a, b) == 0) return false;
     bool inside =
         (a->start <= b->start && a->end >= b->end) || (b->start <= a->start && b->end >= a->end);

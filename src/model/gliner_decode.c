@@ -3,19 +3,16 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/array.h"
+
 void nf_span_list_free(nf_span_list *list) {
     free(list->items);
     *list = (nf_span_list){0};
 }
 
 static nerfit_status span_list_push(nf_span_list *list, nf_entity span, nerfit_error *err) {
-    if (list->count == list->capacity) {
-        size_t capacity = list->capacity ? 2 * list->capacity : 64;
-        nf_entity *grown = realloc(list->items, capacity * sizeof *grown);
-        if (!grown) return nf_no_memory(err, capacity * sizeof *grown);
-        list->items = grown;
-        list->capacity = capacity;
-    }
+    if (!nf_array_reserve(&list->items, &list->capacity, list->count + 1, sizeof *list->items))
+        return nf_no_memory(err, 0);
     list->items[list->count++] = span;
     return NERFIT_OK;
 }

@@ -108,11 +108,14 @@ static nerfit_status encode_labels(nf_gliner_labels *labels, const nf_model *mod
                                    nerfit_error *err) {
     size_t d = model->gliner->config.size, n = 0;
     size_t *missing = malloc(labels->count * sizeof *missing + 1);
-    float *vectors = malloc(LABELS_AT_ONCE * d * sizeof *vectors);
+    if (!missing) return nf_no_memory(err, labels->count * sizeof *missing);
+    cache_read(model->gliner->label_cache, labels, d, missing, &n);
+    float *vectors = n ? malloc(LABELS_AT_ONCE * d * sizeof *vectors) : NULL;
     nf_pass pass = {.be = be};
-    nerfit_status status = missing && vectors ? nf_workspace_new(&pass.ws, be, err)
-                                              : nf_no_memory(err, labels->count * sizeof *missing);
-    if (status == NERFIT_OK) cache_read(model->gliner->label_cache, labels, d, missing, &n);
+    nerfit_status status = NERFIT_OK;
+    if (n)
+        status = vectors ? nf_workspace_new(&pass.ws, be, err)
+                         : nf_no_memory(err, LABELS_AT_ONCE * d * sizeof *vectors);
     for (size_t i = 0; i < n && status == NERFIT_OK; i += LABELS_AT_ONCE)
         status = encode_some(labels, model, &pass, missing + i,
                              n - i < LABELS_AT_ONCE ? n - i : LABELS_AT_ONCE, vectors, err);

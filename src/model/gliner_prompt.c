@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/str.h"
 #include "base/utf8.h"
 
@@ -16,13 +17,8 @@ typedef struct id_list {
 } id_list;
 
 static bool id_list_append(id_list *list, const int32_t *ids, size_t n) {
-    if (list->count + n > list->capacity) {
-        size_t capacity = 2 * (list->count + n) + 16;
-        int32_t *grown = realloc(list->ids, capacity * sizeof *grown);
-        if (!grown) return false;
-        list->ids = grown;
-        list->capacity = capacity;
-    }
+    if (!nf_array_reserve(&list->ids, &list->capacity, list->count + n, sizeof *list->ids))
+        return false;
     if (n) memcpy(list->ids + list->count, ids, n * sizeof *ids);
     list->count += n;
     return true;
@@ -143,28 +139,13 @@ nerfit_status nf_gliner_prompt_room(const nf_gliner_prompt *prompt, const nf_mod
 
 /* ---------------------------------------------------------------- words */
 
-static nerfit_status words_reserve(nf_gliner_words *words, size_t ids, nerfit_error *err) {
-    if (ids > words->ids_capacity) {
-        size_t capacity = 2 * ids + 64;
-        int32_t *grown = realloc(words->ids, capacity * sizeof *grown);
-        if (!grown) return nf_no_memory(err, capacity * sizeof *grown);
-        words->ids = grown;
-        words->ids_capacity = capacity;
-    }
-    return NERFIT_OK;
-}
-
 nerfit_status nf_gliner_words_encode(nf_gliner_words *words, const nf_tokenizer *tokenizer,
                                      nf_tokenizer_scratch *scratch, const char *text, size_t size,
                                      bool characters, nerfit_error *err) {
     NF_TRY(nf_word_pattern_split(&words->words, text, size, characters, err));
     size_t n = words->words.count;
-    if (n + 1 > words->firsts_capacity) {
-        size_t *grown = realloc(words->firsts, (2 * n + 1) * sizeof *grown);
-        if (!grown) return nf_no_memory(err, 2 * n * sizeof *grown);
-        words->firsts = grown;
-        words->firsts_capacity = 2 * n + 1;
-    }
+    if (!nf_array_reserve(&words->firsts, &words->firsts_capacity, n + 1, sizeof *words->firsts))
+        return nf_no_memory(err, 0);
     words->n_ids = 0;
     words->firsts[0] = 0;
     for (size_t w = 0; w < n; w++) {
@@ -172,7 +153,9 @@ nerfit_status nf_gliner_words_encode(nf_gliner_words *words, const nf_tokenizer 
         nf_encoding *e = &words->encoding;
         NF_TRY(nf_tokenizer_encode_with(tokenizer, scratch, text + word->byte_start,
                                         word->byte_end - word->byte_start, false, e, err));
-        NF_TRY(words_reserve(words, words->n_ids + e->length, err));
+        if (!nf_array_reserve(&words->ids, &words->ids_capacity, words->n_ids + e->length,
+                              sizeof *words->ids))
+            return nf_no_memory(err, 0);
         if (e->length) memcpy(words->ids + words->n_ids, e->ids, e->length * sizeof *e->ids);
         words->n_ids += e->length;
         words->firsts[w + 1] = words->n_ids;

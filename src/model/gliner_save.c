@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "model/gliner.h"
@@ -46,13 +47,8 @@ typedef struct tensor_list {
 } tensor_list;
 
 static nf_to_store *list_add(tensor_list *list) {
-    if (list->count == list->capacity) {
-        size_t capacity = 2 * list->capacity + 64;
-        nf_to_store *grown = realloc(list->items, capacity * sizeof *grown);
-        if (!grown) return NULL;
-        list->items = grown;
-        list->capacity = capacity;
-    }
+    if (!nf_array_reserve(&list->items, &list->capacity, list->count + 1, sizeof *list->items))
+        return NULL;
     return &list->items[list->count++];
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "model/gliner_pass.h"
 
 /* What comes of a word, or of a label, alone: the sums before the relu are
@@ -165,15 +166,9 @@ static nerfit_status find_token_spans(nf_gliner_run *run, size_t t) {
                        spans[known - 1].end != (int32_t)j)
                     known--;
                 if (known && spans[known - 1].start == (int32_t)i) continue;
-                if (out->n_spans == capacity) {
-                    capacity = capacity ? 2 * capacity : 64;
-                    struct nf_gliner_span *grown = realloc(spans, capacity * sizeof *grown);
-                    if (!grown) {
-                        nf_no_room(capacity * sizeof *grown);
-                        free(spans);
-                        return NERFIT_NO_MEMORY;
-                    }
-                    spans = grown;
+                if (!nf_array_reserve(&spans, &capacity, out->n_spans + 1, sizeof *spans)) {
+                    free(spans);
+                    return NERFIT_NO_MEMORY;
                 }
                 spans[out->n_spans++] = (struct nf_gliner_span){(int32_t)i, (int32_t)j};
             }

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "nn/linear.h"
 
 typedef struct member {
@@ -135,15 +136,8 @@ void nf_team_arrange(const nf_team *team, const size_t *lengths, size_t count, s
 static nerfit_status divide(nf_team *team, const nf_pass *pass) {
     const nf_sequences *all = &pass->sequences;
     size_t texts = (size_t)all->n_sequences, needed = texts + 1;
-    if (needed > team->capacity) {
-        int32_t *grown = realloc(team->ends, needed * sizeof *grown);
-        if (!grown) {
-            nf_no_room(needed * sizeof *grown);
-            return NERFIT_NO_MEMORY;
-        }
-        team->ends = grown;
-        team->capacity = needed;
-    }
+    if (!nf_array_reserve(&team->ends, &team->capacity, needed, sizeof *team->ends))
+        return NERFIT_NO_MEMORY;
     pass->be->ints_out(pass->be, team->ends, all->cu_seqlens, needed);
     size_t text = 0;
     for (int i = 0; i < team->count; i++) {

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "text/regex_impl.h"
 #include "text/unicode.h"
 
@@ -45,15 +46,10 @@ static bool spend(machine *m, size_t work) {
 
 static bool push(machine *m, struct nf_regex_entry entry) {
     nf_regex_scratch *s = m->scratch;
-    if (m->count == s->capacity) {
-        size_t capacity = s->capacity ? s->capacity * 2 : 64;
-        struct nf_regex_entry *grown = realloc(s->stack, capacity * sizeof *grown);
-        if (!grown) {
-            m->failure = NF_REGEX_NO_MEMORY;
-            return false;
-        }
-        s->stack = grown;
-        s->capacity = capacity;
+    if (m->count == s->capacity &&
+        !nf_array_reserve(&s->stack, &s->capacity, m->count + 1, sizeof *s->stack)) {
+        m->failure = NF_REGEX_NO_MEMORY;
+        return false;
     }
     s->stack[m->count++] = entry;
     return true;

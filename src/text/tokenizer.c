@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/utf8.h"
 #include "text/pre_tokenizer.h"
 #include "text/tokenizer_impl.h"
@@ -54,13 +55,9 @@ static bool push_added(const nf_tokenizer *t, nf_work *work, nf_piece piece, int
             before += leading;
             after = blank ? after + 1 : 0;
         }
-        if (work->stripped_count == work->stripped_capacity) {
-            size_t capacity = work->stripped_capacity ? work->stripped_capacity * 2 : 16;
-            nf_stripped *grown = realloc(work->stripped, capacity * sizeof *grown);
-            if (!grown) return false;
-            work->stripped = grown;
-            work->stripped_capacity = capacity;
-        }
+        if (!nf_array_reserve(&work->stripped, &work->stripped_capacity, work->stripped_count + 1,
+                              sizeof *work->stripped))
+            return false;
         work->stripped[work->stripped_count++] = (nf_stripped){out->length, before, after};
     }
     nf_encoding_push(out, piece.token, piece.start, piece.end, word);

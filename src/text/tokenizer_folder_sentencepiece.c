@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/base64.h"
 #include "base/file.h"
 #include "base/number.h"
@@ -272,12 +273,8 @@ static nerfit_status find_pairs(const nf_sp_model *m, bool normal_only, pair **o
             if (nf_string_table_get(&table, text, at) < 0 ||
                 nf_string_table_get(&table, text + at, length - at) < 0)
                 continue;
-            if (*count == capacity) {
-                capacity = capacity * 2 + 1024;
-                pair *grown = realloc(*out, capacity * sizeof *grown);
-                if (!grown) return nf_no_memory(err, capacity * sizeof *grown);
-                *out = grown;
-            }
+            if (!nf_array_reserve(out, &capacity, *count + 1, sizeof **out))
+                return nf_no_memory(err, 0);
             (*out)[(*count)++] =
                 (pair){normal_only ? m->pieces[i].score : 0, (uint32_t)i, (uint32_t)at};
         }

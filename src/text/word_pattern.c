@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/script.h"
 #include "text/unicode.h"
 #include "text/unicode_class.h"
@@ -14,13 +15,8 @@ bool nf_word_pattern_is_word(uint32_t c) {
 }
 
 static bool pattern_words_push(nf_pattern_words *words, nf_pattern_word word) {
-    if (words->count == words->capacity) {
-        size_t capacity = words->capacity ? 2 * words->capacity : 64;
-        nf_pattern_word *grown = realloc(words->items, capacity * sizeof *grown);
-        if (!grown) return false;
-        words->items = grown;
-        words->capacity = capacity;
-    }
+    if (!nf_array_reserve(&words->items, &words->capacity, words->count + 1, sizeof *words->items))
+        return false;
     words->items[words->count++] = word;
     return true;
 }

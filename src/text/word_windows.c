@@ -3,6 +3,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "base/array.h"
+
 /* The end of a window from `start` on: one word at least. */
 static size_t word_window_end(const size_t *first_tokens, size_t n_words,
                               const nf_word_limits *limits, size_t start) {
@@ -29,21 +31,15 @@ static size_t word_window_next(const size_t *first_tokens, const nf_word_limits 
 nerfit_status nf_word_windows_plan(nf_word_window **out, size_t *count, const size_t *first_tokens,
                                    size_t n_words, const nf_word_limits *limits,
                                    nerfit_error *err) {
-    size_t capacity = 4, start = 0;
+    size_t capacity = 0, start = 0;
     *count = 0;
-    *out = malloc(capacity * sizeof **out);
-    if (!*out) return nf_no_memory(err, capacity * sizeof **out);
+    *out = NULL;
     while (start < n_words) {
         size_t end = word_window_end(first_tokens, n_words, limits, start);
-        if (*count == capacity) {
-            capacity *= 2;
-            nf_word_window *grown = realloc(*out, capacity * sizeof *grown);
-            if (!grown) {
-                free(*out);
-                *out = NULL;
-                return nf_no_memory(err, capacity * sizeof *grown);
-            }
-            *out = grown;
+        if (!nf_array_reserve(out, &capacity, *count + 1, sizeof **out)) {
+            free(*out);
+            *out = NULL;
+            return nf_no_memory(err, 0);
         }
         (*out)[(*count)++] = (nf_word_window){start, end};
         if (end == n_words) break;

@@ -3,18 +3,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "text/bpe.h"
 #include "text/unigram.h"
 
 bool nf_pieces_push(nf_pieces *pieces, size_t start, size_t end, int32_t token) {
     if (start >= end) return true;
-    if (pieces->count == pieces->capacity) {
-        size_t capacity = pieces->capacity ? pieces->capacity * 2 : 64;
-        nf_piece *items = realloc(pieces->items, capacity * sizeof *items);
-        if (!items) return false;
-        pieces->items = items;
-        pieces->capacity = capacity;
-    }
+    if (pieces->count == pieces->capacity &&
+        !nf_array_reserve(&pieces->items, &pieces->capacity, pieces->count + 1,
+                          sizeof *pieces->items))
+        return false;
     pieces->items[pieces->count++] = (nf_piece){(uint32_t)start, (uint32_t)end, token};
     return true;
 }

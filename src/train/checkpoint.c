@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/number.h"
@@ -269,14 +270,9 @@ static size_t list_steps(const char *folder, int64_t **steps) {
     for (struct dirent *entry; (entry = readdir(dir));) {
         int64_t step = step_of(entry->d_name);
         if (step < 0) continue;
-        if (count == capacity) {
-            capacity = capacity ? 2 * capacity : 16;
-            int64_t *grown = realloc(*steps, capacity * sizeof *grown);
-            if (!grown) {
-                closedir(dir);
-                return SIZE_MAX;
-            }
-            *steps = grown;
+        if (!nf_array_reserve(steps, &capacity, count + 1, sizeof **steps)) {
+            closedir(dir);
+            return SIZE_MAX;
         }
         size_t at = count++;
         for (; at > 0 && (*steps)[at - 1] > step; at--) (*steps)[at] = (*steps)[at - 1];

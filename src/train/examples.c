@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/utf8.h"
 #include "data/weights.h"
 #include "labels/span_tokens.h"
@@ -38,13 +39,8 @@ void nf_examples_free(nf_examples *examples) {
 }
 
 nf_example *nf_examples_add(nf_examples *out) {
-    if (out->count == out->capacity) {
-        size_t capacity = out->capacity ? 2 * out->capacity : 64;
-        nf_example *grown = realloc(out->items, capacity * sizeof *grown);
-        if (!grown) return NULL;
-        out->items = grown;
-        out->capacity = capacity;
-    }
+    if (!nf_array_reserve(&out->items, &out->capacity, out->count + 1, sizeof *out->items))
+        return NULL;
     return &out->items[out->count++];
 }
 

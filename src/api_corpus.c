@@ -83,22 +83,22 @@ nerfit_status nerfit_annotation_add(nerfit_annotation *a, int64_t start, int64_t
 }
 
 static nerfit_status parse_line(const nerfit_callbacks *callbacks, nerfit_annotation *a,
-                                nf_corpus *corpus, const char *line, size_t size, const char *path,
-                                long number, const nf_log *log, nerfit_error *error) {
+                                nf_corpus *corpus, const nf_given_document *line, const nf_log *log,
+                                nerfit_error *error) {
     a->has_text = false;
     a->spans.count = 0;
     nf_arena_free(&a->arena);
-    nerfit_status status = callbacks->parse(callbacks->user, line, size, a);
+    nerfit_status status = callbacks->parse(callbacks->user, line->text, line->text_size, a);
     if (status != NERFIT_OK)
-        return nf_fail_at(error, status, path, number, 0, "the parse callback returned \"%s\"",
-                          nerfit_status_text(status));
+        return nf_fail_at(error, status, line->file, line->line, 0,
+                          "the parse callback returned \"%s\"", nerfit_status_text(status));
     if (!a->has_text) return NERFIT_OK;
     nf_given_document given = {.text = nf_str_text(&a->text),
                                .text_size = a->text.length,
                                .spans = a->spans.items,
                                .n_spans = a->spans.count,
-                               .file = path,
-                               .line = number};
+                               .file = line->file,
+                               .line = line->line};
     return nf_corpus_add(corpus, &given, log, error);
 }
 
@@ -108,11 +108,12 @@ nerfit_status nf_corpus_parse_lines(nf_corpus *corpus, const nerfit_callbacks *c
     NF_TRY(nf_file_open(&file, path, error));
     nf_lines lines = nf_lines_of(file.data, file.size);
     nerfit_annotation a = {0};
-    const char *line;
-    size_t size;
+    nf_given_document line = {.file = path};
     nerfit_status status = NERFIT_OK;
-    while (status == NERFIT_OK && nf_lines_next(&lines, &line, &size))
-        status = parse_line(callbacks, &a, corpus, line, size, path, lines.number, log, error);
+    while (status == NERFIT_OK && nf_lines_next(&lines, &line.text, &line.text_size)) {
+        line.line = lines.number;
+        status = parse_line(callbacks, &a, corpus, &line, log, error);
+    }
     nf_str_free(&a.text);
     nf_given_list_free(&a.spans);
     nf_arena_free(&a.arena);

@@ -17,7 +17,8 @@ static void check(const char *text, const char *expected) {
         starts[e.length] = i, ends[e.length] = i + 1;
         words[e.length++] = (int32_t)i;
     }
-    assert_ok(nf_word_starts(&e, 0, 0, text, strlen(text), NF_WORDS_BLANKS, begins, &error),
+    assert_ok(nf_word_starts(&(nf_encoded_text){&e, 0, 0, text, strlen(text)}, NF_WORDS_BLANKS,
+                             begins, &error),
               &error);
     for (size_t i = 0; i < e.length; i++) {
         if (begins[i] && i) *at++ = '|';

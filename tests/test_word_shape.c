@@ -29,9 +29,10 @@ static void check(const char *text, const char *expected) {
         do c++;
         while (((unsigned char)*c & 0xC0) == 0x80);
     }
-    assert_ok(nf_word_starts(&e, 0, 0, text, strlen(text), NF_WORDS_BLANKS, begins, &error),
+    assert_ok(nf_word_starts(&(nf_encoded_text){&e, 0, 0, text, strlen(text)}, NF_WORDS_BLANKS,
+                             begins, &error),
               &error);
-    nf_word_shapes(&e, 0, 0, text, strlen(text), begins, shapes);
+    nf_word_shapes(&(nf_encoded_text){&e, 0, 0, text, strlen(text)}, begins, shapes);
     for (size_t i = 0; i < e.length; i++) {
         if (begins[i])
             *at++ = letters[shapes[i]];

@@ -50,7 +50,8 @@ static void check_cases(void **state) {
         assert_ok(nf_tokenizer_encode(t, cases[i].text, size, false, &e, &err), &err);
         bool starts[256];
         assert_true(e.length < 256);
-        assert_ok(nf_word_starts(&e, 0, 0, cases[i].text, size, NF_WORDS_TOKENIZER, starts, &err),
+        assert_ok(nf_word_starts(&(nf_encoded_text){&e, 0, 0, cases[i].text, size},
+                                 NF_WORDS_TOKENIZER, starts, &err),
                   &err);
         for (size_t k = 0; k < e.length; k++) {
             if (!starts[k]) continue;
@@ -128,9 +129,10 @@ static void check_subword_ranges(void **state) {
         size_t size = strlen(rows[i].text), n = 0;
         assert_ok(nf_tokenizer_encode(t, rows[i].text, size, false, &e, &err), &err);
         assert_true(e.length < 64);
-        assert_ok(nf_word_starts(&e, 0, 0, rows[i].text, size, NF_WORDS_TOKENIZER, begins, &err),
+        assert_ok(nf_word_starts(&(nf_encoded_text){&e, 0, 0, rows[i].text, size},
+                                 NF_WORDS_TOKENIZER, begins, &err),
                   &err);
-        nf_subword_ranges(&e, 0, 0, rows[i].text, size, begins, starts, ends);
+        nf_subword_ranges(&(nf_encoded_text){&e, 0, 0, rows[i].text, size}, begins, starts, ends);
         for (size_t k = 0; k < e.length; k++)
             n += (size_t)snprintf(shown + n, sizeof shown - n, "%s%u-%u", k ? " " : "", starts[k],
                                   ends[k]);
@@ -175,13 +177,15 @@ static void round_trip(const nf_tokenizer *t, const nf_document *d, tally *sum) 
     size_t *words = calloc(n + 2, sizeof *words);
     nf_entity *spans = calloc(n + 1, sizeof *spans);
     nf_arena arena = {0};
-    assert_ok(nf_word_starts(&e, 0, 0, d->text, d->text_size, NF_WORDS_TOKENIZER, starts, &err),
+    assert_ok(nf_word_starts(&(nf_encoded_text){&e, 0, 0, d->text, d->text_size},
+                             NF_WORDS_TOKENIZER, starts, &err),
               &err);
     for (size_t i = 0; i < n; i++)
         tagged.tokens[i] =
             (nf_tagged_token){.start = e.starts[i], .end = e.ends[i], .starts_word = starts[i]};
     uint32_t *ranges = calloc(2 * n + 1, sizeof *ranges);
-    nf_subword_ranges(&e, 0, 0, d->text, d->text_size, starts, ranges, ranges + n);
+    nf_subword_ranges(&(nf_encoded_text){&e, 0, 0, d->text, d->text_size}, starts, ranges,
+                      ranges + n);
     for (size_t i = 0; i < n; i++) {
         tagged.tokens[i].text_start = ranges[i];
         tagged.tokens[i].text_end = ranges[n + i];

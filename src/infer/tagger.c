@@ -102,10 +102,9 @@ static nerfit_status make_tokens(const nf_tagger *t, nf_tagging_worker *w, const
     size_t n = e->length - t->before - t->after;
     *result = (nf_tagged){.n_tokens = n};
     NF_TRY(worker_reserve_tokens(w, n, err));
-    NF_TRY(nf_word_starts(e, t->before, t->after, text->text, text->size, rules->words,
-                          w->starts_word, err));
-    nf_subword_ranges(e, t->before, t->after, text->text, text->size, w->starts_word, w->ranges,
-                      w->ranges + n);
+    const nf_encoded_text encoded = {e, t->before, t->after, text->text, text->size};
+    NF_TRY(nf_word_starts(&encoded, rules->words, w->starts_word, err));
+    nf_subword_ranges(&encoded, w->starts_word, w->ranges, w->ranges + n);
     nf_tagged_token *tokens = result->tokens = nf_arena_alloc(arena, n * sizeof *tokens);
     uint32_t *words = result->words = nf_arena_alloc(arena, (n + 1) * sizeof *words);
     if (!tokens || !words) return nf_no_memory(err, n * sizeof *tokens);
@@ -186,8 +185,9 @@ nerfit_status nf_tagger_encode(const nf_tagging_work *in, size_t text, nerfit_er
     NF_TRY(make_tokens(t, w, rules, arena, given, result, err));
     if (t->model->encoder.embedding.shapes) {
         shapes = w->shapes;
-        nf_word_shapes(&w->encoding, t->before, t->after, given->text, given->size, w->starts_word,
-                       shapes);
+        const nf_encoded_text encoded = {&w->encoding, t->before, t->after, given->text,
+                                         given->size};
+        nf_word_shapes(&encoded, w->starts_word, shapes);
     }
     NF_TRY(divide_text(in, text, shapes, &count, err));
     atomic_init(&state->pieces_left, count);

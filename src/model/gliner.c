@@ -40,14 +40,17 @@ static bool gliner_mlp(gliner_builder *b, nf_gliner_mlp *mlp, const char *name, 
            (mlp->out = gliner_linear(b, name, ".3", inner, out));
 }
 
+typedef struct gliner_place {
+    size_t rows, cols, first_row, first_col;
+} gliner_place;
+
 /* A linear layer whose weight is the part of "name.weight" [rows, cols] from first_row, first_col
  * on; `bias`: it has those rows of "name.bias" (all of it, if first_row is 0 and out is rows). */
-static nf_linear *gliner_part(gliner_builder *b, const char *name, size_t rows, size_t cols,
-                              size_t first_row, size_t first_col, size_t out, size_t in,
-                              bool bias) {
+static nf_linear *gliner_part(gliner_builder *b, const char *name, gliner_place at, size_t out,
+                              size_t in, bool bias) {
     nf_gliner *g = b->gliner;
     char path[256];
-    snprintf(path, sizeof path, "%s#%zu,%zu", name, first_row, first_col);
+    snprintf(path, sizeof path, "%s#%zu,%zu", name, at.first_row, at.first_col);
     nf_linear *linear = nf_linear_new(b->net, path, in, out, bias);
     if (!linear) return NULL;
     snprintf(path, sizeof path, "%s.weight", name);
@@ -56,11 +59,12 @@ static nf_linear *gliner_part(gliner_builder *b, const char *name, size_t rows, 
     const char *bias_name = nf_arena_strdup(&b->net->arena, path);
     if (!weight || !bias_name) return NULL;
     g->parts[g->n_parts++] =
-        (nf_gliner_part){linear->weight, weight, rows, cols, first_row, first_col};
-    if (bias && out == rows)
+        (nf_gliner_part){linear->weight, weight, at.rows, at.cols, at.first_row, at.first_col};
+    if (bias && out == at.rows)
         linear->bias->name = bias_name;
     else if (bias)
-        g->parts[g->n_parts++] = (nf_gliner_part){linear->bias, bias_name, 1, rows, 0, first_row};
+        g->parts[g->n_parts++] =
+            (nf_gliner_part){linear->bias, bias_name, 1, at.rows, 0, at.first_row};
     return linear;
 }
 
@@ -79,9 +83,10 @@ static bool gliner_span_head(gliner_builder *b, nf_span_mode mode) {
     snprintf(name, sizeof name, "%sproject_end", prefix);
     if (!gliner_mlp(b, &head->end, name, d, inner, d)) return false;
     snprintf(name, sizeof name, "%sout_project%s", prefix, marker ? "" : ".0");
-    head->from_start = gliner_part(b, name, out, cols, 0, 0, out, d, true);
-    head->from_end = gliner_part(b, name, out, cols, 0, d, out, d, false);
-    if (mean) head->from_mean = gliner_part(b, name, out, cols, 0, 2 * d, out, d, false);
+    head->from_start = gliner_part(b, name, (gliner_place){out, cols, 0, 0}, out, d, true);
+    head->from_end = gliner_part(b, name, (gliner_place){out, cols, 0, d}, out, d, false);
+    if (mean)
+        head->from_mean = gliner_part(b, name, (gliner_place){out, cols, 0, 2 * d}, out, d, false);
     if (!marker) head->out = gliner_linear(b, prefix, "out_project.3", out, d);
     return head->from_start && head->from_end && (!mean || head->from_mean) &&
            (marker || head->out);
@@ -95,13 +100,16 @@ static bool gliner_token_head(gliner_builder *b) {
     if (!(b->gliner->token = head)) return false;
     head->stream = nf_network_dropout_stream(b->net);
     for (size_t i = 0; i < 2; i++) {
-        head->word[i] = gliner_part(b, token, 2 * d, d, i * d, 0, d, d, true);
-        head->label[i] = gliner_part(b, label, 2 * d, d, i * d, 0, d, d, true);
+        head->word[i] = gliner_part(b, token, (gliner_place){2 * d, d, i * d, 0}, d, d, true);
+        head->label[i] = gliner_part(b, label, (gliner_place){2 * d, d, i * d, 0}, d, d, true);
         if (!head->word[i] || !head->label[i]) return false;
     }
-    return (head->from_word = gliner_part(b, mlp, 4 * d, 3 * d, 0, 0, 4 * d, d, true)) &&
-           (head->from_label = gliner_part(b, mlp, 4 * d, 3 * d, 0, d, 4 * d, d, false)) &&
-           (head->from_product = gliner_part(b, mlp, 4 * d, 3 * d, 0, 2 * d, 4 * d, d, false)) &&
+    return (head->from_word =
+                gliner_part(b, mlp, (gliner_place){4 * d, 3 * d, 0, 0}, 4 * d, d, true)) &&
+           (head->from_label =
+                gliner_part(b, mlp, (gliner_place){4 * d, 3 * d, 0, d}, 4 * d, d, false)) &&
+           (head->from_product =
+                gliner_part(b, mlp, (gliner_place){4 * d, 3 * d, 0, 2 * d}, 4 * d, d, false)) &&
            (head->out = gliner_linear(b, "scorer.", "out_mlp.3", 4 * d, 3));
 }
 

@@ -212,58 +212,63 @@ typedef struct span_list {
     size_t first_portion; /* counts portions over the batch, for the dropout's numbers */
 } span_list;
 
-/* The portion's first and last words. */
-static nerfit_status portion_places(const nf_pass *pass, const span_list *list, size_t at, size_t n,
-                                    const int32_t **from, const int32_t **to) {
+/* Spans that are looked at together. */
+typedef struct span_portion {
+    size_t n;
+    const int32_t *from, *to; /* [n] their first and last words */
+    nf_values *sums, *dots;   /* [n, width], [n, C] */
+    nf_values *dsums, *ddots; /* as these */
+    nf_dropout dropout;
+} span_portion;
+
+static nerfit_status portion_places(const nf_pass *pass, const span_list *list, size_t at,
+                                    span_portion *p) {
     int32_t places[2][SPANS_AT_ONCE];
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < p->n; i++) {
         places[0][i] = list->spans[at + i].start;
         places[1][i] = list->spans[at + i].end;
     }
-    *from = nf_workspace_ints(pass->ws, places[0], n);
-    *to = nf_workspace_ints(pass->ws, places[1], n);
-    return *from && *to ? NERFIT_OK : NERFIT_NO_MEMORY;
+    p->from = nf_workspace_ints(pass->ws, places[0], p->n);
+    p->to = nf_workspace_ints(pass->ws, places[1], p->n);
+    return p->from && p->to ? NERFIT_OK : NERFIT_NO_MEMORY;
 }
 
 /* The portion's sums behind the relu, and their products with the labels. */
-static void portion_forward(const nf_gliner_run *run, const span_list *list, const int32_t *from,
-                            const int32_t *to, size_t n, const nf_dropout *dropout, nf_values *sums,
-                            nf_values *dots) {
+static void portion_forward(const nf_gliner_run *run, const span_list *list,
+                            const span_portion *p) {
     nf_backend *be = run->pass->be;
-    size_t width = list->width, c = list->n_labels;
-    if (!list->labels) sums = dots;
-    be->embedding_forward(be, sums, list->start, from, n, width, false);
-    be->embedding_forward(be, sums, list->end, to, n, width, true);
+    size_t width = list->width, c = list->n_labels, n = p->n;
+    nf_values *sums = list->labels ? p->sums : p->dots;
+    be->embedding_forward(be, sums, list->start, p->from, n, width, false);
+    be->embedding_forward(be, sums, list->end, p->to, n, width, true);
     if (list->labels) {
         be->activation_forward(be, NF_ACTIVATION_RELU, sums, sums, n * width);
-        if (dropout->p > 0.0) be->dropout(be, sums, sums, n * width, dropout);
-        be->matmul(be, dots, sums, list->labels,
+        if (p->dropout.p > 0.0) be->dropout(be, sums, sums, n * width, &p->dropout);
+        be->matmul(be, p->dots, sums, list->labels,
                    &(nf_product){.m = n, .n = c, .k = width, .trans_b = true, .alpha = 1.0});
     }
-    be->add_rows(be, dots, list->bias, n, c);
+    be->add_rows(be, p->dots, list->bias, n, c);
 }
 
 /* From ddots [n, C] to the sides' and the labels' gradients. */
-static void portion_backward(const nf_gliner_run *run, const span_list *list, const int32_t *from,
-                             const int32_t *to, size_t n, const nf_dropout *dropout,
-                             nf_values *sums, nf_values *dsums, nf_values *ddots) {
+static void portion_backward(const nf_gliner_run *run, const span_list *list,
+                             const span_portion *p) {
     nf_backend *be = run->pass->be;
-    size_t width = list->width, c = list->n_labels;
-    be->column_sums(be, list->dbias, ddots, n, c);
+    size_t width = list->width, c = list->n_labels, n = p->n;
+    nf_values *dsums = list->labels ? p->dsums : p->ddots;
+    be->column_sums(be, list->dbias, p->ddots, n, c);
     if (list->labels) {
         be->matmul(
-            be, list->dlabels, ddots, sums,
+            be, list->dlabels, p->ddots, p->sums,
             &(nf_product){
                 .m = c, .n = width, .k = n, .trans_a = true, .alpha = 1.0, .accumulate = true});
-        be->matmul(be, dsums, ddots, list->labels,
+        be->matmul(be, dsums, p->ddots, list->labels,
                    &(nf_product){.m = n, .n = width, .k = c, .alpha = 1.0});
-        if (dropout->p > 0.0) be->dropout(be, dsums, dsums, n * width, dropout);
-        be->activation_backward(be, NF_ACTIVATION_RELU, dsums, dsums, sums, n * width);
-    } else {
-        dsums = ddots;
+        if (p->dropout.p > 0.0) be->dropout(be, dsums, dsums, n * width, &p->dropout);
+        be->activation_backward(be, NF_ACTIVATION_RELU, dsums, dsums, p->sums, n * width);
     }
-    be->embedding_backward(be, list->dstart, dsums, from, n, width, -1);
-    be->embedding_backward(be, list->dend, dsums, to, n, width, -1);
+    be->embedding_backward(be, list->dstart, dsums, p->from, n, width, -1);
+    be->embedding_backward(be, list->dend, dsums, p->to, n, width, -1);
 }
 
 /* Logits [count, C], or, where there is a lesson, the sum of their losses against labels [count, C] and,
@@ -280,19 +285,19 @@ static nerfit_status run_portion(const nf_gliner_run *run, const span_list *list
     nf_backend *be = run->pass->be;
     nf_workspace *ws = run->pass->ws;
     size_t c = list->n_labels, portion = list->first_portion + at / SPANS_AT_ONCE;
-    const int32_t *from, *to;
-    nf_dropout dropout = nf_gliner_dropout(run, run->gliner->span->stream,
-                                           (uint64_t)portion * SPANS_AT_ONCE * list->width);
-    NF_TRY(portion_places(run->pass, list, at, n, &from, &to));
-    portion_forward(run, list, from, to, n, &dropout, sums, dots);
+    span_portion p = {.n = n, .sums = sums, .dots = dots};
+    p.dropout = nf_gliner_dropout(run, run->gliner->span->stream,
+                                  (uint64_t)portion * SPANS_AT_ONCE * list->width);
+    NF_TRY(portion_places(run->pass, list, at, &p));
+    portion_forward(run, list, &p);
     if (!run->lesson) {
         be->to_f32(be, work->logits + at * c, dots, n * c);
         return NERFIT_OK;
     }
     const nf_gliner_loss *o = run->lesson->loss;
     bool keeps = nf_gliner_keeps(run);
-    nf_values *ddots = keeps ? nf_workspace_reals(ws, n * c) : NULL;
-    nf_values *dsums = keeps && list->labels ? nf_workspace_reals(ws, n * list->width) : NULL;
+    if (keeps) p.ddots = nf_workspace_reals(ws, n * c);
+    if (keeps && list->labels) p.dsums = nf_workspace_reals(ws, n * list->width);
     const nf_focal_targets targets = {.labels = nf_workspace_ints(ws, work->labels + at * c, n * c),
                                       .n = n * c,
                                       .alpha = o->alpha,
@@ -301,9 +306,9 @@ static nerfit_status run_portion(const nf_gliner_run *run, const span_list *list
                                       .smoothing = o->smoothing};
     if (nf_workspace_failed(ws)) return NERFIT_NO_MEMORY;
     work->loss += work->weight *
-                  be->focal_loss(be, ddots, dots, &targets,
+                  be->focal_loss(be, p.ddots, dots, &targets,
                                  work->weight * run->lesson->grad_scale / run->lesson->divisor);
-    if (keeps) portion_backward(run, list, from, to, n, &dropout, sums, dsums, ddots);
+    if (keeps) portion_backward(run, list, &p);
     return NERFIT_OK;
 }
 

@@ -9,61 +9,58 @@
 
 /* What comes of a word, or of a label, alone: the sums before the relu are
  * from_word(t0) + from_label(l0) + from_product(t1 * l1). */
+typedef struct token_side {
+    size_t rows;
+    nf_values *sums, *factors;   /* [rows, 4D], [rows, D] */
+    nf_values *dsums, *dfactors; /* as these */
+    nf_linear_saved in[2], outer;
+} token_side;
+
 typedef struct token_sides {
-    nf_values *words, *factors; /* [n_words, 4D], [n_words, D] */
-    nf_values *labels, *scales; /* [n_labels, 4D], [n_labels, D] */
-    nf_linear_saved word[2], label[2], from_word, from_label;
-    nf_values *dwords, *dfactors, *dlabels, *dscales; /* as above */
+    token_side word, label;
 } token_sides;
 
 /* ---------------------------------------------------------------- sides */
 
-/* first = outer(in[0](x)), second = in[1](x). */
-static nerfit_status half_forward(const nf_gliner_run *run, nf_linear *const *in,
-                                  const nf_linear *outer, nf_values *first, nf_values *second,
-                                  const nf_values *x, size_t rows, nf_linear_saved *saved,
-                                  nf_linear_saved *outer_kept) {
-    nf_values *inner = nf_workspace_reals(run->pass->ws, rows * run->gliner->config.size);
-    if (nf_workspace_failed(run->pass->ws)) return NERFIT_NO_MEMORY;
-    NF_TRY(nf_gliner_linear(in[0], run->pass, inner, x, rows, NF_ACTIVATION_NONE, &saved[0]));
-    NF_TRY(nf_gliner_linear(outer, run->pass, first, inner, rows, NF_ACTIVATION_NONE, outer_kept));
-    return nf_gliner_linear(in[1], run->pass, second, x, rows, NF_ACTIVATION_NONE, &saved[1]);
+/* sums = outer(in[0](x)), factors = in[1](x). */
+static nerfit_status side_forward(const nf_gliner_run *run, token_side *s, nf_linear *const *in,
+                                  const nf_linear *outer, const nf_values *x) {
+    nf_workspace *ws = run->pass->ws;
+    size_t d = run->gliner->config.size;
+    s->sums = nf_workspace_reals(ws, s->rows * 4 * d);
+    s->factors = nf_workspace_reals(ws, s->rows * d);
+    nf_values *inner = nf_workspace_reals(ws, s->rows * d);
+    if (nf_workspace_failed(ws)) return NERFIT_NO_MEMORY;
+    NF_TRY(nf_gliner_linear(in[0], run->pass, inner, x, s->rows, NF_ACTIVATION_NONE, &s->in[0]));
+    NF_TRY(
+        nf_gliner_linear(outer, run->pass, s->sums, inner, s->rows, NF_ACTIVATION_NONE, &s->outer));
+    return nf_gliner_linear(in[1], run->pass, s->factors, x, s->rows, NF_ACTIVATION_NONE,
+                            &s->in[1]);
 }
 
 /* Adds to dx. */
-static nerfit_status half_backward(const nf_gliner_run *run, nf_linear *const *in,
-                                   const nf_linear *outer, nf_values *dx, const nf_values *dfirst,
-                                   const nf_values *dsecond, size_t rows,
-                                   const nf_linear_saved *saved,
-                                   const nf_linear_saved *outer_kept) {
-    nf_values *dinner = nf_workspace_reals(run->pass->ws, rows * run->gliner->config.size);
-    if (nf_workspace_failed(run->pass->ws)) return NERFIT_NO_MEMORY;
-    NF_TRY(nf_gliner_linear_backward(outer, run->pass, dinner, dfirst, rows, outer_kept, false));
-    NF_TRY(nf_gliner_linear_backward(in[0], run->pass, dx, dinner, rows, &saved[0], true));
-    return nf_gliner_linear_backward(in[1], run->pass, dx, dsecond, rows, &saved[1], true);
+static nerfit_status side_backward(const nf_gliner_run *run, const token_side *s,
+                                   nf_linear *const *in, const nf_linear *outer, nf_values *dx) {
+    const nf_pass *pass = run->pass;
+    nf_values *dinner = nf_workspace_reals(pass->ws, s->rows * run->gliner->config.size);
+    if (nf_workspace_failed(pass->ws)) return NERFIT_NO_MEMORY;
+    NF_TRY(nf_gliner_linear_backward(outer, pass, dinner, s->dsums, s->rows, &s->outer, false));
+    NF_TRY(nf_gliner_linear_backward(in[0], pass, dx, dinner, s->rows, &s->in[0], true));
+    return nf_gliner_linear_backward(in[1], pass, dx, s->dfactors, s->rows, &s->in[1], true);
 }
 
 static nerfit_status find_token_sides(const nf_gliner_run *run, token_sides *s) {
     const nf_gliner_token_head *head = run->gliner->token;
-    nf_workspace *ws = run->pass->ws;
-    size_t d = run->gliner->config.size, w = run->n_words, c = run->n_labels;
-    s->words = nf_workspace_reals(ws, w * 4 * d);
-    s->factors = nf_workspace_reals(ws, w * d);
-    s->labels = nf_workspace_reals(ws, c * 4 * d);
-    s->scales = nf_workspace_reals(ws, c * d);
-    if (nf_workspace_failed(ws)) return NERFIT_NO_MEMORY;
-    NF_TRY(half_forward(run, head->word, head->from_word, s->words, s->factors, run->h, w, s->word,
-                        &s->from_word));
-    return half_forward(run, head->label, head->from_label, s->labels, s->scales, run->q, c,
-                        s->label, &s->from_label);
+    s->word.rows = run->n_words;
+    s->label.rows = run->n_labels;
+    NF_TRY(side_forward(run, &s->word, head->word, head->from_word, run->h));
+    return side_forward(run, &s->label, head->label, head->from_label, run->q);
 }
 
 static nerfit_status find_token_sides_backward(nf_gliner_run *run, const token_sides *s) {
     const nf_gliner_token_head *head = run->gliner->token;
-    NF_TRY(half_backward(run, head->word, head->from_word, run->dh, s->dwords, s->dfactors,
-                         run->n_words, s->word, &s->from_word));
-    return half_backward(run, head->label, head->from_label, run->dq, s->dlabels, s->dscales,
-                         run->n_labels, s->label, &s->from_label);
+    NF_TRY(side_backward(run, &s->word, head->word, head->from_word, run->dh));
+    return side_backward(run, &s->label, head->label, head->from_label, run->dq);
 }
 
 /* ---------------------------------------------------------------- one label of one text */
@@ -89,12 +86,12 @@ static nerfit_status pair_forward(const nf_gliner_run *run, const token_sides *s
     const nf_pass *pass = run->pass;
     nf_backend *be = pass->be;
     size_t d = run->gliner->config.size, cells = p->n * 4 * d;
-    be->scale_columns(be, p->product, nf_at(be, s->factors, p->first_word * d),
-                      nf_at(be, s->scales, p->label * d), p->n, d, false);
+    be->scale_columns(be, p->product, nf_at(be, s->word.factors, p->first_word * d),
+                      nf_at(be, s->label.factors, p->label * d), p->n, d, false);
     NF_TRY(nf_gliner_linear(head->from_product, pass, p->sums, p->product, p->n, NF_ACTIVATION_NONE,
                             &p->from_product));
-    be->axpy(be, p->sums, 1.0, nf_at(be, s->words, p->first_word * 4 * d), cells);
-    be->add_rows(be, p->sums, nf_at(be, s->labels, p->label * 4 * d), p->n, 4 * d);
+    be->axpy(be, p->sums, 1.0, nf_at(be, s->word.sums, p->first_word * 4 * d), cells);
+    be->add_rows(be, p->sums, nf_at(be, s->label.sums, p->label * 4 * d), p->n, 4 * d);
     if (p->dropout.p > 0.0) be->dropout(be, p->sums, p->sums, cells, &p->dropout);
     be->activation_forward(be, NF_ACTIVATION_RELU, p->sums, p->sums, cells);
     return nf_gliner_linear(head->out, pass, p->three, p->sums, p->n, NF_ACTIVATION_NONE, &p->out);
@@ -112,14 +109,14 @@ static nerfit_status pair_backward(const nf_gliner_run *run, const token_sides *
     NF_TRY(nf_gliner_linear_backward(head->out, pass, dsums, dthree, p->n, &p->out, false));
     be->activation_backward(be, NF_ACTIVATION_RELU, dsums, dsums, p->sums, cells);
     if (p->dropout.p > 0.0) be->dropout(be, dsums, dsums, cells, &p->dropout);
-    be->axpy(be, nf_at(be, s->dwords, p->first_word * 4 * d), 1.0, dsums, cells);
-    be->column_sums(be, nf_at(be, s->dlabels, p->label * 4 * d), dsums, p->n, 4 * d);
+    be->axpy(be, nf_at(be, s->word.dsums, p->first_word * 4 * d), 1.0, dsums, cells);
+    be->column_sums(be, nf_at(be, s->label.dsums, p->label * 4 * d), dsums, p->n, 4 * d);
     NF_TRY(nf_gliner_linear_backward(head->from_product, pass, dproduct, dsums, p->n,
                                      &p->from_product, false));
-    be->scale_columns(be, nf_at(be, s->dfactors, p->first_word * d), dproduct,
-                      nf_at(be, s->scales, p->label * d), p->n, d, true);
-    be->column_dots(be, nf_at(be, s->dscales, p->label * d), dproduct,
-                    nf_at(be, s->factors, p->first_word * d), p->n, d);
+    be->scale_columns(be, nf_at(be, s->word.dfactors, p->first_word * d), dproduct,
+                      nf_at(be, s->label.factors, p->label * d), p->n, d, true);
+    be->column_dots(be, nf_at(be, s->label.dfactors, p->label * d), dproduct,
+                    nf_at(be, s->word.factors, p->first_word * d), p->n, d);
     return NERFIT_OK;
 }
 
@@ -256,10 +253,10 @@ static nerfit_status text_learn(nf_gliner_run *run, const token_sides *sides, si
 static nerfit_status make_gradients(const nf_gliner_run *run, token_sides *s) {
     size_t d = run->gliner->config.size;
     if (!nf_gliner_keeps(run)) return NERFIT_OK;
-    s->dwords = nf_gliner_zeros(run->pass, run->n_words * 4 * d);
-    s->dfactors = nf_gliner_zeros(run->pass, run->n_words * d);
-    s->dlabels = nf_gliner_zeros(run->pass, run->n_labels * 4 * d);
-    s->dscales = nf_gliner_zeros(run->pass, run->n_labels * d);
+    s->word.dsums = nf_gliner_zeros(run->pass, run->n_words * 4 * d);
+    s->word.dfactors = nf_gliner_zeros(run->pass, run->n_words * d);
+    s->label.dsums = nf_gliner_zeros(run->pass, run->n_labels * 4 * d);
+    s->label.dfactors = nf_gliner_zeros(run->pass, run->n_labels * d);
     return nf_workspace_failed(run->pass->ws) ? NERFIT_NO_MEMORY : NERFIT_OK;
 }
 

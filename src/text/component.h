@@ -41,11 +41,10 @@ struct nf_pre_tokenizer {
 
 typedef struct nf_subword_model nf_subword_model;
 struct nf_subword_model {
-    /* Appends the tokens of bytes[0, length), which stand at `offset` of the current text; there is
-     * room for `length` of them. Token offsets are bytes of the current text. */
-    nerfit_status (*tokenize)(const nf_subword_model *self, nf_work *work, const char *bytes,
-                              size_t length, size_t offset, int32_t word, nf_encoding *out,
-                              nerfit_error *err);
+    /* Appends the pre-token's tokens; there is room for as many as it has bytes. Token offsets are
+     * bytes of the current text. */
+    nerfit_status (*tokenize)(const nf_subword_model *self, nf_work *work,
+                              const nf_pre_token *token, nf_encoding *out, nerfit_error *err);
     nf_vocabulary vocabulary;
 };
 

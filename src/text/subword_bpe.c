@@ -276,10 +276,11 @@ static nerfit_status merge_word(const bpe *b, nf_bpe_scratch *scratch, const cha
 
 /* ---- words */
 
-static nerfit_status bpe_tokenize(const nf_subword_model *self, nf_work *work, const char *bytes,
-                                  size_t length, size_t offset, int32_t word, nf_encoding *out,
-                                  nerfit_error *err) {
+static nerfit_status bpe_tokenize(const nf_subword_model *self, nf_work *work,
+                                  const nf_pre_token *token, nf_encoding *out, nerfit_error *err) {
     const bpe *b = (const bpe *)self;
+    const char *bytes = token->bytes;
+    size_t length = token->length, offset = token->offset;
     uint64_t hash = nf_hash_text(bytes, length);
     const nf_string_slot *slot = NULL;
     unsigned char joined = NOT_JOINED;
@@ -287,7 +288,7 @@ static nerfit_status bpe_tokenize(const nf_subword_model *self, nf_work *work, c
     if (slot) {
         joined = atomic_load_explicit(&b->joined[slot - b->whole.slots], memory_order_relaxed);
         if (joined == JOINED || b->ignore_merges) {
-            nf_encoding_push(out, slot->id, offset, offset + length, word);
+            nf_encoding_push(out, slot->id, offset, offset + length, token->index);
             return NERFIT_OK;
         }
     }
@@ -295,16 +296,16 @@ static nerfit_status bpe_tokenize(const nf_subword_model *self, nf_work *work, c
         return nf_no_memory(err, sizeof *work->bpe);
     nf_bpe_scratch *scratch = work->bpe;
     nf_cached_word *cached = nf_word_cache_slot(&scratch->cache, CACHE_SLOTS, b, hash, length);
-    if (nf_word_cache_push(cached, hash, bytes, length, offset, word, out)) return NERFIT_OK;
+    if (nf_word_cache_push(cached, hash, token, out)) return NERFIT_OK;
 
     size_t count = 0, end = 0, from = out->length;
     NF_TRY(merge_word(b, scratch, bytes, length, &count, err));
     const symbol *s = scratch->symbols;
     for (size_t i = 0; i < count; i++) {
-        nf_encoding_push(out, s[i].id, offset + end, offset + end + s[i].length, word);
+        nf_encoding_push(out, s[i].id, offset + end, offset + end + s[i].length, token->index);
         end += s[i].length;
     }
-    nf_word_cache_keep(cached, hash, bytes, length, offset, out, from);
+    nf_word_cache_keep(cached, hash, token, out, from);
     if (slot && joined == UNKNOWN_YET)
         atomic_store_explicit(&b->joined[slot - b->whole.slots],
                               count == 1 && s[0].id == slot->id && end == length ? JOINED

@@ -122,36 +122,37 @@ static size_t collect(const unigram *u, const place *places, size_t length, span
 
 /* An unknown part of a word: a token after all (if what was joined is one), its bytes, or unknown.
  * Returns whether it became one token. */
-static bool push_unknown(const unigram *u, const char *bytes, span s, size_t offset, int32_t word,
-                         nf_encoding *out) {
-    const char *text = bytes + s.start;
+static bool push_unknown(const unigram *u, const nf_pre_token *token, span s, nf_encoding *out) {
+    const char *text = token->bytes + s.start;
+    size_t start = token->offset + s.start, end = token->offset + s.end;
     size_t length = s.end - s.start;
     int32_t id = nf_vocabulary_id(&u->base.vocabulary, text, length);
     bool covered = id < 0 && u->byte_fallback;
     for (size_t i = 0; covered && i < length; i++)
         covered = u->byte_ids[(unsigned char)text[i]] >= 0;
     if (!covered) {
-        nf_encoding_push(out, id < 0 ? u->unknown : id, offset + s.start, offset + s.end, word);
+        nf_encoding_push(out, id < 0 ? u->unknown : id, start, end, token->index);
         return true;
     }
     for (size_t i = 0; i < length; i++)
-        nf_encoding_push(out, u->byte_ids[(unsigned char)text[i]], offset + s.start, offset + s.end,
-                         word);
+        nf_encoding_push(out, u->byte_ids[(unsigned char)text[i]], start, end, token->index);
     return false;
 }
 
 /* ---- words */
 
 static nerfit_status unigram_tokenize(const nf_subword_model *self, nf_work *work,
-                                      const char *bytes, size_t length, size_t offset, int32_t word,
-                                      nf_encoding *out, nerfit_error *err) {
+                                      const nf_pre_token *token, nf_encoding *out,
+                                      nerfit_error *err) {
     const unigram *u = (const unigram *)self;
+    const char *bytes = token->bytes;
+    size_t length = token->length;
     if (!work->unigram && !(work->unigram = calloc(1, sizeof *work->unigram)))
         return nf_no_memory(err, sizeof *work->unigram);
     nf_unigram_scratch *scratch = work->unigram;
     uint64_t hash = length <= NF_CACHED_BYTES ? nf_hash_text(bytes, length) : 0;
     nf_cached_word *cached = nf_word_cache_slot(&scratch->cache, CACHE_SLOTS, u, hash, length);
-    if (nf_word_cache_push(cached, hash, bytes, length, offset, word, out)) return NERFIT_OK;
+    if (nf_word_cache_push(cached, hash, token, out)) return NERFIT_OK;
     if (!reserve(scratch, length + 1)) return nf_no_memory(err, length * sizeof(place));
     NF_TRY(find_path(u, bytes, length, scratch->places, err));
     size_t count = collect(u, scratch->places, length, scratch->spans), from = out->length;
@@ -159,11 +160,12 @@ static nerfit_status unigram_tokenize(const nf_subword_model *self, nf_work *wor
     while (count-- > 0) {
         span s = scratch->spans[count];
         if (u->unknown >= 0 && s.id == u->unknown)
-            plain &= push_unknown(u, bytes, s, offset, word, out);
+            plain &= push_unknown(u, token, s, out);
         else
-            nf_encoding_push(out, s.id, offset + s.start, offset + s.end, word);
+            nf_encoding_push(out, s.id, token->offset + s.start, token->offset + s.end,
+                             token->index);
     }
-    if (plain) nf_word_cache_keep(cached, hash, bytes, length, offset, out, from);
+    if (plain) nf_word_cache_keep(cached, hash, token, out, from);
     return NERFIT_OK;
 }
 

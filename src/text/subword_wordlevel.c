@@ -10,17 +10,17 @@ typedef struct wordlevel {
 } wordlevel;
 
 static nerfit_status wordlevel_tokenize(const nf_subword_model *self, nf_work *work,
-                                        const char *bytes, size_t length, size_t offset,
-                                        int32_t word, nf_encoding *out, nerfit_error *err) {
+                                        const nf_pre_token *token, nf_encoding *out,
+                                        nerfit_error *err) {
     (void)work;
     const wordlevel *w = (const wordlevel *)self;
-    int32_t id = nf_vocabulary_id(&self->vocabulary, bytes, length);
+    int32_t id = nf_vocabulary_id(&self->vocabulary, token->bytes, token->length);
     if (id < 0) id = w->unknown;
     if (id < 0)
         return nf_fail(err, NERFIT_FORMAT,
                        "the text has a word that is no token, and the vocabulary has no \"%s\"",
                        w->unknown_token);
-    nf_encoding_push(out, id, offset, offset + length, word);
+    nf_encoding_push(out, id, token->offset, token->offset + token->length, token->index);
     return NERFIT_OK;
 }
 

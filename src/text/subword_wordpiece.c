@@ -19,13 +19,13 @@ typedef struct wordpiece {
     const char *unknown_token;
 } wordpiece;
 
-static nerfit_status push_unknown(const wordpiece *w, size_t length, size_t offset, int32_t word,
-                                  nf_encoding *out, nerfit_error *err) {
+static nerfit_status push_unknown(const wordpiece *w, const nf_pre_token *token, nf_encoding *out,
+                                  nerfit_error *err) {
     if (w->unknown < 0)
         return nf_fail(err, NERFIT_FORMAT,
                        "the text has a word that no token covers, and the vocabulary has no \"%s\"",
                        w->unknown_token);
-    nf_encoding_push(out, w->unknown, offset, offset + length, word);
+    nf_encoding_push(out, w->unknown, token->offset, token->offset + token->length, token->index);
     return NERFIT_OK;
 }
 
@@ -47,21 +47,23 @@ static const nf_string_slot *longest_prefix(const nf_string_table *table, const 
 }
 
 static nerfit_status wordpiece_tokenize(const nf_subword_model *self, nf_work *work,
-                                        const char *bytes, size_t length, size_t offset,
-                                        int32_t word, nf_encoding *out, nerfit_error *err) {
+                                        const nf_pre_token *token, nf_encoding *out,
+                                        nerfit_error *err) {
     (void)work;
     const wordpiece *w = (const wordpiece *)self;
+    const char *bytes = token->bytes;
+    size_t length = token->length, offset = token->offset;
     if (length > w->max_characters && nf_utf8_count(bytes, length) > w->max_characters)
-        return push_unknown(w, length, offset, word, out, err);
+        return push_unknown(w, token, out, err);
     size_t begin = out->length;
     const nf_string_table *table = &self->vocabulary.table;
     for (size_t at = 0; at < length;) {
         const nf_string_slot *slot = longest_prefix(table, bytes + at, length - at);
         if (!slot) {
             out->length = begin;
-            return push_unknown(w, length, offset, word, out, err);
+            return push_unknown(w, token, out, err);
         }
-        nf_encoding_push(out, slot->id, offset + at, offset + at + slot->length, word);
+        nf_encoding_push(out, slot->id, offset + at, offset + at + slot->length, token->index);
         at += slot->length;
         table = &w->continuations;
     }

@@ -73,8 +73,9 @@ static nerfit_status tokenize_pieces(const nf_tokenizer *t, nf_work *work, nf_en
         if (piece.token >= 0) {
             if (!push_added(t, work, piece, (int32_t)i, out)) return nf_no_memory(err, 64);
         } else {
-            NF_TRY(t->model->tokenize(t->model, work, work->text->bytes + piece.start, length,
-                                      piece.start, (int32_t)i, out, err));
+            const nf_pre_token token = {work->text->bytes + piece.start, length, piece.start,
+                                        (int32_t)i};
+            NF_TRY(t->model->tokenize(t->model, work, &token, out, err));
         }
     }
     return NERFIT_OK;

@@ -43,14 +43,14 @@ static inline nf_cached_word *nf_word_cache_slot(nf_word_cache *cache, size_t n_
 
 /* Adds the word's tokens if it is there. */
 static inline bool nf_word_cache_push(const nf_cached_word *cached, uint64_t hash,
-                                      const char *bytes, size_t length, size_t offset, int32_t word,
-                                      nf_encoding *out) {
-    if (!cached || cached->count == 0 || cached->hash != hash || cached->length != length ||
-        memcmp(cached->bytes, bytes, length) != 0)
+                                      const nf_pre_token *token, nf_encoding *out) {
+    if (!cached || cached->count == 0 || cached->hash != hash || cached->length != token->length ||
+        memcmp(cached->bytes, token->bytes, token->length) != 0)
         return false;
     size_t start = 0;
     for (size_t i = 0; i < cached->count; i++) {
-        nf_encoding_push(out, cached->ids[i], offset + start, offset + cached->ends[i], word);
+        nf_encoding_push(out, cached->ids[i], token->offset + start,
+                         token->offset + cached->ends[i], token->index);
         start = cached->ends[i];
     }
     return true;
@@ -58,18 +58,18 @@ static inline bool nf_word_cache_push(const nf_cached_word *cached, uint64_t has
 
 /* Keeps the word, whose tokens are the last of `out`, from `from` on, each beginning where the one
  * before ends. */
-static inline void nf_word_cache_keep(nf_cached_word *cached, uint64_t hash, const char *bytes,
-                                      size_t length, size_t offset, const nf_encoding *out,
+static inline void nf_word_cache_keep(nf_cached_word *cached, uint64_t hash,
+                                      const nf_pre_token *token, const nf_encoding *out,
                                       size_t from) {
     size_t count = out->length - from;
     if (!cached || count == 0 || count > NF_CACHED_TOKENS) return;
     cached->hash = hash;
-    cached->length = (uint8_t)length;
+    cached->length = (uint8_t)token->length;
     cached->count = (uint8_t)count;
-    memcpy(cached->bytes, bytes, length);
+    memcpy(cached->bytes, token->bytes, token->length);
     for (size_t i = 0; i < count; i++) {
         cached->ids[i] = out->ids[from + i];
-        cached->ends[i] = (uint8_t)(out->ends[from + i] - offset);
+        cached->ends[i] = (uint8_t)(out->ends[from + i] - token->offset);
     }
 }
 

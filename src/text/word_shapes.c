@@ -49,10 +49,10 @@ static bool ends_sentence(uint32_t c) {
     return c == '.' || c == '!' || c == '?';
 }
 
-void nf_word_shapes(const nf_encoding *e, size_t before, size_t after, const char *text,
-                    size_t size, const bool *starts, int32_t *shapes) {
-    size_t n = e->length - before - after, end;
-    nf_utf8_place place = {text, size, 0, 0};
+void nf_word_shapes(const nf_encoded_text *t, const bool *starts, int32_t *shapes) {
+    const nf_encoding *e = t->encoding;
+    size_t before = t->before, n = e->length - before - t->after, end;
+    nf_utf8_place place = {t->text, t->size, 0, 0};
     bool begins = true;
     for (size_t i = 0; i < n; i = end) {
         uint32_t from = e->starts[before + i], to = e->ends[before + i];

@@ -3,7 +3,7 @@
 #ifndef NF_TEXT_WORD_SHAPES_H
 #define NF_TEXT_WORD_SHAPES_H
 
-#include "text/tokenizer.h"
+#include "text/word_starts.h"
 
 /* Letters of scripts without case count as small ones. Marks (hyphens, apostrophes ...) do not
  * matter in a word that has letters or digits. Saved tables have this order. */
@@ -22,8 +22,7 @@ typedef enum nf_word_shape {
 } nf_word_shape;
 
 /* shapes[i]: that of the word to which token i of the text belongs, special ones left out. `starts`
- * is nf_word_starts' (word_starts.h), of the same encoding. */
-void nf_word_shapes(const nf_encoding *encoding, size_t before, size_t after, const char *text,
-                    size_t size, const bool *starts, int32_t *shapes);
+ * is nf_word_starts', of the same text. */
+void nf_word_shapes(const nf_encoded_text *text, const bool *starts, int32_t *shapes);
 
 #endif

@@ -185,11 +185,12 @@ static nerfit_status by_blanks(const nf_encoding *e, size_t before, size_t n, co
     return NERFIT_OK;
 }
 
-nerfit_status nf_word_starts(const nf_encoding *e, size_t before, size_t after, const char *text,
-                             size_t size, nf_word_kind kind, bool *starts, nerfit_error *err) {
-    size_t n = e->length - before - after;
-    if (kind == NF_WORDS_BLANKS) return by_blanks(e, before, n, text, size, starts, err);
-    by_tokenizer(e, before, n, text, size, starts);
+nerfit_status nf_word_starts(const nf_encoded_text *t, nf_word_kind kind, bool *starts,
+                             nerfit_error *err) {
+    const nf_encoding *e = t->encoding;
+    size_t n = e->length - t->before - t->after;
+    if (kind == NF_WORDS_BLANKS) return by_blanks(e, t->before, n, t->text, t->size, starts, err);
+    by_tokenizer(e, t->before, n, t->text, t->size, starts);
     return NERFIT_OK;
 }
 
@@ -202,10 +203,11 @@ static void trim_range(nf_utf8_place *p, uint32_t *start, uint32_t *end) {
     while (*end > *start && code_point_at(p, *end - 1, &c) && nf_is_space(c)) --*end;
 }
 
-void nf_subword_ranges(const nf_encoding *e, size_t before, size_t after, const char *text,
-                       size_t size, const bool *starts_word, uint32_t *starts, uint32_t *ends) {
-    size_t n = e->length - before - after;
-    blanks b = blanks_of(text, size);
+void nf_subword_ranges(const nf_encoded_text *t, const bool *starts_word, uint32_t *starts,
+                       uint32_t *ends) {
+    const nf_encoding *e = t->encoding;
+    size_t before = t->before, n = e->length - before - t->after;
+    blanks b = blanks_of(t->text, t->size);
     for (size_t i = 0; i < n; i++) {
         uint32_t start = e->starts[before + i], end = e->ends[before + i];
         while (start < end && blank_at(&b, start)) start++;

@@ -28,19 +28,23 @@
 
 typedef enum nf_word_kind { NF_WORDS_TOKENIZER, NF_WORDS_BLANKS } nf_word_kind;
 
-/* starts[i]: whether token i of the text, special ones left out, begins a word. `before` and
- * `after` are the encoding's special tokens; starts [length - before - after]. `text` is what was
- * encoded. */
-nerfit_status nf_word_starts(const nf_encoding *encoding, size_t before, size_t after,
-                             const char *text, size_t size, nf_word_kind kind, bool *starts,
+/* A text as it was encoded; it has length - before - after tokens of its own. */
+typedef struct nf_encoded_text {
+    const nf_encoding *encoding;
+    size_t before, after; /* special tokens */
+    const char *text;
+    size_t size;
+} nf_encoded_text;
+
+/* starts[i]: whether token i of the text, special ones left out, begins a word. */
+nerfit_status nf_word_starts(const nf_encoded_text *text, nf_word_kind kind, bool *starts,
                              nerfit_error *err);
-/* What the tokens of the text (as above) stand for, without white space: tokenizers differ in whether
- * the blank before a word is in a sub-word's offsets. starts, ends [length - before - after]. A
- * sub-word of white space alone (the lone "Ġ" of byte-level BPE) has an empty range: where the next
+/* What the tokens of the text stand for, without white space: tokenizers differ in whether
+ * the blank before a word is in a sub-word's offsets. A sub-word of white space alone (the lone "Ġ" of byte-level BPE) has an empty range: where the next
  * sub-word of its word begins, if one follows; else where the one before it ends. `starts_word` is
  * nf_word_starts'. */
-void nf_subword_ranges(const nf_encoding *encoding, size_t before, size_t after, const char *text,
-                       size_t size, const bool *starts_word, uint32_t *starts, uint32_t *ends);
+void nf_subword_ranges(const nf_encoded_text *text, const bool *starts_word, uint32_t *starts,
+                       uint32_t *ends);
 
 /* Marks (Mn, Mc, Me), and what extends a grapheme cluster of UAX 29 besides: the vowels of Thai and
  * Lao that are letters, joiners, variation selectors, skin tones. */

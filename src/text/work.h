@@ -13,6 +13,14 @@ typedef struct nf_piece {
     int32_t token;
 } nf_piece;
 
+/* A pre-token on its way through the model. */
+typedef struct nf_pre_token {
+    const char *bytes;
+    size_t length;
+    size_t offset; /* where it stands in the current text */
+    int32_t index; /* of it among the text's */
+} nf_pre_token;
+
 typedef struct nf_pieces {
     nf_piece *items;
     size_t count, capacity;

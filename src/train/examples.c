@@ -273,15 +273,11 @@ static nerfit_status add_document(maker *m, const nf_corpus *corpus, size_t inde
     status = entities && m->starts_word && m->shapes && m->starts && m->weights && m->entity_weights
                  ? NERFIT_OK
                  : nf_no_memory(err, document->n_spans);
-    if (status == NERFIT_OK)
-        status = nf_word_starts(&m->encoding, m->before, m->after, document->text,
-                                document->text_size, m->words, m->starts_word, err);
-    if (status == NERFIT_OK)
-        nf_subword_ranges(&m->encoding, m->before, m->after, document->text, document->text_size,
-                          m->starts_word, m->starts, m->ends);
-    if (status == NERFIT_OK)
-        nf_word_shapes(&m->encoding, m->before, m->after, document->text, document->text_size,
-                       m->starts_word, m->shapes);
+    const nf_encoded_text text = {&m->encoding, m->before, m->after, document->text,
+                                  document->text_size};
+    if (status == NERFIT_OK) status = nf_word_starts(&text, m->words, m->starts_word, err);
+    if (status == NERFIT_OK) nf_subword_ranges(&text, m->starts_word, m->starts, m->ends);
+    if (status == NERFIT_OK) nf_word_shapes(&text, m->starts_word, m->shapes);
     if (status == NERFIT_OK) status = find_entities(m, document, entities, &count, err);
     if (status == NERFIT_OK) status = find_looked_for(m, document, err);
     if (status == NERFIT_OK) weigh_tokens(m, document, entities, count);

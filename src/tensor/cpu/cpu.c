@@ -518,8 +518,8 @@ static void weight_gradient(nf_backend *be, nf_values *dw, const nf_values *dy, 
             nf_gradient_pairs(dy_pairs, CF(dy), n, out, NF_GRADIENT_ROWS, from, to);
             nf_gradient_pairs(x_pairs, CF(x), n, in, NF_GRADIENT_STRIP, from, to);
         });
-        DIVIDE(be, out, 8, n * out * in / 16,
-               nf_gradient_rows(F(dw), dy_pairs, x_pairs, pairs, out, in, from, to, accumulate));
+        const nf_gradient gradient = {F(dw), dy_pairs, x_pairs, pairs, out, in, accumulate};
+        DIVIDE(be, out, 8, n * out * in / 16, nf_gradient_rows(&gradient, from, to));
         return;
     }
 #endif

@@ -50,21 +50,27 @@ void nf_gradient_pairs(uint32_t *pairs, const float *x, size_t n, size_t c, size
     }
 }
 
+/* Words of a few columns, pair by pair `step` of them apart. */
+typedef struct strip {
+    const uint32_t *words;
+    size_t step;
+} strip;
+
 static inline __attribute__((always_inline)) void
-tile(float *dw, const uint32_t *dy, const uint32_t *x, size_t count, size_t in, size_t dy_step,
-     size_t x_step, const size_t rows, const size_t vectors, bool accumulate) {
+tile(float *dw, const nf_gradient *g, strip dy, strip x, const size_t rows, const size_t vectors) {
     __m512 sums[ROWS][VECTORS];
 #pragma GCC unroll 8
     for (size_t r = 0; r < rows; r++)
 #pragma GCC unroll 3
         for (size_t v = 0; v < vectors; v++) sums[r][v] = _mm512_setzero_ps();
-    for (size_t p = 0; p < count; p++, dy += dy_step, x += x_step) {
+    for (size_t p = 0; p < g->count; p++, dy.words += dy.step, x.words += x.step) {
         __m512bh columns[VECTORS];
 #pragma GCC unroll 3
-        for (size_t v = 0; v < vectors; v++) columns[v] = (__m512bh)_mm512_loadu_si512(x + 16 * v);
+        for (size_t v = 0; v < vectors; v++)
+            columns[v] = (__m512bh)_mm512_loadu_si512(x.words + 16 * v);
 #pragma GCC unroll 8
         for (size_t r = 0; r < rows; r++) {
-            __m512bh row = (__m512bh)_mm512_set1_epi32((int)dy[r]);
+            __m512bh row = (__m512bh)_mm512_set1_epi32((int)dy.words[r]);
 #pragma GCC unroll 3
             for (size_t v = 0; v < vectors; v++)
                 sums[r][v] = _mm512_dpbf16_ps(sums[r][v], columns[v], row);
@@ -74,32 +80,31 @@ tile(float *dw, const uint32_t *dy, const uint32_t *x, size_t count, size_t in, 
     for (size_t r = 0; r < rows; r++)
 #pragma GCC unroll 3
         for (size_t v = 0; v < vectors; v++) {
-            float *place = dw + r * in + 16 * v;
-            _mm512_storeu_ps(place, accumulate ? _mm512_add_ps(_mm512_loadu_ps(place), sums[r][v])
-                                               : sums[r][v]);
+            float *place = dw + r * g->in + 16 * v;
+            _mm512_storeu_ps(place, g->accumulate
+                                        ? _mm512_add_ps(_mm512_loadu_ps(place), sums[r][v])
+                                        : sums[r][v]);
         }
 }
 
-void nf_gradient_rows(float *dw, const uint32_t *dy, const uint32_t *x, size_t count, size_t out,
-                      size_t in, size_t from, size_t to, bool accumulate) {
-    size_t dy_step, x_step;
+void nf_gradient_rows(const nf_gradient *g, size_t from, size_t to) {
     for (size_t o = from; o < to;) {
-        const uint32_t *rows_of = dy + strip_of(o, out, ROWS, count, &dy_step);
-        size_t rows = to - o >= ROWS && dy_step == ROWS ? ROWS : 1;
-        for (size_t i = 0; i < in;) {
-            const uint32_t *columns = x + strip_of(i, in, NF_GRADIENT_STRIP, count, &x_step);
-            size_t vectors = x_step == NF_GRADIENT_STRIP ? VECTORS : 1;
-            float *place = dw + o * in + i;
+        strip dy, x;
+        dy.words = g->dy + strip_of(o, g->out, ROWS, g->count, &dy.step);
+        size_t rows = to - o >= ROWS && dy.step == ROWS ? ROWS : 1;
+        for (size_t i = 0; i < g->in;) {
+            x.words = g->x + strip_of(i, g->in, NF_GRADIENT_STRIP, g->count, &x.step);
+            size_t vectors = x.step == NF_GRADIENT_STRIP ? VECTORS : 1;
+            float *place = g->dw + o * g->in + i;
             if (rows == ROWS && vectors == VECTORS)
-                tile(place, rows_of, columns, count, in, ROWS, NF_GRADIENT_STRIP, ROWS, VECTORS,
-                     accumulate);
+                tile(place, g, (strip){dy.words, ROWS}, (strip){x.words, NF_GRADIENT_STRIP}, ROWS,
+                     VECTORS);
             else if (rows == ROWS)
-                tile(place, rows_of, columns, count, in, ROWS, x_step, ROWS, 1, accumulate);
+                tile(place, g, (strip){dy.words, ROWS}, x, ROWS, 1);
             else if (vectors == VECTORS)
-                tile(place, rows_of, columns, count, in, dy_step, NF_GRADIENT_STRIP, 1, VECTORS,
-                     accumulate);
+                tile(place, g, dy, (strip){x.words, NF_GRADIENT_STRIP}, 1, VECTORS);
             else
-                tile(place, rows_of, columns, count, in, dy_step, x_step, 1, 1, accumulate);
+                tile(place, g, dy, x, 1, 1);
             i += 16 * vectors;
         }
         o += rows;

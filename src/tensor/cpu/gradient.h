@@ -17,9 +17,15 @@ enum { NF_GRADIENT_COLUMNS = 16, NF_GRADIENT_STRIP = 48, NF_GRADIENT_ROWS = 8 };
  * counts as zeros. */
 void nf_gradient_pairs(uint32_t *pairs, const float *x, size_t n, size_t c, size_t width,
                        size_t from, size_t to);
-/* Rows from .. to of dw [out,in] (added or written), `from` a multiple of NF_GRADIENT_ROWS; dy and
- * x given as `count` pairs. */
-void nf_gradient_rows(float *dw, const uint32_t *dy, const uint32_t *x, size_t count, size_t out,
-                      size_t in, size_t from, size_t to, bool accumulate);
+typedef struct nf_gradient {
+    float *dw;              /* [out, in] */
+    const uint32_t *dy, *x; /* as pairs */
+    size_t count;           /* of pairs */
+    size_t out, in;
+    bool accumulate; /* dw is added to, else written */
+} nf_gradient;
+
+/* Rows from .. to of dw, `from` a multiple of NF_GRADIENT_ROWS. */
+void nf_gradient_rows(const nf_gradient *gradient, size_t from, size_t to);
 
 #endif

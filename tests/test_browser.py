@@ -358,7 +358,7 @@ class Learning(Browsing):
         self.b.click("#train-quick")
         self.b.wait(lambda: self.b.shown("#training"))
         self.b.wait(lambda: self.b.shown("#runs tr") and self.b.text("#runs tr:first-child th") != before
-                    and "in use" in self.b.text("#runs tr:first-child td:last-child"), "the training does not end", 240)
+                    and "in use" in self.b.text("#runs tr:first-child td:last-child"), "the training does not end", 600)
         self.b.wait(lambda: self.b.text("#training-state") == "Done.", "the model is not measured", 600)
 
     def mistakes(self, run):
@@ -426,7 +426,7 @@ class Learning(Browsing):
         self.visit(f"#annotate/{self.open_text}")
         self.is_text("call ben at ten up")
         self.project.fine("POST", "/train", {"round": "quick"})
-        self.b.wait(lambda: self.project.fine("GET", "")["model"]["run"] == "0001", "the training does not end", 240)
+        self.b.wait(lambda: self.project.fine("GET", "")["model"]["run"] == "0001", "the training does not end", 600)
         found = self.project.fine("POST", "/predict", {"ids": [self.open_text]})["texts"][0]["entities"]
         self.assertIn(["ben", "person"], [[e["text"], e["label"]] for e in found])
         self.b.wait(lambda: len(self.b.all("#text mark.suggested")) == len(found), "the suggestions do not come")

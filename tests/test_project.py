@@ -13,6 +13,7 @@ import io
 import json
 import os
 import random
+import re
 import resource
 import subprocess
 import tarfile
@@ -445,6 +446,29 @@ class Safety(ProjectCase):
                 self.assertEqual(texts[number]["notes"], notes)
         newer = [n for n, (revision, _) in known.items() if texts[n]["revision"] > revision]
         self.assertLessEqual(len(newer), 1)
+
+    @unittest.skipUnless(LONG, "in --long")
+    def test_large(self):
+        """A log is not compacted: a million decisions about 100,000 texts are opened in seconds."""
+        folder = Path(self.root) / "large"
+        folder.mkdir()
+        n, rounds = 100000, 10
+        with (folder / "texts.jsonl").open("w") as f:
+            for i in range(1, n + 1):
+                f.write(json.dumps({"revision": i, "id": i, "text": "call anna at nine " * 5 + str(i)}) + "\n")
+        with (folder / "annotations.jsonl").open("w") as f:
+            f.write(json.dumps({"revision": n + 1, "time": 1.5, "labels": ["person", "time"]}) + "\n")
+            for k in range(rounds * n):
+                f.write(json.dumps({"revision": n + 2 + k, "time": 1.7e9 + k, "id": k % n + 1, "status": "accepted", "notes": "",
+                                    "entities": [[5, 9, "person"], [13, 17, "time"]]}) + "\n")
+        p = self.project(folder=folder)
+        self.assertEqual(p.fine("GET", "")["counts"]["accepted"], n)
+        process = Path(f"/proc/{p.service.process.pid}")
+        seconds = sum(map(int, (process / "stat").read_text().split()[13:15])) / os.sysconf("SC_CLK_TCK")
+        peak = int(re.search(r"VmHWM:\s+(\d+) kB", (process / "status").read_text())[1]) / 1000
+        self.assertLess(seconds, 20)
+        self.assertLess(peak, 500)
+        self.assertEqual(len(p.fine("GET", f"/texts/{n}/history")["events"]), rounds)
 
     def test_torn_line(self):
         p = self.project()

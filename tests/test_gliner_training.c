@@ -421,7 +421,8 @@ static void test_known_labels(void **state) {
     (void)state;
     nf_backend *be;
     assert_ok(nf_backend_ref(&be, sizeof(double), &error), &error);
-    check_known_labels("bi", be); /* both project labels; runs with D = C are test_gliner_recipe's */
+    check_known_labels("bi",
+                       be); /* both project labels; runs with D = C are test_gliner_recipe's */
     check_known_labels("bi-token", be);
     be->free(be);
 }

@@ -29,7 +29,7 @@ rank = int(os.environ.get("OMPI_COMM_WORLD_RANK", 0))
 assert result.rank == rank and {*told} == {rank == 0}
 assert os.path.exists(os.path.join(str(args.output_dir), "best", "model.safetensors"))
 if result.rank == 0:
-    print(json.dumps([[entity[:4] for entity in found] for found in trainer.predict(annotations)]))
+    print(f"{len(trainer.predict(annotations))} texts")  # what it learned hangs on the last bit
 else:
     try:
         trainer.predict("wake me up")

@@ -254,11 +254,12 @@ static const command *find_command(const char *name) {
 }
 
 static int unknown_command(const char *name) {
-    const char *names[N_COMMANDS];
-    for (size_t i = 0; i < N_COMMANDS; i++) names[i] = commands[i]->name;
-    const char *nearest = nerfit_nearest(name, names, N_COMMANDS);
-    return nearest ? cli_usage(NULL, "unknown command \"%s\"; did you mean \"%s\"?", name, nearest)
-                   : cli_usage(NULL, "unknown command \"%s\"", name);
+    const char *names[N_COMMANDS + 2] = {"--help", "--version"};
+    for (size_t i = 0; i < N_COMMANDS; i++) names[i + 2] = commands[i]->name;
+    const char *what = *name == '-' ? "option" : "command";
+    const char *nearest = nerfit_nearest(name, names, N_COMMANDS + 2);
+    return nearest ? cli_usage(NULL, "unknown %s \"%s\"; did you mean \"%s\"?", what, name, nearest)
+                   : cli_usage(NULL, "unknown %s \"%s\"", what, name);
 }
 
 /* OpenMP's threads wait for each other by spinning, for milliseconds: on a machine that does other

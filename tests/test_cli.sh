@@ -54,6 +54,8 @@ expect "a near command of data" 2 'unknown command "data convrt"; did you mean "
 expect "help of a part" 0 'usage: nerfit data convert FILE' "$nerfit" help data convert
 expect "no near command" 2 'unknown command "xylophone"$' "$nerfit" xylophone
 expect "a near option" 2 'unknown option "--outptu"; did you mean "--output"\?' "$nerfit" predict m --outptu x
+expect "a near option of the program" 2 'unknown option "--versoin"; did you mean "--version"\?' "$nerfit" --versoin
+expect "a near option, by its name elsewhere" 2 'unknown option "outptu"; did you mean "output_dir"\?' "$nerfit" train --outptu x
 expect "a near option of training" 2 'did you mean "max_steps"' "$nerfit" train --max_step 3
 expect "help to a closed pipe" 0 '^usage' bash -c "'$nerfit' help train | head -n 1; exit \${PIPESTATUS[0]}"
 for shell in bash zsh fish; do
@@ -264,6 +266,12 @@ if command -v script >/dev/null; then # a terminal of 60 columns; its lines of s
     wide=$(script -qec "stty cols 60; '$nerfit' train '$root/config.yaml' --overwrite_output_dir true >/dev/null" /dev/null | tr -d '\r' | grep -vE 'step|\[' | awk 'length($0) > 60 && $2 != ""')
     [ -z "$wide" ] || { echo "FAIL: lines are wider than the terminal: $wide"; failures=$((failures + 1)); }
 fi
+if command -v script >/dev/null; then # how far it is, for a person only
+    told=$(script -qec "'$nerfit' predict '$root/out/best' '$root/texts.txt' >/dev/null" /dev/null)
+    [[ $told == *'kB/s'*'left'* ]] || { echo "FAIL: predict's progress: $told"; failures=$((failures + 1)); }
+fi
+told=$("$nerfit" predict "$root/out/best" "$root/texts.txt" 2>&1 >/dev/null)
+[ -z "$told" ] || { echo "FAIL: predict's progress in a pipe: $told"; failures=$((failures + 1)); }
 expect "train, finished" 0 'is finished; there is nothing left to do' "$nerfit" train "$root/config.yaml" --resume_from_checkpoint true
 expect "train, what it chose" 0 'recipe nerfit, 2 texts: what was not given follows' "$nerfit" train "$root/config.yaml" --overwrite_output_dir true
 expect "predict, decoder" 0 '"entities"' "$nerfit" predict "$root/out/best" "$root/texts.txt" --decoder labels

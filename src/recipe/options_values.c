@@ -163,18 +163,29 @@ static const struct {
     {"task_type", NULL},
     {"bias", NULL},
 };
+#define N_KNOWN (sizeof known_elsewhere / sizeof *known_elsewhere)
+
+static const char *nearest_option(const char *name) {
+    nf_nearest nearest = {0};
+    for (size_t i = 0; i < nf_n_options; i++) nf_nearest_see(&nearest, name, nf_options[i].name);
+    for (size_t i = 0; i < N_KNOWN; i++) {
+        if (!known_elsewhere[i].advice) continue;
+        nf_nearest_see(&nearest, name, known_elsewhere[i].name);
+        if (nearest.name == known_elsewhere[i].name) nearest.name = known_elsewhere[i].advice;
+    }
+    return nearest.name;
+}
 
 nerfit_status nf_option_unknown(nerfit_error *err, const char *name, const nf_option_origin *from) {
     char advice[160] = "";
-    nf_nearest nearest = {0};
-    for (size_t i = 0; i < nf_n_options; i++) nf_nearest_see(&nearest, name, nf_options[i].name);
-    if (nearest.name) snprintf(advice, sizeof advice, "; did you mean \"%s\"?", nearest.name);
-    for (size_t i = 0; i < sizeof known_elsewhere / sizeof *known_elsewhere; i++) {
-        if (strcmp(known_elsewhere[i].name, name) != 0) continue;
-        const char *here = known_elsewhere[i].advice;
+    size_t i = 0;
+    while (i < N_KNOWN && strcmp(known_elsewhere[i].name, name) != 0) i++;
+    const char *here = i < N_KNOWN ? known_elsewhere[i].advice : nearest_option(name);
+    if (here)
         snprintf(advice, sizeof advice,
-                 here ? "; here it is \"%s\"" : "; it has no counterpart here", here);
-    }
+                 i < N_KNOWN ? "; here it is \"%s\"" : "; did you mean \"%s\"?", here);
+    else if (i < N_KNOWN)
+        snprintf(advice, sizeof advice, "; it has no counterpart here");
     if (from->file)
         return nf_fail_at(err, NERFIT_ARGUMENT, from->file, from->line, 0,
                           "unknown option \"%s\"%s", name, advice);

@@ -2,8 +2,9 @@
 """Models made on the spot, for cases that need another tokenizer or other labels than the tiny ones
 under tests/golden have. Only Python's own library is used.
 
-    made_model.py encoder FOLDER TOKENIZER
-        A BERT encoder with random weights (hidden 64, 2 layers), to be trained.
+    made_model.py encoder FOLDER TOKENIZER [TOKENS]
+        A BERT encoder with random weights (hidden 64, 2 layers), to be trained. Unused tokens fill a vocabulary
+        of words.
     made_model.py lookup FOLDER TOKENIZER LABELS TOKEN=LABEL ...
         A token classifier that gives every sub-word the label named for its text, "O" (or else the
         first of LABELS, names divided by commas) if none is: the embeddings are the labels, the
@@ -119,9 +120,9 @@ def configure(folder, words, hidden, layers, size, labels=None):
         json.dump(config, file, indent=2, ensure_ascii=False)
 
 
-def encoder(folder, source):
+def encoder(folder, source, at_least=0):
     draw = random.Random(0)
-    words, hidden, size = max(tokenizer(folder, source).values()) + 1, 64, 128
+    words, hidden, size = max(tokenizer(folder, source, int(at_least)).values()) + 1, 64, 128
     tensors = parameters(size, hidden, 2, lambda: draw.gauss(0, 0.1))
     tensors["embeddings.word_embeddings.weight"] = (
         [words, hidden], [draw.gauss(0, 0.1) for _ in range(words * hidden)])

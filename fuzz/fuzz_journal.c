@@ -24,9 +24,14 @@ static void mute(void *user, nerfit_log_level level, const char *message) {
 
 static char folder[64];
 
+static void remove_folder(void) {
+    nf_directory_remove(folder, NULL);
+}
+
 static void make_folder(void) {
     strcpy(folder, access("/dev/shm", W_OK) == 0 ? "/dev/shm/nerfit-XXXXXX" : "/tmp/nerfit-XXXXXX");
     REQUIRE(mkdtemp(folder));
+    REQUIRE(atexit(remove_folder) == 0);
 }
 
 static void write_file(const char *name, const uint8_t *data, size_t size) {

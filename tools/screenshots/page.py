@@ -48,7 +48,7 @@ class Service:
         self.ask("POST", "/project/train", {"round": "quick"})
         while True:
             state = self.ask("GET", "/project/training")
-            if state["state"] not in ("starting", "running", "stopping"):
+            if state["state"] not in ("starting", "running", "measuring", "stopping"):
                 break
             time.sleep(0.3)
         if state["state"] != "done":

@@ -173,7 +173,7 @@ def zero_shot(args, name):
             rows["zero-shot, precision"] = 100 * report["micro"]["precision"]
             rows["zero-shot, recall"] = 100 * report["micro"]["recall"]
             rows["zero-shot, edges alone"] = 100 * edges["f1"]
-            rows[f"zero-shot, of labels with new names"] = f1_of(report, new)
+            rows["zero-shot, of labels with new names"] = f1_of(report, new)
             rows["zero-shot, calibration error"] = 100 * report["calibration"]["error"]
     return rows
 

@@ -1,6 +1,7 @@
 /* Preloaded into the program (LD_PRELOAD): makes its n-th call of a kind fail, or ends it there.
  *   FAULT=KIND:N:fail|kill    open (to write), write, fsync, rename, unlink, malloc
  *   FAULT_COUNTS=FILE         receives how many calls of each kind there were, at the end
+ *   FAULT_READ=NAME           of files of this name openings to read are counted ("reading"), none fails
  * libc's calls of its own functions do not come through here. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -16,8 +17,9 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { OPEN, WRITE, SYNC, RENAME, UNLINK, MALLOC, KINDS };
-static const char *const names[KINDS] = {"open", "write", "fsync", "rename", "unlink", "malloc"};
+enum { OPEN, WRITE, SYNC, RENAME, UNLINK, MALLOC, READING, KINDS };
+static const char *const names[KINDS] = {"open",   "write",  "fsync",  "rename",
+                                         "unlink", "malloc", "reading"};
 static atomic_long calls[KINDS];
 static int kind = -1, kills;
 static long fail_at;
@@ -95,6 +97,11 @@ static int fails(int which, int error) {
     return fails_for(which, error, NULL);
 }
 
+static void note_reading(const char *path) {
+    const char *name = getenv("FAULT_READ");
+    if (name && strcmp(file_of(path), name) == 0) atomic_fetch_add(&calls[READING], 1);
+}
+
 #define REAL(type, name, parameters)                                                               \
     static type(*real) parameters;                                                                 \
     if (!real) real = (type(*) parameters)dlsym(RTLD_NEXT, name)
@@ -105,13 +112,20 @@ int open(const char *path, int flags, ...) {
     va_start(list, flags);
     int mode = flags & O_CREAT ? va_arg(list, int) : 0;
     va_end(list);
-    if ((flags & O_ACCMODE) != O_RDONLY && fails(OPEN, EMFILE)) return -1;
+    if ((flags & O_ACCMODE) == O_RDONLY)
+        note_reading(path);
+    else if (fails(OPEN, EMFILE))
+        return -1;
     return real(path, flags, mode);
 }
 
 FILE *fopen(const char *path, const char *mode) {
     REAL(FILE *, "fopen", (const char *, const char *));
-    return mode[0] != 'r' && fails(OPEN, EMFILE) ? NULL : real(path, mode);
+    if (mode[0] == 'r')
+        note_reading(path);
+    else if (fails(OPEN, EMFILE))
+        return NULL;
+    return real(path, mode);
 }
 
 FILE *fdopen(int fd, const char *mode) {

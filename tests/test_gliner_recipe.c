@@ -156,8 +156,7 @@ static bool same_tensor(const char *name, const char *output, const char *tensor
     return same;
 }
 
-/* Prompted and bi-encoders; the steps grow by what is rehearsed; a frozen encoder stays; resumed runs have
- * the same bits, and those with other texts to rehearse are refused. */
+/* Prompted and bi-encoders; a frozen encoder stays. */
 static void test_rehearsal(void **state) {
     (void)state;
     static const char embedding[] =
@@ -179,7 +178,8 @@ static void test_rehearsal(void **state) {
     assert_false(same_tensor("tests/golden/gliner/bi-token", "trained", embedding));
 }
 
-/* A run that goes on from its checkpoint is one that never stopped, labels' vectors included. */
+/* A run that goes on from its checkpoint is one that never stopped, labels' vectors included; with other texts to
+ * rehearse it is refused. */
 static void test_rehearsal_resumed(void **state) {
     (void)state;
     const char *const whole[] = {"rehearsal_annotations",
@@ -254,10 +254,7 @@ static void test_pretraining(void **state) {
                                    "all-linear",      NULL};
         write_others();
         nerfit_config *config = config_of(settings, own);
-        nerfit_train_result result;
-        assert_ok(nerfit_pretrain(config, NULL, &result, &error), &error);
-        nerfit_train_result_free(&result);
-        nerfit_config_free(config);
+        assert_ok(run_config(nerfit_pretrain, config, NULL, &error), &error);
         assert_false(same_tensor(model, output, tensor));
         assert_false(nf_file_exists_in(in_root(output), "best/nerfit.json"));
     }
@@ -271,13 +268,8 @@ static nerfit_status pretrain(const char *model, const char *output, const char 
                                in_root("others"), "output_dir",       in_root(output),
                                "st_model_name",   in_root("encoder"), NULL};
     nerfit_config *config = config_of(settings, own);
-    for (const char *const *s = extra; s && *s; s += 2)
-        assert_ok(nerfit_config_set(config, s[0], s[1], &error), &error);
-    nerfit_train_result result;
-    nerfit_status status = nerfit_pretrain(config, NULL, &result, &error);
-    if (status == NERFIT_OK) nerfit_train_result_free(&result);
-    nerfit_config_free(config);
-    return status;
+    set_all(config, extra);
+    return run_config(nerfit_pretrain, config, NULL, &error);
 }
 
 /* The tiny encoder's vocab.txt as a tokenizer.json. */
@@ -360,12 +352,8 @@ static void test_made_of_an_encoder(void **state) {
                                in_root("train.txt"), "output_dir",       in_root("made"),
                                "labels_encoder",     in_root("encoder"), NULL};
     nerfit_config *config = config_of(settings, own);
-    for (size_t i = 0; as_lora[i]; i += 2)
-        assert_ok(nerfit_config_set(config, as_lora[i], as_lora[i + 1], &error), &error);
-    nerfit_train_result result;
-    assert_ok(nerfit_train(config, NULL, &result, &error), &error);
-    nerfit_train_result_free(&result);
-    nerfit_config_free(config);
+    set_all(config, as_lora);
+    assert_ok(run_config(nerfit_train, config, NULL, &error), &error);
     assert_true(nf_gliner_config_exists(in_root("made/best")));
 }
 

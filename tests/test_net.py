@@ -474,7 +474,7 @@ class HubTest(Case):
         began = time.time()
         _, err = process.communicate(timeout=300)
         self.assertEqual(process.returncode, 130, err)
-        self.assertLess(time.time() - began, 5)
+        self.assertLess(time.time() - began, 15)  # the server goes on after 20
 
     def test_shared_with_python(self):
         try:

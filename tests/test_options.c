@@ -116,6 +116,30 @@ static void test_adapter_defaults(void **state) {
     }
 }
 
+/* Rehearsed texts take a share of each batch: steps, or epochs, grow so that one's own are seen as often. */
+static void test_rehearsal_defaults(void **state) {
+    (void)state;
+    static const size_t sizes[] = {10, 4000};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        nf_train_options given, alone, beside;
+        const nf_train_size size = {sizes[i], false};
+        assert_ok(nf_train_options_init(&given, &error), &error);
+        given.recipe = NF_RECIPE_GLINER;
+        assert_ok(nf_train_options_set(&given, "rehearsal", "0.75", NULL, 0, &error), &error);
+        assert_ok(nf_train_defaults(&alone, &given, &size, NULL, &error), &error);
+        assert_ok(nf_train_options_set(&given, "rehearsal_annotations", "others", NULL, 0, &error),
+                  &error);
+        assert_ok(nf_train_defaults(&beside, &given, &size, NULL, &error), &error);
+        if (alone.max_steps[1] > 0)
+            assert_int_equal(beside.max_steps[1], 4 * alone.max_steps[1]);
+        else
+            assert_true(beside.num_train_epochs[1] == 4 * alone.num_train_epochs[1]);
+        nf_train_options_free(&alone);
+        nf_train_options_free(&beside);
+        nf_train_options_free(&given);
+    }
+}
+
 /* Stage 1's best model takes stage 1's checkpoints, without validation texts nothing. */
 static void test_best_of_stage1(void **state) {
     (void)state;
@@ -484,6 +508,7 @@ int main(void) {
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_nerfit_defaults),
         cmocka_unit_test(test_adapter_defaults),
+        cmocka_unit_test(test_rehearsal_defaults),
         cmocka_unit_test(test_best_of_stage1),
         cmocka_unit_test(test_none),
         cmocka_unit_test(test_set),

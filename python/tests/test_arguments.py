@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy
 import pytest
 
-from nerfit import Trainer, TrainingArguments, _library
+from nerfit import Trainer, TrainingArguments
 from nerfit._arguments import _CHOSEN
 from nerfit.errors import ArgumentError
 

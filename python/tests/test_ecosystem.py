@@ -28,7 +28,7 @@ def expected(folder):
 @pytest.fixture
 def nlp(folder):
     spacy = pytest.importorskip("spacy")
-    import nerfit.spacy  # an installed package is found by its entry point
+    import nerfit.spacy  # noqa: F401  # an installed package is found by its entry point
 
     nlp = spacy.blank("en")
     nlp.add_pipe("nerfit", config={"model": folder, "threads": 1, "spans_key": "found"})
@@ -57,7 +57,7 @@ def test_spacy_on_disk_and_in_processes(nlp, tmp_path, expected):
 
 def test_spacy_keeps_what_was_there(folder):
     spacy = pytest.importorskip("spacy")
-    import nerfit.spacy
+    import nerfit.spacy  # noqa: F401
 
     for overwrite, label in ((True, "time"), (False, "HOUR")):
         nlp = spacy.blank("en")
@@ -70,7 +70,7 @@ def test_spacy_keeps_what_was_there(folder):
 
 def test_spacy_without_a_model():
     spacy = pytest.importorskip("spacy")
-    import nerfit.spacy
+    import nerfit.spacy  # noqa: F401
 
     nlp = spacy.blank("en")
     nlp.add_pipe("nerfit")

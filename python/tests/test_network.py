@@ -175,7 +175,7 @@ def test_ctrl_c_while_a_model_comes(hub, trained, options):
         with pytest.raises(KeyboardInterrupt):
             run()
         thread.join()
-        assert time.time() - began < 10
+        assert time.time() - began < 15  # the server goes on after 20
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 

@@ -11,7 +11,7 @@ import types
 import pytest
 
 import nerfit
-from conftest import ANNOTATIONS, EMBEDDINGS, ROOT
+from conftest import ANNOTATIONS, EMBEDDINGS
 from nerfit.errors import ArgumentError, UnsupportedError
 
 

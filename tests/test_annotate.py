@@ -368,7 +368,7 @@ class WaysTest(Case):
         self.environment["OLLAMA_API_BASE"] = self.server.url
         run = self.start("texts.jsonl", "--llm", "ollama/x", "--labels", "person, city", "--output",
                          "silver.jsonl", "--max_chars", 100)  # fmt: skip
-        out, err = run.communicate(timeout=120)
+        out, err = run.communicate(timeout=300)
         self.assertEqual(run.returncode, 0, out + err)
         texts = self.read("silver.jsonl")
         self.assertEqual([t["text"] for t in texts], blank)

@@ -501,6 +501,7 @@ class Safety(ProjectCase):
         log = p.folder / "annotations.jsonl"
         for line, why in [('{"revision": 9, "id": 7, "status": "open", "entities": [], "notes": ""}', "id"),
                           ('{"revision": 9, "id": 1, "status": "open", "entities": [[0, 9, "x"]], "notes": ""}', "entity"),
+                          ('{"revision": 9, "id": 1, "status": "open", "entities": 5, "notes": ""}', "entities"),
                           ('{"revision": 9, "dance": true}', "unknown kind"), ("nonsense", "JSON"), ("{}", "revision")]:
             log.write_text(line + "\n")
             done = subprocess.run([NERFIT, "serve", "--project", p.folder, "--port", "0"], capture_output=True, text=True,

@@ -51,7 +51,7 @@ def run(encoder, tmp_path):
         (tmp_path / "program.py").write_text(program)
         mpi = ["mpirun", "--oversubscribe", "--bind-to", "none", "--tag-output", "-n", str(ranks)] if ranks else []
         return subprocess.run([*mpi, sys.executable, "program.py", json.dumps(options)], cwd=tmp_path,
-                              env={**os.environ, **yields}, capture_output=True, text=True, timeout=120)  # fmt: skip
+                              env={**os.environ, **yields}, capture_output=True, text=True, timeout=300)  # fmt: skip
 
     return started
 

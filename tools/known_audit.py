@@ -38,7 +38,8 @@ def main():
     parser.add_argument("--model")
     parser.add_argument("--examples")
     a = parser.parse_args()
-    folder, out = Path(a.known), Path(tempfile.mkdtemp())
+    place = tempfile.TemporaryDirectory()
+    folder, out = Path(a.known), Path(place.name)
     if a.model:
         who = ["--model", a.model, "--labels", a.labels]
     else:

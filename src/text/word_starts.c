@@ -46,12 +46,16 @@ static inline bool blank_at(blanks *b, uint32_t index) {
     return code_point_at(&b->place, index, &c) && nf_is_space(c);
 }
 
-/* Marks that stand before a word, and after one; quotes are both. */
-static const uint32_t opening[] = {'"',  '\'', '`',    '(',    '[',    '{',    0xA1,
-                                   0xBF, 0xAB, 0x2018, 0x201C, 0x201E, 0x3008, 0x300C};
-static const uint32_t closing[] = {'"',    '\'',   '`',    ')',    ']',    '}',    '.',    ',',
-                                   ';',    ':',    '!',    '?',    0xBB,   0x2019, 0x201D, 0x2026,
-                                   0x3001, 0x3002, 0x3009, 0x300D, 0xFF01, 0xFF0C, 0xFF1A, 0xFF1F};
+/* Marks that stand before a word or after one: quotes open in one language and close in another („…“,
+ * “…”, ”…”, «…», »…«). */
+static const uint32_t quotes[] = {'"',    '\'',   '`',    0xAB,   0xBB,
+                                  0x2018, 0x201C, 0x201D, 0x2039, 0x203A};
+static const uint32_t opening[] = {'(',    '[',    '{',    0xA1,   0xBF,   0x201A, 0x201E,
+                                   0x3008, 0x300A, 0x300C, 0x300E, 0x3010, 0xFF08};
+static const uint32_t closing[] = {')',    ']',    '}',    '.',    ',',    ';',    ':',    '!',
+                                   '?',    0x060C, 0x061B, 0x061F, 0x06D4, 0x0964, 0x0965, 0x2019,
+                                   0x2026, 0x3001, 0x3002, 0x3009, 0x300B, 0x300D, 0x300F, 0x3011,
+                                   0xFF01, 0xFF09, 0xFF0C, 0xFF1A, 0xFF1B, 0xFF1F};
 
 static bool is_one_of(uint32_t c, const uint32_t *list, size_t count) {
     for (size_t i = 0; i < count; i++)
@@ -59,11 +63,14 @@ static bool is_one_of(uint32_t c, const uint32_t *list, size_t count) {
     return false;
 }
 
+static bool is_quote(uint32_t c) {
+    return is_one_of(c, quotes, sizeof quotes / sizeof *quotes);
+}
 static bool opens(uint32_t c) {
-    return is_one_of(c, opening, sizeof opening / sizeof *opening);
+    return is_quote(c) || is_one_of(c, opening, sizeof opening / sizeof *opening);
 }
 static bool closes(uint32_t c) {
-    return is_one_of(c, closing, sizeof closing / sizeof *closing);
+    return is_quote(c) || is_one_of(c, closing, sizeof closing / sizeof *closing);
 }
 
 /* Whether a word ends and closing marks begin here, with nothing behind them but white space, or

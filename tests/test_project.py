@@ -291,6 +291,12 @@ class Exchange(ProjectCase):
         # what the texts came with goes out with them
         self.assertEqual(text["beside"], {"id": 7})
         self.assertEqual(p.fine("GET", "/export").decode(), self.FILE)
+        # the same words with other entities: the first ones stay, and the answer says so
+        twice = "".join(json.dumps({"text": "dora", "entities": e}) + "\n" for e in ([[0, 4, "person"]], [], [[0, 4, "person"]]))
+        twice = p.fine("POST", "/import?name=twice.jsonl", twice)
+        self.assertEqual((twice["added"], twice["repeated"], twice["annotated"]), (1, 2, 1))
+        self.assertIn("1 texts came once more with other entities", twice["warnings"][0])
+        self.assertEqual([e["text"] for e in p.text(3)["entities"]], ["dora"])
         # again: nothing is added, and what somebody has done since stays
         p.put(text, entities=[], status="skipped")
         again = p.fine("POST", "/import?name=x.jsonl", self.FILE)
@@ -903,6 +909,16 @@ class Training(ProjectCase):
         for action in ("TASKS_CREATED", "PROJECT_UPDATED"):
             self.assertEqual(ask("/webhook", {"action": action, "project": {"id": 1}}), (201, {"action": action, "used": False}))
         self.assertEqual(ask("/webhook", {"action": "ANNOTATION_CREATED"})[0], 422)
+        several = {key: [value] * 2 for key, value in message("ANNOTATIONS_CREATED", ("anna", "person")).items() if key != "action"}
+        for wrong in ({"task": several["task"][:1]}, {"annotation": changed["annotation"]},  # which is whose?
+                      {"task": [{"data": {"text": "ann"}}] * 2}):  # an entity beyond the text's end
+            self.assertEqual(ask("/webhook", {"action": "ANNOTATIONS_CREATED", **several, **wrong})[0], 422)
+        several["annotation"][0] = changed["annotation"]  # the same text twice: the last one counts
+        for _ in range(2):
+            answer = ask("/webhook", {"action": "ANNOTATIONS_CREATED", **several})[1]
+            self.assertEqual((answer["annotated"], len(answer["warnings"])), (1, 1), answer)
+            self.assertEqual([e["text"] for e in p.text(1)["entities"]], ["anna"])
+        self.assertEqual(ask("/webhook", changed)[0], 201)
         port = p.service.port
         self.assertEqual(ask("/webhook", message("ANNOTATION_CREATED", ("ben", "person"), text="ben"),
                              Origin=f"http://127.0.0.1:{port}")[0], 403)

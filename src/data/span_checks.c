@@ -7,7 +7,6 @@
 
 #include "base/array.h"
 #include "base/assert.h"
-#include "base/array.h"
 #include "base/utf8.h"
 #include "data/offsets.h"
 #include "data/reading.h"

@@ -32,21 +32,36 @@ nerfit_status nf_newcomers_take(nf_newcomers *n, const nf_project *p, nf_new_tex
     return nf_marks_read(&n->marks[i], p, &item, entities, unit, err);
 }
 
+/* The entities of a text, if they are taken; place [n_texts] has each text's decision, counted from 1. */
+static void decide(nf_newcomers *n, size_t i, nf_decision decision, nf_decision *decisions,
+                   size_t *place) {
+    size_t *at = &place[decision.text->id - 1];
+    bool again = *at > 0;
+    decision.marks = n->marks[i];
+    if (!again) *at = ++n->annotated;
+    nf_decision *own = &decisions[*at - 1];
+    if (again && !nf_marks_same(&own->marks, &decision.marks)) n->contradicted++;
+    if (!again || n->replaces) *own = decision;
+}
+
 /* The entities of texts that are new, and of others on which nobody has worked. */
 static nerfit_status annotate(nf_newcomers *n, nf_project *p, size_t first_new,
                               nf_item_status status, nerfit_error *err) {
     nf_decision *decisions = calloc(n->count + 1, sizeof *decisions);
-    if (!decisions) return nf_no_memory(err, n->count * sizeof *decisions);
-    for (size_t i = 0; i < n->count; i++) {
+    size_t *place = calloc(p->n_texts + 1, sizeof *place);
+    nerfit_status done =
+        decisions && place ? NERFIT_OK : nf_no_memory(err, n->count * sizeof *decisions);
+    for (size_t i = 0; i < n->count && done == NERFIT_OK; i++) {
         nf_item *text = nf_project_text(p, n->ids[i]);
         bool untouched = n->replaces || text->id >= first_new ||
                          (text->status == NF_TEXT_OPEN && text->marks.count == 0);
-        if (!n->marks[i].items || !untouched) continue;
-        decisions[n->annotated++] = (nf_decision){
-            .text = text, .status = status, .marks = n->marks[i], .notes = text->notes};
+        if (n->marks[i].items && untouched)
+            decide(n, i, (nf_decision){.text = text, .status = status, .notes = text->notes},
+                   decisions, place);
     }
-    nerfit_status done = nf_project_decide(p, decisions, n->annotated, err);
+    if (done == NERFIT_OK) done = nf_project_decide(p, decisions, n->annotated, err);
     free(decisions);
+    free(place);
     return done;
 }
 

@@ -12,6 +12,7 @@ typedef struct nf_newcomers {
     /* when they are added */
     size_t *ids;             /* [count], also of those that were there */
     size_t added, annotated; /* those that are new; those whose entities were taken */
+    size_t contradicted;     /* that came once more, with other entities */
 } nf_newcomers;
 
 /* Room for so many; count stays 0. */
@@ -21,7 +22,7 @@ nerfit_status nf_newcomers_take(nf_newcomers *newcomers, const nf_project *proje
                                 nf_new_text text, const json_t *entities, nf_unit unit,
                                 nerfit_error *err);
 /* Adds those that are not there yet. Entities become a text's, which gets the status, where nobody has worked
- * on it. */
+ * on it. Of the same words with several lists of entities the first one counts, or the last one if it replaces. */
 nerfit_status nf_newcomers_add(nf_newcomers *newcomers, nf_project *project, nf_item_status status,
                                nerfit_error *err);
 void nf_newcomers_free(nf_newcomers *newcomers);

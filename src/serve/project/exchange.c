@@ -189,12 +189,21 @@ static nerfit_status make_texts(intake *in, const nf_project *p, bool with_marks
     return NERFIT_OK;
 }
 
+static void warn_of_contradicted(intake *in) {
+    char text[160];
+    nf_print(text, sizeof text,
+             "%zu texts came once more with other entities: those that came %s are taken",
+             in->texts.contradicted, in->texts.replaces ? "last" : "first");
+    warn(in, text);
+}
+
 static nerfit_status apply(intake *in, nf_project *p, bool with_marks, nf_item_status status_of,
                            nerfit_error *err) {
     if (with_marks) NF_TRY(nf_project_add_labels(p, in->labels, err));
     NF_TRY(make_texts(in, p, with_marks, err));
     NF_TRY(nf_newcomers_add(&in->texts, p, status_of, err));
     in->n_new = in->texts.added;
+    if (in->texts.contradicted) warn_of_contradicted(in);
     return NERFIT_OK;
 }
 

@@ -12,19 +12,25 @@ nf_project *nf_hook_project(const nf_request *r) {
     return r->model && strcmp(r->model, NF_PROJECT_MODEL) != 0 ? NULL : r->server->project;
 }
 
-/* One value, or the i-th of a list; NULL: there is none. */
-static json_t *one_of(json_t *given, size_t i) {
-    return json_is_array(given) ? json_array_get(given, i) : i == 0 ? given : NULL;
+/* One value is a list of one. */
+static size_t count_of(const json_t *given) {
+    return json_is_array(given) ? json_array_size(given) : given != NULL;
 }
 
-/* The tasks with their annotations, as an export of Label Studio has them; NULL: the message has none. */
+static json_t *one_of(json_t *given, size_t i) {
+    return json_is_array(given) ? json_array_get(given, i) : given;
+}
+
+/* The tasks with their annotations, as an export of Label Studio has them; NULL: the message has none, or not as many
+ * of both. */
 static json_t *export_of(const json_t *message) {
-    json_t *tasks = json_object_get(message, "task"), *list = json_array(), *task, *annotation;
+    json_t *tasks = json_object_get(message, "task"), *list = json_array();
     json_t *annotations = json_object_get(message, "annotation");
-    for (size_t i = 0; (task = one_of(tasks, i)) && (annotation = one_of(annotations, i)); i++)
-        json_array_append_new(list,
-                              json_pack("{s:O?, s:[O]}", "data", json_object_get(task, "data"),
-                                        "annotations", annotation));
+    size_t count = count_of(tasks) == count_of(annotations) ? count_of(tasks) : 0;
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(list, json_pack("{s:O?, s:[O]}", "data",
+                                              json_object_get(one_of(tasks, i), "data"),
+                                              "annotations", one_of(annotations, i)));
     if (json_array_size(list)) return list;
     json_decref(list);
     return NULL;
@@ -39,11 +45,14 @@ static void take_annotations(nf_request *r, nf_project *p, const char *action,
     nerfit_status status =
         text ? nf_project_take(p, "label-studio.json", "label-studio", text, strlen(text),
                                &annotated, &warnings, &error)
-             : nf_fail(&error, NERFIT_ARGUMENT, "expected \"task\" and \"annotation\"");
+             : nf_fail(&error, NERFIT_ARGUMENT,
+                       "expected \"task\" and \"annotation\", one each or lists of as many");
     if (status == NERFIT_OK)
         nf_request_reply_json(r, json_pack("{s:s, s:b, s:I, s:O}", "action", action, "used",
                                            annotated > 0, "annotated", (json_int_t)annotated,
                                            "warnings", warnings));
+    else if (status == NERFIT_FORMAT) /* the message, and no file of the project */
+        nf_request_fail_as(r, &error);
     else
         nf_request_fail_change(r, &error);
     free(text);

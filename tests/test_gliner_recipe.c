@@ -357,6 +357,46 @@ static void test_made_of_an_encoder(void **state) {
     assert_true(nf_gliner_config_exists(in_root("made/best")));
 }
 
+/* Goes on from a checkpoint only with the labels' encoder that the run began with. */
+static void test_other_labels_encoder(void **state) {
+    (void)state;
+    make_tiny_model(in_root("encoder"), false);
+    make_tiny_model(in_root("labels"), false);
+    for (int again = 0; again < 2; again++) {
+        const char *const own[] = {"recipe",
+                                   "gliner",
+                                   "model_name",
+                                   in_root("encoder"),
+                                   "labels_encoder",
+                                   in_root("labels"),
+                                   "train_annotations",
+                                   in_root("train.txt"),
+                                   "output_dir",
+                                   in_root(again ? "later" : "sooner"),
+                                   "save_strategy",
+                                   "steps",
+                                   "save_steps",
+                                   "3",
+                                   "save_total_limit",
+                                   "0",
+                                   "load_best_model_at_end",
+                                   "false",
+                                   again ? "resume_from_checkpoint" : NULL,
+                                   in_root("sooner/stage2/checkpoint-3"),
+                                   NULL};
+        nerfit_status status = run_config(nerfit_train, config_of(settings, own), NULL, &error);
+        assert_int_equal(status, again ? NERFIT_ARGUMENT : NERFIT_OK);
+        FILE *file = fopen(in_root("labels/model.safetensors"), "r+b"); /* the last value's sign */
+        assert_non_null(file);
+        assert_int_equal(fseek(file, -1, SEEK_END), 0);
+        int byte = fgetc(file);
+        assert_int_equal(fseek(file, -1, SEEK_END), 0);
+        fputc(byte ^ 0x80, file);
+        assert_int_equal(fclose(file), 0);
+    }
+    assert_non_null(strstr(error.text, "made with other labels_encoder"));
+}
+
 /* What a head of words that begins with a description head gives: its score against O's. */
 static void check_described(nf_backend *be) {
     enum { LABELS = 2 };
@@ -517,6 +557,7 @@ int main(void) {
                                        cmocka_unit_test(test_rehearsal_wrong),
                                        cmocka_unit_test(test_pretraining),
                                        cmocka_unit_test(test_made_of_an_encoder),
+                                       cmocka_unit_test(test_other_labels_encoder),
                                        cmocka_unit_test(test_made_with_a_description_head),
                                        cmocka_unit_test(test_characters),
                                        cmocka_unit_test(test_refused)};

@@ -40,6 +40,11 @@ static void close_to(const char *name, const float *expected, const float *given
                      (double)expected[i]);
 }
 
+static void hear(void *listener, size_t layer) {
+    (void)layer;
+    ++*(size_t *)listener;
+}
+
 /* Hidden states and gradients, with dropout everywhere: the masks must be the whole batch's. */
 static void check_team(int threads, bool shaped) {
     nf_backend *be;
@@ -68,7 +73,7 @@ static void check_team(int threads, bool shaped) {
     assert_non_null(team);
 
     nf_network *net = &model->net;
-    size_t c = model->encoder.hidden, n = 0;
+    size_t c = model->encoder.hidden, n = 0, heard[2] = {0};
     float *hidden[2], *grads[2];
     nf_layer_saved *layers = calloc(model->encoder.n_layers + 1, sizeof *layers);
     for (int k = 0; k < 2; k++) {
@@ -77,6 +82,8 @@ static void check_team(int threads, bool shaped) {
         load_batch(model, &pass);
         n = (size_t)pass.sequences.n_tokens;
         pass.team = k ? team : NULL;
+        pass.layer_done = hear;
+        pass.listener = &heard[k];
         nf_encoder_saved saved = {.layers = layers};
         nf_values *y = nf_workspace_reals(pass.ws, n * c);
         be->zero(be, net->flat_grads, net->n_trained);
@@ -95,6 +102,8 @@ static void check_team(int threads, bool shaped) {
         be->to_f32(be, grads[k], net->flat_grads, net->n_trained);
         nf_workspace_free(pass.ws);
     }
+    assert_int_equal(heard[0], 2 * model->encoder.n_layers);
+    assert_int_equal(heard[1], 0); /* no member is done for the others */
     close_to("hidden states", hidden[0], hidden[1], n * c);
     close_to("gradients", grads[0], grads[1], net->n_trained);
     for (int k = 0; k < 2; k++) {

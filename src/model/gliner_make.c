@@ -38,7 +38,7 @@ static json_t *make_config(const nf_gliner_plan *plan) {
     json_t *json =
         json_pack("{s:s, s:s, s:s, s:i, s:i, s:f, s:b, s:s, s:b, s:i, s:i, s:i, s:s, s:s, s:b, "
                   "s:b, s:s, s:i, "
-                  "s:I, s:I, s:o?}",
+                  "s:I, s:I, s:o}",
                   "name", "gliner", "model_name", plan->text_name, "span_mode", plan->span_mode,
                   "hidden_size", (int)plan->size, "max_width", (int)plan->max_width, "dropout", 0.1,
                   "fine_tune", 1, "subtoken_pooling", "first", "fuse_layers", 0, "max_types", 25,

@@ -149,6 +149,7 @@ static nerfit_status divide(nf_team *team, const nf_pass *pass) {
         m->first = (size_t)team->ends[begin];
         m->pass = *pass;
         m->pass.team = NULL;
+        m->pass.layer_done = NULL; /* what a member is done with others add to */
         m->pass.be = m->be;
         m->pass.ws = m->ws;
         m->pass.ids = pass->ids + m->first;

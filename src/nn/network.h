@@ -97,7 +97,8 @@ typedef struct nf_pass {
     size_t first_row;     /* the first of its tokens in the batch that it is a part of */
     nf_values *grads;     /* laid out as the network's flat gradients, to add to; NULL: to those */
     /* Hears in backward, from the last layer down, that no more is added to the gradients of a
-     * layer's weights (not of those that layers share); NULL: nobody waits for that. */
+     * layer's weights (not of those that layers share); NULL: nobody waits for that. A team says
+     * nothing: what it trains is not weights. */
     void (*layer_done)(void *listener, size_t layer);
     void *listener;
 } nf_pass;

@@ -108,13 +108,16 @@ nerfit_status nf_fingerprint_models(uint64_t *fingerprint, const nf_train_option
                                     nerfit_error *err) {
     static const char *const names[] = {"model.safetensors", "adapter_model.safetensors",
                                         "description_head.safetensors", "word_shape.safetensors"};
+    enum { N_NAMES = sizeof names / sizeof *names };
     const char *const folders[] = {options->model_name, options->st_model_name,
                                    options->pretrained};
     nf_arena arena = {0};
     nerfit_status status = NERFIT_OK;
-    for (size_t i = 0; i < 3 * sizeof names / sizeof *names && status == NERFIT_OK; i++) {
-        const char *folder = folders[i % 3],
-                   *path = folder ? nf_path_join(&arena, folder, names[i / 3]) : NULL;
+    for (size_t i = 0; i < 4 * N_NAMES && status == NERFIT_OK; i++) {
+        bool labels = i >= 3 * N_NAMES; /* behind the others, which so count as they always did */
+        const char *folder = labels ? options->labels_encoder : folders[i % 3],
+                   *name = names[labels ? i - 3 * N_NAMES : i / 3],
+                   *path = folder ? nf_path_join(&arena, folder, name) : NULL;
         struct stat info;
         if (folder && !path) status = nf_no_memory(err, strlen(folder));
         if (!path || stat(path, &info) != 0) continue; /* training says what is missing */

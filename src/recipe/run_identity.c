@@ -31,6 +31,7 @@ static const char *const unlike[] = {
     "model_name",
     "st_model_name",
     "pretrained",
+    "labels_encoder",
     "train_annotations",
     "val_annotations",
     "test_annotations",
@@ -76,6 +77,7 @@ static nerfit_status add_models(nf_run *r, json_t *out) {
         const char *name, *given;
     } models[] = {{"model_name", o->model_name},
                   {"st_model_name", o->st_model_name},
+                  {"labels_encoder", o->labels_encoder},
                   {"pretrained", o->pretrained}};
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
         uint64_t fingerprint = NF_HASH_START;

@@ -170,7 +170,7 @@ static nerfit_status remove_earlier(nf_run *r) {
  * that only runs write. */
 static nerfit_status remove_unfinished(nf_run *r) {
     static const char *const folders[] = {"stage1", "stage2", "best", "adapter"};
-    static const char *const replaced[] = {"best", "adapter", "base", "stage1/finished"};
+    static const char *const replaced[] = {"start", "best", "adapter", "base", "stage1/finished"};
     const char *output = r->options->output_dir;
     for (size_t i = 0; i < sizeof replaced / sizeof *replaced; i++) {
         const char *path = nf_path_join(&r->arena, output, replaced[i]);

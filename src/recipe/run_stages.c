@@ -83,11 +83,9 @@ static void set_precision(nf_run *r, int s) {
 }
 
 static void set_sums(nf_run *r) {
-    bool bf16 = r->options->gradient_sums;
-    if (r->data->comm)
-        r->data->comm->bf16 = bf16;
-    else if (bf16)
-        nf_log_info(r->log, "gradient_sums: one process has no sums to send");
+    bool bf16 = r->options->gradient_sums, alone = nf_comm_size(r->data->comm) == 1;
+    if (r->data->comm) r->data->comm->bf16 = bf16 && !alone;
+    if (bf16 && alone) nf_log_info(r->log, "gradient_sums: one process has no sums to send");
 }
 
 nerfit_status nf_run_stage(nf_run *r, int s, nf_task *task) {

@@ -8,7 +8,7 @@
 enum {
     PART = 1 << 22,      /* most values of a sum: what is larger is several */
     MOST = 1 << 26,      /* values under way, which take as much memory again */
-    TAGS = 1 << 14,      /* sums under way at once, at least; MPI allows 32767 */
+    TAGS = 1 << 14,      /* most sums under way; MPI allows 32767 in two rounds each */
     CACHE_LINE = 64,     /* bytes */
     ALIGN = 16,          /* parts of the ranks begin on a cache line of floats */
     ROUNDS = 2,          /* parts are gathered by who adds them up, and sums sent to all */
@@ -238,7 +238,8 @@ static nerfit_status begin_one(nf_mpi_sums *sums, const sum *given, nerfit_error
     else if (s->copied)
         s->be->to_f32(s->be, (float *)(void *)s->values, s->y, s->n);
     if (s->bf16) to_bf16(s->small, (const float *)(void *)s->values, s->n);
-    s->tag = sums->next_tag++ % TAGS;
+    s->tag = sums->next_tag;
+    sums->next_tag = (sums->next_tag + 1) % TAGS;
     sums->n++;
     NF_TRY(begin_round(sums, s, err));
     return move_on(sums, err);
@@ -248,7 +249,7 @@ nerfit_status nf_mpi_sums_begin(nf_mpi_sums *sums, nf_backend *be, nf_values *y,
                                 bool bf16, nerfit_error *err) {
     for (size_t at = 0; at < n; at += PART) {
         size_t count = n - at < PART ? n - at : PART;
-        if (sums->values + count > MOST) NF_TRY(nf_mpi_sums_finish(sums, err));
+        if (sums->values + count > MOST || sums->n == TAGS) NF_TRY(nf_mpi_sums_finish(sums, err));
         sums->values += count;
         const sum s = {.be = be, .y = nf_at(be, y, at), .n = count, .bf16 = bf16};
         NF_TRY(begin_one(sums, &s, err));

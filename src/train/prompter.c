@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/rng.h"
 #include "train/prompter.h"
 
@@ -157,9 +158,7 @@ static nerfit_status reserve_means(nf_prompter *p, nf_prompt_set *set, nerfit_er
 
 nerfit_status nf_prompter_add(nf_prompter *p, const nf_label_set *labels, const nf_called *called,
                               bool evaluated, nerfit_error *err) {
-    nf_prompt_set **grown = realloc(p->sets, (p->n_sets + 1) * sizeof *grown);
-    if (!grown) return nf_no_memory(err, (p->n_sets + 1) * sizeof *grown);
-    p->sets = grown;
+    if (!nf_array_resize(&p->sets, p->n_sets + 1, sizeof *p->sets)) return nf_no_memory(err, 0);
     nf_prompt_set *set = nf_arena_calloc(&p->arena, 1, sizeof *set);
     if (!set) return nf_no_memory(err, sizeof *set);
     *set = (nf_prompt_set){.labels = labels, .called = called, .evaluated = evaluated};

@@ -120,7 +120,7 @@ static nerfit_status read_own(const nf_json_value *v) {
         return nf_json_value_error(
             v, nf_json_member(v->text, v->size, 0, foreign), 0,
             "has no \"entities\", but \"%s\" holds what looks like annotations; expected "
-            "\"entities\": [[start, end, label], ...]",
+            "\"entities\": [[start, end, label], ...], or [] where there are none",
             foreign);
     if (foreign)
         NF_TRY(nf_json_value_warning(v, NF_FINDING_READING,

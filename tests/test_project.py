@@ -947,6 +947,20 @@ class Training(ProjectCase):
         self.assertEqual(failed["state"], "failed")
         self.assertIn("config.json", failed["error"])
 
+    def test_long_messages_of_a_training(self):
+        """What is too long to be kept ends behind a whole character: half of one is nothing that JSON could say."""
+        self.encoder = self.encoder.rename(self.encoder.parent / ("\U0001F600" * 60))
+        for _ in range(2):
+            (below := self.encoder.parent / ("\U0001F600" * 61)).mkdir()
+            self.encoder = self.encoder.rename(below / self.encoder.name)
+        p = self.taught()
+        (self.encoder / "config.json").write_text("{}")
+        p.fine("POST", "/train", {})
+        failed = self.finish(p)
+        self.assertEqual(failed["state"], "failed")
+        self.assertIn("\U0001F600", failed["error"])
+        self.assertEqual(failed["error"], failed["message"])
+
 
 if __name__ == "__main__":
     unittest.main()

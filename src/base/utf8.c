@@ -1,5 +1,6 @@
 #include "base/utf8.h"
 
+#include <string.h>
 #include <utf8proc.h>
 
 size_t nf_utf8_decode(const char *text, size_t length, uint32_t *code_point) {
@@ -61,6 +62,11 @@ bool nf_utf8_valid(const char *text, size_t length, size_t *bad_at) {
         }
     }
     return true;
+}
+
+void nf_utf8_end(char *text) {
+    size_t bad;
+    if (!nf_utf8_valid(text, strlen(text), &bad)) text[bad] = '\0';
 }
 
 size_t nf_utf8_count(const char *text, size_t length) {

@@ -13,6 +13,8 @@ size_t nf_utf8_decode(const char *text, size_t length, uint32_t *code_point);
 size_t nf_utf8_encode(uint32_t code_point, char out[4]);
 /* Whether all bytes are valid; if not, *bad_at (may be NULL) is the offset of the first bad one. */
 bool nf_utf8_valid(const char *text, size_t length, size_t *bad_at);
+/* Ends a text where it is not valid any more: in the middle of a character, if it was cut there. */
+void nf_utf8_end(char *text);
 /* Code points in valid UTF-8. */
 size_t nf_utf8_count(const char *text, size_t length);
 /* Byte offset of the code point with the given index; `length` if the index is past the end. */

@@ -107,9 +107,7 @@ void nf_request_fail(nf_request *r, nf_failure failure, const char *format, ...)
     nf_str_free(&r->reply.body);
     if (r->reply.file) close(r->reply.file);
     r->reply = (nf_reply){.status = failures[failure].status};
-    /* a message that was cut in the middle of a character */
-    size_t size = strlen(text), bad;
-    if (!nf_utf8_valid(text, size, &bad)) text[bad] = '\0';
+    nf_utf8_end(text);
     nf_failure_append(&r->reply.body, failure, text);
     nf_str_append_char(&r->reply.body, '\n');
     if (failure == NF_FAILURE_OVERLOADED || failure == NF_FAILURE_UNHEALTHY ||
@@ -129,6 +127,7 @@ void nf_request_fail_with(nf_request *r, nf_failure failure, json_t *more, const
     va_start(arguments, format);
     nf_print_list(text, sizeof text, format, arguments);
     va_end(arguments);
+    nf_utf8_end(text);
     nf_request_fail(r, failure, "%s", text);
     json_t *answer = json_pack("{s:s, s:s}", "error", text, "error_type", failures[failure].type);
     if (more && answer && json_object_update(answer, more) == 0)

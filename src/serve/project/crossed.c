@@ -6,7 +6,6 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/number.h"
 #include "serve/project/trainer.h"
 #include "serve/project/trainer_impl.h"
 
@@ -195,7 +194,7 @@ static int run_part(crossing *c, size_t from, size_t to) {
     nf_str_free(&folder);
     if (status == NERFIT_OK) return ended;
     pthread_mutex_lock(&t->mutex);
-    nf_print(t->message, sizeof t->message, "%s", error.text);
+    nf_trainer_tell(t, error.text, strlen(error.text));
     pthread_mutex_unlock(&t->mutex);
     return 1;
 }
@@ -244,7 +243,7 @@ int nf_trainer_cross_validate(nf_trainer *t, const json_t *run) {
     }
     if (status != NERFIT_OK) {
         pthread_mutex_lock(&t->mutex);
-        nf_print(t->message, sizeof t->message, "%s", error.text);
+        nf_trainer_tell(t, error.text, strlen(error.text));
         pthread_mutex_unlock(&t->mutex);
         ended = 1;
     }

@@ -61,7 +61,10 @@ static void intake_free(intake *in) {
 }
 
 static void warn(intake *in, const char *text) {
-    if (in->n_warnings++ < MOST_WARNINGS) json_array_append_new(in->warnings, json_string(text));
+    size_t size = strlen(text);
+    nf_utf8_valid(text, size, &size); /* what was cut ends behind a whole character */
+    if (in->n_warnings++ < MOST_WARNINGS)
+        json_array_append_new(in->warnings, json_stringn(text, size));
 }
 
 static void on_log(void *user, nerfit_log_level level, const char *message) {
@@ -78,8 +81,7 @@ static void take_name(intake *in, const char *given) {
     given = slash ? slash + 1 : given && *given ? given : "upload";
     if ((back = strrchr(given, '\\'))) given = back + 1;
     nf_print(in->name, sizeof in->name, "%s", given);
-    size_t size = strlen(in->name), bad;
-    if (!nf_utf8_valid(in->name, size, &bad)) in->name[bad] = '\0';
+    nf_utf8_end(in->name);
     for (char *at = in->name; *at; at++)
         if ((unsigned char)*at < ' ') *at = '_';
 }

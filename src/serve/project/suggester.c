@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/number.h"
+#include "base/utf8.h"
 #include "serve/project/child.h"
 #include "serve/project/snapshot.h"
 
@@ -62,6 +63,7 @@ void nf_suggester_free(nf_suggester *s) {
 static void take_line(void *user, const char *line, size_t size) {
     nf_suggester *s = user;
     nf_print(s->message, sizeof s->message, "%.*s", (int)size, line);
+    nf_utf8_end(s->message);
 }
 
 static nerfit_status rank_text(void *user, const json_t *line, long number, nerfit_error *err) {
@@ -94,7 +96,7 @@ static void *rank(void *user) {
     if (status == NERFIT_OK)
         s->pid = child.pid;
     else
-        nf_print(s->message, sizeof s->message, "%s", error.text);
+        take_line(s, error.text, strlen(error.text));
     pthread_mutex_unlock(&s->mutex);
     int ended =
         status == NERFIT_OK ? nf_child_follow(&child, &s->mutex, &s->pid, NULL, take_line, s) : 1;

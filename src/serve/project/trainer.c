@@ -31,6 +31,11 @@ nerfit_status nf_trainer_save(const nf_trainer *t, const json_t *run, nerfit_err
     return status;
 }
 
+void nf_trainer_tell(nf_trainer *t, const char *text, size_t size) {
+    nf_print(t->message, sizeof t->message, "%.*s", (int)size, text);
+    nf_utf8_end(t->message);
+}
+
 static bool is_run_name(const char *name) {
     return strlen(name) >= 4 && strspn(name, "0123456789") == strlen(name);
 }

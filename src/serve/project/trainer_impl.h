@@ -44,6 +44,8 @@ bool nf_run_is_done(const json_t *run);
 /* The caller holds the mutex, here and below, or no thread works. */
 json_t *nf_trainer_find(const nf_trainer *trainer, const char *name);
 nerfit_status nf_trainer_save(const nf_trainer *trainer, const json_t *run, nerfit_error *err);
+/* The message becomes a text [size]. */
+void nf_trainer_tell(nf_trainer *trainer, const char *text, size_t size);
 /* The run's model becomes the one in use. */
 nerfit_status nf_trainer_move(nf_trainer *trainer, const json_t *run, nerfit_error *err);
 

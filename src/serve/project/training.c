@@ -27,7 +27,7 @@ static void take_line(void *user, const char *line, size_t size) {
     nf_trainer *t = user;
     json_t *entry = NULL;
     if (*line != '{' || nf_json_parse(&entry, line, size, NULL, 0, NULL) != NERFIT_OK) {
-        if (size) nf_print(t->message, sizeof t->message, "%.*s", (int)size, line);
+        if (size) nf_trainer_tell(t, line, size);
         return;
     }
     const json_t *step = json_object_get(entry, "step"), *total = json_object_get(entry, "total");
@@ -52,7 +52,7 @@ int nf_trainer_run_child(nf_trainer *t, const json_t *run, const json_t *argumen
     if (status == NERFIT_OK)
         t->pid = child.pid;
     else if (wanted)
-        nf_print(t->message, sizeof t->message, "%s", error.text);
+        nf_trainer_tell(t, error.text, strlen(error.text));
     pthread_mutex_unlock(&t->mutex);
     int ended = CANCELLED;
     if (status == NERFIT_OK) {

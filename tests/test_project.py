@@ -408,6 +408,14 @@ class Safety(ProjectCase):
         self.assertNotEqual(second.returncode, 0)
         self.assertIn("another service", second.stderr)
 
+    def test_a_path_that_json_cannot_say(self):
+        folder = os.fsencode(self.root) + b"/caf\xe9"
+        os.mkdir(folder)
+        for given in (["--project", folder], ["--project", Path(self.root) / "project", "--project_model", folder]):
+            done = subprocess.run([NERFIT, "serve", *given, "--port", "0"], capture_output=True, timeout=PATIENCE)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(b"caf\xe9: the path is not valid UTF-8", done.stderr)
+
     def test_killed_while_saving(self):
         for seed in range(20 if LONG else 4):
             with self.subTest(seed=seed):

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "base/utf8.h"
 
 /* Before anything is known of a tokenizer: English sub-words have four or five bytes. */
 static const double FIRST_TOKENS_A_BYTE = 0.22;
@@ -263,6 +264,7 @@ static void served_refresh(nf_served *s, bool always, const nf_log *log) {
     if (!has_changed(s, always, &found, &place)) return;
     int number = s->now ? s->now->number + 1 : 1; /* who else changes it is this thread */
     if (generation_load(&fresh, s, place, number, &error) != NERFIT_OK) {
+        nf_utf8_end(error.text); /* answers in JSON have it */
         s->refused = found;
         nf_log_warning(log, "%s: the new model cannot be loaded%s: %s", s->name,
                        s->now ? ", the old one stays" : "", error.text);

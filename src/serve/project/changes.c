@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/utf8.h"
 #include "serve/project/project.h"
 
 nerfit_status nf_labels_save(const nf_project *p, const char *folder, nerfit_error *err) {
@@ -241,6 +242,8 @@ nerfit_status nf_project_delete_label(nf_project *p, nf_label *label, nerfit_err
 
 nerfit_status nf_project_set(nf_project *p, const char *name, const bool *nested,
                              const char *encoder, nerfit_error *err) {
+    if (encoder && !nf_utf8_valid(encoder, strlen(encoder), NULL))
+        return nf_fail_at(err, NERFIT_ARGUMENT, encoder, 0, 0, "the path is not valid UTF-8");
     json_t *settings = json_object();
     bool made = settings != NULL;
     if (name) made = made && json_object_set_new(settings, "name", json_string(name)) == 0;

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/utf8.h"
 
 const char *const nf_item_status_names[NF_TEXT_STATUSES] = {"open", "accepted", "rejected",
                                                             "skipped"};
@@ -84,6 +85,9 @@ static nerfit_status open_folder(nf_project *p, const char *folder, nerfit_error
     NF_TRY(nf_directory_make(folder, err));
     if (!(p->folder = realpath(folder, NULL)))
         return nf_fail_at(err, NERFIT_IO, folder, 0, 0, "cannot be opened: %s", strerror(errno));
+    if (!nf_utf8_valid(p->folder, strlen(p->folder), NULL))
+        return nf_fail_at(err, NERFIT_ARGUMENT, p->folder, 0, 0,
+                          "the path is not valid UTF-8, as answers in JSON have it");
     if (!(p->name = name_of(p->folder)) || !(p->notices = json_array()) ||
         !(p->renames = json_array()))
         return nf_no_memory(err, 0);

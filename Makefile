@@ -37,6 +37,10 @@ endif
 ifdef SANITIZE
 NF_CFLAGS += -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all
 LDFLAGS += -fsanitize=$(SANITIZE)
+ifeq ($(SANITIZE),thread)
+# src/tensor/cpu/region.c
+LDFLAGS += -Wl,--wrap=GOMP_parallel
+endif
 endif
 
 SOURCES := $(filter-out src/tensor/cpu/kernels.c src/tensor/cpu/attention_terms.c src/tensor/ref/ref.c,$(wildcard src/*.c src/*/*.c src/*/*/*.c))

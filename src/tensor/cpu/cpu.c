@@ -15,7 +15,6 @@
 #include "tensor/cpu/kernels.h"
 #include "tensor/cpu/matmul.h"
 #include "tensor/cpu/memory.h"
-#include "tensor/cpu/region.h"
 #include "tensor/focal.h"
 #include "tensor/pooling.h"
 
@@ -72,16 +71,11 @@ static void note_missing(nf_backend *be, size_t bytes) {
 #define DIVIDE(be, n, grain, work, ...)                                                            \
     do {                                                                                           \
         int threads_ = threads_for(be, work);                                                      \
-        nf_region region_;                                                                         \
-        nf_region_begin(&region_);                                                                 \
         _Pragma("omp parallel num_threads(threads_) if (threads_ > 1)") {                          \
             size_t from, to;                                                                       \
-            nf_region_enter(&region_);                                                             \
             share(n, grain, &from, &to);                                                           \
             if (from < to) __VA_ARGS__;                                                            \
-            nf_region_leave(&region_);                                                             \
         }                                                                                          \
-        nf_region_end(&region_);                                                                   \
     } while (0)
 
 /* ---------------------------------------------------------------- life and memory */
@@ -107,15 +101,10 @@ static nerfit_status backend_fork_alone(nf_backend *be, nf_backend **out, nerfit
 static void backend_parallel(nf_backend *be, int count, void (*work)(void *user, int index),
                              void *user) {
     (void)be;
-    nf_region region;
-    nf_region_begin(&region);
 #pragma omp parallel for num_threads(count) schedule(static, 1) if (count > 1)
     for (int i = 0; i < count; i++) {
-        nf_region_enter(&region);
         work(user, i);
-        nf_region_leave(&region);
     }
-    nf_region_end(&region);
 }
 
 static const nf_values *backend_adopt(nf_backend *be, const float *host, size_t n) {
@@ -570,16 +559,11 @@ static void attention_forward(nf_backend *be, const nf_attention_operands *a) {
     const nf_attention_job job = {.kernels = K(be), .operands = *a};
     int32_t heads = a->shape->n_heads, units = a->sequences->n_sequences * heads;
     if (!plan.scratch) return;
-    nf_region region;
-    nf_region_begin(&region);
 #pragma omp parallel for num_threads(plan.threads) schedule(dynamic, 1) if (plan.threads > 1)
     for (int32_t u = 0; u < units; u++) {
-        nf_region_enter(&region);
         plan.kernels->forward(&job, u / heads, u % heads,
                               plan.scratch + plan.each * (size_t)omp_get_thread_num());
-        nf_region_leave(&region);
     }
-    nf_region_end(&region);
 }
 
 /* A thread does the heads that share one of keys and values, whose gradients they add up; with
@@ -598,19 +582,14 @@ static void attention_backward(nf_backend *be, nf_values *dq, nf_values *dk, nf_
     if (r && r->dkeys) zero(be, r->dkeys, table);
     if (r && r->dqueries) zero(be, r->dqueries, table);
     int32_t together = r ? texts : 1, units = shape->n_kv_heads * (r ? 1 : texts);
-    nf_region region;
-    nf_region_begin(&region);
 #pragma omp parallel for num_threads(plan.threads) schedule(dynamic, 1) if (plan.threads > 1)
     for (int32_t u = 0; u < units; u++) {
-        nf_region_enter(&region);
         for (int32_t s = 0; s < together; s++)
             for (int32_t h = 0; h < group; h++)
                 plan.kernels->backward(&job, r ? s : u / shape->n_kv_heads,
                                        u % shape->n_kv_heads * group + h,
                                        plan.scratch + plan.each * (size_t)omp_get_thread_num());
-        nf_region_leave(&region);
     }
-    nf_region_end(&region);
 }
 
 static void rotate(nf_backend *be, nf_values *x, const nf_rotation *r, size_t n, bool inverse) {

@@ -20,7 +20,6 @@
 #include "tensor/cpu/dropped.h"
 #include "tensor/cpu/fork.h"
 #include "tensor/cpu/memory.h"
-#include "tensor/cpu/region.h"
 
 enum {
     FORWARD,
@@ -331,11 +330,8 @@ static int8_t *round_weight(const nf_matmul *mm, nf_weight *w) {
         free(numbers);
         return NULL;
     }
-    nf_region region;
-    nf_region_begin(&region);
 #pragma omp parallel for num_threads(mm->threads) schedule(static)
     for (size_t o = 0; o < w->out; o++) {
-        nf_region_enter(&region);
         mm->kernels->round_rows((uint8_t *)numbers + o * w->in, &w->scales[o],
                                 w->values + o * w->in, 1, w->in);
         int32_t sum = 0;
@@ -344,9 +340,7 @@ static int8_t *round_weight(const nf_matmul *mm, nf_weight *w) {
             sum += numbers[o * w->in + i];
         }
         w->sums[o] = 128 * sum;
-        nf_region_leave(&region);
     }
-    nf_region_end(&region);
     if (w->plain[FORWARD]) dnnl_memory_set_data_handle(w->plain[FORWARD], numbers);
     return numbers;
 }
@@ -496,16 +490,11 @@ static dnnl_status_t run_packed(nf_matmul *mm, const product_key *whole, const n
             if (status != dnnl_success) return status;
         }
     }
-    nf_region region;
-    nf_region_begin(&region);
 #pragma omp parallel for num_threads((int)parts) schedule(static, 1) if (parts > 1)
     for (size_t i = 0; i < parts; i++) {
-        nf_region_enter(&region);
         size_t from = rows * i / parts;
         done[i] = run_part(mm, products[i], w, y, x, bias, from, rows * (i + 1) / parts - from);
-        nf_region_leave(&region);
     }
-    nf_region_end(&region);
     for (size_t i = 0; i < parts; i++) all = all && done[i];
     return all ? dnnl_success : dnnl_out_of_memory;
 }

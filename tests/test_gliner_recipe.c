@@ -3,6 +3,7 @@
 #include "tiny_run.h"
 
 #include <math.h>
+#include <unistd.h>
 
 #include "base/str.h"
 #include "heads/description_file.h"
@@ -347,6 +348,9 @@ static void test_made_of_an_encoder(void **state) {
     check_prompted_start("uni/start");
     assert_int_equal(pretrain("encoder", "odd", odd), NERFIT_ARGUMENT);
     assert_non_null(strstr(error.text, "hidden_size is 5, expected an even number"));
+    assert_int_equal(symlink(in_root("encoder"), in_root("latin1-\xff")), 0);
+    assert_int_equal(pretrain("latin1-\xff", "latin1", uni), NERFIT_ARGUMENT);
+    assert_non_null(strstr(error.text, "the path is not valid UTF-8"));
     /* a training makes one, too, and trains adapters and the head */
     const char *const own[] = {"model_name",         in_root("encoder"), "train_annotations",
                                in_root("train.txt"), "output_dir",       in_root("made"),

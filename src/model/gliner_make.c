@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/rng.h"
+#include "base/utf8.h"
 
 enum { STREAM_HEAD = 0x474C4D41, STREAM_TOKENS = 0x474C544F };
 static const char ENT[] = "<<ENT>>", SEP[] = "<<SEP>>";
@@ -262,8 +263,17 @@ static nerfit_status build(nf_model *made, const nf_gliner_plan *plan, const nf_
     return plan->described ? describe(made, plan->described, err) : NERFIT_OK;
 }
 
+/* gliner_config.json has the encoders' names. */
+static nerfit_status check_name(const char *name, nerfit_error *err) {
+    if (!name || nf_utf8_valid(name, strlen(name), NULL)) return NERFIT_OK;
+    return nf_fail_at(err, NERFIT_ARGUMENT, name, 0, 0,
+                      "the path is not valid UTF-8, as gliner_config.json has it");
+}
+
 nerfit_status nf_gliner_make(const nf_gliner_plan *plan, const char *folder, const nf_log *log,
                              nerfit_error *err) {
+    NF_TRY(check_name(plan->text_name, err));
+    NF_TRY(check_name(plan->labels_name, err));
     nf_model *made = calloc(1, sizeof *made);
     if (!made) return nf_no_memory(err, sizeof *made);
     nf_network_init(&made->net, plan->text->net.be);

@@ -197,10 +197,18 @@ static nerfit_status begin(nf_server *server, nerfit_error *err) {
     return NERFIT_OK;
 }
 
+/* libmicrohttpd closes connections whose reply has not gone out yet: those that were woken get a second. */
+static void let_go_out(const nf_server *server) {
+    const struct timespec nap = {0, 5000000};
+    double end = nf_clock_now() + 1.0;
+    while (atomic_load(&server->n_requests) && nf_clock_now() < end) nanosleep(&nap, NULL);
+}
+
 /* libmicrohttpd cannot end while a connection sleeps: who wakes them ends first. */
 static void end(nf_server *server) {
     nf_queue_stop(server->queue);
     nf_aside_stop(server->aside);
+    let_go_out(server);
     nf_http_stop(server);
     nf_queue_free(server->queue);
     nf_aside_free(server->aside);

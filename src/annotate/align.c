@@ -44,6 +44,12 @@ nerfit_status nf_align_text_make(nf_align_text *out, const char *text, size_t si
     *out = (nf_align_text){.text = text, .size = size};
     NF_TRY(nf_fold(&out->folded, arena, text, size, err));
     NF_TRY(nf_word_edges(&out->edges, arena, text, size, err));
+    out->bytes = nf_arena_calloc(arena, nf_utf8_count(text, size) + 1, sizeof *out->bytes);
+    if (!out->bytes) return nf_no_memory(err, size * sizeof *out->bytes);
+    for (nf_utf8_place at = {.text = text, .size = size}; at.byte < size;) {
+        nf_utf8_go_to(&at, at.index + 1);
+        out->bytes[at.index] = (uint32_t)at.byte;
+    }
     out->starts = nf_arena_calloc(arena, out->folded.count + 1, sizeof *out->starts);
     out->ends = nf_arena_calloc(arena, out->folded.count + 1, sizeof *out->ends);
     if (!out->starts || !out->ends) return nf_no_memory(err, out->folded.count);
@@ -75,9 +81,8 @@ static nerfit_status align_put(aligner *a, size_t answer, uint32_t start, uint32
 /* Whether the answer's bytes are just those of a place. */
 static bool align_is_exact(const nf_align_text *t, uint32_t start, uint32_t end,
                            const char *answer) {
-    size_t from = nf_utf8_offset(t->text, t->size, start);
-    size_t to = nf_utf8_offset(t->text, t->size, end), size = strlen(answer);
-    return to - from == size && memcmp(t->text + from, answer, size) == 0;
+    size_t from = t->bytes[start], size = t->bytes[end] - from;
+    return strlen(answer) == size && memcmp(t->text + from, answer, size) == 0;
 }
 
 /* All places of folded words; *inside: some lie inside a word. */

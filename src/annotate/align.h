@@ -27,6 +27,7 @@ typedef struct nf_align_text {
     size_t size;
     nf_folded folded;
     uint8_t *edges;   /* [code points + 1] */
+    uint32_t *bytes;  /* [code points + 1] where each begins in `text` */
     uint32_t *starts; /* [n_words] points of the folded text at which words begin */
     uint32_t *ends;   /* [n_words] and behind which they end */
     size_t n_words;

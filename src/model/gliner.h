@@ -214,7 +214,15 @@ bool nf_gliner_knows_labels(const nf_model *model);
 nerfit_status nf_gliner_forward(const nf_model *model, nf_pass *pass, const nf_gliner_text *texts,
                                 size_t count, double threshold, nf_arena *arena,
                                 nf_gliner_logits *logits, nerfit_error *err);
-/* Means [count, C] over a labels' encoder's output, before it is projected; the encoder has no fuser. */
+/* Sub-words of labels: tokens [count] of encodings [count], which are zeroed; the caller frees each. */
+nerfit_status nf_gliner_label_tokens(const nf_tokenizer *tokenizer, const char *const *labels,
+                                     size_t count, nf_encoding *encodings, nf_tokens *tokens,
+                                     nerfit_error *err);
+/* Means [count, C] over what an encoder of the network makes of texts; y lies in the pass's workspace. */
+nerfit_status nf_gliner_means(const nf_network *net, const nf_encoder *encoder, nf_pass *pass,
+                              const nf_tokens *texts, size_t count, nf_values **y,
+                              nerfit_error *err);
+/* Those of a labels' encoder, before they are projected; it has no fuser. */
 nerfit_status nf_gliner_label_means(const nf_model *model, nf_pass *pass, const nf_tokens *labels,
                                     size_t count, float *means, nerfit_error *err);
 /* Vectors [count, D] of labels by a bi-encoder's own encoder, which do not depend on the text. */

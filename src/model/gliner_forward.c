@@ -199,19 +199,38 @@ nerfit_status nf_gliner_forward(const nf_model *model, nf_pass *pass, const nf_g
     return nf_network_check_pass(&model->net, pass->be, err);
 }
 
+nerfit_status nf_gliner_label_tokens(const nf_tokenizer *tokenizer, const char *const *labels,
+                                     size_t count, nf_encoding *encodings, nf_tokens *tokens,
+                                     nerfit_error *err) {
+    for (size_t i = 0; i < count; i++) {
+        NF_TRY(
+            nf_tokenizer_encode(tokenizer, labels[i], strlen(labels[i]), true, &encodings[i], err));
+        tokens[i] = (nf_tokens){.ids = encodings[i].ids, .length = encodings[i].length};
+    }
+    return NERFIT_OK;
+}
+
+nerfit_status nf_gliner_means(const nf_network *net, const nf_encoder *encoder, nf_pass *pass,
+                              const nf_tokens *texts, size_t count, nf_values **y,
+                              nerfit_error *err) {
+    nf_backend *be = pass->be;
+    size_t c = encoder->hidden;
+    NF_TRY(nf_batch_load(pass, encoder, texts, count, err));
+    nf_values *x = nf_workspace_reals(pass->ws, (size_t)pass->sequences.n_tokens * c);
+    *y = nf_workspace_reals(pass->ws, count * c);
+    if (!x || !*y || nf_encoder_forward(encoder, pass, x, NULL, NULL) != NERFIT_OK)
+        return nf_pass_failed(pass, err);
+    be->pool(be, *y, x, &pass->sequences, &(nf_pooling_shape){NF_POOLING_MEAN, c, c, 0});
+    return nf_network_check_pass(net, be, err);
+}
+
 nerfit_status nf_gliner_label_means(const nf_model *model, nf_pass *pass, const nf_tokens *labels,
                                     size_t count, float *means, nerfit_error *err) {
     const nf_encoder *encoder = &model->gliner->labels_encoder;
-    nf_backend *be = pass->be;
-    size_t c = encoder->hidden;
-    NF_TRY(nf_batch_load(pass, encoder, labels, count, err));
-    nf_values *x = nf_workspace_reals(pass->ws, (size_t)pass->sequences.n_tokens * c);
-    nf_values *y = nf_workspace_reals(pass->ws, count * c);
-    if (!x || !y || nf_encoder_forward(encoder, pass, x, NULL, NULL) != NERFIT_OK)
-        return nf_pass_failed(pass, err);
-    be->pool(be, y, x, &pass->sequences, &(nf_pooling_shape){NF_POOLING_MEAN, c, c, 0});
-    be->to_f32(be, means, y, count * c);
-    return nf_network_check_pass(&model->net, be, err);
+    nf_values *y;
+    NF_TRY(nf_gliner_means(&model->net, encoder, pass, labels, count, &y, err));
+    pass->be->to_f32(pass->be, means, y, count * encoder->hidden);
+    return NERFIT_OK;
 }
 
 nerfit_status nf_gliner_encode_labels(const nf_model *model, nf_pass *pass,
@@ -224,11 +243,8 @@ nerfit_status nf_gliner_encode_labels(const nf_model *model, nf_pass *pass,
     nf_encoding *encodings = calloc(count + 1, sizeof *encodings);
     nf_tokens *tokens = calloc(count + 1, sizeof *tokens);
     nerfit_status status = encodings && tokens ? NERFIT_OK : nf_no_memory(err, count);
-    for (size_t i = 0; i < count && status == NERFIT_OK; i++) {
-        status = nf_tokenizer_encode(g->labels_tokenizer, labels[i], strlen(labels[i]), true,
-                                     &encodings[i], err);
-        tokens[i] = (nf_tokens){.ids = encodings[i].ids, .length = encodings[i].length};
-    }
+    if (status == NERFIT_OK)
+        status = nf_gliner_label_tokens(g->labels_tokenizer, labels, count, encodings, tokens, err);
     if (status == NERFIT_OK) status = nf_batch_load(pass, &g->labels_encoder, tokens, count, err);
     if (status == NERFIT_OK) {
         nf_values *rows, *y = nf_workspace_reals(pass->ws, count * d);

@@ -296,20 +296,16 @@ nerfit_status nf_gliner_make(const nf_gliner_plan *plan, const char *folder, con
 
 /* ---------------------------------------------------------------- a labels' encoder */
 
-static nerfit_status sum_norms(nf_model *labels, nf_pass *pass, const nf_tokens *tokens, size_t n,
-                               double *norm, nerfit_error *err) {
+static nerfit_status mean_norm(const nf_model *labels, nf_pass *pass, const nf_tokens *tokens,
+                               size_t n, double *norm, nerfit_error *err) {
     nf_backend *be = pass->be;
     size_t c = labels->encoder.hidden;
-    NF_TRY(nf_batch_load(pass, &labels->encoder, tokens, n, err));
-    nf_values *x = nf_workspace_reals(pass->ws, (size_t)pass->sequences.n_tokens * c);
-    nf_values *y = nf_workspace_reals(pass->ws, n * c);
-    if (!x || !y || nf_encoder_forward(&labels->encoder, pass, x, NULL, NULL) != NERFIT_OK)
-        return nf_pass_failed(pass, err);
-    be->pool(be, y, x, &pass->sequences, &(nf_pooling_shape){NF_POOLING_MEAN, c, c, 0});
+    nf_values *y;
+    NF_TRY(nf_gliner_means(&labels->net, &labels->encoder, pass, tokens, n, &y, err));
     *norm = 0.0;
     for (size_t i = 0; i < n; i++)
         *norm += sqrt(be->sum_of_squares(be, nf_at(be, y, i * c), c)) / (double)n;
-    return nf_network_check_pass(&labels->net, be, err);
+    return NERFIT_OK;
 }
 
 nerfit_status nf_gliner_label_norm(nf_model *labels, const char *const *texts, size_t n,
@@ -318,14 +314,11 @@ nerfit_status nf_gliner_label_norm(nf_model *labels, const char *const *texts, s
     nf_encoding *encodings = calloc(n + 1, sizeof *encodings);
     nf_tokens *tokens = calloc(n + 1, sizeof *tokens);
     nerfit_status status = encodings && tokens ? NERFIT_OK : nf_no_memory(err, n * sizeof *tokens);
-    for (size_t i = 0; i < n && status == NERFIT_OK; i++) {
-        status = nf_tokenizer_encode(labels->tokenizer, texts[i], strlen(texts[i]), true,
-                                     &encodings[i], err);
-        tokens[i] = (nf_tokens){.ids = encodings[i].ids, .length = encodings[i].length};
-    }
+    if (status == NERFIT_OK)
+        status = nf_gliner_label_tokens(labels->tokenizer, texts, n, encodings, tokens, err);
     if (status == NERFIT_OK) status = nf_model_prepare_use(labels, err);
     if (status == NERFIT_OK) status = nf_workspace_new(&pass.ws, pass.be, err);
-    if (status == NERFIT_OK) status = sum_norms(labels, &pass, tokens, n, norm, err);
+    if (status == NERFIT_OK) status = mean_norm(labels, &pass, tokens, n, norm, err);
     nf_workspace_free(pass.ws);
     for (size_t i = 0; i < n && encodings; i++) nf_encoding_free(&encodings[i]);
     free(encodings);

@@ -41,10 +41,6 @@ static inline float float_of_bits(uint32_t bits) {
     return value;
 }
 
-static inline float bf16_to_f32(uint16_t b) {
-    return float_of_bits((uint32_t)b << 16);
-}
-
 /* In integers only, so that a processor set to flush subnormal floats to zero gives the same. */
 static float f16_to_f32(uint16_t h) {
     uint32_t sign = (uint32_t)(h & 0x8000u) << 16, exponent = h >> 10 & 0x1Fu,
@@ -84,7 +80,7 @@ nerfit_status nf_stored_to_f32(const nf_stored *tensor, float *out, nerfit_error
     case NF_STORED_F16:
         CONVERT_EACH(uint16_t, f16_to_f32(raw));
     case NF_STORED_BF16:
-        CONVERT_EACH(uint16_t, bf16_to_f32(raw));
+        CONVERT_EACH(uint16_t, nf_bf16_to_f32(raw));
     default:
         return not_floats(tensor, err);
     }
@@ -100,7 +96,7 @@ nerfit_status nf_stored_to_f64(const nf_stored *tensor, double *out, nerfit_erro
     case NF_STORED_F16:
         CONVERT_EACH(uint16_t, (double)f16_to_f32(raw));
     case NF_STORED_BF16:
-        CONVERT_EACH(uint16_t, (double)bf16_to_f32(raw));
+        CONVERT_EACH(uint16_t, (double)nf_bf16_to_f32(raw));
     default:
         return not_floats(tensor, err);
     }

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/error.h"
 
@@ -22,6 +23,14 @@ typedef enum nf_stored_type {
 } nf_stored_type;
 
 enum { NF_STORED_MAX_DIMS = 8 };
+
+/* A bfloat16 is the upper half of a float. */
+static inline float nf_bf16_to_f32(uint16_t value) {
+    uint32_t bits = (uint32_t)value << 16;
+    float out;
+    memcpy(&out, &bits, sizeof out);
+    return out;
+}
 
 /* "F32", ...: as the format spells it. */
 const char *nf_stored_type_name(nf_stored_type type);

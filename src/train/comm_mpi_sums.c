@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "tensor/stored.h"
 
 enum {
     PART = 1 << 22,      /* most values of a sum: what is larger is several */
@@ -64,13 +65,6 @@ static void to_bf16(uint16_t *y, const float *x, size_t n) {
         bool is_nan = (bits & 0x7fffffff) > 0x7f800000;
         y[i] = (uint16_t)((is_nan ? bits | 0x400000 : rounded) >> BFLOAT_SHIFT);
     }
-}
-
-static float of_bf16(uint16_t x) {
-    uint32_t bits = (uint32_t)x << BFLOAT_SHIFT;
-    float y;
-    memcpy(&y, &bits, sizeof y);
-    return y;
 }
 
 /* ---------------------------------------------------------------- one sum */
@@ -141,7 +135,7 @@ static void add_up(const nf_mpi_sums *sums, sum *s) {
         for (size_t i = 0; i < n; i++) {
             float total = 0;
             for (size_t r = 0; r < sums->size; r++)
-                total += r == sums->rank ? y[i] : of_bf16(received[r * s->share + i]);
+                total += r == sums->rank ? y[i] : nf_bf16_to_f32(received[r * s->share + i]);
             y[i] = total;
         }
         to_bf16(s->small + at, y, n);
@@ -155,7 +149,8 @@ static void add_up(const nf_mpi_sums *sums, sum *s) {
 /* The sums are where they belong. */
 static void take_back(sum *s) {
     if (s->bf16)
-        for (size_t i = 0; i < s->n; i++) ((float *)(void *)s->values)[i] = of_bf16(s->small[i]);
+        for (size_t i = 0; i < s->n; i++)
+            ((float *)(void *)s->values)[i] = nf_bf16_to_f32(s->small[i]);
     if (s->copied && s->be->real_size == sizeof(double))
         s->be->from_f64(s->be, s->y, (const double *)(void *)s->values, s->n);
     else if (s->copied)

@@ -8,7 +8,8 @@
 #include "model/gliner_make.h"
 #include "recipe/run.h"
 
-static const char *const span_modes[] = {NULL, "markerV0", "marker", "markerV1", "token_level"};
+static const char TOKEN_LEVEL[] = "token_level";
+static const char *const span_modes[] = {NULL, "markerV0", "marker", "markerV1", TOKEN_LEVEL};
 
 /* A description head's shared part, of the size that the head of words takes over. */
 typedef struct described {
@@ -83,8 +84,8 @@ static nerfit_status load_labels(nf_run *r, const char *name, nf_model **labels)
 /* Whether the head of words can begin with what the description head compares. */
 static bool takes_description(const nf_run *r, const nf_gliner_plan *plan) {
     return r->pretrained.head && plan->labels && plan->size == plan->text->encoder.hidden &&
-           plan->size == plan->labels->encoder.hidden && r->options->span_mode != 1 &&
-           r->options->span_mode != 2 && r->options->span_mode != 3;
+           plan->size == plan->labels->encoder.hidden &&
+           (!plan->span_mode || strcmp(plan->span_mode, TOKEN_LEVEL) == 0);
 }
 
 static nerfit_status make(nf_run *r, const nf_model *text, nf_model *labels, const char *folder) {
@@ -94,13 +95,13 @@ static nerfit_status make(nf_run *r, const nf_model *text, nf_model *labels, con
                            .labels = labels,
                            .text_name = o->model_name,
                            .labels_name = o->labels_encoder,
+                           .span_mode = span_modes[o->span_mode],
                            .size = size,
                            .max_width = (size_t)o->max_width,
                            .seed = (uint64_t)o->seed[0]};
     described d = {0};
     bool knows = takes_description(r, &plan);
-    plan.span_mode = span_modes[o->span_mode];
-    if (!plan.span_mode) plan.span_mode = knows ? "token_level" : "markerV0";
+    if (!plan.span_mode) plan.span_mode = knows ? TOKEN_LEVEL : "markerV0";
     if (size % 2)
         return nf_fail(r->err, NERFIT_ARGUMENT, "hidden_size is %zu, expected an even number",
                        size);

@@ -174,6 +174,14 @@ static bool begin_part(nf_trainer *t) {
     return wanted;
 }
 
+/* Becomes the trainer's message; the exit status. */
+static int fail(nf_trainer *t, const nerfit_error *error) {
+    pthread_mutex_lock(&t->mutex);
+    nf_trainer_tell(t, error->text, strlen(error->text));
+    pthread_mutex_unlock(&t->mutex);
+    return 1;
+}
+
 /* An exit status; with 1 for its own errors, which become the trainer's message. */
 static int run_part(crossing *c, size_t from, size_t to) {
     nf_trainer *t = c->trainer;
@@ -192,11 +200,7 @@ static int run_part(crossing *c, size_t from, size_t to) {
     if (!ended && status == NERFIT_OK) status = collect(c, folder.data, from, &error);
     if (!folder.failed) nf_directory_remove(folder.data, NULL);
     nf_str_free(&folder);
-    if (status == NERFIT_OK) return ended;
-    pthread_mutex_lock(&t->mutex);
-    nf_trainer_tell(t, error.text, strlen(error.text));
-    pthread_mutex_unlock(&t->mutex);
-    return 1;
+    return status == NERFIT_OK ? ended : fail(t, &error);
 }
 
 /* ---------------------------------------------------------------- all of them */
@@ -241,12 +245,7 @@ int nf_trainer_cross_validate(nf_trainer *t, const json_t *run) {
         nf_file_close(&c.all);
         if (!ended) status = save(&c, &error);
     }
-    if (status != NERFIT_OK) {
-        pthread_mutex_lock(&t->mutex);
-        nf_trainer_tell(t, error.text, strlen(error.text));
-        pthread_mutex_unlock(&t->mutex);
-        ended = 1;
-    }
+    if (status != NERFIT_OK) ended = fail(t, &error);
     nf_str_free(&path);
     nf_str_free(&c.predictions);
     json_decref(c.micro);
